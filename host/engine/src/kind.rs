@@ -1,0 +1,246 @@
+//! What the engine asks of a kind of resource. The engine knows no AWS: kinds are handed to it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::names::ResourceAddress;
+
+/// Named outputs of a resource, for example `{"id": "vpc-1"}`.
+pub type Outputs = Map<String, Value>;
+
+/// One kind of resource: its spec, how two specs compare, and the calls behind it.
+///
+/// `create` makes the bare thing in one call that cannot be repeated; `configure` brings
+/// everything else about it in line and can be repeated at will. So a run that dies between the
+/// two leaves a resource that the next run finishes, not one that it does not know.
+#[async_trait]
+pub trait Kind: Send + Sync + 'static {
+    /// What a plugin declares, in canonical form. Serialised into plan and state.
+    type Spec: Serialize + DeserializeOwned + Clone + Send + Sync;
+
+    /// `interface.resource`, as in WIT: `ec2.subnet`.
+    const NAME: &'static str;
+    /// IAM actions that all of its operations together need.
+    const ACTIONS: &'static [&'static str];
+    /// Top-level fields of the spec that cannot be changed in place.
+    const IMMUTABLE: &'static [&'static str];
+    /// Whether a replacement can live beside its predecessor.
+    const REPLACE: ReplaceOrder;
+    /// Outputs that identify the resource: a spec that holds one depends on it.
+    const IDENTITIES: &'static [&'static str];
+
+    /// Fills in what the plugin left to the host (tags, contents of folders) and checks what can
+    /// be checked without AWS and without looking at other resources. Strings may hold unknown
+    /// tokens ([`crate::unknown`]).
+    fn complete(&self, spec: &mut Self::Spec, context: &DeclareContext<'_>) -> Result<(), String>;
+
+    /// Checks the spec against the other resources of the pipeline: overlaps, ranges.
+    fn check(&self, _address: &ResourceAddress, _spec: &Self::Spec, _declared: &dyn Neighbours) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Resources declared so far that must come before this one though no value says so.
+    fn after(&self, _spec: &Self::Spec, _declared: &dyn Neighbours) -> Vec<ResourceAddress> {
+        Vec::new()
+    }
+
+    /// Outputs that the spec alone tells, known before the resource exists.
+    fn foreknown(&self, _spec: &Self::Spec) -> Outputs {
+        Outputs::new()
+    }
+
+    /// Makes the resource: one call, with the intent's token and tags where AWS takes them.
+    async fn create(&self, spec: &Self::Spec, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError>;
+
+    /// Brings everything that `create` did not set in line with the spec, waits until the
+    /// resource can be used, and returns outputs to add to those of `create`. `was` is the spec
+    /// in the state, absent after a create.
+    async fn configure(
+        &self,
+        id: &str,
+        spec: &Self::Spec,
+        was: Option<&Self::Spec>,
+        progress: &dyn Progress,
+    ) -> Result<Outputs, OpError>;
+
+    /// What AWS says now, or nothing where the resource is gone. `spec` is the one in the state:
+    /// fields that AWS does not tell are taken from it.
+    async fn read(&self, id: &str, spec: &Self::Spec) -> Result<Option<Observed<Self::Spec>>, OpError>;
+
+    /// Looks for what a create with this intent made, where its result was never recorded.
+    async fn find(&self, spec: &Self::Spec, intent: &Intent) -> Result<Option<Created>, OpError>;
+
+    /// Deletes it and waits until it is gone. Already gone is success.
+    async fn delete(&self, id: &str, spec: &Self::Spec, progress: &dyn Progress) -> Result<(), OpError>;
+}
+
+/// What the host knows while a resource is declared.
+#[derive(Clone, Copy)]
+pub struct DeclareContext<'a> {
+    /// The resource.
+    pub address: &'a ResourceAddress,
+    /// Tags of the pipeline and of the host, to be put under the spec's own.
+    pub tags: &'a BTreeMap<String, String>,
+    /// The pipeline's region.
+    pub region: &'a str,
+    /// The folder of the pipeline file; relative paths start there.
+    pub base: &'a Path,
+    /// The step's `with` table: what the user wrote.
+    pub config: &'a Value,
+}
+
+/// The resources declared so far, for rules that look beyond one spec.
+pub trait Neighbours {
+    /// The resource that one of these strings identifies: an identity output or its token.
+    fn by_identity(&self, value: &str) -> Option<Neighbour>;
+    /// All of one kind, in the order of declaration.
+    fn of_kind(&self, kind: &str) -> Vec<Neighbour>;
+}
+
+/// A declared resource.
+#[derive(Debug, Clone)]
+pub struct Neighbour {
+    /// Where it stands.
+    pub address: ResourceAddress,
+    /// Its canonical spec.
+    pub spec: Arc<Value>,
+}
+
+/// Whether a replacement can live beside its predecessor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplaceOrder {
+    /// The new one first; the old one goes when nothing uses it any more.
+    CreateFirst,
+    /// Names or ranges would clash: what hangs on the old one goes, then the old one, then the
+    /// new one is made.
+    DeleteFirst,
+}
+
+/// A create that is about to happen, recorded before the call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Intent {
+    /// The resource.
+    pub address: ResourceAddress,
+    /// Unique to this operation; at most 64 ASCII characters, as AWS wants client tokens.
+    pub token: String,
+}
+
+/// What a create gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    /// AWS's id, or what stands for one.
+    pub id: String,
+    /// Outputs known so far.
+    pub outputs: Outputs,
+}
+
+/// A resource as AWS shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed<S> {
+    /// In the form of the spec, so that the two can be compared.
+    pub spec: S,
+    /// Its outputs.
+    pub outputs: Outputs,
+}
+
+/// Where a long operation says how far it is.
+pub trait Progress: Send + Sync {
+    /// `done` of `total` units (bytes, mostly); `total` 0 where it is not known.
+    fn report(&self, message: &str, done: u64, total: u64);
+}
+
+/// A failed call to a service, in words that a user can act on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("{operation}: {}{message}", .code.as_deref().map(|c| format!("{c}: ")).unwrap_or_default())]
+pub struct OpError {
+    /// Service and call: `ec2:CreateSubnet`.
+    pub operation: String,
+    /// The service's own error code: `InvalidSubnet.Conflict`.
+    pub code: Option<String>,
+    /// What it says.
+    pub message: String,
+    /// The service's request id, for its support.
+    pub request_id: Option<String>,
+    /// What kind of trouble it is.
+    pub class: ErrorClass,
+    /// What to do about it, where the host knows better than the class does.
+    pub advice: Option<String>,
+}
+
+/// Kinds of trouble, by what to do about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// The spec is wrong in the eyes of the service.
+    Invalid,
+    /// Not allowed, or credentials missing or expired.
+    Denied,
+    /// A limit of the account.
+    Quota,
+    /// The service has none left right now.
+    Capacity,
+    /// Too many calls.
+    Throttled,
+    /// Something else uses it, or a name is taken.
+    Conflict,
+    /// It does not exist.
+    NotFound,
+    /// No answer: refused, reset, timed out.
+    Unreachable,
+    /// The service failed.
+    Service,
+    /// On this side: a file, a folder.
+    Local,
+}
+
+impl ErrorClass {
+    /// What to do about trouble of this kind, in one sentence.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Invalid => "Change the value in the pipeline file and run again.",
+            Self::Denied => "Check which credentials are in use, and that their policy allows this action.",
+            Self::Quota => "Raise the limit in Service Quotas, or delete what is no longer used, and run again.",
+            Self::Capacity => "Try another availability zone or instance type, or run again later.",
+            Self::Throttled => "Run again in a minute, or with a lower --parallelism.",
+            Self::Conflict => "Remove or rename what is in the way, and run again.",
+            Self::NotFound => "It was removed by something else; run again to make it anew.",
+            Self::Unreachable => "Check the network, the region and --endpoint-url, and run again.",
+            Self::Service => "The service failed on its side; run again, and give it the request id if it persists.",
+            Self::Local => "Check the file or folder and run again.",
+        }
+    }
+}
+
+impl OpError {
+    /// Trouble on this side of the wire.
+    pub fn local(operation: &str, message: impl Into<String>) -> Self {
+        Self {
+            operation: operation.to_owned(),
+            code: None,
+            message: message.into(),
+            request_id: None,
+            class: ErrorClass::Local,
+            advice: None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> &str {
+        self.advice.as_deref().unwrap_or_else(|| self.class.advice())
+    }
+}
+
+/// What only the outside can tell, asked once and then kept in the state: zone names, account.
+#[async_trait]
+pub trait Facts: Send + Sync {
+    /// `key` is `interface.name`, with `/argument` where it has one: `ec2.availability-zone/0`.
+    async fn look_up(&self, key: &str) -> Result<String, OpError>;
+}

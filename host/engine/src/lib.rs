@@ -1,0 +1,11 @@
+//! The engine: pipeline file -> step graph -> plan -> apply.
+//!
+//! It knows neither AWS nor WebAssembly: [`kind`] and [`plugin`] say what it asks of those who do.
+
+pub mod diagnostic;
+pub mod kind;
+pub mod names;
+pub mod plan;
+pub mod plugin;
+pub mod state;
+pub mod unknown;

@@ -1,0 +1,190 @@
+//! Names of steps and resources, parsed once at the edge.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A step's name: `[a-z][a-z0-9_-]*`, at most 64 characters, unique in its pipeline.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepName(Arc<str>);
+
+impl StepName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StepName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        check_name("step", text, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')?;
+        Ok(Self(text.into()))
+    }
+}
+
+/// Where a resource stands: `step/kind/name`, for example `network/ec2.subnet/public-a`.
+///
+/// Stable between runs: the state, the plan, the graph and the tags of the resource use it.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceAddress {
+    step: StepName,
+    kind: Arc<str>,
+    name: Arc<str>,
+}
+
+impl ResourceAddress {
+    /// Checks `name` (letters, digits, `.`, `_`, `-`; at most 64) and puts the parts together.
+    pub fn new(step: &StepName, kind: &str, name: &str) -> Result<Self, NameError> {
+        check_name("resource", name, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))?;
+        Ok(Self { step: step.clone(), kind: kind.into(), name: name.into() })
+    }
+
+    /// The step that declares it.
+    pub fn step(&self) -> &StepName {
+        &self.step
+    }
+
+    /// Its kind, `interface.resource` as in WIT: `ec2.subnet`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Its own name within step and kind.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl FromStr for ResourceAddress {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let mut parts = text.splitn(3, '/');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(step), Some(kind), Some(name)) if !kind.is_empty() => Self::new(&step.parse()?, kind, name),
+            _ => Err(NameError::Address(text.to_owned())),
+        }
+    }
+}
+
+/// What is wrong with a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Empty.
+    #[error("a {0} name cannot be empty")]
+    Empty(&'static str),
+    /// Over 64 characters.
+    #[error("the {what} name '{}…' has {length} characters; at most 64 are allowed", .name.chars().take(20).collect::<String>())]
+    TooLong {
+        /// `step` or `resource`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Its length in characters.
+        length: usize,
+    },
+    /// A character that is not allowed.
+    #[error("the {what} name '{name}' has the character '{bad}'; {}", allowed(.what))]
+    Character {
+        /// `step` or `resource`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The first offender.
+        bad: char,
+    },
+    /// Not `step/kind/name`.
+    #[error("'{0}' is not a resource address; one looks like network/ec2.subnet/public-a")]
+    Address(String),
+}
+
+fn allowed(what: &str) -> &'static str {
+    if what == "step" {
+        "step names start with a lower-case letter and go on with lower-case letters, digits, '-' and '_'"
+    } else {
+        "resource names are made of letters, digits, '.', '_' and '-'"
+    }
+}
+
+fn check_name(what: &'static str, name: &str, good: impl Fn(char) -> bool) -> Result<(), NameError> {
+    let Some(first) = name.chars().next() else { return Err(NameError::Empty(what)) };
+    let length = name.chars().count();
+    if length > 64 {
+        return Err(NameError::TooLong { what, name: name.to_owned(), length });
+    }
+    let bad_start = what == "step" && !first.is_ascii_lowercase();
+    let bad = if bad_start { Some(first) } else { name.chars().find(|&c| !good(c)) };
+    match bad {
+        Some(bad) => Err(NameError::Character { what, name: name.to_owned(), bad }),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Display for StepName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for StepName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl fmt::Display for ResourceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.step, self.kind, self.name)
+    }
+}
+
+impl fmt::Debug for ResourceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+macro_rules! serde_as_text {
+    ($($name:ty),*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+serde_as_text!(StepName, ResourceAddress);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_survives_being_written_and_read() {
+        let address: ResourceAddress = "network/ec2.subnet/public-a".parse().expect("an address");
+        assert_eq!(address.to_string(), "network/ec2.subnet/public-a");
+        assert_eq!((address.kind(), address.name()), ("ec2.subnet", "public-a"));
+    }
+
+    #[test]
+    fn bad_names_are_refused_with_the_offending_character() {
+        for (name, bad) in [("Network", 'N'), ("a b", ' '), ("1st", '1'), ("a/b", '/')] {
+            match name.parse::<StepName>() {
+                Err(NameError::Character { bad: found, .. }) => assert_eq!(found, bad, "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        assert!("".parse::<StepName>().is_err() && "x".repeat(65).parse::<StepName>().is_err());
+    }
+}

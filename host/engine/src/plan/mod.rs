@@ -1,0 +1,116 @@
+//! Specs against state: what a run will change, what is shown of it, and what apply is held to.
+
+mod diff;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::Value;
+
+pub use diff::{Comparison, FieldChange, compare};
+
+use crate::kind::ReplaceOrder;
+use crate::names::{ResourceAddress, StepName};
+
+/// What a run will do, step by step.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Plan {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Every step of the file, in an order in which they can run.
+    pub steps: Vec<PlannedStep>,
+    /// Every resource that is declared or in the state; declared ones first, in order.
+    pub resources: IndexMap<ResourceAddress, PlannedResource>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedStep {
+    /// Its name.
+    pub name: StepName,
+    /// The plugin, as the file has it.
+    pub uses: String,
+    /// Steps that must come before, in the order of the file.
+    pub depends_on: Vec<StepName>,
+    /// Outputs, with unknown tokens where only applying can tell.
+    pub outputs: Value,
+}
+
+/// One resource of a plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedResource {
+    /// What will happen to it.
+    pub action: Action,
+    /// The canonical spec that was declared (for a deletion: the one in the state).
+    pub spec: Value,
+    /// Field by field, for updates and replacements.
+    pub changes: Vec<FieldChange>,
+    /// Resources that must be there before it and gone after it.
+    pub depends_on: Vec<ResourceAddress>,
+}
+
+/// What will happen to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Action {
+    /// Nothing: it is as declared.
+    Keep,
+    /// It will be made.
+    Create,
+    /// It was made but never finished, or its making was never recorded: it will be brought in line.
+    Finish,
+    /// It will be changed in place.
+    Update,
+    /// It will be made anew.
+    Replace {
+        /// Which of the two comes first.
+        order: ReplaceOrder,
+    },
+    /// It will be deleted.
+    Delete,
+}
+
+impl Action {
+    /// Whether it loses something: deletions and replacements.
+    pub fn is_destructive(self) -> bool {
+        matches!(self, Self::Replace { .. } | Self::Delete)
+    }
+}
+
+/// How many resources of a plan meet which fate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Created, or finished.
+    pub create: usize,
+    /// Updated in place.
+    pub update: usize,
+    /// Replaced.
+    pub replace: usize,
+    /// Deleted.
+    pub delete: usize,
+    /// Kept as they are.
+    pub keep: usize,
+}
+
+impl Summary {
+    /// Everything but what is kept.
+    pub fn changes(&self) -> usize {
+        self.create + self.update + self.replace + self.delete
+    }
+}
+
+impl Plan {
+    /// Counts the fates.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for resource in self.resources.values() {
+            *match resource.action {
+                Action::Keep => &mut summary.keep,
+                Action::Create | Action::Finish => &mut summary.create,
+                Action::Update => &mut summary.update,
+                Action::Replace { .. } => &mut summary.replace,
+                Action::Delete => &mut summary.delete,
+            } += 1;
+        }
+        summary
+    }
+}

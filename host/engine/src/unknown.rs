@@ -1,0 +1,189 @@
+//! Unknown tokens: what a plugin gets in a plan for a value that only applying can tell.
+//!
+//! A token is plain ASCII (some languages' JSON writers escape the rest), names where the value
+//! will come from, and may end up inside longer strings. `<<network/ec2.vpc/main#id>>` is the
+//! output `id` of a resource, `<<fact:ec2.availability-zone/0>>` something to ask AWS.
+
+use serde_json::Value;
+
+use crate::names::ResourceAddress;
+
+const OPEN: &str = "<<";
+const CLOSE: &str = ">>";
+const FACT: &str = "fact:";
+
+/// Where an unknown value will come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// An output of a resource.
+    Output(ResourceAddress, &'a str),
+    /// A fact, by its key.
+    Fact(&'a str),
+}
+
+/// The token for an output that is not known yet.
+pub fn output(address: &ResourceAddress, output: &str) -> String {
+    format!("{OPEN}{address}#{output}{CLOSE}")
+}
+
+/// The token for a fact that is not known yet.
+pub fn fact(key: &str) -> String {
+    format!("{OPEN}{FACT}{key}{CLOSE}")
+}
+
+/// The tokens in a text, in order.
+pub fn tokens(text: &str) -> impl Iterator<Item = Source<'_>> {
+    pieces(text).filter_map(|piece| match piece {
+        Piece::Token(source) => Some(source),
+        Piece::Text(_) => None,
+    })
+}
+
+/// Whether a text holds a token.
+pub fn is_unknown(text: &str) -> bool {
+    text.contains(OPEN) && tokens(text).next().is_some()
+}
+
+/// Whether a token stands anywhere in a value.
+pub fn any_unknown(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_unknown(text),
+        Value::Array(items) => items.iter().any(any_unknown),
+        Value::Object(map) => map.values().any(any_unknown),
+        _ => false,
+    }
+}
+
+/// Whether `real` is what `planned` said, with each token standing for any text.
+pub fn matches(planned: &Value, real: &Value) -> bool {
+    match (planned, real) {
+        (Value::String(planned), Value::String(real)) => text_matches(planned, real),
+        (Value::Array(planned), Value::Array(real)) => {
+            planned.len() == real.len() && planned.iter().zip(real).all(|(p, r)| matches(p, r))
+        }
+        (Value::Object(planned), Value::Object(real)) => {
+            planned.len() == real.len() && planned.iter().all(|(key, p)| real.get(key).is_some_and(|r| matches(p, r)))
+        }
+        // A whole token stands for a value of any type.
+        (Value::String(planned), _) => matches!(whole(planned), Some(_)),
+        _ => planned == real,
+    }
+}
+
+/// The source, where the text is one token and nothing else.
+pub fn whole(text: &str) -> Option<Source<'_>> {
+    let mut pieces = pieces(text);
+    match (pieces.next(), pieces.next()) {
+        (Some(Piece::Token(source)), None) => Some(source),
+        _ => None,
+    }
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Token(Source<'a>),
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut from = 0;
+        while let Some(at) = rest[from..].find(OPEN).map(|at| at + from) {
+            if let Some((source, length)) = token_at(&rest[at..]) {
+                if at > 0 {
+                    let before = &rest[..at];
+                    rest = &rest[at..];
+                    return Some(Piece::Text(before));
+                }
+                rest = &rest[length..];
+                return Some(Piece::Token(source));
+            }
+            from = at + 1;
+        }
+        Some(Piece::Text(std::mem::take(&mut rest)))
+    })
+}
+
+/// The token that `text` starts with, and its length in bytes.
+fn token_at(text: &str) -> Option<(Source<'_>, usize)> {
+    let inner = text.strip_prefix(OPEN)?;
+    let end = inner.find(CLOSE)?;
+    let inner = &inner[..end];
+    let length = OPEN.len() + end + CLOSE.len();
+    if let Some(key) = inner.strip_prefix(FACT) {
+        return Some((Source::Fact(key), length));
+    }
+    let (address, output) = inner.split_once('#')?;
+    Some((Source::Output(address.parse().ok()?, output), length))
+}
+
+fn text_matches(planned: &str, real: &str) -> bool {
+    let mut rest = real;
+    let mut gap = false;
+    for piece in pieces(planned) {
+        match piece {
+            Piece::Token(_) => gap = true,
+            Piece::Text(text) if gap => match rest.find(text) {
+                Some(at) => {
+                    rest = &rest[at + text.len()..];
+                    gap = false;
+                }
+                None => return false,
+            },
+            Piece::Text(text) => match rest.strip_prefix(text) {
+                Some(after) => rest = after,
+                None => return false,
+            },
+        }
+    }
+    gap || rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn vpc() -> ResourceAddress {
+        "network/ec2.vpc/main".parse().expect("an address")
+    }
+
+    #[test]
+    fn a_token_is_found_alone_and_inside_a_longer_text() {
+        let id = output(&vpc(), "id");
+        assert_eq!(whole(&id), Some(Source::Output(vpc(), "id")));
+        let text = format!("arn:{id}/x-{}", fact("sts.account-id"));
+        let found: Vec<_> = tokens(&text).collect();
+        assert_eq!(found, [Source::Output(vpc(), "id"), Source::Fact("sts.account-id")]);
+        assert_eq!(whole(&text), None);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_token_is_text() {
+        for text in ["<<", "<<>>", "a << b >> c", "<<no-address#id>>", "<<<", ">>"] {
+            assert!(!is_unknown(text), "{text}");
+        }
+        assert!(is_unknown(&format!("<<x {}", output(&vpc(), "id"))));
+    }
+
+    #[test]
+    fn a_real_value_matches_its_plan_with_tokens_as_wildcards() {
+        let id = output(&vpc(), "id");
+        for (planned, real, same) in [
+            (json!({"vpc": id, "n": 1}), json!({"vpc": "vpc-1", "n": 1}), true),
+            (json!({"vpc": id, "n": 1}), json!({"vpc": "vpc-1", "n": 2}), false),
+            (json!(format!("a-{id}-z")), json!("a-anything-z"), true),
+            (json!(format!("a-{id}-z")), json!("b-anything-z"), false),
+            (json!(format!("a-{id}-z")), json!("a-anything-y"), false),
+            (json!([id]), json!(["x", "y"]), false),
+            (json!(id), json!(["x", "y"]), true),
+            (json!("plain"), json!("plain"), true),
+        ] {
+            assert_eq!(matches(&planned, &real), same, "{planned} against {real}");
+        }
+    }
+}
