@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,9 +17,9 @@ pub struct State {
     /// What was asked of the outside once and is kept: zone names, the account.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
-    /// Every resource, in the order of making.
+    /// Every resource.
     #[serde(default)]
-    pub resources: IndexMap<ResourceAddress, ResourceRecord>,
+    pub resources: BTreeMap<ResourceAddress, ResourceRecord>,
     /// Outputs of every step that finished.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<StepName, Value>,
@@ -137,7 +136,8 @@ impl State {
                 self.facts.insert(key, value);
             }
             Change::Intent { pending } => {
-                self.resources.entry(pending.intent.address.clone()).or_default().pending = Some(pending);
+                let address = pending.intent.address.clone();
+                self.resources.entry(address).or_default().pending = Some(pending);
             }
             Change::Current { address, instance } => {
                 let record = self.resources.entry(address).or_default();
@@ -172,7 +172,7 @@ impl State {
         if let Some(record) = self.resources.get_mut(address) {
             edit(record);
             if *record == ResourceRecord::default() {
-                self.resources.shift_remove(address);
+                self.resources.remove(address);
             }
         }
     }
