@@ -1,1 +1,68 @@
-fn main() {}
+//! The `llmhost` binary: arguments, views, exit status. The engine decides; this shows.
+
+mod app;
+mod args;
+mod commands;
+mod failure;
+mod place;
+mod signals;
+mod view;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, Plugin};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_env("LLMHOST_LOG"))
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(&Failure::usage(format!("cannot start: {error}"), "Check the limits of this process.")),
+    };
+    let result = runtime.block_on(dispatch(cli.command));
+    // Whatever still runs has nothing left to say.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => end(&failure),
+    }
+}
+
+async fn dispatch(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run(args) => commands::run::run(args).await,
+        Command::Destroy(args) => commands::destroy::destroy(args).await,
+        Command::Graph(args) => commands::graph::graph(args).await,
+        Command::Validate(args) => commands::validate::validate(args).await,
+        Command::Status(args) => commands::status::status(args),
+        Command::Schema => commands::schema::schema().await,
+        Command::Plugin(Plugin::Inspect { plugin, json }) => commands::plugin::inspect(&plugin, json).await,
+    }
+}
+
+/// Says why the program ends, on standard error.
+fn end(failure: &Failure) -> ExitCode {
+    let mut stderr = anstream::stderr().lock();
+    // Where standard error is closed, the exit status has to do.
+    let _ = match failure {
+        Failure::Reported | Failure::Interrupted | Failure::Changes => Ok(()),
+        Failure::File(found) => {
+            let colour = !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
+            write!(stderr, "{}", view::diagnostics(found, colour, view::width()))
+        }
+        Failure::Plan(error) => write!(stderr, "{}", view::failures(&error.failures, &error.skipped)),
+        other => {
+            let (bad, name) = (view::style::BAD, view::style::NAME);
+            let help = other.help().map(|help| format!("\n  {name}help{name:#}: {help}")).unwrap_or_default();
+            writeln!(stderr, "{bad}error{bad:#}: {other}{help}")
+        }
+    };
+    ExitCode::from(failure.status())
+}

@@ -8,5 +8,6 @@ pub mod kind;
 pub mod names;
 pub mod plan;
 pub mod plugin;
+pub mod registry;
 pub mod state;
 pub mod unknown;

@@ -1,7 +1,9 @@
-//! The graph of steps: its shape ([`StepGraph`]) and the walk over it ([`walk`]).
+//! Graphs: their shape ([`Dag`], [`StepGraph`]) and the walk over them ([`walk`]).
 
+mod dag;
 mod steps;
 mod walk;
 
+pub use dag::{Circle, Dag};
 pub use steps::{Cycle, StepGraph};
 pub use walk::{Outcome, walk};

@@ -1,5 +1,5 @@
-//! Walks the step graph: each step once all it needs is done, so many at a time. What a step
-//! does is the caller's business.
+//! Walks a graph: each vertex once all it needs is done, so many at a time. What is done there is
+//! the caller's business.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,7 +7,7 @@ use std::future::Future;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::StepGraph;
+use super::Dag;
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Outcome<T, E> {
 
 /// Runs `work` for every step, at most `parallelism` at a time. A step that fails stops those that
 /// need it, and nobody else. Outcomes are numbered as the steps.
-pub async fn walk<T, E, F, R>(graph: &StepGraph, parallelism: usize, work: F) -> Vec<Outcome<T, E>>
+pub async fn walk<T, E, F, R>(graph: &Dag, parallelism: usize, work: F) -> Vec<Outcome<T, E>>
 where
     F: Fn(usize) -> R,
     R: Future<Output = Result<T, E>>,
@@ -80,11 +80,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::names::StepName;
 
-    fn graph(dependencies: &[Vec<usize>]) -> StepGraph {
-        let names: Vec<StepName> = (0..dependencies.len()).map(|n| format!("s{n}").parse().expect("a name")).collect();
-        StepGraph::new(&names, dependencies).expect("no cycle")
+    fn graph(needs: &[Vec<usize>]) -> Dag {
+        Dag::new(needs).expect("no cycle")
     }
 
     #[tokio::test]

@@ -46,6 +46,9 @@ pub struct PlannedResource {
     pub changes: Vec<FieldChange>,
     /// Resources that must be there before it and gone after it.
     pub depends_on: Vec<ResourceAddress>,
+    /// Ids of replaced predecessors that are still there and will be deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<String>,
 }
 
 /// What will happen to a resource.
@@ -110,6 +113,7 @@ impl Plan {
                 Action::Replace { .. } => &mut summary.replace,
                 Action::Delete => &mut summary.delete,
             } += 1;
+            summary.delete += resource.leftovers.len();
         }
         summary
     }

@@ -1,0 +1,92 @@
+//! How the parts are put together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use llmhost_engine::pipeline::Pipeline;
+use llmhost_engine::run::{Engine, Events};
+use llmhost_resources::{Aws, AwsSettings};
+use llmhost_sandbox::{Builtin, Loader, LoaderOptions};
+
+use crate::args::File;
+use crate::failure::Failure;
+use crate::view::{Json, JsonLine, Terminal};
+
+/// Where a run is shown: to a person or to a program.
+#[derive(Clone)]
+pub(crate) enum Console {
+    Text(Arc<Terminal>),
+    Json(Arc<Json>),
+}
+
+impl Console {
+    pub(crate) fn new(json: bool) -> Self {
+        if json { Self::Json(Arc::default()) } else { Self::Text(Arc::new(Terminal::new())) }
+    }
+
+    pub(crate) fn events(&self) -> Events {
+        match self.clone() {
+            Self::Text(terminal) => Events::new(move |event| terminal.show(&event)),
+            Self::Json(json) => Events::new(move |event| json.show(&event)),
+        }
+    }
+
+    /// A word to a person; programs get events.
+    pub(crate) fn note(&self, text: &str) {
+        if let Self::Text(terminal) = self {
+            terminal.line(text);
+        }
+    }
+
+    /// A result: text for a person, a line for a program.
+    pub(crate) fn result(&self, text: impl FnOnce() -> String, line: &JsonLine<'_>) {
+        match self {
+            Self::Text(_) => print(&text()),
+            Self::Json(json) => json.line(line),
+        }
+    }
+}
+
+/// Writes a result to standard output. Who closes the pipe does not want more.
+pub(crate) fn print(text: &str) {
+    use std::io::Write;
+    let _ = anstream::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Reads the pipeline file.
+pub(crate) fn pipeline(file: &File) -> Result<Arc<Pipeline>, Failure> {
+    Ok(Arc::new(Pipeline::load(&file.path, &file.vars, &|name| std::env::var(name).ok())?))
+}
+
+/// Puts the engine together: sandboxed plugins on one side, AWS on the other.
+pub(crate) async fn engine(
+    pipeline: Arc<Pipeline>,
+    settings: AwsSettings,
+    console: &Console,
+    parallelism: u16,
+) -> Result<Engine, Failure> {
+    let registry = Arc::new(llmhost_resources::registry(Arc::new(Aws::new(settings))));
+    let loader = loader(console)?;
+    Ok(Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?)
+}
+
+/// The plugin loader, with the built-in plugins.
+pub(crate) fn loader(console: &Console) -> Result<Loader, Failure> {
+    let builtins = llmhost_builtin::ALL;
+    let builtins = builtins.iter().map(|b| Builtin { name: b.name, wasm: b.wasm, sha256: b.sha256 }).collect();
+    let console = console.clone();
+    let on_compile = move |what: &str, bytes: usize| {
+        if bytes > 1 << 20 {
+            let size = bytes as f64 / f64::from(1 << 20);
+            console.note(&format!("Compiling {what} ({size:.1} MB), once for this machine; this takes some seconds."));
+        }
+    };
+    let options = LoaderOptions { cache_dir: cache_dir(), builtins, on_compile: Arc::new(on_compile) };
+    Loader::new(options).map_err(|error| Failure::usage(error.to_string(), "Check the limits of this process."))
+}
+
+/// The user's cache folder, where there is one.
+fn cache_dir() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(|| Some(set("HOME")?.join(".cache")))
+}

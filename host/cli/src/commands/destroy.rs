@@ -1,0 +1,44 @@
+//! `llmhost destroy`: everything that the state holds goes.
+
+use std::sync::Arc;
+
+use llmhost_engine::names::ResourceAddress;
+use llmhost_engine::run;
+use llmhost_resources::Aws;
+
+use super::run::{conclude, confirm};
+use crate::app::{self, Console};
+use crate::args::Destroy;
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::signals;
+
+/// Destroys what a pipeline made.
+pub(crate) async fn destroy(args: Destroy) -> Result<(), Failure> {
+    let console = Console::new(args.how.json);
+    let pipeline = app::pipeline(&args.file)?;
+    let mut place = Place::new(&pipeline, &args.file, &args.place)?;
+    let store = place.open_kept(&console).await?;
+    let result = async {
+        let resources: Vec<ResourceAddress> = store.snapshot().resources.into_keys().collect();
+        if resources.is_empty() {
+            console.note(&format!("Nothing to destroy: the state of '{}' is empty.", pipeline.name));
+            return Ok(());
+        }
+        if !(args.how.yes || place.is_emulated()) {
+            resources.iter().for_each(|address| console.note(&format!("- {address}")));
+            confirm(&format!("{} resources to delete.", resources.len()))?;
+        }
+        let registry = Arc::new(llmhost_resources::registry(Arc::new(Aws::new(place.settings()))));
+        let (events, cancel) = (console.events(), signals::listen(&console));
+        let report = run::destroy(registry, Arc::clone(&store), events, cancel, args.how.parallelism.into()).await?;
+        conclude(&console, &report)
+    }
+    .await;
+    let closed = store.close().await;
+    if result.is_ok() {
+        place.destroyed();
+    }
+    place.leave(&console).await?;
+    result.and_then(|()| Ok(closed?))
+}

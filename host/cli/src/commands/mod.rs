@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub(crate) mod destroy;
+pub(crate) mod graph;
+pub(crate) mod plugin;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod status;
+pub(crate) mod validate;

@@ -1,0 +1,136 @@
+//! `llmhost run`: plan, show, ask, apply.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use llmhost_engine::graph::draw::{self, Format};
+use llmhost_engine::plan::{Plan, TextStyle, show};
+use llmhost_engine::run::Report;
+use llmhost_engine::state::StateStore;
+
+use crate::app::{self, Console};
+use crate::args::Run;
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::view::{self, JsonLine};
+use crate::signals;
+
+/// Runs a pipeline.
+pub(crate) async fn run(args: Run) -> Result<(), Failure> {
+    let console = Console::new(args.how.json);
+    let pipeline = app::pipeline(&args.file)?;
+    let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
+    let mut place = Place::new(&pipeline, &args.file, &args.place)?;
+    let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism);
+    if args.dry_run {
+        let state = Arc::new(place.read()?);
+        let plan = engine.await?.plan(&state).await?;
+        show_plan(&console, &plan, args.graph.as_deref().zip(format))?;
+        return if args.exit_code && plan.summary().changes() > 0 { Err(Failure::Changes) } else { Ok(()) };
+    }
+    // The plugins load while the emulator, where one is wanted, starts.
+    let (engine, opened) = tokio::join!(engine, place.open(&console));
+    let result = match (engine, opened) {
+        (Ok(engine), Ok(store)) => {
+            let graph = args.graph.as_deref().zip(format);
+            let result = apply(&engine, &store, &console, graph, args.how.yes || place.is_emulated()).await;
+            let closed = store.close().await;
+            result.and_then(|()| Ok(closed?))
+        }
+        (Err(failure), Ok(store)) => {
+            store.close().await?;
+            Err(failure)
+        }
+        (Err(failure), Err(_)) | (Ok(_), Err(failure)) => Err(failure),
+    };
+    place.leave(&console).await?;
+    result
+}
+
+async fn apply(
+    engine: &llmhost_engine::run::Engine,
+    store: &Arc<dyn StateStore>,
+    console: &Console,
+    graph: Option<(&Path, Format)>,
+    yes: bool,
+) -> Result<(), Failure> {
+    let plan = Arc::new(engine.plan(&Arc::new(store.snapshot())).await?);
+    show_plan(console, &plan, graph)?;
+    let summary = plan.summary();
+    if summary.replace + summary.delete > 0 && !yes {
+        confirm(&format!("{} to delete, {} to replace.", summary.delete, summary.replace))?;
+    }
+    let cancel = signals::listen(console);
+    let report = engine.apply(plan, Arc::clone(store), cancel).await?;
+    conclude(console, &report)
+}
+
+/// Shows how a run ended and turns that into the program's end.
+pub(crate) fn conclude(console: &Console, report: &Report) -> Result<(), Failure> {
+    match console {
+        Console::Text(terminal) => {
+            app::print(&view::outputs(&report.outputs));
+            let failures = view::failures(&report.failures, &report.skipped);
+            failures.lines().for_each(|line| terminal.line(line));
+            app::print(&(view::summary(report) + "\n"));
+        }
+        Console::Json(json) => {
+            report.outputs.iter().for_each(|(step, outputs)| json.line(&JsonLine::Outputs { step, outputs }));
+            report.failures.iter().for_each(|failure| json.line(&JsonLine::failure(failure)));
+        }
+    }
+    match (report.is_ok(), report.interrupted) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Failure::Interrupted),
+        (false, false) => Err(Failure::Reported),
+    }
+}
+
+fn show_plan(console: &Console, plan: &Plan, graph: Option<(&Path, Format)>) -> Result<(), Failure> {
+    console.result(|| show(plan, text_style()), &JsonLine::Plan { plan });
+    match graph {
+        Some((path, format)) => write_graph(plan, path, format),
+        None => Ok(()),
+    }
+}
+
+/// How plans and graphs are written for this terminal.
+pub(crate) fn text_style() -> TextStyle {
+    let utf8 = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    let unicode = utf8.is_none_or(|locale| !matches!(locale.as_str(), "C" | "POSIX"));
+    TextStyle { color: view::stdout_has_colour(), unicode, width: view::width() }
+}
+
+/// Draws a plan into a file.
+pub(crate) fn write_graph(plan: &Plan, path: &Path, format: Format) -> Result<(), Failure> {
+    std::fs::write(path, draw::draw(plan, format)).map_err(|error| {
+        let message = format!("cannot write the graph to {}: {error}", path.display());
+        Failure::Other { message, help: "Choose another file with --graph.".to_owned(), status: 1 }
+    })
+}
+
+/// The command line asks for a drawing that there is not.
+pub(crate) fn not_drawn(error: draw::DrawError) -> Failure {
+    Failure::usage(error.to_string(), "Give the file one of these endings.")
+}
+
+/// Asks before something is lost.
+pub(crate) fn confirm(what: &str) -> Result<(), Failure> {
+    let refuse = |message: String| Failure::Other {
+        message,
+        help: "Nothing was changed. Look at the plan, and run again with --yes.".to_owned(),
+        status: 1,
+    };
+    if !std::io::stdin().is_terminal() {
+        return Err(refuse(format!("{what} Without a terminal to ask on, that needs --yes.")));
+    }
+    let mut stderr = std::io::stderr().lock();
+    // An unseen question is answered by nobody: what follows is a no.
+    let _ = write!(stderr, "{what} Go on? Type yes: ").and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    match std::io::stdin().lock().read_line(&mut answer) {
+        Ok(_) if answer.trim() == "yes" => Ok(()),
+        _ => Err(refuse("not confirmed".to_owned())),
+    }
+}

@@ -1,0 +1,67 @@
+//! Everything that ends the program, and its exit status.
+
+use llmhost_engine::diagnostic::Diagnostics;
+use llmhost_engine::run::{AccountError, PlanError};
+use llmhost_engine::state::StateError;
+
+/// Why the program ends without having done what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The pipeline file is wrong; nothing ran.
+    #[error(transparent)]
+    File(#[from] Diagnostics),
+    /// The pipeline cannot be planned; nothing was changed.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The run failed; its report has been shown.
+    #[error("the run failed")]
+    Reported,
+    /// The user stopped it; its report has been shown.
+    #[error("interrupted")]
+    Interrupted,
+    /// There are changes, and `--exit-code` asks to say so.
+    #[error("there are changes")]
+    Changes,
+    /// The state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The credentials are not those of the state.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The emulator did not start.
+    #[error(transparent)]
+    Emulator(#[from] llmhost_emulator::EmulatorError),
+    /// Anything else, with what to do about it.
+    #[error("{message}")]
+    Other { message: String, help: String, status: u8 },
+}
+
+impl Failure {
+    /// A wrong command line.
+    pub(crate) fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Other { message: message.into(), help: help.into(), status: 2 }
+    }
+
+    /// The process's exit status.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::File(_) => 2,
+            Self::Changes => 3,
+            Self::Interrupted => 130,
+            Self::Other { status, .. } => *status,
+            _ => 1,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn help(&self) -> Option<String> {
+        match self {
+            Self::Other { help, .. } => Some(help.clone()),
+            Self::Account(AccountError::Unknown(error)) => Some(error.advice().to_owned()),
+            Self::Account(AccountError::Differs { .. }) => {
+                Some("Use the credentials of the state's account, or another --state.".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Where a pipeline lives: AWS or the emulator, and the state folder that goes with it.
+//!
+//! Emulated and real resources never share a state. A kept emulator is remembered in
+//! `.llmhost/NAME/emulator/`, beside the state of what was made in it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use llmhost_emulator::{Emulator, Kept};
+use llmhost_engine::pipeline::Pipeline;
+use llmhost_engine::state::{LocalStore, State, StateStore};
+use llmhost_resources::AwsSettings;
+
+use crate::app::Console;
+use crate::args::{File, Where};
+use crate::failure::Failure;
+use crate::view::{JsonLine, style};
+
+/// Where a pipeline lives.
+pub(crate) struct Place {
+    pipeline: String,
+    settings: AwsSettings,
+    state: PathBuf,
+    emulation: Option<Emulation>,
+}
+
+struct Emulation {
+    keep: bool,
+    /// The kept emulator's folder.
+    folder: PathBuf,
+    emulator: Option<Emulator>,
+    kept: Option<Kept>,
+    /// State of an emulator that goes with the run.
+    temporary: Option<tempfile::TempDir>,
+    destroyed: bool,
+}
+
+impl Place {
+    /// The place that the command line asks for. Touches nothing yet.
+    pub(crate) fn new(pipeline: &Pipeline, file: &File, place: &Where) -> Result<Self, Failure> {
+        if !(place.emulate || place.emulate_keep) {
+            let mut real = Self::real(pipeline, file);
+            real.settings.endpoint_url.clone_from(&place.endpoint_url);
+            real.settings.profile.clone_from(&place.profile);
+            return Ok(real);
+        }
+        if file.state.is_some() {
+            let help = "Leave out --state; the emulator's state is kept with the emulator.";
+            return Err(Failure::usage("--state does not go with --emulate", help));
+        }
+        let mut kept = Self::kept(pipeline);
+        if let Some(emulation) = &mut kept.emulation {
+            emulation.keep = place.emulate_keep;
+        }
+        Ok(kept)
+    }
+
+    /// AWS.
+    pub(crate) fn real(pipeline: &Pipeline, file: &File) -> Self {
+        let state = file.state.clone().unwrap_or_else(|| folder(pipeline));
+        Self { pipeline: pipeline.name.clone(), settings: settings(pipeline), state, emulation: None }
+    }
+
+    /// The emulator, perhaps one that an earlier run kept.
+    pub(crate) fn kept(pipeline: &Pipeline) -> Self {
+        let folder = folder(pipeline).join("emulator");
+        let kept = Kept::load(&folder.join("emulator.json")).filter(Kept::is_alive);
+        let state = folder.join("state");
+        let emulation =
+            Emulation { keep: false, folder, emulator: None, kept, temporary: None, destroyed: false };
+        let mut settings = settings(pipeline);
+        if let Some(kept) = &emulation.kept {
+            settings.emulator(kept.url());
+        }
+        Self { pipeline: pipeline.name.clone(), settings, state, emulation: Some(emulation) }
+    }
+
+    /// How to reach AWS there.
+    pub(crate) fn settings(&self) -> AwsSettings {
+        self.settings.clone()
+    }
+
+    /// Whether nothing there is real.
+    pub(crate) fn is_emulated(&self) -> bool {
+        self.emulation.is_some()
+    }
+
+    /// The state as it is, without a lock and without writing anything.
+    pub(crate) fn read(&self) -> Result<State, Failure> {
+        match &self.emulation {
+            // What an emulator made went with it.
+            Some(Emulation { kept: None, .. }) => Ok(State { pipeline: self.pipeline.clone(), ..State::default() }),
+            _ => Ok(LocalStore::read(&self.state, &self.pipeline)?),
+        }
+    }
+
+    /// Starts the emulator where one is wanted and none is kept, and opens the state.
+    pub(crate) async fn open(&mut self, console: &Console) -> Result<Arc<dyn StateStore>, Failure> {
+        if let Some(emulation) = &mut self.emulation {
+            let url = emulation.start(console).await?;
+            self.settings.emulator(&url);
+            if let Some(temporary) = &emulation.temporary {
+                self.state = temporary.path().to_owned();
+            }
+        }
+        let (store, notes) = LocalStore::open(&self.state, &self.pipeline, "run")?;
+        notes.iter().for_each(|note| console.note(&note.to_string()));
+        Ok(Arc::new(store))
+    }
+
+    /// As `open`, but an emulator must be there already.
+    pub(crate) async fn open_kept(&mut self, console: &Console) -> Result<Arc<dyn StateStore>, Failure> {
+        if let Some(Emulation { kept: None, .. }) = &self.emulation {
+            let message = format!("no emulator is kept for '{}'", self.pipeline);
+            let help = "Only a run with --emulate-keep leaves one there.".to_owned();
+            return Err(Failure::Other { message, help, status: 1 });
+        }
+        self.open(console).await
+    }
+
+    /// Everything there is gone; a kept emulator has no more to keep.
+    pub(crate) fn destroyed(&mut self) {
+        if let Some(emulation) = &mut self.emulation {
+            emulation.destroyed = true;
+        }
+    }
+
+    /// Stops the emulator, or keeps it.
+    pub(crate) async fn leave(&mut self, console: &Console) -> Result<(), Failure> {
+        match self.emulation.take() {
+            Some(emulation) => emulation.leave(console, &self.settings).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Emulation {
+    async fn start(&mut self, console: &Console) -> Result<String, Failure> {
+        if let Some(kept) = &self.kept {
+            return Ok(kept.url().to_owned());
+        }
+        let emulator = Emulator::start(&|text| console.note(text)).await?;
+        let url = emulator.url().to_owned();
+        if self.keep {
+            // What an earlier one held went with it.
+            remove(&self.folder)?;
+        } else {
+            self.temporary = Some(tempfile::tempdir().map_err(|error| folder_failure("a temporary folder", &error))?);
+        }
+        self.emulator = Some(emulator);
+        Ok(url)
+    }
+
+    async fn leave(self, console: &Console, settings: &AwsSettings) -> Result<(), Failure> {
+        if let Some(kept) = self.kept {
+            if self.destroyed && !self.keep {
+                kept.stop()?;
+                remove(&self.folder)?;
+            }
+            return Ok(());
+        }
+        let Some(emulator) = self.emulator else { return Ok(()) };
+        if !self.keep {
+            emulator.stop()?;
+            return Ok(());
+        }
+        let kept = emulator.keep();
+        kept.save(&self.folder.join("emulator.json"))?;
+        let text = || {
+            let name = style::NAME;
+            let (url, region) = (kept.url(), &settings.region);
+            format!(
+                "{name}The emulator stays{name:#} at {url}; look around with any AWS client:\n  \
+                 AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} aws --endpoint-url {url} --region {region} ec2 describe-vpcs\n",
+                llmhost_emulator::ACCESS_KEY_ID,
+                llmhost_emulator::SECRET_ACCESS_KEY,
+            )
+        };
+        console.result(text, &JsonLine::Emulator { url: kept.url(), kept: true });
+        Ok(())
+    }
+}
+
+fn settings(pipeline: &Pipeline) -> AwsSettings {
+    AwsSettings { region: pipeline.region.clone(), ..AwsSettings::default() }
+}
+
+fn folder(pipeline: &Pipeline) -> PathBuf {
+    pipeline.base.join(".llmhost").join(&pipeline.name)
+}
+
+fn remove(folder: &Path) -> Result<(), Failure> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(folder_failure(&folder.display().to_string(), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn folder_failure(what: &str, error: &std::io::Error) -> Failure {
+    let help = "Check that the folder can be written.".to_owned();
+    Failure::Other { message: format!("cannot use {what}: {error}"), help, status: 1 }
+}

@@ -1,0 +1,56 @@
+//! Problems of the pipeline file, with the line and a caret under the place.
+
+use llmhost_engine::diagnostic::{Diagnostic, Diagnostics};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Report, Severity};
+
+/// All problems of a file as one text.
+pub(crate) fn diagnostics(found: &Diagnostics, colour: bool, width: usize) -> String {
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false);
+    let source = || NamedSource::new(found.path.display().to_string(), found.source.clone());
+    let mut text = String::new();
+    for problem in &found.problems {
+        let report = Report::new(Problem::new(problem)).with_source_code(source());
+        if handler.render_report(&mut text, report.as_ref()).is_err() {
+            text.push_str(&problem.message);
+        }
+    }
+    let count = found.problems.len();
+    text.push_str(&format!("{} problem{} in {}\n", count, if count == 1 { "" } else { "s" }, found.path.display()));
+    text
+}
+
+/// One problem as miette wants it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Problem {
+    code: &'static str,
+    message: String,
+    help: Option<String>,
+    label: Option<LabeledSpan>,
+}
+
+impl Problem {
+    fn new(problem: &Diagnostic) -> Self {
+        let label = problem.span.clone().map(|span| LabeledSpan::at(span, problem.label.clone()));
+        Self { code: problem.code, message: problem.message.clone(), help: problem.help.clone(), label }
+    }
+}
+
+impl miette::Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(Severity::Error)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as _)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.label.clone().map(|label| Box::new(std::iter::once(label)) as _)
+    }
+}

@@ -1,0 +1,56 @@
+//! One JSON event a line on standard output.
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use llmhost_engine::names::{ResourceAddress, StepName};
+use llmhost_engine::plan::Plan;
+use llmhost_engine::run::Event;
+use serde::Serialize;
+use serde_json::Value;
+
+/// What the binary adds to the engine's events.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum JsonLine<'a> {
+    /// The plan as it is shown.
+    Plan {
+        #[serde(flatten)]
+        plan: &'a Plan,
+    },
+    /// A failure, with what to do.
+    Failure {
+        step: &'a StepName,
+        resource: Option<&'a ResourceAddress>,
+        message: String,
+        code: Option<&'a str>,
+        request_id: Option<&'a str>,
+        help: Option<&'a str>,
+    },
+    /// The outputs of a step that is done.
+    Outputs { step: &'a StepName, outputs: &'a Value },
+    /// The emulator is there.
+    Emulator { url: &'a str, kept: bool },
+}
+
+/// Writes events as JSON lines.
+#[derive(Default)]
+pub(crate) struct Json(Mutex<()>);
+
+impl Json {
+    pub(crate) fn show(&self, event: &Event) {
+        self.write(event);
+    }
+
+    pub(crate) fn line(&self, line: &JsonLine<'_>) {
+        self.write(line);
+    }
+
+    fn write(&self, value: &impl Serialize) {
+        let _turn = self.0.lock().expect("no panic under this lock");
+        let mut line = serde_json::to_vec(value).expect("events are plain data");
+        line.push(b'\n');
+        // Who closes the pipe does not want more.
+        let _ = std::io::stdout().lock().write_all(&line);
+    }
+}

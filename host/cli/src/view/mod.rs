@@ -1,0 +1,36 @@
+//! What a person sees, or a program reads: views of the engine's events, plans and reports.
+
+mod diagnostics;
+mod json;
+mod report;
+mod terminal;
+
+use std::io::IsTerminal;
+
+pub(crate) use diagnostics::diagnostics;
+pub(crate) use json::{Json, JsonLine};
+pub(crate) use report::{failures, outputs, summary};
+pub(crate) use terminal::Terminal;
+
+/// The styles of everything that llmhost prints.
+pub(crate) mod style {
+    use anstyle::{AnsiColor, Style};
+
+    pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+    pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+    pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+    pub(crate) const NAME: Style = Style::new().bold();
+    pub(crate) const FAINT: Style = Style::new().dimmed();
+}
+
+/// Whether standard output shows colours.
+pub(crate) fn stdout_has_colour() -> bool {
+    use anstream::ColorChoice;
+    !matches!(anstream::AutoStream::choice(&std::io::stdout()), ColorChoice::Never)
+}
+
+/// Columns of the terminal that standard output is, or of a page.
+pub(crate) fn width() -> usize {
+    let terminal = std::io::stdout().is_terminal().then(|| indicatif::TermLike::width(&console::Term::stdout()));
+    terminal.map_or(100, usize::from).clamp(60, 160)
+}

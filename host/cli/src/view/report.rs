@@ -1,0 +1,88 @@
+//! How a run ended, in words.
+
+use std::fmt::Write;
+
+use llmhost_engine::kind::OpError;
+use llmhost_engine::names::StepName;
+use llmhost_engine::plan::{Summary, plain};
+use llmhost_engine::run::{Departure, Reason, Report, StepFailure};
+use serde_json::Value;
+
+use super::style;
+
+/// Each failure once: step, resource, what the service said, and what to do.
+pub(crate) fn failures(failures: &[StepFailure], skipped: &[(StepName, StepName)]) -> String {
+    let (bad, name, faint) = (style::BAD, style::NAME, style::FAINT);
+    let mut text = String::new();
+    for failure in failures {
+        let place = match &failure.address {
+            Some(address) => format!("step {name}{}{name:#}, {address}", failure.step),
+            None => format!("step {name}{}{name:#}", failure.step),
+        };
+        let _ = writeln!(text, "{bad}error{bad:#}: {place}");
+        for line in failure.reason.to_string().lines() {
+            let _ = writeln!(text, "  {}", plain(line));
+        }
+        if let Reason::Operation(OpError { request_id: Some(id), .. }) = &failure.reason {
+            let _ = writeln!(text, "  {faint}request id {}{faint:#}", plain(id));
+        }
+        if let Some(help) = help(&failure.reason) {
+            let _ = writeln!(text, "  {name}help{name:#}: {help}");
+        }
+    }
+    for (step, because) in skipped {
+        let _ = writeln!(text, "step {name}{step}{name:#} did not run: {because}, which it needs, is missing");
+    }
+    text
+}
+
+/// What to do about a failure.
+pub(crate) fn help(reason: &Reason) -> Option<&str> {
+    Some(match reason {
+        Reason::Operation(error) => error.advice(),
+        Reason::NotAsPlanned(Departure::Differs { .. } | Departure::Unforeseen { .. }) => {
+            "Nothing of this was done. Run again: the new plan shows the difference first."
+        }
+        Reason::NotAsPlanned(_) => {
+            "A plugin must declare the same in plan and apply; this one does not. Tell its author."
+        }
+        Reason::StillUsed(_) => "Mend what failed there, and run the same command again.",
+        Reason::State(_) => "Mend the state folder, and run again: what was made is found again by its tags.",
+        _ => return None,
+    })
+}
+
+/// The outputs of every step, `step.name = value`.
+pub(crate) fn outputs(outputs: &[(StepName, Value)]) -> String {
+    let name = style::NAME;
+    let mut text = String::new();
+    for (step, value) in outputs {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            let value = plain(&value.to_string()).into_owned();
+            let _ = writeln!(text, "{name}{step}.{}{name:#} = {value}", plain(key));
+        }
+    }
+    text
+}
+
+/// One line that says what was done.
+pub(crate) fn summary(report: &Report) -> String {
+    let (good, bad) = (style::GOOD, style::BAD);
+    let Summary { create, update, replace, delete, .. } = report.done;
+    let done = format!("{create} created, {update} updated, {replace} replaced, {delete} deleted");
+    if report.is_ok() {
+        return match report.done.changes() {
+            0 => format!("{good}Done{good:#}: 0 changes."),
+            _ => format!("{good}Done{good:#}: {done}."),
+        };
+    }
+    let mut text = match report.interrupted {
+        true => format!("{bad}Interrupted{bad:#}: {done}; everything is recorded, run again to go on."),
+        false => format!("{bad}Failed{bad:#}: {done}, {} failed.", report.failures.len()),
+    };
+    if !report.postponed.is_empty() {
+        let count = report.postponed.len();
+        let _ = write!(text, " {count} deletion{} wait until every step succeeds.", if count == 1 { "" } else { "s" });
+    }
+    text
+}

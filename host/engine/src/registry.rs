@@ -1,0 +1,173 @@
+//! The kinds of resources that a host can make, behind one object-safe face.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::kind::{
+    Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress, ReplaceOrder,
+};
+use crate::names::ResourceAddress;
+use crate::plan::{Comparison, compare};
+
+/// A [`Kind`] whose spec is JSON. Every `Kind` is one.
+#[async_trait]
+pub trait DynKind: Send + Sync {
+    /// [`Kind::NAME`].
+    fn name(&self) -> &'static str;
+    /// [`Kind::ACTIONS`].
+    fn actions(&self) -> &'static [&'static str];
+    /// [`Kind::REPLACE`].
+    fn replace(&self) -> ReplaceOrder;
+    /// [`Kind::IDENTITIES`].
+    fn identities(&self) -> &'static [&'static str];
+    /// Reads what a plugin declared and gives its canonical form.
+    fn complete(&self, raw: Value, context: &DeclareContext<'_>) -> Result<Value, String>;
+    /// [`Kind::check`].
+    fn check(&self, address: &ResourceAddress, spec: &Value, declared: &dyn Neighbours) -> Result<(), String>;
+    /// [`Kind::after`].
+    fn after(&self, spec: &Value, declared: &dyn Neighbours) -> Vec<ResourceAddress>;
+    /// [`Kind::foreknown`].
+    fn foreknown(&self, spec: &Value) -> Outputs;
+    /// Compares two canonical specs.
+    fn compare(&self, old: &Value, new: &Value) -> Comparison;
+    /// [`Kind::create`].
+    async fn create(&self, spec: &Value, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError>;
+    /// [`Kind::configure`].
+    async fn configure(
+        &self,
+        id: &str,
+        spec: &Value,
+        was: Option<&Value>,
+        progress: &dyn Progress,
+    ) -> Result<Outputs, OpError>;
+    /// [`Kind::read`].
+    async fn read(&self, id: &str, spec: &Value) -> Result<Option<Observed<Value>>, OpError>;
+    /// [`Kind::find`].
+    async fn find(&self, spec: &Value, intent: &Intent) -> Result<Option<Created>, OpError>;
+    /// [`Kind::delete`].
+    async fn delete(&self, id: &str, spec: &Value, progress: &dyn Progress) -> Result<(), OpError>;
+}
+
+#[async_trait]
+impl<K: Kind> DynKind for K {
+    fn name(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn actions(&self) -> &'static [&'static str] {
+        K::ACTIONS
+    }
+
+    fn replace(&self) -> ReplaceOrder {
+        K::REPLACE
+    }
+
+    fn identities(&self) -> &'static [&'static str] {
+        K::IDENTITIES
+    }
+
+    fn complete(&self, raw: Value, context: &DeclareContext<'_>) -> Result<Value, String> {
+        let mut spec: K::Spec = serde_json::from_value(raw).map_err(|error| error.to_string())?;
+        Kind::complete(self, &mut spec, context)?;
+        to_json(&spec).map_err(|error| error.to_string())
+    }
+
+    fn check(&self, address: &ResourceAddress, spec: &Value, declared: &dyn Neighbours) -> Result<(), String> {
+        Kind::check(self, address, &from_json::<K>(spec).map_err(|error| error.message)?, declared)
+    }
+
+    fn after(&self, spec: &Value, declared: &dyn Neighbours) -> Vec<ResourceAddress> {
+        from_json::<K>(spec).map(|spec| Kind::after(self, &spec, declared)).unwrap_or_default()
+    }
+
+    fn foreknown(&self, spec: &Value) -> Outputs {
+        from_json::<K>(spec).map(|spec| Kind::foreknown(self, &spec)).unwrap_or_default()
+    }
+
+    fn compare(&self, old: &Value, new: &Value) -> Comparison {
+        compare(old, new, K::IMMUTABLE)
+    }
+
+    async fn create(&self, spec: &Value, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError> {
+        Kind::create(self, &from_json::<K>(spec)?, intent, progress).await
+    }
+
+    async fn configure(
+        &self,
+        id: &str,
+        spec: &Value,
+        was: Option<&Value>,
+        progress: &dyn Progress,
+    ) -> Result<Outputs, OpError> {
+        let was = was.map(from_json::<K>).transpose()?;
+        Kind::configure(self, id, &from_json::<K>(spec)?, was.as_ref(), progress).await
+    }
+
+    async fn read(&self, id: &str, spec: &Value) -> Result<Option<Observed<Value>>, OpError> {
+        let Some(Observed { spec, outputs }) = Kind::read(self, id, &from_json::<K>(spec)?).await? else {
+            return Ok(None);
+        };
+        let spec = to_json(&spec).map_err(|error| OpError::local("read", error.to_string()))?;
+        Ok(Some(Observed { spec, outputs }))
+    }
+
+    async fn find(&self, spec: &Value, intent: &Intent) -> Result<Option<Created>, OpError> {
+        Kind::find(self, &from_json::<K>(spec)?, intent).await
+    }
+
+    async fn delete(&self, id: &str, spec: &Value, progress: &dyn Progress) -> Result<(), OpError> {
+        Kind::delete(self, id, &from_json::<K>(spec)?, progress).await
+    }
+}
+
+fn to_json(spec: &impl Serialize) -> serde_json::Result<Value> {
+    serde_json::to_value(spec)
+}
+
+fn from_json<K: Kind>(spec: &Value) -> Result<K::Spec, OpError> {
+    serde::Deserialize::deserialize(spec).map_err(|error| {
+        let mut error = OpError::local("read the state", format!("not a spec of {}: {error}", K::NAME));
+        error.advice = Some("The state was made by another version of llmhost; use that one.".to_owned());
+        error
+    })
+}
+
+/// The kinds of resources that a host can make, and where it asks for facts.
+pub struct Registry {
+    kinds: BTreeMap<&'static str, Arc<dyn DynKind>>,
+    facts: Arc<dyn Facts>,
+}
+
+impl Registry {
+    /// A registry without kinds.
+    pub fn new(facts: Arc<dyn Facts>) -> Self {
+        Self { kinds: BTreeMap::new(), facts }
+    }
+
+    /// Adds a kind.
+    #[must_use]
+    pub fn with(mut self, kind: impl Kind) -> Self {
+        let kind: Arc<dyn DynKind> = Arc::new(kind);
+        self.kinds.insert(kind.name(), kind);
+        self
+    }
+
+    /// The kind of this name.
+    pub fn kind(&self, name: &str) -> Option<&Arc<dyn DynKind>> {
+        self.kinds.get(name)
+    }
+
+    /// All kinds, by name.
+    pub fn kinds(&self) -> impl Iterator<Item = &Arc<dyn DynKind>> {
+        self.kinds.values()
+    }
+
+    /// Where facts are asked for.
+    pub fn facts(&self) -> &Arc<dyn Facts> {
+        &self.facts
+    }
+}

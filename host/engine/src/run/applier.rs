@@ -1,0 +1,227 @@
+//! Applying: every plugin runs again, against a host that makes what it declares, and holds it
+//! to the plan.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::common::Common;
+use super::converge::Operations;
+use super::event::Event;
+use super::hands::Hands;
+use super::report::{Departure, Reason, Report, StepFailure};
+use super::{Cancel, Engine, failure_of_plugin, remove};
+use crate::graph::{self, Outcome};
+use crate::names::{ResourceAddress, StepName};
+use crate::plan::{Plan, compare};
+use crate::plugin::{Capabilities, Failure, LogLevel};
+use crate::state::{Change, StateStore};
+use crate::unknown;
+
+/// Applies a plan.
+pub(super) async fn apply(
+    engine: &Engine,
+    common: &Arc<Common>,
+    plan: Arc<Plan>,
+    store: Arc<dyn StateStore>,
+    cancel: Cancel,
+) -> Report {
+    let hands =
+        Hands::new(Arc::clone(&common.registry), store, common.events.clone(), cancel.clone(), engine.parallelism);
+    let operations = Arc::new(Operations::new(hands, Arc::clone(&plan)));
+    let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
+    let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
+        let (operations, outputs) = (Arc::clone(&operations), &outputs);
+        async move { apply_step(engine, common, operations, step, outputs).await }
+    })
+    .await;
+
+    let mut report = Report::default();
+    for (&step, outcome) in common.graph.order().iter().zip(in_order(&common.graph, outcomes)) {
+        let name = common.graph.name(step).clone();
+        match outcome {
+            Outcome::Done(outputs) => report.outputs.push((name, outputs)),
+            Outcome::Failed(failures) => report.failures.extend(failures),
+            Outcome::NotRun { because } => report.skipped.push((name, common.graph.name(because).clone())),
+        }
+    }
+    // What had to be deleted before a replacement may belong to a step that never ran.
+    report.failures.extend(operations.take_failures(None));
+    remove::leftovers(&operations, &mut report).await;
+    report.done = *operations.hands.done.lock().expect("no panic under this lock");
+    report.done.keep = plan.summary().keep;
+    report.interrupted = cancel.is_cancelled();
+    let (ok, failures) = (report.is_ok(), report.failures.len());
+    common.events.emit(Event::Finished { ok, done: report.done, failures });
+    report
+}
+
+fn in_order<T, E>(graph: &graph::StepGraph, outcomes: Vec<Outcome<T, E>>) -> impl Iterator<Item = Outcome<T, E>> {
+    let mut outcomes: Vec<_> = outcomes.into_iter().map(Some).collect();
+    let order = graph.order().to_vec();
+    order.into_iter().map(move |step| outcomes[step].take().expect("each step is visited once"))
+}
+
+async fn apply_step(
+    engine: &Engine,
+    common: &Arc<Common>,
+    operations: Arc<Operations>,
+    step: usize,
+    outputs: &Mutex<HashMap<StepName, Value>>,
+) -> Result<Value, Vec<StepFailure>> {
+    let name = common.graph.name(step).clone();
+    let began = Instant::now();
+    common.events.emit(Event::StepStarted { step: name.clone() });
+    let result = run_step(engine, common, operations, step, outputs).await;
+    common.events.emit(match &result {
+        Ok(_) => Event::StepDone { step: name, millis: began.elapsed().as_millis() as u64 },
+        Err(_) => Event::StepFailed { step: name },
+    });
+    result
+}
+
+async fn run_step(
+    engine: &Engine,
+    common: &Arc<Common>,
+    operations: Arc<Operations>,
+    step: usize,
+    outputs: &Mutex<HashMap<StepName, Value>>,
+) -> Result<Value, Vec<StepFailure>> {
+    let name = common.graph.name(step);
+    let fail = |address: Option<ResourceAddress>, reason| StepFailure { step: name.clone(), address, reason };
+    if operations.hands.cancel.is_cancelled() {
+        return Err(Vec::new());
+    }
+    let config = engine.config(step, outputs);
+    let config = config.map_err(|reasons| reasons.into_iter().map(|r| fail(None, r)).collect::<Vec<_>>())?;
+    let session = Arc::new(ApplySession {
+        common: Arc::clone(common),
+        operations: Arc::clone(&operations),
+        step: name.clone(),
+        config,
+        declared: Mutex::default(),
+        problems: Mutex::default(),
+    });
+    let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
+    let result = engine.plugins[step].run(&session.config, host).await;
+
+    // Whatever the plugin made of it, what was started is waited for and recorded.
+    let declared = std::mem::take(&mut *session.declared.lock().expect("no panic under this lock"));
+    let mut failures = std::mem::take(&mut *session.problems.lock().expect("no panic under this lock"));
+    let mut complete = true;
+    for address in &declared {
+        complete &= operations.wait(address).await.is_ok();
+    }
+    failures.extend(operations.take_failures(Some(name)));
+    match result {
+        Err(error) => {
+            let reported = !complete || !failures.is_empty();
+            failures.extend(failure_of_plugin(error, reported).map(|reason| fail(None, reason)));
+        }
+        Ok(_) if !complete || !failures.is_empty() => {}
+        Ok(result) => {
+            let planned = operations.plan.resources.iter().filter(|(address, resource)| {
+                address.step() == name && resource.action != crate::plan::Action::Delete
+            });
+            let declared: HashSet<_> = declared.iter().collect();
+            let missing = planned.filter(|(address, _)| !declared.contains(address)).map(|(address, _)| {
+                fail(Some(address.clone()), Reason::NotAsPlanned(Departure::Undeclared(address.clone())))
+            });
+            failures.extend(missing);
+            if failures.is_empty() {
+                return finish(&operations, name, result, outputs).await.map_err(|reason| vec![fail(None, reason)]);
+            }
+        }
+    }
+    Err(failures)
+}
+
+/// Records a step's outputs, where they are new.
+async fn finish(
+    operations: &Operations,
+    step: &StepName,
+    result: Value,
+    outputs: &Mutex<HashMap<StepName, Value>>,
+) -> Result<Value, Reason> {
+    if operations.hands.store.outputs(step).as_ref() != Some(&result) {
+        let change = Change::StepDone { step: step.clone(), outputs: result.clone() };
+        operations.hands.store.record(change).await.map_err(Reason::State)?;
+    }
+    outputs.lock().expect("no panic under this lock").insert(step.clone(), result.clone());
+    Ok(result)
+}
+
+/// The host as one step sees it while a plan is applied.
+struct ApplySession {
+    common: Arc<Common>,
+    operations: Arc<Operations>,
+    step: StepName,
+    config: Value,
+    declared: Mutex<Vec<ResourceAddress>>,
+    problems: Mutex<Vec<StepFailure>>,
+}
+
+impl ApplySession {
+    fn problem(&self, address: Option<ResourceAddress>, reason: Reason) {
+        let failure = StepFailure { step: self.step.clone(), address, reason };
+        self.problems.lock().expect("no panic under this lock").push(failure);
+    }
+}
+
+#[async_trait]
+impl Capabilities for ApplySession {
+    fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
+        let declared = self.common.declare(&self.step, &self.config, kind, name, spec, after);
+        let declaration =
+            declared.inspect_err(|failure| self.problem(None, Reason::Declaration(failure.to_string())))?;
+        let address = declaration.address.clone();
+        let planned = self.operations.plan.resources.get(&address).filter(|p| p.action != crate::plan::Action::Delete);
+        let departure = match planned {
+            None => Some(Departure::Unplanned(address.clone())),
+            Some(planned) if unknown::matches(&planned.spec, &declaration.spec) => None,
+            Some(planned) => {
+                let changes = compare(&planned.spec, &declaration.spec, &[]).fields;
+                Some(Departure::Differs { address: address.clone(), changes })
+            }
+        };
+        if let Some(departure) = departure {
+            let message = departure.to_string();
+            self.problem(Some(address), Reason::NotAsPlanned(departure));
+            return Err(Failure::Refused(message));
+        }
+        self.declared.lock().expect("no panic under this lock").push(address.clone());
+        self.operations.start(declaration);
+        Ok(address)
+    }
+
+    async fn output(&self, address: &ResourceAddress, output: &str) -> Result<Value, Failure> {
+        let outputs = self.operations.wait(address).await.map_err(|failure| Failure::Failed(failure.to_string()))?;
+        let value = outputs.get(output).cloned();
+        let value = value.ok_or_else(|| Failure::Failed(format!("{address} has no output '{output}'")))?;
+        self.common.identify(address, output, &value);
+        Ok(value)
+    }
+
+    async fn fact(&self, key: &str) -> Result<String, Failure> {
+        match self.operations.fact(key).await {
+            Ok(value) => Ok(value),
+            Err(reason) => {
+                let message = reason.to_string();
+                self.problem(None, reason);
+                Err(Failure::Failed(message))
+            }
+        }
+    }
+
+    fn region(&self) -> &str {
+        &self.common.pipeline.region
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
+        let message = message.to_owned();
+        self.common.events.emit(Event::StepLog { step: self.step.clone(), level, message });
+    }
+}

@@ -1,0 +1,95 @@
+//! What planning and applying share: taking a declaration in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::book::Book;
+use super::event::Events;
+use crate::graph::StepGraph;
+use crate::kind::DeclareContext;
+use crate::names::{ResourceAddress, StepName};
+use crate::pipeline::Pipeline;
+use crate::plugin::Failure;
+use crate::registry::{DynKind, Registry};
+
+/// Tag that says which pipeline made a resource.
+pub const PIPELINE_TAG: &str = "llmhost:pipeline";
+/// Tag that says where in its pipeline a resource stands.
+pub const ADDRESS_TAG: &str = "llmhost:address";
+
+/// One pipeline at work.
+pub(crate) struct Common {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) graph: Arc<StepGraph>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) book: Book,
+    pub(crate) events: Events,
+}
+
+/// A declaration, checked and in canonical form.
+pub(crate) struct Declaration {
+    pub(crate) address: ResourceAddress,
+    pub(crate) kind: Arc<dyn DynKind>,
+    pub(crate) spec: Arc<Value>,
+    pub(crate) depends_on: Vec<ResourceAddress>,
+}
+
+impl Common {
+    /// Takes in what a plugin declares. `config` is the step's `with` table.
+    pub(crate) fn declare(
+        &self,
+        step: &StepName,
+        config: &Value,
+        kind: &str,
+        name: &str,
+        spec: Value,
+        after: &[String],
+    ) -> Result<Declaration, Failure> {
+        let address = ResourceAddress::new(step, kind, name).map_err(|error| Failure::Invalid(error.to_string()))?;
+        let invalid = |reason: String| Failure::Invalid(format!("{address}: {reason}"));
+        let kind = self
+            .registry
+            .kind(kind)
+            .ok_or_else(|| Failure::Refused(format!("this host makes no resources of kind {kind}")))?;
+        let context = DeclareContext {
+            address: &address,
+            tags: &self.tags(&address),
+            region: &self.pipeline.region,
+            base: &self.pipeline.base,
+            config,
+        };
+        let spec = kind.complete(spec, &context).map_err(invalid)?;
+        let view = self.book.view(step);
+        let mut depends_on = view.mentioned(&spec);
+        depends_on.extend(kind.after(&spec, &view));
+        for text in after {
+            let earlier: ResourceAddress = text.parse().map_err(|error| invalid(format!("after: {error}")))?;
+            if !view.has(&earlier) {
+                return Err(invalid(format!("after: {earlier} is not declared yet; declare it first")));
+            }
+            depends_on.insert(earlier);
+        }
+        depends_on.shift_remove(&address);
+        let spec = Arc::new(spec);
+        if !self.book.declare(&address, Arc::clone(&spec)) {
+            return Err(invalid("declared twice; two resources of one kind in a step need two names".to_owned()));
+        }
+        Ok(Declaration { address, kind: Arc::clone(kind), spec, depends_on: depends_on.into_iter().collect() })
+    }
+
+    /// Notes the identity outputs that a plugin has read.
+    pub(crate) fn identify(&self, address: &ResourceAddress, output: &str, value: &Value) {
+        if self.registry.kind(address.kind()).is_some_and(|kind| kind.identities().contains(&output)) {
+            self.book.identify(value, address);
+        }
+    }
+
+    fn tags(&self, address: &ResourceAddress) -> BTreeMap<String, String> {
+        let mut tags = self.pipeline.tags.clone();
+        tags.insert(PIPELINE_TAG.to_owned(), self.pipeline.name.clone());
+        tags.insert(ADDRESS_TAG.to_owned(), address.to_string());
+        tags
+    }
+}

@@ -1,0 +1,202 @@
+//! Makes one declared resource real: create, finish, update, replace, or leave it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+
+use super::common::Declaration;
+use super::hands::{Hands, Stop, intent};
+use super::remove::{self, Removals};
+use super::report::{Departure, Reason, StepFailure};
+use crate::kind::{Outputs, ReplaceOrder};
+use crate::names::{ResourceAddress, StepName};
+use crate::plan::{Action, Plan};
+use crate::state::{Change, Instance, Pending, ResourceRecord};
+
+/// Every operation of one apply.
+pub(crate) struct Operations {
+    pub(crate) hands: Hands,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) removals: Removals,
+    started: Mutex<HashMap<ResourceAddress, Started>>,
+    failures: Mutex<Vec<(ResourceAddress, Reason)>>,
+    facts: tokio::sync::Mutex<()>,
+}
+
+type Started = Shared<BoxFuture<'static, Result<Arc<Outputs>, OpFailure>>>;
+
+/// Why an operation gave no outputs, for those who wait for it. The reason itself is reported once.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum OpFailure {
+    #[error("{0}")]
+    Reported(Arc<str>),
+    #[error("not started, because {0} failed")]
+    NotStarted(ResourceAddress),
+    #[error("not started, because the run was interrupted")]
+    Interrupted,
+}
+
+impl Operations {
+    pub(crate) fn new(hands: Hands, plan: Arc<Plan>) -> Self {
+        Self {
+            hands,
+            plan,
+            removals: Removals::default(),
+            started: Mutex::default(),
+            failures: Mutex::default(),
+            facts: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Begins to make a declared resource real.
+    pub(crate) fn start(self: &Arc<Self>, declaration: Declaration) {
+        let address = declaration.address.clone();
+        let started = match self.as_it_is(&declaration) {
+            Some(outputs) => futures::future::ready(Ok(Arc::new(outputs))).boxed().shared(),
+            None => {
+                let task = tokio::spawn(converge(Arc::clone(self), declaration));
+                let ended = task.map(|ended| ended.unwrap_or_else(|_| Err(OpFailure::Reported("it crashed".into()))));
+                ended.boxed().shared()
+            }
+        };
+        self.started.lock().expect("no panic under this lock").insert(address, started);
+    }
+
+    /// Waits for a declared resource and gives its outputs.
+    pub(crate) async fn wait(&self, address: &ResourceAddress) -> Result<Arc<Outputs>, OpFailure> {
+        let started = self.started.lock().expect("no panic under this lock").get(address).cloned();
+        match started {
+            Some(started) => started.await,
+            None => Err(OpFailure::Reported(format!("{address} is not declared").into())),
+        }
+    }
+
+    /// Whether this address was made as declared in this run, so that what it was before counts no more.
+    pub(crate) fn is_converged(&self, address: &ResourceAddress) -> bool {
+        let started = self.started.lock().expect("no panic under this lock");
+        started.get(address).is_some_and(|started| matches!(started.peek(), Some(Ok(_))))
+    }
+
+    /// The failures of a step so far, or of every step, each given out once.
+    pub(crate) fn take_failures(&self, step: Option<&StepName>) -> Vec<StepFailure> {
+        let mut failures = self.failures.lock().expect("no panic under this lock");
+        let of_step = failures.extract_if(.., |(address, _)| step.is_none_or(|step| address.step() == step));
+        let failure = |(address, reason): (ResourceAddress, Reason)| StepFailure {
+            step: address.step().clone(),
+            address: Some(address),
+            reason,
+        };
+        of_step.map(failure).collect()
+    }
+
+    pub(crate) fn failed(&self, address: ResourceAddress, reason: Reason) -> OpFailure {
+        let message = reason.to_string().into();
+        self.failures.lock().expect("no panic under this lock").push((address, reason));
+        OpFailure::Reported(message)
+    }
+
+    /// A fact: from the state, or asked for and recorded.
+    pub(crate) async fn fact(&self, key: &str) -> Result<String, Reason> {
+        // One at a time, so that two steps that ask the same get the same answer.
+        let _turn = self.facts.lock().await;
+        if let Some(value) = self.hands.store.fact(key) {
+            return Ok(value);
+        }
+        let value = self.hands.registry.facts().look_up(key).await.map_err(Reason::Operation)?;
+        self.hands.record(Change::Fact { key: key.to_owned(), value: value.clone() }).await?;
+        Ok(value)
+    }
+
+    /// The outputs, where the resource is already as declared and nothing needs recording.
+    fn as_it_is(&self, declaration: &Declaration) -> Option<Outputs> {
+        let current = self.hands.store.resource(&declaration.address)?.current?;
+        let same = !current.unfinished
+            && current.depends_on == declaration.depends_on
+            && declaration.kind.compare(&current.spec, &declaration.spec).fields.is_empty();
+        same.then_some(current.outputs)
+    }
+}
+
+async fn converge(operations: Arc<Operations>, declaration: Declaration) -> Result<Arc<Outputs>, OpFailure> {
+    for needed in &declaration.depends_on {
+        if operations.wait(needed).await.is_err() {
+            return Err(OpFailure::NotStarted(needed.clone()));
+        }
+    }
+    match make_so(&operations, &declaration).await {
+        Ok(outputs) => Ok(Arc::new(outputs)),
+        Err(Stop::Interrupted) => Err(OpFailure::Interrupted),
+        Err(Stop::Blocked(by)) => Err(OpFailure::NotStarted(by)),
+        Err(Stop::Because(reason)) => Err(operations.failed(declaration.address, reason)),
+    }
+}
+
+async fn make_so(operations: &Arc<Operations>, declaration: &Declaration) -> Result<Outputs, Stop> {
+    let Declaration { address, kind, spec, depends_on } = declaration;
+    let hands = &operations.hands;
+    let record = hands.store.resource(address).unwrap_or_default();
+    let Some(mut current) = found(hands, declaration, &record).await? else { return create(hands, declaration).await };
+    let compared = kind.compare(&current.spec, spec);
+    if compared.replaces() {
+        return replace(operations, declaration, compared.fields).await;
+    }
+    if compared.fields.is_empty() && !current.unfinished {
+        current.depends_on.clone_from(depends_on);
+        let outputs = current.outputs.clone();
+        hands.record(Change::Current { address: address.clone(), instance: current }).await?;
+        return Ok(outputs);
+    }
+    // Recorded as unfinished first: an update that stops half-way is one that the next run finishes.
+    let was = (!current.unfinished).then(|| std::mem::take(&mut current.spec));
+    current.spec = serde_json::Value::clone(spec);
+    current.depends_on.clone_from(depends_on);
+    current.unfinished = true;
+    hands.record(Change::Current { address: address.clone(), instance: current.clone() }).await?;
+    hands.configure(address, &**kind, current, was.as_ref()).await
+}
+
+/// The instance in the state, or the one that an interrupted create made.
+async fn found(
+    hands: &Hands,
+    declaration: &Declaration,
+    record: &ResourceRecord,
+) -> Result<Option<Instance>, Stop> {
+    match (&record.current, &record.pending) {
+        (Some(current), _) => Ok(Some(current.clone())),
+        (None, Some(pending)) => hands.find(&declaration.address, &*declaration.kind, pending).await,
+        (None, None) => Ok(None),
+    }
+}
+
+async fn create(hands: &Hands, declaration: &Declaration) -> Result<Outputs, Stop> {
+    let Declaration { address, kind, spec, depends_on } = declaration;
+    let spec = serde_json::Value::clone(spec);
+    let pending = Pending { intent: intent(address), spec, depends_on: depends_on.clone() };
+    hands.create(address, &**kind, pending).await
+}
+
+async fn replace(
+    operations: &Arc<Operations>,
+    declaration: &Declaration,
+    changes: Vec<crate::plan::FieldChange>,
+) -> Result<Outputs, Stop> {
+    let address = &declaration.address;
+    let planned = operations.plan.resources.get(address).map(|planned| planned.action);
+    let Some(Action::Replace { order }) = planned else {
+        let changes = changes.into_iter().filter(|change| change.replaces).collect();
+        let departure = Departure::Unforeseen { address: address.clone(), changes };
+        return Err(Stop::Because(Reason::NotAsPlanned(departure)));
+    };
+    match order {
+        ReplaceOrder::CreateFirst => operations.hands.record(Change::Depose { address: address.clone() }).await?,
+        ReplaceOrder::DeleteFirst => remove::current(operations, address).await.map_err(|_| Stop::Blocked(address.clone()))?,
+    }
+    let outputs = create(&operations.hands, declaration).await?;
+    operations.hands.count(|done| {
+        done.create -= 1;
+        done.replace += 1;
+    });
+    Ok(outputs)
+}

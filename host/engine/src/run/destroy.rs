@@ -1,0 +1,40 @@
+//! Destroying: everything that the state holds goes, users before what they use. No plugin runs.
+
+use std::sync::Arc;
+
+use super::event::{Event, Events};
+use super::hands::Hands;
+use super::remove::{Target, delete_all};
+use super::report::{Report, StepFailure};
+use super::{AccountError, Cancel, check_account};
+use crate::registry::Registry;
+use crate::state::{Change, StateStore};
+
+/// Deletes everything in the state. What could not be deleted stays in the state, and the report
+/// says why; another destroy goes on from there.
+pub async fn destroy(
+    registry: Arc<Registry>,
+    store: Arc<dyn StateStore>,
+    events: Events,
+    cancel: Cancel,
+    parallelism: usize,
+) -> Result<Report, AccountError> {
+    let state = store.snapshot();
+    if !state.resources.is_empty() {
+        check_account(&registry, &*store).await?;
+    }
+    let hands = Hands::new(registry, store, events.clone(), cancel.clone(), parallelism);
+    let targets = state.resources.iter().flat_map(|(address, record)| Target::all(address, record)).collect();
+    let mut report = Report { failures: delete_all(&hands, &state, targets, |_, _| true).await, ..Report::default() };
+    report.interrupted = cancel.is_cancelled();
+    if report.failures.is_empty() && !report.interrupted {
+        for step in state.outputs.keys() {
+            if let Err(reason) = hands.record(Change::StepGone { step: step.clone() }).await {
+                report.failures.push(StepFailure { step: step.clone(), address: None, reason });
+            }
+        }
+    }
+    report.done = *hands.done.lock().expect("no panic under this lock");
+    events.emit(Event::Finished { ok: report.is_ok(), done: report.done, failures: report.failures.len() });
+    Ok(report)
+}

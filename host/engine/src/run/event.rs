@@ -1,0 +1,142 @@
+//! Everything that a user is shown, as it happens. Terminal, JSON lines and tests read the same.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::kind::OpError;
+use crate::names::{ResourceAddress, StepName};
+use crate::plan::Summary;
+use crate::plugin::LogLevel;
+
+/// One thing that happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The plan is made.
+    Planned {
+        /// The pipeline.
+        pipeline: String,
+        /// How many resources meet which fate.
+        #[serde(flatten)]
+        summary: Summary,
+    },
+    /// A step's plugin starts to apply.
+    StepStarted {
+        /// The step.
+        step: StepName,
+    },
+    /// A plugin says something.
+    StepLog {
+        /// The step.
+        step: StepName,
+        /// How loud.
+        level: LogLevel,
+        /// What.
+        message: String,
+    },
+    /// A step is done.
+    StepDone {
+        /// The step.
+        step: StepName,
+        /// Milliseconds it took.
+        millis: u64,
+    },
+    /// A step failed; the report at the end says why.
+    StepFailed {
+        /// The step.
+        step: StepName,
+    },
+    /// A step was not run, because one that it needs is missing.
+    StepSkipped {
+        /// The step.
+        step: StepName,
+        /// The one that is missing.
+        because: StepName,
+    },
+    /// A call that changes something begins.
+    OperationStarted {
+        /// The resource.
+        address: ResourceAddress,
+        /// What is done to it.
+        operation: Operation,
+    },
+    /// A long call is still at work.
+    OperationProgress {
+        /// The resource.
+        address: ResourceAddress,
+        /// What it is doing.
+        message: String,
+        /// Units done, bytes mostly.
+        done: u64,
+        /// Units in all; 0 where not known.
+        total: u64,
+    },
+    /// The change is made and recorded.
+    OperationDone {
+        /// The resource.
+        address: ResourceAddress,
+        /// What was done to it.
+        operation: Operation,
+        /// Its id.
+        id: String,
+        /// Milliseconds it took.
+        millis: u64,
+    },
+    /// The change failed.
+    OperationFailed {
+        /// The resource.
+        address: ResourceAddress,
+        /// What was being done to it.
+        operation: Operation,
+        /// Why it failed.
+        error: OpError,
+    },
+    /// The run is over.
+    Finished {
+        /// Whether everything was done.
+        ok: bool,
+        /// What was done.
+        #[serde(flatten)]
+        done: Summary,
+        /// How many failures there were.
+        failures: usize,
+    },
+}
+
+/// What is done to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// It is made.
+    Create,
+    /// It was made before and is brought in line.
+    Finish,
+    /// It is found again after a run that died while making it.
+    Adopt,
+    /// It is changed in place.
+    Update,
+    /// It is deleted.
+    Delete,
+}
+
+/// Where events go.
+#[derive(Clone)]
+pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl Events {
+    /// Sends every event to `sink`, which must not block.
+    pub fn new(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(sink))
+    }
+
+    /// Drops every event.
+    pub fn none() -> Self {
+        Self::new(|_| ())
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        (self.0)(event);
+    }
+}

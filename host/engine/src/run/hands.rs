@@ -1,0 +1,232 @@
+//! What changes the world: every mutating call goes through here, is announced, and is recorded
+//! before anything builds on it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::Cancel;
+use super::event::{Event, Events, Operation};
+use super::report::Reason;
+use crate::kind::{Created, ErrorClass, Intent, OpError, Outputs, Progress};
+use crate::names::ResourceAddress;
+use crate::plan::Summary;
+use crate::registry::{DynKind, Registry};
+use crate::state::{Change, Instance, Pending, StateStore};
+
+/// The means of a run.
+pub(crate) struct Hands {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) events: Events,
+    pub(crate) cancel: Cancel,
+    pub(crate) permits: Semaphore,
+    pub(crate) done: Mutex<Summary>,
+}
+
+/// Why an operation gave nothing.
+pub(crate) enum Stop {
+    /// It failed.
+    Because(Reason),
+    /// The user stopped the run before it began.
+    Interrupted,
+    /// This one failed, which had to come first.
+    Blocked(ResourceAddress),
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::Because(reason)
+    }
+}
+
+/// Reports a resource's progress as events.
+struct Reporter<'a> {
+    events: &'a Events,
+    address: &'a ResourceAddress,
+}
+
+impl Progress for Reporter<'_> {
+    fn report(&self, message: &str, done: u64, total: u64) {
+        let (address, message) = (self.address.clone(), message.to_owned());
+        self.events.emit(Event::OperationProgress { address, message, done, total });
+    }
+}
+
+impl Hands {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        store: Arc<dyn StateStore>,
+        events: Events,
+        cancel: Cancel,
+        parallelism: usize,
+    ) -> Self {
+        let permits = Semaphore::new(parallelism.max(1));
+        Self { registry, store, events, cancel, permits, done: Mutex::default() }
+    }
+
+    /// Makes a resource: intent, call, result, the rest of its settings, each recorded in turn.
+    pub(crate) async fn create(
+        &self,
+        address: &ResourceAddress,
+        kind: &dyn DynKind,
+        pending: Pending,
+    ) -> Result<Outputs, Stop> {
+        let work = async |progress: &dyn Progress| {
+            self.record(Change::Intent { pending: pending.clone() }).await?;
+            let created = match kind.create(&pending.spec, &pending.intent, progress).await {
+                Ok(created) => created,
+                Err(error) => {
+                    // No answer says nothing: the resource may be there. The intent stays, and the
+                    // next run looks for it.
+                    if !matches!(error.class, ErrorClass::Unreachable | ErrorClass::Service) {
+                        self.record(Change::NothingMade { address: address.clone() }).await?;
+                    }
+                    return Err(Reason::Operation(error));
+                }
+            };
+            let made = self.made(address, &pending, created).await?;
+            self.finish(address, kind, made, None, progress).await
+        };
+        let instance = self.operate(address, Operation::Create, work, |instance| instance.id.clone()).await?;
+        self.count(|done| done.create += 1);
+        Ok(instance.outputs)
+    }
+
+    /// Looks for what an interrupted create made.
+    pub(crate) async fn find(
+        &self,
+        address: &ResourceAddress,
+        kind: &dyn DynKind,
+        pending: &Pending,
+    ) -> Result<Option<Instance>, Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Interrupted);
+        }
+        match kind.find(&pending.spec, &pending.intent).await.map_err(Reason::Operation)? {
+            Some(created) => {
+                let (id, operation) = (created.id.clone(), Operation::Adopt);
+                let made = self.made(address, pending, created).await?;
+                self.events.emit(Event::OperationDone { address: address.clone(), operation, id, millis: 0 });
+                Ok(Some(made))
+            }
+            None => {
+                self.record(Change::NothingMade { address: address.clone() }).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Brings a resource in line with its instance's spec and records that it is.
+    pub(crate) async fn configure(
+        &self,
+        address: &ResourceAddress,
+        kind: &dyn DynKind,
+        instance: Instance,
+        was: Option<&Value>,
+    ) -> Result<Outputs, Stop> {
+        let operation = if was.is_some() { Operation::Update } else { Operation::Finish };
+        let work = async |progress: &dyn Progress| self.finish(address, kind, instance, was, progress).await;
+        let instance = self.operate(address, operation, work, |instance| instance.id.clone()).await?;
+        self.count(|done| match operation {
+            Operation::Update => done.update += 1,
+            _ => done.create += 1,
+        });
+        Ok(instance.outputs)
+    }
+
+    /// Deletes an instance and records that it is gone.
+    pub(crate) async fn delete(&self, address: &ResourceAddress, instance: &Instance) -> Result<(), Stop> {
+        let kind = self.kind(address)?;
+        let work = async |progress: &dyn Progress| {
+            kind.delete(&instance.id, &instance.spec, progress).await.map_err(Reason::Operation)?;
+            self.record(Change::Gone { address: address.clone(), id: instance.id.clone() }).await
+        };
+        self.operate(address, Operation::Delete, work, |()| instance.id.clone()).await
+    }
+
+    /// The kind of a resource in the state.
+    pub(crate) fn kind(&self, address: &ResourceAddress) -> Result<Arc<dyn DynKind>, Reason> {
+        let unknown = || {
+            let message = format!("this llmhost knows no resources of kind {}", address.kind());
+            let mut error = OpError::local("find the kind", message);
+            error.advice = Some("Use the llmhost that made it, or a newer one.".to_owned());
+            Reason::Operation(error)
+        };
+        self.registry.kind(address.kind()).cloned().ok_or_else(unknown)
+    }
+
+    pub(crate) async fn record(&self, change: Change) -> Result<(), Reason> {
+        self.store.record(change).await.map_err(Reason::State)
+    }
+
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Summary)) {
+        count(&mut self.done.lock().expect("no panic under this lock"));
+    }
+
+    async fn made(&self, address: &ResourceAddress, pending: &Pending, created: Created) -> Result<Instance, Reason> {
+        let Created { id, outputs } = created;
+        let (spec, depends_on) = (pending.spec.clone(), pending.depends_on.clone());
+        let instance = Instance { id, spec, outputs, depends_on, unfinished: true };
+        self.record(Change::Current { address: address.clone(), instance: instance.clone() }).await?;
+        Ok(instance)
+    }
+
+    async fn finish(
+        &self,
+        address: &ResourceAddress,
+        kind: &dyn DynKind,
+        mut instance: Instance,
+        was: Option<&Value>,
+        progress: &dyn Progress,
+    ) -> Result<Instance, Reason> {
+        let more = kind.configure(&instance.id, &instance.spec, was, progress).await.map_err(Reason::Operation)?;
+        instance.outputs.extend(kind.foreknown(&instance.spec));
+        instance.outputs.extend(more);
+        instance.unfinished = false;
+        self.record(Change::Current { address: address.clone(), instance: instance.clone() }).await?;
+        Ok(instance)
+    }
+
+    /// Does one thing to a resource: waits for its turn, announces it, and says how it ended.
+    async fn operate<T>(
+        &self,
+        address: &ResourceAddress,
+        operation: Operation,
+        work: impl AsyncFnOnce(&dyn Progress) -> Result<T, Reason>,
+        id: impl FnOnce(&T) -> String,
+    ) -> Result<T, Stop> {
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Interrupted);
+        }
+        let began = Instant::now();
+        self.events.emit(Event::OperationStarted { address: address.clone(), operation });
+        match work(&Reporter { events: &self.events, address }).await {
+            Ok(value) => {
+                let (id, millis) = (id(&value), began.elapsed().as_millis() as u64);
+                self.events.emit(Event::OperationDone { address: address.clone(), operation, id, millis });
+                Ok(value)
+            }
+            Err(reason) => {
+                self.announce_failure(address, operation, &reason);
+                Err(reason.into())
+            }
+        }
+    }
+
+    fn announce_failure(&self, address: &ResourceAddress, operation: Operation, reason: &Reason) {
+        let error = match reason {
+            Reason::Operation(error) => error.clone(),
+            other => OpError::local("record", other.to_string()),
+        };
+        self.events.emit(Event::OperationFailed { address: address.clone(), operation, error });
+    }
+}
+
+/// A new intent: its token is unique, ASCII, and within AWS's 64 characters.
+pub(crate) fn intent(address: &ResourceAddress) -> Intent {
+    Intent { address: address.clone(), token: format!("llmhost-{}", uuid::Uuid::new_v4().simple()) }
+}

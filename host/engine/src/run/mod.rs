@@ -1,0 +1,223 @@
+//! A pipeline at work: plan, apply, destroy.
+
+mod applier;
+mod book;
+mod common;
+mod converge;
+mod destroy;
+mod event;
+mod hands;
+mod planner;
+mod remove;
+mod report;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::graph::StepGraph;
+use crate::names::StepName;
+use crate::pipeline::{ConfigSchema, Pipeline};
+use crate::plan::Plan;
+use crate::plugin::{Failure, LoadRequest, Plugin, PluginError, PluginLoader};
+use crate::registry::Registry;
+use crate::state::{State, StateError, StateStore};
+pub use common::{ADDRESS_TAG, PIPELINE_TAG};
+pub use destroy::destroy;
+pub use event::{Event, Events, Operation};
+pub use planner::PlanError;
+pub use report::{Departure, Reason, Report, StepFailure};
+
+use book::Book;
+use common::Common;
+
+/// How many steps, and how many operations, run at a time where the user says nothing.
+pub const DEFAULT_PARALLELISM: usize = 10;
+
+/// The fact that names the account; a state belongs to one.
+const ACCOUNT: &str = "sts.account-id";
+
+/// A pipeline with its plugins loaded and its file checked against them.
+pub struct Engine {
+    pipeline: Arc<Pipeline>,
+    graph: Arc<StepGraph>,
+    plugins: Vec<Arc<dyn Plugin>>,
+    schemas: Vec<Arc<ConfigSchema>>,
+    registry: Arc<Registry>,
+    events: Events,
+    parallelism: usize,
+}
+
+/// What stops a run from outside. Running operations finish and are recorded; none begins.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Stops the run.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Engine {
+    /// Loads the plugins of a pipeline and checks the file against their schemas and outputs.
+    /// Every problem is reported in one go; nothing has run when this fails.
+    pub async fn load(
+        pipeline: Arc<Pipeline>,
+        loader: &dyn PluginLoader,
+        registry: Arc<Registry>,
+        events: Events,
+        parallelism: usize,
+    ) -> Result<Self, Diagnostics> {
+        let mut problems = Vec::new();
+        let mut plugins: Vec<Arc<dyn Plugin>> = Vec::with_capacity(pipeline.steps.len());
+        for step in &pipeline.steps {
+            let request = LoadRequest {
+                step: &step.name,
+                uses: &step.uses,
+                base: &pipeline.base,
+                allow: &step.allow,
+                limits: &step.limits,
+            };
+            match loader.load(&request).await {
+                Ok(plugin) => plugins.push(plugin),
+                Err(error) => problems.push(step.load_problem(&error)),
+            }
+        }
+        let schemas = if problems.is_empty() { schemas(&pipeline, &plugins, &mut problems) } else { Vec::new() };
+        if problems.is_empty() {
+            let by_name: HashMap<_, _> = pipeline.steps.iter().map(|step| &step.name).zip(&plugins).collect();
+            let outputs_of = |name: &StepName| by_name.get(name).map(|p| p.description().outputs.as_slice());
+            problems.extend(pipeline.check_outputs(outputs_of));
+            for (step, schema) in pipeline.steps.iter().zip(&schemas) {
+                problems.extend(schema.check_static(step));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(pipeline.diagnostics(problems));
+        }
+        let graph = Arc::new(pipeline.graph());
+        Ok(Self { pipeline, graph, plugins, schemas, registry, events, parallelism })
+    }
+
+    /// The pipeline.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Plans against a state. Mutates nothing and asks nobody.
+    pub async fn plan(&self, state: &Arc<State>) -> Result<Plan, PlanError> {
+        planner::plan(self, &self.common(), state).await
+    }
+
+    /// Applies a plan that was shown. A declaration that differs from it is refused.
+    pub async fn apply(
+        &self,
+        plan: Arc<Plan>,
+        store: Arc<dyn StateStore>,
+        cancel: Cancel,
+    ) -> Result<Report, AccountError> {
+        if plan.summary().changes() > 0 {
+            check_account(&self.registry, &*store).await?;
+        }
+        Ok(applier::apply(self, &self.common(), plan, store, cancel).await)
+    }
+
+    fn common(&self) -> Arc<Common> {
+        Arc::new(Common {
+            pipeline: Arc::clone(&self.pipeline),
+            graph: Arc::clone(&self.graph),
+            registry: Arc::clone(&self.registry),
+            book: Book::new(Arc::clone(&self.graph)),
+            events: self.events.clone(),
+        })
+    }
+
+    /// A step's `with` table with the outputs of earlier steps in place, checked once more.
+    fn config(&self, step: usize, outputs: &Mutex<HashMap<StepName, Value>>) -> Result<Value, Vec<Reason>> {
+        let outputs = outputs.lock().expect("no panic under this lock");
+        let described = &self.pipeline.steps[step];
+        let resolved = described.resolve(|name| outputs.get(name));
+        let words = |problems: Vec<Diagnostic>| problems.into_iter().map(|p| Reason::Config(p.message)).collect();
+        let config = resolved.map_err(words)?;
+        drop(outputs);
+        let problems = self.schemas[step].check_resolved(described, &config);
+        if problems.is_empty() { Ok(config) } else { Err(words(problems)) }
+    }
+}
+
+/// One compiled schema for each plugin, shared by the steps that use it.
+fn schemas(
+    pipeline: &Pipeline,
+    plugins: &[Arc<dyn Plugin>],
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Arc<ConfigSchema>> {
+    let mut compiled: HashMap<*const (), Arc<ConfigSchema>> = HashMap::new();
+    let mut schemas = Vec::with_capacity(plugins.len());
+    for (step, plugin) in pipeline.steps.iter().zip(plugins) {
+        let description = plugin.description();
+        let schema = match compiled.get(&std::ptr::from_ref(description).cast()) {
+            Some(schema) => Arc::clone(schema),
+            None => match ConfigSchema::compile(&description.config_schema) {
+                Ok(schema) => Arc::new(schema),
+                Err(error) => {
+                    problems.push(step.schema_problem(&error));
+                    continue;
+                }
+            },
+        };
+        compiled.insert(std::ptr::from_ref(description).cast(), Arc::clone(&schema));
+        schemas.push(schema);
+    }
+    schemas
+}
+
+/// Why a run did not begin: the state belongs to one account.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// Nobody says whose credentials these are.
+    #[error("cannot tell which account the credentials belong to: {0}")]
+    Unknown(#[source] crate::kind::OpError),
+    /// Another account than the one the state belongs to.
+    #[error("the state belongs to account {state}, the credentials to account {credentials}")]
+    Differs {
+        /// The account in the state.
+        state: String,
+        /// The account of the credentials.
+        credentials: String,
+    },
+    /// The state could not be written.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Refuses credentials of another account: there, everything in the state would look gone.
+async fn check_account(registry: &Registry, store: &dyn StateStore) -> Result<(), AccountError> {
+    let credentials = registry.facts().look_up(ACCOUNT).await.map_err(AccountError::Unknown)?;
+    match store.fact(ACCOUNT) {
+        Some(state) if state == credentials => Ok(()),
+        Some(state) => Err(AccountError::Differs { state, credentials }),
+        None => {
+            let fact = crate::state::Change::Fact { key: ACCOUNT.to_owned(), value: credentials };
+            Ok(store.record(fact).await?)
+        }
+    }
+}
+
+/// What a plugin's error adds to the report. Trouble that the host has reported already comes back
+/// through the plugin as `failed` or `invalid`, and is not said twice.
+fn failure_of_plugin(error: PluginError, reported: bool) -> Option<Reason> {
+    match error {
+        PluginError::Returned(_) if reported => None,
+        PluginError::Returned(Failure::Invalid(message)) => Some(Reason::Config(message)),
+        error => Some(Reason::Plugin(error)),
+    }
+}

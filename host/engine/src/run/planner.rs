@@ -1,0 +1,237 @@
+//! Planning: every plugin runs once against a host that mutates nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::common::{Common, Declaration};
+use super::event::Event;
+use super::report::{Reason, StepFailure};
+use super::{Engine, failure_of_plugin};
+use crate::graph::{self, Outcome};
+use crate::kind::Outputs;
+use crate::names::{ResourceAddress, StepName};
+use crate::plan::{Action, Plan, PlannedResource, PlannedStep};
+use crate::plugin::{Capabilities, Failure, LogLevel};
+use crate::state::{ResourceRecord, State};
+use crate::unknown;
+
+/// Why there is no plan: every problem that planning found.
+#[derive(Debug, thiserror::Error)]
+#[error("the pipeline cannot be planned: {} problem{}", .failures.len(), if .failures.len() == 1 { "" } else { "s" })]
+pub struct PlanError {
+    /// Each problem once.
+    pub failures: Vec<StepFailure>,
+    /// Steps that were not planned, each with the step that is missing.
+    pub skipped: Vec<(StepName, StepName)>,
+}
+
+/// What one step declared.
+struct StepPlan {
+    outputs: Value,
+    resources: IndexMap<ResourceAddress, PlannedResource>,
+}
+
+/// Plans a pipeline against a state.
+pub(super) async fn plan(engine: &Engine, common: &Arc<Common>, state: &Arc<State>) -> Result<Plan, PlanError> {
+    let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
+    let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
+        let outputs = &outputs;
+        async move {
+            let planned = plan_step(engine, common, state, step, outputs).await?;
+            let name = common.graph.name(step).clone();
+            outputs.lock().expect("no panic under this lock").insert(name, planned.outputs.clone());
+            Ok(planned)
+        }
+    })
+    .await;
+    collect(engine, common, state, outcomes)
+}
+
+async fn plan_step(
+    engine: &Engine,
+    common: &Arc<Common>,
+    state: &Arc<State>,
+    step: usize,
+    outputs: &Mutex<HashMap<StepName, Value>>,
+) -> Result<StepPlan, Vec<StepFailure>> {
+    let name = common.graph.name(step).clone();
+    let fail = |reason| StepFailure { step: name.clone(), address: None, reason };
+    let config = engine.config(step, outputs).map_err(|reasons| reasons.into_iter().map(fail).collect::<Vec<_>>())?;
+    let session = Arc::new(PlanSession {
+        common: Arc::clone(common),
+        state: Arc::clone(state),
+        step: name.clone(),
+        config,
+        resources: Mutex::default(),
+        problems: Mutex::default(),
+    });
+    let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
+    let result = engine.plugins[step].run(&session.config, host).await;
+    let mut problems = std::mem::take(&mut *session.problems.lock().expect("no panic under this lock"));
+    let resources = std::mem::take(&mut *session.resources.lock().expect("no panic under this lock"));
+    match result {
+        Ok(outputs) if problems.is_empty() => {
+            let resources = resources.into_iter().map(|(address, known)| (address, known.planned)).collect();
+            Ok(StepPlan { outputs, resources })
+        }
+        Ok(_) => Err(problems),
+        Err(error) => {
+            problems.extend(failure_of_plugin(error, !problems.is_empty()).map(fail));
+            Err(problems)
+        }
+    }
+}
+
+fn collect(
+    engine: &Engine,
+    common: &Common,
+    state: &State,
+    outcomes: Vec<Outcome<StepPlan, Vec<StepFailure>>>,
+) -> Result<Plan, PlanError> {
+    let mut plan = Plan { pipeline: common.pipeline.name.clone(), ..Plan::default() };
+    let mut error = PlanError { failures: Vec::new(), skipped: Vec::new() };
+    let mut outcomes: Vec<_> = outcomes.into_iter().map(Some).collect();
+    for &step in common.graph.order() {
+        let name = common.graph.name(step);
+        match outcomes[step].take().expect("each step is visited once") {
+            Outcome::Done(done) => {
+                plan.steps.push(PlannedStep {
+                    name: name.clone(),
+                    uses: engine.pipeline.steps[step].uses.clone(),
+                    depends_on: common.graph.needs(step).into_iter().map(|s| common.graph.name(s).clone()).collect(),
+                    outputs: done.outputs,
+                });
+                plan.resources.extend(done.resources);
+            }
+            Outcome::Failed(failures) => error.failures.extend(failures),
+            Outcome::NotRun { because } => error.skipped.push((name.clone(), common.graph.name(because).clone())),
+        }
+    }
+    for (address, planned) in &plan.resources {
+        let Some(kind) = common.registry.kind(address.kind()) else { continue };
+        if let Err(reason) = kind.check(address, &planned.spec, &common.book.view(address.step())) {
+            error.failures.push(StepFailure {
+                step: address.step().clone(),
+                address: Some(address.clone()),
+                reason: Reason::Declaration(reason),
+            });
+        }
+    }
+    if !error.failures.is_empty() {
+        return Err(error);
+    }
+    add_leftovers(&mut plan, state);
+    common.events.emit(Event::Planned { pipeline: plan.pipeline.clone(), summary: plan.summary() });
+    Ok(plan)
+}
+
+/// Adds what the state holds and nobody declares any more.
+fn add_leftovers(plan: &mut Plan, state: &State) {
+    for (address, record) in &state.resources {
+        let old = record.deposed.iter().map(|instance| instance.id.clone()).collect();
+        if let Some(planned) = plan.resources.get_mut(address) {
+            planned.leftovers = old;
+            continue;
+        }
+        let (spec, depends_on) = match (&record.current, &record.pending, record.deposed.first()) {
+            (Some(instance), _, _) | (None, None, Some(instance)) => (instance.spec.clone(), instance.depends_on.clone()),
+            (None, Some(pending), _) => (pending.spec.clone(), pending.depends_on.clone()),
+            (None, None, None) => continue,
+        };
+        let planned =
+            PlannedResource { action: Action::Delete, spec, changes: Vec::new(), depends_on, leftovers: old };
+        plan.resources.insert(address.clone(), planned);
+    }
+}
+
+/// The host as one step sees it while a plan is made.
+struct PlanSession {
+    common: Arc<Common>,
+    state: Arc<State>,
+    step: StepName,
+    config: Value,
+    resources: Mutex<IndexMap<ResourceAddress, Known>>,
+    problems: Mutex<Vec<StepFailure>>,
+}
+
+struct Known {
+    planned: PlannedResource,
+    outputs: Outputs,
+}
+
+#[async_trait]
+impl Capabilities for PlanSession {
+    fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
+        let declared = self.common.declare(&self.step, &self.config, kind, name, spec, after);
+        let declaration = declared.inspect_err(|failure| {
+            let reason = Reason::Declaration(failure.to_string());
+            let failure = StepFailure { step: self.step.clone(), address: None, reason };
+            self.problems.lock().expect("no panic under this lock").push(failure);
+        })?;
+        let address = declaration.address.clone();
+        let known = decide(&declaration, self.state.resources.get(&address));
+        self.resources.lock().expect("no panic under this lock").insert(address.clone(), known);
+        Ok(address)
+    }
+
+    async fn output(&self, address: &ResourceAddress, output: &str) -> Result<Value, Failure> {
+        let resources = self.resources.lock().expect("no panic under this lock");
+        let known = resources.get(address).and_then(|known| known.outputs.get(output));
+        let value = known.cloned().unwrap_or_else(|| Value::String(unknown::output(address, output)));
+        drop(resources);
+        self.common.identify(address, output, &value);
+        Ok(value)
+    }
+
+    async fn fact(&self, key: &str) -> Result<String, Failure> {
+        Ok(self.state.facts.get(key).cloned().unwrap_or_else(|| unknown::fact(key)))
+    }
+
+    fn region(&self) -> &str {
+        &self.common.pipeline.region
+    }
+
+    /// What a plugin says is said again when it is applied; once is enough.
+    fn log(&self, _level: LogLevel, _message: &str) {}
+}
+
+/// What will happen to a declared resource, and which of its outputs are known already.
+fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
+    let Declaration { kind, spec, depends_on, .. } = declaration;
+    let mut outputs = kind.foreknown(spec);
+    let current = record.and_then(|record| record.current.as_ref());
+    let (action, changes) = match current {
+        None if record.is_some_and(|record| record.pending.is_some()) => (Action::Finish, Vec::new()),
+        None => (Action::Create, Vec::new()),
+        Some(instance) => {
+            let compared = kind.compare(&instance.spec, spec);
+            let action = if compared.replaces() {
+                Action::Replace { order: kind.replace() }
+            } else if instance.unfinished {
+                Action::Finish
+            } else if compared.fields.is_empty() {
+                Action::Keep
+            } else {
+                Action::Update
+            };
+            if !compared.replaces() {
+                let old = instance.outputs.iter().map(|(key, value)| (key.clone(), value.clone()));
+                let new = std::mem::take(&mut outputs);
+                outputs = old.chain(new).collect();
+            }
+            (action, compared.fields)
+        }
+    };
+    let planned = PlannedResource {
+        action,
+        spec: Value::clone(spec),
+        changes,
+        depends_on: depends_on.clone(),
+        leftovers: Vec::new(),
+    };
+    Known { planned, outputs }
+}

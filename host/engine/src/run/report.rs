@@ -1,0 +1,111 @@
+//! How a run ended: what was done, and each failure once.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::kind::OpError;
+use crate::names::{ResourceAddress, StepName};
+use crate::plan::{FieldChange, Summary};
+use crate::plugin::PluginError;
+use crate::state::StateError;
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was done.
+    pub done: Summary,
+    /// Each failure once.
+    pub failures: Vec<StepFailure>,
+    /// Steps that did not run, each with the step that is missing.
+    pub skipped: Vec<(StepName, StepName)>,
+    /// Outputs of the steps that are done, in the order of the file.
+    pub outputs: Vec<(StepName, Value)>,
+    /// Deletions that wait until every step succeeds.
+    pub postponed: Vec<ResourceAddress>,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+}
+
+impl Report {
+    /// Whether everything was done.
+    pub fn is_ok(&self) -> bool {
+        self.failures.is_empty() && self.skipped.is_empty() && self.postponed.is_empty() && !self.interrupted
+    }
+}
+
+/// One failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .reason)]
+pub struct StepFailure {
+    /// The step; absent for a resource of a step that is no longer in the file.
+    pub step: StepName,
+    /// The resource, where it is about one.
+    pub address: Option<ResourceAddress>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A call failed.
+    #[error("{0}")]
+    Operation(OpError),
+    /// The plugin declared something wrong.
+    #[error("{0}")]
+    Declaration(String),
+    /// The plugin did something else than in its plan.
+    #[error("{0}")]
+    NotAsPlanned(Departure),
+    /// The plugin crashed, hit a limit, or gave up.
+    #[error("{0}")]
+    Plugin(PluginError),
+    /// The `with` table, references replaced, does not fit the plugin's schema.
+    #[error("{0}")]
+    Config(String),
+    /// The state could not be written.
+    #[error("{0}")]
+    State(StateError),
+    /// A deletion waits for one that failed.
+    #[error("not deleted, because {} still {} it", list(.0), if .0.len() == 1 { "uses" } else { "use" })]
+    StillUsed(Vec<ResourceAddress>),
+}
+
+/// How an apply left its plan.
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize)]
+#[non_exhaustive]
+pub enum Departure {
+    /// Declared, and not in the plan.
+    #[error("{0} is not in the plan that was shown")]
+    Unplanned(ResourceAddress),
+    /// In the plan, and not declared.
+    #[error("{0} is in the plan that was shown, but the plugin did not declare it")]
+    Undeclared(ResourceAddress),
+    /// Declared otherwise.
+    #[error("{address} differs from the plan that was shown: {}", fields(.changes))]
+    Differs {
+        /// The resource.
+        address: ResourceAddress,
+        /// Planned and declared values.
+        changes: Vec<FieldChange>,
+    },
+    /// What the plan says of it is not enough to make it so.
+    #[error("{address} would have to be replaced, and the plan that was shown does not say so: {}", fields(.changes))]
+    Unforeseen {
+        /// The resource.
+        address: ResourceAddress,
+        /// The fields that force it.
+        changes: Vec<FieldChange>,
+    },
+}
+
+fn list(addresses: &[ResourceAddress]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn fields(changes: &[FieldChange]) -> String {
+    let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+    let words = changes.iter().map(|c| format!("{} was {} and is now {}", c.path, show(&c.old), show(&c.new)));
+    words.collect::<Vec<_>>().join("; ")
+}
