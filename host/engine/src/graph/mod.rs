@@ -1,0 +1,3 @@
+//! Graphs of steps and resources.
+
+pub mod draw;
