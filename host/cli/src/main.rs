@@ -24,7 +24,9 @@ fn main() -> ExitCode {
         .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return end(&Failure::usage(format!("cannot start: {error}"), "Check the limits of this process.")),
+        Err(error) => {
+            return end(&Failure::usage(format!("cannot start: {error}"), "Check the limits of this process."));
+        }
     };
     let result = runtime.block_on(dispatch(cli.command));
     // Whatever still runs has nothing left to say.

@@ -66,8 +66,7 @@ impl Place {
         let folder = folder(pipeline).join("emulator");
         let kept = Kept::load(&folder.join("emulator.json")).filter(Kept::is_alive);
         let state = folder.join("state");
-        let emulation =
-            Emulation { keep: false, folder, emulator: None, kept, temporary: None, destroyed: false };
+        let emulation = Emulation { keep: false, folder, emulator: None, kept, temporary: None, destroyed: false };
         let mut settings = settings(pipeline);
         if let Some(kept) = &emulation.kept {
             settings.emulator(kept.url());

@@ -79,12 +79,16 @@ pub fn whole(text: &str) -> Option<Source<'_>> {
     }
 }
 
-enum Piece<'a> {
+/// A stretch of a text that may hold tokens.
+pub(crate) enum Piece<'a> {
+    /// As it stands.
     Text(&'a str),
+    /// A token.
     Token(Source<'a>),
 }
 
-fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+/// A text cut at its tokens.
+pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {

@@ -13,8 +13,8 @@ use crate::app::{self, Console};
 use crate::args::Run;
 use crate::failure::Failure;
 use crate::place::Place;
-use crate::view::{self, JsonLine};
 use crate::signals;
+use crate::view::{self, JsonLine};
 
 /// Runs a pipeline.
 pub(crate) async fn run(args: Run) -> Result<(), Failure> {
@@ -97,7 +97,8 @@ fn show_plan(console: &Console, plan: &Plan, graph: Option<(&Path, Format)>) -> 
 
 /// How plans and graphs are written for this terminal.
 pub(crate) fn text_style() -> TextStyle {
-    let utf8 = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    let utf8 =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
     let unicode = utf8.is_none_or(|locale| !matches!(locale.as_str(), "C" | "POSIX"));
     TextStyle { color: view::stdout_has_colour(), unicode, width: view::width() }
 }

@@ -14,8 +14,7 @@ pub(crate) async fn schema() -> Result<(), Failure> {
         let described = described.map_err(|error| Failure::usage(error.to_string(), "Tell the plugin's author."))?;
         plugins.push((builtin.name, described.description));
     }
-    let plugins: Vec<_> =
-        plugins.iter().map(|(name, d)| (*name, &d.config_schema, d.summary.as_str())).collect();
+    let plugins: Vec<_> = plugins.iter().map(|(name, d)| (*name, &d.config_schema, d.summary.as_str())).collect();
     let text = serde_json::to_string_pretty(&file_schema(&plugins)).expect("a schema is plain data");
     app::print(&(text + "\n"));
     Ok(())

@@ -1,6 +1,8 @@
-//! Graphs: their shape ([`Dag`], [`StepGraph`]) and the walk over them ([`walk`]).
+//! Graphs: their shape ([`Dag`], [`StepGraph`]), the walk over them ([`walk`]), and drawings of a
+//! plan's ([`draw`]).
 
 mod dag;
+pub mod draw;
 mod steps;
 mod walk;
 

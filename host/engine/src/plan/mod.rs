@@ -1,12 +1,18 @@
 //! Specs against state: what a run will change, what is shown of it, and what apply is held to.
 
 mod diff;
+#[cfg(test)]
+pub(crate) mod example;
+mod show;
+pub(crate) mod words;
 
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
 pub use diff::{Comparison, FieldChange, compare};
+pub use show::show;
+pub use words::{TextStyle, plain};
 
 use crate::kind::ReplaceOrder;
 use crate::names::{ResourceAddress, StepName};

@@ -1,0 +1,77 @@
+//! The plan's graph as data. The shape is part of the interface: see [`super::Format::Json`].
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::names::{ResourceAddress, StepName};
+use crate::plan::words::told;
+use crate::plan::{FieldChange, Plan};
+
+#[derive(Serialize)]
+pub(super) struct Graph<'a> {
+    pipeline: &'a str,
+    steps: Vec<Step<'a>>,
+    resources: Vec<Resource<'a>>,
+}
+
+#[derive(Serialize)]
+struct Step<'a> {
+    name: &'a StepName,
+    uses: Option<&'a str>,
+    depends_on: &'a [StepName],
+}
+
+#[derive(Serialize)]
+struct Resource<'a> {
+    address: &'a ResourceAddress,
+    step: &'a StepName,
+    kind: &'a str,
+    name: &'a str,
+    action: &'static str,
+    changes: Vec<FieldChange>,
+    depends_on: &'a [ResourceAddress],
+    /// Only on the page, which shows it beside the picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spec: Option<Value>,
+}
+
+pub(super) fn draw(plan: &Plan) -> String {
+    let graph = graph(plan, false);
+    serde_json::to_string_pretty(&graph).expect("strings for keys, and nothing that can fail") + "\n"
+}
+
+/// The graph, with each resource's spec where `specs` asks for it.
+pub(super) fn graph(plan: &Plan, specs: bool) -> Graph<'_> {
+    let in_file =
+        plan.steps.iter().map(|step| Step { name: &step.name, uses: Some(&step.uses), depends_on: &step.depends_on });
+    let mut steps: Vec<Step<'_>> = in_file.collect();
+    let mut known: std::collections::HashSet<&StepName> = plan.steps.iter().map(|step| &step.name).collect();
+    for address in plan.resources.keys() {
+        if known.insert(address.step()) {
+            steps.push(Step { name: address.step(), uses: None, depends_on: &[] });
+        }
+    }
+    let resources = plan.resources.iter().map(|(address, resource)| Resource {
+        address,
+        step: address.step(),
+        kind: address.kind(),
+        name: address.name(),
+        action: match resource.action.mark().word {
+            "unchanged" => "keep",
+            word => word,
+        },
+        changes: resource.changes.iter().map(told_change).collect(),
+        depends_on: &resource.depends_on,
+        spec: specs.then(|| told(&resource.spec)),
+    });
+    Graph { pipeline: &plan.pipeline, steps, resources: resources.collect() }
+}
+
+fn told_change(change: &FieldChange) -> FieldChange {
+    FieldChange {
+        path: change.path.clone(),
+        old: change.old.as_ref().map(told),
+        new: change.new.as_ref().map(told),
+        replaces: change.replaces,
+    }
+}

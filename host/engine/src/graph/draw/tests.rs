@@ -1,0 +1,265 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::names::{ResourceAddress, StepName};
+use crate::plan::example::{add, hostile, plan, step, without_colours};
+use crate::plan::{Action, PlannedResource};
+
+const ALL: [Format; 5] = [Format::Dot, Format::Mermaid, Format::Svg, Format::Json, Format::Html];
+
+#[test]
+fn each_format_draws_the_same_plan() {
+    insta::assert_snapshot!("dot", draw(&plan(), Format::Dot));
+    insta::assert_snapshot!("mermaid", draw(&plan(), Format::Mermaid));
+    insta::assert_snapshot!("json", draw(&plan(), Format::Json));
+    insta::assert_snapshot!("text", text(&plan(), TextStyle::default()));
+    let svg = draw(&plan(), Format::Svg);
+    let (style, end) = (svg.find("<style>").unwrap(), svg.find("</style>").unwrap());
+    insta::assert_snapshot!("svg", format!("{}{}", &svg[..style], &svg[end + 9..]));
+}
+
+#[test]
+fn the_page_holds_the_picture_and_the_plan_and_loads_nothing() {
+    let page = draw(&plan(), Format::Html);
+    assert!(page.contains(&draw(&plan(), Format::Svg)));
+    assert_eq!(embedded(&page)["resources"][1]["changes"][0]["path"], "tags.team");
+    assert_eq!(embedded(&page)["resources"][1]["spec"]["vpc_id"], "network/ec2.vpc/main.id (known after apply)");
+    assert!(!page.contains("src=") && !page.contains("href=") && !page.contains("url(http"));
+}
+
+fn embedded(page: &str) -> serde_json::Value {
+    let (_, rest) = page.split_once("id=\"plan\">").unwrap();
+    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
+}
+
+#[test]
+fn the_format_follows_from_the_ending() {
+    for (path, format) in [
+        ("a.dot", Format::Dot),
+        ("b/a.mmd", Format::Mermaid),
+        ("a.SVG", Format::Svg),
+        ("a.json", Format::Json),
+        ("a.b.html", Format::Html),
+    ] {
+        assert_eq!(Format::of_path(Path::new(path)), Ok(format), "{path}");
+    }
+    for path in ["graph", "graph.png", ".svg", ""] {
+        let error = Format::of_path(Path::new(path)).unwrap_err().to_string();
+        assert!(error.contains(".html, .svg, .dot, .mmd or .json"), "{error}");
+    }
+}
+
+#[test]
+fn no_text_of_a_plan_can_act_on_what_shows_it() {
+    let plan = hostile();
+    for format in ALL {
+        let drawn = draw(&plan, format);
+        assert!(!drawn.replace('\n', "").contains(|c: char| c.is_control()), "{format:?}: {drawn:?}");
+        assert!(format == Format::Json || !drawn.contains("<script>alert"), "{format:?}: {drawn}");
+    }
+    let page = draw(&plan, Format::Html);
+    assert_eq!(page.matches("</script>").count(), 2, "the plan and the script, each ended once");
+    assert_eq!(embedded(&page)["pipeline"], plan.pipeline.as_str());
+    roxmltree::Document::parse(&draw(&plan, Format::Svg)).unwrap();
+    let shown = text(&plan, TextStyle::default());
+    assert!(!shown.replace('\n', "").contains(|c: char| c.is_control()), "{shown:?}");
+    for line in draw(&plan, Format::Mermaid).lines().filter(|line| line.contains('[')) {
+        assert_eq!(line.matches('"').count(), 2, "{line}");
+    }
+}
+
+#[test]
+fn terminal_lines_fit_and_colours_change_no_word() {
+    for width in [60, 80, 120] {
+        for unicode in [true, false] {
+            let style = TextStyle { color: false, unicode, width };
+            let bare = text(&network(), style);
+            assert!(bare.lines().all(|line| line.chars().count() <= width), "{bare}");
+            assert!(unicode || bare.is_ascii(), "{bare}");
+            assert_eq!(without_colours(&text(&network(), TextStyle { color: true, ..style })), bare);
+        }
+    }
+    insta::assert_snapshot!("text_network", text(&network(), TextStyle::default()));
+}
+
+#[test]
+fn boxes_do_not_overlap_and_stay_in_their_steps() {
+    let (plan, drawing);
+    plan = network();
+    drawing = model::Drawing::new(&plan);
+    let scene = place::place(&drawing, 0.0);
+    for (a, one) in scene.resources.iter().enumerate() {
+        let frame = scene.steps[drawing.resources[a].step];
+        assert!(one.x >= frame.x && one.x + one.width <= frame.x + frame.width, "{a}");
+        assert!(one.y >= frame.y + place::HEADING - 0.1 && one.y + one.height <= frame.y + frame.height, "{a}");
+        for (b, two) in scene.resources.iter().enumerate().take(a) {
+            let apart = one.x >= two.x + two.width || two.x >= one.x + one.width;
+            assert!(apart || one.y >= two.y + two.height || two.y >= one.y + one.height, "{a} over {b}");
+        }
+    }
+}
+
+#[test]
+fn edges_that_close_a_cycle_are_drawn_all_the_same() {
+    let mut plan = Plan::default();
+    plan.steps = vec![step("a", "x", &["b"]), step("b", "x", &["a"]), step("c", "x", &["d"]), step("d", "x", &["c"])];
+    add(&mut plan, "a/k.k/one", Action::Keep, &["b/k.k/two", "a/k.k/own"], json!({}));
+    add(&mut plan, "a/k.k/own", Action::Keep, &["a/k.k/one"], json!({}));
+    add(&mut plan, "b/k.k/two", Action::Keep, &["a/k.k/one", "b/k.k/absent"], json!({}));
+    let svg = draw(&plan, Format::Svg);
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    for pair in [("r1", "r0"), ("r0", "r1"), ("s2", "s3"), ("s3", "s2")] {
+        let found = document
+            .descendants()
+            .any(|n| (n.attribute("data-a"), n.attribute("data-b")) == (Some(pair.0), Some(pair.1)));
+        assert!(found, "{pair:?}: {svg}");
+    }
+    assert_eq!(text(&plan, TextStyle::default()).matches("k.k/").count() >= 3, true);
+}
+
+#[test]
+fn the_same_plan_is_drawn_the_same_each_time() {
+    for format in ALL {
+        assert_eq!(draw(&network(), format), draw(&network(), format), "{format:?}");
+    }
+}
+
+/// Wide, long and dense: nothing may grow with the square of the plan.
+#[test]
+fn thousands_of_steps_are_drawn_in_a_moment() {
+    let names: Vec<String> = (0..2_500).map(|n| format!("step-{n}")).collect();
+    for before in [
+        |_: usize| None,
+        |n: usize| n.checked_sub(1),
+        |n: usize| (n > 0).then_some(n / 10),
+        |n: usize| (n > 0).then_some(0),
+    ] {
+        let mut plan = Plan { pipeline: "large".to_owned(), ..Plan::default() };
+        for (n, name) in names.iter().enumerate() {
+            let other = before(n).map(|other| names[other].as_str());
+            plan.steps.push(step(name, "noop", other.as_slice()));
+            let depends = other.map(|other| format!("{other}/test.thing/main"));
+            let depends: Vec<&str> = depends.as_deref().into_iter().collect();
+            add(&mut plan, &format!("{name}/test.thing/main"), Action::Create, &depends, json!({"n": n}));
+        }
+        for format in ALL {
+            let start = Instant::now();
+            assert!(draw(&plan, format).len() > 100_000);
+            // Some ten times what it takes, for machines that are busy with other things.
+            assert!(start.elapsed() < Duration::from_secs(10), "{format:?}: {:?}", start.elapsed());
+        }
+        let start = Instant::now();
+        assert!(text(&plan, TextStyle::default()).lines().count() > 5_000);
+        assert!(start.elapsed() < Duration::from_secs(10), "text: {:?}", start.elapsed());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_the_names_the_picture_is_well_formed_and_every_id_its_own(
+        kinds in prop::collection::vec("\\PC{0,12}|[\\x00-\\x7f]{1,12}", 1..12),
+        uses in "[\\s\\S]{0,20}",
+        edges in prop::collection::vec((0_usize..12, 0_usize..12), 0..30),
+    ) {
+        let mut plan = Plan { pipeline: uses.clone(), ..Plan::default() };
+        plan.steps = vec![step("a", &uses, &[]), step("a_b", &uses, &["a"]), step("a-b", "", &["a", "a_b"])];
+        let steps: Vec<StepName> = ["a", "a_b", "a-b", "gone"].iter().map(|name| name.parse().unwrap()).collect();
+        let addresses: Vec<_> = kinds.iter().enumerate()
+            .map(|(n, kind)| ResourceAddress::new(&steps[n % 4], kind, "x").unwrap()).collect();
+        for (n, at) in addresses.iter().enumerate() {
+            let depends_on = edges.iter().filter(|edge| edge.1 == n).filter_map(|edge| addresses.get(edge.0).cloned()).collect();
+            let spec = json!({ uses.clone(): uses.clone() });
+            plan.resources.insert(at.clone(), PlannedResource { action: Action::Create, spec, changes: vec![], depends_on, leftovers: vec![] });
+        }
+        let svg = draw(&plan, Format::Svg);
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let ids: Vec<_> = document.descendants().filter_map(|node| node.attribute("id")).collect();
+        prop_assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+        prop_assert!(!svg.contains("NaN") && !svg.contains("inf "));
+        for (format, mark) in [(Format::Dot, " [label="), (Format::Mermaid, "[\"")] {
+            let drawn = draw(&plan, format);
+            let ids: Vec<_> = drawn.lines().filter(|line| !line.contains("graph")).filter_map(|line| line.split_once(mark)).map(|(id, _)| id.trim()).collect();
+            prop_assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+            prop_assert!(ids.len() >= plan.resources.len());
+        }
+        let page = draw(&plan, Format::Html);
+        prop_assert_eq!(&embedded(&page)["pipeline"], &json!(uses));
+        let escapes = text(&plan, TextStyle::default()).contains('\u{1b}');
+        prop_assert!(!escapes);
+    }
+}
+
+/// The network and storage steps as they come: what the picture is made for.
+fn network() -> Plan {
+    let mut plan = Plan { pipeline: "llm".to_owned(), ..Plan::default() };
+    plan.steps = vec![step("network", "vpc", &[]), step("storage", "s3", &[])];
+    let mut put = |kind: &str, name: &str, action: Action, before: &[&str]| {
+        let before: Vec<String> = before.iter().map(|other| format!("network/ec2.{other}")).collect();
+        let before: Vec<&str> = before.iter().map(String::as_str).collect();
+        add(&mut plan, &format!("network/ec2.{kind}/{name}"), action, &before, json!({"name": name}));
+    };
+    use Action::{Create, Delete, Keep, Update};
+    let replace = Action::Replace { order: crate::kind::ReplaceOrder::DeleteFirst };
+    put("vpc", "main", Keep, &[]);
+    put("internet-gateway", "main", Keep, &["vpc/main"]);
+    for (name, action) in [("public-a", Update), ("public-b", Keep), ("private-a", replace), ("private-b", Keep)] {
+        put("subnet", name, action, &["vpc/main"]);
+    }
+    put("eip", "nat", Create, &[]);
+    put("nat-gateway", "nat", Create, &["eip/nat", "subnet/public-a", "internet-gateway/main"]);
+    put("route-table", "public", Keep, &["vpc/main"]);
+    put("route", "public-out", Keep, &["route-table/public", "internet-gateway/main", "vpc/main"]);
+    for zone in ["a", "b"] {
+        let (table, route) = (format!("route-table/private-{zone}"), format!("private-{zone}-out"));
+        put("route-table", &format!("private-{zone}"), Keep, &["vpc/main"]);
+        put("route", &route, Create, &[&table, "nat-gateway/nat", "vpc/main"]);
+        for side in ["public", "private"] {
+            let table = if side == "public" { "route-table/public" } else { &table };
+            let subnet = format!("subnet/{side}-{zone}");
+            let action = if side == "private" && zone == "a" { replace } else { Keep };
+            put("route-table-association", &format!("{side}-{zone}"), action, &[table, &subnet]);
+        }
+    }
+    put(
+        "vpc-endpoint",
+        "s3",
+        Update,
+        &["vpc/main", "route-table/public", "route-table/private-a", "route-table/private-b"],
+    );
+    put("security-group", "main", Keep, &["vpc/main"]);
+    for port in ["ssh", "http", "https", "grafana", "registry"] {
+        put("security-group-rule", port, Keep, &["security-group/main"]);
+    }
+    put("security-group-rule", "api", Delete, &["security-group/main"]);
+    for (kind, action) in [
+        ("bucket", Create),
+        ("public-access-block", Create),
+        ("encryption", Create),
+        ("versioning", Create),
+        ("lifecycle", Create),
+        ("upload", Create),
+    ] {
+        let before: &[&str] = if kind == "bucket" { &[] } else { &["storage/s3.bucket/models"] };
+        add(&mut plan, &format!("storage/s3.{kind}/models"), action, before, json!({"bucket": "llm-models"}));
+    }
+    plan
+}
+
+#[test]
+#[ignore = "writes pictures to look at into the folder that LLMHOST_PICTURES names"]
+fn write_pictures() {
+    let folder = std::env::var_os("LLMHOST_PICTURES").expect("LLMHOST_PICTURES names a folder");
+    for (name, plan) in [("network", network()), ("small", plan()), ("hostile", hostile())] {
+        for (format, ending) in ALL.into_iter().zip(["dot", "mmd", "svg", "json", "html"]) {
+            std::fs::write(Path::new(&folder).join(format!("{name}.{ending}")), draw(&plan, format)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A plan in words, for a terminal.
+
+use anstyle::Style;
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::words::{TextStyle, plain, value};
+use super::{Action, FieldChange, Plan, PlannedResource, Summary};
+use crate::kind::ReplaceOrder;
+use crate::names::{ResourceAddress, StepName};
+
+/// Says what a plan will change, step by step and field by field, and sums up.
+pub fn show(plan: &Plan, style: TextStyle) -> String {
+    let mut steps: IndexMap<&StepName, (Option<&str>, Vec<(&ResourceAddress, &PlannedResource)>)> =
+        plan.steps.iter().map(|step| (&step.name, (Some(step.uses.as_str()), Vec::new()))).collect();
+    for (address, resource) in
+        plan.resources.iter().filter(|(_, resource)| resource.action != Action::Keep || !resource.leftovers.is_empty())
+    {
+        steps.entry(address.step()).or_default().1.push((address, resource));
+    }
+    let mut out = String::new();
+    for (name, (uses, resources)) in steps.into_iter().filter(|(_, (_, resources))| !resources.is_empty()) {
+        let uses = plain(uses.unwrap_or("no longer in the file"));
+        out.push_str(&style.paint(Style::new().bold(), name.as_str()));
+        out.push_str(&style.paint(Style::new().dimmed(), &format!(" ({uses})")));
+        out.push('\n');
+        for (address, resource) in resources {
+            Block { out: &mut out, style }.resource(address, resource);
+        }
+        out.push('\n');
+    }
+    out + &sum_up(&plan.summary(), style) + "\n"
+}
+
+fn sum_up(summary: &Summary, style: TextStyle) -> String {
+    let Summary { create, update, replace, delete, keep } = *summary;
+    let bold = Style::new().bold();
+    match (summary.changes(), keep) {
+        (0, 0) => style.paint(bold, "No changes: nothing is declared and nothing is there."),
+        (0, 1) => style.paint(bold, "No changes: 1 resource is as declared."),
+        (0, _) => style.paint(bold, &format!("No changes: {keep} resources are as declared.")),
+        _ => {
+            let counts = format!(
+                "{create} to create, {update} to update, {replace} to replace, {delete} to delete, {keep} unchanged."
+            );
+            format!("{} {counts}", style.paint(bold, "Plan:"))
+        }
+    }
+}
+
+/// The lines of one resource.
+struct Block<'a> {
+    out: &'a mut String,
+    style: TextStyle,
+}
+
+impl Block<'_> {
+    fn resource(&mut self, address: &ResourceAddress, resource: &PlannedResource) {
+        let note = match resource.action {
+            Action::Finish => "  (was begun and not finished)",
+            Action::Replace { order: ReplaceOrder::CreateFirst } => "  (the new one first, then the old one goes)",
+            Action::Replace { order: ReplaceOrder::DeleteFirst } => "  (the old one goes first)",
+            _ => "",
+        };
+        let head = format!("{} {}/{}", self.sign(resource.action), plain(address.kind()), address.name());
+        if resource.action != Action::Keep {
+            self.line(2, &format!("{}{note}", self.style.paint(resource.action.style(), &head)));
+        }
+        for id in &resource.leftovers {
+            let sign = self.sign(Action::Delete);
+            let head = format!("{sign} {}/{} {}", plain(address.kind()), address.name(), plain(id));
+            let head = self.style.paint(Action::Delete.style(), &head);
+            self.line(2, &format!("{head}  (a replaced one that an earlier run left)"));
+        }
+        match resource.action {
+            Action::Keep => {}
+            Action::Create => self.spec(&resource.spec),
+            Action::Finish if resource.changes.is_empty() => self.spec(&resource.spec),
+            _ => resource.changes.iter().for_each(|change| self.change(change)),
+        }
+    }
+
+    fn sign(&self, action: Action) -> &'static str {
+        self.style.sign(action.mark())
+    }
+
+    fn line(&mut self, indent: usize, text: &str) {
+        self.out.push_str(&" ".repeat(indent));
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    /// Every field that says something; tags, which say the least, at the end.
+    fn spec(&mut self, spec: &Value) {
+        let Value::Object(fields) = spec else { return self.line(6, &value(spec)) };
+        let (tags, fields): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| *key == "tags");
+        for (key, field) in fields.into_iter().chain(tags) {
+            if !is_empty(field) {
+                self.field(6, &format!("{}: ", plain(key)), field);
+            }
+        }
+    }
+
+    /// On one line where it fits, else a line for each part.
+    fn field(&mut self, indent: usize, lead: &str, field: &Value) {
+        let inline = value(field);
+        let fits = indent + lead.chars().count() + inline.chars().count() <= self.style.width.max(40);
+        match field {
+            // Deeper than this there is no width left to indent by.
+            Value::Object(map) if !fits && indent < 24 => {
+                self.line(indent, lead.trim_end());
+                self.parts(indent + 2, map);
+            }
+            Value::Array(items) if !fits && indent < 24 => {
+                self.line(indent, lead.trim_end());
+                items.iter().for_each(|item| self.field(indent + 2, "- ", item));
+            }
+            _ => self.line(indent, &format!("{lead}{inline}")),
+        }
+    }
+
+    fn parts(&mut self, indent: usize, map: &Map<String, Value>) {
+        for (key, part) in map {
+            self.field(indent, &format!("{}: ", plain(key)), part);
+        }
+    }
+
+    fn change(&mut self, change: &FieldChange) {
+        let action = match (change.replaces, &change.old, &change.new) {
+            (true, ..) => Action::Replace { order: ReplaceOrder::CreateFirst },
+            (false, None, _) => Action::Create,
+            (false, Some(_), None) => Action::Delete,
+            (false, Some(_), Some(_)) => Action::Update,
+        };
+        let forced = if change.replaces { "  (forces replacement)" } else { "" };
+        let (sign, path) = (self.sign(action), plain(&change.path));
+        let arrow = self.style.pick("→", "->");
+        let absent = "(absent)".to_owned();
+        let [old, new] = [&change.old, &change.new].map(|side| side.as_ref().map(value));
+        let head = format!("{sign} {path}: ");
+        let tail = match (&old, new.clone()) {
+            (None, Some(new)) => new,
+            (Some(old), None) => format!("{old} {arrow} {absent}"),
+            (old, new) => {
+                format!("{} {arrow} {}", old.as_ref().unwrap_or(&absent), new.unwrap_or_else(|| absent.clone()))
+            }
+        };
+        let style = action.style();
+        let whole = 6 + head.chars().count() + tail.chars().count() + forced.len();
+        match (old, new) {
+            (Some(old), Some(new)) if whole > self.style.width.max(40) => {
+                self.line(6, &format!("{}{forced}", self.style.paint(style, head.trim_end())));
+                self.line(10, &format!("{}{old}", " ".repeat(arrow.chars().count() + 1)));
+                self.line(10, &format!("{arrow} {new}"));
+            }
+            _ => self.line(6, &format!("{}{tail}{forced}", self.style.paint(style, &head))),
+        }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::example;
+
+    #[test]
+    fn a_plan_is_told_step_by_step_with_every_field_that_changes() {
+        insta::assert_snapshot!(show(&example::plan(), TextStyle::default()));
+    }
+
+    #[test]
+    fn without_unicode_only_ascii_is_written() {
+        let style = TextStyle { unicode: false, ..TextStyle::default() };
+        let shown = show(&example::plan(), style);
+        assert!(shown.is_ascii() && shown.contains("-/+ ec2.subnet/public-b"), "{shown}");
+    }
+
+    #[test]
+    fn colours_come_only_where_they_are_asked_for_and_change_no_word() {
+        let bare = show(&example::plan(), TextStyle::default());
+        let coloured = show(&example::plan(), TextStyle { color: true, ..TextStyle::default() });
+        assert!(!bare.contains('\u{1b}') && coloured.contains("\u{1b}[32m+ ec2.vpc/main"), "{coloured:?}");
+        assert_eq!(example::without_colours(&coloured), bare);
+    }
+
+    #[test]
+    fn what_names_tags_and_values_hold_cannot_act_on_the_terminal() {
+        let shown = show(&example::hostile(), TextStyle::default());
+        assert!(!shown.replace('\n', "").contains(|c: char| c.is_control()), "{shown:?}");
+        assert!(shown.contains("\\u{1b}]0;owned\\u{7}"), "{shown}");
+    }
+
+    #[test]
+    fn a_plan_with_no_changes_says_so() {
+        let mut plan = example::plan();
+        plan.resources.values_mut().for_each(|resource| resource.action = Action::Keep);
+        assert_eq!(show(&plan, TextStyle::default()), "No changes: 7 resources are as declared.\n");
+        plan.resources.truncate(1);
+        assert_eq!(show(&plan, TextStyle::default()), "No changes: 1 resource is as declared.\n");
+    }
+
+    #[test]
+    fn long_values_go_on_lines_of_their_own() {
+        let mut out = String::new();
+        let style = TextStyle::default();
+        let [old, new] = ["a", "b"].map(|text| Some(json!(text.repeat(60))));
+        Block { out: &mut out, style }.change(&FieldChange { path: "policy".into(), old, new, replaces: true });
+        let lines: Vec<_> = out.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0], "      ± policy:  (forces replacement)");
+        assert!(lines[1].starts_with("            \"aaa") && lines[2].starts_with("          → \"bbb"), "{out}");
+    }
+}
