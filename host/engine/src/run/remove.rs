@@ -38,7 +38,7 @@ async fn remove_current(operations: Arc<Operations>, address: ResourceAddress) -
         let planned = operations.plan.resources.get(user);
         planned.is_some_and(|planned| planned.action.is_destructive()) && !operations.is_converged(user)
     };
-    let users: Vec<ResourceAddress> = operations.hands.store.with(&mut |state| {
+    let users: Vec<ResourceAddress> = operations.hands.store.look(|state| {
         let resources = state.resources.iter();
         let using = resources.filter(|(_, record)| {
             record.current.as_ref().is_some_and(|instance| instance.depends_on.contains(&address))
