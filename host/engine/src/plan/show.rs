@@ -123,24 +123,22 @@ impl Block<'_> {
         };
         let forced = if change.replaces { "  (forces replacement)" } else { "" };
         let (sign, path) = (self.sign(action), plain(&change.path));
-        let arrow = self.style.pick("→", "->");
-        let absent = "(absent)".to_owned();
         let [old, new] = [&change.old, &change.new].map(|side| side.as_ref().map(value));
         let head = format!("{sign} {path}: ");
-        let tail = match (&old, new.clone()) {
-            (None, Some(new)) => new,
-            (Some(old), None) => format!("{old} {arrow} {absent}"),
-            (old, new) => {
-                format!("{} {arrow} {}", old.as_ref().unwrap_or(&absent), new.unwrap_or_else(|| absent.clone()))
-            }
+        let tail = match (&old, &new) {
+            (Some(old), Some(new)) => format!("{old} -> {new}"),
+            (None, Some(only)) | (Some(only), None) => only.clone(),
+            (None, None) => String::new(),
         };
+        let absence = if change.replaces && new.is_none() { "  (removed)" } else { "" };
+        let forced = format!("{absence}{forced}");
         let style = action.style();
         let whole = 6 + head.chars().count() + tail.chars().count() + forced.len();
         match (old, new) {
             (Some(old), Some(new)) if whole > self.style.width.max(40) => {
                 self.line(6, &format!("{}{forced}", self.style.paint(style, head.trim_end())));
-                self.line(10, &format!("{}{old}", " ".repeat(arrow.chars().count() + 1)));
-                self.line(10, &format!("{arrow} {new}"));
+                self.line(13, &old);
+                self.line(10, &format!("-> {new}"));
             }
             _ => self.line(6, &format!("{}{tail}{forced}", self.style.paint(style, &head))),
         }
@@ -208,6 +206,6 @@ mod tests {
         let lines: Vec<_> = out.lines().collect();
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0], "      ± policy:  (forces replacement)");
-        assert!(lines[1].starts_with("            \"aaa") && lines[2].starts_with("          → \"bbb"), "{out}");
+        assert!(lines[1].starts_with("             \"aaa") && lines[2].starts_with("          -> \"bbb"), "{out}");
     }
 }

@@ -10,6 +10,8 @@ use super::svg;
 
 const BOX_HEIGHT: f64 = 42.0;
 const ROW_GAP: f64 = 12.0;
+/// How much wider bold text is.
+const BOLD: f64 = 1.1;
 
 /// A step's inside, placed in itself; `put` moves it to its place in the picture.
 pub(super) struct Inside {
@@ -86,7 +88,7 @@ impl Inside {
         let widths = resources.iter().map(|&resource| box_width(&drawing.resources[resource]));
         let mut grid = Grid::new(&layout, widths, 0.0, 46.0);
         grid.trim(doors_in.is_empty(), last);
-        let heading = text_width(drawing.steps[step].name.as_str(), 15.0)
+        let heading = text_width(drawing.steps[step].name.as_str(), BOLD * 15.0)
             + text_width(&svg::heading_note(Drawing::uses(&drawing.steps[step])), 12.0)
             + svg::counts_width(drawing, step)
             + 3.0 * PADDING;
@@ -146,7 +148,7 @@ fn most_rows(resources: usize) -> f64 {
 }
 
 fn box_width(resource: &Resource<'_>) -> f64 {
-    let name = text_width(&svg::label(resource.address.name()), 13.0);
+    let name = text_width(&svg::label(resource.address.name()), BOLD * 13.0);
     let kind = text_width(&svg::label(resource.address.kind()), 11.0);
     (name.max(kind) + 50.0).max(118.0)
 }

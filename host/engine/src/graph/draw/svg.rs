@@ -34,7 +34,7 @@ fn write_to(out: &mut String, drawing: &Drawing<'_>, scene: &Scene) -> fmt::Resu
     let summary = drawing.plan.summary();
     let title = format!("Plan of {}", plain(&drawing.plan.pipeline));
     let shown_title = shorten(&title, 60);
-    let width = scene.width.max(legend_width(&summary) + 2.0 * PADDING).max(text_width(&shown_title, 19.0) + 40.0);
+    let width = scene.width.max(legend_width(&summary) + 2.0 * PADDING).max(text_width(&shown_title, 21.0) + 40.0);
     let height = scene.height;
     writeln!(
         out,
@@ -87,21 +87,19 @@ fn frame(out: &mut String, drawing: &Drawing<'_>, number: usize, rect: Rect) -> 
         out,
         "<rect class=\"frame\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"12\"/>"
     )?;
-    let (text_x, text_y) = (x + PADDING, y + 28.0);
-    let uses_x = text_x + text_width(name, 15.0) + 10.0;
-    writeln!(out, "<text class=\"name\" x=\"{text_x:.1}\" y=\"{text_y:.1}\">{name}</text>")?;
+    let (text_x, text_y, right) = (x + PADDING, y + 28.0, x + width - PADDING);
     let uses = heading_note(Drawing::uses(step));
-    writeln!(out, "<text class=\"uses\" x=\"{uses_x:.1}\" y=\"{text_y:.1}\">{}</text>", xml(&uses))?;
-    let mut right = x + width - PADDING;
-    for (mark, count) in counts(drawing, number).into_iter().rev() {
-        let text = format!("{}{count}", shown_sign(mark));
-        writeln!(
-            out,
-            "<text class=\"count {}\" x=\"{right:.1}\" y=\"{text_y:.1}\" text-anchor=\"end\">{text}</text>",
-            mark.class
-        )?;
-        right -= text_width(&text, 12.0) + 10.0;
+    writeln!(
+        out,
+        "<text x=\"{text_x:.1}\" y=\"{text_y:.1}\"><tspan class=\"name\">{name}</tspan>\
+         <tspan class=\"uses\" dx=\"9\">{}</tspan></text>",
+        xml(&uses)
+    )?;
+    write!(out, "<text class=\"counts\" x=\"{right:.1}\" y=\"{text_y:.1}\">")?;
+    for (mark, count) in counts(drawing, number) {
+        write!(out, "<tspan class=\"count {}\" dx=\"9\">{}{count}</tspan>", mark.class, shown_sign(mark))?;
     }
+    out.push_str("</text>\n");
     debug_assert!(height >= HEADING, "a step has room for its heading");
     out.push_str("</g>\n");
     Ok(())

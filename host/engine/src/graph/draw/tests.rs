@@ -90,9 +90,8 @@ fn terminal_lines_fit_and_colours_change_no_word() {
 
 #[test]
 fn boxes_do_not_overlap_and_stay_in_their_steps() {
-    let (plan, drawing);
-    plan = network();
-    drawing = model::Drawing::new(&plan);
+    let plan = stack();
+    let drawing = model::Drawing::new(&plan);
     let scene = place::place(&drawing, 0.0);
     for (a, one) in scene.resources.iter().enumerate() {
         let frame = scene.steps[drawing.resources[a].step];
@@ -253,11 +252,65 @@ fn network() -> Plan {
     plan
 }
 
+/// A whole stack: lines from step to step, some past others.
+fn stack() -> Plan {
+    let mut plan = network();
+    let steps = [
+        ("roles", "iam", &[][..]),
+        ("cluster", "eks", &["network", "roles"]),
+        ("nodes", "nodegroup", &["cluster", "network", "roles"]),
+        ("access", "pod-identity", &["cluster", "storage"]),
+        ("inference", "inference", &["nodes", "access", "storage"]),
+    ];
+    plan.steps.extend(steps.map(|(name, uses, before)| step(name, uses, before)));
+    let subnet = |side: &str| ["a", "b"].map(|zone| format!("network/ec2.subnet/{side}-{zone}"));
+    let (public, private) = (subnet("public"), subnet("private"));
+    for (at, before) in [
+        ("roles/iam.role/cluster", vec![]),
+        ("roles/iam.role/node", vec![]),
+        ("roles/iam.role-policy/cluster-eks", vec!["roles/iam.role/cluster"]),
+        ("roles/iam.role-policy/node-worker", vec!["roles/iam.role/node"]),
+        ("roles/iam.role-policy/node-registry", vec!["roles/iam.role/node"]),
+        ("roles/iam.role-policy/node-cni", vec!["roles/iam.role/node"]),
+        (
+            "cluster/eks.cluster/main",
+            vec!["roles/iam.role-policy/cluster-eks", &public[0], &public[1], &private[0], &private[1]],
+        ),
+        ("cluster/eks.addon/vpc-cni", vec!["cluster/eks.cluster/main"]),
+        ("cluster/eks.addon/coredns", vec!["cluster/eks.cluster/main"]),
+        ("cluster/iam.oidc-provider/main", vec!["cluster/eks.cluster/main"]),
+        ("nodes/ec2.launch-template/gpu", vec!["cluster/eks.cluster/main"]),
+        (
+            "nodes/eks.nodegroup/gpu",
+            vec![
+                "nodes/ec2.launch-template/gpu",
+                "roles/iam.role-policy/node-worker",
+                "roles/iam.role-policy/node-registry",
+                "roles/iam.role-policy/node-cni",
+                &private[0],
+                &private[1],
+            ],
+        ),
+        ("access/iam.policy/read-models", vec!["storage/s3.bucket/models"]),
+        ("access/iam.role/reader", vec!["access/iam.policy/read-models"]),
+        ("access/eks.pod-identity/reader", vec!["access/iam.role/reader", "cluster/eks.cluster/main"]),
+        (
+            "inference/kubernetes.object/server",
+            vec!["nodes/eks.nodegroup/gpu", "access/eks.pod-identity/reader", "storage/s3.upload/models"],
+        ),
+        ("retired/ec2.eip/spare", vec!["network/ec2.vpc/main"]),
+    ] {
+        let action = if at.starts_with("retired") { Action::Delete } else { Action::Create };
+        add(&mut plan, at, action, &before, json!({}));
+    }
+    plan
+}
+
 #[test]
 #[ignore = "writes pictures to look at into the folder that LLMHOST_PICTURES names"]
 fn write_pictures() {
     let folder = std::env::var_os("LLMHOST_PICTURES").expect("LLMHOST_PICTURES names a folder");
-    for (name, plan) in [("network", network()), ("small", plan()), ("hostile", hostile())] {
+    for (name, plan) in [("network", network()), ("stack", stack()), ("small", plan()), ("hostile", hostile())] {
         for (format, ending) in ALL.into_iter().zip(["dot", "mmd", "svg", "json", "html"]) {
             std::fs::write(Path::new(&folder).join(format!("{name}.{ending}")), draw(&plan, format)).unwrap();
         }
