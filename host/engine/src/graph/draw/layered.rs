@@ -120,16 +120,23 @@ fn swap_neighbours(columns: &mut [Vec<usize>], before: &[Vec<usize>], after: &[V
     let crossed = |above: &[usize], below: &[usize], place: &[f64]| {
         above.iter().map(|&a| below.iter().filter(|&&b| place[b] < place[a]).count()).sum::<usize>()
     };
-    for column in columns {
-        for at in 1..column.len() {
-            let (above, below) = (column[at - 1], column[at]);
-            let cost = |one: usize, two: usize| {
-                crossed(&before[one], &before[two], place) + crossed(&after[one], &after[two], place)
-            };
-            if cost(below, above) < cost(above, below) {
-                column.swap(at - 1, at);
-                place.swap(above, below);
+    for _ in 0..8 {
+        let mut better = false;
+        for column in columns.iter_mut() {
+            for at in 1..column.len() {
+                let (above, below) = (column[at - 1], column[at]);
+                let cost = |one: usize, two: usize| {
+                    crossed(&before[one], &before[two], place) + crossed(&after[one], &after[two], place)
+                };
+                if cost(below, above) < cost(above, below) {
+                    column.swap(at - 1, at);
+                    place.swap(above, below);
+                    better = true;
+                }
             }
+        }
+        if !better {
+            break;
         }
     }
 }

@@ -44,8 +44,8 @@ fn write_to(out: &mut String, drawing: &Drawing<'_>, scene: &Scene) -> fmt::Resu
     writeln!(out, "<title>{}</title>", xml(&title))?;
     writeln!(out, "<style>\n{}</style>", include_str!("svg.css"))?;
     out.push_str(
-        "<defs><marker id=\"head\" viewBox=\"0 0 8 8\" refX=\"7.2\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
-         orient=\"auto\"><path class=\"head\" d=\"M0 0.6L7.6 4L0 7.4z\"/></marker></defs>\n",
+        "<defs><marker id=\"head\" viewBox=\"0 0 8 8\" refX=\"7.2\" refY=\"4\" markerWidth=\"9\" markerHeight=\"9\" \
+         markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path class=\"head\" d=\"M0 0.6L7.6 4L0 7.4z\"/></marker></defs>\n",
     );
     writeln!(out, "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>")?;
     writeln!(out, "<text class=\"title\" x=\"{PADDING}\" y=\"36\">{}</text>", xml(&shown_title))?;
@@ -96,8 +96,9 @@ fn frame(out: &mut String, drawing: &Drawing<'_>, number: usize, rect: Rect) -> 
         xml(&uses)
     )?;
     write!(out, "<text class=\"counts\" x=\"{right:.1}\" y=\"{text_y:.1}\">")?;
-    for (mark, count) in counts(drawing, number) {
-        write!(out, "<tspan class=\"count {}\" dx=\"9\">{}{count}</tspan>", mark.class, shown_sign(mark))?;
+    for (at, (mark, count)) in counts(drawing, number).into_iter().enumerate() {
+        let gap = if at > 0 { " dx=\"9\"" } else { "" };
+        write!(out, "<tspan class=\"count {}\"{gap}>{}{count}</tspan>", mark.class, shown_sign(mark))?;
     }
     out.push_str("</text>\n");
     debug_assert!(height >= HEADING, "a step has room for its heading");
