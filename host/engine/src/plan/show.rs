@@ -11,14 +11,15 @@ use crate::names::{ResourceAddress, StepName};
 
 /// Says what a plan will change, step by step and field by field, and sums up.
 pub fn show(plan: &Plan, style: TextStyle) -> String {
-    let mut steps: IndexMap<&StepName, (Option<&str>, Vec<(&ResourceAddress, &PlannedResource)>)> =
-        plan.steps.iter().map(|step| (&step.name, (Some(step.uses.as_str()), Vec::new()))).collect();
+    let mut steps: IndexMap<&StepName, Vec<(&ResourceAddress, &PlannedResource)>> =
+        plan.steps.iter().map(|step| (&step.name, Vec::new())).collect();
     for (address, resource) in plan.resources.iter().filter(|(_, resource)| resource.action != Action::Keep) {
-        steps.entry(address.step()).or_default().1.push((address, resource));
+        steps.entry(address.step()).or_default().push((address, resource));
     }
     let mut out = String::new();
-    for (name, (uses, resources)) in steps.into_iter().filter(|(_, (_, resources))| !resources.is_empty()) {
-        let uses = plain(uses.unwrap_or("no longer in the file"));
+    for (number, (name, resources)) in steps.into_iter().enumerate().filter(|(_, step)| !step.1.is_empty()) {
+        // Steps that only the state has still come after those of the file.
+        let uses = plain(plan.steps.get(number).map_or("no longer in the file", |step| &step.uses));
         out.push_str(&style.paint(Style::new().bold(), name.as_str()));
         out.push_str(&style.paint(Style::new().dimmed(), &format!(" ({uses})")));
         out.push('\n');

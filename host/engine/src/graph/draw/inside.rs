@@ -102,19 +102,18 @@ impl Inside {
 
     pub(super) fn put(&mut self, at: Rect, resources: &[usize], scene: &mut Scene, lanes: &mut usize) {
         self.at = at;
-        for node in 0..self.layout.items.len() {
-            if node >= self.resources {
-                self.ends.push(End::Lane(*lanes));
-                *lanes += 1;
-                continue;
-            }
+        for (node, &resource) in resources.iter().enumerate() {
             let column = self.layout.items[node].column;
             let x = at.x + self.grid.start[column];
             let width = self.grid.stop[column] - self.grid.start[column];
             let y = self.y(node) - BOX_HEIGHT / 2.0;
-            scene.resources[resources[node]] = Rect { x, y, width, height: BOX_HEIGHT };
-            self.ends.push(End::Resource(resources[node]));
+            scene.resources[resource] = Rect { x, y, width, height: BOX_HEIGHT };
+            self.ends.push(End::Resource(resource));
         }
+        self.ends.extend((self.resources..self.layout.items.len()).map(|_| {
+            *lanes += 1;
+            End::Lane(*lanes - 1)
+        }));
         for piece in &self.layout.pieces {
             let [from, to] = [piece.from, piece.to].map(|node| self.layout.items[node].column);
             let start = (at.x + self.lane_start(piece.from, from), self.y(piece.from));
