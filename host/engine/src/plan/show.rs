@@ -11,16 +11,16 @@ use crate::names::{ResourceAddress, StepName};
 
 /// Says what a plan will change, step by step and field by field, and sums up.
 pub fn show(plan: &Plan, style: TextStyle) -> String {
-    let mut steps: IndexMap<&StepName, (Option<&str>, Vec<(&ResourceAddress, &PlannedResource)>)> =
-        plan.steps.iter().map(|step| (&step.name, (Some(step.uses.as_str()), Vec::new()))).collect();
-    for (address, resource) in
-        plan.resources.iter().filter(|(_, resource)| resource.action != Action::Keep || !resource.leftovers.is_empty())
-    {
-        steps.entry(address.step()).or_default().1.push((address, resource));
+    let mut steps: IndexMap<&StepName, Vec<(&ResourceAddress, &PlannedResource)>> =
+        plan.steps.iter().map(|step| (&step.name, Vec::new())).collect();
+    let shown = |resource: &PlannedResource| resource.action != Action::Keep || !resource.leftovers.is_empty();
+    for (address, resource) in plan.resources.iter().filter(|(_, resource)| shown(resource)) {
+        steps.entry(address.step()).or_default().push((address, resource));
     }
     let mut out = String::new();
-    for (name, (uses, resources)) in steps.into_iter().filter(|(_, (_, resources))| !resources.is_empty()) {
-        let uses = plain(uses.unwrap_or("no longer in the file"));
+    for (number, (name, resources)) in steps.into_iter().enumerate().filter(|(_, step)| !step.1.is_empty()) {
+        // Steps that only the state has still come after those of the file.
+        let uses = plain(plan.steps.get(number).map_or("no longer in the file", |step| &step.uses));
         out.push_str(&style.paint(Style::new().bold(), name.as_str()));
         out.push_str(&style.paint(Style::new().dimmed(), &format!(" ({uses})")));
         out.push('\n');
@@ -134,24 +134,22 @@ impl Block<'_> {
         };
         let forced = if change.replaces { "  (forces replacement)" } else { "" };
         let (sign, path) = (self.sign(action), plain(&change.path));
-        let arrow = self.style.pick("→", "->");
-        let absent = "(absent)".to_owned();
         let [old, new] = [&change.old, &change.new].map(|side| side.as_ref().map(value));
         let head = format!("{sign} {path}: ");
-        let tail = match (&old, new.clone()) {
-            (None, Some(new)) => new,
-            (Some(old), None) => format!("{old} {arrow} {absent}"),
-            (old, new) => {
-                format!("{} {arrow} {}", old.as_ref().unwrap_or(&absent), new.unwrap_or_else(|| absent.clone()))
-            }
+        let tail = match (&old, &new) {
+            (Some(old), Some(new)) => format!("{old} -> {new}"),
+            (None, Some(only)) | (Some(only), None) => only.clone(),
+            (None, None) => String::new(),
         };
+        let absence = if change.replaces && new.is_none() { "  (removed)" } else { "" };
+        let forced = format!("{absence}{forced}");
         let style = action.style();
         let whole = 6 + head.chars().count() + tail.chars().count() + forced.len();
         match (old, new) {
             (Some(old), Some(new)) if whole > self.style.width.max(40) => {
                 self.line(6, &format!("{}{forced}", self.style.paint(style, head.trim_end())));
-                self.line(10, &format!("{}{old}", " ".repeat(arrow.chars().count() + 1)));
-                self.line(10, &format!("{arrow} {new}"));
+                self.line(13, &old);
+                self.line(10, &format!("-> {new}"));
             }
             _ => self.line(6, &format!("{}{tail}{forced}", self.style.paint(style, &head))),
         }
@@ -219,6 +217,6 @@ mod tests {
         let lines: Vec<_> = out.lines().collect();
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0], "      ± policy:  (forces replacement)");
-        assert!(lines[1].starts_with("            \"aaa") && lines[2].starts_with("          → \"bbb"), "{out}");
+        assert!(lines[1].starts_with("             \"aaa") && lines[2].starts_with("          -> \"bbb"), "{out}");
     }
 }

@@ -76,5 +76,6 @@ fn anchor(drawing: &Drawing<'_>, step: usize, last: bool) -> String {
 
 /// A quoted string. Graphviz reads `\` escapes and HTML entities in labels.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", plain(text).replace('&', "&amp;").replace('\\', "\\\\").replace('"', "\\\""))
+    let text = plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

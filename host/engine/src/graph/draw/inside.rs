@@ -10,6 +10,8 @@ use super::svg;
 
 const BOX_HEIGHT: f64 = 42.0;
 const ROW_GAP: f64 = 12.0;
+/// How much wider bold text is.
+const BOLD: f64 = 1.1;
 
 /// A step's inside, placed in itself; `put` moves it to its place in the picture.
 pub(super) struct Inside {
@@ -86,7 +88,7 @@ impl Inside {
         let widths = resources.iter().map(|&resource| box_width(&drawing.resources[resource]));
         let mut grid = Grid::new(&layout, widths, 0.0, 46.0);
         grid.trim(doors_in.is_empty(), last);
-        let heading = text_width(drawing.steps[step].name.as_str(), 15.0)
+        let heading = text_width(drawing.steps[step].name.as_str(), BOLD * 15.0)
             + text_width(&svg::heading_note(Drawing::uses(&drawing.steps[step])), 12.0)
             + svg::counts_width(drawing, step)
             + 3.0 * PADDING;
@@ -100,19 +102,18 @@ impl Inside {
 
     pub(super) fn put(&mut self, at: Rect, resources: &[usize], scene: &mut Scene, lanes: &mut usize) {
         self.at = at;
-        for node in 0..self.layout.items.len() {
-            if node >= self.resources {
-                self.ends.push(End::Lane(*lanes));
-                *lanes += 1;
-                continue;
-            }
+        for (node, &resource) in resources.iter().enumerate() {
             let column = self.layout.items[node].column;
             let x = at.x + self.grid.start[column];
             let width = self.grid.stop[column] - self.grid.start[column];
             let y = self.y(node) - BOX_HEIGHT / 2.0;
-            scene.resources[resources[node]] = Rect { x, y, width, height: BOX_HEIGHT };
-            self.ends.push(End::Resource(resources[node]));
+            scene.resources[resource] = Rect { x, y, width, height: BOX_HEIGHT };
+            self.ends.push(End::Resource(resource));
         }
+        self.ends.extend((self.resources..self.layout.items.len()).map(|_| {
+            *lanes += 1;
+            End::Lane(*lanes - 1)
+        }));
         for piece in &self.layout.pieces {
             let [from, to] = [piece.from, piece.to].map(|node| self.layout.items[node].column);
             let start = (at.x + self.lane_start(piece.from, from), self.y(piece.from));
@@ -146,7 +147,7 @@ fn most_rows(resources: usize) -> f64 {
 }
 
 fn box_width(resource: &Resource<'_>) -> f64 {
-    let name = text_width(&svg::label(resource.address.name()), 13.0);
+    let name = text_width(&svg::label(resource.address.name()), BOLD * 13.0);
     let kind = text_width(&svg::label(resource.address.kind()), 11.0);
     (name.max(kind) + 50.0).max(118.0)
 }

@@ -38,6 +38,8 @@ const LANE: f64 = 8.0;
 /// Room beyond which long edges are drawn straight: a picture with more lanes shows nothing.
 const MOST_LANES: usize = 50_000;
 const SWEEPS: usize = 12;
+/// Up to this size, pairs are also tried the other way round.
+const MOST_SWAPPED: usize = 400;
 
 /// Arranges items whose columns are given. Links must point to a later column.
 pub(super) fn arrange(items: &[Item], links: &[Link], gap: f64) -> Layout {
@@ -102,12 +104,41 @@ fn untangle(columns: &mut Vec<Vec<usize>>, before: &[Vec<usize>], after: &[Vec<u
             columns[at] = wanted.into_iter().map(|(_, node)| node).collect();
             note_places(&columns[at], &mut place);
         }
+        if before.len() <= MOST_SWAPPED {
+            swap_neighbours(columns, before, after, &mut place);
+        }
         let found = crossings(columns, after);
         if found < best.0 {
             best = (found, columns.clone());
         }
     }
     *columns = best.1;
+}
+
+/// Swaps those that stand one below the other where fewer lines cross then.
+fn swap_neighbours(columns: &mut [Vec<usize>], before: &[Vec<usize>], after: &[Vec<usize>], place: &mut [f64]) {
+    let crossed = |above: &[usize], below: &[usize], place: &[f64]| {
+        above.iter().map(|&a| below.iter().filter(|&&b| place[b] < place[a]).count()).sum::<usize>()
+    };
+    for _ in 0..8 {
+        let mut better = false;
+        for column in columns.iter_mut() {
+            for at in 1..column.len() {
+                let (above, below) = (column[at - 1], column[at]);
+                let cost = |one: usize, two: usize| {
+                    crossed(&before[one], &before[two], place) + crossed(&after[one], &after[two], place)
+                };
+                if cost(below, above) < cost(above, below) {
+                    column.swap(at - 1, at);
+                    place.swap(above, below);
+                    better = true;
+                }
+            }
+        }
+        if !better {
+            break;
+        }
+    }
 }
 
 /// Places are shares of a column, so that short and long columns compare.
@@ -170,8 +201,7 @@ fn set_heights(
     let room = |node: usize| layout.items[node].height + if node < real { gap } else { 4.0 };
     let mut y = vec![0.0; layout.items.len()];
     for column in columns {
-        let total: f64 = column.iter().map(|&node| room(node)).sum();
-        let mut top = -total / 2.0;
+        let mut top = 0.0;
         for &node in column {
             y[node] = top + room(node) / 2.0;
             top += room(node);

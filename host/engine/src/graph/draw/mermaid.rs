@@ -15,6 +15,8 @@ fn write_to(out: &mut String, drawing: &Drawing<'_>) -> std::fmt::Result {
     for (number, step) in drawing.steps.iter().enumerate() {
         let title = format!("{} ({})", step.name, Drawing::uses(step));
         writeln!(out, "  subgraph s{number}[\"{}\"]", escaped(&title))?;
+        // Subgraphs that no edge leaves would turn to run from top to bottom.
+        writeln!(out, "    direction LR")?;
         if step.resources.is_empty() {
             writeln!(out, "    e{number}[\"no resources\"]:::keep")?;
         }
@@ -40,7 +42,12 @@ fn write_to(out: &mut String, drawing: &Drawing<'_>) -> std::fmt::Result {
         "  classDef replace fill:#fde6d8,stroke:#c04a00,color:#301200,stroke-width:2px\n",
         "  classDef delete fill:#f3e8e9,stroke:#8a4650,color:#3a1c20,stroke-dasharray:5 3\n",
         "  classDef keep fill:#ffffff,stroke:#8a939e,color:#2b3138\n",
+        "  classDef step fill:#f5f7f9,stroke:#cfd6dd,color:#1b2128\n",
     ));
+    if !drawing.steps.is_empty() {
+        let steps: Vec<_> = (0..drawing.steps.len()).map(|number| format!("s{number}")).collect();
+        writeln!(out, "  class {} step", steps.join(","))?;
+    }
     Ok(())
 }
 

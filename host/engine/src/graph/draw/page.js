@@ -133,6 +133,12 @@
     panel.scrollTop = 0;
   };
 
+  const bringIntoView = box => {
+    const room = view.clientWidth - (view.clientWidth < 900 ? 0 : panel.offsetWidth);
+    if (box.left < 0 || box.right > room) x += room / 2 - (box.left + box.right) / 2;
+    if (box.top < 0 || box.bottom > view.clientHeight) y += view.clientHeight / 2 - (box.top + box.bottom) / 2;
+    show();
+  };
   const clear = () => {
     for (const element of svg.querySelectorAll(".near, .chosen")) element.classList.remove("near", "chosen");
     svg.classList.remove("choosing");
@@ -151,6 +157,7 @@
     }
     document.getElementById(`r${at}`).classList.add("near", "chosen");
     fill(at);
+    bringIntoView(document.getElementById(`r${at}`).getBoundingClientRect());
     if (location.hash !== `#r${at}`) history.replaceState(null, "", `#r${at}`);
   };
   const leave = () => {

@@ -34,7 +34,7 @@ fn write_to(out: &mut String, drawing: &Drawing<'_>, scene: &Scene) -> fmt::Resu
     let summary = drawing.plan.summary();
     let title = format!("Plan of {}", plain(&drawing.plan.pipeline));
     let shown_title = shorten(&title, 60);
-    let width = scene.width.max(legend_width(&summary) + 2.0 * PADDING).max(text_width(&shown_title, 19.0) + 40.0);
+    let width = scene.width.max(legend_width(&summary) + 2.0 * PADDING).max(text_width(&shown_title, 21.0) + 40.0);
     let height = scene.height;
     writeln!(
         out,
@@ -44,8 +44,8 @@ fn write_to(out: &mut String, drawing: &Drawing<'_>, scene: &Scene) -> fmt::Resu
     writeln!(out, "<title>{}</title>", xml(&title))?;
     writeln!(out, "<style>\n{}</style>", include_str!("svg.css"))?;
     out.push_str(
-        "<defs><marker id=\"head\" viewBox=\"0 0 8 8\" refX=\"7.2\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
-         orient=\"auto\"><path class=\"head\" d=\"M0 0.6L7.6 4L0 7.4z\"/></marker></defs>\n",
+        "<defs><marker id=\"head\" viewBox=\"0 0 8 8\" refX=\"7.2\" refY=\"4\" markerWidth=\"9\" markerHeight=\"9\" \
+         markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path class=\"head\" d=\"M0 0.6L7.6 4L0 7.4z\"/></marker></defs>\n",
     );
     writeln!(out, "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>")?;
     writeln!(out, "<text class=\"title\" x=\"{PADDING}\" y=\"36\">{}</text>", xml(&shown_title))?;
@@ -87,21 +87,20 @@ fn frame(out: &mut String, drawing: &Drawing<'_>, number: usize, rect: Rect) -> 
         out,
         "<rect class=\"frame\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"12\"/>"
     )?;
-    let (text_x, text_y) = (x + PADDING, y + 28.0);
-    let uses_x = text_x + text_width(name, 15.0) + 10.0;
-    writeln!(out, "<text class=\"name\" x=\"{text_x:.1}\" y=\"{text_y:.1}\">{name}</text>")?;
+    let (text_x, text_y, right) = (x + PADDING, y + 28.0, x + width - PADDING);
     let uses = heading_note(Drawing::uses(step));
-    writeln!(out, "<text class=\"uses\" x=\"{uses_x:.1}\" y=\"{text_y:.1}\">{}</text>", xml(&uses))?;
-    let mut right = x + width - PADDING;
-    for (mark, count) in counts(drawing, number).into_iter().rev() {
-        let text = format!("{}{count}", shown_sign(mark));
-        writeln!(
-            out,
-            "<text class=\"count {}\" x=\"{right:.1}\" y=\"{text_y:.1}\" text-anchor=\"end\">{text}</text>",
-            mark.class
-        )?;
-        right -= text_width(&text, 12.0) + 10.0;
+    writeln!(
+        out,
+        "<text x=\"{text_x:.1}\" y=\"{text_y:.1}\"><tspan class=\"name\">{name}</tspan>\
+         <tspan class=\"uses\" dx=\"9\">{}</tspan></text>",
+        xml(&uses)
+    )?;
+    write!(out, "<text class=\"counts\" x=\"{right:.1}\" y=\"{text_y:.1}\">")?;
+    for (at, (mark, count)) in counts(drawing, number).into_iter().enumerate() {
+        let gap = if at > 0 { " dx=\"9\"" } else { "" };
+        write!(out, "<tspan class=\"count {}\"{gap}>{}{count}</tspan>", mark.class, shown_sign(mark))?;
     }
+    out.push_str("</text>\n");
     debug_assert!(height >= HEADING, "a step has room for its heading");
     out.push_str("</g>\n");
     Ok(())

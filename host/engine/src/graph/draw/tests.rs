@@ -90,9 +90,8 @@ fn terminal_lines_fit_and_colours_change_no_word() {
 
 #[test]
 fn boxes_do_not_overlap_and_stay_in_their_steps() {
-    let (plan, drawing);
-    plan = network();
-    drawing = model::Drawing::new(&plan);
+    let plan = stack();
+    let drawing = model::Drawing::new(&plan);
     let scene = place::place(&drawing, 0.0);
     for (a, one) in scene.resources.iter().enumerate() {
         let frame = scene.steps[drawing.resources[a].step];
@@ -107,8 +106,8 @@ fn boxes_do_not_overlap_and_stay_in_their_steps() {
 
 #[test]
 fn edges_that_close_a_cycle_are_drawn_all_the_same() {
-    let mut plan = Plan::default();
-    plan.steps = vec![step("a", "x", &["b"]), step("b", "x", &["a"]), step("c", "x", &["d"]), step("d", "x", &["c"])];
+    let steps = vec![step("a", "x", &["b"]), step("b", "x", &["a"]), step("c", "x", &["d"]), step("d", "x", &["c"])];
+    let mut plan = Plan { steps, ..Plan::default() };
     add(&mut plan, "a/k.k/one", Action::Keep, &["b/k.k/two", "a/k.k/own"], json!({}));
     add(&mut plan, "a/k.k/own", Action::Keep, &["a/k.k/one"], json!({}));
     add(&mut plan, "b/k.k/two", Action::Keep, &["a/k.k/one", "b/k.k/absent"], json!({}));
@@ -120,7 +119,7 @@ fn edges_that_close_a_cycle_are_drawn_all_the_same() {
             .any(|n| (n.attribute("data-a"), n.attribute("data-b")) == (Some(pair.0), Some(pair.1)));
         assert!(found, "{pair:?}: {svg}");
     }
-    assert_eq!(text(&plan, TextStyle::default()).matches("k.k/").count() >= 3, true);
+    assert!(text(&plan, TextStyle::default()).matches("k.k/").count() >= 3);
 }
 
 #[test]
@@ -197,6 +196,28 @@ proptest! {
     }
 }
 
+#[test]
+fn a_step_of_thousands_and_a_dense_one_are_drawn_in_a_moment() {
+    let mut wide = Plan { steps: vec![step("one", "noop", &[])], ..Plan::default() };
+    add(&mut wide, "one/k.k/root", Action::Create, &[], json!({}));
+    for n in 0..2_500 {
+        add(&mut wide, &format!("one/k.k/n{n}"), Action::Create, &["one/k.k/root"], json!({}));
+    }
+    let mut dense = Plan { steps: wide.steps.clone(), ..Plan::default() };
+    let names: Vec<String> = (0..400).map(|n| format!("one/k.k/n{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (n, name) in names.iter().enumerate() {
+        add(&mut dense, name, Action::Create, if n < 200 { &[] } else { &names[..200] }, json!({}));
+    }
+    for plan in [wide, dense] {
+        for format in ALL {
+            let start = Instant::now();
+            draw(&plan, format);
+            assert!(start.elapsed() < Duration::from_secs(10), "{format:?}: {:?}", start.elapsed());
+        }
+    }
+}
+
 /// The network and storage steps as they come: what the picture is made for.
 fn network() -> Plan {
     let mut plan = Plan { pipeline: "llm".to_owned(), ..Plan::default() };
@@ -253,13 +274,56 @@ fn network() -> Plan {
     plan
 }
 
-#[test]
-#[ignore = "writes pictures to look at into the folder that LLMHOST_PICTURES names"]
-fn write_pictures() {
-    let folder = std::env::var_os("LLMHOST_PICTURES").expect("LLMHOST_PICTURES names a folder");
-    for (name, plan) in [("network", network()), ("small", plan()), ("hostile", hostile())] {
-        for (format, ending) in ALL.into_iter().zip(["dot", "mmd", "svg", "json", "html"]) {
-            std::fs::write(Path::new(&folder).join(format!("{name}.{ending}")), draw(&plan, format)).unwrap();
-        }
+/// A whole stack: lines from step to step, some past others.
+fn stack() -> Plan {
+    let mut plan = network();
+    let steps = [
+        ("roles", "iam", &[][..]),
+        ("cluster", "eks", &["network", "roles"]),
+        ("nodes", "nodegroup", &["cluster", "network", "roles"]),
+        ("access", "pod-identity", &["cluster", "storage"]),
+        ("inference", "inference", &["nodes", "access", "storage"]),
+    ];
+    plan.steps.extend(steps.map(|(name, uses, before)| step(name, uses, before)));
+    let subnet = |side: &str| ["a", "b"].map(|zone| format!("network/ec2.subnet/{side}-{zone}"));
+    let (public, private) = (subnet("public"), subnet("private"));
+    for (at, before) in [
+        ("roles/iam.role/cluster", vec![]),
+        ("roles/iam.role/node", vec![]),
+        ("roles/iam.role-policy/cluster-eks", vec!["roles/iam.role/cluster"]),
+        ("roles/iam.role-policy/node-worker", vec!["roles/iam.role/node"]),
+        ("roles/iam.role-policy/node-registry", vec!["roles/iam.role/node"]),
+        ("roles/iam.role-policy/node-cni", vec!["roles/iam.role/node"]),
+        (
+            "cluster/eks.cluster/main",
+            vec!["roles/iam.role-policy/cluster-eks", &public[0], &public[1], &private[0], &private[1]],
+        ),
+        ("cluster/eks.addon/vpc-cni", vec!["cluster/eks.cluster/main"]),
+        ("cluster/eks.addon/coredns", vec!["cluster/eks.cluster/main"]),
+        ("cluster/iam.oidc-provider/main", vec!["cluster/eks.cluster/main"]),
+        ("nodes/ec2.launch-template/gpu", vec!["cluster/eks.cluster/main"]),
+        (
+            "nodes/eks.nodegroup/gpu",
+            vec![
+                "nodes/ec2.launch-template/gpu",
+                "roles/iam.role-policy/node-worker",
+                "roles/iam.role-policy/node-registry",
+                "roles/iam.role-policy/node-cni",
+                &private[0],
+                &private[1],
+            ],
+        ),
+        ("access/iam.policy/read-models", vec!["storage/s3.bucket/models"]),
+        ("access/iam.role/reader", vec!["access/iam.policy/read-models"]),
+        ("access/eks.pod-identity/reader", vec!["access/iam.role/reader", "cluster/eks.cluster/main"]),
+        (
+            "inference/kubernetes.object/server",
+            vec!["nodes/eks.nodegroup/gpu", "access/eks.pod-identity/reader", "storage/s3.upload/models"],
+        ),
+        ("retired/ec2.eip/spare", vec!["network/ec2.vpc/main"]),
+    ] {
+        let action = if at.starts_with("retired") { Action::Delete } else { Action::Create };
+        add(&mut plan, at, action, &before, json!({}));
     }
+    plan
 }

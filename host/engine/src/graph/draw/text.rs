@@ -134,7 +134,7 @@ impl Line {
 
     /// As many names as there is room for, and how many more there are.
     fn hints(&mut self, names: &[String]) {
-        let arrow = self.style.pick("  ← ", "  <- ");
+        let arrow = "  <- ";
         let mut shown = String::new();
         for (at, name) in names.iter().enumerate() {
             let lead = if at == 0 { arrow } else { ", " };
@@ -147,7 +147,7 @@ impl Line {
             } else {
                 // Half a name is told where there is room for no whole one.
                 let rest = if at == 0 { format!("{arrow}{}", names.len()) } else { format!(", +{}", left + 1) };
-                let half = self.room.saturating_sub(arrow.chars().count() + more);
+                let half = self.room.saturating_sub(arrow.len() + more);
                 if at == 0 && half >= 16 {
                     shown = format!("{arrow}{}", shorten(name, half));
                     if left > 0 {
