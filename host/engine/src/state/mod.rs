@@ -1,9 +1,21 @@
 //! What exists, as far as this pipeline made it: a readable document and the journal since.
 
+mod error;
+mod journal;
+mod local;
+mod snapshot;
+mod store;
+mod writer;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use error::StateError;
+pub use local::{LocalStore, Recovered};
+pub use store::StateStore;
+pub use writer::Cost;
 
 use crate::kind::{Intent, Outputs};
 use crate::names::{ResourceAddress, StepName};

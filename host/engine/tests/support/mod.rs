@@ -1,0 +1,324 @@
+//! A cloud in memory, two kinds of resources in it, and a plugin that declares what its `with`
+//! table lists. Enough to see the engine at work without AWS and without WebAssembly.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use llmhost_engine::kind::*;
+use llmhost_engine::names::ResourceAddress;
+use llmhost_engine::pipeline::Pipeline;
+use llmhost_engine::plan::{Action, Plan};
+use llmhost_engine::plugin::*;
+use llmhost_engine::registry::Registry;
+use llmhost_engine::run::{Cancel, Engine, Events, Report};
+use llmhost_engine::state::{LocalStore, State, StateStore};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What exists, and every mutating call so far.
+#[derive(Default)]
+pub struct Cloud {
+    pub things: Mutex<BTreeMap<String, Spec>>,
+    pub calls: Mutex<Vec<String>>,
+    /// Names whose create fails, with the class of the failure.
+    pub broken: Mutex<HashMap<String, ErrorClass>>,
+    /// Names whose create acts and then gives no answer.
+    pub silent: Mutex<BTreeSet<String>>,
+    serial: Mutex<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub name: String,
+    #[serde(default)]
+    pub range: String,
+    #[serde(default)]
+    pub parents: Vec<String>,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Cloud {
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.things.lock().unwrap().values().map(|spec| spec.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    pub fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+
+    fn call(&self, what: &str, name: &str) {
+        self.calls.lock().unwrap().push(format!("{what} {name}"));
+    }
+
+    fn error(&self, operation: &str, class: ErrorClass) -> OpError {
+        OpError {
+            operation: operation.into(),
+            code: Some("Broken".into()),
+            message: "it does not work".into(),
+            request_id: Some("req-1".into()),
+            class,
+            advice: None,
+        }
+    }
+
+    fn create(&self, spec: &Spec) -> Result<Created, OpError> {
+        self.call("create", &spec.name);
+        if let Some(class) = self.broken.lock().unwrap().get(&spec.name) {
+            return Err(self.error("test:Create", *class));
+        }
+        let mut things = self.things.lock().unwrap();
+        if let Some(missing) = spec.parents.iter().find(|parent| !things.contains_key(*parent)) {
+            panic!("{} is made before its parent {missing}", spec.name);
+        }
+        let mut serial = self.serial.lock().unwrap();
+        *serial += 1;
+        let id = format!("id-{}-{serial}", spec.name);
+        things.insert(id.clone(), spec.clone());
+        if self.silent.lock().unwrap().remove(&spec.name) {
+            return Err(self.error("test:Create", ErrorClass::Unreachable));
+        }
+        Ok(created(id))
+    }
+
+    fn delete(&self, id: &str) -> Result<(), OpError> {
+        let mut things = self.things.lock().unwrap();
+        if things.values().any(|other| other.parents.iter().any(|parent| parent == id)) {
+            return Err(self.error("test:Delete", ErrorClass::Conflict));
+        }
+        if let Some(gone) = things.remove(id) {
+            drop(things);
+            self.call("delete", &gone.name);
+        }
+        Ok(())
+    }
+}
+
+fn created(id: String) -> Created {
+    let outputs = json!({ "id": id }).as_object().unwrap().clone();
+    Created { id, outputs }
+}
+
+macro_rules! kind {
+    ($kind:ident, $name:literal, $order:ident) => {
+        pub struct $kind(pub Arc<Cloud>);
+
+        #[async_trait]
+        impl Kind for $kind {
+            type Spec = Spec;
+            const NAME: &'static str = $name;
+            const ACTIONS: &'static [&'static str] = &[];
+            const IMMUTABLE: &'static [&'static str] = &["range", "parents"];
+            const REPLACE: ReplaceOrder = ReplaceOrder::$order;
+            const IDENTITIES: &'static [&'static str] = &["id"];
+
+            fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+                spec.tags.extend(context.tags.clone());
+                if spec.range == "bad" { Err("the range is bad".into()) } else { Ok(()) }
+            }
+
+            fn check(&self, at: &ResourceAddress, spec: &Spec, declared: &dyn Neighbours) -> Result<(), String> {
+                let same = |other: &Neighbour| other.address != *at && other.spec["range"] == spec.range.as_str();
+                match declared.of_kind(Self::NAME).iter().find(|other| !spec.range.is_empty() && same(other)) {
+                    Some(other) => Err(format!("has the range of {}", other.address)),
+                    None => Ok(()),
+                }
+            }
+
+            async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+                self.0.create(spec)
+            }
+
+            async fn configure(
+                &self,
+                id: &str,
+                spec: &Spec,
+                was: Option<&Spec>,
+                _: &dyn Progress,
+            ) -> Result<Outputs, OpError> {
+                if was.is_some() {
+                    self.0.call("update", &spec.name);
+                }
+                self.0.things.lock().unwrap().insert(id.into(), spec.clone());
+                Ok(Outputs::new())
+            }
+
+            async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
+                let things = self.0.things.lock().unwrap();
+                Ok(things.get(id).map(|spec| Observed { spec: spec.clone(), outputs: created(id.into()).outputs }))
+            }
+
+            async fn find(&self, spec: &Spec, _: &Intent) -> Result<Option<Created>, OpError> {
+                let things = self.0.things.lock().unwrap();
+                Ok(things.iter().find(|(_, thing)| *thing == spec).map(|(id, _)| created(id.clone())))
+            }
+
+            async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+                self.0.delete(id)
+            }
+        }
+    };
+}
+kind!(Slot, "test.slot", DeleteFirst);
+kind!(Disk, "test.disk", CreateFirst);
+
+struct NoFacts;
+
+#[async_trait]
+impl Facts for NoFacts {
+    async fn look_up(&self, key: &str) -> Result<String, OpError> {
+        Ok(format!("the {key}"))
+    }
+}
+
+/// Declares what `with.declare` lists: kind, name, range, `of` (names of earlier ones whose ids
+/// become parents), `in` (ids from other steps). Returns each id as an output of its name.
+struct Script {
+    description: Description,
+    /// Applied differently than planned, to see it refused.
+    runs: Mutex<HashMap<String, u32>>,
+}
+
+#[async_trait]
+impl Plugin for Script {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    async fn run(&self, config: &Value, host: Arc<dyn Capabilities>) -> Result<Value, PluginError> {
+        let run = {
+            let mut runs = self.runs.lock().unwrap();
+            let run = runs.entry(config.to_string()).or_default();
+            *run += 1;
+            *run
+        };
+        self.declare(config, &*host, run).await.map_err(PluginError::Returned)
+    }
+}
+
+impl Script {
+    async fn declare(&self, config: &Value, host: &dyn Capabilities, run: u32) -> Result<Value, Failure> {
+        let mut made: BTreeMap<String, ResourceAddress> = BTreeMap::new();
+        let mut outputs = serde_json::Map::new();
+        for entry in config["declare"].as_array().into_iter().flatten() {
+            if entry["only_when_planning"] == true && run > 1 {
+                continue;
+            }
+            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+            let mut parents = Vec::new();
+            for of in entry["of"].as_array().into_iter().flatten() {
+                parents.push(host.output(&made[of.as_str().unwrap()], "id").await?);
+            }
+            parents.extend(entry["in"].as_array().into_iter().flatten().cloned());
+            let (mut range, name) = (text("range"), text("name"));
+            if entry["drifts"] == true && run > 1 {
+                range.push('x');
+            }
+            let after: Vec<_> = entry["after"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|n| made[n.as_str().unwrap()].to_string())
+                .collect();
+            let tags = entry.get("tags").cloned().unwrap_or(json!({}));
+            let spec = json!({ "name": name, "range": range, "parents": parents, "tags": tags });
+            let kind = if entry["disk"] == true { "test.disk" } else { "test.slot" };
+            made.insert(name.clone(), host.declare(kind, &name, spec, &after)?);
+        }
+        for (name, address) in &made {
+            outputs.insert(name.clone(), host.output(address, "id").await?);
+        }
+        Ok(Value::Object(outputs))
+    }
+}
+
+struct Scripts;
+
+#[async_trait]
+impl PluginLoader for Scripts {
+    async fn load(&self, request: &LoadRequest<'_>) -> Result<Arc<dyn Plugin>, LoadError> {
+        let outputs = request.uses.strip_prefix("script:").unwrap_or_default();
+        let outputs = outputs.split(',').map(|name| (name.to_owned(), String::new())).collect();
+        let description = Description {
+            summary: "Declares what it is told.".into(),
+            config_schema: json!({"type": "object"}),
+            outputs,
+        };
+        Ok(Arc::new(Script { description, runs: Mutex::default() }))
+    }
+}
+
+/// A pipeline in a folder of its own, and a cloud.
+pub struct World {
+    pub cloud: Arc<Cloud>,
+    pub folder: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self { cloud: Arc::default(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn registry(&self) -> Arc<Registry> {
+        let registry = Registry::new(Arc::new(NoFacts));
+        Arc::new(registry.with(Slot(Arc::clone(&self.cloud))).with(Disk(Arc::clone(&self.cloud))))
+    }
+
+    pub async fn engine(&self, steps: &str) -> Engine {
+        let file = self.folder.path().join("pipeline.toml");
+        let text = format!("[pipeline]\nname = \"test\"\nregion = \"us-east-1\"\n{steps}");
+        std::fs::write(&file, text).unwrap();
+        let pipeline = Pipeline::load(&file, &[], &|_| None).unwrap();
+        Engine::load(Arc::new(pipeline), &Scripts, self.registry(), Events::none(), 4).await.unwrap()
+    }
+
+    pub fn state_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub fn state(&self) -> State {
+        LocalStore::read(&self.state_folder(), "test").unwrap()
+    }
+
+    pub fn store(&self) -> Arc<dyn StateStore> {
+        open(&self.state_folder())
+    }
+
+    pub async fn plan(&self, steps: &str) -> Plan {
+        self.engine(steps).await.plan(&Arc::new(self.state())).await.unwrap()
+    }
+
+    /// Plans and applies.
+    pub async fn run(&self, steps: &str) -> Report {
+        let engine = self.engine(steps).await;
+        let store = self.store();
+        let plan = engine.plan(&Arc::new(store.snapshot())).await.unwrap();
+        let report = engine.apply(Arc::new(plan), Arc::clone(&store), Cancel::default()).await.unwrap();
+        store.close().await.unwrap();
+        report
+    }
+}
+
+fn open(folder: &Path) -> Arc<dyn StateStore> {
+    let (store, _) = LocalStore::open(folder, "test", "run").unwrap();
+    Arc::new(store)
+}
+
+/// The fates of a plan's resources by name, those that are kept left out.
+pub fn fates(plan: &Plan) -> Vec<(String, &'static str)> {
+    let fate = |action| match action {
+        Action::Keep => "keep",
+        Action::Create => "create",
+        Action::Finish => "finish",
+        Action::Update => "update",
+        Action::Replace { .. } => "replace",
+        Action::Delete => "delete",
+    };
+    let all = plan.resources.iter().map(|(address, planned)| (address.name().to_owned(), fate(planned.action)));
+    all.filter(|(_, fate)| *fate != "keep").collect()
+}

@@ -1,0 +1,161 @@
+//! What every user test needs: a folder with a pipeline, the binary, an emulator, and an
+//! independent client that looks into it.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use llmhost_emulator::Emulator;
+use serde_json::Value;
+
+/// A folder of its own for one test, with the repository's example pipelines in it.
+pub struct Scene {
+    pub folder: tempfile::TempDir,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// A scene with a copy of `pipelines/`.
+    pub fn with_examples() -> Self {
+        let scene = Self::new();
+        copy(&repository().join("pipelines"), scene.folder.path());
+        scene
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
+        std::fs::write(&path, text).expect("the file can be written");
+        path
+    }
+
+    /// Writes `pipeline.toml`: the usual head and these steps.
+    pub fn pipeline(&self, steps: &str) {
+        self.write("pipeline.toml", format!("[pipeline]\nname = \"test\"\nregion = \"us-east-1\"\n\n{steps}"));
+    }
+
+    /// Replaces a text in a file of the scene; it must be there.
+    pub fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path(name)).expect("the file can be read");
+        assert!(text.contains(from), "'{from}' is not in {name}");
+        self.write(name, text.replace(from, to));
+    }
+
+    /// Runs llmhost in the scene's folder with no credentials around.
+    pub fn llmhost(&self, args: &[&str]) -> Ran {
+        ran(self.command(args).output())
+    }
+
+    /// Runs llmhost against an emulator.
+    pub fn at(&self, url: &str, args: &[&str]) -> Ran {
+        let mut command = self.command(args);
+        command.args(["--endpoint-url", url]);
+        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        ran(command.output())
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_llmhost"));
+        command.args(args).current_dir(self.folder.path()).stdin(std::process::Stdio::null());
+        command.env("NO_COLOR", "1").env("AWS_EC2_METADATA_DISABLED", "true").env("LANG", "C.UTF-8");
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with("AWS_") && name != "AWS_EC2_METADATA_DISABLED" {
+                command.env_remove(name);
+            }
+        }
+        command.env("HOME_WITHOUT_AWS", "1").env("AWS_CONFIG_FILE", "/nonexistent").env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent");
+        command
+    }
+}
+
+/// The credentials of these tests: planted, so that they can be looked for where they must not be.
+pub const ACCESS_KEY: &str = "AKIAPLANTEDACCESSKEY";
+/// As above.
+pub const SECRET_KEY: &str = "planted-secret-key-that-must-not-appear";
+
+impl Ran {
+    /// The run, if it ended with this status.
+    #[track_caller]
+    pub fn status(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Everything that was said, the folder's name left out.
+    pub fn said(&self, scene: &Scene) -> String {
+        let all = format!("{}{}", self.stdout, self.stderr);
+        all.replace(&scene.folder.path().display().to_string(), "[folder]")
+    }
+
+    #[track_caller]
+    pub fn says(&self, words: &[&str]) -> &Self {
+        let all = format!("{}{}", self.stdout, self.stderr);
+        // Long lines are wrapped for the terminal; words matter, not breaks.
+        let flat = all.replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        for word in words {
+            assert!(flat.contains(word), "'{word}' is not in:\n{all}");
+        }
+        assert!(!all.contains("panicked at"), "{all}");
+        self
+    }
+}
+
+fn ran(output: std::io::Result<Output>) -> Ran {
+    let output = output.expect("llmhost starts");
+    Ran {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Starts an emulator of the test's own.
+pub async fn emulator() -> Emulator {
+    Emulator::start(&|_| ()).await.expect("the emulator starts")
+}
+
+/// What an independent client (boto3) finds behind an endpoint.
+pub fn look(url: &str) -> Value {
+    look_after(url, &[])
+}
+
+/// As `look`, after doing something there.
+pub fn look_after(url: &str, doing: &[&str]) -> Value {
+    let python = llmhost_emulator::python().expect("the emulator's Python is there");
+    let script = repository().join("tests/support/look.py");
+    let output = Command::new(python).arg(script).args([url, "us-east-1"]).args(doing).output().expect("Python starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("the client prints JSON")
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the folder can be made");
+    for entry in std::fs::read_dir(from).expect("the folder can be read").flatten() {
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_name() == ".llmhost" {
+            continue;
+        }
+        if path.is_dir() { copy(&path, &to) } else { _ = std::fs::copy(&path, &to).expect("the file can be copied") }
+    }
+}
