@@ -123,9 +123,10 @@ async fn run_step(
         }
         Ok(_) if !complete || !failures.is_empty() => {}
         Ok(result) => {
-            let planned = operations.plan.resources.iter().filter(|(address, resource)| {
-                address.step() == name && resource.action != crate::plan::Action::Delete
-            });
+            let planned =
+                operations.plan.resources.iter().filter(|(address, resource)| {
+                    address.step() == name && resource.action != crate::plan::Action::Delete
+                });
             let declared: HashSet<_> = declared.iter().collect();
             let missing = planned.filter(|(address, _)| !declared.contains(address)).map(|(address, _)| {
                 fail(Some(address.clone()), Reason::NotAsPlanned(Departure::Undeclared(address.clone())))

@@ -91,6 +91,11 @@ impl Operations {
         of_step.map(failure).collect()
     }
 
+    /// What the plan that was shown says of a resource.
+    fn planned(&self, address: &ResourceAddress) -> Option<Action> {
+        self.plan.resources.get(address).map(|planned| planned.action)
+    }
+
     pub(crate) fn failed(&self, address: ResourceAddress, reason: Reason) -> OpFailure {
         let message = reason.to_string().into();
         self.failures.lock().expect("no panic under this lock").push((address, reason));
@@ -137,7 +142,9 @@ async fn make_so(operations: &Arc<Operations>, declaration: &Declaration) -> Res
     let Declaration { address, kind, spec, depends_on } = declaration;
     let hands = &operations.hands;
     let record = hands.store.resource(address).unwrap_or_default();
-    let Some(mut current) = found(hands, declaration, &record).await? else { return create(hands, declaration).await };
+    let Some(mut current) = found(hands, declaration, &record).await? else {
+        return create(operations, declaration).await;
+    };
     let compared = kind.compare(&current.spec, spec);
     if compared.replaces() {
         return replace(operations, declaration, compared.fields).await;
@@ -158,11 +165,7 @@ async fn make_so(operations: &Arc<Operations>, declaration: &Declaration) -> Res
 }
 
 /// The instance in the state, or the one that an interrupted create made.
-async fn found(
-    hands: &Hands,
-    declaration: &Declaration,
-    record: &ResourceRecord,
-) -> Result<Option<Instance>, Stop> {
+async fn found(hands: &Hands, declaration: &Declaration, record: &ResourceRecord) -> Result<Option<Instance>, Stop> {
     match (&record.current, &record.pending) {
         (Some(current), _) => Ok(Some(current.clone())),
         (None, Some(pending)) => hands.find(&declaration.address, &*declaration.kind, pending).await,
@@ -170,11 +173,19 @@ async fn found(
     }
 }
 
-async fn create(hands: &Hands, declaration: &Declaration) -> Result<Outputs, Stop> {
+async fn create(operations: &Operations, declaration: &Declaration) -> Result<Outputs, Stop> {
     let Declaration { address, kind, spec, depends_on } = declaration;
     let spec = serde_json::Value::clone(spec);
     let pending = Pending { intent: intent(address), spec, depends_on: depends_on.clone() };
-    hands.create(address, &**kind, pending).await
+    let outputs = operations.hands.create(address, &**kind, pending).await?;
+    // Its predecessor may have gone before this began, for the sake of what both hang on.
+    if matches!(operations.planned(address), Some(Action::Replace { .. })) {
+        operations.hands.count(|done| {
+            done.create -= 1;
+            done.replace += 1;
+        });
+    }
+    Ok(outputs)
 }
 
 async fn replace(
@@ -183,20 +194,16 @@ async fn replace(
     changes: Vec<crate::plan::FieldChange>,
 ) -> Result<Outputs, Stop> {
     let address = &declaration.address;
-    let planned = operations.plan.resources.get(address).map(|planned| planned.action);
-    let Some(Action::Replace { order }) = planned else {
+    let Some(Action::Replace { order }) = operations.planned(address) else {
         let changes = changes.into_iter().filter(|change| change.replaces).collect();
         let departure = Departure::Unforeseen { address: address.clone(), changes };
         return Err(Stop::Because(Reason::NotAsPlanned(departure)));
     };
     match order {
         ReplaceOrder::CreateFirst => operations.hands.record(Change::Depose { address: address.clone() }).await?,
-        ReplaceOrder::DeleteFirst => remove::current(operations, address).await.map_err(|_| Stop::Blocked(address.clone()))?,
+        ReplaceOrder::DeleteFirst => {
+            remove::current(operations, address).await.map_err(|_| Stop::Blocked(address.clone()))?
+        }
     }
-    let outputs = create(&operations.hands, declaration).await?;
-    operations.hands.count(|done| {
-        done.create -= 1;
-        done.replace += 1;
-    });
-    Ok(outputs)
+    create(operations, declaration).await
 }

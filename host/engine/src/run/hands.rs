@@ -74,7 +74,8 @@ impl Hands {
         kind: &dyn DynKind,
         pending: Pending,
     ) -> Result<Outputs, Stop> {
-        let work = async |progress: &dyn Progress| {
+        let work = async {
+            let progress = &Reporter { events: &self.events, address };
             self.record(Change::Intent { pending: pending.clone() }).await?;
             let created = match kind.create(&pending.spec, &pending.intent, progress).await {
                 Ok(created) => created,
@@ -128,7 +129,8 @@ impl Hands {
         was: Option<&Value>,
     ) -> Result<Outputs, Stop> {
         let operation = if was.is_some() { Operation::Update } else { Operation::Finish };
-        let work = async |progress: &dyn Progress| self.finish(address, kind, instance, was, progress).await;
+        let progress = &Reporter { events: &self.events, address };
+        let work = self.finish(address, kind, instance, was, progress);
         let instance = self.operate(address, operation, work, |instance| instance.id.clone()).await?;
         self.count(|done| match operation {
             Operation::Update => done.update += 1,
@@ -140,7 +142,8 @@ impl Hands {
     /// Deletes an instance and records that it is gone.
     pub(crate) async fn delete(&self, address: &ResourceAddress, instance: &Instance) -> Result<(), Stop> {
         let kind = self.kind(address)?;
-        let work = async |progress: &dyn Progress| {
+        let work = async {
+            let progress = &Reporter { events: &self.events, address };
             kind.delete(&instance.id, &instance.spec, progress).await.map_err(Reason::Operation)?;
             self.record(Change::Gone { address: address.clone(), id: instance.id.clone() }).await
         };
@@ -195,7 +198,7 @@ impl Hands {
         &self,
         address: &ResourceAddress,
         operation: Operation,
-        work: impl AsyncFnOnce(&dyn Progress) -> Result<T, Reason>,
+        work: impl Future<Output = Result<T, Reason>>,
         id: impl FnOnce(&T) -> String,
     ) -> Result<T, Stop> {
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
@@ -204,7 +207,7 @@ impl Hands {
         }
         let began = Instant::now();
         self.events.emit(Event::OperationStarted { address: address.clone(), operation });
-        match work(&Reporter { events: &self.events, address }).await {
+        match work.await {
             Ok(value) => {
                 let (id, millis) = (id(&value), began.elapsed().as_millis() as u64);
                 self.events.emit(Event::OperationDone { address: address.clone(), operation, id, millis });

@@ -154,11 +154,7 @@ impl Engine {
 }
 
 /// One compiled schema for each plugin, shared by the steps that use it.
-fn schemas(
-    pipeline: &Pipeline,
-    plugins: &[Arc<dyn Plugin>],
-    problems: &mut Vec<Diagnostic>,
-) -> Vec<Arc<ConfigSchema>> {
+fn schemas(pipeline: &Pipeline, plugins: &[Arc<dyn Plugin>], problems: &mut Vec<Diagnostic>) -> Vec<Arc<ConfigSchema>> {
     let mut compiled: HashMap<*const (), Arc<ConfigSchema>> = HashMap::new();
     let mut schemas = Vec::with_capacity(plugins.len());
     for (step, plugin) in pipeline.steps.iter().zip(plugins) {

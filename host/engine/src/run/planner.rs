@@ -138,12 +138,13 @@ fn add_leftovers(plan: &mut Plan, state: &State) {
             continue;
         }
         let (spec, depends_on) = match (&record.current, &record.pending, record.deposed.first()) {
-            (Some(instance), _, _) | (None, None, Some(instance)) => (instance.spec.clone(), instance.depends_on.clone()),
+            (Some(instance), _, _) | (None, None, Some(instance)) => {
+                (instance.spec.clone(), instance.depends_on.clone())
+            }
             (None, Some(pending), _) => (pending.spec.clone(), pending.depends_on.clone()),
             (None, None, None) => continue,
         };
-        let planned =
-            PlannedResource { action: Action::Delete, spec, changes: Vec::new(), depends_on, leftovers: old };
+        let planned = PlannedResource { action: Action::Delete, spec, changes: Vec::new(), depends_on, leftovers: old };
         plan.resources.insert(address.clone(), planned);
     }
 }
