@@ -1,0 +1,92 @@
+//! Checks across steps: what needs what, circles, and outputs that there are.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::step::Step;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::graph::StepGraph;
+use crate::names::StepName;
+
+/// The graph of the steps, or each circle that keeps them from being one.
+pub(super) fn graph(steps: &[Step]) -> Result<StepGraph, Vec<Diagnostic>> {
+    let names: Vec<_> = steps.iter().map(|step| step.name.clone()).collect();
+    let numbers: HashMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+    let needs: Vec<Vec<(usize, Range<usize>)>> = steps.iter().map(|step| needs(step, &numbers)).collect();
+    let plain: Vec<Vec<usize>> = needs.iter().map(|needs| needs.iter().map(|(need, _)| *need).collect()).collect();
+    StepGraph::new(&names, &plain).map_err(|_| circles(steps, &needs))
+}
+
+/// The steps that a step needs, each with the place that says so first.
+fn needs(step: &Step, numbers: &HashMap<&str, usize>) -> Vec<(usize, Range<usize>)> {
+    let references = step.with.references().into_iter().map(|r| (r.step.as_str(), r.span.clone()));
+    let after = step.after.iter().map(|(name, span)| (name.as_str(), span.clone()));
+    let mut seen = BTreeSet::new();
+    let all = references.chain(after).filter_map(|(name, span)| Some((*numbers.get(name)?, span)));
+    all.filter(|(need, _)| seen.insert(*need)).collect()
+}
+
+fn circles(steps: &[Step], needs: &[Vec<(usize, Range<usize>)>]) -> Vec<Diagnostic> {
+    let mut graph: DiGraph<(), ()> = DiGraph::new();
+    steps.iter().for_each(|_| _ = graph.add_node(()));
+    for (step, needs) in needs.iter().enumerate() {
+        for (need, _) in needs {
+            graph.update_edge(NodeIndex::new(step), NodeIndex::new(*need), ());
+        }
+    }
+    let groups = petgraph::algo::tarjan_scc(&graph)
+        .into_iter()
+        .map(|group| group.into_iter().map(NodeIndex::index).collect::<BTreeSet<_>>());
+    let is_circle = |group: &BTreeSet<usize>| {
+        group.len() > 1 || group.iter().any(|&step| needs[step].iter().any(|(need, _)| *need == step))
+    };
+    groups.filter(is_circle).map(|group| circle(steps, needs, &group)).collect()
+}
+
+/// One circle of a group: from its first step along needs within the group until a step comes again.
+fn circle(steps: &[Step], needs: &[Vec<(usize, Range<usize>)>], group: &BTreeSet<usize>) -> Diagnostic {
+    let mut path: Vec<usize> = group.first().copied().into_iter().collect();
+    let (start, closing) = loop {
+        let here = path[path.len() - 1];
+        let inside = needs[here].iter().find(|(need, _)| group.contains(need));
+        let (next, span) = inside.expect("every step of a circle needs another of it");
+        if let Some(at) = path.iter().position(|step| step == next) {
+            break (at, span.clone());
+        }
+        path.push(*next);
+    };
+    let mut names: Vec<&str> = path[start..].iter().map(|&step| steps[step].name.as_str()).collect();
+    names.push(names[0]);
+    Diagnostic {
+        code: "cycle",
+        message: format!("these steps wait for each other: {}", names.join(" -> ")),
+        span: Some(closing),
+        label: "this closes the circle".to_owned(),
+        help: Some("a -> b says that a needs b; take one of the references or 'after' entries out".to_owned()),
+    }
+}
+
+/// References to outputs that no plugin promises.
+pub(super) fn outputs<'a>(
+    steps: &[Step],
+    outputs_of: impl Fn(&StepName) -> Option<&'a [(String, String)]>,
+) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for reference in steps.iter().flat_map(|step| step.with.references()) {
+        let Some(promised) = outputs_of(&reference.step) else { continue };
+        if promised.iter().any(|(name, _)| *name == reference.output) {
+            continue;
+        }
+        let message = format!("step '{}' has no output '{}'", reference.step, reference.output);
+        let mut problem = reference.problem("unknown-output", message, "not an output");
+        let names = promised.iter().map(|(name, _)| name.as_str());
+        problem.help = Some(match did_you_mean(&reference.output, names.clone()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!("it has {}", names.collect::<Vec<_>>().join(", ")),
+        });
+        problems.push(problem);
+    }
+    problems
+}

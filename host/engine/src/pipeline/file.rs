@@ -1,0 +1,296 @@
+//! The file as a whole: `[pipeline]`, `[vars]`, `[steps]`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use toml::de::DeTable;
+
+use super::reader::{Item, Key, Problems, Table, entries, string, table};
+use super::template::{Node, Template, kind};
+use super::values::{Scope, constant};
+use super::{Pipeline, Step, check};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::names::StepName;
+use crate::plugin::Limits;
+
+/// A pipeline file is written by hand; anything larger is a mistake.
+const MOST_BYTES: u64 = 16 << 20;
+
+pub(super) fn load(
+    path: &Path,
+    vars: &[(String, String)],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Pipeline, Diagnostics> {
+    let source = read(path)?;
+    let mut problems = Problems::default();
+    let (root, errors) = DeTable::parse_recoverable(&source);
+    if !errors.is_empty() {
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            problems.add("syntax", span, error.message(), "here");
+        }
+        // What else would be said of a half-read file is mostly noise.
+        return Err(diagnostics(path, source.clone(), problems.0));
+    }
+    let read = Reading { source: &source, env, problems: &mut problems }.file(root.get_ref(), vars);
+    let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
+    let graph = check::graph(&read.steps);
+    match graph {
+        Ok(graph) if problems.0.is_empty() => {
+            let Read { name, region, tags, steps } = read;
+            drop(root);
+            Ok(Pipeline { path: path.to_owned(), base, source, name, region, tags, steps, graph })
+        }
+        graph => {
+            problems.0.extend(graph.err().into_iter().flatten());
+            Err(diagnostics(path, source.clone(), problems.0))
+        }
+    }
+}
+
+/// Problems in the order of their places.
+pub(super) fn diagnostics(path: &Path, source: String, mut problems: Vec<Diagnostic>) -> Diagnostics {
+    problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
+    Diagnostics { path: path.to_owned(), source, problems }
+}
+
+fn read(path: &Path) -> Result<String, Diagnostics> {
+    let fail = |code, message: String, help: &str| {
+        let help = Some(help.to_owned());
+        diagnostics(path, String::new(), vec![Diagnostic { code, message, span: None, label: String::new(), help }])
+    };
+    let shown = path.display();
+    let unreadable = |error: std::io::Error| {
+        fail(
+            "unreadable",
+            format!("cannot read {shown}: {error}"),
+            "give the path of a pipeline file, such as pipeline.toml",
+        )
+    };
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(fail("unreadable", format!("{shown} is a folder"), "give the path of a pipeline file in it"));
+    }
+    if metadata.len() > MOST_BYTES {
+        let message = format!("{shown} has {} bytes; at most {MOST_BYTES} are read", metadata.len());
+        return Err(fail("too-large", message, "is this the right file?"));
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let message = format!("{shown} is not UTF-8: byte {at}, in line {line}, is no character");
+        fail("not-utf8", message, "save it as UTF-8 text")
+    })
+}
+
+/// What the file says.
+struct Read {
+    name: String,
+    region: String,
+    tags: BTreeMap<String, String>,
+    steps: Vec<Step>,
+}
+
+struct Reading<'a> {
+    source: &'a str,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    problems: &'a mut Problems,
+}
+
+impl Reading<'_> {
+    fn file(&mut self, root: &DeTable<'_>, vars: &[(String, String)]) -> Read {
+        let top = Table::new("the file", 0..0, root, &["pipeline", "vars", "steps"], self.problems);
+        let (name, region, tags) = match top.need("pipeline", "{ name = \"…\", region = \"…\" }", self.problems) {
+            Some((key, item)) => self.pipeline(key, item),
+            None => Default::default(),
+        };
+        let vars = self.vars(top.get("vars").map(|(_, item)| item), vars);
+        let steps = top.get("steps").and_then(|(_, item)| table("steps", item, self.problems)).map(entries);
+        let steps = steps.unwrap_or_default();
+        let names: Vec<&str> = steps.iter().map(|(key, _)| key.name).collect();
+        let scope = Scope { source: self.source, steps: &names, vars: &vars, env: self.env };
+        let steps = steps.iter().filter_map(|(key, item)| self.step(key, item, &scope)).collect();
+        Read { name, region, tags, steps }
+    }
+
+    fn pipeline(&mut self, key: &Key<'_>, item: Item<'_>) -> (String, String, BTreeMap<String, String>) {
+        let Some(found) = table("pipeline", item, self.problems) else { return Default::default() };
+        let found = Table::new("[pipeline]", key.span.clone(), found, &["name", "region", "tags"], self.problems);
+        let mut text = |key, example| {
+            found.need(key, example, self.problems).is_some().then(|| found.string(key, self.problems)).flatten()
+        };
+        let (name, region) = (text("name", "\"llm\""), text("region", "\"us-east-1\""));
+        if let Some((name, span)) = &name
+            && let Err(error) = name.parse::<StepName>()
+        {
+            let message = error.to_string().replace("step name", "pipeline name");
+            self.problems.add("bad-name", span.clone(), message, "not a name");
+        }
+        if let Some((region, span)) = &region
+            && !is_region(region)
+        {
+            self.problems.add("bad-region", span.clone(), format!("'{region}' is not a region"), "not a region");
+            self.problems.help("a region looks like us-east-1 or eu-central-1");
+        }
+        let tags = found.get("tags").map(|(_, item)| self.tags(item)).unwrap_or_default();
+        (name.unwrap_or_default().0, region.unwrap_or_default().0, tags)
+    }
+
+    fn tags(&mut self, item: Item<'_>) -> BTreeMap<String, String> {
+        let Some(found) = table("tags", item, self.problems) else { return BTreeMap::new() };
+        let mut tags = BTreeMap::new();
+        for (key, value) in entries(found) {
+            let Some((text, span)) = string("a tag's value", value, self.problems) else { continue };
+            let reserved = ["aws:", "llmhost:"].into_iter().find(|prefix| key.name.to_lowercase().starts_with(prefix));
+            if let Some(prefix) = reserved {
+                let message = format!("the tag '{}' starts with {prefix}, which is reserved", key.name);
+                self.problems.add("bad-tag", key.span, message, "reserved");
+            } else if key.name.is_empty() || key.name.chars().count() > 128 {
+                self.problems.add("bad-tag", key.span, "a tag's key has 1 to 128 characters", "too long or empty");
+            } else if text.chars().count() > 256 {
+                self.problems.add("bad-tag", span, "a tag's value has at most 256 characters", "too long");
+            } else {
+                tags.insert(key.name.to_owned(), text);
+            }
+        }
+        tags
+    }
+
+    /// The variables' values: of the command line, or the file's defaults.
+    fn vars(&mut self, item: Option<Item<'_>>, given: &[(String, String)]) -> BTreeMap<String, Value> {
+        let mut values = BTreeMap::new();
+        let declared = item.and_then(|item| table("vars", item, self.problems)).map(entries).unwrap_or_default();
+        for (key, item) in &declared {
+            let Some(found) = table(&format!("vars.{}", key.name), item, self.problems) else { continue };
+            let what = format!("[vars.{}]", key.name);
+            let found = Table::new(&what, key.span.clone(), found, &["default", "description"], self.problems);
+            found.string("description", self.problems);
+            let default = found.get("default").map(|(_, item)| constant(item, self.problems));
+            let told = given.iter().rev().find(|(name, _)| name == key.name);
+            let value = match (told, default) {
+                (Some((_, text)), default) => Some(told_value(text, default.as_ref())),
+                (None, default) => default,
+            };
+            if value.is_none() {
+                self.problems.add(
+                    "no-value",
+                    key.span.clone(),
+                    format!("variable '{}' has no value", key.name),
+                    "no default",
+                );
+                self.problems.help(format!("give it one with --var {}=VALUE, or a default in the file", key.name));
+            }
+            values.insert(key.name.to_owned(), value.unwrap_or_default());
+        }
+        for (name, _) in given.iter().filter(|(name, _)| !values.contains_key(name)) {
+            let near = did_you_mean(name, values.keys().map(String::as_str));
+            self.problems.0.push(Diagnostic {
+                code: "unknown-variable",
+                message: format!("--var {name}: the file has no variable '{name}'"),
+                span: None,
+                label: String::new(),
+                help: near.map(|near| format!("did you mean '{near}'?")),
+            });
+        }
+        values
+    }
+
+    fn step(&mut self, key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>) -> Option<Step> {
+        let found = table(&format!("steps.{}", key.name), item, self.problems)?;
+        let what = format!("[steps.{}]", key.name);
+        let known = ["uses", "with", "after", "allow", "limits"];
+        let found = Table::new(&what, key.span.clone(), found, &known, self.problems);
+        let name = key.name.parse::<StepName>().map_err(|error| error.to_string());
+        let name = match key.name {
+            "vars" | "env" => {
+                Err(format!("a step cannot be called '{}': ${{{}.x}} means something else", key.name, key.name))
+            }
+            _ => name,
+        };
+        if let Err(error) = &name {
+            self.problems.add("bad-name", key.span.clone(), error, "not a step name");
+        }
+        let uses = found.need("uses", "\"vpc\"", self.problems).and_then(|_| found.string("uses", self.problems));
+        let with = match found.get("with") {
+            Some((_, item)) if table("with", item, self.problems).is_some() => scope.template(item, self.problems),
+            // A step without options has them all at their defaults.
+            _ => Template { span: key.span.clone(), node: Node::Table(Vec::new()) },
+        };
+        let after = found.strings("after", self.problems);
+        for (name, span) in after.iter().filter(|(name, _)| !scope.steps.contains(&name.as_str())) {
+            self.problems.add(
+                "unknown-step",
+                span.clone(),
+                format!("there is no step '{name}'"),
+                "not a step of this file",
+            );
+            if let Some(near) = did_you_mean(name, scope.steps.iter().copied()) {
+                self.problems.help(format!("did you mean '{near}'?"));
+            }
+        }
+        let (allow, allow_spans) = found.strings("allow", self.problems).into_iter().unzip();
+        let limits = found.get("limits").map(|(key, item)| self.limits(key, item)).unwrap_or_default();
+        let (uses, uses_span) = uses?;
+        let name = name.ok()?;
+        Some(Step { name, uses, allow, limits, after, with, uses_span, allow_spans })
+    }
+
+    fn limits(&mut self, key: &Key<'_>, item: Item<'_>) -> Limits {
+        let Some(found) = table("limits", item, self.problems) else { return Limits::default() };
+        let found = Table::new("limits", key.span.clone(), found, &["memory", "time"], self.problems);
+        let mut quantity = |key, parse: fn(&str) -> Option<u64>, example: &str| {
+            let (text, span) = found.string(key, self.problems)?;
+            let parsed = parse(&text).filter(|&quantity| quantity > 0);
+            if parsed.is_none() {
+                self.problems.add("bad-limit", span, format!("'{text}' is no {key} limit"), "not understood");
+                self.problems.help(format!("write it like {example}"));
+            }
+            parsed
+        };
+        let memory = quantity("memory", bytes, "\"256MiB\" or \"1GiB\"");
+        let time = quantity("time", millis, "\"500ms\", \"10s\" or \"2m\"").map(Duration::from_millis);
+        Limits { memory, time }
+    }
+}
+
+/// A value from the command line: TOML where it is, unless the default is a string; else a string.
+fn told_value(text: &str, default: Option<&Value>) -> Value {
+    let as_string = || Value::String(text.to_owned());
+    if default.is_some_and(|default| kind(default) == "string") {
+        return as_string();
+    }
+    let line = format!("value = {text}");
+    let mut problems = Problems::default();
+    let parsed = DeTable::parse(&line).ok().and_then(|root| {
+        let (_, item) = root.get_ref().iter().next()?;
+        Some(constant(item, &mut problems))
+    });
+    parsed.filter(|_| problems.0.is_empty()).unwrap_or_else(as_string)
+}
+
+/// `us-east-1`, `us-gov-west-1`: parts of lower-case letters, then a number.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let Some((number, words)) = parts.split_last() else { return false };
+    let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+    words.len() >= 2 && words.iter().all(is_word) && !number.is_empty() && number.chars().all(|c| c.is_ascii_digit())
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    scaled(text, &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)])
+}
+
+fn millis(text: &str) -> Option<u64> {
+    scaled(text, &[("ms", 1), ("s", 1000), ("m", 60_000)])
+}
+
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let (_, scale) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
+    number.parse::<u64>().ok()?.checked_mul(*scale)
+}

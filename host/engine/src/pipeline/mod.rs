@@ -1,0 +1,68 @@
+//! The pipeline file: read with every problem in one report, each with its place.
+
+mod check;
+mod file;
+mod reader;
+mod schema;
+mod step;
+mod template;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::graph::StepGraph;
+use crate::names::StepName;
+pub use schema::{BadSchema, ConfigSchema, file_schema};
+pub use step::Step;
+
+/// A pipeline file that was read without problems. Variables and the environment are in place;
+/// references to outputs of steps are not.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The file, as the user named it.
+    pub path: PathBuf,
+    /// Its folder, absolute. Relative paths of the file start there.
+    pub base: PathBuf,
+    /// Its text.
+    pub source: String,
+    /// Its name: the rules of step names.
+    pub name: String,
+    /// Region of everything that it makes.
+    pub region: String,
+    /// Tags for everything that it makes.
+    pub tags: BTreeMap<String, String>,
+    /// Its steps, in the order of the file.
+    pub steps: Vec<Step>,
+    graph: StepGraph,
+}
+
+impl Pipeline {
+    /// Reads a file. `vars` come from the command line; `env` gives environment variables.
+    pub fn load(
+        path: &Path,
+        vars: &[(String, String)],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Diagnostics> {
+        file::load(path, vars, env)
+    }
+
+    /// The graph of its steps.
+    pub fn graph(&self) -> StepGraph {
+        self.graph.clone()
+    }
+
+    /// Problems of this file, in the order of their places.
+    pub fn diagnostics(&self, problems: Vec<Diagnostic>) -> Diagnostics {
+        file::diagnostics(&self.path, self.source.clone(), problems)
+    }
+
+    /// Checks references against what the plugins promise to return.
+    pub fn check_outputs<'a>(
+        &self,
+        outputs_of: impl Fn(&StepName) -> Option<&'a [(String, String)]>,
+    ) -> Vec<Diagnostic> {
+        check::outputs(&self.steps, outputs_of)
+    }
+}

@@ -1,0 +1,89 @@
+//! One step of the file.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::schema::BadSchema;
+use super::template::Template;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::names::StepName;
+use crate::plugin::{Limits, LoadError};
+
+/// One step of the file.
+#[derive(Debug)]
+pub struct Step {
+    /// Its name.
+    pub name: StepName,
+    /// The plugin: `vpc`, `./my.wasm`.
+    pub uses: String,
+    /// Grants: `ec2:vpc`, or `ec2` for all of an interface.
+    pub allow: Vec<String>,
+    /// Limits of its sandbox.
+    pub limits: Limits,
+    pub(super) after: Vec<(String, Range<usize>)>,
+    pub(super) with: Template,
+    pub(super) uses_span: Range<usize>,
+    pub(super) allow_spans: Vec<Range<usize>>,
+}
+
+impl Step {
+    /// The `with` table with the outputs of other steps in place.
+    pub fn resolve<'a>(&self, outputs: impl Fn(&StepName) -> Option<&'a Value>) -> Result<Value, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let value = self.with.resolve(&outputs, &mut problems);
+        if problems.is_empty() { Ok(value) } else { Err(problems) }
+    }
+
+    /// What a plugin that could not be loaded means for the file.
+    pub fn load_problem(&self, error: &LoadError) -> Diagnostic {
+        let at_uses = |help: Option<String>| Diagnostic {
+            code: "plugin",
+            message: error.to_string(),
+            span: Some(self.uses_span.clone()),
+            label: "this plugin".to_owned(),
+            help,
+        };
+        match error {
+            LoadError::UnknownBuiltin { name, known } => {
+                let near = did_you_mean(name, known.iter().map(String::as_str));
+                let all =
+                    || format!("there are {}; a plugin of your own is a path such as ./my.wasm", known.join(", "));
+                at_uses(Some(near.map_or_else(all, |near| format!("did you mean '{near}'?"))))
+            }
+            LoadError::UnknownGrant { grant, known } => {
+                let at = self.allow.iter().position(|allowed| allowed == grant);
+                let near = did_you_mean(grant, known.iter().map(String::as_str));
+                Diagnostic {
+                    code: "unknown-grant",
+                    message: error.to_string(),
+                    span: Some(at.map_or_else(|| self.uses_span.clone(), |at| self.allow_spans[at].clone())),
+                    label: "grants nothing".to_owned(),
+                    help: Some(near.map_or_else(
+                        || format!("grants are {}", known.join(", ")),
+                        |near| format!("did you mean '{near}'?"),
+                    )),
+                }
+            }
+            LoadError::NotGranted { missing, .. } => {
+                let mut all = self.allow.clone();
+                all.extend(missing.iter().cloned());
+                let all: Vec<_> = all.iter().map(|grant| format!("\"{grant}\"")).collect();
+                at_uses(Some(format!("if you trust it with that, write allow = [{}]", all.join(", "))))
+            }
+            LoadError::Unreadable { .. } => at_uses(Some("paths start at the folder of the pipeline file".to_owned())),
+            _ => at_uses(None),
+        }
+    }
+
+    /// What a plugin's broken schema means for the file.
+    pub fn schema_problem(&self, error: &BadSchema) -> Diagnostic {
+        Diagnostic {
+            code: "plugin",
+            message: format!("the plugin {} describes its options wrongly: {error}", self.uses),
+            span: Some(self.uses_span.clone()),
+            label: "this plugin".to_owned(),
+            help: Some("this is for the plugin's author to mend".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Values of the file with references in them, every part with its place.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::names::StepName;
+use crate::unknown;
+
+/// Bytes of the file.
+pub(super) type Span = Range<usize>;
+
+/// A value that may hold references to outputs of other steps.
+#[derive(Debug, Clone)]
+pub(super) struct Template {
+    pub(super) span: Span,
+    pub(super) node: Node,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    /// Anything without references.
+    Plain(Value),
+    /// One whole reference: it keeps the type of what it refers to.
+    Whole(Reference),
+    /// Text with references in it.
+    Mixed(Vec<Piece>),
+    List(Vec<Template>),
+    Table(Vec<Field>),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    pub(super) key: String,
+    pub(super) span: Span,
+    pub(super) value: Template,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
+    Text(String),
+    Reference(Reference),
+}
+
+/// `${step.output}`, with a path into the output after it: `${step.output.key[0]}`.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    pub(super) span: Span,
+    pub(super) step: StepName,
+    pub(super) output: String,
+    pub(super) path: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Part {
+    Key(String),
+    Index(usize),
+}
+
+impl Template {
+    /// Every reference in it, in order.
+    pub(super) fn references(&self) -> Vec<&Reference> {
+        let mut found = Vec::new();
+        self.collect(&mut found);
+        found
+    }
+
+    fn collect<'a>(&'a self, found: &mut Vec<&'a Reference>) {
+        match &self.node {
+            Node::Plain(_) => {}
+            Node::Whole(reference) => found.push(reference),
+            Node::Mixed(pieces) => found.extend(pieces.iter().filter_map(|piece| match piece {
+                Piece::Reference(reference) => Some(reference),
+                Piece::Text(_) => None,
+            })),
+            Node::List(items) => items.iter().for_each(|item| item.collect(found)),
+            Node::Table(fields) => fields.iter().for_each(|field| field.value.collect(found)),
+        }
+    }
+
+    /// The value with references replaced.
+    pub(super) fn resolve<'a>(
+        &self,
+        outputs: &impl Fn(&StepName) -> Option<&'a Value>,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Value {
+        match &self.node {
+            Node::Plain(value) => value.clone(),
+            Node::Whole(reference) => reference.resolve(outputs).unwrap_or_else(|problem| {
+                problems.push(problem);
+                Value::Null
+            }),
+            Node::Mixed(pieces) => {
+                let mut text = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(part) => text.push_str(part),
+                        Piece::Reference(reference) => {
+                            match reference.resolve(outputs).and_then(|v| reference.inline(&v)) {
+                                Ok(part) => text.push_str(&part),
+                                Err(problem) => problems.push(problem),
+                            }
+                        }
+                    }
+                }
+                Value::String(text)
+            }
+            Node::List(items) => items.iter().map(|item| item.resolve(outputs, problems)).collect(),
+            Node::Table(fields) => {
+                let resolved = fields.iter().map(|field| (field.key.clone(), field.value.resolve(outputs, problems)));
+                Value::Object(resolved.collect())
+            }
+        }
+    }
+
+    /// The value with anything that refers to another step as null, for checks before it is known.
+    pub(super) fn outline(&self) -> Value {
+        match &self.node {
+            Node::Plain(value) => value.clone(),
+            Node::Whole(_) | Node::Mixed(_) => Value::Null,
+            Node::List(items) => items.iter().map(Self::outline).collect(),
+            Node::Table(fields) => {
+                Value::Object(fields.iter().map(|field| (field.key.clone(), field.value.outline())).collect())
+            }
+        }
+    }
+
+    /// Whether the value at a JSON path is not known before other steps are.
+    pub(super) fn is_open_at(&self, path: &[Part]) -> bool {
+        match (&self.node, path) {
+            (Node::Whole(_) | Node::Mixed(_), _) => true,
+            (Node::List(items), [Part::Index(at), rest @ ..]) => {
+                items.get(*at).is_some_and(|item| item.is_open_at(rest))
+            }
+            (Node::Table(fields), [Part::Key(key), rest @ ..]) => {
+                fields.iter().find(|field| field.key == *key).is_some_and(|field| field.value.is_open_at(rest))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether what a JSON path leads to holds a reference anywhere.
+    pub(super) fn holds_reference(&self, path: &[Part]) -> bool {
+        match (&self.node, path) {
+            (Node::List(items), [Part::Index(at), rest @ ..]) => {
+                items.get(*at).is_some_and(|item| item.holds_reference(rest))
+            }
+            (Node::Table(fields), [Part::Key(key), rest @ ..]) => {
+                fields.iter().find(|field| field.key == *key).is_some_and(|field| field.value.holds_reference(rest))
+            }
+            _ => !self.references().is_empty(),
+        }
+    }
+
+    /// The part of the file that a JSON path leads to, or the nearest one above it.
+    pub(super) fn span_at(&self, path: &[Part]) -> Span {
+        match (&self.node, path) {
+            (Node::List(items), [Part::Index(at), rest @ ..]) => {
+                items.get(*at).map_or_else(|| self.span.clone(), |item| item.span_at(rest))
+            }
+            (Node::Table(fields), [Part::Key(key), rest @ ..]) => {
+                let field = fields.iter().find(|field| field.key == *key);
+                field.map_or_else(|| self.span.clone(), |field| field.value.span_at(rest))
+            }
+            _ => self.span.clone(),
+        }
+    }
+
+    /// Where the key that a JSON path ends with stands.
+    pub(super) fn key_span(&self, path: &[Part], key: &str) -> Option<Span> {
+        let mut here = self;
+        for part in path {
+            here = match (&here.node, part) {
+                (Node::List(items), Part::Index(at)) => items.get(*at)?,
+                (Node::Table(fields), Part::Key(key)) => &fields.iter().find(|field| field.key == *key)?.value,
+                _ => return None,
+            };
+        }
+        match &here.node {
+            Node::Table(fields) => fields.iter().find(|field| field.key == key).map(|field| field.span.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Reference {
+    /// As it stands in the file.
+    pub(super) fn text(&self) -> String {
+        let path: String = self.path.iter().map(ToString::to_string).collect();
+        format!("${{{}.{}{path}}}", self.step, self.output)
+    }
+
+    fn resolve<'a>(&self, outputs: &impl Fn(&StepName) -> Option<&'a Value>) -> Result<Value, Diagnostic> {
+        let missing = |message: String| self.problem("unknown-output", message, "not there");
+        let all = outputs(&self.step).ok_or_else(|| missing(format!("step '{}' has no outputs yet", self.step)))?;
+        let mut value = all
+            .get(&self.output)
+            .ok_or_else(|| missing(format!("step '{}' returned no output '{}'", self.step, self.output)))?;
+        for part in &self.path {
+            // What is not known yet has no parts yet; the token stands for whatever part is meant.
+            if value.as_str().is_some_and(unknown::is_unknown) {
+                break;
+            }
+            let next = match part {
+                Part::Key(key) => value.get(key),
+                Part::Index(at) => value.get(at),
+            };
+            value =
+                next.ok_or_else(|| missing(format!("{} leads nowhere: there is no {part} in {value}", self.text())))?;
+        }
+        Ok(value.clone())
+    }
+
+    fn inline(&self, value: &Value) -> Result<String, Diagnostic> {
+        inline(value).ok_or_else(|| {
+            let message = format!("{} is a {}, which cannot stand inside a text", self.text(), kind(value));
+            self.problem("reference-in-text", message, "not a text, number or boolean")
+        })
+    }
+
+    pub(super) fn problem(&self, code: &'static str, message: String, label: &str) -> Diagnostic {
+        Diagnostic { code, message, span: Some(self.span.clone()), label: label.to_owned(), help: None }
+    }
+}
+
+/// A value as part of a text.
+pub(super) fn inline(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// What kind of value it is, in a user's words.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "list",
+        Value::Object(_) => "table",
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, ".{key}"),
+            Self::Index(at) => write!(f, "[{at}]"),
+        }
+    }
+}

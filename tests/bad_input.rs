@@ -1,0 +1,113 @@
+//! Everything that can be wrong with what a user hands in: a clear error, and nothing happened.
+#![allow(missing_docs)]
+
+mod support;
+
+use support::Scene;
+
+const HEAD: &str = "[pipeline]\nname = \"test\"\nregion = \"us-east-1\"\n";
+
+#[test]
+fn a_wrong_file_is_said_with_its_place() {
+    let vpc = |with: &str| format!("{HEAD}[steps.network]\nuses = \"vpc\"\nwith = {{ name = \"n\", {with} }}\n");
+    let s3 = |with: &str| format!("{HEAD}[steps.models]\nuses = \"s3\"\nwith = {{ {with} }}\n");
+    let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
+        ("an empty file", b"".to_vec(), &["[pipeline]"]),
+        ("not UTF-8", b"[pipeline]\nname = \"\xff\xfe\"".to_vec(), &["UTF-8"]),
+        ("not TOML", b"[pipeline\nname = 1".to_vec(), &["pipeline.toml:1"]),
+        ("an unknown key", format!("{HEAD}colour = \"red\"\n").into(), &["unknown key 'colour'"]),
+        ("a misspelt key", HEAD.replace("region", "regoin").into(), &["regoin", "did you mean", "region"]),
+        ("a wrong type", HEAD.replace("\"test\"", "7").into(), &["name", "string"]),
+        ("an unknown plugin", vpc("").replace("\"vpc\"", "\"vcp\"").into(), &["no built-in plugin 'vcp'", "vpc"]),
+        ("an unknown step", vpc("cidr = \"${netwrk.cidr}\"").into(), &["netwrk"]),
+        ("an unknown variable", vpc("cidr = \"${vars.cdir}\"").into(), &["cdir"]),
+        ("an unset environment variable", vpc("cidr = \"${env.NOT_SET_ANYWHERE}\"").into(), &["NOT_SET_ANYWHERE"]),
+        ("an unknown output", format!("{}\n[steps.b]\nuses = \"s3\"\nwith = {{ bucket = \"${{network.vcp_id}}\" }}\n", vpc("")).into(), &["vcp_id", "vpc_id"]),
+        ("two steps of one name", format!("{}{}", vpc(""), vpc("").replace(HEAD, "")).into(), &["network"]),
+        ("a misspelt option", vpc("nta = \"none\"").into(), &["nta", "nat"]),
+        ("an option of a wrong type", vpc("azs = \"two\"").into(), &["azs"]),
+        ("an option out of range", vpc("azs = 70").into(), &["azs", "6"]),
+        ("a choice that there is not", vpc("nat = \"maybe\"").into(), &["maybe", "single"]),
+        ("a missing option", s3("").into(), &["bucket"]),
+        ("a CIDR that is none", vpc("cidr = \"10.0.0.0/160\"").into(), &["10.0.0.0/160"]),
+        ("a CIDR with host bits", vpc("cidr = \"10.0.0.5/16\"").into(), &["10.0.0.0/16"]),
+        ("overlapping subnets", vpc("public_subnets = [\"10.0.1.0/24\", \"10.0.1.128/25\"]").into(), &["overlap", "10.0.1.128/25"]),
+        ("a subnet outside its VPC", vpc("public_subnets = [\"10.0.1.0/24\", \"10.9.3.0/24\"]").into(), &["10.9.3.0/24", "10.0.0.0/16"]),
+        ("a bucket name with capitals", s3("bucket = \"My-Models\"").into(), &["My-Models", "lower-case"]),
+        ("a bucket name like an address", s3("bucket = \"10.0.0.1\"").into(), &["10.0.0.1"]),
+        ("a folder that is not there", s3("bucket = \"models\", upload = [{ source = \"nowhere\", prefix = \"m\" }]").into(), &["nowhere"]),
+        ("a plugin file that is not there", vpc("").replace("\"vpc\"", "\"./none.wasm\"").into(), &["none.wasm"]),
+        ("a grant that there is not", vpc("").replace("uses = \"vpc\"", "uses = \"vpc\"\nallow = [\"ec3\"]").into(), &["ec3"]),
+    ];
+    for (what, text, words) in cases {
+        let scene = Scene::new();
+        scene.write("pipeline.toml", text);
+        for command in [&["run", "pipeline.toml", "--dry-run"][..], &["validate", "pipeline.toml"], &["graph", "pipeline.toml"]] {
+            let ran = scene.llmhost(command);
+            assert!(ran.status == 2 || ran.status == 1, "{what}: {ran:?}");
+            ran.says(words);
+        }
+        assert!(!scene.path(".llmhost").exists(), "{what}");
+    }
+}
+
+#[test]
+fn every_problem_is_reported_in_one_go_with_line_and_caret() {
+    let scene = Scene::new();
+    scene.pipeline(
+        r#"[steps.network]
+uses = "vpc"
+wiht = { name = "n" }
+
+[steps.models]
+uses  = "s3"
+after = ["netwrok"]
+with  = { bucket = "${network.vpc_idd}" }
+"#,
+    );
+    let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(2);
+    insta::assert_snapshot!(ran.said(&scene));
+}
+
+#[test]
+fn a_cycle_is_shown_as_the_path_that_closes_it() {
+    let scene = Scene::new();
+    scene.pipeline(
+        "[steps.a]\nuses = \"s3\"\nwith = { bucket = \"${c.bucket}\" }\n\
+         [steps.b]\nuses = \"s3\"\nwith = { bucket = \"${a.bucket}\" }\n\
+         [steps.c]\nuses = \"s3\"\nafter = [\"b\"]\nwith = { bucket = \"x-y-z\" }\n",
+    );
+    scene.llmhost(&["validate", "pipeline.toml"]).status(2).says(&["->"]);
+}
+
+#[test]
+fn a_wrong_command_line_says_what_to_write() {
+    let scene = Scene::with_examples();
+    let file = "network-and-storage.toml";
+    for (args, words) in [
+        (&["run", "nowhere.toml"][..], &["nowhere.toml"][..]),
+        (&["run", "."], &["folder"]),
+        (&["run", file, "--dry-run", "--graph", "plan.bmp"], &[".svg"]),
+        (&["run", file, "--dry-run", "--var", "bukket=x"], &["bukket", "bucket"]),
+        (&["run", file, "--emulate", "--endpoint-url", "http://127.0.0.1:1"], &["cannot be used with"]),
+        (&["run", file, "--dry-run", "--exit-cod"], &["--exit-code"]),
+        (&["plugin", "inspect", "vcp"], &["no built-in plugin 'vcp'"]),
+    ] {
+        scene.llmhost(args).status(2).says(words);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_plugin_is_refused_before_anything_runs() {
+    let scene = Scene::new();
+    for (name, bytes) in [
+        ("empty", &b""[..]),
+        ("text", b"#!/bin/sh\necho hello\n"),
+        ("core", b"\0asm\x01\0\0\0"),
+        ("cut", b"\0asm\x0d\0\x01\0\x07\x80"),
+    ] {
+        scene.write(&format!("{name}.wasm"), bytes);
+        scene.pipeline(&format!("[steps.s]\nuses = \"./{name}.wasm\"\n"));
+        scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(2).says(&["is not a plugin", name]);
+    }
+}
