@@ -1,0 +1,60 @@
+//! IPv4 ranges as users write them.
+
+use ipnet::{IpNet, Ipv4Net};
+use llmhost_engine::unknown;
+
+/// Reads a range, or says what is wrong with it. Nothing for a value that is not known yet.
+pub(super) fn parse(field: &str, text: &str) -> Result<Option<Ipv4Net>, String> {
+    if unknown::is_unknown(text) {
+        return Ok(None);
+    }
+    let net = match text.parse::<IpNet>() {
+        Ok(IpNet::V4(net)) => net,
+        Ok(IpNet::V6(_)) => {
+            return Err(format!("{field} '{text}' is an IPv6 range; write an IPv4 one, such as 10.0.0.0/16"));
+        }
+        Err(_) => return Err(format!("{field} '{text}' is not an IPv4 range, such as 10.0.0.0/16")),
+    };
+    if net != net.trunc() {
+        return Err(format!("{field} '{text}' names an address within the range; write {}", net.trunc()));
+    }
+    Ok(Some(net))
+}
+
+/// Reads the range of a VPC or subnet, which AWS wants between /16 and /28.
+pub(super) fn of_network(field: &str, text: &str) -> Result<Option<Ipv4Net>, String> {
+    match parse(field, text)? {
+        Some(net) if !(16..=28).contains(&net.prefix_len()) => {
+            Err(format!("{field} '{text}' has a prefix of /{}; AWS takes /16 to /28", net.prefix_len()))
+        }
+        net => Ok(net),
+    }
+}
+
+/// Whether two ranges share addresses.
+pub(super) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+    one.contains(&other) || other.contains(&one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_range_is_said_with_the_right_one_where_there_is_one() {
+        for (text, words) in [
+            ("10.0.0.0/160", "is not an IPv4 range"),
+            ("ten", "is not an IPv4 range"),
+            ("", "is not an IPv4 range"),
+            ("10.0.0.5/16", "write 10.0.0.0/16"),
+            ("10.0.0.0/8", "/16 to /28"),
+            ("10.0.0.0/30", "/16 to /28"),
+            ("fd00::/64", "IPv6"),
+        ] {
+            let error = of_network("cidr_block", text).expect_err(text);
+            assert!(error.contains(words), "{error}");
+        }
+        assert!(of_network("cidr_block", "10.0.0.0/16").expect("good").is_some());
+        assert_eq!(of_network("cidr_block", &unknown::fact("x.y")), Ok(None));
+    }
+}

@@ -1,0 +1,122 @@
+//! `ec2.internet-gateway`
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::ResourceType;
+use futures::FutureExt;
+use llmhost_engine::kind::{
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Operation, made, made_by, observed, outputs, present, settled, sync_tags, tagged};
+use crate::aws::clients::Aws;
+use crate::aws::errors::gone_is_none;
+use crate::aws::tags::Tags;
+use crate::aws::wait::unused;
+
+/// A gateway to the internet, attached to its VPC.
+pub(in crate::aws) struct InternetGateway(pub(in crate::aws) Arc<Aws>);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::aws) struct Spec {
+    vpc_id: String,
+    tags: Tags,
+}
+
+impl InternetGateway {
+    /// The VPCs it is attached to, and its tags; nothing where it is gone.
+    async fn look(&self, id: &str) -> Result<Option<(Vec<String>, Tags)>, OpError> {
+        let request = self.0.ec2().await.describe_internet_gateways().internet_gateway_ids(id);
+        let answer = request.send().await.operation("ec2:DescribeInternetGateways");
+        let gateway = gone_is_none(answer)?.and_then(|answer| answer.internet_gateways?.pop());
+        Ok(gateway.map(|gateway| {
+            let vpcs = gateway.attachments().iter().filter_map(|attached| attached.vpc_id().map(str::to_owned));
+            (vpcs.collect(), observed(gateway.tags()))
+        }))
+    }
+}
+
+#[async_trait]
+impl Kind for InternetGateway {
+    type Spec = Spec;
+    const NAME: &'static str = "ec2.internet-gateway";
+    const ACTIONS: &'static [&'static str] = &[
+        "ec2:CreateInternetGateway",
+        "ec2:AttachInternetGateway",
+        "ec2:DescribeInternetGateways",
+        "ec2:DetachInternetGateway",
+        "ec2:DeleteInternetGateway",
+        "ec2:CreateTags",
+        "ec2:DeleteTags",
+    ];
+    const IMMUTABLE: &'static [&'static str] = &["vpc_id"];
+    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
+    const IDENTITIES: &'static [&'static str] = &["id"];
+
+    fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+        spec.tags.complete(context)
+    }
+
+    async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+        let request = self.0.ec2_once().await.create_internet_gateway();
+        let request = request.tag_specifications(tagged(ResourceType::InternetGateway, &spec.tags, intent));
+        let answer = request.send().await.operation("ec2:CreateInternetGateway")?;
+        let id = answer.internet_gateway.and_then(|gateway| gateway.internet_gateway_id);
+        Ok(made(present("ec2:CreateInternetGateway", id)?))
+    }
+
+    async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
+        if was.is_none() {
+            let looked = settled(|| async move { self.look(id).await }.boxed()).await?;
+            if !looked.is_some_and(|(vpcs, _)| vpcs.contains(&spec.vpc_id)) {
+                let attach = || {
+                    async move {
+                        let request = self.0.ec2().await.attach_internet_gateway().internet_gateway_id(id);
+                        request.vpc_id(&spec.vpc_id).send().await.operation("ec2:AttachInternetGateway")
+                    }
+                    .boxed()
+                };
+                settled(attach).await?;
+            }
+        }
+        sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
+        Ok(Outputs::new())
+    }
+
+    async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
+        let Some((vpcs, tags)) = self.look(id).await? else { return Ok(None) };
+        let spec = Spec { vpc_id: vpcs.into_iter().next().unwrap_or_default(), tags };
+        Ok(Some(Observed { spec, outputs: outputs([("id", id)]) }))
+    }
+
+    async fn find(&self, _: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
+        let request = self.0.ec2().await.describe_internet_gateways().filters(made_by(intent));
+        let answer = request.send().await.operation("ec2:DescribeInternetGateways")?;
+        Ok(answer.internet_gateways.and_then(|mut gateways| gateways.pop()?.internet_gateway_id).map(made))
+    }
+
+    async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+        let ec2 = self.0.ec2().await;
+        let Some((vpcs, _)) = self.look(id).await? else { return Ok(()) };
+        for vpc in &vpcs {
+            unused(self.0.settings.wait, || {
+                async move {
+                    let request = ec2.detach_internet_gateway().internet_gateway_id(id).vpc_id(vpc);
+                    match request.send().await.operation("ec2:DetachInternetGateway").map(drop) {
+                        Err(error) if error.code.as_deref() == Some("Gateway.NotAttached") => Ok(()),
+                        other => other,
+                    }
+                }
+                .boxed()
+            })
+            .await?;
+        }
+        let request = ec2.delete_internet_gateway().internet_gateway_id(id);
+        match request.send().await.operation("ec2:DeleteInternetGateway") {
+            Err(error) if error.class != ErrorClass::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

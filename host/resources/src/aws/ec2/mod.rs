@@ -1,0 +1,96 @@
+//! EC2: networks.
+
+mod address;
+mod cidr;
+mod endpoint;
+mod gateway;
+mod nat;
+mod route;
+mod route_table;
+mod rule;
+mod security_group;
+mod subnet;
+mod vpc;
+mod zones;
+
+use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use futures::FutureExt;
+use llmhost_engine::kind::{Created, Intent, OpError, Outputs};
+use serde_json::Value;
+
+use super::clients::Aws;
+use super::errors::Operation;
+use super::tags::{INTENT, Tags};
+use super::wait::settled;
+
+pub(super) use address::ElasticIp;
+pub(super) use endpoint::GatewayEndpoint;
+pub(super) use gateway::InternetGateway;
+pub(super) use nat::NatGateway;
+pub(super) use route::Route;
+pub(super) use route_table::{RouteTable, RouteTableAssociation};
+pub(super) use rule::SecurityGroupRule;
+pub(super) use security_group::SecurityGroup;
+pub(super) use subnet::Subnet;
+pub(super) use vpc::Vpc;
+pub(super) use zones::availability_zone;
+
+/// The tags of a resource that is being made, with the token to find it by.
+fn tagged(kind: ResourceType, tags: &Tags, intent: &Intent) -> TagSpecification {
+    let all = tags.0.iter().map(|(key, value)| tag(key, value)).chain([tag(INTENT, &intent.token)]);
+    TagSpecification::builder().resource_type(kind).set_tags(Some(all.collect())).build()
+}
+
+fn tag(key: &str, value: &str) -> Tag {
+    Tag::builder().key(key).value(value).build()
+}
+
+/// Finds what a create with this intent made.
+fn made_by(intent: &Intent) -> Filter {
+    filter(&format!("tag:{INTENT}"), &intent.token)
+}
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
+}
+
+fn observed(tags: &[Tag]) -> Tags {
+    Tags::observed(tags.iter().map(|tag| (tag.key(), tag.value())))
+}
+
+/// What a create gave: an id that is also the output `id`.
+fn made(id: String) -> Created {
+    Created { outputs: outputs([("id", id.as_str())]), id }
+}
+
+fn outputs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> Outputs {
+    all.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
+}
+
+/// The field of an answer that AWS always fills in.
+fn present<T>(operation: &str, field: Option<T>) -> Result<T, OpError> {
+    field.ok_or_else(|| OpError::local(operation, "the answer lacks what was asked for"))
+}
+
+/// Brings the tags of a resource in line. `was` is absent where it is not known what is there.
+async fn sync_tags(aws: &Aws, id: &str, was: Option<&Tags>, now: &Tags) -> Result<(), OpError> {
+    let ec2 = aws.ec2().await;
+    let differs = |key: &String, value: &String| was.is_none_or(|was| was.0.get(key) != Some(value));
+    let new: Vec<Tag> = now.0.iter().filter(|(key, value)| differs(key, value)).map(|(k, v)| tag(k, v)).collect();
+    if !new.is_empty() {
+        let new = &new;
+        let call = || {
+            async move {
+                ec2.create_tags().resources(id).set_tags(Some(new.clone())).send().await.operation("ec2:CreateTags")
+            }
+            .boxed()
+        };
+        settled(call).await?;
+    }
+    let gone = was.into_iter().flat_map(|was| was.0.keys()).filter(|key| !now.0.contains_key(*key));
+    let gone: Vec<Tag> = gone.map(|key| Tag::builder().key(key).build()).collect();
+    if !gone.is_empty() {
+        ec2.delete_tags().resources(id).set_tags(Some(gone)).send().await.operation("ec2:DeleteTags")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! `ec2.route`
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use llmhost_engine::kind::{
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress, ReplaceOrder,
+};
+use llmhost_engine::names::ResourceAddress;
+use serde::{Deserialize, Serialize};
+
+use super::{Operation, cidr, route_table};
+use crate::aws::clients::Aws;
+use crate::aws::wait::settled;
+
+/// One route of a table.
+pub(in crate::aws) struct Route(pub(in crate::aws) Arc<Aws>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::aws) struct Spec {
+    route_table_id: String,
+    destination_cidr_block: String,
+    target: Target,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Target {
+    #[serde(alias = "InternetGateway")]
+    InternetGateway(String),
+    #[serde(alias = "NatGateway")]
+    NatGateway(String),
+}
+
+impl Route {
+    async fn look(&self, spec: &Spec) -> Result<Option<Spec>, OpError> {
+        let Some(table) = route_table::look(&self.0, &spec.route_table_id).await? else { return Ok(None) };
+        let mut routes = table.routes().iter();
+        let Some(route) = routes.find(|route| route.destination_cidr_block() == Some(&spec.destination_cidr_block))
+        else {
+            return Ok(None);
+        };
+        let target = match (route.nat_gateway_id(), route.gateway_id()) {
+            (Some(nat), _) => Target::NatGateway(nat.to_owned()),
+            (None, gateway) => Target::InternetGateway(gateway.unwrap_or_default().to_owned()),
+        };
+        Ok(Some(Spec { target, ..spec.clone() }))
+    }
+}
+
+/// A route has no id of its own.
+fn id(spec: &Spec) -> String {
+    format!("{}|{}", spec.route_table_id, spec.destination_cidr_block)
+}
+
+#[async_trait]
+impl Kind for Route {
+    type Spec = Spec;
+    const NAME: &'static str = "ec2.route";
+    const ACTIONS: &'static [&'static str] =
+        &["ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DescribeRouteTables", "ec2:DeleteRoute"];
+    const IMMUTABLE: &'static [&'static str] = &["route_table_id", "destination_cidr_block"];
+    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const IDENTITIES: &'static [&'static str] = &[];
+
+    fn complete(&self, spec: &mut Spec, _: &DeclareContext<'_>) -> Result<(), String> {
+        cidr::parse("destination_cidr_block", &spec.destination_cidr_block).map(drop)
+    }
+
+    fn check(&self, at: &ResourceAddress, spec: &Spec, declared: &dyn Neighbours) -> Result<(), String> {
+        let same = |other: &serde_json::Value| {
+            other["route_table_id"] == spec.route_table_id.as_str()
+                && other["destination_cidr_block"] == spec.destination_cidr_block.as_str()
+        };
+        let mut others = declared.of_kind(Self::NAME).into_iter().filter(|other| other.address < *at);
+        match others.find(|other| same(&other.spec)) {
+            Some(other) => {
+                Err(format!("its table has a route to {} already, {}", spec.destination_cidr_block, other.address))
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+        let ec2 = self.0.ec2().await;
+        let call = || {
+            async move {
+                let request = ec2.create_route().route_table_id(&spec.route_table_id);
+                let request = request.destination_cidr_block(&spec.destination_cidr_block);
+                let request = match &spec.target {
+                    Target::InternetGateway(gateway) => request.gateway_id(gateway),
+                    Target::NatGateway(gateway) => request.nat_gateway_id(gateway),
+                };
+                request.send().await.operation("ec2:CreateRoute")
+            }
+            .boxed()
+        };
+        settled(call).await?;
+        Ok(Created { id: id(spec), outputs: Outputs::new() })
+    }
+
+    async fn configure(&self, _: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
+        if was.is_some_and(|was| was.target != spec.target) {
+            let request = self.0.ec2().await.replace_route().route_table_id(&spec.route_table_id);
+            let request = request.destination_cidr_block(&spec.destination_cidr_block);
+            let request = match &spec.target {
+                Target::InternetGateway(gateway) => request.gateway_id(gateway),
+                Target::NatGateway(gateway) => request.nat_gateway_id(gateway),
+            };
+            request.send().await.operation("ec2:ReplaceRoute")?;
+        }
+        Ok(Outputs::new())
+    }
+
+    async fn read(&self, _: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
+        Ok(self.look(spec).await?.map(|spec| Observed { spec, outputs: Outputs::new() }))
+    }
+
+    async fn find(&self, spec: &Spec, _: &Intent) -> Result<Option<Created>, OpError> {
+        let found = self.look(spec).await?.filter(|found| found == spec);
+        Ok(found.map(|found| Created { id: id(&found), outputs: Outputs::new() }))
+    }
+
+    async fn delete(&self, _: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+        let request = self.0.ec2().await.delete_route().route_table_id(&spec.route_table_id);
+        let request = request.destination_cidr_block(&spec.destination_cidr_block);
+        match request.send().await.operation("ec2:DeleteRoute") {
+            Err(error) if error.class != ErrorClass::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

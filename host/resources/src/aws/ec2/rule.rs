@@ -1,0 +1,189 @@
+//! `ec2.security-group-rule`
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{IpPermission, IpRange, ResourceType, SecurityGroupRule as Found, UserIdGroupPair};
+use llmhost_engine::kind::{
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Operation, cidr, filter, made, observed, outputs, present, sync_tags, tagged};
+use crate::aws::clients::Aws;
+use crate::aws::errors::gone_is_none;
+use crate::aws::tags::Tags;
+
+/// One rule of a security group.
+pub(in crate::aws) struct SecurityGroupRule(pub(in crate::aws) Arc<Aws>);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::aws) struct Spec {
+    security_group_id: String,
+    direction: Direction,
+    ip_protocol: String,
+    from_port: i32,
+    to_port: i32,
+    peer: Peer,
+    description: String,
+    tags: Tags,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Direction {
+    #[serde(alias = "Ingress")]
+    Ingress,
+    #[serde(alias = "Egress")]
+    Egress,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Peer {
+    #[serde(alias = "Cidr")]
+    Cidr(String),
+    #[serde(alias = "SecurityGroup")]
+    SecurityGroup(String),
+}
+
+impl Spec {
+    fn permission(&self) -> IpPermission {
+        let permission = IpPermission::builder().ip_protocol(&self.ip_protocol);
+        let permission = match self.ip_protocol.as_str() {
+            "-1" => permission,
+            _ => permission.from_port(self.from_port).to_port(self.to_port),
+        };
+        let text = Some(self.description.clone()).filter(|text| !text.is_empty());
+        match &self.peer {
+            Peer::Cidr(range) => permission.ip_ranges(IpRange::builder().cidr_ip(range).set_description(text).build()),
+            Peer::SecurityGroup(id) => {
+                permission.user_id_group_pairs(UserIdGroupPair::builder().group_id(id).set_description(text).build())
+            }
+        }
+        .build()
+    }
+
+    /// A rule that AWS lists, in the form of a spec.
+    fn observe(rule: &Found) -> Self {
+        let egress = rule.is_egress().unwrap_or(false);
+        let peer = match rule.referenced_group_info().and_then(|group| group.group_id()) {
+            Some(group) => Peer::SecurityGroup(group.to_owned()),
+            None => Peer::Cidr(rule.cidr_ipv4().unwrap_or_default().to_owned()),
+        };
+        let port = |port: Option<i32>| port.filter(|&port| port >= 0).unwrap_or(0);
+        Self {
+            security_group_id: rule.group_id().unwrap_or_default().to_owned(),
+            direction: if egress { Direction::Egress } else { Direction::Ingress },
+            ip_protocol: rule.ip_protocol().unwrap_or_default().to_owned(),
+            from_port: port(rule.from_port()),
+            to_port: port(rule.to_port()),
+            peer,
+            description: rule.description().unwrap_or_default().to_owned(),
+            tags: observed(rule.tags()),
+        }
+    }
+
+    /// Whether it allows the same: AWS has one rule for it, whatever its description.
+    fn is_same_rule(&self, other: &Self) -> bool {
+        let what =
+            |spec: &Self| (spec.direction, spec.ip_protocol.clone(), spec.from_port, spec.to_port, spec.peer.clone());
+        what(self) == what(other)
+    }
+}
+
+#[async_trait]
+impl Kind for SecurityGroupRule {
+    type Spec = Spec;
+    const NAME: &'static str = "ec2.security-group-rule";
+    const ACTIONS: &'static [&'static str] = &[
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:AuthorizeSecurityGroupEgress",
+        "ec2:DescribeSecurityGroupRules",
+        "ec2:RevokeSecurityGroupIngress",
+        "ec2:RevokeSecurityGroupEgress",
+        "ec2:CreateTags",
+        "ec2:DeleteTags",
+    ];
+    const IMMUTABLE: &'static [&'static str] =
+        &["security_group_id", "direction", "ip_protocol", "from_port", "to_port", "peer", "description"];
+    /// Two rules that allow the same are refused.
+    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const IDENTITIES: &'static [&'static str] = &["id"];
+
+    fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+        if !["tcp", "udp", "icmp", "-1"].contains(&spec.ip_protocol.as_str()) {
+            return Err(format!("ip_protocol '{}' is not one of tcp, udp, icmp, -1", spec.ip_protocol));
+        }
+        if spec.ip_protocol == "-1" {
+            (spec.from_port, spec.to_port) = (0, 0);
+        } else if spec.from_port > spec.to_port {
+            return Err(format!("the ports {} to {} are the wrong way round", spec.from_port, spec.to_port));
+        }
+        if let Peer::Cidr(range) = &spec.peer {
+            cidr::parse("peer", range)?;
+        }
+        spec.tags.complete(context)
+    }
+
+    async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+        let (ec2, group) = (self.0.ec2_once().await, &spec.security_group_id);
+        let tags = tagged(ResourceType::SecurityGroupRule, &spec.tags, intent);
+        let (operation, rules) = match spec.direction {
+            Direction::Ingress => {
+                let request = ec2.authorize_security_group_ingress().group_id(group);
+                let answer = request.ip_permissions(spec.permission()).tag_specifications(tags).send().await;
+                let operation = "ec2:AuthorizeSecurityGroupIngress";
+                (operation, answer.operation(operation)?.security_group_rules)
+            }
+            Direction::Egress => {
+                let request = ec2.authorize_security_group_egress().group_id(group);
+                let answer = request.ip_permissions(spec.permission()).tag_specifications(tags).send().await;
+                let operation = "ec2:AuthorizeSecurityGroupEgress";
+                (operation, answer.operation(operation)?.security_group_rules)
+            }
+        };
+        let id = rules.and_then(|mut rules| rules.pop()?.security_group_rule_id);
+        Ok(made(present(operation, id)?))
+    }
+
+    async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
+        sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
+        Ok(Outputs::new())
+    }
+
+    async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
+        let request = self.0.ec2().await.describe_security_group_rules().security_group_rule_ids(id);
+        let answer = gone_is_none(request.send().await.operation("ec2:DescribeSecurityGroupRules"))?;
+        let found = answer.and_then(|answer| answer.security_group_rules?.pop());
+        Ok(found.map(|rule| Observed { spec: Spec::observe(&rule), outputs: outputs([("id", id)]) }))
+    }
+
+    async fn find(&self, spec: &Spec, _: &Intent) -> Result<Option<Created>, OpError> {
+        // The group is this pipeline's own, and a rule is what it allows.
+        let group = filter("group-id", &spec.security_group_id);
+        let request = self.0.ec2().await.describe_security_group_rules().filters(group);
+        let answer = gone_is_none(request.send().await.operation("ec2:DescribeSecurityGroupRules"))?;
+        let rules = answer.and_then(|answer| answer.security_group_rules).unwrap_or_default();
+        let found = rules.iter().find(|rule| spec.is_same_rule(&Spec::observe(rule)));
+        Ok(found.and_then(|rule| rule.security_group_rule_id()).map(|id| made(id.to_owned())))
+    }
+
+    async fn delete(&self, id: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+        let (ec2, group) = (self.0.ec2().await, &spec.security_group_id);
+        let result = match spec.direction {
+            Direction::Ingress => {
+                let request = ec2.revoke_security_group_ingress().group_id(group).security_group_rule_ids(id);
+                request.send().await.operation("ec2:RevokeSecurityGroupIngress").map(drop)
+            }
+            Direction::Egress => {
+                let request = ec2.revoke_security_group_egress().group_id(group).security_group_rule_ids(id);
+                request.send().await.operation("ec2:RevokeSecurityGroupEgress").map(drop)
+            }
+        };
+        match result {
+            Err(error) if error.class != ErrorClass::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

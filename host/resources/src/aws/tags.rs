@@ -1,0 +1,126 @@
+//! Tags in a spec: what the plugin says, over what the pipeline says.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use llmhost_engine::kind::DeclareContext;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Tag with the token of the create that made a resource, for finding it after a crash. Not part
+/// of a spec.
+pub(super) const INTENT: &str = "llmhost:intent";
+
+/// Tags, sorted by key. Reads WIT's list of pairs and a map, writes a map.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Tags(pub(super) BTreeMap<String, String>);
+
+impl Tags {
+    /// Checks the plugin's own tags and puts the pipeline's beneath them; `Name` is the resource's
+    /// name where nobody says otherwise.
+    pub(super) fn complete(&mut self, context: &DeclareContext<'_>) -> Result<(), String> {
+        for (key, value) in &self.0 {
+            if ["aws:", "llmhost:"].iter().any(|reserved| key.to_lowercase().starts_with(reserved)) {
+                return Err(format!("the tag '{key}' starts with a reserved word; choose another"));
+            }
+            if key.is_empty() || key.chars().count() > 128 {
+                return Err(format!(
+                    "the tag '{key}' has a key of {} characters; 1 to 128 are allowed",
+                    key.chars().count()
+                ));
+            }
+            if value.chars().count() > 256 {
+                return Err(format!("the tag '{key}' has a value of over 256 characters"));
+            }
+        }
+        for (key, value) in context.tags {
+            self.0.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        self.0.entry("Name".to_owned()).or_insert_with(|| context.address.name().to_owned());
+        match self.0.len() {
+            // One more is the host's own, and AWS allows 50.
+            50.. => Err(format!("it has {} tags with the pipeline's and the host's; AWS allows 50", self.0.len() + 1)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The tags that a service reports, without those that are not part of a spec.
+    pub(super) fn observed<'a>(tags: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>) -> Self {
+        let known = tags.filter_map(|(key, value)| Some((key?, value.unwrap_or_default())));
+        let ours = known.filter(|(key, _)| *key != INTENT && !key.starts_with("aws:"));
+        Self(ours.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Tags;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tags: pairs of key and value")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<Tags, A::Error> {
+                let mut tags = BTreeMap::new();
+                while let Some((key, value)) = pairs.next_element::<(String, String)>()? {
+                    if let Some(other) = tags.insert(key.clone(), value.clone())
+                        && other != value
+                    {
+                        let message = format!("the tag '{key}' is given twice, as '{other}' and '{value}'");
+                        return Err(serde::de::Error::custom(message));
+                    }
+                }
+                Ok(Tags(tags))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Tags, A::Error> {
+                let mut tags = BTreeMap::new();
+                while let Some((key, value)) = entries.next_entry()? {
+                    tags.insert(key, value);
+                }
+                Ok(Tags(tags))
+            }
+        }
+        deserializer.deserialize_any(Pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn pairs_and_maps_read_alike_and_a_key_has_one_value() {
+        let pairs: Tags = serde_json::from_value(json!([["b", "2"], ["a", "1"]])).expect("pairs");
+        let map: Tags = serde_json::from_value(json!({"a": "1", "b": "2"})).expect("a map");
+        assert_eq!((&pairs, serde_json::to_value(&pairs).expect("a map")), (&map, json!({"a": "1", "b": "2"})));
+        let error =
+            serde_json::from_value::<Tags>(json!([["a", "1"], ["a", "2"]])).expect_err("two values").to_string();
+        assert!(error.contains("given twice"), "{error}");
+    }
+
+    #[test]
+    fn the_plugins_tags_lie_over_the_pipelines_and_reserved_words_are_refused() {
+        let address = "network/ec2.vpc/main".parse().expect("an address");
+        let tags = BTreeMap::from([("team".to_owned(), "ml".to_owned()), ("env".to_owned(), "test".to_owned())]);
+        let context =
+            DeclareContext { address: &address, tags: &tags, region: "", base: Path::new(""), config: &Value::Null };
+        let mut own: Tags = serde_json::from_value(json!({"team": "platform"})).expect("tags");
+        own.complete(&context).expect("good tags");
+        assert_eq!(
+            serde_json::to_value(&own).expect("a map"),
+            json!({"Name": "main", "env": "test", "team": "platform"})
+        );
+        for key in ["aws:x", "llmhost:x", "AWS:x", "", &"k".repeat(129)] {
+            assert!(Tags(BTreeMap::from([(key.to_owned(), String::new())])).complete(&context).is_err(), "{key}");
+        }
+    }
+}
