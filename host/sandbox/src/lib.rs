@@ -1,1 +1,23 @@
-//! placeholder
+//! Runs plugins: WebAssembly components that can do nothing but what the host hands them.
+//!
+//! [`Loader`] finds a plugin (`source`), turns it into machine code once per content and machine
+//! (`cache`), refuses what it imports without a grant (`grants`), and gives out plugins that run
+//! in an instance of their own each time (`plugin`), inside limits (`limits`, `meter`) and with
+//! a WASI that has nothing behind it (`wasi`). `bindings` ties WIT to the engine's capabilities.
+
+mod bindings;
+mod cache;
+mod engine;
+mod failure;
+mod grants;
+mod limits;
+mod loader;
+mod meter;
+mod plugin;
+mod source;
+mod state;
+mod wasi;
+
+pub use engine::SandboxError;
+pub use loader::{EventSink, Loader, LoaderEvent, LoaderOptions};
+pub use source::Builtin;

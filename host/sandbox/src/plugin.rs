@@ -1,0 +1,166 @@
+//! A loaded plugin, and running it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use llmhost_engine::names::{ResourceAddress, StepName};
+use llmhost_engine::plugin::{Capabilities, Description, Failure, Limits, LogLevel, Plugin, PluginError};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::bindings::{Guest, GuestPre};
+use crate::engine::Sandbox;
+use crate::failure::explain;
+use crate::limits::{self, Hit, Limiter};
+use crate::meter::{Meter, Metered, WaitedTooLong};
+use crate::state::{Run, State};
+
+/// Compiled code, ready to be instantiated. Steps that use the same plugin share it.
+pub(crate) struct Loaded {
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) guest: GuestPre<State>,
+    /// What it imports, as grants.
+    pub(crate) wants: Vec<String>,
+    pub(crate) description: OnceCell<Arc<Description>>,
+}
+
+impl Loaded {
+    /// Asks the guest, once, what it is.
+    pub(crate) async fn describe(&self, step: &StepName, limits: &Limits) -> Result<Arc<Description>, String> {
+        let ask = || async {
+            let described = self
+                .enter(step, limits, Arc::new(Nothing), async |guest, store| guest.call_describe(store).await)
+                .await
+                .map_err(|error| error.to_string())?;
+            let config_schema: Value = serde_json::from_str(&described.config_schema)
+                .map_err(|error| format!("its config-schema is not JSON: {error}"))?;
+            if !matches!(config_schema, Value::Object(_) | Value::Bool(_)) {
+                return Err("its config-schema is JSON, but not a JSON Schema: that is an object".to_owned());
+            }
+            let outputs = described.outputs.into_iter().map(|output| (output.name, output.description)).collect();
+            Ok(Arc::new(Description { summary: described.summary, config_schema, outputs }))
+        };
+        self.description.get_or_try_init(ask).await.cloned()
+    }
+
+    /// Makes an instance, calls into it, and throws it away.
+    async fn enter<T>(
+        &self,
+        step: &StepName,
+        limits: &Limits,
+        host: Arc<dyn Capabilities>,
+        call: impl AsyncFnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, PluginError> {
+        let _room = self.sandbox.room.acquire().await.expect("nobody closes the semaphore");
+        let _ticks = self.sandbox.ticker.run();
+        let time = limits.time.unwrap_or(Duration::from_secs(limits::TIME_SECONDS));
+        let run = Run::new(host, step.clone(), Meter::new(time));
+        let mut store = self.store(&run, limits);
+        let call = async {
+            let guest = self.guest.instantiate_async(&mut store).await?;
+            call(&guest, &mut store).await
+        };
+        match Metered::new(&run.meter, call).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(explain(&error)),
+            Err(WaitedTooLong) => {
+                let Hit { limit, detail } = Hit::time(step, time, true);
+                Err(PluginError::LimitHit { limit, detail, backtrace: Vec::new() })
+            }
+        }
+    }
+
+    fn store(&self, run: &Arc<Run>, limits: &Limits) -> Store<State> {
+        let limiter = Limiter::new(run.step.clone(), limits.memory);
+        let mut store = Store::new(&self.sandbox.engine, State::new(run.clone(), limiter));
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(limits::CALL_BYTES);
+        store.set_max_component_handles(limits::HANDLES);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            let run = &context.data().run;
+            if run.meter.spent() >= run.meter.limit() {
+                return Err(Hit::time(&run.step, run.meter.limit(), false).into());
+            }
+            run.meter.give_way();
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store
+    }
+}
+
+/// A plugin as one step uses it: with the step's name and limits.
+pub(crate) struct StepPlugin {
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) description: Arc<Description>,
+    pub(crate) step: StepName,
+    pub(crate) limits: Limits,
+}
+
+#[async_trait]
+impl Plugin for StepPlugin {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    async fn run(&self, config: &Value, host: Arc<dyn Capabilities>) -> Result<Value, PluginError> {
+        let config = config.to_string();
+        let returned = self
+            .loaded
+            .enter(&self.step, &self.limits, host, async |guest, store| guest.call_run(store, &config).await)
+            .await?;
+        match returned {
+            Ok(text) => outputs(&text, &self.description),
+            Err(failure) => Err(PluginError::Returned(failure.into())),
+        }
+    }
+}
+
+/// Holds what the plugin returned against what it described.
+fn outputs(text: &str, description: &Description) -> Result<Value, PluginError> {
+    let bad = |what: String| Err(PluginError::BadOutput(what));
+    let outputs: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => return bad(format!("something that is not JSON ({error}): {}", limits::cut(text, 80))),
+    };
+    let Value::Object(map) = &outputs else {
+        return bad(format!("JSON that is not an object: {}", limits::cut(text, 80)));
+    };
+    if let Some((missing, _)) = description.outputs.iter().find(|(name, _)| !map.contains_key(name)) {
+        return bad(format!("no output '{missing}', which it describes"));
+    }
+    if let Some(extra) = map.keys().find(|key| description.outputs.iter().all(|(name, _)| name != *key)) {
+        return bad(format!("an output '{}' that it does not describe", limits::cut(extra, 80)));
+    }
+    Ok(outputs)
+}
+
+/// What a guest gets while it describes itself: no.
+struct Nothing;
+
+const NOT_NOW: &str = "no capability may be called from 'describe'";
+
+#[async_trait]
+impl Capabilities for Nothing {
+    fn declare(&self, _: &str, _: &str, _: Value, _: &[String]) -> Result<ResourceAddress, Failure> {
+        Err(Failure::Refused(NOT_NOW.to_owned()))
+    }
+
+    async fn output(&self, _: &ResourceAddress, _: &str) -> Result<Value, Failure> {
+        Err(Failure::Refused(NOT_NOW.to_owned()))
+    }
+
+    async fn fact(&self, _: &str) -> Result<String, Failure> {
+        Err(Failure::Refused(NOT_NOW.to_owned()))
+    }
+
+    fn region(&self) -> &str {
+        ""
+    }
+
+    fn log(&self, _: LogLevel, message: &str) {
+        tracing::debug!("while describing itself: {message}");
+    }
+}

@@ -1,0 +1,66 @@
+//! WASI is there, and nothing is behind it.
+
+use std::sync::Arc;
+
+use llmhost_engine::plugin::{Limits, LogLevel, PluginError};
+use serde_json::{Value, json};
+
+use crate::fake::{Notes, load, loader, run};
+use crate::support::guest;
+
+async fn found(deed: &str) -> Value {
+    let notes = Arc::new(Notes::default());
+    run("wasi", json!({"do": deed}), Limits::default(), &notes).await.expect("it runs")["found"].take()
+}
+
+#[tokio::test]
+async fn a_guest_finds_nothing_outside() {
+    for (deed, nothing) in [
+        ("environment", json!([[], [], null, 0])),
+        (
+            "network",
+            json!(["Err(ErrorCode::AccessDenied)", "Err(ErrorCode::AccessDenied)", "Err(ErrorCode::AccessDenied)"]),
+        ),
+        ("clocks", json!([1_735_689_600, 0, 0])),
+        ("stdin", json!({"Err": "closed"})),
+    ] {
+        assert_eq!(found(deed).await, nothing, "{deed}");
+    }
+}
+
+#[tokio::test]
+async fn random_numbers_are_the_same_in_every_run() {
+    let first = found("random").await;
+    assert_eq!(first, found("random").await);
+    assert!(first.as_array().unwrap().iter().all(|number| number != 0), "{first}");
+}
+
+#[tokio::test]
+async fn what_it_prints_goes_to_the_log_line_by_line() {
+    let notes = Arc::new(Notes::default());
+    run("wasi", json!({"do": "print"}), Limits::default(), &notes).await.expect("it runs");
+    let messages = notes.messages.lock().unwrap();
+    assert!(messages.iter().all(|(level, _)| *level == LogLevel::Debug));
+    let lines: Vec<_> = messages.iter().map(|(_, line)| line.as_str()).collect();
+    assert_eq!(lines, ["one", "two", "three!", "\u{fffd}", "last"]);
+}
+
+#[tokio::test]
+async fn printing_is_counted_like_any_message() {
+    let notes = Arc::new(Notes::default());
+    run("wasi", json!({"do": "print-much"}), Limits::default(), &notes).await.expect("it runs");
+    assert_eq!(notes.messages.lock().unwrap().len(), 1001);
+}
+
+#[tokio::test]
+async fn ending_itself_and_asking_for_a_terabyte_are_crashes() {
+    let notes = Arc::new(Notes::default());
+    let loader = loader();
+    let plugin = load(&loader, &guest("wasi"), &Limits::default()).await.expect("a plugin");
+    for (deed, part) in [("exit", "exit(1)"), ("much-random", "exceeds limit")] {
+        match plugin.run(&json!({"do": deed}), notes.clone()).await {
+            Err(PluginError::Trapped { reason, .. }) => assert!(reason.contains(part), "{deed}: {reason}"),
+            other => panic!("{deed}: {other:?}"),
+        }
+    }
+}
