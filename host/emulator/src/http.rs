@@ -1,0 +1,22 @@
+//! The little HTTP that is needed to ask the emulator whether it is there.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Whether moto answers at this address.
+pub(crate) fn is_moto(url: &str) -> bool {
+    get(url, "/moto-api/data.json").is_some_and(|answer| answer.starts_with("HTTP/1.") && answer.contains(" 200 "))
+}
+
+fn get(url: &str, path: &str) -> Option<String> {
+    let address: SocketAddr = url.strip_prefix("http://")?.parse().ok()?;
+    let patience = Duration::from_secs(5);
+    let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    stream.set_write_timeout(Some(patience)).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut head = vec![0; 256];
+    let read = stream.read(&mut head).ok()?;
+    Some(String::from_utf8_lossy(&head[..read]).into_owned())
+}

@@ -1,0 +1,42 @@
+"""Serves moto on a free port of this machine, and ends when standard input does.
+
+The port is the first and only line on standard output. A line `keep` on standard input makes the
+server outlive whoever started it.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+for name in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(name, lambda *_: os._exit(0))
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+server = make_server(
+    "127.0.0.1",
+    0,
+    DomainDispatcherApplication(create_backend_app),
+    threaded=True,
+    request_handler=MotoRequestHandler,
+)
+os.environ["MOTO_PORT"] = str(server.server_port)
+
+
+def watch():
+    for line in sys.stdin:
+        if line.strip() == "keep":
+            return
+    os._exit(0)
+
+
+threading.Thread(target=watch, daemon=True).start()
+print(server.server_port, flush=True)
+with open(os.devnull, "w") as nowhere:
+    os.dup2(nowhere.fileno(), 1)
+server.serve_forever()

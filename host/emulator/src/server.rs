@@ -1,0 +1,160 @@
+//! The server: started on a free port, ended with whoever started it, or kept on purpose.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::environment::{self, last_lines};
+use crate::{EmulatorError, http};
+
+const SERVE: &str = include_str!("serve.py");
+/// A machine that is busy with other things may need so long to import moto.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running emulator. It ends when this is dropped, and when the process that holds it dies.
+#[derive(Debug)]
+pub struct Emulator {
+    child: Option<Child>,
+    /// Open as long as the emulator shall live.
+    stdin: Option<ChildStdin>,
+    url: String,
+}
+
+impl Emulator {
+    /// Starts one; `tell` is told what takes long.
+    pub async fn start(tell: &(dyn Fn(&str) + Sync)) -> Result<Self, EmulatorError> {
+        let folder = environment::folder()?;
+        let python = environment::make(&folder, "python3".as_ref(), tell)?;
+        let started = tokio::task::spawn_blocking(move || launch(&python)).await;
+        started.unwrap_or_else(|_| Err(EmulatorError::Start { reason: "it was interrupted".to_owned() }))
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Lets it live on after this process.
+    pub fn keep(mut self) -> Kept {
+        if let Some(mut stdin) = self.stdin.take() {
+            // A server that is gone needs no telling.
+            let _ = stdin.write_all(b"keep\n");
+        }
+        let pid = self.child.take().map_or(0, |child| child.id());
+        Kept { pid, url: self.url.clone() }
+    }
+
+    /// Stops it, and waits until it is gone.
+    pub fn stop(mut self) -> Result<(), EmulatorError> {
+        self.end();
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        drop(self.stdin.take());
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn launch(python: &Path) -> Result<Emulator, EmulatorError> {
+    let failed = |reason: String| EmulatorError::Start { reason };
+    let mut log = tempfile::tempfile().map_err(|error| failed(error.to_string()))?;
+    let stderr = log.try_clone().map_err(|error| failed(error.to_string()))?;
+    let mut command = Command::new(python);
+    command.args(["-c", SERVE]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
+    // A group of its own: Ctrl-C in the terminal is for llmhost, which ends the emulator last.
+    command.process_group(0).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
+    let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let mut emulator = Emulator { child: Some(child), stdin, url: String::new() };
+    let (send, port) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = stdout.map(|stdout| BufReader::new(stdout).read_line(&mut line));
+        // Whoever gave up waiting does not want to know.
+        let _ = send.send(read.is_some().then_some(line));
+    });
+    let line = port.recv_timeout(PATIENCE).ok().flatten().unwrap_or_default();
+    let port: u16 = line.trim().parse().map_err(|_| failed(tail(&mut log)))?;
+    emulator.url = format!("http://127.0.0.1:{port}");
+    let began = Instant::now();
+    while !http::is_moto(&emulator.url) {
+        if began.elapsed() > PATIENCE {
+            return Err(failed(format!("{} does not answer; {}", emulator.url, tail(&mut log))));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(emulator)
+}
+
+fn tail(log: &mut File) -> String {
+    let mut text = String::new();
+    match log.rewind().and_then(|()| log.read_to_string(&mut text)) {
+        Ok(_) if !text.trim().is_empty() => last_lines(&text),
+        _ => "it said nothing".to_owned(),
+    }
+}
+
+/// An emulator that outlives the process that started it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pid: u32,
+    url: String,
+}
+
+impl Kept {
+    /// Reads what [`save`](Self::save) wrote; nothing where there is none.
+    pub fn load(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
+    /// Remembers it in a file.
+    pub fn save(&self, path: &Path) -> Result<(), EmulatorError> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).map_err(|error| EmulatorError::io(folder, &error))?;
+        let text = serde_json::to_vec_pretty(self).expect("plain data");
+        std::fs::write(path, text).map_err(|error| EmulatorError::io(path, &error))
+    }
+
+    /// Whether it still answers.
+    pub fn is_alive(&self) -> bool {
+        http::is_moto(&self.url)
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Stops it, and waits until it is gone.
+    pub fn stop(self) -> Result<(), EmulatorError> {
+        // A process that does not answer as moto may be anybody's by now.
+        let Some(pid) = i32::try_from(self.pid).ok().filter(|&pid| pid > 1 && self.is_alive()) else { return Ok(()) };
+        // SAFETY: `kill` takes plain numbers and touches no memory of this process.
+        unsafe { libc::kill(pid, libc::SIGTERM) };
+        let began = Instant::now();
+        while self.is_alive() {
+            if began.elapsed() > Duration::from_secs(10) {
+                let reason = format!("process {pid} at {} does not end; end it by hand", self.url);
+                return Err(EmulatorError::Start { reason });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! A proxy for tests: stands between a client and the emulator, writes down every request, and
+//! spoils some on purpose.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A request as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// `Action` of the services that put it into a form (EC2, STS); empty for the others.
+    pub action: String,
+}
+
+impl Request {
+    /// Whether it changes something at the server.
+    pub fn is_mutating(&self) -> bool {
+        let reads = ["Describe", "Get", "List"];
+        match self.action.as_str() {
+            "" => !matches!(self.method.as_str(), "GET" | "HEAD"),
+            action => !reads.iter().any(|read| action.starts_with(read)),
+        }
+    }
+}
+
+/// What happens to a spoilt request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Answered with this status; the server never sees it.
+    Status(u16),
+    /// Answered with "too many requests"; the server never sees it.
+    Throttle,
+    /// Never answered; the server never sees it.
+    HangBefore,
+    /// Never answered, though the server did as asked.
+    HangAfter,
+    /// The connection is cut before the server sees it.
+    Reset,
+}
+
+struct Rule {
+    matches: Box<dyn Fn(&Request) -> bool + Send>,
+    times: usize,
+    fault: Fault,
+}
+
+#[derive(Default)]
+struct Shared {
+    requests: Vec<Request>,
+    rules: Vec<Rule>,
+}
+
+/// The proxy. Ends with the runtime it was started on.
+pub struct RecordingProxy {
+    url: String,
+    shared: Arc<Mutex<Shared>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for RecordingProxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl RecordingProxy {
+    /// Starts one on a free port, in front of `target`.
+    pub async fn start(target: &str) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let target = target.trim_start_matches("http://").to_owned();
+        let shared: Arc<Mutex<Shared>> = Arc::default();
+        let seen = Arc::clone(&shared);
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (target, seen) = (target.clone(), Arc::clone(&seen));
+                // A connection that breaks is the client's to notice.
+                tokio::spawn(async move { serve(client, &target, &seen).await });
+            }
+        });
+        Ok(Self { url, shared, task })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Every request so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.lock().requests.clone()
+    }
+
+    /// How many of them change something.
+    pub fn mutating(&self) -> usize {
+        self.lock().requests.iter().filter(|request| request.is_mutating()).count()
+    }
+
+    /// Forgets the requests so far.
+    pub fn forget(&self) {
+        self.lock().requests.clear();
+    }
+
+    /// Spoils the next `times` requests that match.
+    pub fn inject(&self, matches: impl Fn(&Request) -> bool + Send + 'static, times: usize, fault: Fault) {
+        self.lock().rules.push(Rule { matches: Box::new(matches), times, fault });
+    }
+
+    /// Spoils nothing any more.
+    pub fn clear(&self) {
+        self.lock().rules.clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn serve(mut client: TcpStream, target: &str, shared: &Mutex<Shared>) -> std::io::Result<()> {
+    let Some((head, body)) = read(&mut client).await? else { return Ok(()) };
+    let request = parse(&head, &body);
+    let fault = {
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let rule = shared.rules.iter_mut().find(|rule| rule.times > 0 && (rule.matches)(&request));
+        let fault = rule.map(|rule| {
+            rule.times -= 1;
+            rule.fault
+        });
+        shared.requests.push(request);
+        fault
+    };
+    let answer = match fault {
+        Some(Fault::Reset) => return Ok(()),
+        Some(Fault::HangBefore) => return hang(client).await,
+        Some(Fault::Status(status)) => spoilt(status, "InternalError", "the proxy says so"),
+        Some(Fault::Throttle) => spoilt(503, "RequestLimitExceeded", "Request limit exceeded."),
+        Some(Fault::HangAfter) | None => forward(target, &head, &body).await?,
+    };
+    if fault == Some(Fault::HangAfter) {
+        return hang(client).await;
+    }
+    client.write_all(&answer).await?;
+    client.shutdown().await
+}
+
+async fn hang(_client: TcpStream) -> std::io::Result<()> {
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    Ok(())
+}
+
+fn spoilt(status: u16, code: &str, message: &str) -> Vec<u8> {
+    let body = format!(
+        "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
+         <RequestID>from-the-proxy</RequestID></Response>"
+    );
+    let length = body.len();
+    format!("HTTP/1.1 {status} Spoilt\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// Head and body of a request; nothing where the client has nothing more to say.
+async fn read(client: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if client.read_buf(&mut bytes).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    if header(&head, "expect").is_some() {
+        client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+    }
+    let mut body = bytes.split_off(end);
+    let length: usize = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    while body.len() < length && client.read_buf(&mut body).await? > 0 {}
+    Ok(Some((head, body)))
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(':'));
+    lines.find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+}
+
+fn parse(head: &str, body: &[u8]) -> Request {
+    let mut words = head.lines().next().unwrap_or_default().split(' ');
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let form = header(head, "content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let body = if form { String::from_utf8_lossy(body) } else { "".into() };
+    let action = body.split('&').find_map(|field| field.strip_prefix("Action=")).unwrap_or_default();
+    Request { method: method.to_owned(), path: path.to_owned(), action: action.to_owned() }
+}
+
+/// Asks the server and gives its whole answer. One request a connection keeps this simple.
+async fn forward(target: &str, head: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut server = TcpStream::connect(target).await?;
+    let (first, rest) = head.split_once("\r\n").unwrap_or((head, ""));
+    let unwanted = ["connection", "expect"];
+    let kept = rest.lines().filter(|line| {
+        let key = line.split(':').next().unwrap_or_default().trim().to_lowercase();
+        !line.is_empty() && !unwanted.contains(&key.as_str())
+    });
+    let kept: String = kept.map(|line| format!("{line}\r\n")).collect();
+    server.write_all(format!("{first}\r\n{kept}Connection: close\r\n\r\n").as_bytes()).await?;
+    server.write_all(body).await?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer).await?;
+    Ok(answer)
+}
