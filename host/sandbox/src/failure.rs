@@ -16,7 +16,7 @@ pub(crate) fn explain(error: &wasmtime::Error) -> PluginError {
     if let Some(Hit { limit, detail }) = hit {
         return PluginError::LimitHit { limit, detail, backtrace };
     }
-    PluginError::Trapped { reason: reason(error), backtrace }
+    PluginError::Trapped { reason: reason(error, &backtrace), backtrace }
 }
 
 /// Limits that wasmtime itself keeps.
@@ -28,7 +28,7 @@ fn limit_of(error: &wasmtime::Error) -> Option<Hit> {
     error.root_cause().to_string().contains("fuel allocated for hostcalls").then(Hit::call_bytes)
 }
 
-fn reason(error: &wasmtime::Error) -> String {
+fn reason(error: &wasmtime::Error, backtrace: &[String]) -> String {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return format!("it ended itself with exit({})", exit.0);
     }
@@ -36,10 +36,19 @@ fn reason(error: &wasmtime::Error) -> String {
         Some(Trap::UnreachableCodeReached) => {
             "it came upon an 'unreachable' instruction: a panic, an abort or a failed assertion".to_owned()
         }
+        // Compilers keep a second stack in memory; running over its end looks like this.
+        Some(Trap::MemoryOutOfBounds) if is_recursion(backtrace) => {
+            "its own stack ran over, in a recursion that does not end".to_owned()
+        }
         Some(Trap::MemoryOutOfBounds) => "it used memory outside of its own".to_owned(),
         Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => error.root_cause().to_string(),
     }
+}
+
+/// Whether one function called itself in all the frames that there are, and there are many.
+fn is_recursion(backtrace: &[String]) -> bool {
+    backtrace.len() >= 8 && backtrace.iter().all(|frame| *frame == backtrace[0])
 }
 
 fn frames(backtrace: &WasmBacktrace) -> Vec<String> {

@@ -43,7 +43,7 @@ pub(crate) fn nothing(run: &Arc<Run>) -> WasiCtx {
         .monotonic_clock(Still)
         .secure_random(StdRng::seed_from_u64(SECURE_SEED))
         .insecure_random(StdRng::seed_from_u64(INSECURE_SEED))
-        .insecure_random_seed(u128::from(INSECURE_SEED))
+        .insecure_random_seed(u128::from(SECURE_SEED) << 64 | u128::from(INSECURE_SEED))
         .max_random_size(RANDOM_BYTES)
         .build()
 }

@@ -44,7 +44,7 @@ async fn each_limit_is_hit_by_name_with_the_guests_backtrace() {
             &["50ms", "'time' in [steps.custom.limits]"],
             "hostile::spin",
         ),
-        (json!({"do": "recurse", "count": 1 << 40}), Limits::default(), "stack", &["1024 KiB"], "hostile::recurse"),
+        (json!({"do": "recurse", "count": 1u64 << 40}), Limits::default(), "stack", &["1024 KiB"], "hostile::recurse"),
         (json!({"do": "huge-name", "count": 9 << 20}), Limits::default(), "message size", &["8 MiB"], "run"),
         (json!({"do": "declare", "count": 10_001}), Limits::default(), "declarations", &["10001"], "run"),
         (json!({"do": "declare-large", "count": 20}), Limits::default(), "declarations", &["64 MiB"], "hostile"),

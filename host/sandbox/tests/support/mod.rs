@@ -1,27 +1,60 @@
-//! Components for the tests and benchmarks, built once for each test binary.
+//! Components for the tests and benchmarks, built when their sources are newer.
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::SystemTime;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const NAMES: &[&str] = &["hostile", "quick", "big", "wasi"];
 
 static GUESTS: LazyLock<PathBuf> = LazyLock::new(build);
 
 /// A guest of `tests/guests`, as a component.
 pub(crate) fn guest(name: &str) -> PathBuf {
-    let path = GUESTS.join(format!("{name}.component.wasm"));
-    assert!(path.is_file(), "no guest {name}");
-    path
+    assert!(NAMES.contains(&name), "no guest {name}");
+    component(&GUESTS, name)
 }
 
-/// Builds all guests, with the rustup target where it is installed, else with the distribution's
-/// cargo and the sources of the standard library that it brings.
+/// Builds all guests where something changed. Each test may be a process of its own: the first
+/// one builds, the others wait for it.
 fn build() -> PathBuf {
-    const TARGET: &str = "wasm32-unknown-unknown";
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests");
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    let built = target.join(TARGET).join("release");
+    fs::create_dir_all(&built).expect("the target folder can be written");
+    let lock = File::create(target.join("build.lock")).expect("the target folder can be written");
+    lock.lock().expect("a lock");
+
+    let oldest = NAMES.iter().map(|name| changed(&component(&built, name))).min().flatten();
+    if oldest.is_none() || oldest < newest(&sources).max(newest(&wit)) {
+        compile(&sources, &target);
+        NAMES.iter().for_each(|name| wrap(&built, name));
+    }
+    built
+}
+
+fn component(built: &Path, name: &str) -> PathBuf {
+    built.join(format!("{name}.component.wasm"))
+}
+
+fn changed(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// When the last of the files in a folder was changed.
+fn newest(folder: &Path) -> Option<SystemTime> {
+    let entries = fs::read_dir(folder).expect("a folder of sources").map(|entry| entry.expect("an entry").path());
+    entries.map(|path| if path.is_dir() { newest(&path) } else { changed(&path) }).max().flatten()
+}
+
+/// With the rustup target where it is installed, else with the distribution's cargo and the
+/// sources of the standard library that it brings.
+fn compile(sources: &Path, target: &Path) {
     let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]));
     let rustlib = Path::new(sysroot.trim()).join("lib/rustlib");
-
     let mut cargo;
     if rustlib.join(TARGET).is_dir() {
         cargo = Command::new("cargo");
@@ -43,26 +76,22 @@ fn build() -> PathBuf {
         cargo.env_remove(variable);
     }
     let done = cargo
-        .args(["--release", "--quiet", "--target", TARGET, "--target-dir"])
-        .arg(&target)
-        .current_dir(&sources)
+        .args(["--release", "--quiet", "--locked", "--target", TARGET, "--target-dir"])
+        .arg(target)
+        .current_dir(sources)
         .status()
-        .expect("cargo starts");
+        .expect("cargo starts; without the rustup target, cargo-web and rust-web-src are needed");
     assert!(done.success(), "the guests do not build");
+}
 
-    let built = target.join(TARGET).join("release");
-    for name in ["hostile", "quick", "big", "wasi"] {
-        let module = std::fs::read(built.join(format!("{name}.wasm"))).expect("just built");
-        let component = wit_component::ComponentEncoder::default()
-            .module(&module)
-            .and_then(|encoder| encoder.validate(true).encode())
-            .expect("a module with its WIT inside");
-        // Beside its place and renamed: other test binaries may read it at this moment.
-        let beside = built.join(format!("{name}.{}.new", std::process::id()));
-        std::fs::write(&beside, component).expect("the target folder can be written");
-        std::fs::rename(&beside, built.join(format!("{name}.component.wasm"))).expect("same folder");
-    }
-    built
+/// Makes a component of a module that wit-bindgen put its WIT into.
+fn wrap(built: &Path, name: &str) {
+    let module = fs::read(built.join(format!("{name}.wasm"))).expect("just built");
+    let bytes = wit_component::ComponentEncoder::default()
+        .module(&module)
+        .and_then(|encoder| encoder.validate(true).encode())
+        .expect("a module with its WIT inside");
+    fs::write(component(built, name), bytes).expect("the target folder can be written");
 }
 
 fn output(command: &mut Command) -> String {

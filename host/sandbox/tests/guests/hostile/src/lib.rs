@@ -42,7 +42,8 @@ impl Guest for Hostile {
             "eat-memory" => eat_memory(),
             "huge-string" => return Ok("x".repeat(count as usize)),
             "huge-name" => drop(vpc(&"x".repeat(count as usize))?),
-            "recurse" => drop(recurse(count)),
+            "recurse" => return Ok(serde_json::json!({"done": recurse(count)}).to_string()),
+            "recurse-in-memory" => return Ok(serde_json::json!({"done": recurse_in_memory(count)}).to_string()),
             "log" => (0..count).for_each(|n| log::write(log::Level::Info, &format!("message {n}"))),
             "log-long" => log::write(log::Level::Warn, &"é".repeat(count as usize)),
             "declare" => {
@@ -116,10 +117,17 @@ fn eat_memory() {
     }
 }
 
+/// Keeps nothing in memory, so it is the machine's stack that it fills.
 #[inline(never)]
 fn recurse(depth: u64) -> u64 {
+    if depth == 0 { 1 } else { recurse(depth - 1).rotate_left(3) ^ depth }
+}
+
+/// Keeps an array in each call: that lies on the stack that the compiler keeps in memory.
+#[inline(never)]
+fn recurse_in_memory(depth: u64) -> u64 {
     let here = std::hint::black_box([depth; 16]);
-    if depth == 0 { here[3] } else { recurse(depth - 1) + here[5] }
+    if depth == 0 { here[3] } else { recurse_in_memory(depth - 1) + here[5] }
 }
 
 export!(Hostile);

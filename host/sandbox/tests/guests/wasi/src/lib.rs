@@ -33,8 +33,8 @@ impl Guest for Wasi {
                 preopens::get_directories().len(),
             ]),
             "network" => json!([
-                format!("{:?}", tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4).map(drop)),
-                format!("{:?}", udp_create_socket::create_udp_socket(IpAddressFamily::Ipv6).map(drop)),
+                tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4).map_or_else(|error| error.name(), |_| "a socket"),
+                udp_create_socket::create_udp_socket(IpAddressFamily::Ipv6).map_or_else(|error| error.name(), |_| "a socket"),
                 resolve("localhost"),
             ]),
             "clocks" => json!([wall_clock::now().seconds, wall_clock::now().nanoseconds, monotonic_clock::now()]),
@@ -43,7 +43,7 @@ impl Guest for Wasi {
                 json!([random::get_random_u64(), random::get_random_bytes(8), insecure::get_insecure_random_u64(), low, high])
             }
             "much-random" => json!(random::get_random_bytes(1 << 40).len()),
-            "stdin" => json!(stdin::get_stdin().blocking_read(16).map_err(|_| "closed")),
+            "stdin" => json!(stdin::get_stdin().blocking_read(16).map_or("at its end", |_| "bytes")),
             "print" => {
                 let write = |text: &str| stdout::get_stdout().blocking_write_and_flush(text.as_bytes()).is_ok();
                 json!([
@@ -70,15 +70,13 @@ impl Guest for Wasi {
     }
 }
 
-fn resolve(name: &str) -> String {
+fn resolve(name: &str) -> &'static str {
     let network = instance_network::instance_network();
-    match ip_name_lookup::resolve_addresses(&network, name) {
-        Ok(addresses) => {
-            addresses.subscribe().block();
-            format!("{:?}", addresses.resolve_next_address())
-        }
-        Err(error) => format!("Err({error:?})"),
-    }
+    let found = ip_name_lookup::resolve_addresses(&network, name).and_then(|addresses| {
+        addresses.subscribe().block();
+        addresses.resolve_next_address()
+    });
+    found.map_or_else(|error| error.name(), |_| "an address")
 }
 
 export!(Wasi);
