@@ -1,0 +1,153 @@
+//! Write an llmhost plugin in Rust.
+//!
+//! A plugin declares resources and reads their outputs; the host makes them real. It runs twice,
+//! once to plan and once to apply, and must declare the same both times.
+//!
+//! ```no_run
+//! use llmhost_plugin::{Failure, Outputs, Plugin, outputs, s3};
+//!
+//! /// What stands in the step's `with` table.
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! #[serde(deny_unknown_fields)]
+//! struct Config {
+//!     /// Name of the bucket.
+//!     bucket: String,
+//! }
+//!
+//! struct Logs;
+//!
+//! impl Plugin for Logs {
+//!     type Config = Config;
+//!     const SUMMARY: &'static str = "A bucket for logs.";
+//!     const OUTPUTS: &'static [(&'static str, &'static str)] = &[("arn", "ARN of the bucket")];
+//!
+//!     fn run(config: Config) -> Result<Outputs, Failure> {
+//!         let spec = s3::BucketSpec {
+//!             bucket: config.bucket,
+//!             block_public_access: true,
+//!             encryption: s3::Encryption::S3Managed,
+//!             versioning: false,
+//!             lifecycle: vec![],
+//!             force_destroy: false,
+//!             tags: vec![],
+//!         };
+//!         let bucket = s3::Bucket::declare("logs", &spec, &Default::default())?;
+//!         Ok(outputs! { "arn": bucket.arn()? })
+//!     }
+//! }
+//!
+//! llmhost_plugin::export!(Logs);
+//! # fn main() {}
+//! ```
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+/// The bindings to the host's interfaces.
+#[doc(hidden)]
+#[allow(missing_docs, reason = "generated; the WIT files document it")]
+pub mod bindings {
+    wit_bindgen::generate!({
+        inline: "
+            package llmhost:guest;
+            world guest {
+                include llmhost:plugin/step@0.1.0;
+                import llmhost:aws/ec2@0.1.0;
+                import llmhost:aws/s3@0.1.0;
+                import llmhost:aws/sts@0.1.0;
+            }
+        ",
+        path: ["../../wit/plugin/0.1.0", "../../wit/aws/0.1.0"],
+        world: "llmhost:guest/guest",
+        pub_export_macro: true,
+        default_bindings_module: "llmhost_plugin::bindings",
+        additional_derives: [Clone],
+        generate_all,
+    });
+}
+
+pub use bindings::llmhost::aws::{ec2, s3, sts};
+pub use bindings::llmhost::plugin::log;
+pub use bindings::llmhost::plugin::types::{Failure, Options};
+#[doc(hidden)]
+pub use serde_json;
+
+/// A step's outputs by name; [`outputs!`] makes them.
+pub type Outputs = serde_json::Map<String, serde_json::Value>;
+
+/// A plugin.
+pub trait Plugin {
+    /// The step's `with` table. Its doc comments become the descriptions that users see; put
+    /// `#[serde(deny_unknown_fields)]` on it, so that a misspelt option is an error.
+    type Config: DeserializeOwned + JsonSchema;
+    /// One sentence: what the step makes.
+    const SUMMARY: &'static str;
+    /// Name and description of every output.
+    const OUTPUTS: &'static [(&'static str, &'static str)];
+
+    /// Declares the step's resources and returns its outputs.
+    fn run(config: Self::Config) -> Result<Outputs, Failure>;
+}
+
+/// Makes a step's outputs: `outputs! { "vpc_id": vpc.id()?, … }`.
+#[macro_export]
+macro_rules! outputs {
+    ($($name:literal: $value:expr),* $(,)?) => {{
+        let mut outputs = $crate::Outputs::new();
+        $(outputs.insert($name.to_owned(), $crate::serde_json::json!($value));)*
+        outputs
+    }};
+}
+
+/// A failure for a wrong option.
+pub fn invalid(message: impl Into<String>) -> Failure {
+    Failure::Invalid(message.into())
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { after: Vec::new() }
+    }
+}
+
+/// Makes a type that is a [`Plugin`] the component's plugin.
+#[macro_export]
+macro_rules! export {
+    ($plugin:ty) => {
+        const _: () = {
+            struct Component;
+
+            impl $crate::bindings::Guest for Component {
+                fn describe() -> $crate::bindings::Description {
+                    $crate::describe::<$plugin>()
+                }
+
+                fn run(config: String) -> Result<String, $crate::Failure> {
+                    $crate::run::<$plugin>(&config)
+                }
+            }
+
+    $crate::bindings::export!(Component with_types_in $crate::bindings);
+        };
+    };
+}
+
+#[doc(hidden)]
+pub fn describe<P: Plugin>() -> bindings::Description {
+    let schema = schemars::schema_for!(P::Config);
+    let output = |(name, description): &(&str, &str)| bindings::OutputDoc {
+        name: (*name).to_owned(),
+        description: (*description).to_owned(),
+    };
+    bindings::Description {
+        summary: P::SUMMARY.to_owned(),
+        config_schema: schema.as_value().to_string(),
+        outputs: P::OUTPUTS.iter().map(output).collect(),
+    }
+}
+
+#[doc(hidden)]
+pub fn run<P: Plugin>(config: &str) -> Result<String, Failure> {
+    let config = serde_json::from_str(config).map_err(|error| invalid(format!("the configuration: {error}")))?;
+    P::run(config).map(|outputs| serde_json::Value::Object(outputs).to_string())
+}
