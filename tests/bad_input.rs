@@ -22,7 +22,11 @@ fn a_wrong_file_is_said_with_its_place() {
         ("an unknown step", vpc("cidr = \"${netwrk.cidr}\"").into(), &["netwrk"]),
         ("an unknown variable", vpc("cidr = \"${vars.cdir}\"").into(), &["cdir"]),
         ("an unset environment variable", vpc("cidr = \"${env.NOT_SET_ANYWHERE}\"").into(), &["NOT_SET_ANYWHERE"]),
-        ("an unknown output", format!("{}\n[steps.b]\nuses = \"s3\"\nwith = {{ bucket = \"${{network.vcp_id}}\" }}\n", vpc("")).into(), &["vcp_id", "vpc_id"]),
+        (
+            "an unknown output",
+            format!("{}\n[steps.b]\nuses = \"s3\"\nwith = {{ bucket = \"${{network.vcp_id}}\" }}\n", vpc("")).into(),
+            &["vcp_id", "vpc_id"],
+        ),
         ("two steps of one name", format!("{}{}", vpc(""), vpc("").replace(HEAD, "")).into(), &["network"]),
         ("a misspelt option", vpc("nta = \"none\"").into(), &["nta", "nat"]),
         ("an option of a wrong type", vpc("azs = \"two\"").into(), &["azs"]),
@@ -31,18 +35,36 @@ fn a_wrong_file_is_said_with_its_place() {
         ("a missing option", s3("").into(), &["bucket"]),
         ("a CIDR that is none", vpc("cidr = \"10.0.0.0/160\"").into(), &["10.0.0.0/160"]),
         ("a CIDR with host bits", vpc("cidr = \"10.0.0.5/16\"").into(), &["10.0.0.0/16"]),
-        ("overlapping subnets", vpc("public_subnets = [\"10.0.1.0/24\", \"10.0.1.128/25\"]").into(), &["overlap", "10.0.1.128/25"]),
-        ("a subnet outside its VPC", vpc("public_subnets = [\"10.0.1.0/24\", \"10.9.3.0/24\"]").into(), &["10.9.3.0/24", "10.0.0.0/16"]),
+        (
+            "overlapping subnets",
+            vpc("public_subnets = [\"10.0.1.0/24\", \"10.0.1.128/25\"]").into(),
+            &["overlap", "10.0.1.128/25"],
+        ),
+        (
+            "a subnet outside its VPC",
+            vpc("public_subnets = [\"10.0.1.0/24\", \"10.9.3.0/24\"]").into(),
+            &["10.9.3.0/24", "10.0.0.0/16"],
+        ),
         ("a bucket name with capitals", s3("bucket = \"My-Models\"").into(), &["My-Models", "lower-case"]),
         ("a bucket name like an address", s3("bucket = \"10.0.0.1\"").into(), &["10.0.0.1"]),
-        ("a folder that is not there", s3("bucket = \"models\", upload = [{ source = \"nowhere\", prefix = \"m\" }]").into(), &["nowhere"]),
+        (
+            "a folder that is not there",
+            s3("bucket = \"models\", upload = [{ source = \"nowhere\", prefix = \"m\" }]").into(),
+            &["nowhere"],
+        ),
         ("a plugin file that is not there", vpc("").replace("\"vpc\"", "\"./none.wasm\"").into(), &["none.wasm"]),
-        ("a grant that there is not", vpc("").replace("uses = \"vpc\"", "uses = \"vpc\"\nallow = [\"ec3\"]").into(), &["ec3"]),
+        (
+            "a grant that there is not",
+            vpc("").replace("uses = \"vpc\"", "uses = \"vpc\"\nallow = [\"ec3\"]").into(),
+            &["ec3"],
+        ),
     ];
     for (what, text, words) in cases {
         let scene = Scene::new();
         scene.write("pipeline.toml", text);
-        for command in [&["run", "pipeline.toml", "--dry-run"][..], &["validate", "pipeline.toml"], &["graph", "pipeline.toml"]] {
+        for command in
+            [&["run", "pipeline.toml", "--dry-run"][..], &["validate", "pipeline.toml"], &["graph", "pipeline.toml"]]
+        {
             let ran = scene.llmhost(command);
             assert!(ran.status == 2 || ran.status == 1, "{what}: {ran:?}");
             ran.says(words);

@@ -29,13 +29,19 @@ async fn an_independent_client_finds_the_network_as_stated() {
     scene.at(emulator.url(), &["run", FILE]).status(0);
     let world = look(emulator.url());
     let vpc = vpc(&world);
-    assert_eq!((&vpc["cidr"], &vpc["dns_support"], &vpc["dns_hostnames"]), (&json!("10.0.0.0/16"), &json!(true), &json!(true)));
+    assert_eq!(
+        (&vpc["cidr"], &vpc["dns_support"], &vpc["dns_hostnames"]),
+        (&json!("10.0.0.0/16"), &json!(true), &json!(true))
+    );
     assert_eq!(vpc["tags"]["Name"], "llm-vpc");
     assert_eq!(vpc["tags"]["team"], "ml");
     let id = vpc["id"].as_str().expect("an id");
 
     let subnets = of(&world, "subnets", id);
-    let seen: BTreeSet<_> = subnets.iter().map(|s| (s["cidr"].as_str().unwrap(), s["public"].as_bool().unwrap(), s["zone"].as_str().unwrap())).collect();
+    let seen: BTreeSet<_> = subnets
+        .iter()
+        .map(|s| (s["cidr"].as_str().unwrap(), s["public"].as_bool().unwrap(), s["zone"].as_str().unwrap()))
+        .collect();
     let expected = [
         ("10.0.1.0/24", true, "us-east-1a"),
         ("10.0.2.0/24", false, "us-east-1a"),
@@ -48,7 +54,8 @@ async fn an_independent_client_finds_the_network_as_stated() {
         assert_eq!(subnet["tags"][role], "1", "{subnet}");
         assert_eq!(subnet["tags"]["kubernetes.io/cluster/llm-cluster"], "shared", "{subnet}");
     }
-    let cidr_of: BTreeMap<_, _> = subnets.iter().map(|s| (s["id"].as_str().unwrap(), s["cidr"].as_str().unwrap())).collect();
+    let cidr_of: BTreeMap<_, _> =
+        subnets.iter().map(|s| (s["id"].as_str().unwrap(), s["cidr"].as_str().unwrap())).collect();
 
     let gateways = world["network"]["internet_gateways"].as_array().unwrap();
     let gateway = gateways.iter().find(|g| g["vpcs"] == json!([id])).expect("an internet gateway on the VPC");
@@ -120,7 +127,8 @@ async fn a_changed_cidr_replaces_its_subnet_and_what_hangs_on_it_and_a_changed_t
         .filter(|(_, resource)| resource["action"]["do"] != "keep")
         .map(|(address, resource)| (address.as_str(), resource["action"]["do"].as_str().unwrap()))
         .collect();
-    let expected = [("network/ec2.route-table-association/private-b", "replace"), ("network/ec2.subnet/private-b", "replace")];
+    let expected =
+        [("network/ec2.route-table-association/private-b", "replace"), ("network/ec2.subnet/private-b", "replace")];
     assert_eq!(changed, expected.into_iter().collect());
 
     scene.at(emulator.url(), &["run", FILE]).status(1).says(&["2 to replace", "--yes"]);
@@ -131,7 +139,11 @@ async fn a_changed_cidr_replaces_its_subnet_and_what_hangs_on_it_and_a_changed_t
     assert_eq!(of(&world, "subnets", id).len(), 4);
 
     scene.edit(FILE, r#"team = "ml""#, r#"team = "platform""#);
-    scene.llmhost(&["run", FILE, "--dry-run"]).status(0).says(&["0 to create", "0 to replace", r#""ml" -> "platform""#]);
+    scene.llmhost(&["run", FILE, "--dry-run"]).status(0).says(&[
+        "0 to create",
+        "0 to replace",
+        r#""ml" -> "platform""#,
+    ]);
     scene.at(emulator.url(), &["run", FILE]).status(0);
     assert_eq!(vpc(&look(emulator.url()))["tags"]["team"], "platform");
 }
@@ -152,7 +164,8 @@ async fn a_dry_run_asks_nobody_and_writes_nothing() {
 async fn an_emulator_is_kept_used_again_and_stopped() {
     let scene = Scene::with_examples();
     scene.llmhost(&["run", FILE, "--emulate-keep"]).status(0).says(&["The emulator stays"]);
-    let kept = std::fs::read_to_string(scene.path(".llmhost/network-and-storage/emulator/emulator.json")).expect("kept");
+    let kept =
+        std::fs::read_to_string(scene.path(".llmhost/network-and-storage/emulator/emulator.json")).expect("kept");
     let kept: Value = serde_json::from_str(&kept).expect("JSON");
     let url = kept["url"].as_str().expect("an address").to_owned();
     assert_eq!(look(&url)["storage"][0]["name"], "llmhost-demo-models");
@@ -171,7 +184,11 @@ async fn credentials_are_nowhere_but_in_the_requests() {
     let mut folders = vec![scene.folder.path().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-            if entry.path().is_dir() { folders.push(entry.path()) } else { texts.push(String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned()) }
+            if entry.path().is_dir() {
+                folders.push(entry.path())
+            } else {
+                texts.push(String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned())
+            }
         }
     }
     assert!(texts.len() > 6, "the state and the graph are among them");

@@ -79,7 +79,10 @@ impl Scene {
                 command.env_remove(name);
             }
         }
-        command.env("HOME_WITHOUT_AWS", "1").env("AWS_CONFIG_FILE", "/nonexistent").env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent");
+        command
+            .env("HOME_WITHOUT_AWS", "1")
+            .env("AWS_CONFIG_FILE", "/nonexistent")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent");
         command
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::run::{Engine, Events};
 use llmhost_resources::{Aws, AwsSettings};
-use llmhost_sandbox::{Builtin, Loader, LoaderOptions};
+use llmhost_sandbox::{Builtin, EventSink, Loader, LoaderEvent, LoaderOptions};
 
 use crate::args::File;
 use crate::failure::Failure;
@@ -72,16 +72,22 @@ pub(crate) async fn engine(
 
 /// The plugin loader, with the built-in plugins.
 pub(crate) fn loader(console: &Console) -> Result<Loader, Failure> {
-    let builtins = llmhost_builtin::ALL;
-    let builtins = builtins.iter().map(|b| Builtin { name: b.name, wasm: b.wasm, sha256: b.sha256 }).collect();
+    let builtins = llmhost_builtin::ALL.iter();
+    let builtins = builtins.map(|b| Builtin { name: b.name, wasm: b.wasm, sha256: b.sha256 }).collect();
     let console = console.clone();
-    let on_compile = move |what: &str, bytes: usize| {
-        if bytes > 1 << 20 {
-            let size = bytes as f64 / f64::from(1 << 20);
-            console.note(&format!("Compiling {what} ({size:.1} MB), once for this machine; this takes some seconds."));
+    let on_event: EventSink = Arc::new(move |event| match event {
+        // Those of Rust take no time worth a word.
+        LoaderEvent::Compiling { name, bytes } if *bytes > 1 << 20 => {
+            let size = *bytes as f64 / f64::from(1 << 20);
+            console.note(&format!("Compiling {name} ({size:.0} MB) for this machine, once; this takes some seconds."));
         }
-    };
-    let options = LoaderOptions { cache_dir: cache_dir(), builtins, on_compile: Arc::new(on_compile) };
+        LoaderEvent::CacheUnusable { folder, reason } => {
+            console.note(&format!("Compiled plugins are not kept: {folder} cannot be used: {reason}"));
+        }
+        _ => {}
+    });
+    let options =
+        LoaderOptions { cache_dir: cache_dir(), builtins, on_event: Some(on_event), ..LoaderOptions::default() };
     Loader::new(options).map_err(|error| Failure::usage(error.to_string(), "Check the limits of this process."))
 }
 

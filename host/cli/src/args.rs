@@ -63,6 +63,9 @@ pub(crate) struct Where {
     /// Take credentials from this profile of the AWS configuration.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["emulate", "emulate_keep"])]
     pub(crate) profile: Option<String>,
+    /// How long one attempt at an AWS call may take [default: 30; uploads get ten times that].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) call_timeout: Option<u32>,
 }
 
 /// How it is done and shown.

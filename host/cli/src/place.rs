@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use llmhost_emulator::{Emulator, Kept};
 use llmhost_engine::pipeline::Pipeline;
@@ -42,6 +43,9 @@ impl Place {
             let mut real = Self::real(pipeline, file);
             real.settings.endpoint_url.clone_from(&place.endpoint_url);
             real.settings.profile.clone_from(&place.profile);
+            if let Some(timeout) = place.call_timeout {
+                real.settings.attempt_timeout = Duration::from_secs(timeout.into());
+            }
             return Ok(real);
         }
         if file.state.is_some() {
@@ -69,7 +73,7 @@ impl Place {
         let emulation = Emulation { keep: false, folder, emulator: None, kept, temporary: None, destroyed: false };
         let mut settings = settings(pipeline);
         if let Some(kept) = &emulation.kept {
-            settings.emulator(kept.url());
+            emulated(&mut settings, kept.url());
         }
         Self { pipeline: pipeline.name.clone(), settings, state, emulation: Some(emulation) }
     }
@@ -97,7 +101,7 @@ impl Place {
     pub(crate) async fn open(&mut self, console: &Console) -> Result<Arc<dyn StateStore>, Failure> {
         if let Some(emulation) = &mut self.emulation {
             let url = emulation.start(console).await?;
-            self.settings.emulator(&url);
+            emulated(&mut self.settings, &url);
             if let Some(temporary) = &emulation.temporary {
                 self.state = temporary.path().to_owned();
             }
@@ -182,6 +186,15 @@ impl Emulation {
 
 fn settings(pipeline: &Pipeline) -> AwsSettings {
     AwsSettings { region: pipeline.region.clone(), ..AwsSettings::default() }
+}
+
+/// Sends every call to an emulator, with credentials that are worth nothing anywhere else.
+fn emulated(settings: &mut AwsSettings, url: &str) {
+    let credentials = (llmhost_emulator::ACCESS_KEY_ID, llmhost_emulator::SECRET_ACCESS_KEY);
+    settings.endpoint_url = Some(url.to_owned());
+    settings.emulator_credentials = Some((credentials.0.to_owned(), credentials.1.to_owned()));
+    // Nothing takes its time there; what is in the way stays in the way.
+    settings.wait = Duration::from_secs(5);
 }
 
 fn folder(pipeline: &Pipeline) -> PathBuf {

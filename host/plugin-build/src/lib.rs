@@ -91,9 +91,12 @@ fn component(package: &str, module: &Path) -> Result<Vec<u8>, BuildError> {
 fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let Some(text) = name.to_str() else { continue };
-        let ours = ["CARGO_HOME", "CARGO_HTTP_CAINFO", "CARGO_NET_OFFLINE"].contains(&text) || text.starts_with("CARGO_REGISTR");
+        let ours = ["CARGO_HOME", "CARGO_HTTP_CAINFO", "CARGO_NET_OFFLINE"].contains(&text)
+            || text.starts_with("CARGO_REGISTR");
         let outer = ["CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "TARGET", "HOST", "PROFILE", "OPT_LEVEL", "DEBUG"];
-        if !ours && (outer.contains(&text) || ["CARGO_", "RUSTC_", "RUSTDOC", "DEP_"].iter().any(|p| text.starts_with(p))) {
+        if !ours
+            && (outer.contains(&text) || ["CARGO_", "RUSTC_", "RUSTDOC", "DEP_"].iter().any(|p| text.starts_with(p)))
+        {
             command.env_remove(&name);
         }
     }

@@ -32,7 +32,8 @@ impl Toolchain {
         }
         let debian = Path::new(DEBIAN);
         let sysroot = output(Command::new(debian.join("rustc")).args(["--print", "sysroot"]));
-        let has_sources = sysroot.is_some_and(|root| SOURCES.iter().any(|source| Path::new(&root).join(source).exists()));
+        let has_sources =
+            sysroot.is_some_and(|root| SOURCES.iter().any(|source| Path::new(&root).join(source).exists()));
         match linker() {
             Some(linker) if has_sources && debian.join("cargo").exists() => Ok(Self::Debian { linker }),
             _ => Err(BuildError::NoToolchain),
@@ -52,7 +53,8 @@ impl Toolchain {
                 let mut cargo = Command::new(Path::new(DEBIAN).join("cargo"));
                 clean(&mut cargo);
                 let path = std::env::var_os("PATH").unwrap_or_default();
-                let path = std::env::join_paths([PathBuf::from(DEBIAN)].into_iter().chain(std::env::split_paths(&path)));
+                let path =
+                    std::env::join_paths([PathBuf::from(DEBIAN)].into_iter().chain(std::env::split_paths(&path)));
                 cargo
                     .args(["build", "-Zbuild-std=std,panic_abort"])
                     // Debian's cargo must find Debian's compiler, whose sources match.

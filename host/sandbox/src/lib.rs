@@ -19,5 +19,5 @@ mod state;
 mod wasi;
 
 pub use engine::SandboxError;
-pub use loader::{EventSink, Loader, LoaderEvent, LoaderOptions};
+pub use loader::{EventSink, Inspected, Loader, LoaderEvent, LoaderOptions};
 pub use source::Builtin;

@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use llmhost_engine::plugin::{LoadError, LoadRequest, Plugin, PluginLoader};
+use llmhost_engine::names::StepName;
+use llmhost_engine::plugin::{Description, Limits, LoadError, LoadRequest, Plugin, PluginLoader};
 use tokio::sync::OnceCell;
 use wasmtime::component::Component;
 
 use crate::bindings::GuestPre;
-use crate::cache::{Cache, WasmDigest};
+use crate::cache::{Cache, WasmDigest, hex};
 use crate::engine::{Sandbox, SandboxError};
 use crate::grants;
 use crate::plugin::{Loaded, StepPlugin};
@@ -78,6 +79,17 @@ impl fmt::Debug for LoaderOptions {
     }
 }
 
+/// What [`Loader::inspect`] saw.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// What the plugin says of itself.
+    pub description: Arc<Description>,
+    /// Grants that it needs.
+    pub grants: Vec<String>,
+    /// SHA-256 of the component, hex.
+    pub sha256: String,
+}
+
 /// Loads plugins, each content once.
 pub struct Loader {
     sandbox: Arc<Sandbox>,
@@ -118,6 +130,18 @@ impl Loader {
     /// Every grant that `allow` may name.
     pub fn known_grants() -> Vec<String> {
         grants::known()
+    }
+
+    /// Looks at a plugin without granting it anything. `uses` as in a step; relative paths start at
+    /// `base`.
+    pub async fn inspect(&self, uses: &str, base: &Path) -> Result<Inspected, LoadError> {
+        let wasm = source::find(uses, base, &self.builtins).await?;
+        let sha256 = hex(&wasm.digest);
+        let loaded = self.loaded(uses, wasm).await?;
+        let step: StepName = "inspect".parse().expect("a good name");
+        let described = loaded.describe(&step, &Limits::default()).await;
+        let description = described.map_err(|reason| LoadError::BadDescription { uses: uses.to_owned(), reason })?;
+        Ok(Inspected { description, grants: loaded.wants.clone(), sha256 })
     }
 
     async fn loaded(&self, uses: &str, wasm: Wasm) -> Result<Arc<Loaded>, LoadError> {
@@ -183,7 +207,7 @@ impl PluginLoader for Loader {
     }
 }
 
-const HOW_TO: &str = "'llmhost plugin new' starts a plugin that is, and 'llmhost plugin build' makes its component";
+const HOW_TO: &str = "docs/writing-plugins.md says how to make a plugin";
 
 /// Says what else it is, for files that people mistake for components.
 fn looks_like_a_component(bytes: &[u8]) -> Result<(), String> {
@@ -216,7 +240,7 @@ mod tests {
             (b"#!/bin/sh", "not WebAssembly"),
         ] {
             let reason = looks_like_a_component(bytes).expect_err(part);
-            assert!(reason.contains(part) && reason.contains("llmhost plugin"), "{reason}");
+            assert!(reason.contains(part) && reason.contains("writing-plugins"), "{reason}");
         }
         assert_eq!(looks_like_a_component(b"\0asm\x0d\0\x01\0"), Ok(()));
     }

@@ -5,9 +5,11 @@ use std::sync::Mutex;
 
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
-use llmhost_engine::run::Event;
+use llmhost_engine::run::{Event, Reason, StepFailure};
 use serde::Serialize;
 use serde_json::Value;
+
+use super::report::help;
 
 /// What the binary adds to the engine's events.
 #[derive(Debug, Serialize)]
@@ -31,6 +33,24 @@ pub(crate) enum JsonLine<'a> {
     Outputs { step: &'a StepName, outputs: &'a Value },
     /// The emulator is there.
     Emulator { url: &'a str, kept: bool },
+}
+
+impl<'a> JsonLine<'a> {
+    /// A failure of a run.
+    pub(crate) fn failure(failure: &'a StepFailure) -> Self {
+        let error = match &failure.reason {
+            Reason::Operation(error) => Some(error),
+            _ => None,
+        };
+        Self::Failure {
+            step: &failure.step,
+            resource: failure.address.as_ref(),
+            message: failure.reason.to_string(),
+            code: error.and_then(|error| error.code.as_deref()),
+            request_id: error.and_then(|error| error.request_id.as_deref()),
+            help: help(&failure.reason),
+        }
+    }
 }
 
 /// Writes events as JSON lines.

@@ -5,8 +5,6 @@ mod json;
 mod report;
 mod terminal;
 
-use std::io::IsTerminal;
-
 pub(crate) use diagnostics::diagnostics;
 pub(crate) use json::{Json, JsonLine};
 pub(crate) use report::{failures, outputs, summary};
@@ -31,6 +29,6 @@ pub(crate) fn stdout_has_colour() -> bool {
 
 /// Columns of the terminal that standard output is, or of a page.
 pub(crate) fn width() -> usize {
-    let terminal = std::io::stdout().is_terminal().then(|| indicatif::TermLike::width(&console::Term::stdout()));
-    terminal.map_or(100, usize::from).clamp(60, 160)
+    let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    terminal.unwrap_or(100).clamp(60, 160)
 }
