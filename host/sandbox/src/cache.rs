@@ -5,10 +5,12 @@
 //! their place and renamed, so a file is there whole or not at all; one that wasmtime does not
 //! accept all the same is compiled anew.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -39,14 +41,13 @@ impl Cache {
         }
     }
 
-    /// The component, from the cache or compiled; `compiles` runs `compile` with what the user is
-    /// told around it.
+    /// The component, from the cache or compiled.
     pub(crate) fn component(
         &self,
         engine: &Engine,
         digest: &WasmDigest,
-        compile: impl FnOnce() -> wasmtime::Result<Vec<u8>>,
-    ) -> wasmtime::Result<Component> {
+        compile: impl FnOnce() -> Result<Vec<u8>, String>,
+    ) -> Result<Component, String> {
         let Some(folder) = &self.folder else { return in_memory(engine, &compile()?) };
         let key = self.key(digest);
         let path = folder.join(format!("{key}.cwasm"));
@@ -61,7 +62,7 @@ impl Cache {
             return Ok(component);
         }
         let code = compile()?;
-        if let Err(error) = write(&path, &code) {
+        if let Err(error) = write(&path, &code, true) {
             tracing::warn!("cannot keep compiled code in {}: {error}", path.display());
             return in_memory(engine, &code);
         }
@@ -73,9 +74,68 @@ impl Cache {
         self.folder.as_ref().is_some_and(|folder| folder.join(format!("{}.cwasm", self.key(digest))).exists())
     }
 
+    /// The digest that a file had when it was last read, if nothing about it changed since. As
+    /// git does, this goes by size, inode and times; the time of the last change of a file cannot
+    /// be set by hand.
+    pub(crate) fn digest_of(&self, path: &Path, metadata: &Metadata) -> Option<WasmDigest> {
+        let seen = fs::read(self.seen(path)?).ok()?;
+        let (mark, digest) = seen.split_at_checked(MARK)?;
+        (mark == mark_of(metadata)?).then(|| digest.try_into().ok()).flatten()
+    }
+
+    /// Notes the digest of a file. Not of one that changed a moment ago: it could change again
+    /// and have the same times.
+    pub(crate) fn remember(&self, path: &Path, metadata: &Metadata, digest: &WasmDigest) {
+        let old = changed(metadata).and_then(|at| at.elapsed().ok()).is_some_and(|age| age > SETTLED);
+        if let (true, Some(seen), Some(mark)) = (old, self.seen(path), mark_of(metadata))
+            && let Err(error) = write(&seen, &[&mark[..], digest].concat(), false)
+        {
+            tracing::debug!("cannot note the digest of {}: {error}", path.display());
+        }
+    }
+
+    fn seen(&self, path: &Path) -> Option<PathBuf> {
+        let path = std::path::absolute(path).ok()?;
+        let name = hex(&sha256(path.as_os_str().as_encoded_bytes()));
+        Some(self.folder.as_ref()?.join(format!("{name}.seen")))
+    }
+
     fn key(&self, digest: &WasmDigest) -> String {
         hex(&Sha256::new().chain_update(self.engine).chain_update(digest).finalize().into())
     }
+}
+
+/// Bytes of [`mark_of`].
+const MARK: usize = 32;
+/// How long a file must have been left alone before its times are trusted.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// What changes when a file does: device, inode, size, and the time of the last change of
+/// anything about it.
+#[cfg(unix)]
+fn mark_of(metadata: &Metadata) -> Option<WasmDigest> {
+    use std::os::unix::fs::MetadataExt;
+    let m = metadata;
+    let numbers = [m.dev(), m.ino(), m.size()].map(u64::to_le_bytes);
+    let times = [m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec()].map(i64::to_le_bytes);
+    Some(sha256(&[numbers.concat(), times.concat()].concat()))
+}
+
+#[cfg(not(unix))]
+fn mark_of(_metadata: &Metadata) -> Option<WasmDigest> {
+    None
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> Option<SystemTime> {
+    use std::os::unix::fs::MetadataExt;
+    let (seconds, nanoseconds) = (u64::try_from(metadata.ctime()).ok()?, u32::try_from(metadata.ctime_nsec()).ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
+}
+
+#[cfg(not(unix))]
+fn changed(metadata: &Metadata) -> Option<SystemTime> {
+    metadata.modified().ok()
 }
 
 /// Reads compiled code; none where there is no file, or one that wasmtime does not accept.
@@ -94,17 +154,24 @@ fn read(engine: &Engine, path: &Path) -> Option<Component> {
     }
 }
 
-fn in_memory(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+fn in_memory(engine: &Engine, code: &[u8]) -> Result<Component, String> {
     // SAFETY: `code` comes straight from `precompile_component` of this engine.
-    unsafe { Component::deserialize(engine, code) }
+    unsafe { Component::deserialize(engine, code) }.map_err(|error| format!("its code cannot be used: {error:#}"))
 }
 
-fn write(path: &Path, code: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension(format!("{}.new", std::process::id()));
+/// Files written by this process, so that no two of its threads write the same one.
+static WRITES: AtomicU64 = AtomicU64::new(0);
+
+/// Writes a file beside its place and renames it; `durably` where half a file does harm.
+fn write(path: &Path, bytes: &[u8], durably: bool) -> std::io::Result<()> {
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let beside = path.with_extension(format!("{}-{number}.new", std::process::id()));
     let written = (|| {
         let mut file = File::create(&beside)?;
-        file.write_all(code)?;
-        file.sync_all()?;
+        file.write_all(bytes)?;
+        if durably {
+            file.sync_all()?;
+        }
         fs::rename(&beside, path)
     })();
     if written.is_err() {
@@ -164,6 +231,10 @@ impl Hasher for HashInto {
     }
 }
 
+pub(crate) fn sha256(bytes: &[u8]) -> WasmDigest {
+    Sha256::digest(bytes).into()
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(digest: &WasmDigest) -> String {
     use std::fmt::Write;
@@ -179,6 +250,31 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+
+    #[test]
+    fn a_digest_is_remembered_until_anything_about_the_file_changes() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = root.path().join("x.wasm");
+        fs::write(&path, b"one").expect("ours");
+        let metadata = fs::metadata(&path).expect("there");
+        let code = root.path().join("llmhost/code");
+        trusted(&code).expect("just made");
+        let cache = Cache { folder: Some(code), engine: WasmDigest::default() };
+        let digest = sha256(b"one");
+
+        cache.remember(&path, &metadata, &digest);
+        assert_eq!(cache.digest_of(&path, &metadata), None, "it was written a moment ago");
+
+        // As if it had settled.
+        let seen = cache.seen(&path).expect("a folder");
+        write(&seen, &[&mark_of(&metadata).expect("unix")[..], &digest].concat(), false).expect("ours");
+        assert_eq!(cache.digest_of(&path, &metadata), Some(digest));
+        assert_eq!(cache.digest_of(&root.path().join("y.wasm"), &metadata), None);
+        fs::write(&path, b"two!").expect("ours");
+        assert_eq!(cache.digest_of(&path, &fs::metadata(&path).expect("there")), None);
+        fs::write(&seen, b"short").expect("ours");
+        assert_eq!(cache.digest_of(&path, &metadata), None);
+    }
 
     #[test]
     fn a_fresh_folder_is_private_and_trusted() {

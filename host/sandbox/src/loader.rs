@@ -151,7 +151,6 @@ impl Loader {
 
     async fn prepare(&self, uses: &str, wasm: Wasm) -> Result<Arc<Loaded>, LoadError> {
         let not_a_plugin = |reason: String| LoadError::NotAPlugin { path: uses.to_owned(), reason };
-        looks_like_a_component(&wasm.bytes).map_err(not_a_plugin)?;
         let component = self.component(uses, wasm).await.map_err(not_a_plugin)?;
         let wants = grants::wanted(&component, &self.sandbox.engine).map_err(not_a_plugin)?;
         let guest = self.sandbox.linker.instantiate_pre(&component).and_then(GuestPre::new).map_err(|error| {
@@ -170,20 +169,21 @@ impl Loader {
         let get = move || {
             cache.component(&sandbox.engine, &wasm.digest, || {
                 let tell = |event: LoaderEvent<'_>| tell.iter().for_each(|tell| tell(&event));
-                tell(LoaderEvent::Compiling { name: &name, bytes: wasm.bytes.len() });
+                let bytes = wasm.bytes()?;
+                looks_like_a_component(&bytes)?;
+                tell(LoaderEvent::Compiling { name: &name, bytes: bytes.len() });
                 let began = Instant::now();
-                let code = sandbox.engine.precompile_component(&wasm.bytes)?;
+                let code = sandbox.engine.precompile_component(&bytes);
+                let code = code.map_err(|error| format!("it cannot be compiled: {error:#}; {HOW_TO}"))?;
                 tell(LoaderEvent::Compiled { name: &name, took: began.elapsed() });
                 Ok(code)
             })
         };
         // Mapping cached code takes microseconds, compiling takes seconds.
-        let component = if warm {
-            get()
-        } else {
-            tokio::task::spawn_blocking(get).await.map_err(|error| format!("compiling it was interrupted: {error}"))?
-        };
-        component.map_err(|error| format!("it cannot be compiled: {error:#}; {HOW_TO}"))
+        if warm {
+            return get();
+        }
+        tokio::task::spawn_blocking(get).await.map_err(|error| format!("compiling it was interrupted: {error}"))?
     }
 }
 
@@ -192,7 +192,7 @@ impl PluginLoader for Loader {
     async fn load(&self, request: &LoadRequest<'_>) -> Result<Arc<dyn Plugin>, LoadError> {
         let LoadRequest { step, uses, base, allow, limits } = *request;
         grants::check(allow)?;
-        let wasm = source::find(uses, base, &self.builtins).await?;
+        let wasm = source::find(uses, base, &self.builtins, &self.cache).await?;
         let builtin = wasm.builtin;
         let loaded = self.loaded(uses, wasm).await?;
         let missing = if builtin { Vec::new() } else { grants::missing(&loaded.wants, allow) };

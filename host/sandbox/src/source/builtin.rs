@@ -1,12 +1,9 @@
 //! Plugins that the host carries with it.
 
-use std::borrow::Cow;
-
 use llmhost_engine::plugin::LoadError;
-use sha2::{Digest, Sha256};
 
-use super::Wasm;
-use crate::cache::WasmDigest;
+use super::{Bytes, Wasm};
+use crate::cache::{WasmDigest, sha256};
 
 /// A plugin that comes with the host. It is granted all that it imports.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +20,8 @@ pub struct Builtin {
 pub(super) fn find(name: &str, builtins: &[Builtin]) -> Result<Wasm, LoadError> {
     match builtins.iter().find(|builtin| builtin.name == name) {
         Some(builtin) => Ok(Wasm {
-            bytes: Cow::Borrowed(builtin.wasm),
-            digest: parse(builtin.sha256).unwrap_or_else(|| Sha256::digest(builtin.wasm).into()),
+            bytes: Bytes::Static(builtin.wasm),
+            digest: parse(builtin.sha256).unwrap_or_else(|| sha256(builtin.wasm)),
             builtin: true,
         }),
         None => Err(LoadError::UnknownBuiltin {
@@ -52,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_digest_survives_being_written_and_read() {
-        let digest: WasmDigest = Sha256::digest(b"x").into();
+        let digest = sha256(b"x");
         assert_eq!(parse(&hex(&digest)), Some(digest));
         for bad in ["", "zz", &"é".repeat(32), &"+1".repeat(32)[..63]] {
             assert_eq!(parse(bad), None, "{bad}");

@@ -4,25 +4,48 @@ mod builtin;
 mod file;
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use llmhost_engine::plugin::LoadError;
 
-use crate::cache::WasmDigest;
+use crate::cache::{Cache, WasmDigest, sha256};
 
 pub use builtin::Builtin;
 
-/// A plugin's bytes.
+/// A plugin that was found.
 pub(crate) struct Wasm {
-    pub(crate) bytes: Cow<'static, [u8]>,
+    pub(crate) bytes: Bytes,
     pub(crate) digest: WasmDigest,
     /// Comes with the host, and so with its trust.
     pub(crate) builtin: bool,
 }
 
+/// Where a plugin's bytes are.
+pub(crate) enum Bytes {
+    Static(&'static [u8]),
+    Owned(Vec<u8>),
+    /// In a file that was not read: its code should be in the cache.
+    In(PathBuf),
+}
+
+impl Wasm {
+    /// The bytes that `digest` is of.
+    pub(crate) fn bytes(&self) -> Result<Cow<'_, [u8]>, String> {
+        match &self.bytes {
+            Bytes::Static(bytes) => Ok(Cow::Borrowed(bytes)),
+            Bytes::Owned(bytes) => Ok(Cow::Borrowed(bytes)),
+            Bytes::In(path) => match file::read_now(path)? {
+                bytes if sha256(&bytes) == self.digest => Ok(Cow::Owned(bytes)),
+                _ => Err("it changed while it was being loaded; run again".to_owned()),
+            },
+        }
+    }
+}
+
 /// Finds what `uses` names: a built-in plugin by its bare name, a file by a path with a slash or
 /// the ending `.wasm`.
-pub(crate) async fn find(uses: &str, base: &Path, builtins: &[Builtin]) -> Result<Wasm, LoadError> {
+pub(crate) async fn find(uses: &str, base: &Path, builtins: &[Builtin], cache: &Arc<Cache>) -> Result<Wasm, LoadError> {
     if let Some((scheme, _)) = uses.split_once("://") {
         let reason = match scheme {
             "oci" => "this version of llmhost does not fetch plugins from OCI registries yet; \
@@ -33,7 +56,7 @@ pub(crate) async fn find(uses: &str, base: &Path, builtins: &[Builtin]) -> Resul
         return Err(LoadError::Unreadable { path: uses.to_owned(), reason });
     }
     if uses.contains('/') || Path::new(uses).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wasm")) {
-        return file::read(uses, base.join(uses)).await;
+        return file::read(uses, base.join(uses), cache).await;
     }
     builtin::find(uses, builtins)
 }

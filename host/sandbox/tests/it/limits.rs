@@ -86,7 +86,7 @@ async fn a_sleep_of_an_hour_ends_with_the_time_limit() {
 #[tokio::test]
 async fn waiting_for_resources_does_not_count() {
     let notes = Arc::new(Notes { delay: Duration::from_millis(100), ..Notes::default() });
-    let limits = time(Duration::from_millis(90));
+    let limits = time(Duration::from_millis(250));
     run("hostile", json!({"do": "hold", "count": 3}), limits, &notes).await.expect("waiting is free");
 }
 

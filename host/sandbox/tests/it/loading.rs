@@ -115,9 +115,11 @@ async fn a_place_that_has_no_plugin_is_told() {
     let (loader, step, limits) = (loader(), step(), Limits::default());
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("folder.wasm")).unwrap();
+    fs::File::create(folder.path().join("large.wasm")).unwrap().set_len(257 << 20).unwrap();
     for (uses, part) in [
         ("./missing.wasm", "missing.wasm"),
         ("./folder.wasm", "not a file"),
+        ("./large.wasm", "257 MiB"),
         ("/dev/zero", "not a file"),
         ("oci://host/name@sha256:0", "does not fetch plugins from OCI"),
         ("https://host/x.wasm", "do not come from 'https://'"),

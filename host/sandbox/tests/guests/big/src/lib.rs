@@ -24,6 +24,7 @@ fn work<const A: u64, const B: u64>(input: f64) -> f64 {
         if (value as i64).rotate_left((A % 63) as u32) & (B as i64 * 77 + 1) == A as i64 {
             value += 1.0 / (A as f64 + 2.0);
         }
+        value = f64::from_bits(value.to_bits() ^ (A * 0x1_0001 + B)) * 0.5 + B as f64 / 3.0;
         if value.to_bits() % (A + 3) == B % 3 {
             value = value.trunc() * (B as f64 - 7.5) + (A * B) as f64;
         }
