@@ -19,7 +19,17 @@ struct Figure {
 }
 
 /// Plans pipelines of growing size and prints the table.
-pub(crate) fn run(llmhost: &Path, noop: &Path) -> Result<(), String> {
+pub(crate) fn run() -> Result<(), String> {
+    crate::run("cargo", &["build", "--release", "--package", "llmhost"])?;
+    let plugins = crate::repository().join("plugins");
+    let built = llmhost_plugin_build::build(&plugins, &["noop"], &crate::target().join("llmhost-plugins"));
+    let noop = crate::target().join("noop.wasm");
+    std::fs::write(&noop, built.map_err(|error| error.to_string())?.remove(0))
+        .map_err(|error| format!("cannot write {}: {error}", noop.display()))?;
+    table(&crate::target().join("release/llmhost"), &noop)
+}
+
+fn table(llmhost: &Path, noop: &Path) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
     let terraform = find("terraform");
     println!("| steps | llmhost plan | peak | per step | terraform plan | peak | ratio |");
@@ -34,7 +44,8 @@ pub(crate) fn run(llmhost: &Path, noop: &Path) -> Result<(), String> {
             _ => None,
         };
         let per_step = ours.wall.as_secs_f64() * 1e6 / size as f64;
-        let (wall, peak) = theirs.as_ref().map_or(("-".into(), "-".into()), |t| (millis(t.wall), format!("{} MiB", t.peak)));
+        let (wall, peak) =
+            theirs.as_ref().map_or(("-".into(), "-".into()), |t| (millis(t.wall), format!("{} MiB", t.peak)));
         let ratio = theirs.map_or("-".into(), |t| format!("{:.0}x", t.wall.as_secs_f64() / ours.wall.as_secs_f64()));
         println!(
             "| {size} | {} | {} MiB | {per_step:.0} µs | {wall} | {peak} | {ratio} |",

@@ -1,1 +1,59 @@
-fn main() {}
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | examples | bench`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
+
+mod bench;
+mod demo;
+mod examples;
+mod setup;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "cargo xtask setup      install what is missing for building plugins and tests
+cargo xtask demo       set up, build, and run the example pipeline on the emulator
+cargo xtask test       formatting, lints, every test, documentation
+cargo xtask examples   build the example plugins in JavaScript and Python
+cargo xtask bench      time plans of growing size, beside Terraform where it is installed";
+
+fn main() -> ExitCode {
+    let result = match std::env::args().nth(1).as_deref() {
+        Some("setup") => setup::run(),
+        Some("demo") => setup::run().and_then(|()| demo::run()),
+        Some("test") => setup::run().and_then(|()| test::run()),
+        Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
+        Some("bench") => setup::run().and_then(|()| bench::run()),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository.
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository")
+}
+
+/// Cargo's folder for what it builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
+}
+
+/// Runs a command in the repository, and says which when it fails.
+fn run(program: &str, args: &[&str]) -> Result<(), String> {
+    println!("\n$ {program} {}", args.join(" "));
+    run_quietly(Command::new(program).args(args).current_dir(repository()))
+}
+
+fn run_quietly(command: &mut Command) -> Result<(), String> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{command:?} failed: {status}")),
+        Err(error) => Err(format!("cannot start {command:?}: {error}")),
+    }
+}

@@ -32,6 +32,9 @@ pub trait Kind: Send + Sync + 'static {
     const IMMUTABLE: &'static [&'static str];
     /// Whether a replacement can live beside its predecessor.
     const REPLACE: ReplaceOrder;
+    /// Top-level fields that say nothing about the resource itself, such as where a file lies on
+    /// this machine. A difference there is no change.
+    const ASIDE: &'static [&'static str] = &[];
     /// Outputs that identify the resource: a spec that holds one depends on it.
     const IDENTITIES: &'static [&'static str];
 

@@ -89,7 +89,9 @@ impl<K: Kind> DynKind for K {
     }
 
     fn compare(&self, old: &Value, new: &Value) -> Comparison {
-        compare(old, new, K::IMMUTABLE)
+        let mut compared = compare(old, new, K::IMMUTABLE);
+        compared.fields.retain(|field| !K::ASIDE.contains(&field.path.as_str()));
+        compared
     }
 
     async fn create(&self, spec: &Value, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError> {

@@ -135,7 +135,7 @@ impl Loader {
     /// Looks at a plugin without granting it anything. `uses` as in a step; relative paths start at
     /// `base`.
     pub async fn inspect(&self, uses: &str, base: &Path) -> Result<Inspected, LoadError> {
-        let wasm = source::find(uses, base, &self.builtins).await?;
+        let wasm = source::find(uses, base, &self.builtins, &self.cache).await?;
         let sha256 = hex(&wasm.digest);
         let loaded = self.loaded(uses, wasm).await?;
         let step: StepName = "inspect".parse().expect("a good name");

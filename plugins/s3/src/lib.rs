@@ -110,6 +110,8 @@ impl Plugin for ModelBucket {
             expire_noncurrent_after_days: rule.expire_noncurrent_after_days,
             abort_multipart_after_days: rule.abort_multipart_after_days,
         };
+        let mut tags = config.tags;
+        tags.entry("Name".to_owned()).or_insert_with(|| config.bucket.clone());
         let spec = s3::BucketSpec {
             bucket: config.bucket,
             block_public_access: config.block_public_access,
@@ -120,7 +122,7 @@ impl Plugin for ModelBucket {
             versioning: config.versioning,
             lifecycle: config.lifecycle.into_iter().map(rule).collect(),
             force_destroy: config.force_destroy,
-            tags: config.tags.into_iter().collect(),
+            tags: tags.into_iter().collect(),
         };
         let bucket = s3::Bucket::declare("main", &spec, &Default::default())?;
         let name = bucket.bucket_name()?;

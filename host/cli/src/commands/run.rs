@@ -22,27 +22,24 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.file)?;
     let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
-    let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism);
     if args.dry_run {
-        let state = Arc::new(place.read()?);
-        let plan = engine.await?.plan(&state).await?;
+        let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
+        let plan = engine.plan(&Arc::new(place.read()?)).await?;
         show_plan(&console, &plan, args.graph.as_deref().zip(format))?;
         return if args.exit_code && plan.summary().changes() > 0 { Err(Failure::Changes) } else { Ok(()) };
     }
-    // The plugins load while the emulator, where one is wanted, starts.
-    let (engine, opened) = tokio::join!(engine, place.open(&console));
-    let result = match (engine, opened) {
-        (Ok(engine), Ok(store)) => {
-            let graph = args.graph.as_deref().zip(format);
-            let result = apply(&engine, &store, &console, graph, args.how.yes || place.is_emulated()).await;
+    let result = match place.open(&console).await {
+        Ok(store) => {
+            let result = async {
+                let engine = app::engine(pipeline, place.settings(), &console, args.how.parallelism).await?;
+                let graph = args.graph.as_deref().zip(format);
+                apply(&engine, &store, &console, graph, args.how.yes || place.is_emulated()).await
+            }
+            .await;
             let closed = store.close().await;
             result.and_then(|()| Ok(closed?))
         }
-        (Err(failure), Ok(store)) => {
-            store.close().await?;
-            Err(failure)
-        }
-        (Err(failure), Err(_)) | (Ok(_), Err(failure)) => Err(failure),
+        Err(failure) => Err(failure),
     };
     place.leave(&console).await?;
     result

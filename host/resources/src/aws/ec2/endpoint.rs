@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{ResourceType, State, VpcEndpoint, VpcEndpointType};
+use aws_sdk_ec2::types::{ResourceType, VpcEndpoint, VpcEndpointType};
 use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder};
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,13 @@ impl GatewayEndpoint {
         let request = self.0.ec2().await.describe_vpc_endpoints().vpc_endpoint_ids(id);
         let answer = gone_is_none(request.send().await.operation("ec2:DescribeVpcEndpoints"))?;
         let found = answer.and_then(|answer| answer.vpc_endpoints?.pop());
-        Ok(found.filter(|endpoint| endpoint.state() != Some(&State::Deleted)))
+        Ok(found.filter(|endpoint| !is_in(endpoint, "deleted")))
     }
+}
+
+/// Whether it is in a state. The service writes states in lower case, its own model with a capital.
+fn is_in(endpoint: &VpcEndpoint, state: &str) -> bool {
+    endpoint.state().is_some_and(|found| found.as_str().eq_ignore_ascii_case(state))
 }
 
 #[async_trait]
@@ -106,7 +111,7 @@ impl Kind for GatewayEndpoint {
     async fn find(&self, _: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
         let request = self.0.ec2().await.describe_vpc_endpoints().filters(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeVpcEndpoints")?;
-        let is_there = |endpoint: &VpcEndpoint| !matches!(endpoint.state(), Some(State::Deleted | State::Deleting));
+        let is_there = |endpoint: &VpcEndpoint| !is_in(endpoint, "deleted") && !is_in(endpoint, "deleting");
         let found = answer.vpc_endpoints.into_iter().flatten().find(is_there);
         Ok(found.and_then(|endpoint| endpoint.vpc_endpoint_id).map(made))
     }

@@ -74,6 +74,7 @@ impl Kind for Folder {
     const ACTIONS: &'static [&'static str] =
         &["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket", "s3:AbortMultipartUpload"];
     const IMMUTABLE: &'static [&'static str] = &["bucket", "prefix"];
+    const ASIDE: &'static [&'static str] = &["path"];
     const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
     const IDENTITIES: &'static [&'static str] = &["uri"];
 

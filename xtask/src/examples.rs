@@ -1,0 +1,18 @@
+//! The example plugins in other languages, each built by its own script.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::{repository, run_quietly, target};
+
+/// Builds what is not up to date; gives the components.
+pub(crate) fn run() -> Result<Vec<PathBuf>, String> {
+    ["javascript", "python"].into_iter().map(build).collect()
+}
+
+fn build(language: &str) -> Result<PathBuf, String> {
+    let folder = repository().join("plugins/examples").join(language);
+    let out = target().join("llmhost-examples").join(format!("{language}.wasm"));
+    run_quietly(Command::new("bash").arg(folder.join("build.sh")).arg(&out))?;
+    Ok(out)
+}

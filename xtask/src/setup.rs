@@ -1,0 +1,45 @@
+//! Installs what is missing: a way to compile plugins to WebAssembly, and Python's venv module.
+
+use std::process::{Command, Stdio};
+
+use llmhost_plugin_build::Toolchain;
+
+use crate::{run as command, run_quietly};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Makes this machine ready; quick when it is.
+pub(crate) fn run() -> Result<(), String> {
+    if Toolchain::find().is_err() {
+        install_toolchain()?;
+    }
+    let has_venv = Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(Stdio::null()).status();
+    if !has_venv.is_ok_and(|status| status.success()) {
+        apt(&["python3", "python3-venv"])?;
+    }
+    Ok(())
+}
+
+/// rustup's target where it can be had, else Debian's packages.
+fn install_toolchain() -> Result<(), String> {
+    println!("Plugins are compiled to WebAssembly; looking for a compiler that can.");
+    let added = run_quietly(Command::new("rustup").args(["target", "add", TARGET]).stderr(Stdio::null()));
+    if added.is_err() || Toolchain::find().is_err() {
+        apt(&["rustc-web", "cargo-web", "rust-web-src"])?;
+    }
+    Toolchain::find().map(drop).map_err(|error| error.to_string())
+}
+
+fn apt(packages: &[&str]) -> Result<(), String> {
+    let by_hand = || format!("install these packages by hand: {}", packages.join(" "));
+    if Command::new("apt-get").arg("--version").stdout(Stdio::null()).status().is_err() {
+        return Err(by_hand());
+    }
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+    for args in [&["update"][..], &install] {
+        let done = if is_root { command("apt-get", args) } else { command("sudo", &[&["apt-get"], args].concat()) };
+        done.map_err(|error| format!("{error}; {}", by_hand()))?;
+    }
+    Ok(())
+}
