@@ -1,5 +1,5 @@
 //! Everything that can be wrong with what a user hands in: a clear error, and nothing happened.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 

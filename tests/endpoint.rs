@@ -1,5 +1,5 @@
 //! An AWS that refuses, hangs, fails or throttles: a clear error, and nothing lost.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 

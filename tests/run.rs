@@ -1,5 +1,5 @@
 //! `llmhost run` and `destroy` on an emulator, seen by an independent client.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 
@@ -119,7 +119,8 @@ async fn a_changed_cidr_replaces_its_subnet_and_what_hangs_on_it_and_a_changed_t
     scene.at(emulator.url(), &["run", FILE]).status(0);
     scene.edit(FILE, r#"nat = "single","#, r#"nat = "single", private_subnets = ["10.0.2.0/24", "10.0.40.0/24"],"#);
     let plan = scene.llmhost(&["run", FILE, "--dry-run", "--json"]).status(0);
-    let plan: Value = serde_json::from_str(plan.stdout.lines().next().expect("a plan")).expect("JSON");
+    let lines = plan.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
+    let plan = lines.into_iter().find(|line| line["event"] == "plan").expect("a plan");
     let changed: BTreeMap<_, _> = plan["resources"]
         .as_object()
         .expect("resources")

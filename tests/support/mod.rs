@@ -1,6 +1,6 @@
 //! What every user test needs: a folder with a pipeline, the binary, an emulator, and an
 //! independent client that looks into it.
-#![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,5 +1,5 @@
 //! The emulator starts, answers, and ends when it should.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;

@@ -1,0 +1,101 @@
+//! Plugins of users' own: in other languages, without grants, and hostile.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use support::{Scene, emulator, look, repository};
+
+/// A folder below cargo's own, shared by the tests and by later runs of them.
+fn scratch() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The sandbox's own hostile guest, as a component.
+static HOSTILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let guests = repository().join("host/sandbox/tests/guests");
+    llmhost_plugin_build::build(&guests, &["hostile"], &scratch().join("guests")).expect("it compiles").remove(0)
+});
+
+/// One of `plugins/examples`, built by its own script.
+fn example(language: &str) -> Vec<u8> {
+    let out = scratch().join(format!("{language}.wasm"));
+    let script = repository().join("plugins/examples").join(language).join("build.sh");
+    let built = Command::new("bash").arg(script).arg(&out).output().expect("bash starts");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    std::fs::read(out).expect("it was built")
+}
+
+async fn runs_as_any_other(language: &str) {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    scene.write("plugin.wasm", example(language));
+    let step = |allow: &str| {
+        format!(
+            "[steps.logs]\nuses = \"./plugin.wasm\"\nallow = [{allow}]\nwith = {{ bucket = \"my-{language}-logs\", keep_days = 7 }}\n"
+        )
+    };
+    scene.pipeline(&step(""));
+    scene
+        .llmhost(&["run", "pipeline.toml", "--dry-run"])
+        .status(2)
+        .says(&["imports what step 'logs' does not grant", "s3:bucket"]);
+    scene.pipeline(&step("\"s3\""));
+    let plan = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    plan.says(&["+ s3.bucket/logs", "1 to create"]);
+    let ran = scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0);
+    ran.says(&[&format!("logs go to my-{language}-logs and stay 7 days"), &format!("arn:aws:s3:::my-{language}-logs")]);
+    let world = look(emulator.url());
+    let bucket = &world["storage"][0];
+    assert_eq!(bucket["name"], format!("my-{language}-logs"));
+    assert_eq!(bucket["tags"]["made-with"], language);
+    assert_eq!(bucket["lifecycle"]["Rules"][0]["Expiration"]["Days"], 7);
+    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["No changes"]);
+    scene.at(emulator.url(), &["destroy", "pipeline.toml", "--yes"]).status(0);
+    assert_eq!(look(emulator.url())["storage"].as_array().map(Vec::len), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_javascript_runs_as_any_other() {
+    runs_as_any_other("javascript").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_python_runs_as_any_other() {
+    runs_as_any_other("python").await;
+}
+
+#[test]
+fn a_plugin_is_refused_what_it_was_not_granted_by_name() {
+    let scene = Scene::new();
+    scene.write("hostile.wasm", &*HOSTILE);
+    scene.pipeline("[steps.s]\nuses = \"./hostile.wasm\"\nallow = [\"ec2:vpc\", \"sts\"]\nwith = { do = \"nop\" }\n");
+    let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(2);
+    ran.says(&["ec2:elastic-ip", "ec2:describe", "allow = ["]);
+}
+
+#[test]
+fn whatever_a_hostile_plugin_does_is_one_clear_error() {
+    let scene = Scene::new();
+    scene.write("hostile.wasm", &*HOSTILE);
+    for (with, words) in [
+        ("do = \"trap\"", &["step s", "crashed", "fall_over"][..]),
+        ("do = \"spin\"", &["time limit", "spin"]),
+        ("do = \"eat-memory\"", &["memory limit", "limits"]),
+        ("do = \"huge-string\", count = 1073741824", &["limit"]),
+        ("do = \"recurse\", count = 100000000", &["stack"]),
+        ("do = \"not-json\"", &["returned"]),
+        ("do = \"no-output\"", &["done"]),
+        ("do = \"fail\"", &["I would rather not"]),
+    ] {
+        let limits = "[steps.s.limits]\ntime = \"300ms\"\nmemory = \"32MiB\"\n";
+        scene.pipeline(&format!(
+            "[steps.s]\nuses = \"./hostile.wasm\"\nallow = [\"ec2\", \"sts\"]\nwith = {{ {with} }}\n{limits}\n\
+             [steps.after]\nuses = \"./hostile.wasm\"\nallow = [\"ec2\", \"sts\"]\nwith = {{ do = \"${{s.done}}\" }}\n"
+        ));
+        let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(1);
+        ran.says(words).says(&["step after did not run"]);
+    }
+}
