@@ -2,7 +2,7 @@
 # Builds the plugin: build.sh OUT.wasm. Does nothing where OUT.wasm is newer than its sources.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-out="$1"
+out="$(realpath -m "$1")"
 if [ -f "$out" ] && [ -z "$(find "$here" "$here/../../../wit" -newer "$out" -type f -print -quit)" ]; then
     exit 0
 fi

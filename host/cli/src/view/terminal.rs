@@ -88,7 +88,7 @@ impl Terminal {
 
     fn progress(&self, address: &ResourceAddress, message: &str, done: u64, total: u64) {
         if let Some(bar) = self.running.lock().expect("no panic under this lock").get(address) {
-            let share = if total > 0 { format!(" {}%", done * 100 / total) } else { String::new() };
+            let share = (done * 100).checked_div(total).map(|share| format!(" {share}%")).unwrap_or_default();
             bar.set_message(format!("{address}: {}{share}", plain(message)));
         }
     }

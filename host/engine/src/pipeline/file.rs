@@ -104,7 +104,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn file(&mut self, root: &DeTable<'_>, vars: &[(String, String)]) -> Read {
         let top = Table::new("the file", 0..0, root, &["pipeline", "vars", "steps"], self.problems);
-        let (name, region, tags) = match top.need("pipeline", "{ name = \"…\", region = \"…\" }", self.problems) {
+        let (name, region, tags) = match self.head(&top) {
             Some((key, item)) => self.pipeline(key, item),
             None => Default::default(),
         };
@@ -115,6 +115,15 @@ impl Reading<'_> {
         let scope = Scope { source: self.source, steps: &names, vars: &vars, env: self.env };
         let steps = steps.iter().filter_map(|(key, item)| self.step(key, item, &scope)).collect();
         Read { name, region, tags, steps }
+    }
+
+    fn head<'t, 'f>(&mut self, top: &'t Table<'f>) -> Option<(&'t Key<'f>, Item<'f>)> {
+        let found = top.get("pipeline");
+        if found.is_none() {
+            self.problems.add("missing-key", 0..0, "the file has no [pipeline] table", "begin with it");
+            self.problems.help("begin the file with [pipeline], name = \"…\" and region = \"us-east-1\"");
+        }
+        found
     }
 
     fn pipeline(&mut self, key: &Key<'_>, item: Item<'_>) -> (String, String, BTreeMap<String, String>) {
