@@ -60,5 +60,5 @@ async fn an_endpoint_that_hangs_ends_in_an_error_and_what_it_made_is_found_again
     let world = look(emulator.url());
     let vpcs = world["network"]["vpcs"].as_array().expect("VPCs");
     let named = vpcs.iter().filter(|vpc| vpc["tags"]["Name"] == "llm-vpc").count();
-    assert!(named >= 1, "{vpcs:?}");
+    assert_eq!(named, 1, "made once, found again: {vpcs:?}");
 }

@@ -104,6 +104,7 @@ pub fn invalid(message: impl Into<String>) -> Failure {
     Failure::Invalid(message.into())
 }
 
+#[allow(clippy::derivable_impls, reason = "the type is generated; others of its file have no default")]
 impl Default for Options {
     fn default() -> Self {
         Self { after: Vec::new() }
