@@ -13,6 +13,10 @@ use llmhost_engine::registry::Registry;
 use llmhost_resources::{Aws, AwsSettings, registry};
 use serde_json::{Value, json};
 
+/// What the emulator cannot do, each with the call that fails there. moto 5.2.5 answers
+/// GetBucketVersioning with another root element than S3 does.
+const GAPS: [(&str, &str); 1] = [("s3.bucket", "s3:GetBucketVersioning")];
+
 struct Quiet;
 
 impl Progress for Quiet {
@@ -51,8 +55,7 @@ impl Bench {
         found.configure(&made.id, &spec, None, &Quiet).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
         // A second time changes nothing and fails at nothing: a run may have died in between.
         found.configure(&made.id, &spec, None, &Quiet).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
-        let read = found.read(&made.id, &spec).await.unwrap().unwrap_or_else(|| panic!("{kind} is not there"));
-        assert_eq!(found.compare(&spec, &read.spec).fields, [], "{kind}");
+        self.reads_as(kind, &made.id, &spec).await;
         let again = found.find(&spec, &intent).await.unwrap().unwrap_or_else(|| panic!("{kind} is not found"));
         assert_eq!(again.id, made.id, "{kind}");
         let Some((field, value)) = changed else { return (made.id, spec) };
@@ -61,9 +64,21 @@ impl Bench {
         let new = self.complete(kind, raw);
         assert!(!found.compare(&spec, &new).replaces(), "{kind}.{field} can be changed in place");
         found.configure(&made.id, &new, Some(&spec), &Quiet).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
-        let read = found.read(&made.id, &new).await.unwrap().unwrap();
-        assert_eq!(found.compare(&new, &read.spec).fields, [], "{kind} after a change of {field}");
+        self.reads_as(kind, &made.id, &new).await;
         (made.id, new)
+    }
+
+    async fn reads_as(&self, kind: &str, id: &str, spec: &Value) {
+        let found = self.registry.kind(kind).unwrap();
+        let read = found.read(id, spec).await;
+        if let Some((_, operation)) = GAPS.iter().find(|(gap, _)| *gap == kind) {
+            let error = read.expect_err("the emulator can do it now: take the gap out");
+            assert_eq!(error.operation, *operation, "{error}");
+            return;
+        }
+        let read = read.unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let read = read.unwrap_or_else(|| panic!("{kind} is not there"));
+        assert_eq!(found.compare(spec, &read.spec).fields, [], "{kind} {id}");
     }
 
     async fn delete(&self, kind: &str, id: &str, spec: &Value) {

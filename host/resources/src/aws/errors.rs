@@ -50,10 +50,11 @@ where
     let (class, message) = match error {
         SdkError::ServiceError(_) => {
             let class = error.code().map_or_else(|| by_status(status), |code| by_code(code, status));
-            let message = error.message().map_or_else(
-                || format!("the service answered with HTTP status {}", status.unwrap_or_default()),
-                str::to_owned,
-            );
+            let message = match (error.message(), status) {
+                (Some(message), _) => message.to_owned(),
+                (None, Some(200..300)) => format!("the answer cannot be read: {}", innermost(error)),
+                (None, status) => format!("the service answered with HTTP status {}", status.unwrap_or_default()),
+            };
             (class, message)
         }
         SdkError::TimeoutError(_) => (ErrorClass::Unreachable, "no answer in time".to_owned()),
@@ -88,7 +89,7 @@ fn by_status(status: Option<u16>) -> ErrorClass {
         Some(401 | 403) => ErrorClass::Denied,
         Some(409 | 412) => ErrorClass::Conflict,
         Some(429) => ErrorClass::Throttled,
-        Some(500..) => ErrorClass::Service,
+        Some(200..300 | 500..) => ErrorClass::Service,
         _ => ErrorClass::Invalid,
     }
 }
