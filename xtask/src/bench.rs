@@ -76,7 +76,9 @@ fn plan_terraform(terraform: &Path, folder: &Path, size: usize) -> Result<Figure
         let _ = writeln!(text, "resource \"terraform_data\" \"s{step}\" {{\n  input = {value}\n}}");
     }
     write(&folder.join("main.tf"), &text)?;
-    let init = Command::new(terraform).arg("init").current_dir(&folder).stdout(Stdio::null()).status();
+    let mut init = Command::new(terraform);
+    init.arg("init").current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
+    let init = init.status();
     if !init.is_ok_and(|status| status.success()) {
         return Err("terraform init failed".into());
     }
