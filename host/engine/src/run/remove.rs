@@ -80,7 +80,8 @@ pub(crate) async fn leftovers(operations: &Arc<Operations>, report: &mut Report)
     // Who was made as declared in this run uses the successor, no longer the predecessor.
     let counts = |target: &Target, user: &ResourceAddress| !(target.is_deposed && operations.is_converged(user));
     report.failures.extend(delete_all(hands, &state, targets, counts).await);
-    let gone = state.outputs.keys().filter(|step| operations.plan.steps.iter().all(|planned| planned.name != **step));
+    let declared: HashSet<_> = operations.plan.steps.iter().map(|planned| &planned.name).collect();
+    let gone = state.outputs.keys().filter(|step| !declared.contains(step));
     for step in gone {
         if let Err(reason) = hands.record(Change::StepGone { step: step.clone() }).await {
             report.failures.push(StepFailure { step: step.clone(), address: None, reason });
