@@ -123,12 +123,9 @@ async fn run_step(
         }
         Ok(_) if !complete || !failures.is_empty() => {}
         Ok(result) => {
-            let planned =
-                operations.plan.resources.iter().filter(|(address, resource)| {
-                    address.step() == name && resource.action != crate::plan::Action::Delete
-                });
+            let planned = operations.planned_of.get(name).into_iter().flatten();
             let declared: HashSet<_> = declared.iter().collect();
-            let missing = planned.filter(|(address, _)| !declared.contains(address)).map(|(address, _)| {
+            let missing = planned.filter(|address| !declared.contains(address)).map(|address| {
                 fail(Some(address.clone()), Reason::NotAsPlanned(Departure::Undeclared(address.clone())))
             });
             failures.extend(missing);

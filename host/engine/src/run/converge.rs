@@ -20,6 +20,8 @@ pub(crate) struct Operations {
     pub(crate) hands: Hands,
     pub(crate) plan: Arc<Plan>,
     pub(crate) removals: Removals,
+    /// What each step declares by the plan, so that a step need not search all of it.
+    pub(crate) planned_of: HashMap<StepName, Vec<ResourceAddress>>,
     started: Mutex<HashMap<ResourceAddress, Started>>,
     failures: Mutex<Vec<(ResourceAddress, Reason)>>,
     facts: tokio::sync::Mutex<()>,
@@ -40,10 +42,17 @@ pub(crate) enum OpFailure {
 
 impl Operations {
     pub(crate) fn new(hands: Hands, plan: Arc<Plan>) -> Self {
+        let mut planned_of: HashMap<StepName, Vec<ResourceAddress>> = HashMap::new();
+        for (address, planned) in &plan.resources {
+            if planned.action != Action::Delete {
+                planned_of.entry(address.step().clone()).or_default().push(address.clone());
+            }
+        }
         Self {
             hands,
             plan,
             removals: Removals::default(),
+            planned_of,
             started: Mutex::default(),
             failures: Mutex::default(),
             facts: tokio::sync::Mutex::default(),
