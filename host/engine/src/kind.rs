@@ -38,6 +38,9 @@ pub trait Kind: Send + Sync + 'static {
     /// Outputs that identify the resource: a spec that holds one depends on it.
     const IDENTITIES: &'static [&'static str];
 
+    /// Outputs that an update in place may change: unknown in a plan that updates it.
+    const VOLATILE: &'static [&'static str] = &[];
+
     /// Fills in what the plugin left to the host (tags, contents of folders) and checks what can
     /// be checked without AWS and without looking at other resources. Strings may hold unknown
     /// tokens ([`crate::unknown`]).
@@ -56,6 +59,17 @@ pub trait Kind: Send + Sync + 'static {
     /// Outputs that the spec alone tells, known before the resource exists.
     fn foreknown(&self, _spec: &Self::Spec) -> Outputs {
         Outputs::new()
+    }
+
+    /// What two specs are compared by: the same for specs that mean the same, such as policies
+    /// whose statements stand in another order. By default the spec itself.
+    fn comparable(&self, spec: &Self::Spec) -> Value {
+        serde_json::to_value(spec).unwrap_or_default()
+    }
+
+    /// What its operations need to be allowed, narrowed to what the spec names.
+    fn permissions(&self, _spec: &Self::Spec, _scope: &Scope<'_>) -> Vec<Permission> {
+        vec![Permission::new(Self::ACTIONS, ["*".to_owned()])]
     }
 
     /// Makes the resource: one call, with the intent's token and tags where AWS takes them.
@@ -96,6 +110,50 @@ pub struct DeclareContext<'a> {
     pub base: &'a Path,
     /// The step's `with` table: what the user wrote.
     pub config: &'a Value,
+}
+
+impl DeclareContext<'_> {
+    /// Whether this very text stands in the step's `with` table: what the user named there, a
+    /// plugin may reach.
+    pub fn is_named(&self, text: &str) -> bool {
+        fn mentions(value: &Value, text: &str) -> bool {
+            match value {
+                Value::String(found) => found == text,
+                Value::Array(items) => items.iter().any(|item| mentions(item, text)),
+                Value::Object(fields) => fields.values().any(|field| mentions(field, text)),
+                _ => false,
+            }
+        }
+        mentions(self.config, text)
+    }
+}
+
+/// Where a pipeline's resources live, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The pipeline's name.
+    pub pipeline: &'a str,
+    /// Its region.
+    pub region: &'a str,
+    /// The account, or `*`.
+    pub account: &'a str,
+}
+
+/// Actions that must be allowed on some resources.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Permission {
+    /// IAM actions: `eks:CreateCluster`.
+    pub actions: Vec<String>,
+    /// ARNs, with `*` where a part is not known.
+    pub resources: Vec<String>,
+}
+
+impl Permission {
+    /// These actions on these resources.
+    pub fn new(actions: &[&str], resources: impl IntoIterator<Item = String>) -> Self {
+        let actions = actions.iter().map(|action| (*action).to_owned()).collect();
+        Self { actions, resources: resources.into_iter().collect() }
+    }
 }
 
 /// The resources declared so far, for rules that look beyond one spec.
@@ -200,6 +258,8 @@ pub enum ErrorClass {
     Unreachable,
     /// The service failed.
     Service,
+    /// It was made, and came up broken: nothing but making it anew helps.
+    Broken,
     /// On this side: a file, a folder.
     Local,
 }
@@ -217,6 +277,7 @@ impl ErrorClass {
             Self::NotFound => "It was removed by something else; run again to make it anew.",
             Self::Unreachable => "Check the network, the region and --endpoint-url, and run again.",
             Self::Service => "The service failed on its side; run again, and give it the request id if it persists.",
+            Self::Broken => "Mend the cause and run again: what failed is deleted and made anew.",
             Self::Local => "Check the file or folder and run again.",
         }
     }
@@ -246,4 +307,9 @@ impl OpError {
 pub trait Facts: Send + Sync {
     /// `key` is `interface.name`, with `/argument` where it has one: `ec2.availability-zone/0`.
     async fn look_up(&self, key: &str) -> Result<String, OpError>;
+
+    /// IAM actions that the look-up needs.
+    fn actions(&self, _key: &str) -> &'static [&'static str] {
+        &[]
+    }
 }

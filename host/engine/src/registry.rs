@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::kind::{
-    Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress, ReplaceOrder,
+    Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
+    ReplaceOrder, Scope,
 };
 use crate::names::ResourceAddress;
 use crate::plan::{Comparison, compare};
@@ -24,6 +25,10 @@ pub trait DynKind: Send + Sync {
     fn replace(&self) -> ReplaceOrder;
     /// [`Kind::IDENTITIES`].
     fn identities(&self) -> &'static [&'static str];
+    /// [`Kind::VOLATILE`].
+    fn volatile(&self) -> &'static [&'static str];
+    /// [`Kind::permissions`].
+    fn permissions(&self, spec: &Value, scope: &Scope<'_>) -> Vec<Permission>;
     /// Reads what a plugin declared and gives its canonical form.
     fn complete(&self, raw: Value, context: &DeclareContext<'_>) -> Result<Value, String>;
     /// [`Kind::check`].
@@ -70,6 +75,17 @@ impl<K: Kind> DynKind for K {
         K::IDENTITIES
     }
 
+    fn volatile(&self) -> &'static [&'static str] {
+        K::VOLATILE
+    }
+
+    fn permissions(&self, spec: &Value, scope: &Scope<'_>) -> Vec<Permission> {
+        match from_json::<K>(spec) {
+            Ok(spec) => Kind::permissions(self, &spec, scope),
+            Err(_) => vec![Permission::new(K::ACTIONS, ["*".to_owned()])],
+        }
+    }
+
     fn complete(&self, raw: Value, context: &DeclareContext<'_>) -> Result<Value, String> {
         let mut spec: K::Spec = serde_json::from_value(raw).map_err(|error| error.to_string())?;
         Kind::complete(self, &mut spec, context)?;
@@ -89,7 +105,11 @@ impl<K: Kind> DynKind for K {
     }
 
     fn compare(&self, old: &Value, new: &Value) -> Comparison {
-        let mut compared = compare(old, new, K::IMMUTABLE);
+        let form = |spec: &Value| match from_json::<K>(spec) {
+            Ok(read) => Kind::comparable(self, &read),
+            Err(_) => spec.clone(),
+        };
+        let mut compared = if old == new { Comparison::default() } else { compare(&form(old), &form(new), K::IMMUTABLE) };
         compared.fields.retain(|field| !K::ASIDE.contains(&field.path.as_str()));
         compared
     }

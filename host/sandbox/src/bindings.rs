@@ -21,9 +21,14 @@ macro_rules! capabilities {
                     import llmhost:aws/ec2@0.1.0;
                     import llmhost:aws/s3@0.1.0;
                     import llmhost:aws/sts@0.1.0;
+                    import llmhost:aws/iam@0.1.0;
+                    import llmhost:aws/eks@0.1.0;
+                    import llmhost:aws/cloud-control@0.1.0;
+                    import llmhost:aws/request@0.1.0;
+                    import llmhost:kubernetes/kube@0.1.0;
                 }
             ",
-            path: ["../../wit/plugin/0.1.0", "../../wit/aws/0.1.0"],
+            path: ["../../wit/plugin/0.1.0", "../../wit/aws/0.1.0", "../../wit/kubernetes/0.1.0"],
             world: "llmhost:host/guest",
             imports: { "llmhost:plugin/log": trappable, default: async | trappable },
             exports: { default: async },
@@ -76,26 +81,44 @@ capabilities! {
     "llmhost:aws/ec2.gateway-endpoint" => ec2::HostGatewayEndpoint(GatewayEndpointSpec) [id];
     "llmhost:aws/ec2.security-group" => ec2::HostSecurityGroup(SecurityGroupSpec) [id];
     "llmhost:aws/ec2.security-group-rule" => ec2::HostSecurityGroupRule(SecurityGroupRuleSpec) [id];
+    "llmhost:aws/ec2.launch-template" => ec2::HostLaunchTemplate(LaunchTemplateSpec) [id, version];
     "llmhost:aws/s3.bucket" => s3::HostBucket(BucketSpec) [bucket_name, arn];
     "llmhost:aws/s3.folder" => s3::HostFolder(FolderSpec) [uri, digest];
+    "llmhost:aws/iam.role" => iam::HostRole(RoleSpec) [arn, role_name];
+    "llmhost:aws/iam.policy" => iam::HostPolicy(PolicySpec) [arn];
+    "llmhost:aws/iam.instance-profile" => iam::HostInstanceProfile(InstanceProfileSpec) [arn, profile_name];
+    "llmhost:aws/iam.oidc-provider" => iam::HostOidcProvider(OidcProviderSpec) [arn];
+    "llmhost:aws/eks.cluster" => eks::HostCluster(ClusterSpec) [cluster_name, arn, endpoint, certificate_authority, oidc_issuer, security_group_id, version];
+    "llmhost:aws/eks.access-entry" => eks::HostAccessEntry(AccessEntrySpec) [arn];
+    "llmhost:aws/eks.addon" => eks::HostAddon(AddonSpec) [arn, version];
+    "llmhost:aws/eks.node-group" => eks::HostNodeGroup(NodeGroupSpec) [node_group_name, arn, auto_scaling_group];
+    "llmhost:aws/eks.pod-identity-association" => eks::HostPodIdentityAssociation(PodIdentityAssociationSpec) [id, arn];
+    "llmhost:aws/cloud-control.entity" => cloud_control::HostEntity(EntitySpec) [identifier, properties];
+    "llmhost:aws/request.call" => request::HostCall(CallSpec) [response];
+    "llmhost:kubernetes/kube.object" => kube::HostObject(ObjectSpec) [name, namespace, uid];
 }
 
 /// Functions that belong to no resource, with the grant that each needs.
 pub(crate) const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("ec2", "availability-zone", "ec2:describe"),
+    ("eks", "newest-version", "eks:describe"),
     ("sts", "account-id", "sts:identity"),
     ("sts", "partition", "sts:identity"),
     ("sts", "region", "sts:identity"),
 ];
 
 /// The interfaces served, by package; all are of the version in [`VERSION`].
-pub(crate) const INTERFACES: &[(&str, &[&str])] =
-    &[("llmhost:plugin", &["types", "log"]), ("llmhost:aws", &["ec2", "s3", "sts"])];
+pub(crate) const INTERFACES: &[(&str, &[&str])] = &[
+    ("llmhost:plugin", &["types", "log"]),
+    ("llmhost:aws", &["ec2", "s3", "sts", "iam", "eks", "cloud-control", "request"]),
+    ("llmhost:kubernetes", &["kube"]),
+];
 
 /// The version of every llmhost interface that this host serves.
 pub(crate) const VERSION: &str = "0.1.0";
 
-use llmhost::aws::{ec2, s3, sts};
+use llmhost::aws::{cloud_control, ec2, eks, iam, request, s3, sts};
+use llmhost::kubernetes::kube;
 use llmhost::plugin::log;
 pub(crate) use llmhost::plugin::types;
 
@@ -110,6 +133,16 @@ const fn kind(wit: &'static str) -> &'static str {
 
 impl types::Host for State {}
 impl s3::Host for State {}
+impl iam::Host for State {}
+impl cloud_control::Host for State {}
+impl request::Host for State {}
+impl kube::Host for State {}
+
+impl eks::Host for State {
+    async fn newest_version(&mut self) -> wasmtime::Result<Result<String, types::Failure>> {
+        Ok(self.fact("eks.newest-version").await)
+    }
+}
 
 impl ec2::Host for State {
     async fn availability_zone(&mut self, index: u32) -> wasmtime::Result<Result<String, types::Failure>> {

@@ -24,7 +24,7 @@ pub(crate) fn step(name: &str, uses: &str, depends_on: &[&str]) -> PlannedStep {
 pub(crate) fn add(plan: &mut Plan, at: &str, action: Action, depends_on: &[&str], spec: Value) {
     let depends_on = depends_on.iter().map(|other| address(other)).collect();
     plan.resources
-        .insert(address(at), PlannedResource { action, spec, changes: Vec::new(), depends_on, leftovers: Vec::new() });
+        .insert(address(at), PlannedResource { action, spec, changes: Vec::new(), depends_on, leftovers: Vec::new(), broken: None });
 }
 
 fn change(plan: &mut Plan, at: &str, path: &str, old: Value, new: Value, replaces: bool) {
@@ -93,6 +93,7 @@ pub(crate) fn hostile() -> Plan {
         changes,
         depends_on: Vec::new(),
         leftovers: Vec::new(),
+        broken: None,
     };
     plan.resources.insert(at, resource);
     add(&mut plan, "one/ec2.vpc/other", Action::Create, &[], spec);

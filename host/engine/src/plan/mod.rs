@@ -6,6 +6,8 @@ pub(crate) mod example;
 mod show;
 pub(crate) mod words;
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +28,9 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// Every resource that is declared or in the state; declared ones first, in order.
     pub resources: IndexMap<ResourceAddress, PlannedResource>,
+    /// Keys of the facts that plugins asked for.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub facts: BTreeSet<String>,
 }
 
 /// One step of a plan.
@@ -55,6 +60,9 @@ pub struct PlannedResource {
     /// Ids of replaced predecessors that are still there and will be deleted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
+    /// Why the one that is there has to be made anew: it came up broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
 }
 
 /// What will happen to a resource.

@@ -1,7 +1,7 @@
 //! What planning and applying share: taking a declaration in.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
@@ -26,6 +26,8 @@ pub(crate) struct Common {
     pub(crate) registry: Arc<Registry>,
     pub(crate) book: Book,
     pub(crate) events: Events,
+    /// Facts that plugins asked for.
+    pub(crate) asked: Mutex<BTreeSet<String>>,
 }
 
 /// A declaration, checked and in canonical form.

@@ -155,7 +155,7 @@ async fn make_so(operations: &Arc<Operations>, declaration: &Declaration) -> Res
         return create(operations, declaration).await;
     };
     let compared = kind.compare(&current.spec, spec);
-    if compared.replaces() {
+    if compared.replaces() || current.broken.is_some() {
         return replace(operations, declaration, compared.fields).await;
     }
     if compared.fields.is_empty() && !current.unfinished {

@@ -172,7 +172,7 @@ impl Hands {
     async fn made(&self, address: &ResourceAddress, pending: &Pending, created: Created) -> Result<Instance, Reason> {
         let Created { id, outputs } = created;
         let (spec, depends_on) = (pending.spec.clone(), pending.depends_on.clone());
-        let instance = Instance { id, spec, outputs, depends_on, unfinished: true };
+        let instance = Instance { id, spec, outputs, depends_on, unfinished: true, broken: None };
         self.record(Change::Current { address: address.clone(), instance: instance.clone() }).await?;
         Ok(instance)
     }
@@ -185,7 +185,16 @@ impl Hands {
         was: Option<&Value>,
         progress: &dyn Progress,
     ) -> Result<Instance, Reason> {
-        let more = kind.configure(&instance.id, &instance.spec, was, progress).await.map_err(Reason::Operation)?;
+        let more = match kind.configure(&instance.id, &instance.spec, was, progress).await {
+            Ok(more) => more,
+            Err(error) => {
+                if error.class == ErrorClass::Broken {
+                    instance.broken = Some(error.message.clone());
+                    self.record(Change::Current { address: address.clone(), instance }).await?;
+                }
+                return Err(Reason::Operation(error));
+            }
+        };
         instance.outputs.extend(kind.foreknown(&instance.spec));
         instance.outputs.extend(more);
         instance.unfinished = false;

@@ -137,6 +137,7 @@ impl Engine {
             registry: Arc::clone(&self.registry),
             book: Book::new(Arc::clone(&self.graph)),
             events: self.events.clone(),
+            asked: Mutex::default(),
         })
     }
 

@@ -124,6 +124,7 @@ fn collect(
     if !error.failures.is_empty() {
         return Err(error);
     }
+    plan.facts = std::mem::take(&mut *common.asked.lock().expect("no panic under this lock"));
     add_leftovers(&mut plan, state);
     common.events.emit(Event::Planned { pipeline: plan.pipeline.clone(), summary: plan.summary() });
     Ok(plan)
@@ -144,7 +145,7 @@ fn add_leftovers(plan: &mut Plan, state: &State) {
             (None, Some(pending), _) => (pending.spec.clone(), pending.depends_on.clone()),
             (None, None, None) => continue,
         };
-        let planned = PlannedResource { action: Action::Delete, spec, changes: Vec::new(), depends_on, leftovers: old };
+        let planned = PlannedResource { action: Action::Delete, spec, changes: Vec::new(), depends_on, leftovers: old, broken: None };
         plan.resources.insert(address.clone(), planned);
     }
 }
@@ -189,6 +190,7 @@ impl Capabilities for PlanSession {
     }
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
+        self.common.asked.lock().expect("no panic under this lock").insert(key.to_owned());
         Ok(self.state.facts.get(key).cloned().unwrap_or_else(|| unknown::fact(key)))
     }
 
@@ -210,7 +212,8 @@ fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
         None => (Action::Create, Vec::new()),
         Some(instance) => {
             let compared = kind.compare(&instance.spec, spec);
-            let action = if compared.replaces() {
+            let anew = compared.replaces() || instance.broken.is_some();
+            let action = if anew {
                 Action::Replace { order: kind.replace() }
             } else if instance.unfinished {
                 Action::Finish
@@ -219,8 +222,10 @@ fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
             } else {
                 Action::Update
             };
-            if !compared.replaces() {
-                let old = instance.outputs.iter().map(|(key, value)| (key.clone(), value.clone()));
+            if !anew {
+                let moves = |output: &str| action != Action::Keep && kind.volatile().contains(&output);
+                let old = instance.outputs.iter().filter(|(key, _)| !moves(key));
+                let old = old.map(|(key, value)| (key.clone(), value.clone()));
                 let new = std::mem::take(&mut outputs);
                 outputs = old.chain(new).collect();
             }
@@ -233,6 +238,7 @@ fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
         changes,
         depends_on: depends_on.clone(),
         leftovers: Vec::new(),
+        broken: current.and_then(|instance| instance.broken.clone()),
     };
     Known { planned, outputs }
 }

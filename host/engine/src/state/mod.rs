@@ -70,6 +70,9 @@ pub struct Instance {
     /// Made, but not yet brought in line: the next run finishes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
+    /// Made, but it came up broken, and why: the next run makes it anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
 }
 
 /// A create that was about to happen.

@@ -5,10 +5,14 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ec2::config::Credentials;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use llmhost_engine::kind::{ErrorClass, OpError};
 use tokio::sync::OnceCell;
 
 use super::once::NotTwice;
+use super::policy::partition_of;
+use crate::kubernetes::Clusters;
 
 /// How AWS is reached. Nothing is looked up before the first call.
 #[derive(Clone)]
@@ -49,6 +53,13 @@ pub struct Aws {
     ec2_once: OnceCell<aws_sdk_ec2::Client>,
     s3: OnceCell<aws_sdk_s3::Client>,
     sts: OnceCell<aws_sdk_sts::Client>,
+    iam: OnceCell<aws_sdk_iam::Client>,
+    iam_once: OnceCell<aws_sdk_iam::Client>,
+    eks: OnceCell<aws_sdk_eks::Client>,
+    eks_once: OnceCell<aws_sdk_eks::Client>,
+    cloud_control: OnceCell<aws_sdk_cloudcontrol::Client>,
+    quotas: OnceCell<aws_sdk_servicequotas::Client>,
+    pub(crate) kubernetes: Clusters,
 }
 
 impl Aws {
@@ -61,6 +72,13 @@ impl Aws {
             ec2_once: OnceCell::new(),
             s3: OnceCell::new(),
             sts: OnceCell::new(),
+            iam: OnceCell::new(),
+            iam_once: OnceCell::new(),
+            eks: OnceCell::new(),
+            eks_once: OnceCell::new(),
+            cloud_control: OnceCell::new(),
+            quotas: OnceCell::new(),
+            kubernetes: Clusters::default(),
         }
     }
 
@@ -96,6 +114,65 @@ impl Aws {
         self.sts.get_or_init(|| async move { aws_sdk_sts::Client::new(self.shared().await) }).await
     }
 
+    /// IAM.
+    pub(crate) async fn iam(&self) -> &aws_sdk_iam::Client {
+        self.iam.get_or_init(|| async move { aws_sdk_iam::Client::new(self.shared().await) }).await
+    }
+
+    /// IAM, for calls that make something: as [`ec2_once`](Self::ec2_once).
+    pub(crate) async fn iam_once(&self) -> &aws_sdk_iam::Client {
+        let make = || async move {
+            let config = aws_sdk_iam::config::Builder::from(self.shared().await).retry_classifier(NotTwice).build();
+            aws_sdk_iam::Client::from_conf(config)
+        };
+        self.iam_once.get_or_init(make).await
+    }
+
+    /// EKS.
+    pub(crate) async fn eks(&self) -> &aws_sdk_eks::Client {
+        self.eks.get_or_init(|| async move { aws_sdk_eks::Client::new(self.shared().await) }).await
+    }
+
+    /// EKS, for calls that make something: as [`ec2_once`](Self::ec2_once).
+    pub(crate) async fn eks_once(&self) -> &aws_sdk_eks::Client {
+        let make = || async move {
+            let config = aws_sdk_eks::config::Builder::from(self.shared().await).retry_classifier(NotTwice).build();
+            aws_sdk_eks::Client::from_conf(config)
+        };
+        self.eks_once.get_or_init(make).await
+    }
+
+    /// Cloud Control.
+    pub(crate) async fn cloud_control(&self) -> &aws_sdk_cloudcontrol::Client {
+        let make = || async move { aws_sdk_cloudcontrol::Client::new(self.shared().await) };
+        self.cloud_control.get_or_init(make).await
+    }
+
+    /// Service Quotas.
+    pub(crate) async fn quotas(&self) -> &aws_sdk_servicequotas::Client {
+        self.quotas.get_or_init(|| async move { aws_sdk_servicequotas::Client::new(self.shared().await) }).await
+    }
+
+    /// Credentials for signing a request that no client makes.
+    pub(crate) async fn credentials(&self, operation: &str) -> Result<Credentials, OpError> {
+        let provider = self.shared().await.credentials_provider();
+        let missing = |message: String| {
+            let mut error = OpError::local(operation, message);
+            error.class = ErrorClass::Denied;
+            error
+        };
+        let provider = provider.ok_or_else(|| missing("there are no credentials".to_owned()))?;
+        provider.provide_credentials().await.map_err(|error| missing(error.to_string()))
+    }
+
+    /// How long to wait for what may take so many minutes. An emulator takes no time.
+    pub(crate) fn patience(&self, minutes: u32) -> Duration {
+        match self.settings.emulator_credentials {
+            Some(_) => self.settings.wait,
+            None => Duration::from_secs(u64::from(minutes) * 60),
+        }
+    }
+
     async fn shared(&self) -> &SdkConfig {
         let load = || async move {
             let settings = &self.settings;
@@ -127,10 +204,6 @@ impl Aws {
 
     /// The partition of the region: `aws`, `aws-cn`, `aws-us-gov`.
     pub(crate) fn partition(&self) -> &'static str {
-        match self.settings.region.as_str() {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        }
+        partition_of(&self.settings.region)
     }
 }

@@ -94,6 +94,16 @@ fn by_status(status: Option<u16>) -> ErrorClass {
     }
 }
 
+/// The class of an answer that no client of the SDK read.
+pub(super) fn by_answer(code: Option<&str>, status: u16) -> ErrorClass {
+    code.map_or_else(|| by_status(Some(status)), |code| by_code(code, Some(status)))
+}
+
+/// What to do about such an answer, where it is clearer than what the class says.
+pub(super) fn advice_for(code: Option<&str>, class: ErrorClass) -> Option<String> {
+    advice(code, class, true)
+}
+
 /// The class of an error code. Codes are the services' own.
 fn by_code(code: &str, status: Option<u16>) -> ErrorClass {
     match code {
@@ -121,6 +131,10 @@ fn by_code(code: &str, status: Option<u16>) -> ErrorClass {
         | "BucketNotEmpty"
         | "OperationAborted"
         | "DeleteConflict"
+        | "DeleteConflictException"
+        | "EntityAlreadyExists"
+        | "EntityAlreadyExistsException"
+        | "AlreadyExistsException"
         | "Resource.AlreadyAssociated"
         | "IncorrectState"
         | "InvalidIPAddress.InUse"
@@ -130,6 +144,7 @@ fn by_code(code: &str, status: Option<u16>) -> ErrorClass {
         | "NoSuchKey"
         | "NoSuchUpload"
         | "NoSuchEntity"
+        | "NoSuchEntityException"
         | "NotFound"
         | "NatGatewayNotFound"
         | "InvalidNatGatewayID.NotFound"
@@ -138,7 +153,9 @@ fn by_code(code: &str, status: Option<u16>) -> ErrorClass {
         | "NoSuchPublicAccessBlockConfiguration"
         | "NoSuchLifecycleConfiguration"
         | "ServerSideEncryptionConfigurationNotFoundError" => ErrorClass::NotFound,
-        "InsufficientFreeAddressesInSubnet" => ErrorClass::Quota,
+        "InsufficientFreeAddressesInSubnet" | "LimitExceeded" | "ResourceLimitExceededException" => ErrorClass::Quota,
+        "UnsupportedAvailabilityZoneException" => ErrorClass::Capacity,
+        "ServerException" | "ServiceUnavailableException" => ErrorClass::Service,
         "InternalError" | "InternalFailure" | "ServiceUnavailable" | "Unavailable" | "ServerInternal" => {
             ErrorClass::Service
         }
@@ -164,6 +181,12 @@ fn advice(code: Option<&str>, class: ErrorClass, answered: bool) -> Option<Strin
         }
         Some("AddressLimitExceeded") => {
             "Release an elastic IP that is no longer used, or raise 'EC2-VPC Elastic IPs' in Service Quotas."
+        }
+        Some("ResourceLimitExceededException") => {
+            "Raise the quota that the message names in Service Quotas (service eks), or delete what is no longer used."
+        }
+        Some("UnsupportedAvailabilityZoneException") => {
+            "EKS has no room in one of the zones; the message names those that will do. Choose subnets there."
         }
         Some("InvalidSubnet.Conflict") => "Another subnet of the VPC has that range; choose another.",
         Some("BucketAlreadyExists") => "Bucket names are unique in all of AWS; choose another.",

@@ -1,9 +1,15 @@
 //! AWS: clients, errors, tags, and the kinds of resources of each service.
 
 mod clients;
+mod cloud_control;
 mod ec2;
+mod eks;
 mod errors;
+mod iam;
 mod once;
+pub(crate) mod policy;
+pub(crate) mod preflight;
+mod request;
 mod s3;
 mod sts;
 mod tags;
@@ -12,10 +18,27 @@ mod wait;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use llmhost_engine::kind::{Facts, OpError};
+use llmhost_engine::kind::{Facts, OpError, Outputs};
 use llmhost_engine::registry::Registry;
+use serde_json::Value;
 
 pub use clients::{Aws, AwsSettings};
+pub(crate) use wait::until;
+
+/// Outputs, all of them text.
+pub(crate) fn outputs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> Outputs {
+    all.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
+}
+
+/// Endpoint and certificate authority (base64) of a cluster; nothing where it is gone.
+pub(crate) async fn cluster_endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {
+    eks::endpoint(aws, name).await
+}
+
+/// Whether calls go to an emulator.
+pub(crate) fn is_emulated(aws: &Aws) -> bool {
+    aws.settings.emulator_credentials.is_some()
+}
 
 /// Adding a kind is one line here.
 pub(crate) fn register(aws: Arc<Aws>) -> Registry {
@@ -32,8 +55,21 @@ pub(crate) fn register(aws: Arc<Aws>) -> Registry {
         .with(ec2::GatewayEndpoint(Arc::clone(&aws)))
         .with(ec2::SecurityGroup(Arc::clone(&aws)))
         .with(ec2::SecurityGroupRule(Arc::clone(&aws)))
+        .with(ec2::LaunchTemplate(Arc::clone(&aws)))
         .with(s3::Bucket(Arc::clone(&aws)))
-        .with(s3::Folder(aws))
+        .with(s3::Folder(Arc::clone(&aws)))
+        .with(iam::Role(Arc::clone(&aws)))
+        .with(iam::Policy(Arc::clone(&aws)))
+        .with(iam::InstanceProfile(Arc::clone(&aws)))
+        .with(iam::OidcProvider(Arc::clone(&aws)))
+        .with(eks::Cluster(Arc::clone(&aws)))
+        .with(eks::AccessEntry(Arc::clone(&aws)))
+        .with(eks::Addon(Arc::clone(&aws)))
+        .with(eks::NodeGroup(Arc::clone(&aws)))
+        .with(eks::PodIdentityAssociation(Arc::clone(&aws)))
+        .with(cloud_control::Entity(Arc::clone(&aws)))
+        .with(request::Call(Arc::clone(&aws)))
+        .with(crate::kubernetes::Object(aws))
 }
 
 /// What only AWS can tell.
@@ -44,8 +80,17 @@ impl Facts for AwsFacts {
     async fn look_up(&self, key: &str) -> Result<String, OpError> {
         match key.split_once('/') {
             Some(("ec2.availability-zone", index)) => ec2::availability_zone(&self.0, index).await,
+            None if key == "eks.newest-version" => eks::newest_version(&self.0).await,
             None if key == "sts.account-id" => sts::account_id(&self.0).await,
             _ => Err(OpError::local("look up", format!("this llmhost knows nothing of '{key}'"))),
+        }
+    }
+
+    fn actions(&self, key: &str) -> &'static [&'static str] {
+        match key.split_once('/').map_or(key, |(fact, _)| fact) {
+            "ec2.availability-zone" => &["ec2:DescribeAvailabilityZones"],
+            "eks.newest-version" => &["eks:DescribeClusterVersions"],
+            _ => &[],
         }
     }
 }

@@ -89,6 +89,18 @@ impl<'de> Deserialize<'de> for Tags {
     }
 }
 
+/// Keys and values that are no tags of a resource's own, such as labels. Reads and writes as
+/// [`Tags`] do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Pairs(pub(super) BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Tags::deserialize(deserializer).map(|tags| Self(tags.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use llmhost_engine::kind::{ErrorClass, OpError};
 
 /// Asks again and again, ever more slowly, until `poll` gives something or `budget` is used up.
-pub(super) async fn until<'a, T>(
+pub(crate) async fn until<'a, T>(
     operation: &str,
     budget: Duration,
     mut poll: impl FnMut() -> BoxFuture<'a, Result<Option<T>, OpError>> + Send,

@@ -4,7 +4,7 @@ use ipnet::{IpNet, Ipv4Net};
 use llmhost_engine::unknown;
 
 /// Reads a range, or says what is wrong with it. Nothing for a value that is not known yet.
-pub(super) fn parse(field: &str, text: &str) -> Result<Option<Ipv4Net>, String> {
+pub(in crate::aws) fn parse(field: &str, text: &str) -> Result<Option<Ipv4Net>, String> {
     if unknown::is_unknown(text) {
         return Ok(None);
     }

@@ -1,9 +1,10 @@
 //! EC2: networks.
 
 mod address;
-mod cidr;
+pub(in crate::aws) mod cidr;
 mod endpoint;
 mod gateway;
+mod launch_template;
 mod nat;
 mod route;
 mod route_table;
@@ -15,10 +16,10 @@ mod zones;
 
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 use futures::FutureExt;
-use llmhost_engine::kind::{Created, Intent, OpError, Outputs};
-use serde_json::Value;
+use llmhost_engine::kind::{Created, Intent, OpError};
 
 use super::clients::Aws;
+use super::outputs;
 use super::errors::Operation;
 use super::tags::{INTENT, Tags};
 use super::wait::settled;
@@ -26,6 +27,7 @@ use super::wait::settled;
 pub(super) use address::ElasticIp;
 pub(super) use endpoint::GatewayEndpoint;
 pub(super) use gateway::InternetGateway;
+pub(super) use launch_template::LaunchTemplate;
 pub(super) use nat::NatGateway;
 pub(super) use route::Route;
 pub(super) use route_table::{RouteTable, RouteTableAssociation};
@@ -63,10 +65,6 @@ fn made(id: String) -> Created {
     Created { outputs: outputs([("id", id.as_str())]), id }
 }
 
-fn outputs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> Outputs {
-    all.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
-}
-
 /// The field of an answer that AWS always fills in.
 fn present<T>(operation: &str, field: Option<T>) -> Result<T, OpError> {
     field.ok_or_else(|| OpError::local(operation, "the answer lacks what was asked for"))
@@ -93,4 +91,9 @@ async fn sync_tags(aws: &Aws, id: &str, was: Option<&Tags>, now: &Tags) -> Resul
         ec2.delete_tags().resources(id).set_tags(Some(gone)).send().await.operation("ec2:DeleteTags")?;
     }
     Ok(())
+}
+
+/// Whether EC2 says that there is no such instance type.
+pub(super) fn is_unknown_type(error: &OpError) -> bool {
+    matches!(error.code.as_deref(), Some("InvalidInstanceType" | "InvalidParameterValue"))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use llmhost_engine::kind::DeclareContext;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// A file as a plan shows it.
@@ -22,20 +22,11 @@ const MOST_BYTES: u64 = 5 << 40;
 
 /// The folder, if the user named it: a plugin reaches only paths that stand in its step's `with`
 /// table, letter for letter.
-pub(super) fn allowed(source: &str, base: &Path, config: &Value) -> Result<PathBuf, String> {
-    if mentions(config, source) {
-        return Ok(base.join(source));
+pub(super) fn allowed(source: &str, context: &DeclareContext<'_>) -> Result<PathBuf, String> {
+    if context.is_named(source) {
+        return Ok(context.base.join(source));
     }
     Err(format!("the folder '{source}' is not named in the step's 'with' table, so the plugin may not read it"))
-}
-
-fn mentions(config: &Value, text: &str) -> bool {
-    match config {
-        Value::String(found) => found == text,
-        Value::Array(items) => items.iter().any(|item| mentions(item, text)),
-        Value::Object(fields) => fields.values().any(|field| mentions(field, text)),
-        _ => false,
-    }
 }
 
 /// The files of a folder, by their paths within it with `/` between the parts.
@@ -118,9 +109,17 @@ mod tests {
     #[test]
     fn a_folder_is_read_only_if_the_user_named_it() {
         let config = json!({"upload": [{"source": "models/demo"}]});
-        assert_eq!(allowed("models/demo", Path::new("/base"), &config), Ok(PathBuf::from("/base/models/demo")));
+        let address = "step/s3.folder/it".parse().expect("an address");
+        let context = DeclareContext {
+            address: &address,
+            tags: &BTreeMap::new(),
+            region: "us-east-1",
+            base: Path::new("/base"),
+            config: &config,
+        };
+        assert_eq!(allowed("models/demo", &context), Ok(PathBuf::from("/base/models/demo")));
         for other in ["models", "/etc", "models/demo/", "../models/demo", ""] {
-            assert!(allowed(other, Path::new("/base"), &config).is_err(), "{other}");
+            assert!(allowed(other, &context).is_err(), "{other}");
         }
     }
 

@@ -85,7 +85,7 @@ impl Kind for Folder {
         if spec.prefix.len() > 512 {
             return Err("prefix is longer than 512 bytes".to_owned());
         }
-        spec.path = files::allowed(&spec.source, context.base, context.config)?;
+        spec.path = files::allowed(&spec.source, context)?;
         spec.files = files::list(&spec.path)?;
         Ok(())
     }

@@ -1,0 +1,226 @@
+//! `ec2.launch-template`
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{
+    LaunchTemplate as Found, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
+    LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataEndpointState,
+    LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
+    ResourceType, ResponseLaunchTemplateData, VolumeType,
+};
+use llmhost_engine::kind::{
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder,
+};
+use llmhost_engine::unknown;
+use serde::{Deserialize, Serialize};
+
+use super::{Operation, made_by, observed, outputs, present, sync_tags, tag, tagged};
+use crate::aws::clients::Aws;
+use crate::aws::errors::gone_is_none;
+use crate::aws::tags::{Pairs, Tags};
+
+/// How instances are started. Instance metadata always needs a session token (IMDSv2).
+pub(in crate::aws) struct LaunchTemplate(pub(in crate::aws) Arc<Aws>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::aws) struct Spec {
+    template_name: String,
+    metadata_hop_limit: i32,
+    root_volume: Volume,
+    /// None: the default of whoever starts the instances.
+    security_group_ids: Vec<String>,
+    key_name: Option<String>,
+    /// Base64, as EC2 takes it.
+    user_data: Option<String>,
+    instance_tags: Pairs,
+    tags: Tags,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Volume {
+    device_name: String,
+    size_gib: i32,
+    kms_key_id: Option<String>,
+    iops: Option<i32>,
+    throughput_mibps: Option<i32>,
+}
+
+impl Spec {
+    fn data(&self) -> RequestLaunchTemplateData {
+        let metadata = LaunchTemplateInstanceMetadataOptionsRequest::builder()
+            .http_tokens(LaunchTemplateHttpTokensState::Required)
+            .http_endpoint(LaunchTemplateInstanceMetadataEndpointState::Enabled)
+            .http_put_response_hop_limit(self.metadata_hop_limit)
+            .build();
+        let volume = LaunchTemplateEbsBlockDeviceRequest::builder()
+            .volume_type(VolumeType::Gp3)
+            .volume_size(self.root_volume.size_gib)
+            .encrypted(true)
+            .delete_on_termination(true)
+            .set_kms_key_id(self.root_volume.kms_key_id.clone())
+            .set_iops(self.root_volume.iops)
+            .set_throughput(self.root_volume.throughput_mibps)
+            .build();
+        let device = LaunchTemplateBlockDeviceMappingRequest::builder().device_name(&self.root_volume.device_name);
+        let tags: Vec<_> = self.instance_tags.0.iter().map(|(key, value)| tag(key, value)).collect();
+        let tagged = [ResourceType::Instance, ResourceType::Volume].map(|kind| {
+            let tags = Some(tags.clone());
+            LaunchTemplateTagSpecificationRequest::builder().resource_type(kind).set_tags(tags).build()
+        });
+        let groups = (!self.security_group_ids.is_empty()).then(|| self.security_group_ids.clone());
+        RequestLaunchTemplateData::builder()
+            .metadata_options(metadata)
+            .block_device_mappings(device.ebs(volume).build())
+            .set_security_group_ids(groups)
+            .set_key_name(self.key_name.clone())
+            .set_user_data(self.user_data.clone())
+            .set_tag_specifications((!tags.is_empty()).then(|| tagged.to_vec()))
+            .build()
+    }
+
+    fn observe(template: &Found, data: &ResponseLaunchTemplateData, spec: &Self) -> Self {
+        let device = data.block_device_mappings().first();
+        let volume = device.and_then(|device| device.ebs());
+        let instance_tags = data.tag_specifications().iter();
+        let instance_tags = instance_tags.filter(|tags| tags.resource_type() == Some(&ResourceType::Instance));
+        let metadata = data.metadata_options();
+        let open = metadata.and_then(|m| m.http_tokens()).is_none_or(|tokens| tokens.as_str() != "required");
+        Self {
+            template_name: template.launch_template_name().unwrap_or_default().to_owned(),
+            // Without tokens, any number of hops is too many: it has to show.
+            metadata_hop_limit: if open { -1 } else { metadata.and_then(|m| m.http_put_response_hop_limit()).unwrap_or(1) },
+            root_volume: Volume {
+                device_name: device.and_then(|device| device.device_name()).unwrap_or_default().to_owned(),
+                size_gib: volume.and_then(|volume| volume.volume_size()).unwrap_or_default(),
+                kms_key_id: volume.and_then(|volume| volume.kms_key_id()).map(str::to_owned),
+                iops: spec.root_volume.iops.and_then(|_| volume.and_then(|volume| volume.iops())),
+                throughput_mibps: spec.root_volume.throughput_mibps.and_then(|_| volume.and_then(|v| v.throughput())),
+            },
+            security_group_ids: data.security_group_ids().to_vec(),
+            key_name: data.key_name().map(str::to_owned),
+            user_data: data.user_data().filter(|data| !data.is_empty()).map(str::to_owned),
+            instance_tags: Pairs(observed(instance_tags.flat_map(|tags| tags.tags()).cloned().collect::<Vec<_>>().as_slice()).0),
+            tags: observed(template.tags()),
+        }
+    }
+
+    fn is_same_data(&self, other: &Self) -> bool {
+        let bare = |spec: &Self| Self { tags: Tags::default(), ..spec.clone() };
+        bare(self) == bare(other)
+    }
+}
+
+impl LaunchTemplate {
+    async fn look(&self, id: &str) -> Result<Option<Found>, OpError> {
+        let request = self.0.ec2().await.describe_launch_templates().launch_template_ids(id);
+        let answer = gone_is_none(request.send().await.operation("ec2:DescribeLaunchTemplates"))?;
+        Ok(answer.and_then(|answer| answer.launch_templates?.pop()))
+    }
+
+    /// What the newest version says.
+    async fn newest(&self, id: &str) -> Result<Option<(i64, ResponseLaunchTemplateData)>, OpError> {
+        let request = self.0.ec2().await.describe_launch_template_versions().launch_template_id(id).versions("$Latest");
+        let answer = gone_is_none(request.send().await.operation("ec2:DescribeLaunchTemplateVersions"))?;
+        let found = answer.and_then(|answer| answer.launch_template_versions?.pop());
+        Ok(found.and_then(|found| Some((found.version_number?, found.launch_template_data?))))
+    }
+}
+
+fn known(id: &str, version: i64) -> Outputs {
+    outputs([("id", id), ("version", version.to_string().as_str())])
+}
+
+#[async_trait]
+impl Kind for LaunchTemplate {
+    type Spec = Spec;
+    const NAME: &'static str = "ec2.launch-template";
+    const ACTIONS: &'static [&'static str] = &[
+        "ec2:CreateLaunchTemplate",
+        "ec2:CreateLaunchTemplateVersion",
+        "ec2:ModifyLaunchTemplate",
+        "ec2:DescribeLaunchTemplates",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DeleteLaunchTemplate",
+        "ec2:CreateTags",
+        "ec2:DeleteTags",
+    ];
+    const IMMUTABLE: &'static [&'static str] = &["template_name"];
+    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
+    const IDENTITIES: &'static [&'static str] = &["id"];
+    const VOLATILE: &'static [&'static str] = &["version"];
+
+    fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+        let name = &spec.template_name;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_()./".contains(c);
+        if !unknown::is_unknown(name) && !((3..=128).contains(&name.len()) && name.chars().all(allowed)) {
+            return Err(format!("the launch template name '{name}' must have 3 to 128 letters, digits and any of -_()./"));
+        }
+        if !(1..=64).contains(&spec.metadata_hop_limit) {
+            return Err(format!("metadata_hop_limit is {}; EC2 takes 1 to 64", spec.metadata_hop_limit));
+        }
+        if !(1..=65_536).contains(&spec.root_volume.size_gib) {
+            return Err(format!("the root volume has {} GiB; gp3 takes 1 to 65536", spec.root_volume.size_gib));
+        }
+        spec.tags.complete(context)
+    }
+
+    async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+        let operation = "ec2:CreateLaunchTemplate";
+        let request = self.0.ec2_once().await.create_launch_template().launch_template_name(&spec.template_name);
+        let request = request.client_token(&intent.token).launch_template_data(spec.data());
+        let request = request.tag_specifications(tagged(ResourceType::LaunchTemplate, &spec.tags, intent));
+        let answer = request.send().await.operation(operation).map_err(|mut error| {
+            if error.code.as_deref() == Some("InvalidLaunchTemplateName.AlreadyExistsException") {
+                error.class = ErrorClass::Conflict;
+                error.advice = Some(format!(
+                    "A launch template '{}' exists and was not made by this pipeline, so it is left alone; choose \
+                     another name, or remove it yourself.",
+                    spec.template_name
+                ));
+            }
+            error
+        })?;
+        let id = answer.launch_template.and_then(|template| template.launch_template_id);
+        let id = present(operation, id)?;
+        Ok(Created { outputs: known(&id, 1), id })
+    }
+
+    async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
+        let ec2 = self.0.ec2().await;
+        let template = present("ec2:DescribeLaunchTemplates", self.look(id).await?)?;
+        let (mut version, data) = present("ec2:DescribeLaunchTemplateVersions", self.newest(id).await?)?;
+        if !Spec::observe(&template, &data, spec).is_same_data(spec) {
+            let operation = "ec2:CreateLaunchTemplateVersion";
+            let request = self.0.ec2_once().await.create_launch_template_version().launch_template_id(id);
+            let answer = request.launch_template_data(spec.data()).send().await.operation(operation)?;
+            let made = answer.launch_template_version.and_then(|version| version.version_number);
+            version = present(operation, made)?;
+        }
+        if template.default_version_number() != Some(version) {
+            let request = ec2.modify_launch_template().launch_template_id(id).default_version(version.to_string());
+            request.send().await.operation("ec2:ModifyLaunchTemplate")?;
+        }
+        sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
+        Ok(known(id, version))
+    }
+
+    async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
+        let (Some(template), Some((version, data))) = (self.look(id).await?, self.newest(id).await?) else {
+            return Ok(None);
+        };
+        Ok(Some(Observed { spec: Spec::observe(&template, &data, spec), outputs: known(id, version) }))
+    }
+
+    async fn find(&self, _: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
+        let request = self.0.ec2().await.describe_launch_templates().filters(made_by(intent));
+        let answer = request.send().await.operation("ec2:DescribeLaunchTemplates")?;
+        let id = answer.launch_templates.into_iter().flatten().find_map(|template| template.launch_template_id);
+        Ok(id.map(|id| Created { outputs: known(&id, 1), id }))
+    }
+
+    async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+        let request = self.0.ec2().await.delete_launch_template().launch_template_id(id);
+        gone_is_none(request.send().await.operation("ec2:DeleteLaunchTemplate")).map(drop)
+    }
+}

@@ -1,0 +1,221 @@
+//! `eks.addon`
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_eks::types::{Addon as Found, AddonStatus, ResolveConflicts};
+use futures::FutureExt;
+use llmhost_engine::kind::{
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken};
+use crate::aws::clients::Aws;
+use crate::aws::errors::gone_is_none;
+use crate::aws::outputs;
+use crate::aws::policy::Arns;
+use crate::aws::tags::Tags;
+use crate::aws::wait::until;
+
+/// Software that EKS installs in a cluster and keeps running.
+pub(in crate::aws) struct Addon(pub(in crate::aws) Arc<Aws>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::aws) struct Spec {
+    cluster_name: String,
+    addon_name: String,
+    /// None: the default for the cluster's version, when it is made.
+    version: Option<String>,
+    /// JSON, by the add-on's own schema.
+    #[serde(deserialize_with = "settings")]
+    configuration: Option<Value>,
+    service_account_role_arn: Option<String>,
+    overwrite: bool,
+    wait_minutes: u32,
+    tags: Tags,
+}
+
+/// Reads WIT's text, or the value that the state holds.
+fn settings<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    match Option::<Value>::deserialize(deserializer)? {
+        Some(Value::String(text)) => serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|error| serde::de::Error::custom(format!("configuration is not JSON: {error}"))),
+        other => Ok(other),
+    }
+}
+
+impl Addon {
+    async fn look(&self, cluster: &str, name: &str) -> Result<Option<Found>, OpError> {
+        let request = self.0.eks().await.describe_addon().cluster_name(cluster).addon_name(name);
+        Ok(gone_is_none(request.send().await.operation("eks:DescribeAddon"))?.and_then(|answer| answer.addon))
+    }
+
+    /// Waits until EKS is done with it. Without a node that it could run on, `DEGRADED` is as good
+    /// as it gets: nodes come later.
+    async fn settled(&self, spec: &Spec, progress: &dyn Progress) -> Result<Option<Found>, OpError> {
+        let operation = "eks:DescribeAddon";
+        until(operation, self.0.patience(spec.wait_minutes), || {
+            async move {
+                let Some(found) = self.look(&spec.cluster_name, &spec.addon_name).await? else { return Ok(Some(None)) };
+                match found.status() {
+                    Some(AddonStatus::Active | AddonStatus::Degraded) => Ok(Some(Some(found))),
+                    Some(AddonStatus::CreateFailed | AddonStatus::UpdateFailed) => Err(broken(&found)),
+                    _ => {
+                        progress.report("waiting for the add-on", 0, 0);
+                        Ok(None)
+                    }
+                }
+            }
+            .boxed()
+        })
+        .await
+    }
+}
+
+fn broken(found: &Found) -> OpError {
+    let issues = found.health().map(|health| health.issues()).unwrap_or_default();
+    let word = |issue: &aws_sdk_eks::types::AddonIssue| {
+        format!("{}: {}", issue.code().map_or("", |code| code.as_str()), issue.message().unwrap_or_default())
+    };
+    let words: Vec<String> = issues.iter().map(word).collect();
+    let reason = if words.is_empty() { "EKS does not say why".to_owned() } else { words.join("; ") };
+    let mut error = OpError::local("eks:CreateAddon", format!("the add-on failed: {reason}"));
+    error.class = ErrorClass::Broken;
+    error
+}
+
+fn conflicts(spec: &Spec) -> ResolveConflicts {
+    if spec.overwrite { ResolveConflicts::Overwrite } else { ResolveConflicts::None }
+}
+
+fn known(found: &Found) -> Outputs {
+    outputs([("arn", found.addon_arn().unwrap_or_default()), ("version", found.addon_version().unwrap_or_default())])
+}
+
+#[async_trait]
+impl Kind for Addon {
+    type Spec = Spec;
+    const NAME: &'static str = "eks.addon";
+    const ACTIONS: &'static [&'static str] = &[
+        "eks:CreateAddon",
+        "eks:DescribeAddon",
+        "eks:UpdateAddon",
+        "eks:TagResource",
+        "eks:UntagResource",
+        "eks:DeleteAddon",
+        "iam:PassRole",
+    ];
+    const IMMUTABLE: &'static [&'static str] = &["cluster_name", "addon_name"];
+    const ASIDE: &'static [&'static str] = &["wait_minutes", "overwrite"];
+    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const IDENTITIES: &'static [&'static str] = &["arn"];
+    const VOLATILE: &'static [&'static str] = &["version"];
+
+    fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+        if spec.addon_name.is_empty() {
+            return Err("the add-on has no name".to_owned());
+        }
+        if spec.configuration.as_ref().is_some_and(|settings| !settings.is_object()) {
+            return Err("configuration must be a JSON object".to_owned());
+        }
+        spec.tags.complete(context)
+    }
+
+    fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
+        let on_it: Vec<_> = Self::ACTIONS.iter().copied().filter(|action| action.starts_with("eks:")).collect();
+        let cluster = scope.arn("eks", &format!("cluster/{}", spec.cluster_name));
+        let addons = scope.arn("eks", &format!("addon/{}/{}/*", spec.cluster_name, spec.addon_name));
+        let mut all = vec![Permission::new(&on_it, [cluster, addons])];
+        if let Some(role) = &spec.service_account_role_arn {
+            all.push(Permission::new(&["iam:PassRole"], [scope.known_arn(role, "iam", "role/*")]));
+        }
+        all
+    }
+
+    async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+        let operation = "eks:CreateAddon";
+        let request = self.0.eks_once().await.create_addon().cluster_name(&spec.cluster_name);
+        let request = request.addon_name(&spec.addon_name).set_addon_version(spec.version.clone());
+        let request = request.set_configuration_values(spec.configuration.as_ref().map(Value::to_string));
+        let request = request.set_service_account_role_arn(spec.service_account_role_arn.clone());
+        let request = request.resolve_conflicts(conflicts(spec)).client_request_token(&intent.token);
+        let request = &request.set_tags(Some(tagged(&spec.tags, intent)));
+        let call = || async move { request.clone().send().await.operation(operation) }.boxed();
+        let answer = once_role_is_known(&self.0, call).await;
+        let answer = answer.map_err(|error| taken(error, "add-on", &spec.addon_name))?;
+        let outputs = answer.addon.as_ref().map(known).unwrap_or_default();
+        Ok(Created { id: joined(&[&spec.cluster_name, &spec.addon_name]), outputs })
+    }
+
+    async fn configure(&self, _: &str, spec: &Spec, _: Option<&Spec>, progress: &dyn Progress) -> Result<Outputs, OpError> {
+        let Some(found) = self.settled(spec, progress).await? else { return Ok(Outputs::new()) };
+        let there = Spec::observe(&found, spec);
+        let settings = |spec: &Spec| {
+            (spec.version.clone(), spec.configuration.clone(), spec.service_account_role_arn.clone())
+        };
+        if settings(&there) != settings(spec) {
+            let request = self.0.eks().await.update_addon().cluster_name(&spec.cluster_name);
+            let request = request.addon_name(&spec.addon_name).set_addon_version(spec.version.clone());
+            let values = spec.configuration.as_ref().map_or_else(|| "{}".to_owned(), Value::to_string);
+            let request = request.configuration_values(values).resolve_conflicts(conflicts(spec));
+            let request = request.set_service_account_role_arn(spec.service_account_role_arn.clone());
+            request.send().await.operation("eks:UpdateAddon")?;
+            self.settled(spec, progress).await?;
+        }
+        sync_tags(&self.0, found.addon_arn().unwrap_or_default(), &there.tags, &spec.tags).await?;
+        let found = if there == *spec { Some(found) } else { self.look(&spec.cluster_name, &spec.addon_name).await? };
+        Ok(found.as_ref().map(known).unwrap_or_default())
+    }
+
+    async fn read(&self, _: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
+        let found = self.look(&spec.cluster_name, &spec.addon_name).await?;
+        let found = found.filter(|addon| addon.status() != Some(&AddonStatus::Deleting));
+        Ok(found.map(|found| Observed { spec: Spec::observe(&found, spec), outputs: known(&found) }))
+    }
+
+    async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
+        let found = self.look(&spec.cluster_name, &spec.addon_name).await?;
+        let found = found.filter(|addon| is_made_by(addon.tags(), intent));
+        let id = joined(&[&spec.cluster_name, &spec.addon_name]);
+        Ok(found.map(|addon| Created { id, outputs: known(&addon) }))
+    }
+
+    async fn delete(&self, _: &str, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        let request = self.0.eks().await.delete_addon().cluster_name(&spec.cluster_name).addon_name(&spec.addon_name);
+        match request.send().await.operation("eks:DeleteAddon") {
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        until("eks:DescribeAddon", self.0.patience(spec.wait_minutes), || {
+            async move {
+                progress.report("waiting for the add-on to go", 0, 0);
+                Ok(self.look(&spec.cluster_name, &spec.addon_name).await?.is_none().then_some(()))
+            }
+            .boxed()
+        })
+        .await
+    }
+}
+
+impl Spec {
+    fn observe(found: &Found, spec: &Self) -> Self {
+        let configuration = found.configuration_values().filter(|text| !text.is_empty());
+        let configuration = configuration.and_then(|text| serde_json::from_str(text).ok());
+        let nothing = |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty);
+        Self {
+            cluster_name: found.cluster_name().unwrap_or_default().to_owned(),
+            addon_name: found.addon_name().unwrap_or_default().to_owned(),
+            // Where none was stated, whatever EKS chose is right.
+            version: spec.version.as_ref().and_then(|_| found.addon_version().map(str::to_owned)),
+            configuration: configuration.filter(|value| !(spec.configuration.is_none() && nothing(value))),
+            service_account_role_arn: found.service_account_role_arn().map(str::to_owned),
+            overwrite: spec.overwrite,
+            wait_minutes: spec.wait_minutes,
+            tags: observed(found.tags()),
+        }
+    }
+}

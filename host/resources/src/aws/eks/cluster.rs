@@ -1,0 +1,418 @@
+//! `eks.cluster`
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_eks::types::{
+    AuthenticationMode, Cluster as Found, ClusterStatus, CreateAccessConfigRequest, EncryptionConfig,
+    KubernetesNetworkConfigRequest, LogSetup, LogType, Logging, Provider, SupportType, UpgradePolicyRequest,
+    VpcConfigRequest,
+};
+use futures::FutureExt;
+use llmhost_engine::kind::{
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+};
+use llmhost_engine::unknown;
+use serde::{Deserialize, Serialize};
+
+use super::{Operation, check_name, is_made_by, observed, once_role_is_known, sync_tags, tagged, taken, updated, versions};
+use crate::aws::clients::Aws;
+use crate::aws::ec2::cidr;
+use crate::aws::errors::gone_is_none;
+use crate::aws::outputs;
+use crate::aws::policy::Arns;
+use crate::aws::tags::Tags;
+use crate::aws::wait::until;
+
+/// A cluster: the control plane. Who may use it is a matter of access entries.
+pub(in crate::aws) struct Cluster(pub(in crate::aws) Arc<Aws>);
+
+/// What the control plane can write to CloudWatch.
+const LOGS: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::aws) struct Spec {
+    cluster_name: String,
+    version: String,
+    role_arn: String,
+    subnet_ids: Vec<String>,
+    security_group_ids: Vec<String>,
+    public_access: bool,
+    private_access: bool,
+    public_access_cidrs: BTreeSet<String>,
+    logging: BTreeSet<String>,
+    secrets_key_arn: Option<String>,
+    service_ipv4_cidr: Option<String>,
+    extended_support: bool,
+    deletion_protection: bool,
+    /// How long to wait for it; no property of the cluster.
+    wait_minutes: u32,
+    tags: Tags,
+}
+
+impl Cluster {
+    async fn look(&self, name: &str) -> Result<Option<Found>, OpError> {
+        let answer = self.0.eks().await.describe_cluster().name(name).send().await.operation("eks:DescribeCluster");
+        Ok(gone_is_none(answer)?.and_then(|answer| answer.cluster))
+    }
+
+    /// Waits until the cluster can be changed and used.
+    async fn active(&self, name: &str, minutes: u32, progress: &dyn Progress) -> Result<Found, OpError> {
+        let operation = "eks:DescribeCluster";
+        until(operation, self.0.patience(minutes), || {
+            async move {
+                let found = self.look(name).await?;
+                match found.as_ref().and_then(|cluster| cluster.status()) {
+                    Some(ClusterStatus::Active) => Ok(found),
+                    Some(ClusterStatus::Failed) => Err(broken(found.as_ref())),
+                    Some(ClusterStatus::Deleting) => {
+                        let mut error = OpError::local(operation, "the cluster is being deleted by somebody else");
+                        error.class = ErrorClass::Conflict;
+                        Err(error)
+                    }
+                    status => {
+                        let word = status.map_or("unknown", |status| status.as_str()).to_lowercase();
+                        progress.report(&format!("waiting for the cluster ({word}); this takes about 10 minutes"), 0, 0);
+                        Ok(None)
+                    }
+                }
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn upgrade(&self, spec: &Spec, there: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        let operation = "eks:UpdateClusterVersion";
+        let (Some(from), Some(to)) = (versions::number(&there.version), versions::number(&spec.version)) else {
+            return Ok(());
+        };
+        if to < from {
+            let message = format!("the cluster runs {}, and EKS cannot go back to {}", there.version, spec.version);
+            let mut error = OpError::local(operation, message);
+            error.class = ErrorClass::Invalid;
+            error.advice = Some(format!("State version = \"{}\" or a newer one.", there.version));
+            return Err(error);
+        }
+        // One minor version at a time: EKS takes no longer step.
+        for minor in from.1 + 1..=to.1 {
+            let version = format!("{}.{minor}", to.0);
+            progress.report(&format!("upgrading to Kubernetes {version}"), 0, 0);
+            let request = self.0.eks().await.update_cluster_version().name(&spec.cluster_name).version(&version);
+            let answer = match request.send().await.operation(operation) {
+                Ok(answer) => answer,
+                Err(error) => return Err(versions::explain(&self.0, error, &version).await),
+            };
+            updated(&self.0, (&spec.cluster_name, None), answer.update, spec.wait_minutes, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// Settings that EKS changes one kind at a time, each waited for.
+    async fn sync(&self, spec: &Spec, there: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        let (eks, operation) = (self.0.eks().await, "eks:UpdateClusterConfig");
+        let update = || eks.update_cluster_config().name(&spec.cluster_name);
+        let mut requests = Vec::new();
+        let endpoint = |spec: &Spec| (spec.public_access, spec.private_access, spec.public_cidrs());
+        if endpoint(spec) != endpoint(there) {
+            let access = VpcConfigRequest::builder()
+                .endpoint_public_access(spec.public_access)
+                .endpoint_private_access(spec.private_access)
+                .set_public_access_cidrs(spec.public_access.then(|| spec.public_cidrs().into_iter().collect()));
+            requests.push(update().resources_vpc_config(access.build()));
+        }
+        let sorted = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<_>>();
+        if sorted(&spec.subnet_ids) != sorted(&there.subnet_ids)
+            || sorted(&spec.security_group_ids) != sorted(&there.security_group_ids)
+        {
+            let place = VpcConfigRequest::builder()
+                .set_subnet_ids(Some(spec.subnet_ids.clone()))
+                .set_security_group_ids(Some(spec.security_group_ids.clone()));
+            requests.push(update().resources_vpc_config(place.build()));
+        }
+        if spec.logging != there.logging {
+            requests.push(update().logging(logging(&spec.logging)));
+        }
+        if spec.extended_support != there.extended_support {
+            requests.push(update().upgrade_policy(support(spec.extended_support)));
+        }
+        if spec.deletion_protection != there.deletion_protection {
+            requests.push(update().deletion_protection(spec.deletion_protection));
+        }
+        for request in requests {
+            let answer = request.send().await.operation(operation)?;
+            updated(&self.0, (&spec.cluster_name, None), answer.update, spec.wait_minutes, progress).await?;
+        }
+        if spec.secrets_key_arn != there.secrets_key_arn {
+            self.encrypt(spec, there, progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn encrypt(&self, spec: &Spec, there: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        let operation = "eks:AssociateEncryptionConfig";
+        let (Some(key), None) = (&spec.secrets_key_arn, &there.secrets_key_arn) else {
+            let mut error = OpError::local(operation, "EKS can neither take away nor change the key of a cluster's secrets");
+            error.class = ErrorClass::Invalid;
+            let was = there.secrets_key_arn.as_deref().unwrap_or_default();
+            error.advice = Some(format!("State secrets_key_arn = \"{was}\" again, or make a new cluster."));
+            return Err(error);
+        };
+        let request = self.0.eks().await.associate_encryption_config().cluster_name(&spec.cluster_name);
+        let answer = request.encryption_config(encryption(key)).send().await.operation(operation)?;
+        updated(&self.0, (&spec.cluster_name, None), answer.update, spec.wait_minutes, progress).await
+    }
+}
+
+impl Spec {
+    /// Who reaches the public endpoint; everybody, where nobody is named.
+    fn public_cidrs(&self) -> BTreeSet<String> {
+        if self.public_access { self.public_access_cidrs.clone() } else { BTreeSet::new() }
+    }
+
+    fn observe(found: &Found, spec: &Self) -> Self {
+        let place = found.resources_vpc_config();
+        let same = |ours: &[String], theirs: &[String]| {
+            let set = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<_>>();
+            // EKS keeps no order; ours is as good as any.
+            if set(ours) == set(theirs) { ours.to_vec() } else { theirs.to_vec() }
+        };
+        let logging = found.logging().into_iter().flat_map(|logging| logging.cluster_logging());
+        let on = logging.filter(|setup| setup.enabled() == Some(true)).flat_map(|setup| setup.types());
+        let public_access = place.is_some_and(|place| place.endpoint_public_access());
+        Self {
+            cluster_name: found.name().unwrap_or_default().to_owned(),
+            version: found.version().unwrap_or_default().to_owned(),
+            role_arn: found.role_arn().unwrap_or_default().to_owned(),
+            subnet_ids: same(&spec.subnet_ids, place.map(|place| place.subnet_ids()).unwrap_or_default()),
+            security_group_ids: same(
+                &spec.security_group_ids,
+                place.map(|place| place.security_group_ids()).unwrap_or_default(),
+            ),
+            public_access,
+            private_access: place.is_some_and(|place| place.endpoint_private_access()),
+            public_access_cidrs: if public_access {
+                place.map(|place| place.public_access_cidrs()).unwrap_or_default().iter().cloned().collect()
+            } else {
+                spec.public_access_cidrs.clone()
+            },
+            logging: on.map(|kind| kind.as_str().to_owned()).collect(),
+            secrets_key_arn: found
+                .encryption_config()
+                .first()
+                .and_then(|config| config.provider()?.key_arn())
+                .map(str::to_owned),
+            // EKS chooses one where none is stated.
+            service_ipv4_cidr: spec.service_ipv4_cidr.as_ref().and_then(|_| {
+                found.kubernetes_network_config()?.service_ipv4_cidr().map(str::to_owned)
+            }),
+            extended_support: found.upgrade_policy().and_then(|policy| policy.support_type()) != Some(&SupportType::Standard),
+            deletion_protection: found.deletion_protection().unwrap_or(false),
+            wait_minutes: spec.wait_minutes,
+            tags: observed(found.tags()),
+        }
+    }
+}
+
+fn logging(kinds: &BTreeSet<String>) -> Logging {
+    let types = |on: bool| LOGS.iter().filter(move |kind| kinds.contains(**kind) == on).map(|kind| LogType::from(*kind));
+    let setup = |on: bool| LogSetup::builder().enabled(on).set_types(Some(types(on).collect())).build();
+    let all = [true, false].into_iter().filter(|&on| types(on).next().is_some());
+    Logging::builder().set_cluster_logging(Some(all.map(setup).collect())).build()
+}
+
+fn support(extended: bool) -> UpgradePolicyRequest {
+    let kind = if extended { SupportType::Extended } else { SupportType::Standard };
+    UpgradePolicyRequest::builder().support_type(kind).build()
+}
+
+#[allow(deprecated, reason = "EKS ignores it by now, and older regions ask for it")]
+fn encryption(key: &str) -> EncryptionConfig {
+    let provider = Provider::builder().key_arn(key).build();
+    EncryptionConfig::builder().resources("secrets").provider(provider).build()
+}
+
+fn broken(found: Option<&Found>) -> OpError {
+    let issues = found.and_then(|cluster| cluster.health()).map(|health| health.issues()).unwrap_or_default();
+    let words: Vec<String> = issues
+        .iter()
+        .map(|issue| {
+            let code = issue.code().map_or("", |code| code.as_str());
+            format!("{code}: {}", issue.message().unwrap_or_default())
+        })
+        .collect();
+    let reason = if words.is_empty() { "EKS does not say why".to_owned() } else { words.join("; ") };
+    let mut error = OpError::local("eks:CreateCluster", format!("the cluster failed: {reason}"));
+    error.class = ErrorClass::Broken;
+    error
+}
+
+fn known(found: &Found) -> Outputs {
+    let place = found.resources_vpc_config();
+    let issuer = found.identity().and_then(|identity| identity.oidc()?.issuer()).unwrap_or_default();
+    outputs([
+        ("cluster_name", found.name().unwrap_or_default()),
+        ("arn", found.arn().unwrap_or_default()),
+        ("endpoint", found.endpoint().unwrap_or_default()),
+        ("certificate_authority", found.certificate_authority().and_then(|ca| ca.data()).unwrap_or_default()),
+        ("oidc_issuer", issuer),
+        ("security_group_id", place.and_then(|place| place.cluster_security_group_id()).unwrap_or_default()),
+        ("version", found.version().unwrap_or_default()),
+    ])
+}
+
+#[async_trait]
+impl Kind for Cluster {
+    type Spec = Spec;
+    const NAME: &'static str = "eks.cluster";
+    const ACTIONS: &'static [&'static str] = &[
+        "eks:CreateCluster",
+        "eks:DescribeCluster",
+        "eks:DescribeClusterVersions",
+        "eks:UpdateClusterConfig",
+        "eks:UpdateClusterVersion",
+        "eks:AssociateEncryptionConfig",
+        "eks:DescribeUpdate",
+        "eks:TagResource",
+        "eks:UntagResource",
+        "eks:DeleteCluster",
+        "iam:PassRole",
+        "iam:GetRole",
+        "iam:CreateServiceLinkedRole",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeVpcs",
+        "kms:DescribeKey",
+        "kms:CreateGrant",
+    ];
+    const IMMUTABLE: &'static [&'static str] = &["cluster_name", "role_arn", "service_ipv4_cidr"];
+    const ASIDE: &'static [&'static str] = &["wait_minutes"];
+    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const IDENTITIES: &'static [&'static str] = &["cluster_name", "arn", "oidc_issuer", "security_group_id"];
+    const VOLATILE: &'static [&'static str] = &["version"];
+
+    fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+        check_name("cluster name", &spec.cluster_name, 100)?;
+        if !unknown::is_unknown(&spec.version) && versions::number(&spec.version).is_none() {
+            return Err(format!("version '{}' is not a Kubernetes version such as 1.34", spec.version));
+        }
+        if let Some(kind) = spec.logging.iter().find(|kind| !LOGS.contains(&kind.as_str())) {
+            return Err(format!("logging '{kind}' is not one of {}", LOGS.join(", ")));
+        }
+        if !spec.public_access && !spec.private_access {
+            return Err("nobody could reach the API server: both public and private access are off".to_owned());
+        }
+        spec.public_access_cidrs.iter().try_for_each(|range| cidr::parse("public_access_cidrs", range).map(drop))?;
+        if spec.public_access && spec.public_access_cidrs.is_empty() {
+            spec.public_access_cidrs.insert("0.0.0.0/0".to_owned());
+        }
+        if spec.subnet_ids.len() < 2 {
+            return Err("a cluster needs subnets in at least two availability zones".to_owned());
+        }
+        spec.tags.complete(context)
+    }
+
+    fn foreknown(&self, spec: &Spec) -> Outputs {
+        outputs([("cluster_name", spec.cluster_name.as_str()), ("version", &spec.version)])
+    }
+
+    fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
+        let on_it: Vec<_> = Self::ACTIONS
+            .iter()
+            .copied()
+            .filter(|action| action.starts_with("eks:") && *action != "eks:DescribeClusterVersions")
+            .collect();
+        let mut all = vec![
+            Permission::new(&on_it, [scope.arn("eks", &format!("cluster/{}", spec.cluster_name))]),
+            Permission::new(&["iam:PassRole", "iam:GetRole"], [scope.known_arn(&spec.role_arn, "iam", "role/*")]),
+            Permission::new(&["iam:CreateServiceLinkedRole"], [scope.iam("role", "/aws-service-role/eks.amazonaws.com/", "*")]),
+            Permission::new(
+                &["eks:DescribeClusterVersions", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"],
+                ["*".to_owned()],
+            ),
+        ];
+        if let Some(key) = &spec.secrets_key_arn {
+            all.push(Permission::new(&["kms:DescribeKey", "kms:CreateGrant"], [key.clone()]));
+        }
+        all
+    }
+
+    async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+        let operation = "eks:CreateCluster";
+        let place = VpcConfigRequest::builder()
+            .set_subnet_ids(Some(spec.subnet_ids.clone()))
+            .set_security_group_ids(Some(spec.security_group_ids.clone()))
+            .endpoint_public_access(spec.public_access)
+            .endpoint_private_access(spec.private_access)
+            .set_public_access_cidrs(spec.public_access.then(|| spec.public_cidrs().into_iter().collect()))
+            .build();
+        let access = CreateAccessConfigRequest::builder()
+            .authentication_mode(AuthenticationMode::Api)
+            // Whoever runs the pipeline gets in by an access entry that the pipeline states.
+            .bootstrap_cluster_creator_admin_permissions(true)
+            .build();
+        let network = spec.service_ipv4_cidr.as_ref();
+        let network = network.map(|range| KubernetesNetworkConfigRequest::builder().service_ipv4_cidr(range).build());
+        let request = self.0.eks_once().await.create_cluster().name(&spec.cluster_name).version(&spec.version);
+        let request = request.role_arn(&spec.role_arn).resources_vpc_config(place).access_config(access);
+        let request = request.logging(logging(&spec.logging)).set_kubernetes_network_config(network);
+        let request = request.set_encryption_config(spec.secrets_key_arn.as_ref().map(|key| vec![encryption(key)]));
+        let request = request.upgrade_policy(support(spec.extended_support)).deletion_protection(spec.deletion_protection);
+        let request = request.client_request_token(&intent.token).set_tags(Some(tagged(&spec.tags, intent)));
+        let request = &request;
+        let call = || async move { request.clone().send().await.operation(operation) }.boxed();
+        let answer = match once_role_is_known(&self.0, call).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let error = taken(error, "cluster", &spec.cluster_name);
+                return Err(versions::explain(&self.0, error, &spec.version).await);
+            }
+        };
+        let outputs = answer.cluster.as_ref().map(known).unwrap_or_default();
+        Ok(Created { id: spec.cluster_name.clone(), outputs })
+    }
+
+    async fn configure(&self, id: &str, spec: &Spec, _: Option<&Spec>, progress: &dyn Progress) -> Result<Outputs, OpError> {
+        let found = self.active(id, spec.wait_minutes, progress).await?;
+        let there = Spec::observe(&found, spec);
+        self.upgrade(spec, &there, progress).await?;
+        self.sync(spec, &there, progress).await?;
+        sync_tags(&self.0, found.arn().unwrap_or_default(), &there.tags, &spec.tags).await?;
+        let found = if there == *spec { found } else { self.active(id, spec.wait_minutes, progress).await? };
+        Ok(known(&found))
+    }
+
+    async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
+        let found = self.look(id).await?.filter(|cluster| cluster.status() != Some(&ClusterStatus::Deleting));
+        Ok(found.map(|found| Observed { spec: Spec::observe(&found, spec), outputs: known(&found) }))
+    }
+
+    async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
+        let found = self.look(&spec.cluster_name).await?.filter(|cluster| is_made_by(cluster.tags(), intent));
+        Ok(found.map(|found| Created { id: spec.cluster_name.clone(), outputs: known(&found) }))
+    }
+
+    async fn delete(&self, id: &str, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        match self.0.eks().await.delete_cluster().name(id).send().await.operation("eks:DeleteCluster") {
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
+            // Somebody is deleting it already: wait for that.
+            Err(error) if error.code.as_deref() == Some("ResourceInUseException") => {
+                let status = self.look(id).await?.and_then(|cluster| cluster.status);
+                if status != Some(ClusterStatus::Deleting) {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        until("eks:DescribeCluster", self.0.patience(spec.wait_minutes), || {
+            async move {
+                progress.report("waiting for the cluster to go", 0, 0);
+                Ok(self.look(id).await?.is_none().then_some(()))
+            }
+            .boxed()
+        })
+        .await
+    }
+}

@@ -1,0 +1,82 @@
+//! IAM: roles, policies, instance profiles, OIDC providers.
+
+mod document;
+mod oidc_provider;
+mod policy;
+mod profile;
+mod role;
+
+use aws_sdk_iam::types::Tag;
+use llmhost_engine::kind::{ErrorClass, Intent, OpError};
+
+use super::errors::Operation;
+use super::tags::{INTENT, Tags};
+
+pub(super) use document::Document;
+pub(super) use oidc_provider::OidcProvider;
+pub(super) use policy::Policy;
+pub(super) use profile::InstanceProfile;
+pub(super) use role::Role;
+
+/// The tags of something that is being made, with the token to find it by.
+fn tagged(operation: &str, tags: &Tags, intent: &Intent) -> Result<Vec<Tag>, OpError> {
+    let all = tags.0.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    list(operation, all.chain([(INTENT, intent.token.as_str())]))
+}
+
+fn list<'a>(operation: &str, tags: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Vec<Tag>, OpError> {
+    let tag = |(key, value): (&str, &str)| Tag::builder().key(key).value(value).build();
+    tags.map(tag).collect::<Result<_, _>>().map_err(|error| OpError::local(operation, error.to_string()))
+}
+
+fn observed(tags: &[Tag]) -> Tags {
+    Tags::observed(tags.iter().map(|tag| (Some(tag.key()), Some(tag.value()))))
+}
+
+/// Whether a create with this intent made what carries these tags.
+fn is_made_by(tags: &[Tag], intent: &Intent) -> bool {
+    tags.iter().any(|tag| tag.key() == INTENT && tag.value() == intent.token)
+}
+
+/// What to set and what to take away, so that the tags are as they should be. `was` is absent
+/// where it is not known what is there.
+fn changes(operation: &str, was: Option<&Tags>, now: &Tags) -> Result<(Vec<Tag>, Vec<String>), OpError> {
+    let differs = |key: &String, value: &String| was.is_none_or(|was| was.0.get(key) != Some(value));
+    let new = now.0.iter().filter(|(key, value)| differs(key, value)).map(|(k, v)| (k.as_str(), v.as_str()));
+    let gone = was.into_iter().flat_map(|was| was.0.keys()).filter(|key| !now.0.contains_key(*key));
+    Ok((list(operation, new)?, gone.cloned().collect()))
+}
+
+/// IAM names what is there already; it is somebody else's, and stays so.
+fn taken(mut error: OpError, what: &str, name: &str) -> OpError {
+    if error.code.as_deref() == Some("EntityAlreadyExists") {
+        error.class = ErrorClass::Conflict;
+        error.advice = Some(format!(
+            "The {what} '{name}' exists and was not made by this pipeline, so it is neither adopted nor changed nor \
+             deleted; choose another name, or remove it yourself."
+        ));
+    }
+    error
+}
+
+/// A name as IAM takes it, or what is wrong with it. `most` is the longest that is allowed.
+fn check_name(what: &str, name: &str, most: usize) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    if llmhost_engine::unknown::is_unknown(name) {
+        return Ok(());
+    }
+    if name.is_empty() || name.len() > most || !name.chars().all(allowed) {
+        return Err(format!(
+            "the {what} '{name}' is not a name that IAM takes: 1 to {most} letters, digits and any of +=,.@_-"
+        ));
+    }
+    Ok(())
+}
+
+/// A path as IAM takes it.
+fn check_path(path: &str) -> Result<(), String> {
+    if path.starts_with('/') && path.ends_with('/') && path.len() <= 512 {
+        return Ok(());
+    }
+    Err(format!("the path '{path}' must begin and end with a slash"))
+}

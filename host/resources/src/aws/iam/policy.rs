@@ -1,0 +1,176 @@
+//! `iam.policy`
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use llmhost_engine::kind::{
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged, taken};
+use crate::aws::clients::Aws;
+use crate::aws::errors::gone_is_none;
+use crate::aws::outputs;
+use crate::aws::policy::Arns;
+use crate::aws::tags::Tags;
+
+/// A policy of the account's own.
+pub(in crate::aws) struct Policy(pub(in crate::aws) Arc<Aws>);
+
+/// IAM keeps so many versions of a policy, the one in force included.
+const VERSIONS: usize = 5;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::aws) struct Spec {
+    policy_name: String,
+    path: String,
+    description: String,
+    document: Document,
+    tags: Tags,
+}
+
+impl Policy {
+    async fn look(&self, arn: &str) -> Result<Option<aws_sdk_iam::types::Policy>, OpError> {
+        let answer = self.0.iam().await.get_policy().policy_arn(arn).send().await.operation("iam:GetPolicy");
+        Ok(gone_is_none(answer)?.and_then(|answer| answer.policy))
+    }
+
+    /// The document in force.
+    async fn document(&self, arn: &str, version: &str) -> Result<Option<Document>, OpError> {
+        let request = self.0.iam().await.get_policy_version().policy_arn(arn).version_id(version);
+        let answer = gone_is_none(request.send().await.operation("iam:GetPolicyVersion"))?;
+        Ok(answer.and_then(|answer| Document::observed(answer.policy_version?.document()?)))
+    }
+
+    /// The versions that are not in force, oldest first.
+    async fn old_versions(&self, arn: &str) -> Result<Vec<String>, OpError> {
+        let pages = self.0.iam().await.list_policy_versions().policy_arn(arn).into_paginator().items().send();
+        let mut all = pages.try_collect().await.operation("iam:ListPolicyVersions")?;
+        all.retain(|version| !version.is_default_version);
+        // v1, v2, … v10: by number, not by text.
+        let number = |id: &str| id.trim_start_matches('v').parse::<u64>().unwrap_or(0);
+        let mut ids: Vec<String> = all.into_iter().filter_map(|version| version.version_id).collect();
+        ids.sort_by_key(|id| number(id));
+        Ok(ids)
+    }
+
+    async fn delete_version(&self, arn: &str, version: &str) -> Result<(), OpError> {
+        let request = self.0.iam().await.delete_policy_version().policy_arn(arn).version_id(version);
+        gone_is_none(request.send().await.operation("iam:DeletePolicyVersion")).map(drop)
+    }
+}
+
+#[async_trait]
+impl Kind for Policy {
+    type Spec = Spec;
+    const NAME: &'static str = "iam.policy";
+    const ACTIONS: &'static [&'static str] = &[
+        "iam:CreatePolicy",
+        "iam:GetPolicy",
+        "iam:ListPolicies",
+        "iam:GetPolicyVersion",
+        "iam:ListPolicyTags",
+        "iam:ListPolicyVersions",
+        "iam:CreatePolicyVersion",
+        "iam:DeletePolicyVersion",
+        "iam:TagPolicy",
+        "iam:UntagPolicy",
+        "iam:DeletePolicy",
+    ];
+    const IMMUTABLE: &'static [&'static str] = &["policy_name", "path", "description"];
+    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const IDENTITIES: &'static [&'static str] = &["arn"];
+
+    fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+        check_name("policy name", &spec.policy_name, 128)?;
+        check_path(&spec.path)?;
+        spec.tags.complete(context)
+    }
+
+    fn comparable(&self, spec: &Spec) -> Value {
+        let mut value = json!(spec);
+        value["document"] = spec.document.comparable();
+        value
+    }
+
+    fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
+        let actions = Self::ACTIONS.iter().copied().filter(|action| *action != "iam:ListPolicies");
+        vec![
+            Permission::new(&actions.collect::<Vec<_>>(), [scope.iam("policy", &spec.path, &spec.policy_name)]),
+            Permission::new(&["iam:ListPolicies"], ["*".to_owned()]),
+        ]
+    }
+
+    async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+        let operation = "iam:CreatePolicy";
+        let request = self.0.iam_once().await.create_policy().policy_name(&spec.policy_name).path(&spec.path);
+        let request = request.description(&spec.description).policy_document(spec.document.text());
+        let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
+        let answer = request.send().await.operation(operation).map_err(|e| taken(e, "policy", &spec.policy_name))?;
+        let arn = answer.policy.and_then(|policy| policy.arn);
+        let arn = arn.ok_or_else(|| OpError::local(operation, "the answer names no ARN"))?;
+        Ok(Created { outputs: outputs([("arn", arn.as_str())]), id: arn })
+    }
+
+    async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
+        let iam = self.0.iam().await;
+        let known = match was {
+            Some(was) => Some(was.document.clone()),
+            None => match self.look(id).await?.and_then(|policy| policy.default_version_id) {
+                Some(version) => self.document(id, &version).await?,
+                None => None,
+            },
+        };
+        if known.is_some_and(|known| known.comparable() != spec.document.comparable()) {
+            let old = self.old_versions(id).await?;
+            for version in old.iter().take((old.len() + 2).saturating_sub(VERSIONS)) {
+                self.delete_version(id, version).await?;
+            }
+            let request = iam.create_policy_version().policy_arn(id).policy_document(spec.document.text());
+            request.set_as_default(true).send().await.operation("iam:CreatePolicyVersion")?;
+        }
+        let (new, gone) = changes("iam:TagPolicy", was.map(|was| &was.tags), &spec.tags)?;
+        if !new.is_empty() {
+            iam.tag_policy().policy_arn(id).set_tags(Some(new)).send().await.operation("iam:TagPolicy")?;
+        }
+        if !gone.is_empty() {
+            iam.untag_policy().policy_arn(id).set_tag_keys(Some(gone)).send().await.operation("iam:UntagPolicy")?;
+        }
+        Ok(Outputs::new())
+    }
+
+    async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
+        let Some(policy) = self.look(id).await? else { return Ok(None) };
+        let version = policy.default_version_id().unwrap_or("v1");
+        let document = self.document(id, version).await?.unwrap_or_else(|| spec.document.clone());
+        let seen = Spec {
+            policy_name: policy.policy_name().unwrap_or_default().to_owned(),
+            path: policy.path().unwrap_or("/").to_owned(),
+            description: policy.description().unwrap_or_default().to_owned(),
+            document,
+            tags: observed(policy.tags()),
+        };
+        Ok(Some(Observed { spec: seen, outputs: outputs([("arn", id)]) }))
+    }
+
+    async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
+        let request = self.0.iam().await.list_policies().scope(aws_sdk_iam::types::PolicyScopeType::Local);
+        let pages = request.path_prefix(&spec.path).into_paginator().items().send();
+        let all = pages.try_collect().await.operation("iam:ListPolicies")?;
+        let named = all.into_iter().find(|policy| policy.policy_name() == Some(spec.policy_name.as_str()));
+        let Some(arn) = named.and_then(|policy| policy.arn) else { return Ok(None) };
+        let found = self.look(&arn).await?.filter(|policy| is_made_by(policy.tags(), intent));
+        Ok(found.map(|_| Created { outputs: outputs([("arn", arn.as_str())]), id: arn }))
+    }
+
+    async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+        let Some(old) = gone_is_none(self.old_versions(id).await)? else { return Ok(()) };
+        for version in old {
+            self.delete_version(id, &version).await?;
+        }
+        let request = self.0.iam().await.delete_policy().policy_arn(id);
+        gone_is_none(request.send().await.operation("iam:DeletePolicy")).map(drop)
+    }
+}

@@ -1,0 +1,154 @@
+//! ARNs for policies, and the policy that allows what a pipeline needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use llmhost_engine::kind::{Permission, Scope};
+use llmhost_engine::unknown;
+use serde_json::{Value, json};
+
+/// Makes ARNs of a pipeline's place.
+pub(crate) trait Arns {
+    /// `arn:aws:eks:REGION:ACCOUNT:cluster/x`, with `*` for what is not known.
+    fn arn(&self, service: &str, resource: &str) -> String;
+    /// `arn:aws:iam::ACCOUNT:role/x`.
+    fn iam(&self, kind: &str, path: &str, name: &str) -> String;
+    /// The ARN itself where it is known, else a pattern.
+    fn known_arn(&self, arn: &str, service: &str, resource: &str) -> String;
+}
+
+impl Arns for Scope<'_> {
+    fn arn(&self, service: &str, resource: &str) -> String {
+        let partition = partition_of(self.region);
+        format!("arn:{partition}:{service}:{}:{}:{}", self.region, self.account, pattern(resource))
+    }
+
+    fn iam(&self, kind: &str, path: &str, name: &str) -> String {
+        format!("arn:{}:iam::{}:{kind}{path}{}", partition_of(self.region), self.account, pattern(name))
+    }
+
+    fn known_arn(&self, arn: &str, service: &str, resource: &str) -> String {
+        if !unknown::is_unknown(arn) {
+            return arn.to_owned();
+        }
+        let region = if service == "iam" { "" } else { self.region };
+        format!("arn:{}:{service}:{region}:{}:{resource}", partition_of(self.region), self.account)
+    }
+}
+
+/// Regions carry their partition in their name.
+pub(crate) fn partition_of(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// A text with a star for each part that only applying can tell.
+fn pattern(text: &str) -> String {
+    let mut out = text.to_owned();
+    while let (Some(from), Some(to)) = (out.find("<<"), out.find(">>")) {
+        if to < from {
+            break;
+        }
+        out.replace_range(from..to + 2, "*");
+    }
+    out
+}
+
+/// Whether an action only looks, or takes something away: what a destroy needs.
+pub fn is_for_destroy(action: &str) -> bool {
+    const VERBS: [&str; 15] = [
+        "Describe", "Get", "List", "Head", "Delete", "Detach", "Disassociate", "Release", "Revoke", "Remove", "Untag",
+        "Abort", "Cancel", "PassRole", "Simulate",
+    ];
+    let verb = action.split_once(':').map_or(action, |(_, verb)| verb);
+    verb != "PassRole" && VERBS.iter().any(|known| verb.starts_with(known))
+}
+
+/// The policy document that allows all of `permissions`, resources narrowed as far as IAM takes it.
+pub fn document(permissions: impl IntoIterator<Item = Permission>, scope: &Scope<'_>) -> Value {
+    let mut by_resources: BTreeMap<BTreeSet<String>, BTreeSet<String>> = BTreeMap::new();
+    for permission in permissions {
+        for action in permission.actions {
+            let resources = narrowed(&action, &permission.resources, scope);
+            by_resources.entry(resources).or_default().insert(action);
+        }
+    }
+    // What is allowed everywhere needs no narrower allowance beside it.
+    let star = BTreeSet::from(["*".to_owned()]);
+    let everywhere = by_resources.get(&star).cloned().unwrap_or_default();
+    for (resources, actions) in &mut by_resources {
+        if *resources != star {
+            actions.retain(|action| !everywhere.contains(action));
+        }
+    }
+    // Actions that go together on different resources make one statement.
+    let mut by_actions: BTreeMap<BTreeSet<String>, BTreeSet<String>> = BTreeMap::new();
+    for (resources, actions) in by_resources.into_iter().filter(|(_, actions)| !actions.is_empty()) {
+        by_actions.entry(actions).or_default().extend(resources);
+    }
+    let statement = |(actions, resources): (BTreeSet<String>, BTreeSet<String>)| {
+        json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
+    };
+    json!({ "Version": "2012-10-17", "Statement": by_actions.into_iter().map(statement).collect::<Vec<_>>() })
+}
+
+/// EC2 has ids that nobody knows beforehand, but a region and an account.
+fn narrowed(action: &str, resources: &[String], scope: &Scope<'_>) -> BTreeSet<String> {
+    let everything = resources == ["*"];
+    match action.split_once(':') {
+        // What only looks cannot be narrowed.
+        Some(("ec2", verb)) if everything && !verb.starts_with("Describe") => {
+            let arn = format!("arn:{}:ec2:{}:{}:*/*", partition_of(scope.region), scope.region, scope.account);
+            BTreeSet::from([arn])
+        }
+        _ => resources.iter().cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCOPE: Scope<'static> = Scope { pipeline: "llm", region: "us-east-1", account: "123456789012" };
+
+    #[test]
+    fn unknown_parts_of_an_arn_become_stars() {
+        assert_eq!(SCOPE.arn("eks", "cluster/<<a/eks.cluster/b#cluster_name>>"), "arn:aws:eks:us-east-1:123456789012:cluster/*");
+        assert_eq!(SCOPE.iam("role", "/", "EKSNodeRole"), "arn:aws:iam::123456789012:role/EKSNodeRole");
+        assert_eq!(SCOPE.known_arn("<<a/iam.role/b#arn>>", "iam", "role/*"), "arn:aws:iam::123456789012:role/*");
+    }
+
+    #[test]
+    fn statements_are_few_and_say_no_more_than_needed() {
+        let all = [
+            Permission::new(&["ec2:CreateVpc", "ec2:DescribeVpcs"], ["*".to_owned()]),
+            Permission::new(&["iam:GetRole"], ["arn:a".to_owned()]),
+            Permission::new(&["iam:GetRole"], ["arn:b".to_owned()]),
+            Permission::new(&["ec2:DescribeVpcs"], ["arn:c".to_owned()]),
+        ];
+        assert_eq!(
+            document(all, &SCOPE)["Statement"],
+            json!([
+                { "Effect": "Allow", "Action": ["ec2:CreateVpc"], "Resource": ["arn:aws:ec2:us-east-1:123456789012:*/*"] },
+                { "Effect": "Allow", "Action": ["ec2:DescribeVpcs"], "Resource": ["*"] },
+                { "Effect": "Allow", "Action": ["iam:GetRole"], "Resource": ["arn:a", "arn:b"] },
+            ])
+        );
+    }
+
+    #[test]
+    fn a_destroy_looks_and_takes_away_and_does_nothing_else() {
+        for (action, needed) in [
+            ("ec2:DeleteVpc", true),
+            ("ec2:DescribeVpcs", true),
+            ("iam:DetachRolePolicy", true),
+            ("iam:PassRole", false),
+            ("ec2:CreateTags", false),
+            ("s3:PutObject", false),
+        ] {
+            assert_eq!(is_for_destroy(action), needed, "{action}");
+        }
+    }
+}

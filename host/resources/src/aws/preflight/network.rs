@@ -1,0 +1,137 @@
+//! Whether nodes can join: a way out of their subnets, and addresses for their pods.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types::Filter;
+use ipnet::Ipv4Net;
+use llmhost_engine::kind::OpError;
+use serde_json::Value;
+
+use super::{Declared, Finding, Severity, View, text, texts};
+use crate::aws::clients::Aws;
+use crate::aws::errors::Operation;
+
+/// Addresses that a node with its pods takes, as the VPC CNI gives them out: two network interfaces
+/// of fifteen on the usual sizes.
+const PER_NODE: u64 = 30;
+/// Interface endpoints that nodes need where there is no way out.
+const ENDPOINTS: [&str; 5] = ["ecr.api", "ecr.dkr", "ec2", "sts", "eks"];
+
+pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
+    for group in view.checked("eks.node-group") {
+        let subnets: Vec<Declared<'_>> =
+            group.spec["subnet_ids"].as_array().into_iter().flatten().filter_map(|id| view.behind(id)).collect();
+        for subnet in &subnets {
+            findings.extend(no_way_out(view, &group, subnet));
+        }
+        let known = group.spec["subnet_ids"].as_array().is_some_and(|ids| ids.len() == subnets.len());
+        let free = subnets.iter().filter_map(|subnet| text(subnet.spec, "cidr_block").parse::<Ipv4Net>().ok());
+        let free = free.map(|net| (1_u64 << (32 - net.prefix_len())).saturating_sub(5)).sum();
+        if known {
+            findings.extend(too_small(&group, free));
+        }
+    }
+}
+
+/// What keeps nodes of a declared subnet from reaching the API server.
+fn no_way_out(view: &View<'_>, group: &Declared<'_>, subnet: &Declared<'_>) -> Option<Finding> {
+    let is_it = |id: &Value| view.behind(id).is_some_and(|found| found.address == subnet.address);
+    let table = view.of_kind("ec2.route-table-association").find(|used| is_it(&used.spec["subnet_id"]))?;
+    let table = &table.spec["route_table_id"];
+    let out = view
+        .of_kind("ec2.route")
+        .find(|route| route.spec["route_table_id"] == *table && route.spec["destination_cidr_block"] == "0.0.0.0/0");
+    let (message, fix) = match out {
+        None => (
+            "has no route out, so its nodes could never join the cluster",
+            "Give the vpc step nat = \"single\" (or \"per-az\"), or make interface endpoints for the services that nodes need.",
+        ),
+        Some(route)
+            if route.spec["target"].get("internet_gateway").is_some() && subnet.spec["map_public_ip_on_launch"] != true =>
+        {
+            (
+                "goes out by an internet gateway and gives no public addresses, so its nodes could never join",
+                "Use private subnets behind a NAT gateway, or let the subnet give public addresses.",
+            )
+        }
+        Some(_) => return None,
+    };
+    Some(Finding {
+        severity: Severity::Error,
+        code: "no-route-out",
+        address: group.address.clone(),
+        keys: &["subnet_ids", "subnets"],
+        message: format!("the subnet {}/{} {message}", subnet.address.step(), subnet.address.name()),
+        fix: fix.to_owned(),
+    })
+}
+
+fn too_small(group: &Declared<'_>, free: u64) -> Option<Finding> {
+    let most = group.spec["max_size"].as_u64().unwrap_or(1);
+    let wanted = most * PER_NODE;
+    (free < wanted).then(|| Finding {
+        severity: Severity::Warning,
+        code: "few-addresses",
+        address: group.address.clone(),
+        keys: &["subnet_ids", "max_size"],
+        message: format!(
+            "{most} nodes with their pods take some {wanted} addresses, and the group's subnets have {free}"
+        ),
+        fix: "Choose larger subnets, or a smaller max_size.".to_owned(),
+    })
+}
+
+/// Subnets that are there already: what AWS says of them.
+pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>) -> Result<(), OpError> {
+    for group in view.checked("eks.node-group") {
+        let ids: BTreeSet<String> = texts(group.spec, "subnet_ids").filter(|id| id.starts_with("subnet-")).map(str::to_owned).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let request = aws.ec2().await.describe_subnets().set_subnet_ids(Some(ids.iter().cloned().collect()));
+        let subnets = request.send().await.operation("ec2:DescribeSubnets")?.subnets.unwrap_or_default();
+        let free = subnets.iter().filter_map(|subnet| subnet.available_ip_address_count()).map(|count| count.max(0) as u64);
+        if group.spec["subnet_ids"].as_array().is_some_and(|all| all.len() == ids.len()) {
+            findings.extend(too_small(&group, free.sum()));
+        }
+        let vpcs: BTreeSet<String> = subnets.iter().filter_map(|subnet| subnet.vpc_id().map(str::to_owned)).collect();
+        for vpc in vpcs {
+            let tables = aws.ec2().await.describe_route_tables().filters(filter("vpc-id", &vpc)).send().await;
+            let tables = tables.operation("ec2:DescribeRouteTables")?.route_tables.unwrap_or_default();
+            let lacking = missing_endpoints(aws, &vpc).await?;
+            for subnet in subnets.iter().filter(|subnet| subnet.vpc_id() == Some(&vpc)) {
+                let id = subnet.subnet_id().unwrap_or_default();
+                let own = tables.iter().find(|table| table.associations().iter().any(|a| a.subnet_id() == Some(id)));
+                let main = || tables.iter().find(|table| table.associations().iter().any(|a| a.main() == Some(true)));
+                let Some(table) = own.or_else(main) else { continue };
+                let out = table.routes().iter().any(|route| route.destination_cidr_block() == Some("0.0.0.0/0"));
+                if !out && !lacking.is_empty() {
+                    findings.push(Finding {
+                        severity: Severity::Error,
+                        code: "no-route-out",
+                        address: group.address.clone(),
+                        keys: &["subnet_ids", "subnets"],
+                        message: format!(
+                            "the subnet {id} has no route out and its VPC lacks endpoints for {}, so its nodes could never \
+                             join the cluster",
+                            lacking.join(", ")
+                        ),
+                        fix: "Add a NAT gateway and a route to it, or the endpoints.".to_owned(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn missing_endpoints(aws: &Aws, vpc: &str) -> Result<Vec<&'static str>, OpError> {
+    let answer = aws.ec2().await.describe_vpc_endpoints().filters(filter("vpc-id", vpc)).send().await;
+    let all = answer.operation("ec2:DescribeVpcEndpoints")?.vpc_endpoints.unwrap_or_default();
+    let has = |service: &str| all.iter().any(|e| e.service_name().is_some_and(|name| name.ends_with(&format!(".{service}"))));
+    Ok(ENDPOINTS.into_iter().filter(|service| !has(service)).collect())
+}
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
+}

@@ -1,0 +1,102 @@
+//! The API server's errors in the engine's words.
+
+use kube::Error;
+use llmhost_engine::kind::{ErrorClass, OpError};
+
+/// Names the operation of a failed call.
+pub(super) trait Described<T> {
+    /// `operation` is `kube:` and what was done: `kube:apply`.
+    fn described(self, operation: &str) -> Result<T, OpError>;
+}
+
+impl<T> Described<T> for Result<T, Error> {
+    fn described(self, operation: &str) -> Result<T, OpError> {
+        self.map_err(|error| describe(operation, &error))
+    }
+}
+
+fn describe(operation: &str, error: &Error) -> OpError {
+    let answer = |class, message: String, advice: Option<&str>| OpError {
+        operation: operation.to_owned(),
+        code: None,
+        message,
+        request_id: None,
+        class,
+        advice: advice.map(str::to_owned),
+    };
+    match error {
+        Error::Api(status) => {
+            let class = match (status.code, status.reason.as_str()) {
+                (401 | 403, _) => ErrorClass::Denied,
+                (404, _) => ErrorClass::NotFound,
+                (409, _) => ErrorClass::Conflict,
+                (429, _) => ErrorClass::Throttled,
+                (403.., "QuotaExceeded") => ErrorClass::Quota,
+                (500.., _) => ErrorClass::Service,
+                _ => ErrorClass::Invalid,
+            };
+            let managers = managers(&status.message);
+            let advice = match status.code {
+                401 => Some(
+                    "The API server does not take the token. Give the role or user that runs llmhost an access entry \
+                     in the cluster (admins of the eks step), and check that its credentials are those of the cluster's \
+                     account."
+                        .to_owned(),
+                ),
+                403 => Some("Give the role or user that runs llmhost an access policy that allows this.".to_owned()),
+                409 if !managers.is_empty() => Some(format!(
+                    "{} manages these fields too. Leave them out of the manifest, or set force_conflicts to take them \
+                     over.",
+                    managers.join(" and ")
+                )),
+                422 if status.message.contains("immutable") => Some(
+                    "Kubernetes takes no change of this field. Give the object another name, or delete it and run again."
+                        .to_owned(),
+                ),
+                _ => None,
+            };
+            let code = Some(status.reason.clone()).filter(|reason| !reason.is_empty());
+            OpError { code, advice, ..answer(class, status.message.clone(), None) }
+        }
+        Error::Discovery(inner) => answer(ErrorClass::NotFound, inner.to_string(), None),
+        Error::SerdeError(inner) => answer(ErrorClass::Service, format!("the answer cannot be read: {inner}"), None),
+        other => answer(
+            ErrorClass::Unreachable,
+            format!("the API server cannot be reached: {}", innermost(other)),
+            Some(
+                "Check that this machine reaches the cluster's endpoint: a public one must let its address in \
+                 (public_access_cidrs), a private one answers inside the VPC only.",
+            ),
+        ),
+    }
+}
+
+/// Names of the field managers in the message of a conflict.
+fn managers(message: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for part in message.split("conflict").skip(1) {
+        let name = part.split_once("with \"").and_then(|(_, rest)| rest.split_once('"')).map(|(name, _)| name);
+        if let Some(name) = name.filter(|name| !names.iter().any(|known| known == name)) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_names_the_other_managers_once() {
+        let one = "Apply failed with 1 conflict: conflict with \"kubectl-edit\" using apps/v1: .spec.replicas";
+        assert_eq!(managers(one), ["kubectl-edit"]);
+        let more = "Apply failed with 3 conflicts: conflicts with \"a\":\n- .spec.x\n- .spec.y\nconflicts with \"b\" using v1:\n- .z";
+        assert_eq!(managers(more), ["a", "b"]);
+        assert_eq!(managers("something else"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,227 @@
+//! What a manifest says of itself, and which of its parts Kubernetes never lets be changed.
+
+use std::collections::BTreeSet;
+
+use kube::core::gvk::{GroupVersion, GroupVersionKind};
+use llmhost_engine::unknown;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Whose object it is: the label that every tool shows.
+pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The pipeline that applied it.
+pub(super) const PIPELINE: &str = "llmhost.dev/pipeline";
+/// Where in its pipeline it stands.
+pub(super) const ADDRESS: &str = "llmhost.dev/address";
+/// The create that made it; for finding it after a crash. Not part of a spec.
+pub(super) const INTENT: &str = "llmhost.dev/intent";
+/// It was there before, and stays when the pipeline goes. Not part of a spec.
+pub(super) const ADOPTED: &str = "llmhost.dev/adopted";
+
+/// Which object a manifest speaks of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub(super) group: String,
+    pub(super) kind: String,
+    pub(super) namespace: Option<String>,
+    pub(super) name: String,
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ", self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// Reads the identity of a manifest, or says what is wrong with it.
+pub(super) fn identity(manifest: &Map<String, Value>) -> Result<Identity, String> {
+    let text = |value: Option<&Value>, what: &str| match value {
+        Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+        _ => Err(format!("the manifest lacks {what}")),
+    };
+    let version = text(manifest.get("apiVersion"), "apiVersion")?;
+    let kind = text(manifest.get("kind"), "kind")?;
+    let metadata = manifest.get("metadata").and_then(Value::as_object);
+    let metadata = metadata.ok_or("the manifest lacks metadata.name")?;
+    let name = text(metadata.get("name"), "metadata.name")?;
+    let namespace = metadata.get("namespace").map(|value| text(Some(value), "a good metadata.namespace")).transpose()?;
+    let group = version.parse::<GroupVersion>().map_err(|_| format!("apiVersion '{version}' is not group/version"))?.group;
+    for key in ["resourceVersion", "uid", "managedFields", "creationTimestamp", "generation"] {
+        if metadata.contains_key(key) {
+            return Err(format!("metadata.{key} is the API server's to set; leave it out"));
+        }
+    }
+    if manifest.contains_key("status") {
+        return Err("status is the cluster's to set; leave it out".to_owned());
+    }
+    let has = |key: &str| manifest.get(key).and_then(Value::as_object).is_some_and(|data| !data.is_empty());
+    if group.is_empty() && kind == "Secret" && (has("data") || has("stringData")) {
+        return Err(
+            "a Secret's content would stand in the plan and in the state; let the cluster fetch it (External Secrets, \
+             the Secrets Store CSI driver), or give pods a role instead"
+                .to_owned(),
+        );
+    }
+    Ok(Identity { group, kind, namespace, name })
+}
+
+/// The group, version and kind of a manifest whose identity is known to be good.
+pub(super) fn gvk(manifest: &Map<String, Value>, identity: &Identity) -> GroupVersionKind {
+    let version = manifest.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let version = version.rsplit('/').next().unwrap_or_default();
+    GroupVersionKind::gvk(&identity.group, version, &identity.kind)
+}
+
+/// The parts of an object that cannot be changed in place, by JSON pointer.
+pub(super) fn fixed(manifest: &Map<String, Value>, identity: &Identity) -> Map<String, Value> {
+    let pointers: &[&str] = match (identity.group.as_str(), identity.kind.as_str()) {
+        ("apps", "Deployment" | "DaemonSet" | "ReplicaSet") => &["/spec/selector"],
+        ("apps", "StatefulSet") => &["/spec/selector", "/spec/serviceName", "/spec/volumeClaimTemplates"],
+        ("batch", "Job") => &["/spec/template", "/spec/selector", "/spec/completions"],
+        ("", "PersistentVolumeClaim") => &["/spec/accessModes", "/spec/storageClassName", "/spec/volumeName"],
+        ("", "Service") => &["/spec/clusterIP"],
+        ("storage.k8s.io", "StorageClass") => &["/provisioner", "/parameters", "/reclaimPolicy", "/volumeBindingMode"],
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => &["/roleRef"],
+        ("scheduling.k8s.io", "PriorityClass") => &["/value"],
+        _ => &[],
+    };
+    let whole = Value::Object(manifest.clone());
+    let parts = pointers.iter().filter_map(|pointer| Some(((*pointer).to_owned(), whole.pointer(pointer)?.clone())));
+    parts.collect()
+}
+
+/// Adds to the labels and annotations what says whose object it is.
+pub(super) fn mark(manifest: &mut Map<String, Value>, pipeline: &str, address: &str) {
+    annotate(manifest, "labels", MANAGED_BY, "llmhost");
+    annotate(manifest, "annotations", PIPELINE, pipeline);
+    annotate(manifest, "annotations", ADDRESS, address);
+}
+
+/// Sets a label or an annotation.
+pub(super) fn annotate(manifest: &mut Map<String, Value>, what: &str, key: &str, value: &str) {
+    let metadata = manifest.entry("metadata").or_insert_with(|| json!({}));
+    if let Some(metadata) = metadata.as_object_mut()
+        && let Some(marks) = metadata.entry(what).or_insert_with(|| json!({})).as_object_mut()
+    {
+        marks.insert(key.to_owned(), Value::from(value));
+    }
+}
+
+/// Whether pods come of it.
+pub(super) fn has_pods(identity: &Identity) -> bool {
+    matches!(
+        (identity.group.as_str(), identity.kind.as_str()),
+        ("apps", _) | ("batch", _) | ("", "Pod" | "ReplicationController")
+    )
+}
+
+/// Names of objects of its own namespace that an object needs: service account, claims, maps.
+pub(super) fn needed(manifest: &Value) -> BTreeSet<(&'static str, String)> {
+    let mut found = BTreeSet::new();
+    collect(manifest, &mut found);
+    found
+}
+
+fn collect(value: &Value, found: &mut BTreeSet<(&'static str, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let named = |of: &str| value.get(of).and_then(Value::as_str).map(str::to_owned);
+                let hit = match key.as_str() {
+                    "serviceAccountName" => value.as_str().map(|name| ("ServiceAccount", name.to_owned())),
+                    "priorityClassName" => value.as_str().map(|name| ("PriorityClass", name.to_owned())),
+                    "persistentVolumeClaim" => named("claimName").map(|name| ("PersistentVolumeClaim", name)),
+                    "configMap" | "configMapRef" | "configMapKeyRef" => named("name").map(|name| ("ConfigMap", name)),
+                    "secretRef" | "secretKeyRef" => named("name").map(|name| ("Secret", name)),
+                    "scaleTargetRef" => match (value.get("kind"), named("name")) {
+                        (Some(Value::String(kind)), Some(name)) if kind == "Deployment" => Some(("Deployment", name)),
+                        (Some(Value::String(kind)), Some(name)) if kind == "StatefulSet" => Some(("StatefulSet", name)),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                found.extend(hit);
+                collect(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        _ => {}
+    }
+}
+
+/// Of what is there, the parts that the manifest speaks of, in its form.
+pub(super) fn projected(stated: &Value, there: &Value) -> Value {
+    match (stated, there) {
+        (Value::Object(stated), Value::Object(there)) => {
+            let part = |(key, value): (&String, &Value)| Some((key.clone(), projected(value, there.get(key)?)));
+            Value::Object(stated.iter().filter_map(part).collect())
+        }
+        (Value::Array(stated), Value::Array(there)) if stated.len() == there.len() => {
+            Value::Array(stated.iter().zip(there).map(|(stated, there)| projected(stated, there)).collect())
+        }
+        (_, there) => there.clone(),
+    }
+}
+
+/// Whether a name is one that Kubernetes takes: a DNS-1123 subdomain.
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
+    if unknown::is_unknown(name) {
+        return Ok(());
+    }
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.' || c == ':';
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if name.len() > 253 || !name.chars().all(good) || !edge(name.chars().next()) || !edge(name.chars().last()) {
+        return Err(format!(
+            "{what} '{name}' is not a name that Kubernetes takes: lower-case letters, digits, hyphens and dots, beginning \
+             and ending with a letter or digit"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).expect("an object")
+    }
+
+    #[test]
+    fn a_manifest_says_what_it_is_or_what_is_wrong_with_it() {
+        let good = map(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "a", "namespace": "b" } }));
+        assert_eq!(identity(&good).expect("good").to_string(), "Deployment b/a");
+        for (bad, part) in [
+            (json!({ "kind": "Pod", "metadata": { "name": "a" } }), "apiVersion"),
+            (json!({ "apiVersion": "v1", "metadata": { "name": "a" } }), "kind"),
+            (json!({ "apiVersion": "v1", "kind": "Pod" }), "metadata.name"),
+            (json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a", "uid": "1" } }), "metadata.uid"),
+            (json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" }, "status": {} }), "status"),
+            (json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a" }, "stringData": { "k": "v" } }), "Secret"),
+        ] {
+            let reason = identity(&map(bad)).expect_err(part);
+            assert!(reason.contains(part), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_an_object_needs_is_found_wherever_it_stands() {
+        let pod = json!({ "spec": { "template": { "spec": {
+            "serviceAccountName": "server",
+            "volumes": [{ "persistentVolumeClaim": { "claimName": "cache" } }, { "configMap": { "name": "settings" } }],
+        } } } });
+        let found: Vec<_> = needed(&pod).into_iter().collect();
+        assert_eq!(found, [("ConfigMap", "settings".to_owned()), ("PersistentVolumeClaim", "cache".to_owned()), ("ServiceAccount", "server".to_owned())]);
+    }
+
+    #[test]
+    fn only_stated_fields_count() {
+        let stated = json!({ "spec": { "replicas": 2, "list": [{ "a": 1 }] } });
+        let there = json!({ "spec": { "replicas": 3, "list": [{ "a": 1, "b": 2 }], "more": 1 }, "status": {} });
+        assert_eq!(projected(&stated, &there), json!({ "spec": { "replicas": 3, "list": [{ "a": 1 }] } }));
+    }
+}

@@ -1,0 +1,487 @@
+//! `kube.object`
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
+use kube::core::discovery::Scope as ApiScope;
+use llmhost_engine::kind::{
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
+    Progress as Report, ReplaceOrder, Scope,
+};
+use llmhost_engine::names::ResourceAddress;
+use llmhost_engine::run::PIPELINE_TAG;
+use llmhost_engine::unknown;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::errors::Described;
+use super::manifest::{self, ADOPTED, INTENT, Identity};
+use super::{folder, rollout};
+use crate::aws::policy::Arns;
+use crate::aws::{Aws, outputs, until};
+
+/// Who applies: the name in `managedFields`.
+const MANAGER: &str = "llmhost";
+
+/// An object of the Kubernetes API, by server-side apply.
+pub(crate) struct Object(pub(crate) Arc<Aws>);
+
+/// Where objects go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Target {
+    /// The EKS cluster of this name.
+    #[serde(alias = "Eks")]
+    Eks(String),
+    /// A context of a kubeconfig.
+    #[serde(alias = "Kubeconfig")]
+    Kubeconfig(KubeconfigFile),
+    /// A folder of manifests.
+    #[serde(alias = "Folder")]
+    Folder(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct KubeconfigFile {
+    /// The standard one where it is absent.
+    pub(super) path: Option<String>,
+    pub(super) context: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spec {
+    target: Target,
+    #[serde(deserialize_with = "object")]
+    manifest: Map<String, Value>,
+    /// Take over an object that is there already.
+    adopt: bool,
+    /// Take over fields that others manage.
+    force_conflicts: bool,
+    /// Wait until it has become what it says.
+    wait: bool,
+    wait_minutes: u32,
+    /// Which object the manifest speaks of.
+    #[serde(default)]
+    object: Identity,
+    /// What cannot be changed in place.
+    #[serde(default)]
+    fixed: Map<String, Value>,
+    /// Where a folder is on this machine.
+    #[serde(default)]
+    path: PathBuf,
+}
+
+/// Reads WIT's text, or the object that the state holds.
+fn object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+    use serde::de::Error;
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => {
+            serde_json::from_str(&text).map_err(|error| Error::custom(format!("the manifest is no JSON object: {error}")))
+        }
+        Value::Object(fields) => Ok(fields),
+        _ => Err(Error::custom("the manifest must be a JSON object")),
+    }
+}
+
+/// An object's own place in a cluster.
+struct At {
+    api: Api<DynamicObject>,
+    client: kube::Client,
+}
+
+impl Spec {
+    fn id(&self) -> String {
+        let group = if self.object.group.is_empty() { String::new() } else { format!(".{}", self.object.group) };
+        let namespace = self.object.namespace.as_deref().unwrap_or("-");
+        format!("{}{group}/{namespace}/{}", self.object.kind, self.object.name)
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        matches!(self.target, Target::Folder(_)).then(|| folder::file(&self.path, &self.object))
+    }
+
+    fn operation(&self, verb: &str) -> String {
+        format!("kube:{verb} {}", self.object)
+    }
+}
+
+impl Object {
+    /// Where the object lives; nothing where the cluster is gone.
+    async fn at(&self, spec: &Spec) -> Result<Option<At>, OpError> {
+        let clusters = &self.0.kubernetes;
+        let Some(client) = clusters.client(&self.0, &spec.target).await? else { return Ok(None) };
+        let gvk = manifest::gvk(&spec.manifest, &spec.object);
+        let (resource, capabilities) = clusters.kind(&client, &spec.target, &gvk).await?;
+        let api = match (&capabilities.scope, &spec.object.namespace) {
+            (ApiScope::Namespaced, Some(namespace)) => Api::namespaced_with(client.clone(), namespace, &resource),
+            (ApiScope::Namespaced, None) => Api::namespaced_with(client.clone(), "default", &resource),
+            (ApiScope::Cluster, None) => Api::all_with(client.clone(), &resource),
+            (ApiScope::Cluster, Some(namespace)) => {
+                let message = format!("a {} belongs to no namespace, and the manifest names {namespace}", gvk.kind);
+                let mut error = OpError::local(&spec.operation("apply"), message);
+                error.class = ErrorClass::Invalid;
+                return Err(error);
+            }
+        };
+        Ok(Some(At { api, client }))
+    }
+
+    /// As [`at`](Self::at), for those who cannot go on without the cluster.
+    async fn there(&self, spec: &Spec) -> Result<At, OpError> {
+        self.at(spec).await?.ok_or_else(|| {
+            let name = if let Target::Eks(name) = &spec.target { name.as_str() } else { "it" };
+            let mut error = OpError::local(&spec.operation("apply"), format!("there is no cluster '{name}'"));
+            error.class = ErrorClass::NotFound;
+            error
+        })
+    }
+
+    async fn look(&self, at: &At, spec: &Spec) -> Result<Option<Value>, OpError> {
+        let found = at.api.get_opt(&spec.object.name).await.described(&spec.operation("get"))?;
+        found.map(|found| json_of(&found, &spec.operation("get"))).transpose()
+    }
+
+    async fn apply(&self, at: &At, spec: &Spec, marks: &[(&str, &str)], dry_run: bool) -> Result<Value, OpError> {
+        let operation = spec.operation("apply");
+        let mut manifest = spec.manifest.clone();
+        for (key, value) in marks {
+            manifest::annotate(&mut manifest, "annotations", key, value);
+        }
+        let mut params = PatchParams::apply(MANAGER);
+        params.force = spec.force_conflicts || dry_run;
+        params.dry_run = dry_run;
+        let applied = at.api.patch(&spec.object.name, &params, &Patch::Apply(&Value::Object(manifest))).await;
+        json_of(&applied.described(&operation)?, &operation)
+    }
+
+    /// Waits until the object has become what it says.
+    async fn rolled_out(&self, at: &At, spec: &Spec, report: &dyn Report) -> Result<(), OpError> {
+        let operation = spec.operation("wait for");
+        let began = Instant::now();
+        let waited = until(&operation, self.0.patience(spec.wait_minutes), || {
+            async move {
+                let Some(found) = self.look(at, spec).await? else { return Ok(Some(())) };
+                match rollout::progress(&spec.object.kind, &found) {
+                    rollout::Progress::Ready => Ok(Some(())),
+                    rollout::Progress::Waiting(how_far) => {
+                        report.report(&how_far, 0, 0);
+                        Ok(None)
+                    }
+                    rollout::Progress::Failed(reason) => {
+                        let mut error = OpError::local(&spec.operation("wait for"), reason);
+                        error.class = ErrorClass::Service;
+                        Err(error)
+                    }
+                }
+            }
+            .boxed()
+        })
+        .await;
+        let Err(mut error) = waited else { return Ok(()) };
+        if let Ok(Some(found)) = self.look(at, spec).await {
+            let namespace = spec.object.namespace.as_deref().unwrap_or("default");
+            let reasons = rollout::reasons(&at.client, namespace, &found).await;
+            if let rollout::Progress::Waiting(how_far) = rollout::progress(&spec.object.kind, &found) {
+                error.message = format!("after {} seconds: {how_far}", began.elapsed().as_secs());
+            }
+            if !reasons.is_empty() {
+                error.message = format!("{}; its pods say: {}", error.message, reasons.join("; "));
+            }
+            error.advice = Some(
+                "The object is there, and the cluster goes on trying. Mend what the pods say, or raise wait_minutes, and \
+                 run again."
+                    .to_owned(),
+            );
+        }
+        Err(error)
+    }
+}
+
+fn json_of(object: &DynamicObject, operation: &str) -> Result<Value, OpError> {
+    serde_json::to_value(object).map_err(|error| OpError::local(operation, error.to_string()))
+}
+
+fn mark<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object["metadata"]["annotations"].get(key)?.as_str()
+}
+
+/// What llmhost wrote beside the manifest, and has to go on writing.
+fn marks(object: Option<&Value>) -> Vec<(&'static str, String)> {
+    let kept = [INTENT, ADOPTED].into_iter();
+    kept.filter_map(|key| Some((key, mark(object?, key)?.to_owned()))).collect()
+}
+
+fn known(spec: &Spec, object: Option<&Value>) -> Outputs {
+    let uid = object.and_then(|object| object["metadata"]["uid"].as_str()).map(str::to_owned);
+    let uid = uid.unwrap_or_else(|| spec.id());
+    let namespace = spec.object.namespace.as_deref().unwrap_or_default();
+    outputs([("name", spec.object.name.as_str()), ("namespace", namespace), ("uid", uid.as_str())])
+}
+
+/// An object without what changes with every write.
+fn bare(mut object: Value) -> Value {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for key in ["managedFields", "resourceVersion", "generation", "creationTimestamp"] {
+            metadata.remove(key);
+        }
+    }
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    object
+}
+
+#[async_trait]
+impl Kind for Object {
+    type Spec = Spec;
+    const NAME: &'static str = "kube.object";
+    const ACTIONS: &'static [&'static str] = &["eks:DescribeCluster"];
+    const IMMUTABLE: &'static [&'static str] = &["target", "object", "fixed"];
+    const ASIDE: &'static [&'static str] = &["adopt", "force_conflicts", "wait", "wait_minutes", "path"];
+    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const IDENTITIES: &'static [&'static str] = &["uid"];
+
+    fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+        let named = |what: &str, text: &str| match context.is_named(text) {
+            true => Ok(()),
+            false => Err(format!("the {what} '{text}' is not named in the step's 'with' table, so the plugin may not use it")),
+        };
+        match &spec.target {
+            Target::Eks(name) => named("cluster", name)?,
+            Target::Kubeconfig(file) => {
+                named("kubeconfig context", &file.context)?;
+                file.path.iter().try_for_each(|path| named("kubeconfig", path))?;
+            }
+            Target::Folder(folder) => {
+                named("folder", folder)?;
+                spec.path = context.base.join(folder);
+            }
+        }
+        spec.object = manifest::identity(&spec.manifest)?;
+        manifest::check_name("metadata.name", &spec.object.name)?;
+        spec.object.namespace.iter().try_for_each(|name| manifest::check_name("metadata.namespace", name))?;
+        spec.fixed = manifest::fixed(&spec.manifest, &spec.object);
+        let pipeline = context.tags.get(PIPELINE_TAG).map(String::as_str).unwrap_or_default();
+        manifest::mark(&mut spec.manifest, pipeline, &context.address.to_string());
+        Ok(())
+    }
+
+    fn after(&self, spec: &Spec, declared: &dyn Neighbours) -> Vec<ResourceAddress> {
+        let mut before = Vec::new();
+        if let Target::Eks(cluster) = &spec.target {
+            let of_cluster = |kind: &str| {
+                let all = declared.of_kind(kind).into_iter();
+                all.filter(|neighbour| neighbour.spec["cluster_name"] == *cluster).map(|neighbour| neighbour.address)
+            };
+            // Who is not let in can apply nothing; and what lets it in goes last.
+            before.extend(of_cluster("eks.access-entry"));
+            // Pods need nodes, and end in order only while these are there.
+            if manifest::has_pods(&spec.object) {
+                before.extend(of_cluster("eks.node-group"));
+                before.extend(of_cluster("eks.addon"));
+                before.extend(of_cluster("eks.pod-identity-association"));
+            }
+        }
+        let needed = manifest::needed(&Value::Object(spec.manifest.clone()));
+        let target = json!(spec.target);
+        for other in declared.of_kind("kube.object").into_iter().filter(|other| other.spec["target"] == target) {
+            let Ok(of) = serde_json::from_value::<Identity>(other.spec["object"].clone()) else { continue };
+            let namespace_of = of.kind == "Namespace" && spec.object.namespace.as_ref() == Some(&of.name);
+            let defines = of.kind == "CustomResourceDefinition"
+                && other.spec["manifest"]["spec"]["group"] == *spec.object.group
+                && other.spec["manifest"]["spec"]["names"]["kind"] == *spec.object.kind;
+            let is_needed = needed.contains(&(kind_word(&of.kind), of.name.clone()))
+                && (of.namespace.is_none() || of.namespace == spec.object.namespace);
+            // The device plugin makes GPUs known to the scheduler.
+            let makes_gpus = of.kind == "DaemonSet" && asks_for_gpu(&spec.manifest) && offers_gpu(&other.spec);
+            if namespace_of || defines || is_needed || makes_gpus {
+                before.push(other.address);
+            }
+        }
+        before
+    }
+
+    fn foreknown(&self, spec: &Spec) -> Outputs {
+        let mut known = known(spec, None);
+        known.remove("uid");
+        known
+    }
+
+    fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
+        match &spec.target {
+            Target::Eks(name) => {
+                vec![Permission::new(Self::ACTIONS, [scope.arn("eks", &format!("cluster/{name}"))])]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Report) -> Result<Created, OpError> {
+        let operation = spec.operation("create");
+        let taken = |what: &str| {
+            let mut error = OpError::local(&operation, format!("{what} is there already, and this pipeline did not make it"));
+            error.class = ErrorClass::Conflict;
+            error.advice = Some("Set adopt = true to manage its stated fields, choose another name, or remove it.".to_owned());
+            error
+        };
+        if let Some(path) = spec.file() {
+            if !spec.adopt && folder::read(&path)?.is_some_and(|there| there != spec.manifest) {
+                return Err(taken(&path.display().to_string()));
+            }
+            folder::write(&path, &spec.manifest)?;
+            return Ok(Created { id: spec.id(), outputs: known(spec, None) });
+        }
+        let at = self.there(spec).await?;
+        let there = self.look(&at, spec).await?;
+        let mark = match &there {
+            Some(there) if mark(there, INTENT) == Some(&intent.token) => (INTENT, intent.token.as_str()),
+            Some(_) if !spec.adopt => return Err(taken(&spec.object.to_string())),
+            Some(_) => (ADOPTED, "true"),
+            None => (INTENT, intent.token.as_str()),
+        };
+        let applied = self.apply(&at, spec, &[mark], false).await?;
+        Ok(Created { id: spec.id(), outputs: known(spec, Some(&applied)) })
+    }
+
+    async fn configure(&self, _: &str, spec: &Spec, was: Option<&Spec>, report: &dyn Report) -> Result<Outputs, OpError> {
+        if let Some(path) = spec.file() {
+            folder::write(&path, &spec.manifest)?;
+            return Ok(known(spec, None));
+        }
+        let at = self.there(spec).await?;
+        let there = self.look(&at, spec).await?;
+        let mut applied = there.clone();
+        if there.is_none() || was.is_none_or(|was| was.manifest != spec.manifest) {
+            let kept = marks(there.as_ref());
+            let kept: Vec<(&str, &str)> = kept.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            applied = Some(self.apply(&at, spec, &kept, false).await?);
+        }
+        if spec.wait {
+            self.rolled_out(&at, spec, report).await?;
+        }
+        Ok(known(spec, applied.as_ref()))
+    }
+
+    /// Compared by the server: where applying the manifest again would change nothing, the object
+    /// is as declared, however the server writes its fields.
+    async fn read(&self, _: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
+        if let Some(path) = spec.file() {
+            let there = folder::read(&path)?;
+            return Ok(there.map(|manifest| {
+                let seen = Spec { manifest, ..spec.clone() };
+                Observed { outputs: known(spec, None), spec: seen }
+            }));
+        }
+        let Some(at) = self.at(spec).await? else { return Ok(None) };
+        let Some(there) = self.look(&at, spec).await? else { return Ok(None) };
+        if there["metadata"].get("deletionTimestamp").is_some() {
+            return Ok(None);
+        }
+        let kept = marks(Some(&there));
+        let kept: Vec<(&str, &str)> = kept.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let outputs = known(spec, Some(&there));
+        let mut seen = spec.clone();
+        let would_be = self.apply(&at, spec, &kept, true).await?;
+        if bare(would_be) != bare(there.clone())
+            && let Value::Object(manifest) = manifest::projected(&Value::Object(spec.manifest.clone()), &there)
+        {
+            seen.manifest = manifest;
+        }
+        Ok(Some(Observed { spec: seen, outputs }))
+    }
+
+    async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
+        if let Some(path) = spec.file() {
+            let there = folder::read(&path)?.filter(|there| *there == spec.manifest);
+            return Ok(there.map(|_| Created { id: spec.id(), outputs: known(spec, None) }));
+        }
+        let Some(at) = self.at(spec).await? else { return Ok(None) };
+        let found = self.look(&at, spec).await?;
+        let ours = found.filter(|object| {
+            mark(object, INTENT) == Some(&intent.token) || (spec.adopt && mark(object, ADOPTED).is_some())
+        });
+        Ok(ours.map(|object| Created { id: spec.id(), outputs: known(spec, Some(&object)) }))
+    }
+
+    async fn delete(&self, _: &str, spec: &Spec, report: &dyn Report) -> Result<(), OpError> {
+        let operation = spec.operation("delete");
+        if let Some(path) = spec.file() {
+            return folder::remove(&path);
+        }
+        // Objects go with their cluster, and custom objects with their definition.
+        let at = match self.at(spec).await {
+            Ok(Some(at)) => at,
+            Ok(None) => return Ok(()),
+            Err(error) if error.class == ErrorClass::Invalid && error.message.contains("knows no") => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let Some(there) = self.look(&at, spec).await? else { return Ok(()) };
+        if mark(&there, ADOPTED).is_some() {
+            // It was there before: only what this pipeline stated is taken back.
+            let mut nothing = Map::new();
+            for key in ["apiVersion", "kind"] {
+                nothing.insert(key.to_owned(), spec.manifest.get(key).cloned().unwrap_or_default());
+            }
+            let mut metadata = json!({ "name": spec.object.name });
+            if let Some(namespace) = &spec.object.namespace {
+                metadata["namespace"] = json!(namespace);
+            }
+            nothing.insert("metadata".to_owned(), metadata);
+            let params = PatchParams::apply(MANAGER);
+            let released = at.api.patch(&spec.object.name, &params, &Patch::Apply(&Value::Object(nothing))).await;
+            return released.described(&operation).map(drop);
+        }
+        let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };
+        match at.api.delete(&spec.object.name, &params).await.described(&operation) {
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        let at = &at;
+        let gone = until(&operation, self.0.patience(spec.wait_minutes), || {
+            async move {
+                report.report("waiting for it to go", 0, 0);
+                Ok(self.look(at, spec).await?.is_none().then_some(()))
+            }
+            .boxed()
+        })
+        .await;
+        let Err(mut error) = gone else { return Ok(()) };
+        if let Ok(Some(object)) = self.look(at, spec).await {
+            let finalizers = object["metadata"]["finalizers"].as_array();
+            let finalizers: Vec<&str> = finalizers.into_iter().flatten().filter_map(Value::as_str).collect();
+            if !finalizers.is_empty() {
+                error.message = format!("it waits for the finalizers {}", finalizers.join(", "));
+                error.advice = Some("The controller that set them has to take them away; see whether it runs.".to_owned());
+            }
+        }
+        Err(error)
+    }
+}
+
+/// The kinds that [`manifest::needed`] names.
+fn kind_word(kind: &str) -> &'static str {
+    const KINDS: [&str; 7] =
+        ["ServiceAccount", "PriorityClass", "PersistentVolumeClaim", "ConfigMap", "Secret", "Deployment", "StatefulSet"];
+    KINDS.into_iter().find(|known| *known == kind).unwrap_or_default()
+}
+
+fn asks_for_gpu(manifest: &Map<String, Value>) -> bool {
+    Value::Object(manifest.clone()).to_string().contains("nvidia.com/gpu\":")
+}
+
+fn offers_gpu(spec: &Value) -> bool {
+    let images: BTreeSet<&str> = spec
+        .pointer("/manifest/spec/template/spec/containers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|container| container["image"].as_str())
+        .collect();
+    images.iter().any(|image| image.contains("k8s-device-plugin") && !unknown::is_unknown(image))
+}
