@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::EmulatorError;
 
-const REQUIREMENTS: &str = include_str!("requirements.txt");
+const REQUIREMENTS: &str = include_str!("../python/requirements.txt");
 /// Written last: an environment without it was never finished.
 const FINISHED: &str = "llmhost-finished";
 

@@ -3,6 +3,7 @@
 mod environment;
 mod error;
 mod http;
+mod program;
 mod server;
 pub mod testing;
 

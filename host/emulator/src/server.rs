@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::{self, last_lines};
-use crate::{EmulatorError, http};
+use crate::{EmulatorError, SECRET_ACCESS_KEY, http, program};
 
-const SERVE: &str = include_str!("serve.py");
 /// A machine that is busy with other things may need so long to import moto.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,7 +30,8 @@ impl Emulator {
     pub async fn start(tell: &(dyn Fn(&str) + Sync)) -> Result<Self, EmulatorError> {
         let folder = environment::folder()?;
         let python = environment::make(&folder, "python3".as_ref(), tell)?;
-        let started = tokio::task::spawn_blocking(move || launch(&python)).await;
+        let program = program::install(&folder)?;
+        let started = tokio::task::spawn_blocking(move || launch(&python, &program)).await;
         started.unwrap_or_else(|_| Err(EmulatorError::Start { reason: "it was interrupted".to_owned() }))
     }
 
@@ -71,14 +71,15 @@ impl Drop for Emulator {
     }
 }
 
-fn launch(python: &Path) -> Result<Emulator, EmulatorError> {
+fn launch(python: &Path, program: &Path) -> Result<Emulator, EmulatorError> {
     let failed = |reason: String| EmulatorError::Start { reason };
     let mut log = tempfile::tempfile().map_err(|error| failed(error.to_string()))?;
     let stderr = log.try_clone().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(python);
-    command.args(["-c", SERVE]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
+    command.arg(program.join("serve.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
     // A group of its own: Ctrl-C in the terminal is for llmhost, which ends the emulator last.
     command.process_group(0).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
+    command.env("LLMHOST_EMULATOR_SECRET", SECRET_ACCESS_KEY).env("PYTHONDONTWRITEBYTECODE", "");
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let mut emulator = Emulator { child: Some(child), stdin, url: String::new() };

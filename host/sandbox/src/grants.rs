@@ -8,6 +8,7 @@ use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
 use crate::bindings::{FUNCTIONS, INTERFACES, RESOURCES, VERSION};
+use crate::scoped::{self, SCOPED};
 
 /// WASI packages that are linked, with nothing behind them.
 const WASI: &[&str] = &["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
@@ -17,16 +18,23 @@ pub(crate) fn known() -> Vec<String> {
     let resources = RESOURCES.iter().filter_map(|wit| wit.split_once('/')).map(|(_, kind)| kind.replacen('.', ":", 1));
     let functions = FUNCTIONS.iter().map(|(_, _, grant)| (*grant).to_owned());
     let grants: BTreeSet<String> = resources.chain(functions).collect();
+    let is_scoped = |grant: &str| SCOPED.iter().any(|(interface, _)| grant.split(':').next() == Some(interface));
+    let grants: BTreeSet<String> = grants.into_iter().filter(|grant| !is_scoped(grant)).collect();
     let interfaces = grants.iter().filter_map(|grant| grant.split_once(':')).map(|(interface, _)| interface.to_owned());
     let mut all: BTreeSet<String> = interfaces.collect();
     all.extend(grants);
+    all.extend(SCOPED.iter().map(|(_, example)| (*example).to_owned()));
     all.into_iter().collect()
 }
 
 /// Refuses grants that name nothing.
 pub(crate) fn check(allow: &[String]) -> Result<(), LoadError> {
     let known = known();
-    match allow.iter().find(|grant| !known.contains(grant)) {
+    let is_good = |grant: &&String| match scoped::check(grant) {
+        Some(checked) => checked.is_ok(),
+        None => known.contains(grant),
+    };
+    match allow.iter().find(|grant| !is_good(grant)) {
         Some(grant) => Err(LoadError::UnknownGrant { grant: grant.clone(), known }),
         None => Ok(()),
     }
@@ -35,9 +43,14 @@ pub(crate) fn check(allow: &[String]) -> Result<(), LoadError> {
 /// Those of `wants` that `allow` does not cover. An empty list allows nothing.
 pub(crate) fn missing(wants: &[String], allow: &[String]) -> Vec<String> {
     let covers = |grant: &String, want: &String| {
-        grant == want || want.split_once(':').is_some_and(|(interface, _)| interface == grant)
+        let interface = want.split_once(':').map_or(want.as_str(), |(interface, _)| interface);
+        // Which types, and which calls, is held against each declaration.
+        let scoped = SCOPED.iter().any(|(scoped, _)| *scoped == interface);
+        grant == want || interface == grant || (scoped && grant.split(':').next() == Some(interface))
     };
-    wants.iter().filter(|want| !allow.iter().any(|grant| covers(grant, want))).cloned().collect()
+    let open = wants.iter().filter(|want| !allow.iter().any(|grant| covers(grant, want)));
+    let example = |want: &String| SCOPED.iter().find(|(scoped, _)| want.split(':').next() == Some(scoped));
+    open.map(|want| example(want).map_or_else(|| want.clone(), |(_, example)| (*example).to_owned())).collect()
 }
 
 /// The grants that a component's imports need; an error where it imports what this host has not.
@@ -113,7 +126,7 @@ fn served(import: &str) -> Result<(), String> {
             "it imports '{import}', and the sandbox has no network; use the capabilities of llmhost:aws instead"
         ),
         _ => format!(
-            "it imports '{import}', which the sandbox does not have; a plugin may import llmhost:plugin, llmhost:aws and WASI 0.2"
+            "it imports '{import}', which the sandbox does not have; a plugin may import llmhost:plugin, llmhost:aws, llmhost:kubernetes and WASI 0.2"
         ),
     })
 }
@@ -161,7 +174,7 @@ mod tests {
         for (import, part) in [
             ("llmhost:aws/ec2@0.2.0", "serves llmhost:aws 0.1.0"),
             ("llmhost:aws/ec2", "serves llmhost:aws 0.1.0"),
-            ("llmhost:aws/iam@0.1.0", "it has: ec2, s3, sts"),
+            ("llmhost:aws/rds@0.1.0", "it has: ec2, s3, sts, iam, eks"),
             ("wasi:http/outgoing-handler@0.2.3", "no network"),
             ("wasi:cli/stdout@0.3.0", "WASI 0.2"),
             ("acme:x/y@1.0.0", "does not have"),

@@ -14,6 +14,7 @@ mod limits;
 mod loader;
 mod meter;
 mod plugin;
+mod scoped;
 mod source;
 mod state;
 mod wasi;

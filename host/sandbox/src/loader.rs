@@ -203,7 +203,8 @@ impl PluginLoader for Loader {
             .describe(step, limits)
             .await
             .map_err(|reason| LoadError::BadDescription { uses: uses.to_owned(), reason })?;
-        Ok(Arc::new(StepPlugin { loaded, description, step: step.clone(), limits: limits.clone() }))
+        let allow = (!builtin).then(|| allow.to_vec().into());
+        Ok(Arc::new(StepPlugin { loaded, description, step: step.clone(), limits: limits.clone(), allow }))
     }
 }
 

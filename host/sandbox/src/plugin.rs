@@ -15,6 +15,7 @@ use crate::engine::Sandbox;
 use crate::failure::explain;
 use crate::limits::{self, Hit, Limiter};
 use crate::meter::{Meter, Metered, WaitedTooLong};
+use crate::scoped::Scoped;
 use crate::state::{Run, State};
 
 /// Compiled code, ready to be instantiated. Steps that use the same plugin share it.
@@ -97,6 +98,8 @@ pub(crate) struct StepPlugin {
     pub(crate) description: Arc<Description>,
     pub(crate) step: StepName,
     pub(crate) limits: Limits,
+    /// What the file grants; nothing is held against plugins that come with the host.
+    pub(crate) allow: Option<Arc<[String]>>,
 }
 
 #[async_trait]
@@ -107,6 +110,10 @@ impl Plugin for StepPlugin {
 
     async fn run(&self, config: &Value, host: Arc<dyn Capabilities>) -> Result<Value, PluginError> {
         let config = config.to_string();
+        let host = match &self.allow {
+            Some(allow) => Arc::new(Scoped { host, allow: Arc::clone(allow) }),
+            None => host,
+        };
         let returned = self
             .loaded
             .enter(&self.step, &self.limits, host, async |guest, store| guest.call_run(store, &config).await)

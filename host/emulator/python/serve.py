@@ -1,4 +1,5 @@
-"""Serves moto on a free port of this machine, and ends when standard input does.
+"""Serves moto, the services beside it and the Kubernetes APIs of its clusters on a free port of this
+machine, and ends when standard input does.
 
 The port is the first and only line on standard output. A line `keep` on standard input makes the
 server outlive whoever started it.
@@ -13,19 +14,23 @@ import threading
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+import app
+
 for name in (signal.SIGINT, signal.SIGTERM):
     signal.signal(name, lambda *_: os._exit(0))
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
+MotoRequestHandler.protocol_version = "HTTP/1.1"
 server = make_server(
     "127.0.0.1",
     0,
-    DomainDispatcherApplication(create_backend_app),
+    app.Application(DomainDispatcherApplication(create_backend_app)),
     threaded=True,
     request_handler=MotoRequestHandler,
 )
 os.environ["MOTO_PORT"] = str(server.server_port)
+app.listening_on(server.server_port)
 
 
 def watch():

@@ -1,0 +1,71 @@
+"""Who answers what: the services beside moto, the Kubernetes APIs, moto itself.
+
+Some of moto's own answers are mended on their way out; each mend says what AWS does.
+"""
+
+import re
+
+import clusters
+import mends
+import services
+from services import eks
+from services.http import serve
+
+PREFIX = "/llmhost-kubernetes/"
+
+
+def listening_on(port):
+    mends.install()
+    eks.endpoint = lambda uid: f"http://127.0.0.1:{port}{PREFIX}{uid}"
+    eks.on_deleted = clusters.forget
+
+
+class Application:
+    """A WSGI application in front of moto's."""
+
+    def __init__(self, moto):
+        self.moto = moto
+
+    def __call__(self, environ, start_response):
+        path = environ["PATH_INFO"]
+        if path.startswith(PREFIX):
+            uid, _, rest = path[len(PREFIX):].partition("/")
+            return clusters.handle(environ, start_response, uid, "/" + rest)
+        if path == "/moto-api/reset":
+            services.reset()
+        region, service = scope(environ)
+        handler = services.SERVICES.get(service)
+        if handler is not None:
+            return serve(handler, environ, start_response, region)
+        if service == "s3" and environ.get("QUERY_STRING", "").split("=")[0].split("&")[0] == "versioning" and environ["REQUEST_METHOD"] == "GET":
+            return mended(self.moto, environ, start_response, versioning)
+        return self.moto(environ, start_response)
+
+
+def scope(environ):
+    """Region and service that a request was signed for."""
+    found = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
+    return found.groups() if found else (None, None)
+
+
+def mended(application, environ, start_response, mend):
+    """Passes a request on, and mends the body of what comes back."""
+    kept = {}
+
+    def keep(status, headers, exc_info=None):
+        kept["status"], kept["headers"] = status, headers
+
+    body = mend(b"".join(application(environ, keep)))
+    headers = [(name, value) for name, value in kept["headers"] if name.lower() != "content-length"]
+    start_response(kept["status"], [*headers, ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def versioning(body):
+    """GetBucketVersioning: S3's root element is VersioningConfiguration, moto's another."""
+    found = re.search(rb"<Status>(\w+)</Status>", body)
+    if b"<Error>" in body:
+        return body
+    status = b"<Status>" + found.group(1) + b"</Status>" if found else b""
+    start = b'<?xml version="1.0" encoding="UTF-8"?><VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    return start + status + b"</VersioningConfiguration>"

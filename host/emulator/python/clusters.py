@@ -1,0 +1,96 @@
+"""The Kubernetes APIs of the emulated clusters, and who is let in.
+
+A token is checked as EKS checks it: a presigned GetCallerIdentity, signed for this cluster's name by
+a key that the emulator knows, at most fifteen minutes ago, of somebody with an access entry.
+"""
+
+import base64
+import datetime
+import hashlib
+import hmac
+import os
+import threading
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from werkzeug.wrappers import Request
+
+from services import eks, world
+
+apis = {}
+lock = threading.Lock()
+
+
+def forget(uid):
+    apis.pop(uid, None)
+
+
+def handle(environ, start_response, uid, path):
+    found = next((cluster for cluster in eks.clusters.values() if cluster["uid"] == uid), None)
+    if found is None:
+        start_response("404 Not Found", [("Content-Length", "0")])
+        return [b""]
+    import kubernetes
+
+    with lock:
+        if uid not in apis:
+            apis[uid] = kubernetes.Cluster(
+                version=found["version"], nodes=lambda: eks.nodes(found), authenticate=lambda token: identity(found, token)
+            )
+    return apis[uid].handle(Request(environ), path)(environ, start_response)
+
+
+def identity(cluster, token):
+    """The user behind a token, or nothing."""
+    account, region = cluster["arn"].split(":")[4], cluster["arn"].split(":")[3]
+    if not token or not token.startswith("k8s-aws-v1."):
+        return None
+    encoded = token.removeprefix("k8s-aws-v1.")
+    try:
+        url = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    except ValueError:
+        return None
+    key = signer(account, region, cluster["name"], url)
+    principal = key and world.principal(account, key)
+    entry = cluster["entries"].get(principal)
+    if entry is None or not (entry["policies"] or entry["kubernetesGroups"]):
+        return None
+    return principal
+
+
+def signer(account, region, cluster, url):
+    """The access key that signed a token for this cluster, where the signature is good."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.hostname not in ("sts.amazonaws.com", f"sts.{region}.amazonaws.com") or query.get("Action") != "GetCallerIdentity":
+        return None
+    try:
+        key, date, of_region, service, _ = query["X-Amz-Credential"].split("/")
+        signed_at = datetime.datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
+    except (KeyError, ValueError):
+        return None
+    if abs(datetime.datetime.utcnow() - signed_at) > datetime.timedelta(minutes=15) or service != "sts":
+        return None
+    if query.get("X-Amz-SignedHeaders") != "host;x-k8s-aws-id":
+        return None
+    secret = secret_of(account, key)
+    pairs = sorted((quote(k, safe="-_.~"), quote(v, safe="-_.~")) for k, v in query.items() if k != "X-Amz-Signature")
+    canonical = "\n".join([
+        "GET", parts.path or "/", "&".join(f"{k}={v}" for k, v in pairs),
+        f"host:{parts.hostname}\nx-k8s-aws-id:{cluster}\n", "host;x-k8s-aws-id", hashlib.sha256(b"").hexdigest(),
+    ])
+    scope = f"{date}/{of_region}/sts/aws4_request"
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", query["X-Amz-Date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    step = ("AWS4" + secret).encode()
+    for part in (date, of_region, "sts", "aws4_request"):
+        step = hmac.new(step, part.encode(), hashlib.sha256).digest()
+    good = hmac.new(step, to_sign.encode(), hashlib.sha256).hexdigest()
+    return key if hmac.compare_digest(good, query.get("X-Amz-Signature", "")) else None
+
+
+def secret_of(account, key):
+    """The secret of a key: a user's, or the emulator's own."""
+    for user in world.iam(account).users.values():
+        for known in user.access_keys:
+            if known.access_key_id == key:
+                return known.secret_access_key
+    return os.environ.get("LLMHOST_EMULATOR_SECRET", "testing")

@@ -1,0 +1,67 @@
+"""What EKS asks other services: whether a role, a subnet, an instance type is there."""
+
+import json
+
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.iam.models import iam_backends
+
+
+def iam(account):
+    return iam_backends[account]["aws"]
+
+
+def ec2(account, region):
+    return ec2_backends[account][region]
+
+
+def role(account, arn):
+    """The role of an ARN, or nothing."""
+    return next((role for role in iam(account).roles.values() if role.arn == arn), None)
+
+
+def trusts(role, service):
+    """Whether a role's trust policy names a service."""
+    document = role.assume_role_policy_document
+    document = json.loads(document) if isinstance(document, str) else document
+    statements = document.get("Statement", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal", {})
+        names = principal.get("Service", []) if isinstance(principal, dict) else []
+        if service in ([names] if isinstance(names, str) else names):
+            return True
+    return False
+
+
+def principal(account, access_key):
+    """The ARN that an access key acts as."""
+    for user in iam(account).users.values():
+        if any(key.access_key_id == access_key for key in user.access_keys):
+            return user.arn
+    return f"arn:aws:iam::{account}:root"
+
+
+def principal_exists(account, arn):
+    if not arn.startswith(f"arn:aws:iam::{account}:"):
+        return arn.startswith("arn:aws:iam::")
+    known = [role.arn for role in iam(account).roles.values()] + [user.arn for user in iam(account).users.values()]
+    return arn in known or arn.endswith(":root")
+
+
+def subnet(account, region, subnet_id):
+    for zone in ec2(account, region).subnets.values():
+        if subnet_id in zone:
+            return zone[subnet_id]
+    return None
+
+
+def instance_type(name):
+    return INSTANCE_TYPES.get(name)
+
+
+def launch_template(account, region, template):
+    """The template that a node group names, or nothing."""
+    templates = ec2(account, region).launch_templates
+    if template.get("id"):
+        return templates.get(template["id"])
+    return next((found for found in templates.values() if found.name == template.get("name")), None)
