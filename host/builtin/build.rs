@@ -5,21 +5,20 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// Name of the plugin in `uses`, and its package.
-const PLUGINS: [(&str, &str); 2] = [("vpc", "vpc"), ("s3", "s3")];
+/// Names of the plugins, in `uses` and as packages.
+const PLUGINS: [&str; 7] = ["vpc", "iam", "eks", "nodegroup", "s3", "irsa", "inference"];
 
 fn main() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let workspace = repository.join("plugins");
-    for part in ["Cargo.toml", "Cargo.lock", "sdk", "vpc", "s3"] {
+    for part in ["Cargo.toml", "Cargo.lock", "sdk"].iter().chain(&PLUGINS) {
         println!("cargo::rerun-if-changed={}", workspace.join(part).display());
     }
     println!("cargo::rerun-if-changed={}", repository.join("wit").display());
     println!("cargo::rerun-if-changed=build.rs");
 
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
-    let packages: Vec<_> = PLUGINS.iter().map(|(_, package)| *package).collect();
-    let components = match llmhost_plugin_build::build(&workspace, &packages, &target(&out)) {
+    let components = match llmhost_plugin_build::build(&workspace, &PLUGINS, &target(&out)) {
         Ok(components) => components,
         Err(error) => {
             println!("cargo::error={error}");
@@ -27,7 +26,7 @@ fn main() {
         }
     };
     let mut code = String::from("/// Every built-in plugin.\npub const ALL: &[Builtin] = &[\n");
-    for ((name, _), component) in PLUGINS.iter().zip(components) {
+    for (name, component) in PLUGINS.iter().zip(components) {
         let file = out.join(format!("{name}.wasm"));
         let sha256 = Sha256::digest(&component).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         std::fs::write(&file, component).expect("cargo's own folder can be written");

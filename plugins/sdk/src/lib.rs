@@ -40,8 +40,12 @@
 //! # fn main() {}
 //! ```
 
+mod place;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+
+pub use place::{Applier, Elsewhere, How, Kubeconfig};
 
 /// The bindings to the host's interfaces.
 #[doc(hidden)]

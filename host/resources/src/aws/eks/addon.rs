@@ -33,6 +33,7 @@ pub(in crate::aws) struct Spec {
     configuration: Option<Value>,
     service_account_role_arn: Option<String>,
     overwrite: bool,
+    wait: bool,
     wait_minutes: u32,
     tags: Tags,
 }
@@ -63,6 +64,7 @@ impl Addon {
                 match found.status() {
                     Some(AddonStatus::Active | AddonStatus::Degraded) => Ok(Some(Some(found))),
                     Some(AddonStatus::CreateFailed | AddonStatus::UpdateFailed) => Err(broken(&found)),
+                    _ if !spec.wait => Ok(Some(Some(found))),
                     _ => {
                         progress.report("waiting for the add-on", 0, 0);
                         Ok(None)
@@ -109,7 +111,7 @@ impl Kind for Addon {
         "iam:PassRole",
     ];
     const IMMUTABLE: &'static [&'static str] = &["cluster_name", "addon_name"];
-    const ASIDE: &'static [&'static str] = &["wait_minutes", "overwrite"];
+    const ASIDE: &'static [&'static str] = &["wait", "wait_minutes", "overwrite"];
     const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
     const IDENTITIES: &'static [&'static str] = &["arn"];
     const VOLATILE: &'static [&'static str] = &["version"];
@@ -214,6 +216,7 @@ impl Spec {
             configuration: configuration.filter(|value| !(spec.configuration.is_none() && nothing(value))),
             service_account_role_arn: found.service_account_role_arn().map(str::to_owned),
             overwrite: spec.overwrite,
+            wait: spec.wait,
             wait_minutes: spec.wait_minutes,
             tags: observed(found.tags()),
         }

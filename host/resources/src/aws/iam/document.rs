@@ -48,6 +48,37 @@ impl Document {
         self.0.to_string()
     }
 
+    /// Checks that a trust policy's conditions speak of the OIDC provider that it trusts, and name
+    /// an account: a policy for another cluster lets nobody in, and one without `sub` everybody.
+    pub(super) fn check_federation(&self) -> Result<(), String> {
+        for statement in self.0["Statement"].as_array().into_iter().flatten() {
+            let providers = statement["Principal"]["Federated"].as_array().into_iter().flatten();
+            for provider in providers.filter_map(Value::as_str) {
+                let Some((_, issuer)) = provider.split_once(":oidc-provider/") else { continue };
+                let operators = statement["Condition"].as_object().into_iter().flat_map(Map::values);
+                let keys: Vec<&str> =
+                    operators.filter_map(Value::as_object).flat_map(Map::keys).map(String::as_str).collect();
+                if issuer.contains("<<") || keys.iter().any(|key| key.contains("<<")) {
+                    continue;
+                }
+                let other = keys.iter().find_map(|key| key.strip_suffix(":sub").or_else(|| key.strip_suffix(":aud")));
+                if let Some(other) = other.filter(|other| *other != issuer) {
+                    return Err(format!(
+                        "the trust policy trusts the OIDC provider {issuer} and its condition speaks of {other}: it is for \
+                         another cluster"
+                    ));
+                }
+                if !keys.iter().any(|key| key.ends_with(":sub")) {
+                    return Err(format!(
+                        "the trust policy trusts {issuer} without a condition on {issuer}:sub, so every service account of the \
+                         cluster could assume the role"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The same for every document that means the same: nothing depends on order, or on the two
     /// ways to write an account.
     pub(in crate::aws) fn comparable(&self) -> Value {
@@ -214,6 +245,21 @@ mod tests {
         let encoded: String = sent.text().bytes().map(|byte| format!("%{byte:02X}")).collect();
         assert_eq!(Document::observed(&encoded), Some(sent.clone()));
         assert_eq!(Document::observed("not json"), None);
+    }
+
+    #[test]
+    fn a_trust_policy_names_an_account_of_the_cluster_that_it_trusts() {
+        let trust = |keys: Value| {
+            let provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/A";
+            document(json!({ "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+                "Principal": { "Federated": provider }, "Condition": { "StringEquals": keys } }] }))
+        };
+        let of = |id: &str, what: &str| format!("oidc.eks.us-east-1.amazonaws.com/id/{id}:{what}");
+        assert_eq!(trust(json!({ of("A", "sub"): "x", of("A", "aud"): "y" })).check_federation(), Ok(()));
+        let other = trust(json!({ of("B", "sub"): "x" })).check_federation().expect_err("another cluster");
+        assert!(other.contains("another cluster"), "{other}");
+        let open = trust(json!({ of("A", "aud"): "y" })).check_federation().expect_err("everybody");
+        assert!(open.contains("every service account"), "{open}");
     }
 
     #[test]

@@ -140,6 +140,7 @@ impl Kind for Role {
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("role name", &spec.role_name, 64)?;
         check_path(&spec.path)?;
+        spec.assume_role_policy.check_federation()?;
         spec.inline_policies.keys().try_for_each(|name| check_name("policy name", name, 128))?;
         if !(3600..=43_200).contains(&spec.max_session_duration) {
             return Err(format!("max_session_duration is {}; IAM takes 3600 to 43200 seconds", spec.max_session_duration));

@@ -1,0 +1,143 @@
+//! The `eks` plugin: a cluster, who gets in, and what runs in it from the start.
+
+mod config;
+
+use std::collections::BTreeMap;
+
+use config::{Access, Addon, Config, Endpoint, Support};
+use llmhost_plugin::{Failure, Options, Outputs, Plugin, eks, iam, invalid, outputs, sts};
+
+/// Add-ons that run on every node, and so are there at once in a cluster without any. The others
+/// need a node that a later step makes.
+const ON_EVERY_NODE: [&str; 3] = ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"];
+
+struct Cluster;
+
+impl Plugin for Cluster {
+    type Config = Config;
+    const SUMMARY: &'static str =
+        "An EKS cluster with audit logs, access entries, an OIDC provider and the add-ons that nodes need.";
+    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
+        ("name", "Name of the cluster"),
+        ("arn", "ARN of the cluster"),
+        ("endpoint", "Address of the API server"),
+        ("certificate_authority", "The API server's certificate authority: PEM in base64"),
+        ("version", "Kubernetes version"),
+        ("security_group_id", "Security group of control plane and nodes"),
+        ("oidc_issuer", "Issuer of the tokens of its service accounts"),
+        ("oidc_provider_arn", "ARN of the OIDC provider, or null"),
+    ];
+
+    fn run(config: Config) -> Result<Outputs, Failure> {
+        let version = match &config.version {
+            Some(version) => version.clone(),
+            None => eks::newest_version()?,
+        };
+        let (public_access, private_access) = match config.endpoint {
+            Endpoint::Public => (true, false),
+            Endpoint::Private => (false, true),
+            Endpoint::PublicAndPrivate => (true, true),
+        };
+        if !public_access && !config.public_access_cidrs.is_empty() {
+            return Err(invalid("public_access_cidrs is stated, and the endpoint is private; leave one of them out"));
+        }
+        let spec = eks::ClusterSpec {
+            cluster_name: config.name.clone(),
+            version,
+            role_arn: config.role_arn.clone(),
+            subnet_ids: config.subnet_ids.clone(),
+            security_group_ids: config.security_group_ids.clone(),
+            public_access,
+            private_access,
+            public_access_cidrs: config.public_access_cidrs.clone(),
+            logging: config.logging.clone(),
+            secrets_key_arn: config.secrets_key_arn.clone(),
+            service_ipv4_cidr: config.service_cidr.clone(),
+            extended_support: matches!(config.support, Support::Extended),
+            deletion_protection: config.deletion_protection,
+            wait_minutes: config.timeout_minutes,
+            tags: tags(&config),
+        };
+        let cluster = eks::Cluster::declare("main", &spec, &Options::default())?;
+        // EKS takes what belongs to a cluster once it is active.
+        let (name, issuer) = (cluster.cluster_name()?, cluster.oidc_issuer()?);
+        let after = Options { after: vec![cluster.address()] };
+        let provider = match config.oidc_provider {
+            true => {
+                let client_ids = vec!["sts.amazonaws.com".to_owned()];
+                let spec = iam::OidcProviderSpec { url: issuer.clone(), client_ids, tags: tags(&config) };
+                Some(iam::OidcProvider::declare("main", &spec, &Options::default())?)
+            }
+            false => None,
+        };
+        entries(&config, &name, &after)?;
+        for (addon, wanted) in &config.addons {
+            declare_addon(&config, &name, addon, wanted, &after)?;
+        }
+        Ok(outputs! {
+            "name": name,
+            "arn": cluster.arn()?,
+            "endpoint": cluster.endpoint()?,
+            "certificate_authority": cluster.certificate_authority()?,
+            "version": cluster.version()?,
+            "security_group_id": cluster.security_group_id()?,
+            "oidc_issuer": issuer,
+            "oidc_provider_arn": provider.as_ref().map(iam::OidcProvider::arn).transpose()?,
+        })
+    }
+}
+
+fn entries(config: &Config, cluster: &str, after: &Options) -> Result<(), Failure> {
+    let admin = |arn: &String| Access {
+        principal_arn: arn.clone(),
+        policy: Some("AmazonEKSClusterAdminPolicy".to_owned()),
+        namespaces: Vec::new(),
+        groups: Vec::new(),
+    };
+    let admins = config.admins.iter().enumerate().map(|(at, arn)| (format!("admin-{}", at + 1), admin(arn)));
+    let others = config.access.iter().map(|(name, access)| (name.clone(), access.clone()));
+    for (name, access) in admins.chain(others) {
+        if access.policy.is_none() && access.groups.is_empty() {
+            return Err(invalid(format!("the access entry '{name}' allows nothing; state policy or groups")));
+        }
+        let policy = |policy: String| {
+            let arn = match policy.starts_with("arn:") {
+                true => policy,
+                false => format!("arn:{}:eks::aws:cluster-access-policy/{policy}", sts::partition()),
+            };
+            eks::AccessPolicy { policy_arn: arn, namespaces: access.namespaces.clone() }
+        };
+        let spec = eks::AccessEntrySpec {
+            cluster_name: cluster.to_owned(),
+            principal_arn: access.principal_arn.clone(),
+            entry_type: "STANDARD".to_owned(),
+            kubernetes_groups: access.groups.clone(),
+            policies: access.policy.clone().map(policy).into_iter().collect(),
+            tags: tags(config),
+        };
+        eks::AccessEntry::declare(&name, &spec, after)?;
+    }
+    Ok(())
+}
+
+fn declare_addon(config: &Config, cluster: &str, name: &str, wanted: &Addon, after: &Options) -> Result<(), Failure> {
+    let spec = eks::AddonSpec {
+        cluster_name: cluster.to_owned(),
+        addon_name: name.to_owned(),
+        version: wanted.version.clone(),
+        configuration: wanted.configuration.as_ref().map(ToString::to_string),
+        service_account_role_arn: wanted.role_arn.clone(),
+        overwrite: true,
+        wait: ON_EVERY_NODE.contains(&name),
+        wait_minutes: config.timeout_minutes,
+        tags: tags(config),
+    };
+    eks::Addon::declare(name, &spec, after).map(drop)
+}
+
+fn tags(config: &Config) -> Vec<(String, String)> {
+    let tags: BTreeMap<String, String> = config.tags.clone();
+    tags.into_iter().collect()
+}
+
+llmhost_plugin::export!(Cluster);

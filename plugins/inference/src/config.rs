@@ -1,0 +1,195 @@
+//! The step's `with` table.
+
+use std::collections::BTreeMap;
+
+use llmhost_plugin::Elsewhere;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A model server.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the server: of its Deployment, Service and the rest.
+    #[serde(default = "default_name")]
+    pub(crate) name: String,
+    /// Name of the cluster.
+    #[serde(default)]
+    pub(crate) cluster: Option<String>,
+    /// Namespace.
+    #[serde(default = "default_namespace")]
+    pub(crate) namespace: String,
+    /// Container image of the server; the repository's Dockerfile makes it, for CPU and for CUDA.
+    pub(crate) image: String,
+    /// Address of the model: s3://bucket/prefix.
+    pub(crate) model: String,
+    /// Service account of the pods; its role has to be able to read the model.
+    #[serde(default)]
+    pub(crate) service_account: Option<String>,
+    /// What the model runs on. auto takes a GPU where there is one, and says so loudly where there is none.
+    #[serde(default)]
+    pub(crate) device: Device,
+    /// GPUs of each replica; by default 1, and 0 where the device is cpu.
+    #[serde(default)]
+    pub(crate) gpus: Option<u32>,
+    /// CPUs that each replica asks for.
+    #[serde(default = "two")]
+    pub(crate) cpu: String,
+    /// Memory that each replica asks for, and may not exceed.
+    #[serde(default = "eight_gib")]
+    pub(crate) memory: String,
+    /// How many replicas there are.
+    #[serde(default)]
+    pub(crate) replicas: Replicas,
+    /// Labels that nodes must have.
+    #[serde(default)]
+    pub(crate) node_selector: BTreeMap<String, String>,
+    /// Taints that do not keep the pods away, by key, on top of nvidia.com/gpu where GPUs are asked for.
+    #[serde(default)]
+    pub(crate) tolerate: Vec<String>,
+    /// Where the model is kept once it is fetched.
+    #[serde(default)]
+    pub(crate) cache: Cache,
+    /// Port of the service.
+    #[serde(default = "eighty")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub(crate) port: u32,
+    /// How the service is reached: from inside the cluster, or by a load balancer.
+    #[serde(default)]
+    pub(crate) service: Service,
+    /// Annotations of the service, for the load balancer's controller.
+    #[serde(default)]
+    pub(crate) service_annotations: BTreeMap<String, String>,
+    /// Environment of the server.
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, String>,
+    /// Further arguments of the server.
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
+    /// How long a replica may take until it is ready: fetching the model, loading it, warming up.
+    #[serde(default = "twenty")]
+    #[schemars(range(min = 1, max = 1440))]
+    pub(crate) startup_minutes: u32,
+    /// How long a replica may take to finish what it is at when it is stopped.
+    #[serde(default = "thirty")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub(crate) drain_seconds: u32,
+    /// NVIDIA's device plugin, which makes GPUs known to the cluster: a DaemonSet. By default where GPUs are asked for; false where the nodes' image brings it (${gpu.needs_device_plugin}), or another step does.
+    #[serde(default)]
+    pub(crate) device_plugin: Option<bool>,
+    /// Image of NVIDIA's device plugin.
+    #[serde(default = "device_plugin_image")]
+    pub(crate) device_plugin_image: String,
+    /// Make the namespace.
+    #[serde(default)]
+    pub(crate) create_namespace: bool,
+    /// Wait until the server is ready.
+    #[serde(default = "yes")]
+    pub(crate) wait: bool,
+    /// Where the server goes, where it is not the cluster itself.
+    #[serde(default)]
+    pub(crate) target: Option<Elsewhere>,
+}
+
+/// What a model runs on.
+#[derive(Deserialize, JsonSchema, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Device {
+    #[default]
+    Cuda,
+    Cpu,
+    Auto,
+}
+
+/// How many replicas there are.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Replicas {
+    /// Fewest.
+    #[serde(default = "one")]
+    pub(crate) min: u32,
+    /// Most. More than the fewest lets an autoscaler choose.
+    #[serde(default = "one")]
+    pub(crate) max: u32,
+    /// CPU use in percent that the autoscaler aims at.
+    #[serde(default = "seventy")]
+    #[schemars(range(min = 1, max = 100))]
+    pub(crate) cpu_percent: u32,
+}
+
+impl Default for Replicas {
+    fn default() -> Self {
+        Self { min: one(), max: one(), cpu_percent: seventy() }
+    }
+}
+
+/// Where a model is kept.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cache {
+    /// Room for it in GiB.
+    #[serde(default = "twenty")]
+    pub(crate) size_gib: u32,
+    /// Storage class of a volume that outlives pods; by default the node's own disk.
+    #[serde(default)]
+    pub(crate) storage_class: Option<String>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { size_gib: twenty(), storage_class: None }
+    }
+}
+
+/// How a service is reached.
+#[derive(Deserialize, JsonSchema, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Service {
+    #[default]
+    Internal,
+    LoadBalancer,
+}
+
+fn default_name() -> String {
+    "model-server".to_owned()
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
+}
+
+fn two() -> String {
+    "2".to_owned()
+}
+
+fn eight_gib() -> String {
+    "8Gi".to_owned()
+}
+
+fn device_plugin_image() -> String {
+    "nvcr.io/nvidia/k8s-device-plugin:v0.17.4".to_owned()
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn twenty() -> u32 {
+    20
+}
+
+fn thirty() -> u32 {
+    30
+}
+
+fn seventy() -> u32 {
+    70
+}
+
+fn eighty() -> u32 {
+    80
+}
+
+fn yes() -> bool {
+    true
+}

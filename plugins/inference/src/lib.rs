@@ -1,0 +1,59 @@
+//! The `inference` plugin: a model server in the cluster.
+
+mod config;
+mod manifests;
+
+use config::Config;
+use llmhost_plugin::{Applier, Failure, How, Outputs, Plugin, invalid, outputs};
+use serde_json::json;
+
+struct ModelServer;
+
+impl Plugin for ModelServer {
+    type Config = Config;
+    const SUMMARY: &'static str =
+        "A model server in the cluster: Deployment, Service, autoscaling, disruption budget, GPUs, probes.";
+    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
+        ("url", "Address of the server inside the cluster"),
+        ("deployment", "Name of the Deployment"),
+        ("service", "Name of the Service"),
+        ("namespace", "Namespace of both"),
+    ];
+
+    fn run(config: Config) -> Result<Outputs, Failure> {
+        if !config.model.starts_with("s3://") && !config.model.contains("<<") {
+            return Err(invalid(format!("model '{}' is not an s3:// address", config.model)));
+        }
+        if config.replicas.max < config.replicas.min {
+            let (min, max) = (config.replicas.min, config.replicas.max);
+            return Err(invalid(format!("replicas.max is {max}, fewer than replicas.min ({min})")));
+        }
+        let applier = Applier::new(config.cluster.as_deref(), config.target.as_ref(), config.startup_minutes)?;
+        let (rolled_out, at_once) = (How { adopt: false, wait: config.wait }, How::default());
+        if config.create_namespace {
+            let manifest = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": config.namespace } });
+            applier.apply("namespace", &manifest, at_once)?;
+        }
+        if config.device_plugin.unwrap_or(true) && config.gpus() > 0 {
+            applier.apply("device-plugin", &manifests::device_plugin(&config.device_plugin_image), rolled_out)?;
+        }
+        if let Some(claim) = manifests::claim(&config) {
+            applier.apply("cache", &claim, at_once)?;
+        }
+        let deployment = applier.apply("server", &manifests::deployment(&config), rolled_out)?;
+        let service = applier.apply("service", &manifests::service(&config), rolled_out)?;
+        applier.apply("disruption-budget", &manifests::disruption_budget(&config), at_once)?;
+        if let Some(autoscaler) = manifests::autoscaler(&config) {
+            applier.apply("autoscaler", &autoscaler, at_once)?;
+        }
+        let (service, namespace) = (service.name()?, &config.namespace);
+        Ok(outputs! {
+            "url": format!("http://{service}.{namespace}.svc:{}", config.port),
+            "deployment": deployment.name()?,
+            "service": service,
+            "namespace": namespace,
+        })
+    }
+}
+
+llmhost_plugin::export!(ModelServer);

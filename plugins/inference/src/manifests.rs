@@ -1,0 +1,206 @@
+//! The objects of a model server.
+
+use serde_json::{Value, json};
+
+use crate::config::{Config, Device, Service};
+
+/// The port that the server listens on.
+const PORT: u32 = 8000;
+/// The user of the image, which has no name.
+const USER: u32 = 10_001;
+
+impl Config {
+    pub(crate) fn gpus(&self) -> u32 {
+        self.gpus.unwrap_or(if self.device == Device::Cpu { 0 } else { 1 })
+    }
+
+    fn is_autoscaled(&self) -> bool {
+        self.replicas.max > self.replicas.min
+    }
+
+    fn metadata(&self, name: &str) -> Value {
+        json!({ "name": name, "namespace": self.namespace, "labels": self.labels() })
+    }
+
+    fn labels(&self) -> Value {
+        json!({ "app.kubernetes.io/name": "llmhost", "app.kubernetes.io/instance": self.name, "app.kubernetes.io/component": "model-server" })
+    }
+
+    fn selector(&self) -> Value {
+        json!({ "app.kubernetes.io/name": "llmhost", "app.kubernetes.io/instance": self.name })
+    }
+
+    fn claim_name(&self) -> String {
+        format!("{}-cache", self.name)
+    }
+}
+
+pub(crate) fn deployment(config: &Config) -> Value {
+    let mut spec = json!({
+        "selector": { "matchLabels": config.selector() },
+        // A replica more needs a GPU more, which may not be there: one goes before one comes.
+        "strategy": match config.gpus() {
+            0 => json!({ "type": "RollingUpdate" }),
+            _ => json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 } }),
+        },
+        "template": { "metadata": { "labels": config.labels() }, "spec": pod(config) },
+    });
+    // The autoscaler's number is its own.
+    if !config.is_autoscaled() {
+        spec["replicas"] = json!(config.replicas.min);
+    }
+    json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": config.metadata(&config.name), "spec": spec })
+}
+
+fn pod(config: &Config) -> Value {
+    let cache = match &config.cache.storage_class {
+        Some(_) => json!({ "name": "cache", "persistentVolumeClaim": { "claimName": config.claim_name() } }),
+        None => json!({ "name": "cache", "emptyDir": { "sizeLimit": format!("{}Gi", config.cache.size_gib) } }),
+    };
+    let gpu = (config.gpus() > 0).then_some("nvidia.com/gpu");
+    let tolerated = gpu.into_iter().chain(config.tolerate.iter().map(String::as_str));
+    let tolerations: Vec<Value> = tolerated.map(|key| json!({ "key": key, "operator": "Exists" })).collect();
+    let mut pod = json!({
+        "securityContext": {
+            "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
+        // The server finishes what it is at; then it may go.
+        "terminationGracePeriodSeconds": config.drain_seconds + 15,
+        "containers": [container(config)],
+        "volumes": [cache, { "name": "tmp", "emptyDir": {} }],
+    });
+    if let Some(account) = &config.service_account {
+        pod["serviceAccountName"] = json!(account);
+    }
+    if !config.node_selector.is_empty() {
+        pod["nodeSelector"] = json!(config.node_selector);
+    }
+    if !tolerations.is_empty() {
+        pod["tolerations"] = json!(tolerations);
+    }
+    pod
+}
+
+fn container(config: &Config) -> Value {
+    let device = match config.device {
+        Device::Cuda => "cuda",
+        Device::Cpu => "cpu",
+        Device::Auto => "auto",
+    };
+    let mut args = vec!["serve".to_owned(), "--model".to_owned(), config.model.clone(), "--device".to_owned(), device.to_owned()];
+    args.extend(["--host", "0.0.0.0", "--port"].map(str::to_owned));
+    args.extend([PORT.to_string(), "--cache".to_owned(), "/var/cache/llmhost".to_owned()]);
+    args.extend(["--drain-seconds".to_owned(), config.drain_seconds.to_string()]);
+    args.extend(config.args.iter().cloned());
+    let env: Vec<Value> = config.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    let mut limits = json!({ "memory": config.memory });
+    if config.gpus() > 0 {
+        limits["nvidia.com/gpu"] = json!(config.gpus().to_string());
+    }
+    let probe = |path: &str| json!({ "httpGet": { "path": path, "port": "http" } });
+    let with = |mut probe: Value, period: u32, failures: u32| {
+        probe["periodSeconds"] = json!(period);
+        probe["failureThreshold"] = json!(failures);
+        probe
+    };
+    let mut container = json!({
+        "name": "server",
+        "image": config.image,
+        "args": args,
+        "ports": [{ "name": "http", "containerPort": PORT }],
+        "resources": { "requests": { "cpu": config.cpu, "memory": config.memory }, "limits": limits },
+        // Fetching and loading count for the start only: once it is ready, silence is trouble.
+        "startupProbe": with(probe("/readyz"), 10, config.startup_minutes * 6),
+        "readinessProbe": with(probe("/readyz"), 5, 2),
+        "livenessProbe": with(probe("/livez"), 10, 3),
+        "securityContext": {
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] },
+        },
+        "volumeMounts": [
+            { "name": "cache", "mountPath": "/var/cache/llmhost" },
+            { "name": "tmp", "mountPath": "/tmp" },
+        ],
+    });
+    if !env.is_empty() {
+        container["env"] = json!(env);
+    }
+    container
+}
+
+pub(crate) fn claim(config: &Config) -> Option<Value> {
+    let class = config.cache.storage_class.as_ref()?;
+    // Replicas on several nodes share it.
+    let mode = if config.replicas.max > 1 { "ReadWriteMany" } else { "ReadWriteOnce" };
+    Some(json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": config.metadata(&config.claim_name()),
+        "spec": {
+            "accessModes": [mode], "storageClassName": class,
+            "resources": { "requests": { "storage": format!("{}Gi", config.cache.size_gib) } },
+        },
+    }))
+}
+
+pub(crate) fn service(config: &Config) -> Value {
+    let mut metadata = config.metadata(&config.name);
+    if !config.service_annotations.is_empty() {
+        metadata["annotations"] = json!(config.service_annotations);
+    }
+    let kind = if config.service == Service::LoadBalancer { "LoadBalancer" } else { "ClusterIP" };
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": metadata,
+        "spec": {
+            "type": kind, "selector": config.selector(),
+            "ports": [{ "name": "http", "port": config.port, "targetPort": "http" }],
+        },
+    })
+}
+
+pub(crate) fn autoscaler(config: &Config) -> Option<Value> {
+    config.is_autoscaled().then(|| {
+        json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": config.metadata(&config.name),
+            "spec": {
+                "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": config.name },
+                "minReplicas": config.replicas.min, "maxReplicas": config.replicas.max,
+                "metrics": [{ "type": "Resource", "resource": {
+                    "name": "cpu", "target": { "type": "Utilization", "averageUtilization": config.replicas.cpu_percent } } }],
+            },
+        })
+    })
+}
+
+pub(crate) fn disruption_budget(config: &Config) -> Value {
+    json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": config.metadata(&config.name),
+        "spec": { "maxUnavailable": 1, "selector": { "matchLabels": config.selector() } },
+    })
+}
+
+/// NVIDIA's device plugin, as its own manifest has it.
+pub(crate) fn device_plugin(image: &str) -> Value {
+    let labels = json!({ "app.kubernetes.io/name": "nvidia-device-plugin" });
+    json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": { "name": "nvidia-device-plugin", "namespace": "kube-system", "labels": labels },
+        "spec": {
+            "selector": { "matchLabels": labels },
+            "updateStrategy": { "type": "RollingUpdate" },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": {
+                    "tolerations": [{ "key": "nvidia.com/gpu", "operator": "Exists" }],
+                    "priorityClassName": "system-node-critical",
+                    "containers": [{
+                        "name": "device-plugin", "image": image,
+                        // Nodes without a GPU have nothing to offer, and that is no failure.
+                        "env": [{ "name": "FAIL_ON_INIT_ERROR", "value": "false" }],
+                        "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
+                        "volumeMounts": [{ "name": "kubelet", "mountPath": "/var/lib/kubelet/device-plugins" }],
+                    }],
+                    "volumes": [{ "name": "kubelet", "hostPath": { "path": "/var/lib/kubelet/device-plugins" } }],
+                },
+            },
+        },
+    })
+}

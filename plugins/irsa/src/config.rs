@@ -1,0 +1,76 @@
+//! The step's `with` table.
+
+use std::collections::BTreeMap;
+
+use llmhost_plugin::Elsewhere;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A role for the pods of one service account.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the cluster.
+    pub(crate) cluster: String,
+    /// Namespace of the service account.
+    #[serde(default = "default_namespace")]
+    pub(crate) namespace: String,
+    /// Name of the service account.
+    pub(crate) service_account: String,
+    /// How pods get the role: by the cluster's OIDC provider (irsa), or by EKS Pod Identity.
+    #[serde(default)]
+    pub(crate) mode: Mode,
+    /// ARN of the cluster's OIDC provider. Needed for irsa.
+    #[serde(default)]
+    pub(crate) oidc_provider_arn: Option<String>,
+    /// The cluster's OIDC issuer. Needed for irsa.
+    #[serde(default)]
+    pub(crate) oidc_issuer: Option<String>,
+    /// Name of the role; by default CLUSTER-NAMESPACE-SERVICE_ACCOUNT.
+    #[serde(default)]
+    pub(crate) role_name: Option<String>,
+    /// Bucket that the pods may read.
+    #[serde(default)]
+    pub(crate) bucket: Option<String>,
+    /// Key prefix in the bucket that the pods may read; by default all of it.
+    #[serde(default)]
+    pub(crate) prefix: String,
+    /// ARN of the KMS key that the bucket is encrypted with.
+    #[serde(default)]
+    pub(crate) bucket_key_arn: Option<String>,
+    /// Let the pods write metrics, and logs to groups that start with this name.
+    #[serde(default)]
+    pub(crate) cloudwatch_log_group: Option<String>,
+    /// DynamoDB tables that the pods may read and write, by name.
+    #[serde(default)]
+    pub(crate) dynamodb_tables: Vec<String>,
+    /// Further statements of the role's policy.
+    #[serde(default)]
+    pub(crate) statements: Vec<Value>,
+    /// Manage a service account that is there already.
+    #[serde(default)]
+    pub(crate) adopt: bool,
+    /// Make the namespace. By default, unless it is "default" or one of Kubernetes' own.
+    #[serde(default)]
+    pub(crate) create_namespace: Option<bool>,
+    /// Where the service account goes, where it is not the cluster itself.
+    #[serde(default)]
+    pub(crate) target: Option<Elsewhere>,
+    /// Tags for everything, on top of the pipeline's.
+    #[serde(default)]
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// How pods get a role.
+#[derive(Deserialize, JsonSchema, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mode {
+    #[default]
+    Irsa,
+    PodIdentity,
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
+}

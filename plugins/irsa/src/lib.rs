@@ -1,0 +1,85 @@
+//! The `irsa` plugin: a role for the pods of one service account, with as little as they need.
+
+mod config;
+mod documents;
+
+use config::{Config, Mode};
+use llmhost_plugin::{Applier, Failure, How, Options, Outputs, Plugin, eks, iam, invalid, outputs};
+use serde_json::json;
+
+struct PodRole;
+
+impl Plugin for PodRole {
+    type Config = Config;
+    const SUMMARY: &'static str =
+        "A role for the pods of one service account, by IRSA or EKS Pod Identity, with the least that they need.";
+    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
+        ("role_arn", "ARN of the role"),
+        ("role_name", "Name of the role"),
+        ("namespace", "Namespace of the service account"),
+        ("service_account", "Name of the service account"),
+        ("association_id", "Id of the pod identity association, or null"),
+    ];
+
+    fn run(config: Config) -> Result<Outputs, Failure> {
+        let applier = Applier::new(Some(&config.cluster), config.target.as_ref(), 5)?;
+        let tags: Vec<_> = config.tags.clone().into_iter().collect();
+        let own = format!("{}-{}-{}", config.cluster, config.namespace, config.service_account);
+        let role_name = config.role_name.clone().unwrap_or(own);
+        if role_name.len() > 64 && !role_name.contains("<<") {
+            return Err(invalid(format!("the role name '{role_name}' has over 64 characters; state role_name")));
+        }
+        let spec = iam::RoleSpec {
+            role_name,
+            path: "/".to_owned(),
+            description: format!("Pods of the service account {}/{}", config.namespace, config.service_account),
+            assume_role_policy: documents::trust(&config)?.to_string(),
+            max_session_duration: 3600,
+            managed_policy_arns: Vec::new(),
+            inline_policies: documents::permissions(&config)?
+                .map(|document| ("access".to_owned(), document.to_string()))
+                .into_iter()
+                .collect(),
+            permissions_boundary: None,
+            tags: tags.clone(),
+        };
+        let role = iam::Role::declare("pods", &spec, &Options::default())?;
+        if config.create_namespace.unwrap_or(!is_standard(&config.namespace)) {
+            let manifest = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": config.namespace } });
+            applier.apply("namespace", &manifest, How { adopt: config.adopt, wait: false })?;
+        }
+        let association = match config.mode {
+            Mode::Irsa => None,
+            Mode::PodIdentity => {
+                let spec = eks::PodIdentityAssociationSpec {
+                    cluster_name: config.cluster.clone(),
+                    namespace: config.namespace.clone(),
+                    service_account: config.service_account.clone(),
+                    role_arn: role.arn()?,
+                    tags,
+                };
+                Some(eks::PodIdentityAssociation::declare("pods", &spec, &Options::default())?)
+            }
+        };
+        let mut metadata = json!({ "name": config.service_account, "namespace": config.namespace });
+        if config.mode == Mode::Irsa {
+            metadata["annotations"] = json!({ "eks.amazonaws.com/role-arn": role.arn()? });
+        }
+        let manifest = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata });
+        let account = applier.apply("service-account", &manifest, How { adopt: config.adopt, wait: false })?;
+        Ok(outputs! {
+            "role_arn": role.arn()?,
+            "role_name": role.role_name()?,
+            "namespace": config.namespace,
+            "service_account": account.name()?,
+            "association_id": association.as_ref().map(eks::PodIdentityAssociation::id).transpose()?,
+        })
+    }
+}
+
+/// Namespaces that every cluster has.
+fn is_standard(namespace: &str) -> bool {
+    namespace == "default" || namespace.starts_with("kube-")
+}
+
+llmhost_plugin::export!(PodRole);

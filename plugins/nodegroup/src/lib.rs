@@ -1,0 +1,164 @@
+//! The `nodegroup` plugin: a managed node group with its launch template.
+
+mod config;
+mod image;
+
+use std::collections::BTreeMap;
+
+use config::{Config, Effect, Missing, Os, RemoteAccess};
+use image::Kind;
+use llmhost_plugin::{Failure, Options, Outputs, Plugin, ec2, eks, invalid, outputs};
+
+struct NodeGroup;
+
+impl Plugin for NodeGroup {
+    type Config = Config;
+    const SUMMARY: &'static str =
+        "A managed node group: GPU or CPU image chosen from the instance type, encrypted disk, protected metadata.";
+    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
+        ("name", "Name of the node group"),
+        ("arn", "ARN of the node group"),
+        ("ami_type", "AMI type of the nodes"),
+        ("gpu", "Whether the nodes have NVIDIA GPUs"),
+        ("needs_device_plugin", "Whether their image lacks NVIDIA's device plugin, so that a DaemonSet has to bring it"),
+        ("auto_scaling_group", "Name of the auto scaling group behind it"),
+        ("launch_template_id", "Id of the launch template"),
+        ("remote_access_security_group_id", "Id of the group that lets SSH in, or null"),
+    ];
+
+    fn run(config: Config) -> Result<Outputs, Failure> {
+        let (ami_type, gpu) = match &config.ami_type {
+            Some(stated) => (stated.clone(), stated.contains("NVIDIA") || stated.ends_with("GPU")),
+            None => {
+                let (image, kind) = image::choose(&config.instance_types, config.os)?;
+                (image, kind == Kind::Nvidia)
+            }
+        };
+        let is_bottlerocket = ami_type.starts_with("BOTTLEROCKET");
+        if config.ami_type.is_some() && (config.os == Os::Bottlerocket) && !is_bottlerocket {
+            return Err(invalid(format!("os is bottlerocket, and {ami_type} is an image of another; leave one of them out")));
+        }
+        let desired = config.desired.unwrap_or(config.min);
+        let ssh = config.remote_access.as_ref().map(|access| ssh_group(&config, access)).transpose()?;
+        let template = template(&config, is_bottlerocket, ssh.as_deref())?;
+        let spec = eks::NodeGroupSpec {
+            cluster_name: config.cluster.clone(),
+            node_group_name: config.name.clone(),
+            role_arn: config.role_arn.clone(),
+            subnet_ids: config.subnet_ids.clone(),
+            instance_types: config.instance_types.clone(),
+            ami_type: ami_type.clone(),
+            spot: config.spot,
+            min_size: config.min,
+            max_size: config.max,
+            desired_size: desired,
+            labels: config.labels.clone().into_iter().collect(),
+            taints: config.taints.iter().map(taint).collect(),
+            max_unavailable: share(&config.max_unavailable)?,
+            launch_template_id: template.id()?,
+            launch_template_version: template.version()?,
+            version: config.version.clone(),
+            node_repair: config.node_repair,
+            wait_minutes: config.timeout_minutes,
+            tags: tags(&config, config.autoscaler),
+        };
+        let group = eks::NodeGroup::declare("main", &spec, &Options::default())?;
+        Ok(outputs! {
+            "name": group.node_group_name()?,
+            "arn": group.arn()?,
+            "ami_type": ami_type,
+            "gpu": gpu,
+            "needs_device_plugin": gpu && !is_bottlerocket,
+            "auto_scaling_group": group.auto_scaling_group()?,
+            "launch_template_id": template.id()?,
+            "remote_access_security_group_id": ssh,
+        })
+    }
+}
+
+fn template(config: &Config, is_bottlerocket: bool, ssh: Option<&str>) -> Result<ec2::LaunchTemplate, Failure> {
+    // Nodes with groups of their own get the cluster's only where it is stated.
+    let cluster_group = config.remote_access.as_ref().map(|access| access.cluster_security_group_id.clone());
+    let mut instance_tags = config.tags.clone();
+    instance_tags.insert("Name".to_owned(), format!("{}-{}", config.cluster, config.name));
+    let spec = ec2::LaunchTemplateSpec {
+        template_name: format!("{}-{}", config.cluster, config.name),
+        metadata_hop_limit: config.metadata_hop_limit,
+        root_volume: ec2::RootVolume {
+            // Bottlerocket keeps images and containers on a second disk.
+            device_name: if is_bottlerocket { "/dev/xvdb" } else { "/dev/xvda" }.to_owned(),
+            size_gib: config.disk_gib,
+            kms_key_id: config.disk_key.clone(),
+            iops: config.disk_iops,
+            throughput_mibps: config.disk_throughput,
+        },
+        security_group_ids: cluster_group.into_iter().chain(ssh.map(str::to_owned)).collect(),
+        key_name: config.remote_access.as_ref().map(|access| access.key_name.clone()),
+        user_data: None,
+        instance_tags: instance_tags.into_iter().collect(),
+        tags: tags(config, false),
+    };
+    ec2::LaunchTemplate::declare("main", &spec, &Options::default())
+}
+
+/// The group that lets SSH in.
+fn ssh_group(config: &Config, access: &RemoteAccess) -> Result<String, Failure> {
+    if access.sources.is_empty() && access.source_security_group_ids.is_empty() {
+        return Err(invalid("remote_access lets nobody in; state sources or source_security_group_ids"));
+    }
+    let spec = ec2::SecurityGroupSpec {
+        vpc_id: access.vpc_id.clone(),
+        group_name: format!("{}-{}-ssh", config.cluster, config.name),
+        description: "SSH to the nodes".to_owned(),
+        tags: tags(config, false),
+    };
+    let group = ec2::SecurityGroup::declare("ssh", &spec, &Options::default())?;
+    let id = group.id()?;
+    let ranges = access.sources.iter().map(|range| ec2::Peer::Cidr(range.clone()));
+    let groups = access.source_security_group_ids.iter().map(|group| ec2::Peer::SecurityGroup(group.clone()));
+    for (at, peer) in ranges.chain(groups).enumerate() {
+        let spec = ec2::SecurityGroupRuleSpec {
+            security_group_id: id.clone(),
+            direction: ec2::Direction::Ingress,
+            ip_protocol: "tcp".to_owned(),
+            from_port: 22,
+            to_port: 22,
+            peer,
+            description: "SSH".to_owned(),
+            tags: tags(config, false),
+        };
+        ec2::SecurityGroupRule::declare(&format!("ssh-{}", at + 1), &spec, &Options::default())?;
+    }
+    Ok(id)
+}
+
+fn taint(taint: &config::Taint) -> eks::Taint {
+    let effect = match taint.effect {
+        Effect::NoSchedule => "NO_SCHEDULE",
+        Effect::PreferNoSchedule => "PREFER_NO_SCHEDULE",
+        Effect::NoExecute => "NO_EXECUTE",
+    };
+    eks::Taint { key: taint.key.clone(), value: taint.value.clone(), effect: effect.to_owned() }
+}
+
+fn share(missing: &Missing) -> Result<eks::Share, Failure> {
+    match missing {
+        Missing::Count(count) => Ok(eks::Share::Count(*count)),
+        Missing::Share(text) => {
+            let share = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
+            let wrong = || invalid(format!("max_unavailable '{text}' is neither a number nor a share such as \"33%\""));
+            Ok(eks::Share::Percentage(share.ok_or_else(wrong)?))
+        }
+    }
+}
+
+fn tags(config: &Config, autoscaler: bool) -> Vec<(String, String)> {
+    let mut tags: BTreeMap<String, String> = config.tags.clone();
+    if autoscaler {
+        tags.insert("k8s.io/cluster-autoscaler/enabled".to_owned(), "true".to_owned());
+        tags.insert(format!("k8s.io/cluster-autoscaler/{}", config.cluster), "owned".to_owned());
+    }
+    tags.into_iter().collect()
+}
+
+llmhost_plugin::export!(NodeGroup);
