@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use llmhost_engine::lock::Lock;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::run::{Engine, Events};
 use llmhost_resources::{Aws, AwsSettings};
@@ -68,6 +69,18 @@ pub(crate) async fn engine(
     let registry = Arc::new(llmhost_resources::registry(Arc::new(Aws::new(settings))));
     let loader = loader(console)?;
     Ok(Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?)
+}
+
+/// Takes versions that were chosen before from llmhost.lock, beside the pipeline file, and writes
+/// new choices there. What is made in an emulator is no choice.
+pub(crate) fn locked(engine: Engine) -> Result<Engine, Failure> {
+    let pipeline = engine.pipeline();
+    let lock = Lock::open(&pipeline.base, &pipeline.name).map_err(|error| Failure::Other {
+        message: error.to_string(),
+        help: "Mend the file, or take it back from version control.".to_owned(),
+        status: 2,
+    })?;
+    Ok(engine.with_lock(lock))
 }
 
 /// The plugin loader, with the built-in plugins.

@@ -27,6 +27,12 @@ pub(crate) enum Command {
     Validate(Validate),
     /// List what a pipeline made, from its state.
     Status(Status),
+    /// Show what is no longer as the state has it: read everything, change nothing.
+    Drift(Drift),
+    /// Live a pipeline's whole life against emulators: apply, apply again, drift, destroy.
+    Rehearse(Rehearse),
+    /// Print the least IAM policy that a pipeline needs.
+    Policy(Policy),
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema,
     /// Look at plugins.
@@ -96,6 +102,9 @@ pub(crate) struct Run {
     /// With --dry-run: exit with 3 where there are changes.
     #[arg(long, requires = "dry_run")]
     pub(crate) exit_code: bool,
+    /// Leave out the checks before the run: quotas, offerings, routes, open ports.
+    #[arg(long)]
+    pub(crate) skip_preflight: bool,
     /// Draw the plan into this file; its ending chooses the format (.svg .html .dot .mmd .json).
     #[arg(long, value_name = "OUT")]
     pub(crate) graph: Option<PathBuf>,
@@ -125,6 +134,71 @@ pub(crate) struct Graph {
 pub(crate) struct Validate {
     #[command(flatten)]
     pub(crate) file: File,
+    /// Ask AWS too: quotas, what is offered where, what is there already. Changes nothing.
+    #[arg(long)]
+    pub(crate) online: bool,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drift {
+    #[command(flatten)]
+    pub(crate) file: File,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// How many resources are read at a time.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) parallelism: u16,
+    /// Exit with 3 where something differs.
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rehearse {
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How many steps, and how many operations, run at a time.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) parallelism: u16,
+    /// Print one JSON event a line on standard output instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// What the policy is for.
+    #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t = Purpose::Run)]
+    pub(crate) purpose: Purpose,
+    /// The account's number, to narrow resources by [default: the state's, or any].
+    #[arg(long, value_name = "ID", value_parser = account)]
+    pub(crate) account: Option<String>,
+}
+
+/// What a policy is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Purpose {
+    /// Making, changing and deleting.
+    Run,
+    /// Deleting only.
+    Destroy,
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("an account is twelve digits".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -44,6 +44,9 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Graph(args) => commands::graph::graph(args).await,
         Command::Validate(args) => commands::validate::validate(args).await,
         Command::Status(args) => commands::status::status(args),
+        Command::Drift(args) => commands::drift::drift(args).await,
+        Command::Rehearse(args) => commands::rehearse::rehearse(args).await,
+        Command::Policy(args) => commands::policy::policy(args).await,
         Command::Schema => commands::schema::schema().await,
         Command::Plugin(Plugin::Inspect { plugin, json }) => commands::plugin::inspect(&plugin, json).await,
     }

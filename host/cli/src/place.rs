@@ -3,6 +3,7 @@
 //! Emulated and real resources never share a state. A kept emulator is remembered in
 //! `.llmhost/NAME/emulator/`, beside the state of what was made in it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,20 @@ impl Place {
             emulated(&mut settings, kept.url());
         }
         Self { pipeline: pipeline.name.clone(), settings, state, emulation: Some(emulation) }
+    }
+
+    /// An emulator of its own, whatever an earlier run kept.
+    pub(crate) fn rehearsal(pipeline: &Pipeline) -> Self {
+        let folder = folder(pipeline).join("emulator");
+        let emulation = Emulation { keep: false, folder, emulator: None, kept: None, temporary: None, destroyed: false };
+        let state = PathBuf::new();
+        Self { pipeline: pipeline.name.clone(), settings: settings(pipeline), state, emulation: Some(emulation) }
+    }
+
+    /// Everything that is in the emulator.
+    pub(crate) fn inventory(&self) -> Result<BTreeSet<String>, Failure> {
+        let emulator = self.emulation.as_ref().and_then(|emulation| emulation.emulator.as_ref());
+        Ok(emulator.map(|emulator| emulator.inventory(&self.settings.region)).transpose()?.unwrap_or_default())
     }
 
     /// How to reach AWS there.

@@ -6,10 +6,11 @@ Some of moto's own answers are mended on their way out; each mend says what AWS 
 import re
 
 import clusters
+import inventory
 import mends
 import services
 from services import eks
-from services.http import serve
+from services.http import answer, serve
 
 PREFIX = "/llmhost-kubernetes/"
 
@@ -33,6 +34,8 @@ class Application:
             return clusters.handle(environ, start_response, uid, "/" + rest)
         if path == "/moto-api/reset":
             services.reset()
+        if path == "/llmhost-emulator/inventory":
+            return answer(start_response, 200, inventory.everything(environ.get("QUERY_STRING") or "us-east-1"))
         region, service = scope(environ)
         handler = services.SERVICES.get(service)
         if handler is not None:

@@ -12,6 +12,7 @@ import os
 import threading
 from urllib.parse import parse_qsl, quote, urlsplit
 
+import kubernetes
 from werkzeug.wrappers import Request
 
 from services import eks, world
@@ -29,8 +30,6 @@ def handle(environ, start_response, uid, path):
     if found is None:
         start_response("404 Not Found", [("Content-Length", "0")])
         return [b""]
-    import kubernetes
-
     with lock:
         if uid not in apis:
             apis[uid] = kubernetes.Cluster(

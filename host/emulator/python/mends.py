@@ -33,10 +33,12 @@ def remove_client_id(self):
 
 
 def delete_nat_gateway(self, nat_gateway_id):
-    """EC2 says that there is no such gateway; moto fails inside."""
+    """EC2 says that there is no such gateway, and takes its network interface away; moto does neither."""
     gateway = self.nat_gateways.get(nat_gateway_id)
     if gateway is None:
         raise EC2ClientError("NatGatewayNotFound", f"NatGateway {nat_gateway_id} was not found")
+    if gateway.state != "deleted" and gateway._eni is not None:
+        self.enis.pop(gateway._eni.id, None)
     gateway.state = "deleted"
     return gateway
 

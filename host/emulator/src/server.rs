@@ -1,5 +1,6 @@
 //! The server: started on a free port, ended with whoever started it, or kept on purpose.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::os::unix::process::CommandExt;
@@ -38,6 +39,13 @@ impl Emulator {
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Everything that is in it: AWS resources, and objects of its clusters.
+    pub fn inventory(&self, region: &str) -> Result<BTreeSet<String>, EmulatorError> {
+        let failed = || EmulatorError::Start { reason: format!("{} does not say what is in it", self.url) };
+        let body = http::body(&self.url, &format!("/llmhost-emulator/inventory?{region}")).ok_or_else(failed)?;
+        serde_json::from_slice(&body).map_err(|_| failed())
     }
 
     /// Lets it live on after this process.
@@ -79,7 +87,7 @@ fn launch(python: &Path, program: &Path) -> Result<Emulator, EmulatorError> {
     command.arg(program.join("serve.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
     // A group of its own: Ctrl-C in the terminal is for llmhost, which ends the emulator last.
     command.process_group(0).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
-    command.env("LLMHOST_EMULATOR_SECRET", SECRET_ACCESS_KEY).env("PYTHONDONTWRITEBYTECODE", "");
+    command.env("LLMHOST_EMULATOR_SECRET", SECRET_ACCESS_KEY).env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let mut emulator = Emulator { child: Some(child), stdin, url: String::new() };

@@ -308,6 +308,11 @@ pub trait Facts: Send + Sync {
     /// `key` is `interface.name`, with `/argument` where it has one: `ec2.availability-zone/0`.
     async fn look_up(&self, key: &str) -> Result<String, OpError>;
 
+    /// Whether the answer is a choice that holds for everybody ([`crate::lock`]), beyond one state.
+    fn is_locked(&self, _key: &str) -> bool {
+        false
+    }
+
     /// IAM actions that the look-up needs.
     fn actions(&self, _key: &str) -> &'static [&'static str] {
         &[]

@@ -5,6 +5,7 @@
 pub mod diagnostic;
 pub mod graph;
 pub mod kind;
+pub mod lock;
 pub mod names;
 pub mod pipeline;
 pub mod plan;

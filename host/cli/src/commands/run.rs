@@ -8,7 +8,9 @@ use llmhost_engine::graph::draw::{self, Format};
 use llmhost_engine::plan::{Plan, TextStyle, show};
 use llmhost_engine::run::Report;
 use llmhost_engine::state::StateStore;
+use llmhost_resources::AwsSettings;
 
+use super::preflight;
 use crate::app::{self, Console};
 use crate::args::Run;
 use crate::failure::Failure;
@@ -24,16 +26,22 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
     if args.dry_run {
         let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
+        let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
         let plan = engine.plan(&Arc::new(place.read()?)).await?;
         show_plan(&console, &plan, args.graph.as_deref().zip(format))?;
+        if !args.skip_preflight {
+            preflight::check(&console, &pipeline, &plan, None, false).await?;
+        }
         return if args.exit_code && plan.summary().changes() > 0 { Err(Failure::Changes) } else { Ok(()) };
     }
     let result = match place.open(&console).await {
         Ok(store) => {
             let result = async {
-                let engine = app::engine(pipeline, place.settings(), &console, args.how.parallelism).await?;
+                let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
+                let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
                 let graph = args.graph.as_deref().zip(format);
-                apply(&engine, &store, &console, graph, args.how.yes || place.is_emulated()).await
+                let checks = (!args.skip_preflight).then(|| place.settings());
+                apply(&engine, &store, &console, graph, checks, args.how.yes || place.is_emulated()).await
             }
             .await;
             let closed = store.close().await;
@@ -50,11 +58,16 @@ async fn apply(
     store: &Arc<dyn StateStore>,
     console: &Console,
     graph: Option<(&Path, Format)>,
+    checks: Option<AwsSettings>,
     yes: bool,
 ) -> Result<(), Failure> {
     let plan = Arc::new(engine.plan(&Arc::new(store.snapshot())).await?);
     show_plan(console, &plan, graph)?;
     let summary = plan.summary();
+    if let Some(settings) = checks.filter(|_| summary.changes() > 0) {
+        let findings = preflight::check(console, engine.pipeline(), &plan, Some(settings), false).await?;
+        preflight::stop_at_errors(&findings)?;
+    }
     if summary.replace + summary.delete > 0 && !yes {
         confirm(&format!("{} to delete, {} to replace.", summary.delete, summary.replace))?;
     }

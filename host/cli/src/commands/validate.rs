@@ -2,23 +2,42 @@
 
 use std::sync::Arc;
 
+use super::preflight;
 use crate::app::{self, Console};
 use crate::args::Validate;
 use crate::failure::Failure;
 use crate::place::Place;
-use crate::view::style;
+use crate::view::{JsonLine, style};
 
 /// Checks a pipeline file.
 pub(crate) async fn validate(args: Validate) -> Result<(), Failure> {
-    let console = Console::new(false);
+    let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.file)?;
-    let place = Place::real(&pipeline, &args.file);
-    let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, 10).await?;
+    let mut place = Place::new(&pipeline, &args.file, &args.place)?;
+    if place.is_emulated() && args.online {
+        // An emulator that nobody started has to be asked, and is gone after it.
+        place.open(&console).await?.close().await?;
+    }
+    let result = check(&args, &console, &pipeline, &place).await;
+    place.leave(&console).await?;
+    result
+}
+
+async fn check(
+    args: &Validate,
+    console: &Console,
+    pipeline: &Arc<llmhost_engine::pipeline::Pipeline>,
+    place: &Place,
+) -> Result<(), Failure> {
+    let engine = app::engine(Arc::clone(pipeline), place.settings(), console, 10).await?;
+    let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
     let plan = engine.plan(&Arc::new(place.read()?)).await?;
-    let (good, steps) = (style::GOOD, plan.steps.len());
-    let resources = plan.resources.len();
+    let online = args.online.then(|| place.settings());
+    let findings = preflight::check(console, pipeline, &plan, online, true).await?;
+    let (good, steps, resources) = (style::GOOD, plan.steps.len(), plan.resources.len());
     let (step_s, resource_s) = (if steps == 1 { "" } else { "s" }, if resources == 1 { "" } else { "s" });
     let path = args.file.path.display();
-    app::print(&format!("{good}Valid{good:#}: {path}, {steps} step{step_s}, {resources} resource{resource_s}.\n"));
-    Ok(())
+    let text = || format!("{good}Valid{good:#}: {path}, {steps} step{step_s}, {resources} resource{resource_s}.\n");
+    console.result(text, &JsonLine::Validated { steps, resources, findings: findings.len() });
+    preflight::stop_at_errors(&findings)
 }

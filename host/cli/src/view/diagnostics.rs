@@ -20,6 +20,21 @@ pub(crate) fn diagnostics(found: &Diagnostics, colour: bool, width: usize) -> St
     text
 }
 
+/// A finding about a file that is good as such.
+pub(crate) fn finding(path: &std::path::Path, source: &str, found: &Diagnostic, is_error: bool) -> String {
+    let colour = !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(super::width()).with_links(false);
+    let mut problem = Problem::new(found);
+    problem.severity = if is_error { Severity::Error } else { Severity::Warning };
+    let named = NamedSource::new(path.display().to_string(), source.to_owned());
+    let mut text = String::new();
+    match handler.render_report(&mut text, Report::new(problem).with_source_code(named).as_ref()) {
+        Ok(()) => text,
+        Err(_) => found.message.clone(),
+    }
+}
+
 /// One problem as miette wants it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -28,12 +43,13 @@ struct Problem {
     message: String,
     help: Option<String>,
     label: Option<LabeledSpan>,
+    severity: Severity,
 }
 
 impl Problem {
     fn new(problem: &Diagnostic) -> Self {
         let label = problem.span.clone().map(|span| LabeledSpan::at(span, problem.label.clone()));
-        Self { code: problem.code, message: problem.message.clone(), help: problem.help.clone(), label }
+        Self { code: problem.code, message: problem.message.clone(), help: problem.help.clone(), label, severity: Severity::Error }
     }
 }
 
@@ -43,7 +59,7 @@ impl miette::Diagnostic for Problem {
     }
 
     fn severity(&self) -> Option<Severity> {
-        Some(Severity::Error)
+        Some(self.severity)
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
-use llmhost_engine::run::{Event, Reason, StepFailure};
+use llmhost_engine::run::{Drift, Event, Reason, StepFailure};
+use llmhost_resources::Finding;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -31,6 +32,19 @@ pub(crate) enum JsonLine<'a> {
     },
     /// The outputs of a step that is done.
     Outputs { step: &'a StepName, outputs: &'a Value },
+    /// Something that would go wrong, or that a careful reader would ask about.
+    Finding {
+        #[serde(flatten)]
+        finding: &'a Finding,
+    },
+    /// What is not as the state has it.
+    Drift { resources: usize, drift: &'a [Drift] },
+    /// A part of a rehearsal is done.
+    Stage { stage: &'a str, result: &'a str, millis: u64 },
+    /// A rehearsal is done.
+    Rehearsed { millis: u64 },
+    /// A pipeline was checked.
+    Validated { steps: usize, resources: usize, findings: usize },
     /// The emulator is there.
     Emulator { url: &'a str, kept: bool },
 }

@@ -5,7 +5,7 @@ mod json;
 mod report;
 mod terminal;
 
-pub(crate) use diagnostics::diagnostics;
+pub(crate) use diagnostics::{diagnostics, finding};
 pub(crate) use json::{Json, JsonLine};
 pub(crate) use report::{failures, outputs, summary};
 pub(crate) use terminal::Terminal;

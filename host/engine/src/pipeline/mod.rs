@@ -9,6 +9,7 @@ mod template;
 mod values;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -56,6 +57,14 @@ impl Pipeline {
     /// Problems of this file, in the order of their places.
     pub fn diagnostics(&self, problems: Vec<Diagnostic>) -> Diagnostics {
         file::diagnostics(&self.path, self.source.clone(), problems)
+    }
+
+    /// Where a step says something of one of these keys of its `with` table; its `uses`, where it
+    /// says nothing of any.
+    pub fn place_of(&self, step: &StepName, keys: &[&str]) -> Option<Range<usize>> {
+        let step = self.steps.iter().find(|known| known.name == *step)?;
+        let place = keys.iter().find_map(|key| step.with.key_span(&[], key));
+        Some(place.unwrap_or_else(|| step.uses_span.clone()))
     }
 
     /// Checks references against what the plugins promise to return.

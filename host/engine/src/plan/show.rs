@@ -72,6 +72,9 @@ impl Block<'_> {
             let head = self.style.paint(Action::Delete.style(), &head);
             self.line(2, &format!("{head}  (a replaced one that an earlier run left)"));
         }
+        if let Some(reason) = &resource.broken {
+            self.line(6, &format!("it came up broken: {}", plain(reason)));
+        }
         match resource.action {
             Action::Keep => {}
             Action::Create => self.spec(&resource.spec),

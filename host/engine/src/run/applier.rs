@@ -204,7 +204,7 @@ impl Capabilities for ApplySession {
     }
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
-        match self.operations.fact(key).await {
+        match self.operations.fact(key, self.common.lock.as_deref()).await {
             Ok(value) => Ok(value),
             Err(reason) => {
                 let message = reason.to_string();

@@ -9,6 +9,7 @@ use super::book::Book;
 use super::event::Events;
 use crate::graph::StepGraph;
 use crate::kind::DeclareContext;
+use crate::lock::Lock;
 use crate::names::{ResourceAddress, StepName};
 use crate::pipeline::Pipeline;
 use crate::plugin::Failure;
@@ -28,6 +29,7 @@ pub(crate) struct Common {
     pub(crate) events: Events,
     /// Facts that plugins asked for.
     pub(crate) asked: Mutex<BTreeSet<String>>,
+    pub(crate) lock: Option<Arc<Lock>>,
 }
 
 /// A declaration, checked and in canonical form.

@@ -10,7 +10,8 @@ use super::common::Declaration;
 use super::hands::{Hands, Stop, intent};
 use super::remove::{self, Removals};
 use super::report::{Departure, Reason, StepFailure};
-use crate::kind::{Outputs, ReplaceOrder};
+use crate::kind::{OpError, Outputs, ReplaceOrder};
+use crate::lock::Lock;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Plan};
 use crate::state::{Change, Instance, Pending, ResourceRecord};
@@ -112,13 +113,21 @@ impl Operations {
     }
 
     /// A fact: from the state, or asked for and recorded.
-    pub(crate) async fn fact(&self, key: &str) -> Result<String, Reason> {
+    pub(crate) async fn fact(&self, key: &str, lock: Option<&Lock>) -> Result<String, Reason> {
         // One at a time, so that two steps that ask the same get the same answer.
         let _turn = self.facts.lock().await;
         if let Some(value) = self.hands.store.fact(key) {
             return Ok(value);
         }
-        let value = self.hands.registry.facts().look_up(key).await.map_err(Reason::Operation)?;
+        let facts = self.hands.registry.facts();
+        let value = match lock.and_then(|lock| lock.fact(key)) {
+            Some(chosen) => chosen,
+            None => facts.look_up(key).await.map_err(Reason::Operation)?,
+        };
+        if let Some(lock) = lock.filter(|lock| facts.is_locked(key) && lock.fact(key).as_ref() != Some(&value)) {
+            let failed = |error: crate::lock::LockError| OpError::local("write the lock file", error.to_string());
+            lock.pin(key, &value).map_err(|error| Reason::Operation(failed(error)))?;
+        }
         self.hands.record(Change::Fact { key: key.to_owned(), value: value.clone() }).await?;
         Ok(value)
     }

@@ -5,6 +5,7 @@ mod book;
 mod common;
 mod converge;
 mod destroy;
+mod drift;
 mod event;
 mod hands;
 mod planner;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
+use crate::lock::Lock;
 use crate::names::StepName;
 use crate::pipeline::{ConfigSchema, Pipeline};
 use crate::plan::Plan;
@@ -27,6 +29,7 @@ use crate::registry::Registry;
 use crate::state::{State, StateError, StateStore};
 pub use common::{ADDRESS_TAG, PIPELINE_TAG};
 pub use destroy::destroy;
+pub use drift::{Drift, Found, drift};
 pub use event::{Event, Events, Operation};
 pub use planner::PlanError;
 pub use report::{Departure, Reason, Report, StepFailure};
@@ -49,6 +52,7 @@ pub struct Engine {
     registry: Arc<Registry>,
     events: Events,
     parallelism: usize,
+    lock: Option<Arc<Lock>>,
 }
 
 /// What stops a run from outside. Running operations finish and are recorded; none begins.
@@ -104,7 +108,19 @@ impl Engine {
             return Err(pipeline.diagnostics(problems));
         }
         let graph = Arc::new(pipeline.graph());
-        Ok(Self { pipeline, graph, plugins, schemas, registry, events, parallelism })
+        Ok(Self { pipeline, graph, plugins, schemas, registry, events, parallelism, lock: None })
+    }
+
+    /// Takes choices that were made before from a lock file, and writes new ones into it.
+    #[must_use]
+    pub fn with_lock(mut self, lock: Lock) -> Self {
+        self.lock = Some(Arc::new(lock));
+        self
+    }
+
+    /// The kinds of resources that it makes.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// The pipeline.
@@ -138,6 +154,7 @@ impl Engine {
             book: Book::new(Arc::clone(&self.graph)),
             events: self.events.clone(),
             asked: Mutex::default(),
+            lock: self.lock.clone(),
         })
     }
 

@@ -191,7 +191,9 @@ impl Capabilities for PlanSession {
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
         self.common.asked.lock().expect("no panic under this lock").insert(key.to_owned());
-        Ok(self.state.facts.get(key).cloned().unwrap_or_else(|| unknown::fact(key)))
+        let known = self.state.facts.get(key).cloned();
+        let known = known.or_else(|| self.common.lock.as_ref()?.fact(key));
+        Ok(known.unwrap_or_else(|| unknown::fact(key)))
     }
 
     fn region(&self) -> &str {

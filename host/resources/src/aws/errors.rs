@@ -161,7 +161,7 @@ fn by_code(code: &str, status: Option<u16>) -> ErrorClass {
         }
         code if code.starts_with("Insufficient") => ErrorClass::Capacity,
         code if code.ends_with("LimitExceeded") || code.ends_with("QuotaExceeded") => ErrorClass::Quota,
-        code if code.ends_with(".NotFound") || code.ends_with("NotFoundException") => ErrorClass::NotFound,
+        code if code.ends_with("NotFound") || code.ends_with("NotFoundException") => ErrorClass::NotFound,
         code if code.ends_with(".Duplicate") || code.ends_with("AlreadyExists") || code.ends_with(".InUse") => {
             ErrorClass::Conflict
         }

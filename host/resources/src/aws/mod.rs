@@ -86,6 +86,10 @@ impl Facts for AwsFacts {
         }
     }
 
+    fn is_locked(&self, key: &str) -> bool {
+        key == "eks.newest-version"
+    }
+
     fn actions(&self, key: &str) -> &'static [&'static str] {
         match key.split_once('/').map_or(key, |(fact, _)| fact) {
             "ec2.availability-zone" => &["ec2:DescribeAvailabilityZones"],

@@ -63,7 +63,7 @@ async fn a_component_of_another_world_is_no_plugin() {
     let loader = loader();
     for (from, to, part) in [
         ("llmhost:aws/ec2@0.1.0", "llmhost:aws/ec2@0.2.0", "serves llmhost:aws 0.1.0"),
-        ("llmhost:aws/ec2@0.1.0", "llmhost:aws/iam@0.1.0", "no such interface"),
+        ("llmhost:aws/ec2@0.1.0", "llmhost:aws/rds@0.1.0", "no such interface"),
         ("llmhost:aws/ec2@0.1.0", "wasi:http/types@0.2.6", "no network"),
         ("llmhost:aws/ec2@0.1.0", "acme:things/ec2@0.1.0", "does not have"),
         ("availability-zone", "availability-zona", "availability-zona"),

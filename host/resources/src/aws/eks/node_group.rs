@@ -330,6 +330,10 @@ impl Kind for NodeGroup {
         spec.tags.complete(context)
     }
 
+    fn foreknown(&self, spec: &Spec) -> Outputs {
+        outputs([("node_group_name", spec.node_group_name.as_str())])
+    }
+
     /// Nodes in private subnets reach the API server, and images, by the routes of their subnets.
     fn after(&self, spec: &Spec, declared: &dyn Neighbours) -> Vec<ResourceAddress> {
         let ours = |value: &serde_json::Value| value.as_str().is_some_and(|id| spec.subnet_ids.iter().any(|own| own == id));
@@ -341,7 +345,10 @@ impl Kind for NodeGroup {
         let is_used = |table: &serde_json::Value| associations.iter().any(|used| used.spec["route_table_id"] == *table);
         let routes = declared.of_kind("ec2.route").into_iter().filter(|route| is_used(&route.spec["route_table_id"]));
         let routes: Vec<_> = routes.map(|route| route.address).collect();
-        associations.into_iter().map(|association| association.address).chain(routes).collect()
+        // And they are ready once the network add-on is, which must not go before they do.
+        let addons = declared.of_kind("eks.addon").into_iter();
+        let addons = addons.filter(|addon| addon.spec["cluster_name"] == spec.cluster_name).map(|addon| addon.address);
+        associations.into_iter().map(|association| association.address).chain(routes).chain(addons).collect()
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {

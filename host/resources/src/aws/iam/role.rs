@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -85,12 +85,19 @@ impl Role {
         let iam = self.0.iam().await;
         let there = self.policies(id).await?;
         for arn in spec.managed_policy_arns.difference(&there.managed) {
-            // A policy made a moment ago is not known everywhere at once.
             let call = || {
                 let request = iam.attach_role_policy().role_name(id).policy_arn(arn);
                 async move { request.send().await.operation("iam:AttachRolePolicy").map(drop) }.boxed()
             };
-            settled(call).await?;
+            // A policy made a moment ago is not known everywhere at once; AWS's own always are.
+            let attached = if arn.contains(":iam::aws:") { call().await } else { settled(call).await };
+            attached.map_err(|mut error| {
+                if error.class == ErrorClass::NotFound {
+                    error.class = ErrorClass::Invalid;
+                    error.advice = Some(format!("There is no policy {arn}; check its ARN."));
+                }
+                error
+            })?;
         }
         for arn in there.managed.difference(&spec.managed_policy_arns) {
             let request = iam.detach_role_policy().role_name(id).policy_arn(arn);

@@ -1,0 +1,55 @@
+//! `llmhost drift`: what is there, beside what the state says.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use llmhost_engine::plan::plain;
+use llmhost_engine::run::{self, Drift as Found, Found as How};
+use llmhost_resources::Aws;
+
+use crate::app::{self, Console};
+use crate::args::Drift;
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::view::{JsonLine, style};
+
+/// Reads everything that the state holds and shows what differs.
+pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
+    let console = Console::new(args.json);
+    let pipeline = app::pipeline(&args.file)?;
+    let place = Place::new(&pipeline, &args.file, &args.place)?;
+    let state = place.read()?;
+    let registry = llmhost_resources::registry(Arc::new(Aws::new(place.settings())));
+    let found = run::drift(&registry, &state, args.parallelism.into()).await;
+    let unread = found.iter().any(|drift| matches!(drift.found, How::Unread { .. }));
+    let summary = format!("{} of {} resources are not as the state has them.\n", found.len(), state.resources.len());
+    console.result(|| text(&found) + &summary, &JsonLine::Drift { resources: state.resources.len(), drift: &found });
+    match (unread, found.is_empty()) {
+        (true, _) => Err(Failure::Reported),
+        (false, false) if args.exit_code => Err(Failure::Changes),
+        _ => Ok(()),
+    }
+}
+
+/// Each resource that differs, field by field.
+pub(crate) fn text(found: &[Found]) -> String {
+    let (warn, bad, faint) = (style::WARN, style::BAD, style::FAINT);
+    let mut text = String::new();
+    for drift in found {
+        let (address, id) = (&drift.address, plain(&drift.id));
+        let _ = match &drift.found {
+            How::Gone => writeln!(text, "{bad}gone{bad:#}    {address} {faint}{id}{faint:#}"),
+            How::Changed { .. } => writeln!(text, "{warn}changed{warn:#} {address} {faint}{id}{faint:#}"),
+            How::Unread { error } => {
+                writeln!(text, "{bad}unread{bad:#}  {address} {faint}{id}{faint:#}\n        {}", plain(&error.to_string()))
+            }
+        };
+        if let How::Changed { fields } = &drift.found {
+            let word = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), |v| plain(&v.to_string()).into_owned());
+            for field in fields {
+                let _ = writeln!(text, "        {}: {} in the state, {} there", plain(&field.path), word(&field.old), word(&field.new));
+            }
+        }
+    }
+    text
+}

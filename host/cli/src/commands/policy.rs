@@ -1,0 +1,55 @@
+//! `llmhost policy`: the least IAM policy that a pipeline needs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use llmhost_engine::kind::{Permission, Scope};
+use llmhost_resources::{PREFLIGHT_ACTIONS, is_for_destroy, policy_document};
+
+use crate::app::{self, Console};
+use crate::args::{Policy, Purpose};
+use crate::failure::Failure;
+use crate::place::Place;
+
+/// IAM takes managed policies up to this many characters, white space not counted.
+const LONGEST: usize = 6144;
+
+/// Prints the policy.
+pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
+    let console = Console::new(false);
+    let pipeline = app::pipeline(&args.file)?;
+    let place = Place::real(&pipeline, &args.file);
+    let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, 10).await?;
+    let state = place.read()?;
+    let plan = engine.plan(&Arc::new(state.clone())).await?;
+    let account = args.account.or_else(|| state.facts.get("sts.account-id").cloned());
+    let account = account.unwrap_or_else(|| "*".to_owned());
+    let scope = Scope { pipeline: &pipeline.name, region: &pipeline.region, account: &account };
+    let registry = engine.registry();
+    let mut permissions: Vec<Permission> = Vec::new();
+    for (address, planned) in &plan.resources {
+        let kind = registry.kind(address.kind());
+        permissions.extend(kind.into_iter().flat_map(|kind| kind.permissions(&planned.spec, &scope)));
+    }
+    match args.purpose {
+        Purpose::Run => {
+            let facts: BTreeSet<&str> =
+                plan.facts.iter().flat_map(|key| registry.facts().actions(key)).copied().collect();
+            let asked: Vec<&str> = facts.into_iter().chain(PREFLIGHT_ACTIONS.iter().copied()).collect();
+            permissions.push(Permission::new(&asked, ["*".to_owned()]));
+        }
+        Purpose::Destroy => {
+            permissions.iter_mut().for_each(|permission| permission.actions.retain(|action| is_for_destroy(action)));
+        }
+    }
+    let document = policy_document(permissions, &scope);
+    let text = serde_json::to_string_pretty(&document).expect("a policy is plain data");
+    app::print(&(text + "\n"));
+    let length = document.to_string().len();
+    if length > LONGEST {
+        console.note(&format!(
+            "The policy has {length} characters and IAM takes {LONGEST} in one: split its statements over several policies."
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! `llmhost rehearse`: a pipeline's whole life against emulators: made, made again, disturbed,
+//! destroyed, and nothing left.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use llmhost_engine::kind::Progress;
+use llmhost_engine::names::ResourceAddress;
+use llmhost_engine::run::{self, Drift, Found, Report};
+use llmhost_engine::state::StateStore;
+
+use super::run::conclude;
+use super::{drift, preflight};
+use crate::app::{self, Console};
+use crate::args::Rehearse;
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::signals;
+use crate::view::{JsonLine, style};
+
+/// The tag that is changed behind the pipeline's back.
+const DISTURBED: &str = "llmhost-rehearsal";
+
+/// Rehearses a pipeline.
+pub(crate) async fn rehearse(args: Rehearse) -> Result<(), Failure> {
+    let console = Console::new(args.json);
+    let pipeline = app::pipeline(&args.file)?;
+    let mut place = Place::rehearsal(&pipeline);
+    let store = place.open(&console).await?;
+    let result = whole_life(&args, &console, pipeline, &place, &store).await;
+    let closed = store.close().await;
+    place.leave(&console).await?;
+    result.and_then(|()| Ok(closed?))
+}
+
+async fn whole_life(
+    args: &Rehearse,
+    console: &Console,
+    pipeline: Arc<llmhost_engine::pipeline::Pipeline>,
+    place: &Place,
+    store: &Arc<dyn StateStore>,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let parallelism = args.parallelism.into();
+    let engine = app::engine(Arc::clone(&pipeline), place.settings(), console, args.parallelism).await?;
+    let empty = place.inventory()?;
+
+    let stage = Stage::begin(console, "apply");
+    let plan = Arc::new(engine.plan(&Arc::new(store.snapshot())).await?);
+    let findings = preflight::check(console, &pipeline, &plan, Some(place.settings()), true).await?;
+    preflight::stop_at_errors(&findings)?;
+    let cancel = signals::listen(console);
+    let report = engine.apply(plan, Arc::clone(store), cancel.clone()).await?;
+    done(console, &report)?;
+    stage.end(&format!("{} resources made", report.done.create));
+
+    let stage = Stage::begin(console, "apply again");
+    let plan = engine.plan(&Arc::new(store.snapshot())).await?;
+    if plan.summary().changes() > 0 {
+        let text = llmhost_engine::plan::show(&plan, super::run::text_style());
+        return Err(stage.failed(&format!("a second run would change something:\n{text}")));
+    }
+    let report = engine.apply(Arc::new(plan), Arc::clone(store), cancel.clone()).await?;
+    done(console, &report)?;
+    stage.end("0 changes");
+
+    let stage = Stage::begin(console, "drift");
+    let registry = engine.registry();
+    let found = run::drift(registry, &store.snapshot(), parallelism).await;
+    if !found.is_empty() {
+        return Err(stage.failed(&format!("what was just made is not as declared:\n{}", drift::text(&found))));
+    }
+    match disturb(registry, store).await? {
+        Some(disturbed) => {
+            let found = run::drift(registry, &store.snapshot(), parallelism).await;
+            if !is_found(&found, &disturbed) {
+                let text = drift::text(&found);
+                return Err(stage.failed(&format!("a tag of {disturbed} was changed and not found; found was:\n{text}")));
+            }
+            stage.end(&format!("a tag of {disturbed}, changed behind its back, was found"));
+        }
+        None => stage.end("nothing there carries tags that could be changed"),
+    }
+
+    let stage = Stage::begin(console, "destroy");
+    let count = store.snapshot().resources.len();
+    let report =
+        run::destroy(Arc::clone(registry), Arc::clone(store), console.events(), cancel, parallelism).await?;
+    done(console, &report)?;
+    stage.end(&format!("{count} resources deleted"));
+
+    let stage = Stage::begin(console, "left behind");
+    let left: BTreeSet<String> = place.inventory()?.difference(&empty).cloned().collect();
+    if !left.is_empty() {
+        let left: Vec<String> = left.into_iter().collect();
+        return Err(stage.failed(&format!("still there: {}", left.join(", "))));
+    }
+    stage.end("nothing");
+    let (good, seconds) = (style::GOOD, began.elapsed().as_secs_f64());
+    let text = || format!("{good}Rehearsed{good:#} in {seconds:.1} s: applied, applied again, disturbed, destroyed; nothing left.\n");
+    console.result(text, &JsonLine::Rehearsed { millis: began.elapsed().as_millis() as u64 });
+    Ok(())
+}
+
+/// Says only what went wrong: that all went well is the stage's to say.
+fn done(console: &Console, report: &Report) -> Result<(), Failure> {
+    if report.is_ok() { Ok(()) } else { conclude(console, report) }
+}
+
+/// One part of the rehearsal, timed.
+struct Stage<'a> {
+    console: &'a Console,
+    name: &'static str,
+    began: Instant,
+}
+
+impl<'a> Stage<'a> {
+    fn begin(console: &'a Console, name: &'static str) -> Self {
+        Self { console, name, began: Instant::now() }
+    }
+
+    fn end(self, what: &str) {
+        let (name, faint) = (style::NAME, style::FAINT);
+        let (stage, seconds) = (self.name, self.began.elapsed().as_secs_f64());
+        let text = || format!("{name}{stage}{name:#}: {what} {faint}({seconds:.1} s){faint:#}\n");
+        let millis = self.began.elapsed().as_millis() as u64;
+        self.console.result(text, &JsonLine::Stage { stage, result: what, millis });
+    }
+
+    fn failed(self, what: &str) -> Failure {
+        let help = "This is what would happen in AWS too; mend the pipeline, or report it as a fault of llmhost.".to_owned();
+        Failure::Other { message: format!("rehearsal, {}: {what}", self.name), help, status: 1 }
+    }
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn report(&self, _: &str, _: u64, _: u64) {}
+}
+
+/// Changes a tag of the first resource that has any, as somebody else might.
+async fn disturb(
+    registry: &llmhost_engine::registry::Registry,
+    store: &Arc<dyn StateStore>,
+) -> Result<Option<ResourceAddress>, Failure> {
+    let state = store.snapshot();
+    let tagged = state.resources.iter().find_map(|(address, record)| {
+        let current = record.current.as_ref()?;
+        current.spec.get("tags")?.as_object()?;
+        Some((address, current, registry.kind(address.kind())?))
+    });
+    let Some((address, current, kind)) = tagged else { return Ok(None) };
+    let mut altered = current.spec.clone();
+    altered["tags"][DISTURBED] = "somebody else".into();
+    kind.configure(&current.id, &altered, Some(&current.spec), &Quiet).await.map_err(|error| Failure::Other {
+        message: format!("rehearsal, drift: cannot change a tag of {address}: {error}"),
+        help: error.advice().to_owned(),
+        status: 1,
+    })?;
+    Ok(Some(address.clone()))
+}
+
+fn is_found(found: &[Drift], disturbed: &ResourceAddress) -> bool {
+    let [only] = found else { return false };
+    let fields = match &only.found {
+        Found::Changed { fields } => fields,
+        _ => return false,
+    };
+    only.address == *disturbed && fields.len() == 1 && fields[0].path == format!("tags.{DISTURBED}")
+}
+

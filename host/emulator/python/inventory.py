@@ -1,0 +1,103 @@
+"""Everything that is in the emulator, as a list of names: to see what was left behind."""
+
+from moto.dynamodb.models import dynamodb_backends
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
+from moto.logs.models import logs_backends
+from moto.s3.models import s3_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+from moto.ssm.models import ssm_backends
+
+import clusters
+from services import eks
+from services.http import ACCOUNT
+
+
+def everything(region):
+    # A region has its default network from the first question on.
+    ec2_backends[ACCOUNT][region]
+    return sorted({*ec2(), *iam(), *s3(), *others(), *kubernetes()})
+
+
+def regions(backends):
+    """The regions of a service that were ever used."""
+    for account in list(backends.values()):
+        for region, backend in list(account.items()):
+            yield region, backend
+
+
+def ec2():
+    gone = ("deleted", "terminated")
+    for region, backend in regions(ec2_backends):
+        for what in ("vpcs", "internet_gateways", "route_tables", "nat_gateways", "vpc_end_points", "launch_templates", "enis", "volumes"):
+            for name, found in getattr(backend, what, {}).items():
+                if getattr(found, "state", "") not in gone:
+                    yield f"ec2 {region} {what} {name}"
+        for zone in backend.subnets.values():
+            for name in zone:
+                yield f"ec2 {region} subnets {name}"
+        for groups in backend.groups.values():
+            for name, group in groups.items():
+                yield f"ec2 {region} security_groups {name}"
+                for rule in [*group.ingress_rules, *group.egress_rules]:
+                    yield f"ec2 {region} security_group_rules {name} {rule.id}"
+        for address in backend.addresses:
+            yield f"ec2 {region} addresses {address.allocation_id}"
+        for reservation in backend.reservations.values():
+            for instance in reservation.instances:
+                if instance._state.name not in gone:
+                    yield f"ec2 {region} instances {instance.id}"
+
+
+def iam():
+    for _, backend in regions(iam_backends):
+        for role in backend.roles.values():
+            yield f"iam role {role.name}"
+        for arn, policy in backend.managed_policies.items():
+            if ":iam::aws:" not in arn:
+                yield f"iam policy {arn}"
+        for profile in backend.instance_profiles.values():
+            yield f"iam instance profile {profile.name}"
+        for arn in backend.open_id_providers:
+            yield f"iam oidc provider {arn}"
+
+
+def s3():
+    for _, backend in regions(s3_backends):
+        for name, bucket in backend.buckets.items():
+            yield f"s3 {name}"
+            for key in bucket.keys:
+                yield f"s3 {name}/{key}"
+
+
+def others():
+    for (account, region, name), cluster in eks.clusters.items():
+        yield f"eks {region} {name}"
+        for what in ("node_groups", "addons", "entries", "associations"):
+            for key in cluster[what]:
+                yield f"eks {region} {name} {what} {key}"
+    for service, backends, what in (
+        ("sqs", sqs_backends, "queues"),
+        ("sns", sns_backends, "topics"),
+        ("logs", logs_backends, "groups"),
+        ("dynamodb", dynamodb_backends, "tables"),
+        ("kms", kms_backends, "keys"),
+    ):
+        for region, backend in regions(backends):
+            for name in getattr(backend, what, {}):
+                yield f"{service} {region} {name}"
+    for region, backend in regions(ssm_backends):
+        for name in backend._parameters:
+            if not name.startswith("/aws/"):
+                yield f"ssm {region} {name}"
+
+
+def kubernetes():
+    for uid, api in list(clusters.apis.items()):
+        for found in api.user_objects():
+            metadata = found["metadata"]
+            yield f"kubernetes {uid} {found['kind']} {metadata.get('namespace', '-')}/{metadata['name']}"
+
+

@@ -1,0 +1,120 @@
+//! `llmhost.lock`: choices that were made once and hold for everybody who runs the pipeline.
+//!
+//! It lies beside the pipeline file and belongs into version control. Unlike the state it outlives
+//! a destroy: what is made anew is made with the same versions.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+/// The file's name.
+pub const FILE: &str = "llmhost.lock";
+const FORMAT: u32 = 1;
+const HEAD: &str = "# Written by llmhost. Keep it beside the pipeline file, in version control; take a line out to choose anew.\n";
+
+/// The part of the file that belongs to one pipeline.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    pipeline: String,
+    document: Mutex<Document>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    format: u32,
+    #[serde(default)]
+    pipelines: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// Facts by their keys.
+    #[serde(default)]
+    facts: BTreeMap<String, String>,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot use {}: {reason}", .path.display())]
+pub struct LockError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl Lock {
+    /// Reads the file of a folder; it need not be there.
+    pub fn open(folder: &Path, pipeline: &str) -> Result<Self, LockError> {
+        let path = folder.join(FILE);
+        let document = read(&path)?;
+        Ok(Self { path, pipeline: pipeline.to_owned(), document: Mutex::new(document) })
+    }
+
+    /// A fact that was chosen before.
+    pub fn fact(&self, key: &str) -> Option<String> {
+        let document = self.document.lock().expect("no panic under this lock");
+        document.pipelines.get(&self.pipeline)?.facts.get(key).cloned()
+    }
+
+    /// Writes a choice down. What others wrote meanwhile stays.
+    pub fn pin(&self, key: &str, value: &str) -> Result<(), LockError> {
+        let mut document = self.document.lock().expect("no panic under this lock");
+        let mut fresh = read(&self.path)?;
+        fresh.format = FORMAT;
+        let entry = fresh.pipelines.entry(self.pipeline.clone()).or_default();
+        entry.facts.insert(key.to_owned(), value.to_owned());
+        let failed = |reason: String| LockError { path: self.path.clone(), reason };
+        let text = toml::to_string(&fresh).map_err(|error| failed(error.to_string()))?;
+        let draft = self.path.with_extension("lock.tmp");
+        std::fs::write(&draft, format!("{HEAD}{text}")).map_err(|error| failed(error.to_string()))?;
+        std::fs::rename(&draft, &self.path).map_err(|error| failed(error.to_string()))?;
+        *document = fresh;
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<Document, LockError> {
+    let failed = |reason: String| LockError { path: path.to_owned(), reason };
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Document::default()),
+        other => other.map_err(|error| failed(error.to_string()))?,
+    };
+    let document: Document = toml::from_str(&text).map_err(|error| failed(error.message().to_owned()))?;
+    if document.format > FORMAT {
+        return Err(failed(format!("it has format {}, of a newer llmhost; this one knows {FORMAT}", document.format)));
+    }
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_kept_for_its_pipeline_and_beside_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (one, two) = (Lock::open(folder.path(), "one").expect("new"), Lock::open(folder.path(), "two").expect("new"));
+        one.pin("eks.newest-version", "1.34").expect("written");
+        two.pin("eks.newest-version", "1.33").expect("written");
+        let again = Lock::open(folder.path(), "one").expect("read");
+        assert_eq!(again.fact("eks.newest-version").as_deref(), Some("1.34"));
+        assert_eq!(again.fact("other"), None);
+        assert!(std::fs::read_to_string(folder.path().join(FILE)).expect("there").contains("two"));
+    }
+
+    #[test]
+    fn a_broken_or_newer_file_is_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (text, part) in [("format = [", "cannot use"), ("format = 9", "newer llmhost"), ("format = 1\nx = 1", "unknown field")] {
+            std::fs::write(folder.path().join(FILE), text).expect("written");
+            let error = Lock::open(folder.path(), "one").expect_err(part).to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}
