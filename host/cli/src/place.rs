@@ -82,7 +82,8 @@ impl Place {
     /// An emulator of its own, whatever an earlier run kept.
     pub(crate) fn rehearsal(pipeline: &Pipeline) -> Self {
         let folder = folder(pipeline).join("emulator");
-        let emulation = Emulation { keep: false, folder, emulator: None, kept: None, temporary: None, destroyed: false };
+        let emulation =
+            Emulation { keep: false, folder, emulator: None, kept: None, temporary: None, destroyed: false };
         let state = PathBuf::new();
         Self { pipeline: pipeline.name.clone(), settings: settings(pipeline), state, emulation: Some(emulation) }
     }

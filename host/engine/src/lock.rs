@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// The file's name.
 pub const FILE: &str = "llmhost.lock";
 const FORMAT: u32 = 1;
-const HEAD: &str = "# Written by llmhost. Keep it beside the pipeline file, in version control; take a line out to choose anew.\n";
+const HEAD: &str =
+    "# Written by llmhost. Keep it beside the pipeline file, in version control; take a line out to choose anew.\n";
 
 /// The part of the file that belongs to one pipeline.
 #[derive(Debug)]
@@ -99,7 +100,8 @@ mod tests {
     #[test]
     fn a_choice_is_kept_for_its_pipeline_and_beside_others() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (one, two) = (Lock::open(folder.path(), "one").expect("new"), Lock::open(folder.path(), "two").expect("new"));
+        let (one, two) =
+            (Lock::open(folder.path(), "one").expect("new"), Lock::open(folder.path(), "two").expect("new"));
         one.pin("eks.newest-version", "1.34").expect("written");
         two.pin("eks.newest-version", "1.33").expect("written");
         let again = Lock::open(folder.path(), "one").expect("read");
@@ -111,7 +113,9 @@ mod tests {
     #[test]
     fn a_broken_or_newer_file_is_said() {
         let folder = tempfile::tempdir().expect("a folder");
-        for (text, part) in [("format = [", "cannot use"), ("format = 9", "newer llmhost"), ("format = 1\nx = 1", "unknown field")] {
+        for (text, part) in
+            [("format = [", "cannot use"), ("format = 9", "newer llmhost"), ("format = 1\nx = 1", "unknown field")]
+        {
             std::fs::write(folder.path().join(FILE), text).expect("written");
             let error = Lock::open(folder.path(), "one").expect_err(part).to_string();
             assert!(error.contains(part), "{error}");

@@ -109,7 +109,8 @@ impl<K: Kind> DynKind for K {
             Ok(read) => Kind::comparable(self, &read),
             Err(_) => spec.clone(),
         };
-        let mut compared = if old == new { Comparison::default() } else { compare(&form(old), &form(new), K::IMMUTABLE) };
+        let mut compared =
+            if old == new { Comparison::default() } else { compare(&form(old), &form(new), K::IMMUTABLE) };
         compared.fields.retain(|field| !K::ASIDE.contains(&field.path.as_str()));
         compared
     }

@@ -25,7 +25,14 @@ fn address(n: u8) -> ResourceAddress {
 
 fn instance(id: &str) -> Instance {
     let spec = json!({ "of": id });
-    Instance { id: id.into(), spec, outputs: Outputs::new(), depends_on: vec![address(9)], unfinished: false, broken: None }
+    Instance {
+        id: id.into(),
+        spec,
+        outputs: Outputs::new(),
+        depends_on: vec![address(9)],
+        unfinished: false,
+        broken: None,
+    }
 }
 
 /// Every file of a folder but the lock.

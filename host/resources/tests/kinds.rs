@@ -78,7 +78,14 @@ impl Bench {
     }
 
     /// Changes one field more, in place.
-    async fn change(&self, kind: &'static str, made: &(String, Value), raw: &mut Value, field: &str, value: Value) -> Value {
+    async fn change(
+        &self,
+        kind: &'static str,
+        made: &(String, Value),
+        raw: &mut Value,
+        field: &str,
+        value: Value,
+    ) -> Value {
         raw[field] = value;
         let (found, new) = (self.registry.kind(kind).unwrap(), self.complete(kind, raw.clone()));
         assert!(!found.compare(&made.1, &new).replaces(), "{kind}.{field} can be changed in place");
@@ -162,18 +169,26 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let template = json!({ "template_name": "kinds", "metadata_hop_limit": 1, "root_volume": { "device_name": "/dev/xvda", "size_gib": 40, "kms_key_id": null, "iops": null, "throughput_mibps": null }, "security_group_ids": [], "key_name": null, "user_data": null, "instance_tags": [["a", "1"]], "tags": tags });
     let template = bench.make("ec2.launch-template", template, Some(("metadata_hop_limit", json!(2)))).await;
 
-    let trust = |service: &str| json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" } }).to_string();
+    let trust = |service: &str| {
+        json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" } }).to_string()
+    };
     let policy = json!({ "policy_name": "kinds", "path": "/", "description": "d", "document": json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*" }] }).to_string(), "tags": tags });
-    let wider = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }] }).to_string();
+    let wider =
+        json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }] })
+            .to_string();
     let policy = bench.make("iam.policy", policy, Some(("document", json!(wider)))).await;
     let role = |name: &str, service: &str| json!({ "role_name": name, "path": "/", "description": "d", "assume_role_policy": trust(service), "max_session_duration": 3600, "managed_policy_arns": [policy.0], "inline_policies": [["in", wider]], "permissions_boundary": null, "tags": tags });
-    let cluster_role = bench.make("iam.role", role("kinds-cluster", "eks.amazonaws.com"), Some(("managed_policy_arns", json!([])))).await;
-    let node_role = bench.make("iam.role", role("kinds-node", "ec2.amazonaws.com"), Some(("inline_policies", json!([])))).await;
+    let cluster_role = bench
+        .make("iam.role", role("kinds-cluster", "eks.amazonaws.com"), Some(("managed_policy_arns", json!([]))))
+        .await;
+    let node_role =
+        bench.make("iam.role", role("kinds-node", "ec2.amazonaws.com"), Some(("inline_policies", json!([])))).await;
     let arn = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
     let profile = json!({ "profile_name": "kinds", "role_name": "kinds-node", "tags": tags });
     let profile = bench.make("iam.instance-profile", profile, Some(("role_name", json!("kinds-cluster")))).await;
     let provider = json!({ "url": "https://oidc.eks.us-east-1.amazonaws.com/id/KINDS", "client_ids": ["sts.amazonaws.com"], "tags": tags });
-    let provider = bench.make("iam.oidc-provider", provider, Some(("client_ids", json!(["sts.amazonaws.com", "b"])))).await;
+    let provider =
+        bench.make("iam.oidc-provider", provider, Some(("client_ids", json!(["sts.amazonaws.com", "b"])))).await;
 
     let zone = bench.registry.facts().look_up("ec2.availability-zone/1").await.unwrap();
     let other = json!({ "vpc_id": vpc.0, "cidr_block": "10.0.2.0/24", "availability_zone": zone, "map_public_ip_on_launch": false, "tags": tags });
@@ -184,7 +199,15 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let mut cluster_made = bench.make("eks.cluster", cluster.clone(), Some(("version", json!("1.34")))).await;
     let mut now = cluster;
     now["version"] = json!("1.34");
-    for (field, value) in [("logging", json!(["api", "audit"])), ("public_access_cidrs", json!(["203.0.113.0/24"])), ("secrets_key_arn", json!("arn:aws:kms:us-east-1:123456789012:key/a")), ("extended_support", json!(true)), ("deletion_protection", json!(true)), ("deletion_protection", json!(false)), ("tags", json!([["b", "2"]]))] {
+    for (field, value) in [
+        ("logging", json!(["api", "audit"])),
+        ("public_access_cidrs", json!(["203.0.113.0/24"])),
+        ("secrets_key_arn", json!("arn:aws:kms:us-east-1:123456789012:key/a")),
+        ("extended_support", json!(true)),
+        ("deletion_protection", json!(true)),
+        ("deletion_protection", json!(false)),
+        ("tags", json!([["b", "2"]])),
+    ] {
         cluster_made.1 = bench.change("eks.cluster", &cluster_made, &mut now, field, value).await;
     }
     let entry = json!({ "cluster_name": "kinds", "principal_arn": arn("kinds-cluster"), "entry_type": "STANDARD", "kubernetes_groups": ["viewers"], "policies": [{ "policy_arn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", "namespaces": ["models"] }], "tags": tags });
@@ -195,13 +218,23 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let mut nodes = bench.make("eks.node-group", group_of_nodes.clone(), Some(("desired_size", json!(2)))).await;
     let mut now = group_of_nodes;
     now["desired_size"] = json!(2);
-    for (field, value) in [("labels", json!([["b", "2"]])), ("taints", json!([])), ("max_unavailable", json!({ "Percentage": 50 })), ("launch_template_version", json!("2")), ("node_repair", json!(false)), ("tags", json!([["b", "2"]]))] {
+    for (field, value) in [
+        ("labels", json!([["b", "2"]])),
+        ("taints", json!([])),
+        ("max_unavailable", json!({ "Percentage": 50 })),
+        ("launch_template_version", json!("2")),
+        ("node_repair", json!(false)),
+        ("tags", json!([["b", "2"]])),
+    ] {
         nodes.1 = bench.change("eks.node-group", &nodes, &mut now, field, value).await;
     }
     let identity = json!({ "cluster_name": "kinds", "namespace": "models", "service_account": "server", "role_arn": arn("kinds-node"), "tags": tags });
-    let identity = bench.make("eks.pod-identity-association", identity, Some(("role_arn", json!(arn("kinds-cluster"))))).await;
+    let identity =
+        bench.make("eks.pod-identity-association", identity, Some(("role_arn", json!(arn("kinds-cluster"))))).await;
     let queue = json!({ "type_name": "AWS::SQS::Queue", "properties": json!({ "QueueName": "kinds", "DelaySeconds": 5 }).to_string(), "create_only": ["QueueName"], "wait_minutes": 1 });
-    let queue = bench.make("cloud-control.entity", queue, Some(("properties", json!({ "QueueName": "kinds", "DelaySeconds": 6 })))).await;
+    let queue = bench
+        .make("cloud-control.entity", queue, Some(("properties", json!({ "QueueName": "kinds", "DelaySeconds": 6 }))))
+        .await;
     let put = |action: &str, parameters: Value| json!({ "service": "ssm", "endpoint_prefix": null, "protocol": { "Json": { "target": format!("AmazonSSM.{action}"), "version": "1.1" } }, "parameters": parameters.to_string() });
     let call = json!({ "call": put("PutParameter", json!({ "Name": "/kinds/a", "Value": "1", "Type": "String" })), "undo": put("DeleteParameter", json!({ "Name": "/kinds/a" })), "repeatable": true });
     let call = bench.once("request.call", call).await;

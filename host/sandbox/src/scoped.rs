@@ -61,7 +61,8 @@ impl<'a> Request<'a> {
             && self.parameters.iter().all(|(key, pattern)| match &parameters[*key] {
                 Value::String(text) => matches(pattern, text),
                 Value::Array(items) => {
-                    !items.is_empty() && items.iter().all(|item| item.as_str().is_some_and(|text| matches(pattern, text)))
+                    !items.is_empty()
+                        && items.iter().all(|item| item.as_str().is_some_and(|text| matches(pattern, text)))
                 }
                 Value::Null => false,
                 other => matches(pattern, &other.to_string()),

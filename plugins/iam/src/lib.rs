@@ -141,17 +141,32 @@ impl Plugin for Roles {
             Some(name) => {
                 let policies = vec![format!("{aws}/AmazonEKSClusterPolicy")];
                 let description = "Lets EKS run the control plane of a cluster";
-                Some(role(&config, "cluster", name, description, &trust(&["eks.amazonaws.com".to_owned()], &[]), policies)?)
+                Some(role(
+                    &config,
+                    "cluster",
+                    name,
+                    description,
+                    &trust(&["eks.amazonaws.com".to_owned()], &[]),
+                    policies,
+                )?)
             }
             None => None,
         };
         let node = match config.node_role.name("node_role")? {
             Some(name) => {
-                let needed = ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryReadOnly", "AmazonEKS_CNI_Policy"];
+                let needed =
+                    ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryReadOnly", "AmazonEKS_CNI_Policy"];
                 let policies = needed.iter().map(|policy| format!("{aws}/{policy}"));
                 let policies = policies.chain(config.node_role_policies.iter().cloned()).collect();
                 let description = "Lets the nodes of an EKS cluster join it and pull images";
-                Some(role(&config, "node", name, description, &trust(&["ec2.amazonaws.com".to_owned()], &[]), policies)?)
+                Some(role(
+                    &config,
+                    "node",
+                    name,
+                    description,
+                    &trust(&["ec2.amazonaws.com".to_owned()], &[]),
+                    policies,
+                )?)
             }
             None => None,
         };
@@ -200,9 +215,13 @@ fn further(config: &Config, policy_arns: &BTreeMap<String, String>) -> Result<De
     for (key, wanted) in &config.roles {
         let trust = match &wanted.trust {
             Some(document) if wanted.services.is_empty() && wanted.principals.is_empty() => document.clone(),
-            Some(_) => return Err(invalid(format!("the role '{key}' has a trust policy; leave services and principals out"))),
+            Some(_) => {
+                return Err(invalid(format!("the role '{key}' has a trust policy; leave services and principals out")));
+            }
             None if wanted.services.is_empty() && wanted.principals.is_empty() => {
-                return Err(invalid(format!("nobody may assume the role '{key}'; state services, principals or trust")));
+                return Err(invalid(format!(
+                    "nobody may assume the role '{key}'; state services, principals or trust"
+                )));
             }
             None => trust(&wanted.services, &wanted.principals),
         };
@@ -214,7 +233,11 @@ fn further(config: &Config, policy_arns: &BTreeMap<String, String>) -> Result<De
             assume_role_policy: trust.to_string(),
             max_session_duration: wanted.max_session_seconds,
             managed_policy_arns: wanted.policies.iter().map(arn).collect(),
-            inline_policies: wanted.inline.iter().map(|(name, document)| (name.clone(), document.to_string())).collect(),
+            inline_policies: wanted
+                .inline
+                .iter()
+                .map(|(name, document)| (name.clone(), document.to_string()))
+                .collect(),
             permissions_boundary: config.permissions_boundary.clone(),
             tags: tags(config),
         };

@@ -88,7 +88,8 @@ fn container(config: &Config) -> Value {
         Device::Cpu => "cpu",
         Device::Auto => "auto",
     };
-    let mut args = vec!["serve".to_owned(), "--model".to_owned(), config.model.clone(), "--device".to_owned(), device.to_owned()];
+    let mut args =
+        vec!["serve".to_owned(), "--model".to_owned(), config.model.clone(), "--device".to_owned(), device.to_owned()];
     args.extend(["--host", "0.0.0.0", "--port"].map(str::to_owned));
     args.extend([PORT.to_string(), "--cache".to_owned(), "/var/cache/llmhost".to_owned()]);
     args.extend(["--drain-seconds".to_owned(), config.drain_seconds.to_string()]);

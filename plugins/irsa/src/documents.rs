@@ -47,14 +47,17 @@ pub(crate) fn permissions(config: &Config) -> Result<Option<Value>, Failure> {
         let prefix = config.prefix.trim_matches('/');
         let (objects, listed) = match prefix {
             "" => (format!("{arn}/*"), None),
-            prefix => (format!("{arn}/{prefix}/*"), Some([format!("{prefix}/*"), format!("{prefix}/"), prefix.to_owned()])),
+            prefix => {
+                (format!("{arn}/{prefix}/*"), Some([format!("{prefix}/*"), format!("{prefix}/"), prefix.to_owned()]))
+            }
         };
         let mut list = json!({ "Sid": "ListModels", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": arn });
         if let Some(listed) = listed {
             list["Condition"] = json!({ "StringLike": { "s3:prefix": listed } });
         }
         statements.push(list);
-        statements.push(json!({ "Sid": "ReadModels", "Effect": "Allow", "Action": "s3:GetObject", "Resource": objects }));
+        statements
+            .push(json!({ "Sid": "ReadModels", "Effect": "Allow", "Action": "s3:GetObject", "Resource": objects }));
     } else if !config.prefix.is_empty() {
         return Err(invalid("prefix is stated without a bucket"));
     }
@@ -76,8 +79,18 @@ pub(crate) fn permissions(config: &Config) -> Result<Option<Value>, Failure> {
     if !config.dynamodb_tables.is_empty() {
         let account = sts::account_id()?;
         let table = |name: &String| format!("arn:{partition}:dynamodb:{region}:{account}:table/{name}");
-        let tables: Vec<String> = config.dynamodb_tables.iter().flat_map(|name| [table(name), table(name) + "/index/*"]).collect();
-        let actions = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "BatchGetItem", "BatchWriteItem", "DescribeTable"];
+        let tables: Vec<String> =
+            config.dynamodb_tables.iter().flat_map(|name| [table(name), table(name) + "/index/*"]).collect();
+        let actions = [
+            "GetItem",
+            "PutItem",
+            "UpdateItem",
+            "DeleteItem",
+            "Query",
+            "BatchGetItem",
+            "BatchWriteItem",
+            "DescribeTable",
+        ];
         let actions = actions.map(|action| format!("dynamodb:{action}"));
         statements.push(json!({ "Sid": "UseTables", "Effect": "Allow", "Action": actions, "Resource": tables }));
     }

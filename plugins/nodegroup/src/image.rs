@@ -17,7 +17,9 @@ pub(crate) fn choose(types: &[String], os: Os) -> Result<(String, Kind), Failure
     let mut chosen: Option<(&String, Kind, bool)> = None;
     for name in types {
         let (kind, arm) = read(name).ok_or_else(|| {
-            invalid(format!("'{name}' does not read as an instance type such as g4dn.xlarge; state ami_type if it is one"))
+            invalid(format!(
+                "'{name}' does not read as an instance type such as g4dn.xlarge; state ami_type if it is one"
+            ))
         })?;
         match chosen {
             Some((other, of, on)) if (of, on) != (kind, arm) => {
@@ -50,7 +52,10 @@ pub(crate) fn read(name: &str) -> Option<(Kind, bool)> {
     let (family, size) = name.split_once('.')?;
     let letters = &family[..family.find(|c: char| c.is_ascii_digit())?];
     let options = family[letters.len()..].trim_start_matches(|c: char| c.is_ascii_digit());
-    if letters.is_empty() || size.is_empty() || !family.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+    if letters.is_empty()
+        || size.is_empty()
+        || !family.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    {
         return None;
     }
     let kind = match letters {

@@ -20,7 +20,10 @@ impl Plugin for NodeGroup {
         ("arn", "ARN of the node group"),
         ("ami_type", "AMI type of the nodes"),
         ("gpu", "Whether the nodes have NVIDIA GPUs"),
-        ("needs_device_plugin", "Whether their image lacks NVIDIA's device plugin, so that a DaemonSet has to bring it"),
+        (
+            "needs_device_plugin",
+            "Whether their image lacks NVIDIA's device plugin, so that a DaemonSet has to bring it",
+        ),
         ("auto_scaling_group", "Name of the auto scaling group behind it"),
         ("launch_template_id", "Id of the launch template"),
         ("remote_access_security_group_id", "Id of the group that lets SSH in, or null"),
@@ -36,7 +39,9 @@ impl Plugin for NodeGroup {
         };
         let is_bottlerocket = ami_type.starts_with("BOTTLEROCKET");
         if config.ami_type.is_some() && (config.os == Os::Bottlerocket) && !is_bottlerocket {
-            return Err(invalid(format!("os is bottlerocket, and {ami_type} is an image of another; leave one of them out")));
+            return Err(invalid(format!(
+                "os is bottlerocket, and {ami_type} is an image of another; leave one of them out"
+            )));
         }
         let desired = config.desired.unwrap_or(config.min);
         let ssh = config.remote_access.as_ref().map(|access| ssh_group(&config, access)).transpose()?;

@@ -41,13 +41,25 @@ pub(crate) fn text(found: &[Found]) -> String {
             How::Gone => writeln!(text, "{bad}gone{bad:#}    {address} {faint}{id}{faint:#}"),
             How::Changed { .. } => writeln!(text, "{warn}changed{warn:#} {address} {faint}{id}{faint:#}"),
             How::Unread { error } => {
-                writeln!(text, "{bad}unread{bad:#}  {address} {faint}{id}{faint:#}\n        {}", plain(&error.to_string()))
+                writeln!(
+                    text,
+                    "{bad}unread{bad:#}  {address} {faint}{id}{faint:#}\n        {}",
+                    plain(&error.to_string())
+                )
             }
         };
         if let How::Changed { fields } = &drift.found {
-            let word = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), |v| plain(&v.to_string()).into_owned());
+            let word = |value: &Option<serde_json::Value>| {
+                value.as_ref().map_or_else(|| "nothing".to_owned(), |v| plain(&v.to_string()).into_owned())
+            };
             for field in fields {
-                let _ = writeln!(text, "        {}: {} in the state, {} there", plain(&field.path), word(&field.old), word(&field.new));
+                let _ = writeln!(
+                    text,
+                    "        {}: {} in the state, {} there",
+                    plain(&field.path),
+                    word(&field.old),
+                    word(&field.new)
+                );
             }
         }
     }

@@ -35,7 +35,10 @@ pub(crate) fn stop_at_errors(findings: &[Finding]) -> Result<(), Failure> {
     match findings.iter().filter(|finding| finding.severity == Severity::Error).count() {
         0 => Ok(()),
         count => Err(Failure::Other {
-            message: format!("{count} finding{} that cannot work; nothing was changed", if count == 1 { "" } else { "s" }),
+            message: format!(
+                "{count} finding{} that cannot work; nothing was changed",
+                if count == 1 { "" } else { "s" }
+            ),
             help: "Mend what is said above. To run all the same, use --skip-preflight.".to_owned(),
             status: 1,
         }),

@@ -76,7 +76,9 @@ async fn whole_life(
             let found = run::drift(registry, &store.snapshot(), parallelism).await;
             if !is_found(&found, &disturbed) {
                 let text = drift::text(&found);
-                return Err(stage.failed(&format!("a tag of {disturbed} was changed and not found; found was:\n{text}")));
+                return Err(
+                    stage.failed(&format!("a tag of {disturbed} was changed and not found; found was:\n{text}"))
+                );
             }
             stage.end(&format!("a tag of {disturbed}, changed behind its back, was found"));
         }
@@ -85,8 +87,7 @@ async fn whole_life(
 
     let stage = Stage::begin(console, "destroy");
     let count = store.snapshot().resources.len();
-    let report =
-        run::destroy(Arc::clone(registry), Arc::clone(store), console.events(), cancel, parallelism).await?;
+    let report = run::destroy(Arc::clone(registry), Arc::clone(store), console.events(), cancel, parallelism).await?;
     done(console, &report)?;
     stage.end(&format!("{count} resources deleted"));
 
@@ -98,7 +99,11 @@ async fn whole_life(
     }
     stage.end("nothing");
     let (good, seconds) = (style::GOOD, began.elapsed().as_secs_f64());
-    let text = || format!("{good}Rehearsed{good:#} in {seconds:.1} s: applied, applied again, disturbed, destroyed; nothing left.\n");
+    let text = || {
+        format!(
+            "{good}Rehearsed{good:#} in {seconds:.1} s: applied, applied again, disturbed, destroyed; nothing left.\n"
+        )
+    };
     console.result(text, &JsonLine::Rehearsed { millis: began.elapsed().as_millis() as u64 });
     Ok(())
 }
@@ -129,7 +134,8 @@ impl<'a> Stage<'a> {
     }
 
     fn failed(self, what: &str) -> Failure {
-        let help = "This is what would happen in AWS too; mend the pipeline, or report it as a fault of llmhost.".to_owned();
+        let help =
+            "This is what would happen in AWS too; mend the pipeline, or report it as a fault of llmhost.".to_owned();
         Failure::Other { message: format!("rehearsal, {}: {what}", self.name), help, status: 1 }
     }
 }
@@ -170,4 +176,3 @@ fn is_found(found: &[Drift], disturbed: &ResourceAddress) -> bool {
     };
     only.address == *disturbed && fields.len() == 1 && fields[0].path == format!("tags.{DISTURBED}")
 }
-

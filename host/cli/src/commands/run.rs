@@ -37,7 +37,8 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
     let result = match place.open(&console).await {
         Ok(store) => {
             let result = async {
-                let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
+                let engine =
+                    app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
                 let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
                 let graph = args.graph.as_deref().zip(format);
                 let checks = (!args.skip_preflight).then(|| place.settings());

@@ -49,7 +49,13 @@ struct Problem {
 impl Problem {
     fn new(problem: &Diagnostic) -> Self {
         let label = problem.span.clone().map(|span| LabeledSpan::at(span, problem.label.clone()));
-        Self { code: problem.code, message: problem.message.clone(), help: problem.help.clone(), label, severity: Severity::Error }
+        Self {
+            code: problem.code,
+            message: problem.message.clone(),
+            help: problem.help.clone(),
+            label,
+            severity: Severity::Error,
+        }
     }
 }
 

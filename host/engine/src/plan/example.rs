@@ -23,8 +23,10 @@ pub(crate) fn step(name: &str, uses: &str, depends_on: &[&str]) -> PlannedStep {
 
 pub(crate) fn add(plan: &mut Plan, at: &str, action: Action, depends_on: &[&str], spec: Value) {
     let depends_on = depends_on.iter().map(|other| address(other)).collect();
-    plan.resources
-        .insert(address(at), PlannedResource { action, spec, changes: Vec::new(), depends_on, leftovers: Vec::new(), broken: None });
+    plan.resources.insert(
+        address(at),
+        PlannedResource { action, spec, changes: Vec::new(), depends_on, leftovers: Vec::new(), broken: None },
+    );
 }
 
 fn change(plan: &mut Plan, at: &str, path: &str, old: Value, new: Value, replaces: bool) {

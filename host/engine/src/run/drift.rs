@@ -61,8 +61,11 @@ pub async fn drift(registry: &Registry, state: &State, parallelism: usize) -> Ve
         };
         Some(Drift { address: address.clone(), id: instance.id.clone(), found })
     });
-    let mut all: Vec<Drift> =
-        futures::stream::iter(reads).buffer_unordered(parallelism.max(1)).filter_map(|drift| async { drift }).collect().await;
+    let mut all: Vec<Drift> = futures::stream::iter(reads)
+        .buffer_unordered(parallelism.max(1))
+        .filter_map(|drift| async { drift })
+        .collect()
+        .await;
     all.sort_by(|a, b| a.address.cmp(&b.address));
     all
 }

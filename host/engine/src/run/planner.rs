@@ -145,7 +145,14 @@ fn add_leftovers(plan: &mut Plan, state: &State) {
             (None, Some(pending), _) => (pending.spec.clone(), pending.depends_on.clone()),
             (None, None, None) => continue,
         };
-        let planned = PlannedResource { action: Action::Delete, spec, changes: Vec::new(), depends_on, leftovers: old, broken: None };
+        let planned = PlannedResource {
+            action: Action::Delete,
+            spec,
+            changes: Vec::new(),
+            depends_on,
+            leftovers: old,
+            broken: None,
+        };
         plan.resources.insert(address.clone(), planned);
     }
 }

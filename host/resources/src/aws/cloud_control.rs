@@ -40,9 +40,8 @@ pub(super) struct Spec {
 fn object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
     use serde::de::Error;
     match Value::deserialize(deserializer)? {
-        Value::String(text) => {
-            serde_json::from_str(&text).map_err(|error| Error::custom(format!("properties are no JSON object: {error}")))
-        }
+        Value::String(text) => serde_json::from_str(&text)
+            .map_err(|error| Error::custom(format!("properties are no JSON object: {error}"))),
         Value::Object(fields) => Ok(fields),
         _ => Err(Error::custom("properties must be a JSON object")),
     }
@@ -214,11 +213,19 @@ impl Kind for Entity {
         Ok(Created { outputs: known(&id, None), id })
     }
 
-    async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, progress: &dyn Progress) -> Result<Outputs, OpError> {
+    async fn configure(
+        &self,
+        id: &str,
+        spec: &Spec,
+        was: Option<&Spec>,
+        progress: &dyn Progress,
+    ) -> Result<Outputs, OpError> {
         if let Some(was) = was {
             let there = self.look(&spec.type_name, id).await?.unwrap_or_default();
             // Only what this pipeline stated before, or states now, is touched.
-            let ours = there.into_iter().filter(|(key, _)| was.properties.contains_key(key) || spec.properties.contains_key(key));
+            let ours = there
+                .into_iter()
+                .filter(|(key, _)| was.properties.contains_key(key) || spec.properties.contains_key(key));
             let ours: Map<String, Value> = ours.collect();
             let changes = patch(&ours, &spec.properties);
             if !changes.is_empty() {

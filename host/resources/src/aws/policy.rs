@@ -59,8 +59,21 @@ fn pattern(text: &str) -> String {
 /// Whether an action only looks, or takes something away: what a destroy needs.
 pub fn is_for_destroy(action: &str) -> bool {
     const VERBS: [&str; 15] = [
-        "Describe", "Get", "List", "Head", "Delete", "Detach", "Disassociate", "Release", "Revoke", "Remove", "Untag",
-        "Abort", "Cancel", "PassRole", "Simulate",
+        "Describe",
+        "Get",
+        "List",
+        "Head",
+        "Delete",
+        "Detach",
+        "Disassociate",
+        "Release",
+        "Revoke",
+        "Remove",
+        "Untag",
+        "Abort",
+        "Cancel",
+        "PassRole",
+        "Simulate",
     ];
     let verb = action.split_once(':').map_or(action, |(_, verb)| verb);
     verb != "PassRole" && VERBS.iter().any(|known| verb.starts_with(known))
@@ -88,9 +101,7 @@ pub fn document(permissions: impl IntoIterator<Item = Permission>, scope: &Scope
     for (resources, actions) in by_resources.into_iter().filter(|(_, actions)| !actions.is_empty()) {
         by_actions.entry(actions).or_default().extend(resources);
     }
-    let statement = |(actions, resources): (BTreeSet<String>, BTreeSet<String>)| {
-        json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
-    };
+    let statement = |(actions, resources): (BTreeSet<String>, BTreeSet<String>)| json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
     json!({ "Version": "2012-10-17", "Statement": by_actions.into_iter().map(statement).collect::<Vec<_>>() })
 }
 
@@ -115,7 +126,10 @@ mod tests {
 
     #[test]
     fn unknown_parts_of_an_arn_become_stars() {
-        assert_eq!(SCOPE.arn("eks", "cluster/<<a/eks.cluster/b#cluster_name>>"), "arn:aws:eks:us-east-1:123456789012:cluster/*");
+        assert_eq!(
+            SCOPE.arn("eks", "cluster/<<a/eks.cluster/b#cluster_name>>"),
+            "arn:aws:eks:us-east-1:123456789012:cluster/*"
+        );
         assert_eq!(SCOPE.iam("role", "/", "EKSNodeRole"), "arn:aws:iam::123456789012:role/EKSNodeRole");
         assert_eq!(SCOPE.known_arn("<<a/iam.role/b#arn>>", "iam", "role/*"), "arn:aws:iam::123456789012:role/*");
     }

@@ -86,9 +86,8 @@ fn object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<Strin
     use serde::de::Error;
     match Value::deserialize(deserializer)? {
         Value::String(text) if text.is_empty() => Ok(Map::new()),
-        Value::String(text) => {
-            serde_json::from_str(&text).map_err(|error| Error::custom(format!("parameters are no JSON object: {error}")))
-        }
+        Value::String(text) => serde_json::from_str(&text)
+            .map_err(|error| Error::custom(format!("parameters are no JSON object: {error}"))),
         Value::Object(fields) => Ok(fields),
         _ => Err(Error::custom("parameters must be a JSON object")),
     }
@@ -114,7 +113,8 @@ impl Message {
         if !label(&self.service) || !prefix.is_none_or(|prefix| label(prefix)) {
             return Err(format!("'{}' is not the name of a service, such as ssm", prefix.unwrap_or(&self.service)));
         }
-        let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let word =
+            |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         match &self.protocol {
             Protocol::Json(json) if !word(&json.target) || !["1.0", "1.1"].contains(&json.version.as_str()) => {
                 Err(format!("'{}' with version '{}' is no JSON target", json.target, json.version))
@@ -162,7 +162,8 @@ impl Message {
             Protocol::Rest(_) if self.parameters.is_empty() => Vec::new(),
             Protocol::Rest(_) => Value::Object(self.parameters.clone()).to_string().into_bytes(),
             Protocol::Query(query) => {
-                let mut fields = vec![("Action".to_owned(), query.action.clone()), ("Version".to_owned(), query.version.clone())];
+                let mut fields =
+                    vec![("Action".to_owned(), query.action.clone()), ("Version".to_owned(), query.version.clone())];
                 self.parameters.iter().for_each(|(key, value)| flatten(key, value, &mut fields));
                 let pairs = fields.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value)));
                 pairs.collect::<Vec<_>>().join("&").into_bytes()
@@ -193,7 +194,8 @@ impl Call {
     async fn send(&self, message: &Message) -> Result<String, OpError> {
         let operation = message.action();
         let wrong = |reason: String| OpError::local(&operation, reason);
-        let unreachable = |reason: String| OpError { class: ErrorClass::Unreachable, ..OpError::local(&operation, reason) };
+        let unreachable =
+            |reason: String| OpError { class: ErrorClass::Unreachable, ..OpError::local(&operation, reason) };
         let settings = &self.0.settings;
         let prefix = message.endpoint_prefix.as_ref().unwrap_or(&message.service);
         let suffix = if settings.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
@@ -234,7 +236,8 @@ impl Call {
             let answer = client.request(request).await.map_err(|error| unreachable(innermost(&error)))?;
             let (status, id) = (answer.status(), answer.headers().get("x-amzn-requestid").cloned());
             let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-            let body = body.map_err(|error| wrong(format!("the answer is unreadable, or longer than {LONGEST} bytes: {error}")))?;
+            let body = body
+                .map_err(|error| wrong(format!("the answer is unreadable, or longer than {LONGEST} bytes: {error}")))?;
             Ok((status, id, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
         };
         let (status, id, text) = tokio::time::timeout(settings.attempt_timeout, exchange)
@@ -321,7 +324,8 @@ impl Kind for Call {
         if spec.repeatable {
             return Ok(None);
         }
-        let mut error = OpError::local(&spec.call.action(), "an earlier run may have made this call, and was interrupted");
+        let mut error =
+            OpError::local(&spec.call.action(), "an earlier run may have made this call, and was interrupted");
         error.class = ErrorClass::Conflict;
         error.advice = Some(
             "Look whether it happened. If it may be made again, set repeatable; else give the declaration another name."
@@ -352,10 +356,17 @@ mod tests {
 
     #[test]
     fn a_query_is_written_as_its_protocol_wants() {
-        let query = message(json!({ "Query": { "action": "Publish", "version": "2010-03-31" } }), json!({ "A": { "b": [1, "x y"] }, "n": null }));
-        assert_eq!(String::from_utf8(query.body()).expect("text"), "Action=Publish&Version=2010-03-31&A.b.member.1=1&A.b.member.2=x%20y");
+        let query = message(
+            json!({ "Query": { "action": "Publish", "version": "2010-03-31" } }),
+            json!({ "A": { "b": [1, "x y"] }, "n": null }),
+        );
+        assert_eq!(
+            String::from_utf8(query.body()).expect("text"),
+            "Action=Publish&Version=2010-03-31&A.b.member.1=1&A.b.member.2=x%20y"
+        );
         assert_eq!(query.action(), "sns:Publish");
-        let smuggled = message(json!({ "Query": { "action": "Publish", "version": "1" } }), json!({ "Action": "DeleteTopic" }));
+        let smuggled =
+            message(json!({ "Query": { "action": "Publish", "version": "1" } }), json!({ "Action": "DeleteTopic" }));
         assert!(smuggled.check().is_err());
     }
 
@@ -376,8 +387,16 @@ mod tests {
     #[test]
     fn errors_are_read_from_json_and_from_xml() {
         for (text, code, said) in [
-            (r#"{"__type":"com.amazonaws.ssm#ParameterNotFound","message":"gone"}"#, Some("ParameterNotFound"), Some("gone")),
-            ("<E><Error><Code>NotFound</Code><Message>no topic</Message></Error></E>", Some("NotFound"), Some("no topic")),
+            (
+                r#"{"__type":"com.amazonaws.ssm#ParameterNotFound","message":"gone"}"#,
+                Some("ParameterNotFound"),
+                Some("gone"),
+            ),
+            (
+                "<E><Error><Code>NotFound</Code><Message>no topic</Message></Error></E>",
+                Some("NotFound"),
+                Some("no topic"),
+            ),
             ("<html>", None, None),
         ] {
             assert_eq!(error_in(text), (code.map(str::to_owned), said.map(str::to_owned)), "{text}");

@@ -95,7 +95,8 @@ async fn eks(aws: &Aws, name: &str) -> Result<Option<Config>, OpError> {
     let operation = "kube:connect";
     let Some((endpoint, authority)) = cluster_endpoint(aws, name).await? else { return Ok(None) };
     let url = endpoint.parse::<http::Uri>();
-    let url = url.map_err(|_| OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is no address")))?;
+    let url =
+        url.map_err(|_| OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is no address")))?;
     // Without TLS the token would be anybody's.
     if url.scheme_str() != Some("https") && !is_emulated(aws) {
         return Err(OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is not https")));

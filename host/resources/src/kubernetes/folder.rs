@@ -55,7 +55,8 @@ mod tests {
     #[test]
     fn a_manifest_reads_back_as_it_was_written() {
         let folder = tempfile::tempdir().expect("a folder");
-        let identity = Identity { group: String::new(), kind: "ConfigMap".into(), namespace: Some("a".into()), name: "b".into() };
+        let identity =
+            Identity { group: String::new(), kind: "ConfigMap".into(), namespace: Some("a".into()), name: "b".into() };
         let path = file(folder.path(), &identity);
         assert!(path.ends_with("configmap-a-b.yaml"));
         let manifest = json!({ "data": { "yes": "no", "n": "1", "text": "a: b\n# c\n", "empty": "" }, "list": [1, true, null, "1e3"] });

@@ -48,8 +48,10 @@ pub(super) fn identity(manifest: &Map<String, Value>) -> Result<Identity, String
     let metadata = manifest.get("metadata").and_then(Value::as_object);
     let metadata = metadata.ok_or("the manifest lacks metadata.name")?;
     let name = text(metadata.get("name"), "metadata.name")?;
-    let namespace = metadata.get("namespace").map(|value| text(Some(value), "a good metadata.namespace")).transpose()?;
-    let group = version.parse::<GroupVersion>().map_err(|_| format!("apiVersion '{version}' is not group/version"))?.group;
+    let namespace =
+        metadata.get("namespace").map(|value| text(Some(value), "a good metadata.namespace")).transpose()?;
+    let group =
+        version.parse::<GroupVersion>().map_err(|_| format!("apiVersion '{version}' is not group/version"))?.group;
     for key in ["resourceVersion", "uid", "managedFields", "creationTimestamp", "generation"] {
         if metadata.contains_key(key) {
             return Err(format!("metadata.{key} is the API server's to set; leave it out"));
@@ -193,7 +195,9 @@ mod tests {
 
     #[test]
     fn a_manifest_says_what_it_is_or_what_is_wrong_with_it() {
-        let good = map(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "a", "namespace": "b" } }));
+        let good = map(
+            json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "a", "namespace": "b" } }),
+        );
         assert_eq!(identity(&good).expect("good").to_string(), "Deployment b/a");
         for (bad, part) in [
             (json!({ "kind": "Pod", "metadata": { "name": "a" } }), "apiVersion"),
@@ -201,7 +205,10 @@ mod tests {
             (json!({ "apiVersion": "v1", "kind": "Pod" }), "metadata.name"),
             (json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a", "uid": "1" } }), "metadata.uid"),
             (json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" }, "status": {} }), "status"),
-            (json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a" }, "stringData": { "k": "v" } }), "Secret"),
+            (
+                json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a" }, "stringData": { "k": "v" } }),
+                "Secret",
+            ),
         ] {
             let reason = identity(&map(bad)).expect_err(part);
             assert!(reason.contains(part), "{reason}");
@@ -215,7 +222,14 @@ mod tests {
             "volumes": [{ "persistentVolumeClaim": { "claimName": "cache" } }, { "configMap": { "name": "settings" } }],
         } } } });
         let found: Vec<_> = needed(&pod).into_iter().collect();
-        assert_eq!(found, [("ConfigMap", "settings".to_owned()), ("PersistentVolumeClaim", "cache".to_owned()), ("ServiceAccount", "server".to_owned())]);
+        assert_eq!(
+            found,
+            [
+                ("ConfigMap", "settings".to_owned()),
+                ("PersistentVolumeClaim", "cache".to_owned()),
+                ("ServiceAccount", "server".to_owned())
+            ]
+        );
     }
 
     #[test]

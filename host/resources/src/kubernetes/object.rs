@@ -80,9 +80,8 @@ pub(crate) struct Spec {
 fn object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
     use serde::de::Error;
     match Value::deserialize(deserializer)? {
-        Value::String(text) => {
-            serde_json::from_str(&text).map_err(|error| Error::custom(format!("the manifest is no JSON object: {error}")))
-        }
+        Value::String(text) => serde_json::from_str(&text)
+            .map_err(|error| Error::custom(format!("the manifest is no JSON object: {error}"))),
         Value::Object(fields) => Ok(fields),
         _ => Err(Error::custom("the manifest must be a JSON object")),
     }
@@ -249,7 +248,9 @@ impl Kind for Object {
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         let named = |what: &str, text: &str| match context.is_named(text) {
             true => Ok(()),
-            false => Err(format!("the {what} '{text}' is not named in the step's 'with' table, so the plugin may not use it")),
+            false => Err(format!(
+                "the {what} '{text}' is not named in the step's 'with' table, so the plugin may not use it"
+            )),
         };
         match &spec.target {
             Target::Eks(name) => named("cluster", name)?,
@@ -324,9 +325,11 @@ impl Kind for Object {
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Report) -> Result<Created, OpError> {
         let operation = spec.operation("create");
         let taken = |what: &str| {
-            let mut error = OpError::local(&operation, format!("{what} is there already, and this pipeline did not make it"));
+            let mut error =
+                OpError::local(&operation, format!("{what} is there already, and this pipeline did not make it"));
             error.class = ErrorClass::Conflict;
-            error.advice = Some("Set adopt = true to manage its stated fields, choose another name, or remove it.".to_owned());
+            error.advice =
+                Some("Set adopt = true to manage its stated fields, choose another name, or remove it.".to_owned());
             error
         };
         if let Some(path) = spec.file() {
@@ -348,7 +351,13 @@ impl Kind for Object {
         Ok(Created { id: spec.id(), outputs: known(spec, Some(&applied)) })
     }
 
-    async fn configure(&self, _: &str, spec: &Spec, was: Option<&Spec>, report: &dyn Report) -> Result<Outputs, OpError> {
+    async fn configure(
+        &self,
+        _: &str,
+        spec: &Spec,
+        was: Option<&Spec>,
+        report: &dyn Report,
+    ) -> Result<Outputs, OpError> {
         if let Some(path) = spec.file() {
             folder::write(&path, &spec.manifest)?;
             return Ok(known(spec, None));
@@ -436,7 +445,8 @@ impl Kind for Object {
             let released = at.api.patch(&spec.object.name, &params, &Patch::Apply(&Value::Object(nothing))).await;
             return released.described(&operation).map(drop);
         }
-        let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };
+        let params =
+            DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };
         match at.api.delete(&spec.object.name, &params).await.described(&operation) {
             Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
             Err(error) => return Err(error),
@@ -457,7 +467,8 @@ impl Kind for Object {
             let finalizers: Vec<&str> = finalizers.into_iter().flatten().filter_map(Value::as_str).collect();
             if !finalizers.is_empty() {
                 error.message = format!("it waits for the finalizers {}", finalizers.join(", "));
-                error.advice = Some("The controller that set them has to take them away; see whether it runs.".to_owned());
+                error.advice =
+                    Some("The controller that set them has to take them away; see whether it runs.".to_owned());
             }
         }
         Err(error)
@@ -466,8 +477,15 @@ impl Kind for Object {
 
 /// The kinds that [`manifest::needed`] names.
 fn kind_word(kind: &str) -> &'static str {
-    const KINDS: [&str; 7] =
-        ["ServiceAccount", "PriorityClass", "PersistentVolumeClaim", "ConfigMap", "Secret", "Deployment", "StatefulSet"];
+    const KINDS: [&str; 7] = [
+        "ServiceAccount",
+        "PriorityClass",
+        "PersistentVolumeClaim",
+        "ConfigMap",
+        "Secret",
+        "Deployment",
+        "StatefulSet",
+    ];
     KINDS.into_iter().find(|known| *known == kind).unwrap_or_default()
 }
 

@@ -72,7 +72,9 @@ fn condition(object: &Value, kind: &str, status: &str) -> Option<String> {
 
 /// Why the pods of a workload are not ready, in their own words, each reason once.
 pub(super) async fn reasons(client: &kube::Client, namespace: &str, object: &Value) -> Vec<String> {
-    let Some(labels) = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else { return Vec::new() };
+    let Some(labels) = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else {
+        return Vec::new();
+    };
     let pairs: Vec<String> =
         labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
     let pod = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod"));

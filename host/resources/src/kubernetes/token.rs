@@ -39,7 +39,8 @@ fn presigned(
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(VALID);
     let identity = credentials.into();
-    let params = v4::SigningParams::builder().identity(&identity).region(region).name("sts").time(time).settings(settings);
+    let params =
+        v4::SigningParams::builder().identity(&identity).region(region).name("sts").time(time).settings(settings);
     let params = params.build().map_err(|error| error.to_string())?.into();
     // The cluster's name is signed too: a token for one cluster is none for another.
     let headers = [("host", host.as_str()), ("x-k8s-aws-id", cluster)];
@@ -62,7 +63,10 @@ mod tests {
         let credentials = || Credentials::new("AKID", "secret", Some("session".to_owned()), None, "test");
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let url = presigned("eu-west-1", "llm", credentials(), time).expect("a signature");
-        assert!(url.starts_with("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"), "{url}");
+        assert!(
+            url.starts_with("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"),
+            "{url}"
+        );
         for part in [
             "X-Amz-Algorithm=AWS4-HMAC-SHA256",
             "X-Amz-Credential=AKID%2F20231114%2Feu-west-1%2Fsts%2Faws4_request",

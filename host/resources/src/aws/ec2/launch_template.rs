@@ -89,7 +89,11 @@ impl Spec {
         Self {
             template_name: template.launch_template_name().unwrap_or_default().to_owned(),
             // Without tokens, any number of hops is too many: it has to show.
-            metadata_hop_limit: if open { -1 } else { metadata.and_then(|m| m.http_put_response_hop_limit()).unwrap_or(1) },
+            metadata_hop_limit: if open {
+                -1
+            } else {
+                metadata.and_then(|m| m.http_put_response_hop_limit()).unwrap_or(1)
+            },
             root_volume: Volume {
                 device_name: device.and_then(|device| device.device_name()).unwrap_or_default().to_owned(),
                 size_gib: volume.and_then(|volume| volume.volume_size()).unwrap_or_default(),
@@ -100,7 +104,9 @@ impl Spec {
             security_group_ids: data.security_group_ids().to_vec(),
             key_name: data.key_name().map(str::to_owned),
             user_data: data.user_data().filter(|data| !data.is_empty()).map(str::to_owned),
-            instance_tags: Pairs(observed(instance_tags.flat_map(|tags| tags.tags()).cloned().collect::<Vec<_>>().as_slice()).0),
+            instance_tags: Pairs(
+                observed(instance_tags.flat_map(|tags| tags.tags()).cloned().collect::<Vec<_>>().as_slice()).0,
+            ),
             tags: observed(template.tags()),
         }
     }
@@ -154,7 +160,9 @@ impl Kind for LaunchTemplate {
         let name = &spec.template_name;
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_()./".contains(c);
         if !unknown::is_unknown(name) && !((3..=128).contains(&name.len()) && name.chars().all(allowed)) {
-            return Err(format!("the launch template name '{name}' must have 3 to 128 letters, digits and any of -_()./"));
+            return Err(format!(
+                "the launch template name '{name}' must have 3 to 128 letters, digits and any of -_()./"
+            ));
         }
         if !(1..=64).contains(&spec.metadata_hop_limit) {
             return Err(format!("metadata_hop_limit is {}; EC2 takes 1 to 64", spec.metadata_hop_limit));

@@ -19,8 +19,8 @@ use futures::FutureExt;
 use llmhost_engine::kind::{Created, Intent, OpError};
 
 use super::clients::Aws;
-use super::outputs;
 use super::errors::Operation;
+use super::outputs;
 use super::tags::{INTENT, Tags};
 use super::wait::settled;
 

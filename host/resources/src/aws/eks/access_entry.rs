@@ -42,7 +42,8 @@ struct AccessPolicy {
 impl AccessEntry {
     async fn look(&self, cluster: &str, principal: &str) -> Result<Option<Found>, OpError> {
         let request = self.0.eks().await.describe_access_entry().cluster_name(cluster).principal_arn(principal);
-        Ok(gone_is_none(request.send().await.operation("eks:DescribeAccessEntry"))?.and_then(|answer| answer.access_entry))
+        Ok(gone_is_none(request.send().await.operation("eks:DescribeAccessEntry"))?
+            .and_then(|answer| answer.access_entry))
     }
 
     async fn policies(&self, cluster: &str, principal: &str) -> Result<BTreeMap<String, BTreeSet<String>>, OpError> {
@@ -129,7 +130,8 @@ impl Kind for AccessEntry {
             request.send().await.operation("eks:AssociateAccessPolicy")?;
         }
         for arn in there.keys().filter(|arn| !spec.policies.iter().any(|policy| policy.policy_arn == **arn)) {
-            let request = eks.disassociate_access_policy().cluster_name(cluster).principal_arn(principal).policy_arn(arn);
+            let request =
+                eks.disassociate_access_policy().cluster_name(cluster).principal_arn(principal).policy_arn(arn);
             gone_is_none(request.send().await.operation("eks:DisassociateAccessPolicy"))?;
         }
         let Some(found) = self.look(cluster, principal).await? else { return Ok(Outputs::new()) };

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::{Addon as Found, AddonStatus, ResolveConflicts};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -152,12 +153,17 @@ impl Kind for Addon {
         Ok(Created { id: joined(&[&spec.cluster_name, &spec.addon_name]), outputs })
     }
 
-    async fn configure(&self, _: &str, spec: &Spec, _: Option<&Spec>, progress: &dyn Progress) -> Result<Outputs, OpError> {
+    async fn configure(
+        &self,
+        _: &str,
+        spec: &Spec,
+        _: Option<&Spec>,
+        progress: &dyn Progress,
+    ) -> Result<Outputs, OpError> {
         let Some(found) = self.settled(spec, progress).await? else { return Ok(Outputs::new()) };
         let there = Spec::observe(&found, spec);
-        let settings = |spec: &Spec| {
-            (spec.version.clone(), spec.configuration.clone(), spec.service_account_role_arn.clone())
-        };
+        let settings =
+            |spec: &Spec| (spec.version.clone(), spec.configuration.clone(), spec.service_account_role_arn.clone());
         if settings(&there) != settings(spec) {
             let request = self.0.eks().await.update_addon().cluster_name(&spec.cluster_name);
             let request = request.addon_name(&spec.addon_name).set_addon_version(spec.version.clone());

@@ -17,7 +17,13 @@ const ALIKE: [&[&str]; 4] = [
 ];
 
 /// What to do about a node group that found no machines, or nothing where that is not its trouble.
-pub(super) async fn advice(aws: &Aws, reason: &str, types: &[String], subnets: &[String], spot: bool) -> Option<String> {
+pub(super) async fn advice(
+    aws: &Aws,
+    reason: &str,
+    types: &[String],
+    subnets: &[String],
+    spot: bool,
+) -> Option<String> {
     let reason = reason.to_lowercase();
     if ["vcpulimitexceeded", "vcpu capacity", "service quota", "vcpu limit"].iter().any(|word| reason.contains(word)) {
         return Some(
@@ -26,14 +32,16 @@ pub(super) async fn advice(aws: &Aws, reason: &str, types: &[String], subnets: &
                 .to_owned(),
         );
     }
-    let is_capacity = ["insufficientinstancecapacity", "insufficient capacity", "unfulfillable", "do not have sufficient"];
+    let is_capacity =
+        ["insufficientinstancecapacity", "insufficient capacity", "unfulfillable", "do not have sufficient"];
     if !is_capacity.iter().any(|word| reason.contains(word)) {
         return None;
     }
     let mut text = String::new();
     let zones = zones_of(aws, subnets).await.unwrap_or_default();
     let alike = types.iter().flat_map(|kind| ALIKE.iter().filter(move |row| row.contains(&kind.as_str())).copied());
-    let wanted: BTreeSet<String> = types.iter().cloned().chain(alike.flatten().map(|kind| (*kind).to_owned())).collect();
+    let wanted: BTreeSet<String> =
+        types.iter().cloned().chain(alike.flatten().map(|kind| (*kind).to_owned())).collect();
     if let Ok(offered) = offered(aws, &wanted).await {
         for kind in types {
             let elsewhere = offered.get(kind).into_iter().flatten().filter(|zone| !zones.contains(*zone));

@@ -11,12 +11,15 @@ use aws_sdk_eks::types::{
 };
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, check_name, is_made_by, observed, once_role_is_known, sync_tags, tagged, taken, updated, versions};
+use super::{
+    Operation, check_name, is_made_by, observed, once_role_is_known, sync_tags, tagged, taken, updated, versions,
+};
 use crate::aws::clients::Aws;
 use crate::aws::ec2::cidr;
 use crate::aws::errors::gone_is_none;
@@ -73,7 +76,11 @@ impl Cluster {
                     }
                     status => {
                         let word = status.map_or("unknown", |status| status.as_str()).to_lowercase();
-                        progress.report(&format!("waiting for the cluster ({word}); this takes about 10 minutes"), 0, 0);
+                        progress.report(
+                            &format!("waiting for the cluster ({word}); this takes about 10 minutes"),
+                            0,
+                            0,
+                        );
                         Ok(None)
                     }
                 }
@@ -153,7 +160,8 @@ impl Cluster {
     async fn encrypt(&self, spec: &Spec, there: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
         let operation = "eks:AssociateEncryptionConfig";
         let (Some(key), None) = (&spec.secrets_key_arn, &there.secrets_key_arn) else {
-            let mut error = OpError::local(operation, "EKS can neither take away nor change the key of a cluster's secrets");
+            let mut error =
+                OpError::local(operation, "EKS can neither take away nor change the key of a cluster's secrets");
             error.class = ErrorClass::Invalid;
             let was = there.secrets_key_arn.as_deref().unwrap_or_default();
             error.advice = Some(format!("State secrets_key_arn = \"{was}\" again, or make a new cluster."));
@@ -204,10 +212,12 @@ impl Spec {
                 .and_then(|config| config.provider()?.key_arn())
                 .map(str::to_owned),
             // EKS chooses one where none is stated.
-            service_ipv4_cidr: spec.service_ipv4_cidr.as_ref().and_then(|_| {
-                found.kubernetes_network_config()?.service_ipv4_cidr().map(str::to_owned)
-            }),
-            extended_support: found.upgrade_policy().and_then(|policy| policy.support_type()) != Some(&SupportType::Standard),
+            service_ipv4_cidr: spec
+                .service_ipv4_cidr
+                .as_ref()
+                .and_then(|_| found.kubernetes_network_config()?.service_ipv4_cidr().map(str::to_owned)),
+            extended_support: found.upgrade_policy().and_then(|policy| policy.support_type())
+                != Some(&SupportType::Standard),
             deletion_protection: found.deletion_protection().unwrap_or(false),
             wait_minutes: spec.wait_minutes,
             tags: observed(found.tags()),
@@ -216,7 +226,8 @@ impl Spec {
 }
 
 fn logging(kinds: &BTreeSet<String>) -> Logging {
-    let types = |on: bool| LOGS.iter().filter(move |kind| kinds.contains(**kind) == on).map(|kind| LogType::from(*kind));
+    let types =
+        |on: bool| LOGS.iter().filter(move |kind| kinds.contains(**kind) == on).map(|kind| LogType::from(*kind));
     let setup = |on: bool| LogSetup::builder().enabled(on).set_types(Some(types(on).collect())).build();
     let all = [true, false].into_iter().filter(|&on| types(on).next().is_some());
     Logging::builder().set_cluster_logging(Some(all.map(setup).collect())).build()
@@ -326,9 +337,17 @@ impl Kind for Cluster {
         let mut all = vec![
             Permission::new(&on_it, [scope.arn("eks", &format!("cluster/{}", spec.cluster_name))]),
             Permission::new(&["iam:PassRole", "iam:GetRole"], [scope.known_arn(&spec.role_arn, "iam", "role/*")]),
-            Permission::new(&["iam:CreateServiceLinkedRole"], [scope.iam("role", "/aws-service-role/eks.amazonaws.com/", "*")]),
             Permission::new(
-                &["eks:DescribeClusterVersions", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"],
+                &["iam:CreateServiceLinkedRole"],
+                [scope.iam("role", "/aws-service-role/eks.amazonaws.com/", "*")],
+            ),
+            Permission::new(
+                &[
+                    "eks:DescribeClusterVersions",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeVpcs",
+                ],
                 ["*".to_owned()],
             ),
         ];
@@ -358,7 +377,8 @@ impl Kind for Cluster {
         let request = request.role_arn(&spec.role_arn).resources_vpc_config(place).access_config(access);
         let request = request.logging(logging(&spec.logging)).set_kubernetes_network_config(network);
         let request = request.set_encryption_config(spec.secrets_key_arn.as_ref().map(|key| vec![encryption(key)]));
-        let request = request.upgrade_policy(support(spec.extended_support)).deletion_protection(spec.deletion_protection);
+        let request =
+            request.upgrade_policy(support(spec.extended_support)).deletion_protection(spec.deletion_protection);
         let request = request.client_request_token(&intent.token).set_tags(Some(tagged(&spec.tags, intent)));
         let request = &request;
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
@@ -373,7 +393,13 @@ impl Kind for Cluster {
         Ok(Created { id: spec.cluster_name.clone(), outputs })
     }
 
-    async fn configure(&self, id: &str, spec: &Spec, _: Option<&Spec>, progress: &dyn Progress) -> Result<Outputs, OpError> {
+    async fn configure(
+        &self,
+        id: &str,
+        spec: &Spec,
+        _: Option<&Spec>,
+        progress: &dyn Progress,
+    ) -> Result<Outputs, OpError> {
         let found = self.active(id, spec.wait_minutes, progress).await?;
         let there = Spec::observe(&found, spec);
         self.upgrade(spec, &there, progress).await?;

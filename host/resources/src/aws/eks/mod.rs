@@ -23,10 +23,10 @@ use super::wait::{settled, until};
 
 pub(super) use access_entry::AccessEntry;
 pub(super) use addon::Addon;
+pub(super) use capacity::{offered, zones_of};
 pub(super) use cluster::Cluster;
 pub(super) use node_group::NodeGroup;
 pub(super) use pod_identity::PodIdentityAssociation;
-pub(super) use capacity::{offered, zones_of};
 pub(super) use versions::{newest_version, offered_versions};
 
 /// Endpoint and certificate authority (base64) of a cluster; nothing where it is gone.
@@ -57,8 +57,12 @@ fn is_made_by(tags: Option<&HashMap<String, String>>, intent: &Intent) -> bool {
 /// Brings the tags of an ARN in line with `now`, from what EKS says of them.
 async fn sync_tags(aws: &Aws, arn: &str, there: &Tags, now: &Tags) -> Result<(), OpError> {
     let eks = aws.eks().await;
-    let new: HashMap<String, String> =
-        now.0.iter().filter(|(key, value)| there.0.get(*key) != Some(value)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let new: HashMap<String, String> = now
+        .0
+        .iter()
+        .filter(|(key, value)| there.0.get(*key) != Some(value))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     if !new.is_empty() {
         let new = &new;
         let call = || {
@@ -103,7 +107,9 @@ async fn once_role_is_known<'a, T>(
     loop {
         match call().await {
             Err(error)
-                if is_unknown_role(&error) && aws.settings.emulator_credentials.is_none() && began.elapsed() < patience =>
+                if is_unknown_role(&error)
+                    && aws.settings.emulator_credentials.is_none()
+                    && began.elapsed() < patience =>
             {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
@@ -118,7 +124,9 @@ fn is_unknown_role(error: &OpError) -> bool {
     let code = error.code.as_deref();
     matches!(code, Some("InvalidParameterException" | "InvalidRequestException"))
         && (message.contains("role") || message.contains("principal"))
-        && ["not exist", "could not be assumed", "cannot be assumed", "not be found", "invalid"].iter().any(|w| message.contains(w))
+        && ["not exist", "could not be assumed", "cannot be assumed", "not be found", "invalid"]
+            .iter()
+            .any(|w| message.contains(w))
 }
 
 /// Waits for an update of a cluster, or of a node group in it.

@@ -17,7 +17,8 @@ use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Operation, capacity, check_name, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken, updated,
+    Operation, capacity, check_name, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken,
+    updated,
 };
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
@@ -308,7 +309,9 @@ impl Kind for NodeGroup {
         }
         let (min, max, desired) = (spec.min_size, spec.max_size, spec.desired_size);
         if !(0 <= min && min <= desired && desired <= max && max >= 1) {
-            return Err(format!("the sizes min {min}, desired {desired}, max {max} must rise, and max must be at least 1"));
+            return Err(format!(
+                "the sizes min {min}, desired {desired}, max {max} must rise, and max must be at least 1"
+            ));
         }
         match spec.max_unavailable {
             Share::Count(count) if !(1..=100).contains(&count) => {
@@ -336,7 +339,8 @@ impl Kind for NodeGroup {
 
     /// Nodes in private subnets reach the API server, and images, by the routes of their subnets.
     fn after(&self, spec: &Spec, declared: &dyn Neighbours) -> Vec<ResourceAddress> {
-        let ours = |value: &serde_json::Value| value.as_str().is_some_and(|id| spec.subnet_ids.iter().any(|own| own == id));
+        let ours =
+            |value: &serde_json::Value| value.as_str().is_some_and(|id| spec.subnet_ids.iter().any(|own| own == id));
         let associations: Vec<_> = declared
             .of_kind("ec2.route-table-association")
             .into_iter()
@@ -396,7 +400,13 @@ impl Kind for NodeGroup {
         Ok(Created { id, outputs: answer.nodegroup.as_ref().map(known).unwrap_or_default() })
     }
 
-    async fn configure(&self, _: &str, spec: &Spec, _: Option<&Spec>, progress: &dyn Progress) -> Result<Outputs, OpError> {
+    async fn configure(
+        &self,
+        _: &str,
+        spec: &Spec,
+        _: Option<&Spec>,
+        progress: &dyn Progress,
+    ) -> Result<Outputs, OpError> {
         let found = self.active(spec, progress).await?;
         let there = Spec::observe(&found, spec);
         self.update_config(spec, &there, progress).await?;

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::PodIdentityAssociation as Found;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,10 @@ const OPERATION: &str = "eks:DescribeClusterVersions";
 /// The newest version in standard support.
 pub(in crate::aws) async fn newest_version(aws: &Aws) -> Result<String, OpError> {
     let offered = offered(aws, true).await?;
-    offered.into_iter().next_back().ok_or_else(|| OpError::local(OPERATION, "EKS offers no version in standard support"))
+    offered
+        .into_iter()
+        .next_back()
+        .ok_or_else(|| OpError::local(OPERATION, "EKS offers no version in standard support"))
 }
 
 /// Every version on offer, oldest first.

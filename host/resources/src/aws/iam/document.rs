@@ -234,14 +234,21 @@ mod tests {
             "Condition": { "Bool": { "aws:MultiFactorAuthPresent": ["true"] } }, "Action": ["sts:AssumeRole"],
             "Principal": { "AWS": ["arn:aws:iam::123456789012:root"] }, "Effect": "Allow" }] }));
         assert_eq!(one.comparable(), other.comparable());
-        let reads = |actions: Value| document(json!({ "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }] }));
-        assert_eq!(reads(json!(["s3:GetObject", "s3:ListBucket"])).comparable(), reads(json!(["s3:ListBucket", "s3:GetObject"])).comparable());
+        let reads = |actions: Value| {
+            document(json!({ "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }] }))
+        };
+        assert_eq!(
+            reads(json!(["s3:GetObject", "s3:ListBucket"])).comparable(),
+            reads(json!(["s3:ListBucket", "s3:GetObject"])).comparable()
+        );
         assert_ne!(reads(json!(["s3:GetObject"])).comparable(), reads(json!(["s3:*"])).comparable());
     }
 
     #[test]
     fn what_iam_gives_back_reads_as_what_was_sent() {
-        let sent = document(json!({ "Statement": [{ "Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b/é%" }] }));
+        let sent = document(
+            json!({ "Statement": [{ "Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b/é%" }] }),
+        );
         let encoded: String = sent.text().bytes().map(|byte| format!("%{byte:02X}")).collect();
         assert_eq!(Document::observed(&encoded), Some(sent.clone()));
         assert_eq!(Document::observed("not json"), None);

@@ -87,7 +87,9 @@ impl Kind for OidcProvider {
         let iam = self.0.iam().await;
         let there: BTreeSet<String> = match was {
             Some(was) => was.client_ids.clone(),
-            None => self.look(id).await?.and_then(|found| found.client_id_list).unwrap_or_default().into_iter().collect(),
+            None => {
+                self.look(id).await?.and_then(|found| found.client_id_list).unwrap_or_default().into_iter().collect()
+            }
         };
         for client in spec.client_ids.difference(&there) {
             let request = iam.add_client_id_to_open_id_connect_provider().open_id_connect_provider_arn(id);

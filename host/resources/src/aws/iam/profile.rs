@@ -90,7 +90,8 @@ impl Kind for InstanceProfile {
     async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
         let iam = self.0.iam().await;
         let found = settled(|| async move { self.look(id).await }.boxed()).await?;
-        let roles: Vec<String> = found.into_iter().flat_map(|profile| profile.roles).map(|role| role.role_name).collect();
+        let roles: Vec<String> =
+            found.into_iter().flat_map(|profile| profile.roles).map(|role| role.role_name).collect();
         // It holds one role at a time.
         for other in roles.iter().filter(|role| **role != spec.role_name) {
             self.remove(id, other).await?;
@@ -114,7 +115,8 @@ impl Kind for InstanceProfile {
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
         let Some(profile) = self.look(id).await? else { return Ok(None) };
         let role = profile.roles().first().map(|role| role.role_name.clone());
-        let spec = Spec { profile_name: id.to_owned(), role_name: role.unwrap_or_default(), tags: observed(profile.tags()) };
+        let spec =
+            Spec { profile_name: id.to_owned(), role_name: role.unwrap_or_default(), tags: observed(profile.tags()) };
         Ok(Some(Observed { spec, outputs: made(id, profile.arn()).outputs }))
     }
 

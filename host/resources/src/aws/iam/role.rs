@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -150,7 +151,10 @@ impl Kind for Role {
         spec.assume_role_policy.check_federation()?;
         spec.inline_policies.keys().try_for_each(|name| check_name("policy name", name, 128))?;
         if !(3600..=43_200).contains(&spec.max_session_duration) {
-            return Err(format!("max_session_duration is {}; IAM takes 3600 to 43200 seconds", spec.max_session_duration));
+            return Err(format!(
+                "max_session_duration is {}; IAM takes 3600 to 43200 seconds",
+                spec.max_session_duration
+            ));
         }
         if spec.managed_policy_arns.len() > 20 {
             return Err("a role can have at most 20 managed policies".to_owned());
@@ -184,14 +188,18 @@ impl Kind for Role {
         let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
         let answer = request.send().await.operation(operation).map_err(|e| taken(e, "role", &spec.role_name))?;
         let arn = answer.role.map(|role| role.arn).unwrap_or_default();
-        Ok(Created { id: spec.role_name.clone(), outputs: outputs([("arn", arn.as_str()), ("role_name", &spec.role_name)]) })
+        Ok(Created {
+            id: spec.role_name.clone(),
+            outputs: outputs([("arn", arn.as_str()), ("role_name", &spec.role_name)]),
+        })
     }
 
     async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
         let iam = self.0.iam().await;
         if was.is_none_or(|was| was.assume_role_policy != spec.assume_role_policy) {
             let call = || {
-                let request = iam.update_assume_role_policy().role_name(id).policy_document(spec.assume_role_policy.text());
+                let request =
+                    iam.update_assume_role_policy().role_name(id).policy_document(spec.assume_role_policy.text());
                 async move { request.send().await.operation("iam:UpdateAssumeRolePolicy").map(drop) }.boxed()
             };
             settled(call).await?;
@@ -252,7 +260,10 @@ impl Kind for Role {
                 .map(str::to_owned),
             tags: observed(role.tags()),
         };
-        Ok(Some(Observed { spec: seen, outputs: outputs([("arn", role.arn.as_str()), ("role_name", &role.role_name)]) }))
+        Ok(Some(Observed {
+            spec: seen,
+            outputs: outputs([("arn", role.arn.as_str()), ("role_name", &role.role_name)]),
+        }))
     }
 
     async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {

@@ -38,14 +38,17 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
         });
     }
     for cluster in view.checked("eks.cluster") {
-        if cluster.spec["public_access"] == true && texts(cluster.spec, "public_access_cidrs").any(|range| range == WORLD) {
+        if cluster.spec["public_access"] == true
+            && texts(cluster.spec, "public_access_cidrs").any(|range| range == WORLD)
+        {
             findings.push(Finding {
                 severity: Severity::Warning,
                 code: "endpoint-open-to-world",
                 address: cluster.address.clone(),
                 keys: &["public_access_cidrs", "endpoint", "name"],
                 message: format!("the cluster's API server answers the whole world ({WORLD})"),
-                fix: "State public_access_cidrs with the addresses that you work from, or endpoint = \"private\".".to_owned(),
+                fix: "State public_access_cidrs with the addresses that you work from, or endpoint = \"private\"."
+                    .to_owned(),
             });
         }
     }
@@ -70,7 +73,9 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
         }
     }
     for role in view.checked("iam.role") {
-        for provider in federated(&role.spec["assume_role_policy"]).filter(|arn| arn.contains(":oidc-provider/") && !arn.contains("<<")) {
+        for provider in federated(&role.spec["assume_role_policy"])
+            .filter(|arn| arn.contains(":oidc-provider/") && !arn.contains("<<"))
+        {
             let request = aws.iam().await.get_open_id_connect_provider().open_id_connect_provider_arn(provider);
             if gone_is_none(request.send().await.operation("iam:GetOpenIDConnectProvider"))?.is_none() {
                 findings.push(Finding {

@@ -28,12 +28,17 @@ pub(super) fn quota(kind: &str, spot: bool) -> Option<(&'static str, &'static st
     let (family, _) = kind.split_once('.')?;
     let letters: String = family.chars().take_while(char::is_ascii_alphabetic).collect();
     let row = match letters.as_str() {
-        "g" | "gr" | "vt" => [("L-DB2E81BA", "Running On-Demand G and VT instances"), ("L-3819A6DF", "All G and VT Spot Instance Requests")],
-        "p" if family.starts_with("p5") || family.starts_with("p6") => [
-            ("L-417A185B", "Running On-Demand P instances"),
-            ("L-C4BD4855", "All P5 Spot Instance Requests"),
+        "g" | "gr" | "vt" => [
+            ("L-DB2E81BA", "Running On-Demand G and VT instances"),
+            ("L-3819A6DF", "All G and VT Spot Instance Requests"),
         ],
-        "p" => [("L-417A185B", "Running On-Demand P instances"), ("L-7212CCBC", "All P4, P3 and P2 Spot Instance Requests")],
+        "p" if family.starts_with("p5") || family.starts_with("p6") => {
+            [("L-417A185B", "Running On-Demand P instances"), ("L-C4BD4855", "All P5 Spot Instance Requests")]
+        }
+        "p" => [
+            ("L-417A185B", "Running On-Demand P instances"),
+            ("L-7212CCBC", "All P4, P3 and P2 Spot Instance Requests"),
+        ],
         "inf" => [("L-1945791B", "Running On-Demand Inf instances"), ("L-B5D1601B", "All Inf Spot Instance Requests")],
         "trn" => [("L-2C3B7624", "Running On-Demand Trn instances"), ("L-6B0D517C", "All Trn Spot Instance Requests")],
         "x" => [("L-7295265B", "Running On-Demand X instances"), ("L-E3A00192", "All X Spot Instance Requests")],

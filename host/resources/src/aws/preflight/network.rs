@@ -47,7 +47,8 @@ fn no_way_out(view: &View<'_>, group: &Declared<'_>, subnet: &Declared<'_>) -> O
             "Give the vpc step nat = \"single\" (or \"per-az\"), or make interface endpoints for the services that nodes need.",
         ),
         Some(route)
-            if route.spec["target"].get("internet_gateway").is_some() && subnet.spec["map_public_ip_on_launch"] != true =>
+            if route.spec["target"].get("internet_gateway").is_some()
+                && subnet.spec["map_public_ip_on_launch"] != true =>
         {
             (
                 "goes out by an internet gateway and gives no public addresses, so its nodes could never join",
@@ -84,13 +85,15 @@ fn too_small(group: &Declared<'_>, free: u64) -> Option<Finding> {
 /// Subnets that are there already: what AWS says of them.
 pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>) -> Result<(), OpError> {
     for group in view.checked("eks.node-group") {
-        let ids: BTreeSet<String> = texts(group.spec, "subnet_ids").filter(|id| id.starts_with("subnet-")).map(str::to_owned).collect();
+        let ids: BTreeSet<String> =
+            texts(group.spec, "subnet_ids").filter(|id| id.starts_with("subnet-")).map(str::to_owned).collect();
         if ids.is_empty() {
             continue;
         }
         let request = aws.ec2().await.describe_subnets().set_subnet_ids(Some(ids.iter().cloned().collect()));
         let subnets = request.send().await.operation("ec2:DescribeSubnets")?.subnets.unwrap_or_default();
-        let free = subnets.iter().filter_map(|subnet| subnet.available_ip_address_count()).map(|count| count.max(0) as u64);
+        let free =
+            subnets.iter().filter_map(|subnet| subnet.available_ip_address_count()).map(|count| count.max(0) as u64);
         if group.spec["subnet_ids"].as_array().is_some_and(|all| all.len() == ids.len()) {
             findings.extend(too_small(&group, free.sum()));
         }
@@ -128,7 +131,8 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
 async fn missing_endpoints(aws: &Aws, vpc: &str) -> Result<Vec<&'static str>, OpError> {
     let answer = aws.ec2().await.describe_vpc_endpoints().filters(filter("vpc-id", vpc)).send().await;
     let all = answer.operation("ec2:DescribeVpcEndpoints")?.vpc_endpoints.unwrap_or_default();
-    let has = |service: &str| all.iter().any(|e| e.service_name().is_some_and(|name| name.ends_with(&format!(".{service}"))));
+    let has =
+        |service: &str| all.iter().any(|e| e.service_name().is_some_and(|name| name.ends_with(&format!(".{service}"))));
     Ok(ENDPOINTS.into_iter().filter(|service| !has(service)).collect())
 }
 

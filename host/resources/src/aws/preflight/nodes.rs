@@ -48,10 +48,18 @@ fn wrong_image(group: &Declared<'_>, kind: &str, machine: Machine, ami: &str) ->
     let leave = "Leave ami_type out, and it is chosen from the instance type.";
     if machine.arm != is_arm {
         let (has, wants) = if machine.arm { ("an ARM", "x86") } else { ("an x86", "ARM") };
-        return Some(finding(Severity::Error, format!("{kind} has {has} processor, and {ami} is an image for {wants}"), leave));
+        return Some(finding(
+            Severity::Error,
+            format!("{kind} has {has} processor, and {ami} is an image for {wants}"),
+            leave,
+        ));
     }
     if machine.nvidia && !has_driver {
-        return Some(finding(Severity::Error, format!("{kind} has an NVIDIA GPU, and {ami} carries no driver for it"), leave));
+        return Some(finding(
+            Severity::Error,
+            format!("{kind} has an NVIDIA GPU, and {ami} carries no driver for it"),
+            leave,
+        ));
     }
     if !machine.nvidia && has_driver {
         return Some(finding(Severity::Warning, format!("{kind} has no GPU, and {ami} is made for one"), leave));
@@ -92,7 +100,8 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, zones: &Zones, findings: &mu
         for id in group.spec["subnet_ids"].as_array().into_iter().flatten() {
             match view.behind(id) {
                 Some(subnet) => drop(places.insert(zones.name(text(subnet.spec, "availability_zone")))),
-                None => places.extend(zones_of(aws, &[id.as_str().unwrap_or_default().to_owned()]).await.unwrap_or_default()),
+                None => places
+                    .extend(zones_of(aws, &[id.as_str().unwrap_or_default().to_owned()]).await.unwrap_or_default()),
             }
         }
         for kind in &types {

@@ -74,7 +74,8 @@ async fn vcpus(aws: &Aws, kinds: &[&str]) -> Result<Vec<u64>, OpError> {
         other => other?,
     };
     let of = |kind: &&str| {
-        let found = answer.instance_types().iter().find(|info| info.instance_type().is_some_and(|t| t.as_str() == *kind));
+        let found =
+            answer.instance_types().iter().find(|info| info.instance_type().is_some_and(|t| t.as_str() == *kind));
         found.and_then(|info| info.v_cpu_info()?.default_v_cpus()).unwrap_or(0).max(0) as u64
     };
     Ok(kinds.iter().map(of).collect())
