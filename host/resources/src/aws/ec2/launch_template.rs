@@ -159,7 +159,8 @@ impl Kind for LaunchTemplate {
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         let name = &spec.template_name;
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_()./".contains(c);
-        if !unknown::is_unknown(name) && !((3..=128).contains(&name.len()) && name.chars().all(allowed)) {
+        let fits = (3..=128).contains(&name.len()) && name.chars().all(allowed);
+        if !(fits || unknown::is_unknown(name)) {
             return Err(format!(
                 "the launch template name '{name}' must have 3 to 128 letters, digits and any of -_()./"
             ));

@@ -45,12 +45,12 @@ pub(super) fn number(version: &str) -> Option<(u32, u32)> {
 
 /// Says which versions there are, where EKS refuses one.
 pub(super) async fn explain(aws: &Aws, mut error: OpError, version: &str) -> OpError {
-    if error.class == ErrorClass::Invalid && error.message.to_lowercase().contains("version") {
-        if let Ok(offered) = offered(aws, false).await
-            && !offered.iter().any(|known| known == version)
-        {
-            error.advice = Some(format!("EKS does not offer Kubernetes {version}; it offers {}.", offered.join(", ")));
-        }
+    if error.class == ErrorClass::Invalid
+        && error.message.to_lowercase().contains("version")
+        && let Ok(offered) = offered(aws, false).await
+        && !offered.iter().any(|known| known == version)
+    {
+        error.advice = Some(format!("EKS does not offer Kubernetes {version}; it offers {}.", offered.join(", ")));
     }
     error
 }

@@ -187,12 +187,11 @@ fn sort(value: &mut Value) {
             sorted.values_mut().for_each(sort);
             *fields = sorted.into_iter().collect();
         }
-        Value::String(text) => {
+        Value::String(text)
             // IAM turns an account's number into the ARN of its root.
-            if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 *text = format!("arn:aws:iam::{text}:root");
             }
-        }
         _ => {}
     }
 }
