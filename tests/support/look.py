@@ -1,14 +1,21 @@
-"""An independent client: prints everything that an AWS emulator holds, as JSON.
+"""An independent client: prints everything that an AWS emulator and its clusters hold, as JSON.
 
-Usage: look.py ENDPOINT REGION [tag-vpc VPC_ID KEY VALUE]
+Usage: look.py ENDPOINT REGION [WHAT-TO-DO-FIRST …]; the names of what can be done are at the end.
+The credentials are the environment's.
 """
 
+import base64
 import json
+import os
 import sys
+import urllib.error
+import urllib.request
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.model import ServiceId
+from botocore.signers import RequestSigner
 
 endpoint, region = sys.argv[1:3]
 
@@ -18,8 +25,6 @@ def client(service):
         service,
         endpoint_url=endpoint,
         region_name=region,
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
         config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
     )
 
@@ -150,8 +155,168 @@ def storage(s3):
     return found
 
 
-ec2 = client("ec2")
-if len(sys.argv) > 3 and sys.argv[3] == "tag-vpc":
-    vpc, key, value = sys.argv[4:7]
-    ec2.create_tags(Resources=[vpc], Tags=[{"Key": key, "Value": value}])
-print(json.dumps({"network": network(ec2), "storage": storage(client("s3"))}))
+def identity(iam):
+    def role(found):
+        name = found["RoleName"]
+        attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        return {
+            "arn": found["Arn"],
+            "trust": found["AssumeRolePolicyDocument"],
+            "attached": sorted(policy["PolicyArn"] for policy in attached),
+            "inline": {
+                policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+                for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+            },
+            "tags": tags(iam.get_role(RoleName=name)["Role"]),
+        }
+
+    def provider(arn):
+        found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+        return {"url": found["Url"], "audiences": found["ClientIDList"], "tags": tags(found)}
+
+    return {
+        "roles": {found["RoleName"]: role(found) for found in iam.list_roles()["Roles"]},
+        "policies": [policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]],
+        "providers": {
+            found["Arn"]: provider(found["Arn"])
+            for found in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+        },
+        "profiles": [found["InstanceProfileName"] for found in iam.list_instance_profiles()["InstanceProfiles"]],
+    }
+
+
+def plain(thing):
+    """Without what differs from run to run."""
+    return json.loads(json.dumps(thing, default=str))
+
+
+def clusters(eks):
+    def of(cluster, listing, key, describe, name, inner):
+        names = getattr(eks, listing)(clusterName=cluster)[key]
+        found = {each: getattr(eks, describe)(clusterName=cluster, **{name: each})[inner] for each in names}
+        return plain(found)
+
+    def one(name):
+        return {
+            "cluster": plain(eks.describe_cluster(name=name)["cluster"]),
+            "node_groups": of(name, "list_nodegroups", "nodegroups", "describe_nodegroup", "nodegroupName", "nodegroup"),
+            "addons": of(name, "list_addons", "addons", "describe_addon", "addonName", "addon"),
+            "entries": of(name, "list_access_entries", "accessEntries", "describe_access_entry", "principalArn", "accessEntry"),
+            "associations": plain(eks.list_pod_identity_associations(clusterName=name)["associations"]),
+        }
+
+    return {name: one(name) for name in eks.list_clusters()["clusters"]}
+
+
+def templates(ec2):
+    found = {}
+    for template in ec2.describe_launch_templates()["LaunchTemplates"]:
+        versions = ec2.describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"], Versions=["$Latest"])
+        data = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+        found[template["LaunchTemplateId"]] = {"name": template["LaunchTemplateName"], "data": data}
+    return found
+
+
+def token(cluster):
+    """As `aws eks get-token` makes it."""
+    session = boto3.Session(region_name=region)
+    signer = RequestSigner(ServiceId("STS"), region, "sts", "v4", session.get_credentials(), session.events)
+    request = {
+        "method": "GET",
+        "url": f"https://sts.{region}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15",
+        "body": {},
+        "headers": {"x-k8s-aws-id": cluster},
+        "context": {},
+    }
+    url = signer.generate_presigned_url(request, region_name=region, expires_in=60, operation_name="")
+    return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+
+
+def kubernetes(name, method, path, body=None, kind="application/json"):
+    """One request to a cluster's API server."""
+    server = client("eks").describe_cluster(name=name)["cluster"]["endpoint"]
+    request = urllib.request.Request(server + path, method=method, data=body and json.dumps(body).encode())
+    request.add_header("Authorization", f"Bearer {token(name)}")
+    request.add_header("Content-Type", kind)
+    with urllib.request.urlopen(request) as answer:
+        return json.loads(answer.read())
+
+
+KINDS = {
+    "namespaces": "/api/v1/namespaces",
+    "service_accounts": "/api/v1/serviceaccounts",
+    "services": "/api/v1/services",
+    "deployments": "/apis/apps/v1/deployments",
+    "daemon_sets": "/apis/apps/v1/daemonsets",
+    "autoscalers": "/apis/autoscaling/v2/horizontalpodautoscalers",
+    "budgets": "/apis/policy/v1/poddisruptionbudgets",
+}
+
+
+def objects(cluster):
+    def named(found):
+        return {f"{each['metadata'].get('namespace', '-')}/{each['metadata']['name']}": each for each in found["items"]}
+
+    return {kind: named(kubernetes(cluster, "GET", path)) for kind, path in KINDS.items()}
+
+
+def tag_vpc(vpc, key, value):
+    client("ec2").create_tags(Resources=[vpc], Tags=[{"Key": key, "Value": value}])
+
+
+def create_role(name):
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+
+
+def create_service_account(cluster, namespace, name):
+    kubernetes(cluster, "POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    body = {"metadata": {"name": name, "labels": {"owner": "somebody-else"}}}
+    kubernetes(cluster, "POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", body)
+
+
+def edit_deployment(cluster, namespace, name, image):
+    """Takes the image over, as `kubectl apply --server-side --force-conflicts` by somebody else does."""
+    container = {"name": "server", "image": image}
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}?fieldManager=somebody-else&force=true"
+    kubernetes(cluster, "PATCH", path, body, "application/apply-patch+yaml")
+
+
+def forget_access(cluster):
+    """Takes everybody's access to a cluster away."""
+    eks = client("eks")
+    for entry in eks.list_access_entries(clusterName=cluster)["accessEntries"]:
+        eks.delete_access_entry(clusterName=cluster, principalArn=entry)
+
+
+DOINGS = {
+    "tag-vpc": tag_vpc,
+    "create-role": create_role,
+    "create-service-account": create_service_account,
+    "edit-deployment": edit_deployment,
+    "forget-access": forget_access,
+}
+
+if len(sys.argv) > 3:
+    DOINGS[sys.argv[3]](*sys.argv[4:])
+ec2, eks = client("ec2"), client("eks")
+world = {
+    "network": network(ec2),
+    "storage": storage(client("s3")),
+    "identity": identity(client("iam")),
+    "templates": templates(ec2),
+    "clusters": clusters(eks),
+}
+world["objects"] = {}
+for cluster in world["clusters"]:
+    try:
+        world["objects"][cluster] = objects(cluster)
+    except urllib.error.URLError as error:
+        world["objects"][cluster] = str(error)
+print(json.dumps(world, default=str))

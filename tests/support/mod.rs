@@ -135,7 +135,7 @@ pub fn repository() -> PathBuf {
 
 /// Starts an emulator of the test's own.
 pub async fn emulator() -> Emulator {
-    Emulator::start(&|_| ()).await.expect("the emulator starts")
+    Emulator::start_for(SECRET_KEY, &|_| ()).await.expect("the emulator starts")
 }
 
 /// What an independent client (boto3) finds behind an endpoint.
@@ -147,7 +147,10 @@ pub fn look(url: &str) -> Value {
 pub fn look_after(url: &str, doing: &[&str]) -> Value {
     let python = llmhost_emulator::python().expect("the emulator's Python is there");
     let script = repository().join("tests/support/look.py");
-    let output = Command::new(python).arg(script).args([url, "us-east-1"]).args(doing).output().expect("Python starts");
+    let mut command = Command::new(python);
+    command.arg(script).args([url, "us-east-1"]).args(doing);
+    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    let output = command.output().expect("Python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("the client prints JSON")
 }

@@ -15,9 +15,9 @@ from services.http import answer, serve
 PREFIX = "/llmhost-kubernetes/"
 
 
-def listening_on(port):
+def install():
     mends.install()
-    eks.endpoint = lambda uid: f"http://127.0.0.1:{port}{PREFIX}{uid}"
+    eks.endpoint = lambda host, uid: f"http://{host}{PREFIX}{uid}"
     eks.on_deleted = clusters.forget
 
 

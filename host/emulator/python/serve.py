@@ -30,7 +30,7 @@ server = make_server(
     request_handler=MotoRequestHandler,
 )
 os.environ["MOTO_PORT"] = str(server.server_port)
-app.listening_on(server.server_port)
+app.install()
 
 
 def watch():

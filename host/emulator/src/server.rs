@@ -29,10 +29,17 @@ pub struct Emulator {
 impl Emulator {
     /// Starts one; `tell` is told what takes long.
     pub async fn start(tell: &(dyn Fn(&str) + Sync)) -> Result<Self, EmulatorError> {
+        Self::start_for(SECRET_ACCESS_KEY, tell).await
+    }
+
+    /// As [`start`](Self::start), for clients whose secret key is another: clusters check by it who
+    /// signed a token.
+    pub async fn start_for(secret: &str, tell: &(dyn Fn(&str) + Sync)) -> Result<Self, EmulatorError> {
         let folder = environment::folder()?;
         let python = environment::make(&folder, "python3".as_ref(), tell)?;
         let program = program::install(&folder)?;
-        let started = tokio::task::spawn_blocking(move || launch(&python, &program)).await;
+        let secret = secret.to_owned();
+        let started = tokio::task::spawn_blocking(move || launch(&python, &program, &secret)).await;
         started.unwrap_or_else(|_| Err(EmulatorError::Start { reason: "it was interrupted".to_owned() }))
     }
 
@@ -79,7 +86,7 @@ impl Drop for Emulator {
     }
 }
 
-fn launch(python: &Path, program: &Path) -> Result<Emulator, EmulatorError> {
+fn launch(python: &Path, program: &Path, secret: &str) -> Result<Emulator, EmulatorError> {
     let failed = |reason: String| EmulatorError::Start { reason };
     let mut log = tempfile::tempfile().map_err(|error| failed(error.to_string()))?;
     let stderr = log.try_clone().map_err(|error| failed(error.to_string()))?;
@@ -87,7 +94,7 @@ fn launch(python: &Path, program: &Path) -> Result<Emulator, EmulatorError> {
     command.arg(program.join("serve.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
     // A group of its own: Ctrl-C in the terminal is for llmhost, which ends the emulator last.
     command.process_group(0).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
-    command.env("LLMHOST_EMULATOR_SECRET", SECRET_ACCESS_KEY).env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
+    command.env("LLMHOST_EMULATOR_SECRET", secret).env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let mut emulator = Emulator { child: Some(child), stdin, url: String::new() };

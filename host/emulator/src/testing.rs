@@ -14,15 +14,25 @@ pub struct Request {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// `Action` of the services that put it into a form (EC2, STS); empty for the others.
+    /// The action, of services that name it in a form (EC2, IAM, STS) or a header (Cloud Control); empty for others.
     pub action: String,
+    /// The service that it was signed for: `ec2`; empty where it was not.
+    pub service: String,
 }
 
 impl Request {
+    /// The action as IAM names it, of services whose requests carry it.
+    pub fn iam_action(&self) -> Option<String> {
+        let named = !self.action.is_empty() && !self.service.is_empty();
+        named.then(|| format!("{}:{}", self.service, self.action))
+    }
+
     /// Whether it changes something at the server.
     pub fn is_mutating(&self) -> bool {
         let reads = ["Describe", "Get", "List"];
         match self.action.as_str() {
+            // Kubernetes says what it would do, and does not.
+            "" if self.path.contains("dryRun=All") => false,
             "" => !matches!(self.method.as_str(), "GET" | "HEAD"),
             action => !reads.iter().any(|read| action.starts_with(read)),
         }
@@ -195,8 +205,12 @@ fn parse(head: &str, body: &[u8]) -> Request {
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let form = header(head, "content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let body = if form { String::from_utf8_lossy(body) } else { "".into() };
-    let action = body.split('&').find_map(|field| field.strip_prefix("Action=")).unwrap_or_default();
-    Request { method: method.to_owned(), path: path.to_owned(), action: action.to_owned() }
+    let target = header(head, "x-amz-target").and_then(|target| target.rsplit('.').next());
+    let action = body.split('&').find_map(|field| field.strip_prefix("Action=")).or(target).unwrap_or_default();
+    let signed = header(head, "authorization").and_then(|value| value.split_once("Credential="));
+    // KEY/DATE/REGION/SERVICE/aws4_request
+    let service = signed.and_then(|(_, scope)| scope.split('/').nth(3)).unwrap_or_default();
+    Request { method: method.to_owned(), path: path.to_owned(), action: action.to_owned(), service: service.to_owned() }
 }
 
 /// Asks the server and gives its whole answer. One request a connection keeps this simple.

@@ -22,8 +22,12 @@ pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
     let registry = llmhost_resources::registry(Arc::new(Aws::new(place.settings())));
     let found = run::drift(&registry, &state, args.parallelism.into()).await;
     let unread = found.iter().any(|drift| matches!(drift.found, How::Unread { .. }));
-    let summary = format!("{} of {} resources are not as the state has them.\n", found.len(), state.resources.len());
-    console.result(|| text(&found) + &summary, &JsonLine::Drift { resources: state.resources.len(), drift: &found });
+    let all = state.resources.len();
+    let summary = match found.len() {
+        0 => format!("All {all} resources are as declared.\n"),
+        some => format!("{some} of {all} resources are not as declared.\n"),
+    };
+    console.result(|| text(&found) + &summary, &JsonLine::Drift { resources: all, drift: &found });
     match (unread, found.is_empty()) {
         (true, _) => Err(Failure::Reported),
         (false, false) if args.exit_code => Err(Failure::Changes),

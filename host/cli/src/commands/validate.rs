@@ -38,6 +38,7 @@ async fn check(
     let (step_s, resource_s) = (if steps == 1 { "" } else { "s" }, if resources == 1 { "" } else { "s" });
     let path = args.file.path.display();
     let text = || format!("{good}Valid{good:#}: {path}, {steps} step{step_s}, {resources} resource{resource_s}.\n");
+    preflight::stop_at_errors(&findings)?;
     console.result(text, &JsonLine::Validated { steps, resources, findings: findings.len() });
-    preflight::stop_at_errors(&findings)
+    Ok(())
 }

@@ -38,7 +38,7 @@ CERTIFICATE = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CER
 clusters = {}
 tokens = {}
 # Where a cluster's Kubernetes API is, and what to do when the cluster goes: set by the server.
-endpoint = lambda uid: f"https://{uid}.eks.invalid"  # noqa: E731
+endpoint = lambda host, uid: f"https://{uid}.eks.invalid"  # noqa: E731
 on_deleted = lambda uid: None  # noqa: E731
 
 
@@ -148,7 +148,7 @@ def create_cluster(call):
         "arn": f"arn:aws:eks:{call.region}:{call.account}:cluster/{name}",
         "createdAt": time.time(),
         "version": version,
-        "endpoint": endpoint(uid),
+        "endpoint": endpoint(call.host, uid),
         "roleArn": role.arn,
         "resourcesVpcConfig": place,
         "kubernetesNetworkConfig": {"serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", **(body.get("kubernetesNetworkConfig") or {})},

@@ -27,6 +27,8 @@ class Call:
         self.query = parse_qs(query)
         self.target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         self.region = region
+        # As it was asked: whoever comes through a proxy goes on through it.
+        self.host = environ.get("HTTP_HOST", "")
         self.account = environ.get("HTTP_X_MOTO_ACCOUNT_ID", ACCOUNT)
         self.access_key = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition("/")[0]
         length = int(environ.get("CONTENT_LENGTH") or 0)

@@ -35,11 +35,6 @@ pub(crate) async fn cluster_endpoint(aws: &Aws, name: &str) -> Result<Option<(St
     eks::endpoint(aws, name).await
 }
 
-/// Whether calls go to an emulator.
-pub(crate) fn is_emulated(aws: &Aws) -> bool {
-    aws.settings.emulator_credentials.is_some()
-}
-
 /// Adding a kind is one line here.
 pub(crate) fn register(aws: Arc<Aws>) -> Registry {
     let registry = Registry::new(Arc::new(AwsFacts(Arc::clone(&aws))));

@@ -12,6 +12,8 @@ pub(crate) trait Arns {
     fn arn(&self, service: &str, resource: &str) -> String;
     /// `arn:aws:iam::ACCOUNT:role/x`.
     fn iam(&self, kind: &str, path: &str, name: &str) -> String;
+    /// `arn:aws:s3:::x`.
+    fn bucket(&self, name: &str) -> String;
     /// The ARN itself where it is known, else a pattern.
     fn known_arn(&self, arn: &str, service: &str, resource: &str) -> String;
 }
@@ -24,6 +26,10 @@ impl Arns for Scope<'_> {
 
     fn iam(&self, kind: &str, path: &str, name: &str) -> String {
         format!("arn:{}:iam::{}:{kind}{path}{}", partition_of(self.region), self.account, pattern(name))
+    }
+
+    fn bucket(&self, name: &str) -> String {
+        format!("arn:{}:s3:::{}", partition_of(self.region), pattern(name))
     }
 
     fn known_arn(&self, arn: &str, service: &str, resource: &str) -> String {

@@ -18,11 +18,10 @@ use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Operation, check_name, is_made_by, observed, once_role_is_known, sync_tags, tagged, taken, updated, versions,
+    Operation, check_name, is_made_by, look, observed, once_role_is_known, sync_tags, tagged, taken, updated, versions,
 };
 use crate::aws::clients::Aws;
 use crate::aws::ec2::cidr;
-use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
@@ -55,17 +54,12 @@ pub(in crate::aws) struct Spec {
 }
 
 impl Cluster {
-    async fn look(&self, name: &str) -> Result<Option<Found>, OpError> {
-        let answer = self.0.eks().await.describe_cluster().name(name).send().await.operation("eks:DescribeCluster");
-        Ok(gone_is_none(answer)?.and_then(|answer| answer.cluster))
-    }
-
     /// Waits until the cluster can be changed and used.
     async fn active(&self, name: &str, minutes: u32, progress: &dyn Progress) -> Result<Found, OpError> {
         let operation = "eks:DescribeCluster";
         until(operation, self.0.patience(minutes), || {
             async move {
-                let found = self.look(name).await?;
+                let found = look(&self.0, name).await?;
                 match found.as_ref().and_then(|cluster| cluster.status()) {
                     Some(ClusterStatus::Active) => Ok(found),
                     Some(ClusterStatus::Failed) => Err(broken(found.as_ref())),
@@ -410,12 +404,12 @@ impl Kind for Cluster {
     }
 
     async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
-        let found = self.look(id).await?.filter(|cluster| cluster.status() != Some(&ClusterStatus::Deleting));
+        let found = look(&self.0, id).await?.filter(|cluster| cluster.status() != Some(&ClusterStatus::Deleting));
         Ok(found.map(|found| Observed { spec: Spec::observe(&found, spec), outputs: known(&found) }))
     }
 
     async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
-        let found = self.look(&spec.cluster_name).await?.filter(|cluster| is_made_by(cluster.tags(), intent));
+        let found = look(&self.0, &spec.cluster_name).await?.filter(|cluster| is_made_by(cluster.tags(), intent));
         Ok(found.map(|found| Created { id: spec.cluster_name.clone(), outputs: known(&found) }))
     }
 
@@ -424,7 +418,7 @@ impl Kind for Cluster {
             Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
             // Somebody is deleting it already: wait for that.
             Err(error) if error.code.as_deref() == Some("ResourceInUseException") => {
-                let status = self.look(id).await?.and_then(|cluster| cluster.status);
+                let status = look(&self.0, id).await?.and_then(|cluster| cluster.status);
                 if status != Some(ClusterStatus::Deleting) {
                     return Err(error);
                 }
@@ -435,7 +429,7 @@ impl Kind for Cluster {
         until("eks:DescribeCluster", self.0.patience(spec.wait_minutes), || {
             async move {
                 progress.report("waiting for the cluster to go", 0, 0);
-                Ok(self.look(id).await?.is_none().then_some(()))
+                Ok(look(&self.0, id).await?.is_none().then_some(()))
             }
             .boxed()
         })

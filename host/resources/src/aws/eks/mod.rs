@@ -31,12 +31,21 @@ pub(super) use versions::{newest_version, offered_versions};
 
 /// Endpoint and certificate authority (base64) of a cluster; nothing where it is gone.
 pub(super) async fn endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {
-    let answer = aws.eks().await.describe_cluster().name(name).send().await.operation("eks:DescribeCluster");
-    let cluster = gone_is_none(answer)?.and_then(|answer| answer.cluster);
-    Ok(cluster.map(|cluster| {
+    Ok(look(aws, name).await?.map(|cluster| {
         let authority = cluster.certificate_authority().and_then(|authority| authority.data()).unwrap_or_default();
         (cluster.endpoint().unwrap_or_default().to_owned(), authority.to_owned())
     }))
+}
+
+/// The OIDC issuer of a cluster; nothing where it is gone.
+pub(super) async fn issuer(aws: &Aws, name: &str) -> Result<Option<String>, OpError> {
+    let issuer = look(aws, name).await?.and_then(|cluster| cluster.identity?.oidc?.issuer);
+    Ok(issuer)
+}
+
+async fn look(aws: &Aws, name: &str) -> Result<Option<aws_sdk_eks::types::Cluster>, OpError> {
+    let answer = aws.eks().await.describe_cluster().name(name).send().await.operation("eks:DescribeCluster");
+    Ok(gone_is_none(answer)?.and_then(|answer| answer.cluster))
 }
 
 /// The tags of something that is being made, with the token to find it by.

@@ -7,6 +7,7 @@ mod instances;
 mod network;
 mod nodes;
 mod quotas;
+mod trust;
 
 use std::collections::BTreeMap;
 
@@ -55,6 +56,7 @@ pub const ACTIONS: &[&str] = &[
     "ec2:DescribeRouteTables",
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeInstances",
+    "eks:DescribeCluster",
     "eks:DescribeClusterVersions",
     "iam:GetOpenIDConnectProvider",
     "servicequotas:GetServiceQuota",
@@ -69,11 +71,13 @@ pub async fn preflight(aws: Option<&Aws>, plan: &Plan, all: bool) -> Result<Vec<
     access::check(&view, &mut findings);
     network::check(&view, &mut findings);
     nodes::check(&view, &mut findings);
+    trust::check(&view, &mut findings);
     if let Some(aws) = aws {
         let zones = Zones::of(aws, &view).await?;
         network::ask(aws, &view, &mut findings).await?;
         nodes::ask(aws, &view, &zones, &mut findings).await?;
         access::ask(aws, &view, &mut findings).await?;
+        trust::ask(aws, &view, &mut findings).await?;
         quotas::ask(aws, &view, &mut findings).await?;
     }
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.address.cmp(&b.address)));

@@ -1,6 +1,6 @@
 //! Whether nodes can join: a way out of their subnets, and addresses for their pods.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::Filter;
 use ipnet::Ipv4Net;
@@ -21,9 +21,20 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     for group in view.checked("eks.node-group") {
         let subnets: Vec<Declared<'_>> =
             group.spec["subnet_ids"].as_array().into_iter().flatten().filter_map(|id| view.behind(id)).collect();
+        let mut shut: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
         for subnet in &subnets {
-            findings.extend(no_way_out(view, &group, subnet));
+            if let Some(why) = no_way_out(view, subnet) {
+                shut.entry(why).or_default().push(format!("{}/{}", subnet.address.step(), subnet.address.name()));
+            }
         }
+        findings.extend(shut.into_iter().map(|((why, fix), subnets)| Finding {
+            severity: Severity::Error,
+            code: "no-route-out",
+            address: group.address.clone(),
+            keys: &["subnet_ids", "subnets"],
+            message: format!("nodes in {} could never join the cluster: {why}", subnets.join(" and ")),
+            fix: fix.to_owned(),
+        }));
         let known = group.spec["subnet_ids"].as_array().is_some_and(|ids| ids.len() == subnets.len());
         let free = subnets.iter().filter_map(|subnet| text(subnet.spec, "cidr_block").parse::<Ipv4Net>().ok());
         let free = free.map(|net| (1_u64 << (32 - net.prefix_len())).saturating_sub(5)).sum();
@@ -33,38 +44,30 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What keeps nodes of a declared subnet from reaching the API server.
-fn no_way_out(view: &View<'_>, group: &Declared<'_>, subnet: &Declared<'_>) -> Option<Finding> {
+/// What keeps nodes of a declared subnet from reaching the API server, and what to do about it.
+fn no_way_out(view: &View<'_>, subnet: &Declared<'_>) -> Option<(&'static str, &'static str)> {
     let is_it = |id: &Value| view.behind(id).is_some_and(|found| found.address == subnet.address);
     let table = view.of_kind("ec2.route-table-association").find(|used| is_it(&used.spec["subnet_id"]))?;
     let table = &table.spec["route_table_id"];
     let out = view
         .of_kind("ec2.route")
         .find(|route| route.spec["route_table_id"] == *table && route.spec["destination_cidr_block"] == "0.0.0.0/0");
-    let (message, fix) = match out {
-        None => (
-            "has no route out, so its nodes could never join the cluster",
+    match out {
+        None => Some((
+            "there is no route out",
             "Give the vpc step nat = \"single\" (or \"per-az\"), or make interface endpoints for the services that nodes need.",
-        ),
+        )),
         Some(route)
             if route.spec["target"].get("internet_gateway").is_some()
                 && subnet.spec["map_public_ip_on_launch"] != true =>
         {
-            (
-                "goes out by an internet gateway and gives no public addresses, so its nodes could never join",
+            Some((
+                "the way out is an internet gateway, and the subnet gives no public addresses",
                 "Use private subnets behind a NAT gateway, or let the subnet give public addresses.",
-            )
+            ))
         }
-        Some(_) => return None,
-    };
-    Some(Finding {
-        severity: Severity::Error,
-        code: "no-route-out",
-        address: group.address.clone(),
-        keys: &["subnet_ids", "subnets"],
-        message: format!("the subnet {}/{} {message}", subnet.address.step(), subnet.address.name()),
-        fix: fix.to_owned(),
-    })
+        Some(_) => None,
+    }
 }
 
 fn too_small(group: &Declared<'_>, free: u64) -> Option<Finding> {

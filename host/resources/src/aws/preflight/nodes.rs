@@ -13,8 +13,10 @@ use crate::aws::ec2::is_unknown_type;
 use crate::aws::eks::{offered, zones_of};
 use crate::aws::errors::Operation;
 
-/// What a node holds beside images and models: system, logs, the kubelet's own images.
+/// What a node holds beside images and models: system, logs, the kubelet's own images; and the
+/// driver with its libraries on a GPU's.
 const SYSTEM_GIB: u64 = 6;
+const GPU_SYSTEM_GIB: u64 = 10;
 /// An unpacked image of the model server, with CUDA and cuDNN and without.
 const CUDA_IMAGE_GIB: u64 = 12;
 const PLAIN_IMAGE_GIB: u64 = 3;
@@ -76,15 +78,18 @@ fn small_disk(view: &View<'_>, group: &Declared<'_>) -> Option<Finding> {
         files.into_iter().flat_map(|files| files.values()).filter_map(|file| file["size"].as_u64()).sum()
     };
     let model = view.of_kind("s3.folder").map(size).max().unwrap_or(0).div_ceil(1 << 30);
-    let image = if text(group.spec, "ami_type").contains("NVIDIA") { CUDA_IMAGE_GIB } else { PLAIN_IMAGE_GIB };
-    let wanted = SYSTEM_GIB + image + model;
+    let (system, image) = match text(group.spec, "ami_type").contains("NVIDIA") {
+        true => (GPU_SYSTEM_GIB, CUDA_IMAGE_GIB),
+        false => (SYSTEM_GIB, PLAIN_IMAGE_GIB),
+    };
+    let wanted = system + image + model;
     (disk < wanted).then(|| Finding {
         severity: Severity::Warning,
         code: "small-disk",
         address: group.address.clone(),
         keys: &["disk_gib", "disk"],
         message: format!(
-            "the nodes' disk has {disk} GiB; the system ({SYSTEM_GIB}), the server's image ({image}) and the model ({model}) \
+            "the nodes' disk has {disk} GiB; the system ({system}), the server's image ({image}) and the model ({model}) \
              take {wanted} or more"
         ),
         fix: format!("State disk_gib = {} or more.", wanted.next_multiple_of(10)),

@@ -12,7 +12,8 @@ use aws_sdk_s3::types::{
 };
 use aws_sdk_s3::types::{BucketLifecycleConfiguration, builders::LifecycleRuleBuilder};
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Scope,
 };
 use llmhost_engine::run::{ADDRESS_TAG, PIPELINE_TAG};
 use llmhost_engine::unknown;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use super::{empty, names};
 use crate::aws::clients::Aws;
 use crate::aws::errors::{Operation, gone_is_none};
+use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
 
 /// A bucket.
@@ -212,6 +214,13 @@ impl Kind for Bucket {
     const IMMUTABLE: &'static [&'static str] = &["bucket"];
     const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
     const IDENTITIES: &'static [&'static str] = &["bucket_name", "arn"];
+
+    fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
+        let bucket = scope.bucket(&spec.bucket);
+        let (objects, own): (Vec<&str>, Vec<&str>) =
+            Self::ACTIONS.iter().partition(|action| action.contains("DeleteObject"));
+        vec![Permission::new(&own, [bucket.clone()]), Permission::new(&objects, [format!("{bucket}/*")])]
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         if !unknown::is_unknown(&spec.bucket) {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder};
+use llmhost_engine::kind::{
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,6 +16,7 @@ use super::files::{self, File};
 use super::{empty, upload};
 use crate::aws::clients::Aws;
 use crate::aws::errors::{Operation, gone_is_none};
+use crate::aws::policy::Arns;
 
 /// The files of a local folder as objects.
 pub(in crate::aws) struct Folder(pub(in crate::aws) Arc<Aws>);
@@ -77,6 +80,17 @@ impl Kind for Folder {
     const ASIDE: &'static [&'static str] = &["path"];
     const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
     const IDENTITIES: &'static [&'static str] = &["uri"];
+
+    fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
+        let bucket = scope.bucket(&spec.bucket);
+        let objects = match spec.prefix.as_str() {
+            "" => format!("{bucket}/*"),
+            prefix => format!("{bucket}/{prefix}/*"),
+        };
+        let (own, of_objects): (Vec<&str>, Vec<&str>) =
+            Self::ACTIONS.iter().partition(|action| action.contains("Bucket"));
+        vec![Permission::new(&own, [bucket]), Permission::new(&of_objects, [objects])]
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         if spec.prefix.starts_with('/') || spec.prefix.ends_with('/') || spec.prefix.contains("//") {

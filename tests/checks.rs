@@ -1,0 +1,190 @@
+//! What is said before anything is made: findings, the least policy, the lock file.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use llmhost_emulator::testing::RecordingProxy;
+use serde_json::Value;
+use support::{Scene, emulator};
+
+const FILE: &str = "llm-on-eks.toml";
+
+/// The findings of a validation: severity, code and step.
+fn findings(scene: &Scene, args: &[&str]) -> BTreeSet<(String, String, String)> {
+    let ran = scene.llmhost(&[&["validate", FILE, "--json"], args].concat());
+    let lines = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
+    let found = lines.filter(|line| line["event"] == "finding").map(|line| {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let address = text(&line["address"]);
+        let step = address.split('/').next().unwrap_or_default().to_owned();
+        (text(&line["severity"]), text(&line["code"]), step)
+    });
+    found.collect()
+}
+
+#[test]
+fn every_finding_of_a_plan_has_its_severity_and_step() {
+    let cases = [
+        ("nat = \"single\"", "nat = \"none\"", ("error", "no-route-out", "gpu")),
+        ("disk_gib = 100", "disk_gib = 100\nami_type = \"AL2023_x86_64_STANDARD\"", ("error", "ami-type", "gpu")),
+        ("disk_gib = 100", "disk_gib = 100\nami_type = \"AL2023_ARM_64_NVIDIA\"", ("error", "ami-type", "gpu")),
+        ("disk_gib = 20\n", "disk_gib = 20\nami_type = \"AL2023_x86_64_NVIDIA\"\n", ("warning", "ami-type", "cpu")),
+        ("disk_gib = 100", "disk_gib = 20", ("warning", "small-disk", "gpu")),
+        ("max = 2\nlabels", "max = 40\nlabels", ("warning", "few-addresses", "gpu")),
+        (
+            "cluster = \"llm-cluster\" }",
+            "cluster = \"llm-cluster\", security_groups = { front = { rules = [{ name = \"in\", port = 22, sources = [\"0.0.0.0/0\"] }] } } }",
+            ("warning", "ssh-open-to-world", "network"),
+        ),
+        (
+            "cluster = \"llm-cluster\" }",
+            "cluster = \"llm-cluster\", security_groups = { front = { rules = [{ name = \"in\", port = 8000, sources = [\"0.0.0.0/0\"] }] } } }",
+            ("warning", "port-open-to-world", "network"),
+        ),
+        ("", "", ("warning", "endpoint-open-to-world", "cluster")),
+    ];
+    for (from, to, (severity, code, step)) in cases {
+        let scene = Scene::with_examples();
+        if !from.is_empty() {
+            scene.edit(FILE, from, to);
+        }
+        let found = findings(&scene, &[]);
+        let wanted = (severity.to_owned(), code.to_owned(), step.to_owned());
+        assert!(found.contains(&wanted), "{wanted:?} in {found:?}");
+    }
+}
+
+#[test]
+fn the_example_has_one_finding_and_a_stated_range_clears_it() {
+    let scene = Scene::with_examples();
+    assert_eq!(findings(&scene, &["--online", "--emulate"]).len(), 1);
+    scene.edit(FILE, "logging = [", "public_access_cidrs = [\"203.0.113.0/24\"]\nlogging = [");
+    assert_eq!(findings(&scene, &["--online", "--emulate"]), BTreeSet::new());
+    scene.llmhost(&["validate", FILE, "--online", "--emulate"]).status(0);
+}
+
+#[test]
+fn a_finding_shows_the_line_and_the_fix() {
+    let scene = Scene::with_examples();
+    scene.edit(FILE, "nat = \"single\", ", "nat = \"none\", ");
+    let ran = scene.llmhost(&["validate", FILE]).status(1);
+    insta::assert_snapshot!(ran.said(&scene));
+}
+
+#[test]
+fn what_only_aws_can_tell_is_asked_and_asking_changes_nothing() {
+    for (from, to, code, step) in [
+        ("default = \"g4dn.xlarge\"", "default = \"g4dn.xlagre\"", "unknown-instance-type", "gpu"),
+        ("disk_gib = 100\nmin = 1\nmax = 2", "disk_gib = 100\nmin = 20\nmax = 20", "quota", "gpu"),
+        (
+            "name = \"llm-cluster\"\nrole_arn",
+            "name = \"llm-cluster\"\nversion = \"1.12\"\nrole_arn",
+            "version-not-offered",
+            "cluster",
+        ),
+    ] {
+        let scene = Scene::with_examples();
+        scene.edit(FILE, from, to);
+        let found = findings(&scene, &["--online", "--emulate"]);
+        assert!(found.contains(&("error".to_owned(), code.to_owned(), step.to_owned())), "{code} in {found:?}");
+        scene.llmhost(&["validate", FILE, "--online", "--emulate"]).status(1).says(&[code, "llm-on-eks.toml:"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_checks_only_read() {
+    let (scene, emulator) = (Scene::with_examples(), emulator().await);
+    let proxy = RecordingProxy::start(emulator.url()).await.expect("the proxy starts");
+    scene.at(proxy.url(), &["validate", FILE, "--online"]).status(0);
+    assert!(!proxy.requests().is_empty());
+    assert_eq!(proxy.mutating(), 0, "{:?}", proxy.requests());
+    assert!(!scene.path(".llmhost").exists());
+}
+
+/// The actions of a policy, and whether each resource of theirs is narrowed.
+fn actions(policy: &str) -> BTreeSet<String> {
+    let policy: Value = serde_json::from_str(policy).expect("a policy");
+    assert_eq!(policy["Version"], "2012-10-17");
+    let statements = policy["Statement"].as_array().unwrap();
+    let all = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+    all.map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_policy_names_what_is_made_and_no_wildcard_action() {
+    let scene = Scene::with_examples();
+    let ran = scene.llmhost(&["policy", FILE, "--account", "123456789012"]).status(0);
+    let run = actions(&ran.stdout);
+    for action in [
+        "ec2:CreateVpc",
+        "iam:CreateRole",
+        "iam:PassRole",
+        "eks:CreateCluster",
+        "eks:CreateNodegroup",
+        "s3:CreateBucket",
+    ] {
+        assert!(run.contains(action), "{action} in {run:?}");
+    }
+    assert!(run.iter().all(|action| !action.contains('*')), "{run:?}");
+    let policy: Value = serde_json::from_str(&ran.stdout).unwrap();
+    for statement in policy["Statement"].as_array().unwrap() {
+        let has = |action: &str| statement["Action"].as_array().unwrap().iter().any(|known| known == action);
+        let resources = statement["Resource"].to_string();
+        if has("iam:CreateRole") {
+            assert!(resources.contains("arn:aws:iam::123456789012:role/EKSClusterRole"), "{resources}");
+            assert!(!resources.contains("\"*\""), "{resources}");
+        }
+        if has("eks:CreateCluster") {
+            assert!(resources.contains("arn:aws:eks:us-east-1:123456789012:cluster/llm-cluster"), "{resources}");
+        }
+        if has("s3:CreateBucket") {
+            assert!(resources.contains("arn:aws:s3:::llmhost-models-change-me"), "{resources}");
+        }
+    }
+    let ran = scene.llmhost(&["policy", FILE, "--for", "destroy"]).status(0);
+    let destroy = actions(&ran.stdout);
+    assert!(destroy.contains("ec2:DeleteVpc") && destroy.contains("eks:DeleteCluster"), "{destroy:?}");
+    assert!(destroy.iter().all(|action| !action.contains(":Create")), "{destroy:?}");
+    assert!(destroy.is_subset(&run));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_asks_for_is_in_its_policy() {
+    let (scene, emulator) = (Scene::with_examples(), emulator().await);
+    let proxy = RecordingProxy::start(emulator.url()).await.expect("the proxy starts");
+    let allowed = |purpose| actions(&scene.llmhost(&["policy", FILE, "--for", purpose]).status(0).stdout);
+    let asked = || -> BTreeSet<String> { proxy.requests().iter().filter_map(|request| request.iam_action()).collect() };
+    let (run, destroy) = (allowed("run"), allowed("destroy"));
+    scene.at(proxy.url(), &["run", FILE]).status(0);
+    let seen = asked();
+    assert!(seen.len() > 35, "{seen:?}");
+    assert_eq!(seen.difference(&run).collect::<Vec<_>>(), Vec::<&String>::new());
+    proxy.forget();
+    scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
+    let seen = asked();
+    assert!(seen.contains("ec2:DeleteVpc"), "{seen:?}");
+    assert_eq!(seen.difference(&destroy).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_version_is_chosen_once_and_kept_in_the_lock_file() {
+    let (scene, emulator) = (Scene::with_examples(), emulator().await);
+    scene.at(emulator.url(), &["run", FILE]).status(0);
+    let lock = std::fs::read_to_string(scene.path("llmhost.lock")).unwrap();
+    assert!(lock.contains("1.34"), "{lock}");
+    // A colleague with the lock file and no state plans the same version.
+    let other = Scene::with_examples();
+    other.write("llmhost.lock", lock.replace("1.34", "1.33"));
+    let plan = other.llmhost(&["run", FILE, "--dry-run", "--json"]).status(0);
+    let plan: Value = plan
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .find(|line: &Value| line["event"] == "plan")
+        .unwrap();
+    assert_eq!(plan["resources"]["cluster/eks.cluster/main"]["spec"]["version"], "1.33");
+    other.write("llmhost.lock", "version = \"broken");
+    other.llmhost(&["run", FILE, "--dry-run"]).status(2).says(&["llmhost.lock", "version control"]);
+}
