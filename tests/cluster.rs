@@ -278,3 +278,134 @@ async fn manifests_go_into_a_folder_for_those_who_apply_them_by_git() {
     let left = std::fs::read_dir(scene.path("manifests")).map(Iterator::count).unwrap_or(0);
     assert_eq!(left, 0, "the manifests are taken away");
 }
+
+/// Node groups of other sorts, after the cluster of the example.
+const GROUPS: &str = r#"
+[steps.arm]
+uses = "nodegroup"
+[steps.arm.with]
+name = "arm"
+cluster = "${cluster.name}"
+role_arn = "${roles.node_role_arn}"
+subnet_ids = "${network.private_subnet_ids}"
+instance_types = ["m7g.large", "m6g.large"]
+os = "bottlerocket"
+spot = true
+disk_gib = 40
+disk_throughput = 250
+min = 0
+max = 5
+desired = 2
+max_unavailable = "33%"
+autoscaler = true
+metadata_hop_limit = 2
+labels = { tier = "front" }
+taints = [{ key = "front", effect = "PreferNoSchedule" }]
+
+[steps.reached]
+uses = "nodegroup"
+[steps.reached.with]
+name = "reached"
+cluster = "${cluster.name}"
+role_arn = "${roles.node_role_arn}"
+subnet_ids = "${network.private_subnet_ids}"
+instance_types = ["g5.xlarge"]
+ami_type = "BOTTLEROCKET_x86_64_NVIDIA"
+max = 1
+
+[steps.reached.with.remote_access]
+key_name = "ops"
+vpc_id = "${network.vpc_id}"
+cluster_security_group_id = "${cluster.security_group_id}"
+sources = ["10.0.0.0/16"]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_groups_of_every_sort_stand_side_by_side() {
+    let (scene, emulator) = (Scene::with_examples(), emulator().await);
+    let text = std::fs::read_to_string(scene.path(FILE)).unwrap();
+    let (before, _) = text.split_once("# The model runs on GPUs").unwrap();
+    scene.write(FILE, format!("{before}{GROUPS}"));
+    scene.at(emulator.url(), &["run", FILE]).status(0);
+    let world = look(emulator.url());
+    let groups = &world["clusters"][CLUSTER]["node_groups"];
+    let template = |group: &Value| &world["templates"][group["launchTemplate"]["id"].as_str().unwrap()]["data"];
+
+    let arm = &groups["arm"];
+    assert_eq!((&arm["amiType"], &arm["capacityType"]), (&json!("BOTTLEROCKET_ARM_64"), &json!("SPOT")));
+    assert_eq!(arm["instanceTypes"], json!(["m7g.large", "m6g.large"]));
+    assert_eq!(arm["scalingConfig"], json!({ "minSize": 0, "maxSize": 5, "desiredSize": 2 }));
+    assert_eq!(arm["updateConfig"], json!({ "maxUnavailablePercentage": 33 }));
+    assert_eq!(arm["labels"], json!({ "tier": "front" }));
+    assert_eq!(arm["taints"][0]["effect"], "PREFER_NO_SCHEDULE");
+    assert_eq!(arm["tags"]["k8s.io/cluster-autoscaler/enabled"], "true");
+    assert_eq!(arm["tags"]["k8s.io/cluster-autoscaler/llm-cluster"], "owned");
+    // Bottlerocket keeps images on its second disk.
+    let volume = &template(arm)["BlockDeviceMappings"][0];
+    assert_eq!((&volume["DeviceName"], &volume["Ebs"]["VolumeSize"]), (&json!("/dev/xvdb"), &json!(40)));
+    assert_eq!(template(arm)["MetadataOptions"]["HttpPutResponseHopLimit"], 2);
+
+    let reached = &groups["reached"];
+    assert_eq!(reached["amiType"], "BOTTLEROCKET_x86_64_NVIDIA");
+    let data = template(reached);
+    assert_eq!(data["KeyName"], "ops");
+    let of_nodes = data["SecurityGroupIds"].as_array().unwrap();
+    let own = &world["clusters"][CLUSTER]["cluster"]["resourcesVpcConfig"]["clusterSecurityGroupId"];
+    assert!(of_nodes.contains(own), "nodes with groups of their own keep the cluster's");
+    let all = world["network"]["security_groups"].as_array().unwrap();
+    let ssh = all.iter().find(|group| group["name"] == "llm-cluster-reached-ssh").expect("a group for SSH");
+    assert!(of_nodes.contains(&ssh["id"]));
+    assert_eq!(ssh["ingress"], json!([[22, 22, "tcp", "10.0.0.0/16"]]));
+
+    // Sizes, labels and the update config change in place; other machines need another group.
+    scene.edit(FILE, "max = 5\n", "max = 6\n");
+    scene.edit(FILE, "tier = \"front\"", "tier = \"edge\"");
+    scene.at(emulator.url(), &["run", FILE]).status(0).says(&["1 updated"]);
+    let arm = look(emulator.url())["clusters"][CLUSTER]["node_groups"]["arm"].clone();
+    assert_eq!((&arm["scalingConfig"]["maxSize"], &arm["labels"]["tier"]), (&json!(6), &json!("edge")));
+    scene.edit(FILE, "spot = true\n", "");
+    scene.llmhost(&["run", FILE, "--dry-run"]).status(0).says(&["1 to replace", "spot"]);
+    scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_upgraded_and_opened_to_others_in_place() {
+    let (scene, emulator) = (Scene::with_examples(), emulator().await);
+    let text = std::fs::read_to_string(scene.path(FILE)).unwrap();
+    let (before, _) = text.split_once("# The model runs on GPUs").unwrap();
+    scene.write(FILE, before.replace("logging =", "version = \"1.33\"\nlogging ="));
+    scene.at(emulator.url(), &["run", FILE]).status(0);
+    assert_eq!(look(emulator.url())["clusters"][CLUSTER]["cluster"]["version"], "1.33");
+
+    let more = r#"version = "1.34"
+public_access_cidrs = ["203.0.113.0/24"]
+admins = ["${roles.cluster_role_arn}"]
+access = { readers = { principal_arn = "${roles.node_role_arn}", policy = "AmazonEKSViewPolicy", namespaces = ["models"] } }
+addons = { coredns = {}, kube-proxy = {}, vpc-cni = { configuration = { env = { ENABLE_PREFIX_DELEGATION = "true" } } } }
+"#;
+    scene.write(
+        FILE,
+        before.replace("logging = [\"api\", \"audit\", \"authenticator\"]", &format!("{more}logging = [\"audit\"]")),
+    );
+    scene.at(emulator.url(), &["run", FILE, "--yes"]).status(0);
+    let world = look(emulator.url());
+    let found = &world["clusters"][CLUSTER];
+    assert_eq!(found["cluster"]["version"], "1.34");
+    assert_eq!(found["cluster"]["resourcesVpcConfig"]["publicAccessCidrs"], json!(["203.0.113.0/24"]));
+    let logging = found["cluster"]["logging"]["clusterLogging"].as_array().unwrap();
+    let on: Vec<&str> =
+        logging.iter().filter(|part| part["enabled"] == true).flat_map(|part| strings(&part["types"])).collect();
+    assert_eq!(on, ["audit"]);
+    let entries = found["entries"].as_object().unwrap();
+    assert!(entries.keys().any(|arn| arn.ends_with("role/EKSClusterRole")), "{entries:?}");
+    assert!(entries.keys().any(|arn| arn.ends_with("role/EKSNodeRole")), "{entries:?}");
+    assert!(found["addons"].get("eks-pod-identity-agent").is_none(), "it is no longer declared");
+    let configuration = found["addons"]["vpc-cni"]["configurationValues"].as_str().unwrap();
+    assert!(configuration.contains("ENABLE_PREFIX_DELEGATION"), "{configuration}");
+    scene.at(emulator.url(), &["run", FILE]).status(0).says(&["0 changes"]);
+
+    // One minor version at a time, and never back.
+    scene.edit(FILE, "version = \"1.34\"", "version = \"1.32\"");
+    let ran = scene.at(emulator.url(), &["run", FILE, "--dry-run"]);
+    ran.says(&["1.32"]);
+}

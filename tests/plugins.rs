@@ -99,3 +99,71 @@ fn whatever_a_hostile_plugin_does_is_one_clear_error() {
         ran.says(words).says(&["step after did not run"]);
     }
 }
+
+/// The example in Rust, as a component.
+static QUEUE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let plugins = repository().join("plugins");
+    llmhost_plugin_build::build(&plugins, &["queue"], &scratch().join("plugins")).expect("it compiles").remove(0)
+});
+
+fn queue(allow: &str, days: u32) -> String {
+    format!(
+        "[steps.jobs]\nuses = \"./queue.wasm\"\nallow = [{allow}]\n\
+         with = {{ name = \"jobs\", keep_days = {days}, parameter = \"/jobs/queue\" }}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_resource_type_and_any_call_are_made_changed_and_taken_back() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    scene.write("queue.wasm", &*QUEUE);
+    let allow = "\"cloud-control:AWS::SQS::*\", \"request:ssm:*Parameter Name=/jobs/*\"";
+    scene.pipeline(&queue(allow, 3));
+    let before = emulator.inventory("us-east-1").unwrap();
+    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["jobs", "jobs.parameter_version = 1"]);
+    let made = emulator.inventory("us-east-1").unwrap();
+    let new: Vec<&String> = made.difference(&before).collect();
+    assert_eq!(new, ["sqs us-east-1 jobs", "ssm us-east-1 /jobs/queue"]);
+    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["0 changes"]);
+    scene.at(emulator.url(), &["drift", "pipeline.toml", "--exit-code"]).status(0);
+
+    scene.pipeline(&queue(allow, 5));
+    let plan = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    plan.says(&["~ cloud-control.entity/jobs", "1 to update"]);
+    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["1 updated"]);
+    scene.at(emulator.url(), &["destroy", "pipeline.toml", "--yes"]).status(0);
+    assert_eq!(emulator.inventory("us-east-1").unwrap(), before);
+}
+
+#[test]
+fn generic_capabilities_reach_only_what_their_patterns_name() {
+    let scene = Scene::new();
+    scene.write("queue.wasm", &*QUEUE);
+    let (sqs, put, undo) = (
+        "cloud-control:AWS::SQS::Queue",
+        "request:ssm:PutParameter Name=/jobs/*",
+        "request:ssm:DeleteParameter Name=/jobs/*",
+    );
+    for (allow, words) in [
+        (vec![], &["cloud-control", "request"][..]),
+        (vec![sqs], &["request"]),
+        (vec!["cloud-control:AWS::SNS::*", put, undo], &["cloud-control:AWS::SQS::Queue"]),
+        (vec![sqs, "request:ssm:PutParameter Name=/other/*", undo], &["request:ssm:PutParameter"]),
+        // What would undo it is a call too.
+        (vec![sqs, put], &["request:ssm:DeleteParameter"]),
+        (vec![sqs, "request:sqs:PutParameter", undo], &["request:ssm:PutParameter"]),
+        (vec!["cloud-control", put, undo], &["is not a grant", "cloud-control:AWS::SQS::Queue"]),
+        (vec![sqs, "request:*", undo], &["is not a grant"]),
+        (vec!["cloud-control:*::*::*", put, undo], &["is not a grant"]),
+    ] {
+        let quoted: Vec<String> = allow.iter().map(|grant| format!("\"{grant}\"")).collect();
+        scene.pipeline(&queue(&quoted.join(", "), 3));
+        let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]);
+        assert_ne!(ran.status, 0, "{allow:?} is refused: {ran:?}");
+        ran.says(words);
+    }
+    scene.pipeline(&queue(&format!("\"{sqs}\", \"{put}\", \"{undo}\""), 3));
+    scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    let policy = scene.llmhost(&["policy", "pipeline.toml"]).status(0);
+    policy.says(&["cloudformation:CreateResource", "ssm:PutParameter"]);
+}

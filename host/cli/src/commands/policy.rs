@@ -31,19 +31,17 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
         let kind = registry.kind(address.kind());
         permissions.extend(kind.into_iter().flat_map(|kind| kind.permissions(&planned.spec, &scope)));
     }
-    // Before anything, whose account it is.
-    let mut asked: BTreeSet<&str> = registry.facts().actions("sts.account-id").iter().copied().collect();
     match args.purpose {
         Purpose::Run => {
-            asked.extend(plan.facts.iter().flat_map(|key| registry.facts().actions(key)));
-            asked.extend(PREFLIGHT_ACTIONS);
+            let facts: BTreeSet<&str> =
+                plan.facts.iter().flat_map(|key| registry.facts().actions(key)).copied().collect();
+            let asked: Vec<&str> = facts.into_iter().chain(PREFLIGHT_ACTIONS.iter().copied()).collect();
+            permissions.push(Permission::new(&asked, ["*".to_owned()]));
         }
         Purpose::Destroy => {
             permissions.iter_mut().for_each(|permission| permission.actions.retain(|action| is_for_destroy(action)));
         }
     }
-    let asked: Vec<&str> = asked.into_iter().collect();
-    permissions.push(Permission::new(&asked, ["*".to_owned()]));
     let document = policy_document(permissions, &scope);
     let text = serde_json::to_string_pretty(&document).expect("a policy is plain data");
     app::print(&(text + "\n"));

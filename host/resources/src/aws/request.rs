@@ -25,6 +25,26 @@ pub(super) struct Call(pub(super) Arc<Aws>);
 /// Answers longer than this are refused: they would go into the state.
 const LONGEST: usize = 256 << 10;
 
+/// Actions whose answer is a secret: it would enter the plugin and the state.
+const SECRETS: [&str; 16] = [
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:BatchGetSecretValue",
+    "secretsmanager:GetRandomPassword",
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithSAML",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:GetFederationToken",
+    "sts:GetSessionToken",
+    "iam:CreateAccessKey",
+    "iam:CreateServiceSpecificCredential",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyPair",
+    "ecr:GetAuthorizationToken",
+    "cognito-identity:GetCredentialsForIdentity",
+    "rds:GenerateDbAuthToken",
+];
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Spec {
     call: Message,
@@ -105,6 +125,15 @@ impl Message {
     }
 
     fn check(&self) -> Result<(), String> {
+        let decrypts =
+            self.service == "ssm" && self.parameters.get("WithDecryption").is_some_and(|with| *with != false);
+        if decrypts || SECRETS.contains(&self.action().as_str()) {
+            return Err(format!(
+                "the answer of {}{} is a secret, and must enter neither a plugin nor the state",
+                self.action(),
+                if decrypts { " with decryption" } else { "" },
+            ));
+        }
         let label = |text: &str| {
             let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
             !text.is_empty() && text.chars().all(good) && !text.starts_with('.') && !text.contains("..")
