@@ -1,19 +1,14 @@
-//! The main job on the emulator, as the README shows it.
+//! The main job on the emulators, as the README shows it.
 
 use crate::run as command;
 
-const PIPELINE: &str = "pipelines/network-and-storage.toml";
+const PIPELINE: &str = "pipelines/llm-on-eks.toml";
 
-/// Plans, applies, applies again, and destroys.
+/// Plans the whole stack, and takes it through its life.
 pub(crate) fn run() -> Result<(), String> {
     let llmhost = ["run", "--quiet", "--package", "llmhost", "--"];
     command("cargo", &["build", "--package", "llmhost"])?;
-    for step in [
-        &["run", PIPELINE, "--dry-run"][..],
-        &["run", PIPELINE, "--emulate-keep"],
-        &["run", PIPELINE, "--emulate-keep"],
-        &["destroy", PIPELINE, "--emulate"],
-    ] {
+    for step in [&["run", PIPELINE, "--dry-run"][..], &["rehearse", PIPELINE]] {
         command("cargo", &[&llmhost[..], step].concat())?;
     }
     Ok(())

@@ -35,6 +35,8 @@ pub trait Kind: Send + Sync + 'static {
     /// Top-level fields that say nothing about the resource itself, such as where a file lies on
     /// this machine. A difference there is no change.
     const ASIDE: &'static [&'static str] = &[];
+    /// Top-level fields that are worked out from the others: nothing for a person to read.
+    const DERIVED: &'static [&'static str] = &[];
     /// Outputs that identify the resource: a spec that holds one depends on it.
     const IDENTITIES: &'static [&'static str];
 

@@ -27,6 +27,8 @@ pub trait DynKind: Send + Sync {
     fn identities(&self) -> &'static [&'static str];
     /// [`Kind::VOLATILE`].
     fn volatile(&self) -> &'static [&'static str];
+    /// See [`Kind::DERIVED`].
+    fn derived(&self) -> &'static [&'static str];
     /// [`Kind::permissions`].
     fn permissions(&self, spec: &Value, scope: &Scope<'_>) -> Vec<Permission>;
     /// Reads what a plugin declared and gives its canonical form.
@@ -77,6 +79,10 @@ impl<K: Kind> DynKind for K {
 
     fn volatile(&self) -> &'static [&'static str] {
         K::VOLATILE
+    }
+
+    fn derived(&self) -> &'static [&'static str] {
+        K::DERIVED
     }
 
     fn permissions(&self, spec: &Value, scope: &Scope<'_>) -> Vec<Permission> {

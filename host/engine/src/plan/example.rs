@@ -25,7 +25,15 @@ pub(crate) fn add(plan: &mut Plan, at: &str, action: Action, depends_on: &[&str]
     let depends_on = depends_on.iter().map(|other| address(other)).collect();
     plan.resources.insert(
         address(at),
-        PlannedResource { action, spec, changes: Vec::new(), depends_on, leftovers: Vec::new(), broken: None },
+        PlannedResource {
+            action,
+            spec,
+            changes: Vec::new(),
+            depends_on,
+            leftovers: Vec::new(),
+            broken: None,
+            derived: &[],
+        },
     );
 }
 
@@ -96,6 +104,7 @@ pub(crate) fn hostile() -> Plan {
         depends_on: Vec::new(),
         leftovers: Vec::new(),
         broken: None,
+        derived: &[],
     };
     plan.resources.insert(at, resource);
     add(&mut plan, "one/ec2.vpc/other", Action::Create, &[], spec);

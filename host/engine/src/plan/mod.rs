@@ -63,6 +63,9 @@ pub struct PlannedResource {
     /// Why the one that is there has to be made anew: it came up broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
+    /// Top-level fields of the spec that are not shown: they follow from the others.
+    #[serde(skip)]
+    pub derived: &'static [&'static str],
 }
 
 /// What will happen to a resource.

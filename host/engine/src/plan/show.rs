@@ -77,8 +77,8 @@ impl Block<'_> {
         }
         match resource.action {
             Action::Keep => {}
-            Action::Create => self.spec(&resource.spec),
-            Action::Finish if resource.changes.is_empty() => self.spec(&resource.spec),
+            Action::Create => self.spec(&resource.spec, resource.derived),
+            Action::Finish if resource.changes.is_empty() => self.spec(&resource.spec, resource.derived),
             _ => resource.changes.iter().for_each(|change| self.change(change)),
         }
     }
@@ -94,11 +94,11 @@ impl Block<'_> {
     }
 
     /// Every field that says something; tags, which say the least, at the end.
-    fn spec(&mut self, spec: &Value) {
+    fn spec(&mut self, spec: &Value, derived: &[&str]) {
         let Value::Object(fields) = spec else { return self.line(6, &value(spec)) };
         let (tags, fields): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| *key == "tags");
         for (key, field) in fields.into_iter().chain(tags) {
-            if !is_empty(field) {
+            if !is_empty(field) && !derived.contains(&key.as_str()) {
                 self.field(6, &format!("{}: ", plain(key)), field);
             }
         }

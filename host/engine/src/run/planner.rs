@@ -152,6 +152,7 @@ fn add_leftovers(plan: &mut Plan, state: &State) {
             depends_on,
             leftovers: old,
             broken: None,
+            derived: &[],
         };
         plan.resources.insert(address.clone(), planned);
     }
@@ -248,6 +249,7 @@ fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
         depends_on: depends_on.clone(),
         leftovers: Vec::new(),
         broken: current.and_then(|instance| instance.broken.clone()),
+        derived: kind.derived(),
     };
     Known { planned, outputs }
 }

@@ -178,7 +178,7 @@ impl Aws {
             let settings = &self.settings;
             let mut loader = aws_config::defaults(BehaviorVersion::latest())
                 .region(Region::new(settings.region.clone()))
-                .retry_config(RetryConfig::adaptive().with_max_attempts(5))
+                .retry_config(RetryConfig::standard().with_max_attempts(5))
                 .timeout_config(self.timeouts(settings.attempt_timeout));
             if let Some(url) = &settings.endpoint_url {
                 loader = loader.endpoint_url(url);

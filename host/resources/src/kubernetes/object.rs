@@ -242,6 +242,7 @@ impl Kind for Object {
     const ACTIONS: &'static [&'static str] = &["eks:DescribeCluster"];
     const IMMUTABLE: &'static [&'static str] = &["target", "object", "fixed"];
     const ASIDE: &'static [&'static str] = &["adopt", "force_conflicts", "wait", "wait_minutes", "path"];
+    const DERIVED: &'static [&'static str] = &["object", "fixed", "path"];
     const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
     const IDENTITIES: &'static [&'static str] = &["uid"];
 
