@@ -57,6 +57,37 @@ fn every_finding_of_a_plan_has_its_severity_and_step() {
 }
 
 #[test]
+fn what_is_wrong_with_a_step_is_said_before_anything_is_asked() {
+    for (from, to, words) in [
+        ("min = 1\nmax = 2\nlabels", "min = 3\nmax = 2\nlabels", &["step gpu", "min 3, desired 3, max 2"][..]),
+        ("[\"t3.medium\"]", "[\"t3.medium\", \"g5.xlarge\"]", &["step cpu", "need different images"]),
+        ("[\"t3.medium\"]", "[\"medium\"]", &["step cpu", "does not read as an instance type"]),
+        ("disk_gib = 20", "disk_gib = 5", &["disk_gib", "at least 20", "llm-on-eks.toml:"]),
+        ("image = \"${vars.image}\"", "image = \"\"", &["step server", "not the name of an image"]),
+        ("s3://${models.bucket}/demo", "/home/me/model", &["step server", "not an s3:// address"]),
+        ("{ min = 1, max = 2 }", "{ min = 3, max = 2 }", &["replicas.max is 2"]),
+        ("= \"model-server\"", "= \"Model_Server\"", &["step identity", "not a name that Kubernetes takes"]),
+        ("prefix = \"demo\"\n", "prefix = \"*\"\n", &["step identity", "is a pattern"]),
+        ("prefix = \"demo\"\n", "dynamodb_tables = [\"a/*\"]\n", &["'a/*' is not the name of a table"]),
+        (
+            "oidc_provider_arn = \"${cluster.oidc_provider_arn}\"\n",
+            "",
+            &["oidc_provider_arn is missing", "pod-identity"],
+        ),
+        ("\"audit\", ", "\"everything\", ", &["step cluster", "'everything' is not one of api, audit"]),
+        ("name = \"llm-cluster\"\nrole", "name = \"llm cluster\"\nrole", &["not a name that EKS takes"]),
+        ("node_role = \"EKSNodeRole\"", "node_role = \"EKS Node\"", &["step roles", "not a name that IAM takes"]),
+        ("logging = [", "oidc_provider = false\nlogging = [", &["oidc_provider_arn is missing"]),
+    ] {
+        let scene = Scene::with_examples();
+        scene.edit(FILE, from, to);
+        let ran = scene.llmhost(&["validate", FILE]);
+        assert!(ran.status == 1 || ran.status == 2, "{to}: {ran:?}");
+        ran.says(words);
+    }
+}
+
+#[test]
 fn the_example_has_one_finding_and_a_stated_range_clears_it() {
     let scene = Scene::with_examples();
     assert_eq!(findings(&scene, &["--online", "--emulate"]).len(), 1);

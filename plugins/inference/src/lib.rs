@@ -24,6 +24,9 @@ impl Plugin for ModelServer {
         if !config.model.starts_with("s3://") && !config.model.contains("<<") {
             return Err(invalid(format!("model '{}' is not an s3:// address", config.model)));
         }
+        if config.image.is_empty() || config.image.contains(char::is_whitespace) {
+            return Err(invalid(format!("image '{}' is not the name of an image", config.image)));
+        }
         if config.replicas.max < config.replicas.min {
             let (min, max) = (config.replicas.min, config.replicas.max);
             return Err(invalid(format!("replicas.max is {max}, fewer than replicas.min ({min})")));

@@ -38,8 +38,27 @@ pub(crate) fn trust(config: &Config) -> Result<Value, Failure> {
     Ok(json!({ "Version": "2012-10-17", "Statement": [statement] }))
 }
 
+/// A pattern in a name would reach further than it says.
+fn check_plain(option: &str, text: &str) -> Result<(), Failure> {
+    match text.contains(['*', '?', '$']) {
+        true => Err(invalid(format!(
+            "{option} '{text}' is a pattern, which would reach further than one name; state it in statements if it is meant"
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// What the role may do; nothing where nothing is stated.
 pub(crate) fn permissions(config: &Config) -> Result<Option<Value>, Failure> {
+    check_plain("bucket", config.bucket.as_deref().unwrap_or_default())?;
+    check_plain("prefix", &config.prefix)?;
+    check_plain("cloudwatch_log_group", config.cloudwatch_log_group.as_deref().unwrap_or_default())?;
+    for table in &config.dynamodb_tables {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if !(3..=255).contains(&table.len()) || !(table.contains("<<") || table.chars().all(allowed)) {
+            return Err(invalid(format!("dynamodb_tables: '{table}' is not the name of a table")));
+        }
+    }
     let (partition, region) = (sts::partition(), sts::region());
     let mut statements = Vec::new();
     if let Some(bucket) = &config.bucket {

@@ -310,7 +310,7 @@ impl Kind for NodeGroup {
         let (min, max, desired) = (spec.min_size, spec.max_size, spec.desired_size);
         if !(0 <= min && min <= desired && desired <= max && max >= 1) {
             return Err(format!(
-                "the sizes min {min}, desired {desired}, max {max} must rise, and max must be at least 1"
+                "min {min}, desired {desired}, max {max}: none may be below the one before it, and max must be at least 1"
             ));
         }
         match spec.max_unavailable {
