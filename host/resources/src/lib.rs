@@ -13,6 +13,11 @@ pub use aws::policy::{document as policy_document, is_for_destroy};
 pub use aws::preflight::{ACTIONS as PREFLIGHT_ACTIONS, Finding, Severity, preflight};
 pub use aws::{Aws, AwsSettings};
 
+/// A bucket as the store that models are fetched from.
+pub fn model_store(aws: Arc<Aws>, bucket: &str) -> Arc<dyn llmhost_models::Store> {
+    Arc::new(aws::s3::Objects { aws, bucket: bucket.to_owned() })
+}
+
 /// Every kind there is, made with these clients.
 pub fn registry(aws: Arc<Aws>) -> Registry {
     aws::register(aws)

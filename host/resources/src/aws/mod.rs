@@ -10,7 +10,7 @@ mod once;
 pub(crate) mod policy;
 pub(crate) mod preflight;
 mod request;
-mod s3;
+pub(crate) mod s3;
 mod sts;
 mod tags;
 mod wait;
