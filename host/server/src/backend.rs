@@ -1,0 +1,222 @@
+//! What the server asks of whatever runs the model.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+/// A model that runs.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// What it is. Does not change while it runs.
+    fn info(&self) -> &ModelInfo;
+
+    /// How it does now.
+    fn stats(&self) -> Stats;
+
+    /// Starts generating. Dropping the stream cancels. The last event of a stream that went well is
+    /// [`Event::Done`].
+    async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure>;
+
+    /// An embedding for each text, and how many tokens they had together.
+    async fn embed(&self, texts: Vec<String>) -> Result<(Vec<Vec<f32>>, usize), Failure>;
+}
+
+/// What a model is.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ModelInfo {
+    /// The name that requests call it by.
+    pub name: String,
+    /// Seconds since 1970 when it was loaded.
+    pub loaded_at: u64,
+    /// What runs it: `CPUExecutionProvider`, `CUDAExecutionProvider`.
+    pub provider: String,
+    /// Most tokens of prompt and answer together.
+    pub context: usize,
+    /// Whether it generates text.
+    pub generates: bool,
+    /// Whether it takes messages: it has a chat template.
+    pub chats: bool,
+    /// Whether it makes embeddings.
+    pub embeds: bool,
+}
+
+/// How the model does now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Stats {
+    /// Requests that wait.
+    pub waiting: usize,
+    /// Requests that are in the batch.
+    pub running: usize,
+    /// Share of the key/value cache in use, 0 to 1.
+    pub cache_used: f64,
+    /// Prompt tokens that were found in the cache instead of computed, since the start.
+    pub reused_tokens: u64,
+}
+
+/// What to generate from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prompt {
+    /// Text as it is.
+    Text(String),
+    /// Tokens as they are.
+    Tokens(Vec<u32>),
+    /// Messages, brought into the model's form by its chat template.
+    Messages(Vec<Message>),
+}
+
+/// A message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// `system`, `user`, `assistant`, or what else the template knows.
+    pub role: String,
+    /// Its text.
+    pub content: String,
+}
+
+/// One answer to be generated.
+#[derive(Debug, Clone)]
+pub struct GenerateRequest {
+    /// What from.
+    pub prompt: Prompt,
+    /// Most tokens of the answer; as many as fit where nothing is said.
+    pub max_tokens: Option<usize>,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// When to stop before the model does.
+    pub stop: Stop,
+    /// Log-probabilities wanted: of the chosen token, and of so many others.
+    pub top_logprobs: Option<usize>,
+    /// What the answer must look like.
+    pub constraint: Option<Constraint>,
+}
+
+/// How tokens are chosen. Where nothing is said, as the model's own configuration has it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sampling {
+    /// 0 takes the likeliest.
+    pub temperature: Option<f32>,
+    /// Only the likeliest so many.
+    pub top_k: Option<usize>,
+    /// Only the likeliest that have this share together.
+    pub top_p: Option<f32>,
+    /// Only those with this share of the likeliest one's probability.
+    pub min_p: Option<f32>,
+    /// Above 1 makes what was there less likely.
+    pub repetition_penalty: Option<f32>,
+    /// Taken from the logit of what was generated.
+    pub presence_penalty: f32,
+    /// As above, times how often it was.
+    pub frequency_penalty: f32,
+    /// The same seed gives the same answer.
+    pub seed: Option<u64>,
+    /// Added to the logits of tokens.
+    pub logit_bias: BTreeMap<u32, f32>,
+}
+
+/// When to stop.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stop {
+    /// Texts that end the answer, and are not part of it.
+    pub texts: Vec<String>,
+    /// Tokens that do.
+    pub tokens: Vec<u32>,
+}
+
+/// What an answer must look like.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Constraint {
+    /// Any JSON object.
+    Json,
+    /// JSON by this schema.
+    JsonSchema(serde_json::Value),
+    /// Text that this regular expression matches as a whole.
+    Regex(String),
+}
+
+/// Part of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A token was generated.
+    Token(TokenEvent),
+    /// It is over.
+    Done {
+        /// Why.
+        finish: Finish,
+        /// What it took.
+        usage: Usage,
+    },
+}
+
+/// A token.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TokenEvent {
+    /// Text that can be shown now: whole characters, maybe none.
+    pub text: String,
+    /// Where asked for.
+    pub logprob: Option<LogProb>,
+}
+
+/// Log-probability of a token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogProb {
+    /// The token's text.
+    pub token: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+    /// The likeliest ones, the likeliest first.
+    pub top: Vec<LogProb>,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// The model ended it, or a stop text or token did.
+    Stop,
+    /// It has as many tokens as allowed.
+    Length,
+}
+
+/// What an answer took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Of these, found in the cache.
+    pub cached_tokens: usize,
+    /// Tokens of the answer.
+    pub completion_tokens: usize,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The request cannot be met, whoever asks.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong.
+        message: String,
+        /// The field that it is about.
+        param: Option<&'static str>,
+    },
+    /// Too many wait already.
+    #[error("the queue is full; try again in a moment")]
+    Busy,
+    /// The server is about to end.
+    #[error("the server is shutting down")]
+    Draining,
+    /// It went wrong in here.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Failure {
+    /// A request that cannot be met.
+    pub fn invalid(message: impl Into<String>, param: Option<&'static str>) -> Self {
+        Self::Invalid { message: message.into(), param }
+    }
+}

@@ -1,0 +1,31 @@
+//! `/livez`, `/readyz`, `/metrics`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::serve::Shared;
+
+/// The process answers.
+pub(crate) async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// The model is loaded and warm, and requests are taken.
+pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    if shared.is_draining() {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "reason": "shutting down" })))
+            .into_response();
+    }
+    Json(json!({ "ready": true, "model": shared.backend.info(), "now": shared.backend.stats() })).into_response()
+}
+
+/// For Prometheus.
+pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], shared.metrics.text(shared.backend.as_ref())).into_response()
+}

@@ -1,0 +1,19 @@
+//! HTTP over a language model: the API that OpenAI's clients speak, health, metrics, and a page to
+//! try the model from a browser.
+//!
+//! The model is behind [`Backend`]; nothing here knows what runs it.
+
+mod backend;
+mod error;
+mod health;
+mod limits;
+mod metrics;
+mod openai;
+mod page;
+mod serve;
+
+pub use backend::{
+    Backend, Constraint, Event, Failure, Finish, GenerateRequest, LogProb, Message, ModelInfo, Prompt, Sampling, Stats,
+    Stop, TokenEvent, Usage,
+};
+pub use serve::{Settings, router, serve};

@@ -1,0 +1,70 @@
+//! What every request passes: its id, its size, its key, and the count of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use subtle::ConstantTimeEq;
+
+use crate::error::ApiError;
+use crate::serve::Shared;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request: the client's own where it is a sane one.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub(crate) HeaderValue);
+
+impl RequestId {
+    fn of(request: &Request) -> Self {
+        let sane = |value: &&HeaderValue| {
+            let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+            (1..=128).contains(&value.len()) && value.as_bytes().iter().all(good)
+        };
+        let own = || HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a UUID is plain ASCII");
+        Self(request.headers().get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(own))
+    }
+}
+
+/// Gives a request its id, and counts it.
+pub(crate) async fn observe(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(&request);
+    request.extensions_mut().insert(id.clone());
+    let (path, began) = (shared.metrics.path(request.uri().path()), Instant::now());
+    let mut response = next.run(request).await;
+    shared.metrics.answered(path, response.status().as_u16(), began.elapsed());
+    response.headers_mut().insert(REQUEST_ID, id.0);
+    response
+}
+
+/// Lets in who has the key, while the server takes requests, with a body of a sane size.
+pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    if let Some(key) = &shared.settings.api_key {
+        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        // As long for a key that is nearly right as for one that is not.
+        if !bool::from(given.as_bytes().ct_eq(key.as_bytes())) {
+            return ApiError::unauthorized().into_response();
+        }
+    }
+    if shared.is_draining() {
+        return ApiError::from(crate::Failure::Draining).into_response();
+    }
+    let most = shared.settings.max_body_bytes;
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > most) {
+        return ApiError::too_large(most).into_response();
+    }
+    let (parts, body) = request.into_parts();
+    let read = tokio::time::timeout(shared.settings.body_timeout, to_bytes(body, most)).await;
+    let bytes = match read {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => return ApiError::too_large(most).into_response(),
+        Err(_) => return ApiError::timeout().into_response(),
+    };
+    next.run(Request::from_parts(parts, Body::from(bytes))).await
+}

@@ -1,0 +1,154 @@
+//! `/v1/chat/completions`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::models::check;
+use super::read::parse;
+use super::stream::{self, Shape};
+use super::types::{self, Common};
+use crate::error::ApiError;
+use crate::serve::Shared;
+use crate::{Finish, LogProb, Message, Prompt, TokenEvent};
+
+#[derive(Deserialize)]
+struct Request {
+    messages: Vec<ChatMessage>,
+    logprobs: Option<bool>,
+    top_logprobs: Option<usize>,
+    tools: Option<Vec<Value>>,
+    functions: Option<Vec<Value>>,
+    #[serde(flatten)]
+    common: Common,
+}
+
+#[derive(Deserialize)]
+struct ChatMessage {
+    role: String,
+    #[serde(default)]
+    content: Option<Content>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Deserialize)]
+struct Part {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    text: String,
+}
+
+impl Request {
+    fn messages(&self) -> Result<Vec<Message>, ApiError> {
+        if self.messages.is_empty() {
+            return Err(ApiError::invalid("messages is empty", Some("messages")));
+        }
+        if [&self.tools, &self.functions].into_iter().flatten().any(|all| !all.is_empty()) {
+            return Err(ApiError::invalid("tools are not supported", Some("tools")));
+        }
+        self.messages.iter().map(ChatMessage::read).collect()
+    }
+}
+
+impl ChatMessage {
+    fn read(&self) -> Result<Message, ApiError> {
+        let content = match &self.content {
+            None => String::new(),
+            Some(Content::Text(text)) => text.clone(),
+            Some(Content::Parts(parts)) => {
+                if let Some(other) = parts.iter().find(|part| part.kind != "text") {
+                    let message = format!("a message has a part of type '{}'; only text is taken", other.kind);
+                    return Err(ApiError::invalid(message, Some("messages")));
+                }
+                parts.iter().map(|part| part.text.as_str()).collect()
+            }
+        };
+        Ok(Message { role: self.role.clone(), content })
+    }
+}
+
+struct Pieces {
+    id: String,
+    created: u64,
+    model: String,
+}
+
+impl Pieces {
+    fn around(&self, object: &str, choices: Vec<Value>) -> Value {
+        json!({ "id": self.id, "object": object, "created": self.created, "model": self.model, "choices": choices })
+    }
+}
+
+fn logprobs(of: &[LogProb]) -> Value {
+    match of {
+        [] => Value::Null,
+        some => json!({ "content": some.iter().map(types::logprob).collect::<Vec<_>>() }),
+    }
+}
+
+impl Shape for Pieces {
+    fn piece(&self, choices: Vec<Value>) -> Value {
+        self.around("chat.completion.chunk", choices)
+    }
+
+    fn first(&self, index: usize) -> Option<Value> {
+        Some(
+            json!({ "index": index, "delta": { "role": "assistant", "content": "" }, "logprobs": null, "finish_reason": null }),
+        )
+    }
+
+    fn token(&self, index: usize, token: &TokenEvent) -> Value {
+        let logprobs = logprobs(token.logprob.as_slice());
+        json!({ "index": index, "delta": { "content": token.text }, "logprobs": logprobs, "finish_reason": null })
+    }
+
+    fn last(&self, index: usize, finish: Finish) -> Value {
+        json!({ "index": index, "delta": {}, "logprobs": null, "finish_reason": types::finish_reason(finish) })
+    }
+}
+
+pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
+    let request: Request = parse(&body)?;
+    let info = shared.backend.info();
+    check(info, request.common.model.as_deref())?;
+    if !info.chats {
+        let message = format!("'{}' has no chat template; use /v1/completions", info.name);
+        return Err(ApiError::invalid(message, Some("model")));
+    }
+    let wanted = request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0));
+    let generate = request.common.request(Prompt::Messages(request.messages()?), wanted)?;
+    let choices = stream::start(&shared, generate, request.common.choices()?).await?;
+    let pieces = Pieces {
+        id: format!("chatcmpl-{}", uuid::Uuid::new_v4().simple()),
+        created: types::now(),
+        model: info.name.clone(),
+    };
+    if request.common.stream == Some(true) {
+        return Ok(stream::send(&shared, choices, pieces, request.common.include_usage()));
+    }
+    let answers = stream::gather(&shared, choices).await?;
+    let usage = types::usage(stream::together(answers.iter().map(|answer| answer.usage)));
+    let choices = answers.into_iter().enumerate().map(|(index, answer)| {
+        json!({
+            "index": index,
+            "message": { "role": "assistant", "content": answer.text, "refusal": null },
+            "logprobs": logprobs(&answer.logprobs),
+            "finish_reason": types::finish_reason(answer.finish),
+        })
+    });
+    let mut whole = pieces.around("chat.completion", choices.collect());
+    whole["usage"] = usage;
+    Ok(Json(whole).into_response())
+}

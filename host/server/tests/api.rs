@@ -1,0 +1,415 @@
+//! The API over a model that is a script: what clients send, and what they get.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use futures::stream::{BoxStream, StreamExt};
+use llmhost_server::{
+    Backend, Event, Failure, Finish, GenerateRequest, LogProb, ModelInfo, Prompt, Settings, Stats, TokenEvent, Usage,
+    router, serve,
+};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// Says its prompt backwards, a word a token.
+struct Script {
+    info: ModelInfo,
+    running: Arc<AtomicUsize>,
+    busy: bool,
+    pause: Duration,
+}
+
+impl Script {
+    fn new() -> Self {
+        let info = ModelInfo {
+            name: "script".into(),
+            provider: "CPUExecutionProvider".into(),
+            context: 64,
+            generates: true,
+            chats: true,
+            embeds: true,
+            ..ModelInfo::default()
+        };
+        Self { info, running: Arc::default(), busy: false, pause: Duration::ZERO }
+    }
+}
+
+struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Backend for Script {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn stats(&self) -> Stats {
+        Stats { running: self.running.load(Ordering::SeqCst), ..Stats::default() }
+    }
+
+    async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
+        let text = match &request.prompt {
+            Prompt::Text(text) => text.clone(),
+            Prompt::Tokens(tokens) => tokens.iter().map(|token| format!("{token} ")).collect(),
+            Prompt::Messages(messages) => messages.last().unwrap().content.clone(),
+        };
+        let words: Vec<String> = text.split_whitespace().rev().map(str::to_owned).collect();
+        let prompt_tokens = words.len();
+        match () {
+            () if self.busy => return Err(Failure::Busy),
+            () if prompt_tokens > self.info.context => {
+                return Err(Failure::invalid("the prompt is longer than the context of 64 tokens", Some("messages")));
+            }
+            () => {}
+        }
+        self.running.fetch_add(1, Ordering::SeqCst);
+        let running = Running(Arc::clone(&self.running));
+        let most = request.max_tokens.unwrap_or(usize::MAX);
+        let finish = if words.len() > most { Finish::Length } else { Finish::Stop };
+        let (pause, top) = (self.pause, request.top_logprobs);
+        let explode = text.contains("explode");
+        let usage = Usage { prompt_tokens, cached_tokens: 0, completion_tokens: words.len().min(most) };
+        let events = words.into_iter().take(most).map(move |word| {
+            if explode {
+                return Err(Failure::Internal("it exploded".into()));
+            }
+            let one = |token: &str| LogProb { token: token.into(), bytes: token.into(), logprob: -0.5, top: vec![] };
+            let logprob = top.map(|top| LogProb { top: vec![one("other"); top], ..one(&word) });
+            Ok(Event::Token(TokenEvent { text: format!("{word} "), logprob }))
+        });
+        let events = events.chain([Ok(Event::Done { finish, usage })]).collect::<Vec<_>>();
+        let events = futures::stream::iter(events).then(move |event| {
+            _ = &running;
+            async move {
+                tokio::time::sleep(pause).await;
+                event
+            }
+        });
+        Ok(events.boxed())
+    }
+
+    async fn embed(&self, texts: Vec<String>) -> Result<(Vec<Vec<f32>>, usize), Failure> {
+        let tokens = texts.iter().map(|text| text.split(' ').count()).sum();
+        Ok((texts.iter().map(|text| vec![text.len() as f32, 0.5]).collect(), tokens))
+    }
+}
+
+async fn ask(script: Script, settings: Settings, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
+    let request = Request::post(path).header("content-type", "application/json").body(body.into()).unwrap();
+    let response = router(Arc::new(script), settings).oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+async fn chat(body: Value) -> (StatusCode, Value) {
+    let (status, text) = ask(Script::new(), Settings::default(), "/v1/chat/completions", body.to_string()).await;
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+fn says(text: &str) -> Value {
+    json!([{ "role": "system", "content": "short" }, { "role": "user", "content": text }])
+}
+
+#[tokio::test]
+async fn a_chat_is_answered_as_clients_expect() {
+    let (status, answer) = chat(json!({ "model": "script", "messages": says("one two three") })).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["object"], "chat.completion");
+    let choice = &answer["choices"][0];
+    assert_eq!(choice["message"], json!({ "role": "assistant", "content": "three two one ", "refusal": null }));
+    assert_eq!(choice["finish_reason"], "stop");
+    assert_eq!(answer["usage"]["prompt_tokens"], 3);
+    assert_eq!(answer["usage"]["total_tokens"], 6);
+
+    let (_, answer) = chat(
+        json!({ "messages": says("one two three"), "max_tokens": 2, "n": 2, "logprobs": true, "top_logprobs": 1 }),
+    )
+    .await;
+    assert_eq!(answer["choices"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["choices"][1]["finish_reason"], "length");
+    assert_eq!(answer["choices"][1]["logprobs"]["content"][0]["token"], "three");
+    assert_eq!(answer["choices"][1]["logprobs"]["content"][0]["top_logprobs"][0]["token"], "other");
+    assert_eq!((&answer["usage"]["completion_tokens"], &answer["usage"]["prompt_tokens"]), (&json!(4), &json!(3)));
+
+    let parts =
+        json!([{ "role": "user", "content": [{ "type": "text", "text": "a " }, { "type": "text", "text": "b" }] }]);
+    assert_eq!(chat(json!({ "messages": parts })).await.1["choices"][0]["message"]["content"], "b a ");
+}
+
+fn data(text: &str) -> Vec<Value> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    lines.map(|line| serde_json::from_str(line).unwrap_or(Value::String(line.to_owned()))).collect()
+}
+
+#[tokio::test]
+async fn a_chat_is_streamed_with_its_usage_at_the_end() {
+    let body = json!({ "messages": says("one two"), "stream": true, "stream_options": { "include_usage": true } });
+    let (status, text) = ask(Script::new(), Settings::default(), "/v1/chat/completions", body.to_string()).await;
+    assert_eq!(status, StatusCode::OK);
+    let pieces = data(&text);
+    assert_eq!(pieces[0]["choices"][0]["delta"]["role"], "assistant");
+    let said: String = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(said, "two one ");
+    let last = &pieces[pieces.len() - 3];
+    assert_eq!(last["choices"][0]["finish_reason"], "stop");
+    let usage = &pieces[pieces.len() - 2];
+    assert_eq!((&usage["choices"], &usage["usage"]["completion_tokens"]), (&json!([]), &json!(2)));
+    assert_eq!(pieces.last().unwrap(), "[DONE]");
+    let ids: std::collections::BTreeSet<_> = pieces.iter().filter_map(|piece| piece["id"].as_str()).collect();
+    assert_eq!(ids.len(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_says_so_in_the_stream() {
+    let body = json!({ "messages": says("explode now"), "stream": true });
+    let (_, text) = ask(Script::new(), Settings::default(), "/v1/chat/completions", body.to_string()).await;
+    let pieces = data(&text);
+    assert_eq!(pieces.last().unwrap()["error"]["message"], "it exploded");
+    assert!(!text.contains("[DONE]"));
+    let (status, answer) = chat(json!({ "messages": says("explode now") })).await;
+    assert_eq!((status, &answer["error"]["type"]), (StatusCode::INTERNAL_SERVER_ERROR, &json!("server_error")));
+}
+
+#[tokio::test]
+async fn completions_take_texts_and_tokens() {
+    for (prompt, texts, prompt_tokens) in [
+        (json!("a b"), vec!["b a "], 2),
+        (json!(["a b", "c d e"]), vec!["b a ", "e d c "], 5),
+        (json!([1, 2]), vec!["2 1 "], 2),
+        (json!([[1, 2], [3]]), vec!["2 1 ", "3 "], 3),
+    ] {
+        let body = json!({ "prompt": prompt }).to_string();
+        let (status, text) = ask(Script::new(), Settings::default(), "/v1/completions", body).await;
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(status, StatusCode::OK, "{text}");
+        let found: Vec<_> =
+            answer["choices"].as_array().unwrap().iter().map(|choice| choice["text"].as_str().unwrap()).collect();
+        assert_eq!(found, texts);
+        assert_eq!(answer["usage"]["prompt_tokens"], prompt_tokens);
+    }
+}
+
+#[tokio::test]
+async fn embeddings_come_as_numbers_or_as_bytes() {
+    let ask = |body: Value| ask(Script::new(), Settings::default(), "/v1/embeddings", body.to_string());
+    let (_, text) = ask(json!({ "input": ["a bc", "d"] })).await;
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(answer["data"][1]["embedding"], json!([1.0, 0.5]));
+    assert_eq!(answer["usage"]["total_tokens"], 3);
+    let (_, text) = ask(json!({ "input": "a bc", "encoding_format": "base64" })).await;
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(answer["data"][0]["embedding"], "AACAQAAAAD8=");
+    for (body, param) in [
+        (json!({ "input": [] }), "input"),
+        (json!({ "input": "" }), "input"),
+        (json!({ "input": "a", "dimensions": 7 }), "dimensions"),
+    ] {
+        let (status, text) = ask(body).await;
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, &answer["error"]["param"]), (StatusCode::BAD_REQUEST, &json!(param)), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_said_with_the_field() {
+    let long = "word ".repeat(100);
+    for (with, status, words) in [
+        (json!({ "max_tokens": 0 }), 400, "max_tokens is 0"),
+        (json!({ "max_tokens": -5 }), 400, "max_tokens is -5"),
+        (json!({ "temperature": 3.0 }), 400, "temperature is 3"),
+        (json!({ "temperature": "hot" }), 400, "the request is wrong"),
+        (json!({ "top_p": 1.5 }), 400, "top_p"),
+        (json!({ "n": 0 }), 400, "n is 0"),
+        (json!({ "n": 1000 }), 400, "n is 1000"),
+        (json!({ "stop": [""] }), 400, "stop"),
+        (json!({ "logprobs": true, "top_logprobs": 99 }), 400, "at most 20"),
+        (json!({ "logit_bias": { "x": 1 } }), 400, "'x' is not the number of a token"),
+        (json!({ "messages": [] }), 400, "messages is empty"),
+        (json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url" }] }] }), 400, "only text"),
+        (json!({ "tools": [{}] }), 400, "tools are not supported"),
+        (json!({ "model": "gpt-4" }), 404, "there is no model 'gpt-4' here"),
+        (json!({ "messages": says(&long) }), 400, "longer than the context"),
+        (json!({ "response_format": { "type": "xml" } }), 400, "unknown variant"),
+    ] {
+        let mut body = json!({ "messages": says("a") });
+        body.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        let (found, answer) = chat(body).await;
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert_eq!(found.as_u16(), status, "{message}");
+        assert!(message.contains(words), "{words} in {message}");
+    }
+    let ask = |body: Vec<u8>| ask(Script::new(), Settings::default(), "/v1/chat/completions", body);
+    for (body, status, words) in [
+        (b"".to_vec(), 400, "no body"),
+        (b"{\"messages\": [".to_vec(), 400, "not JSON"),
+        (b"{\"messages\": \"\xff\"}".to_vec(), 400, "not UTF-8"),
+        (b"[]".to_vec(), 400, "the request is wrong"),
+        (vec![b' '; 10 << 20], 413, "more than 2097152 bytes"),
+    ] {
+        let (found, text) = ask(body).await;
+        assert!(found.as_u16() == status && text.contains(words), "{found} {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_and_a_wrong_path_have_their_own_status() {
+    let busy = Script { busy: true, ..Script::new() };
+    let body = json!({ "messages": says("a") }).to_string();
+    let (status, text) = ask(busy, Settings::default(), "/v1/chat/completions", body).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(text.contains("rate_limit_error"), "{text}");
+    let (status, text) = ask(Script::new(), Settings::default(), "/v1/nowhere", "").await;
+    assert_eq!((status, text.contains("/v1/nowhere")), (StatusCode::NOT_FOUND, true));
+    let (status, text) = ask(Script::new(), Settings::default(), "/v1/models", "").await;
+    assert_eq!((status, text.contains("POST")), (StatusCode::METHOD_NOT_ALLOWED, true));
+}
+
+#[tokio::test]
+async fn who_has_no_key_gets_nothing_and_health_needs_none() {
+    let settings = || Settings { api_key: Some("right".into()), ..Settings::default() };
+    let get = |path: &'static str, key: Option<&'static str>| async move {
+        let mut request = Request::get(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let response =
+            router(Arc::new(Script::new()), settings()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert!(response.headers().contains_key("x-request-id"));
+        response.status().as_u16()
+    };
+    assert_eq!(get("/v1/models", None).await, 401);
+    assert_eq!(get("/v1/models", Some("wrong")).await, 401);
+    assert_eq!(get("/v1/models", Some("right")).await, 200);
+    for path in ["/", "/livez", "/readyz", "/metrics"] {
+        assert_eq!(get(path, None).await, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_own_id_where_it_is_a_sane_one() {
+    for (given, kept) in [("abc-1", true), ("a b", false)] {
+        let request = Request::get("/livez").header("x-request-id", given).body(Body::empty()).unwrap();
+        let response = router(Arc::new(Script::new()), Settings::default()).oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["x-request-id"] == given, kept);
+    }
+}
+
+#[tokio::test]
+async fn the_figures_say_what_happened() {
+    let app = router(Arc::new(Script::new()), Settings::default());
+    let body = json!({ "messages": says("one two three") }).to_string();
+    let request = Request::post("/v1/chat/completions").body(Body::from(body)).unwrap();
+    app.clone().oneshot(request).await.unwrap();
+    let response = app.oneshot(Request::get("/metrics").body(Body::empty()).unwrap()).await.unwrap();
+    let text = String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
+    for line in [
+        "llmhost_requests_total{path=\"/v1/chat/completions\",status=\"200\"} 1",
+        "llmhost_time_to_first_token_seconds_count 1",
+        "llmhost_inter_token_latency_seconds_count 2",
+        "llmhost_tokens_total{of=\"prompt\"} 3",
+        "llmhost_tokens_total{of=\"generated\"} 3",
+        "llmhost_queue_depth 0",
+        "llmhost_model_info{name=\"script\",provider=\"CPUExecutionProvider\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+}
+
+/// A server on a port of its own, and how to end it.
+async fn started(
+    script: Script,
+    settings: Settings,
+) -> (String, tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<bool>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let stop = async move { drop(ended.await) };
+    let server = tokio::spawn(async move { serve(listener, Arc::new(script), settings, stop).await.unwrap() });
+    (address, end, server)
+}
+
+async fn send(address: &str, body: &Value) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt;
+    let body = body.to_string();
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    client
+}
+
+async fn all(client: &mut tokio::net::TcpStream) -> String {
+    use tokio::io::AsyncReadExt;
+    let mut text = String::new();
+    // A connection that is cut has said what it had to say.
+    _ = client.read_to_string(&mut text).await;
+    text
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_ends_its_request() {
+    let script = Script { pause: Duration::from_millis(20), ..Script::new() };
+    let running = Arc::clone(&script.running);
+    let (address, _end, _server) = started(script, Settings::default()).await;
+    let long = "word ".repeat(60);
+    let client = send(&address, &json!({ "messages": says(&long), "stream": true })).await;
+    while running.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(client);
+    let began = std::time::Instant::now();
+    while running.load(Ordering::SeqCst) > 0 {
+        assert!(began.elapsed() < Duration::from_millis(900), "it goes on without its client");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_ends_finishes_what_it_is_at_within_its_deadline() {
+    for (words, drain, whole) in [(5, 5_000, true), (60, 100, false)] {
+        let script = Script { pause: Duration::from_millis(20), ..Script::new() };
+        let settings = Settings { drain: Duration::from_millis(drain), ..Settings::default() };
+        let (address, end, server) = started(script, settings).await;
+        let mut client = send(&address, &json!({ "messages": says(&"word ".repeat(words)), "stream": true })).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        end.send(()).unwrap();
+        assert_eq!(server.await.unwrap(), whole);
+        assert_eq!(all(&mut client).await.contains("[DONE]"), whole);
+        assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "nobody listens any more");
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_clients_at_once_are_all_answered() {
+    let (address, _end, _server) = started(Script::new(), Settings::default()).await;
+    let one = |_| async {
+        let mut client = send(&address, &json!({ "messages": says("a b") })).await;
+        all(&mut client).await.starts_with("HTTP/1.1 200")
+    };
+    let answered = futures::future::join_all((0..1000).map(one)).await;
+    assert_eq!(answered.into_iter().filter(|good| *good).count(), 1000);
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_too_long_is_ended() {
+    let slow = || Script { pause: Duration::from_millis(50), ..Script::new() };
+    let settings = || Settings { request_timeout: Duration::from_millis(80), ..Settings::default() };
+    let body = |stream| json!({ "messages": says(&"word ".repeat(50)), "stream": stream }).to_string();
+    let (status, _) = ask(slow(), settings(), "/v1/chat/completions", body(false)).await;
+    assert_eq!(status, StatusCode::GATEWAY_TIMEOUT);
+    let (_, text) = ask(slow(), settings(), "/v1/chat/completions", body(true)).await;
+    assert!(text.contains("took too long"), "{text}");
+}
