@@ -170,7 +170,7 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let template = bench.make("ec2.launch-template", template, Some(("metadata_hop_limit", json!(2)))).await;
 
     let trust = |service: &str| {
-        json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" } }).to_string()
+        json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": { "Service": [service, "pods.eks.amazonaws.com"] }, "Action": ["sts:AssumeRole", "sts:TagSession"] } }).to_string()
     };
     let policy = json!({ "policy_name": "kinds", "path": "/", "description": "d", "document": json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*" }] }).to_string(), "tags": tags });
     let wider =

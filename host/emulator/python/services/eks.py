@@ -731,8 +731,11 @@ def addon_versions(call):
 
 def create_association(call, name):
     cluster, body = is_active(find(call, name)), call.body
-    if world.role(call.account, body.get("roleArn", "")) is None:
+    role = world.role(call.account, body.get("roleArn", ""))
+    if role is None:
         raise invalid("Role provided in the request does not exist.")
+    if not world.trusts(role, "pods.eks.amazonaws.com"):
+        raise invalid("Trust policy of role does not allow the service principal pods.eks.amazonaws.com to assume it.")
     for other in cluster["associations"].values():
         if (other["namespace"], other["serviceAccount"]) == (body.get("namespace"), body.get("serviceAccount")):
             raise in_use(f"Association already exists: {other['associationId']}")

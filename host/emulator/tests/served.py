@@ -1,0 +1,89 @@
+"""A server for a test module, started as llmhost starts it, and clients of it."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+PROGRAM = Path(__file__).parent.parent / "python" / "serve.py"
+REGION = "us-east-1"
+SECRET = "testing"
+
+
+class Server:
+    def __init__(self):
+        # Without AWS's own policies, which every reset would load anew.
+        environment = {**os.environ, "LLMHOST_EMULATOR_SECRET": SECRET}
+        environment.pop("PYTHONPATH", None)
+        self.process = subprocess.Popen(
+            [sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
+        )
+        self.url = f"http://127.0.0.1:{self.process.stdout.readline().strip()}"
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(10)
+
+    def reset(self):
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")).read()
+
+    def inventory(self):
+        return set(json.load(urllib.request.urlopen(f"{self.url}/llmhost-emulator/inventory?{REGION}")))
+
+    def client(self, service):
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="testing",
+            aws_secret_access_key=SECRET,
+            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+
+
+def refusal(call, **arguments):
+    """Code and message with which a call is refused; nothing where it is not."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    return None
+
+
+def trust(*services):
+    statement = {"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+class World:
+    """A network, roles and a cluster, for tests that need one."""
+
+    def __init__(self, server):
+        self.ec2, self.iam, self.eks = (server.client(name) for name in ("ec2", "iam", "eks"))
+        self.vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        self.subnets = [
+            self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{at}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]["SubnetId"]
+            for at, zone in enumerate("ab")
+        ]
+        self.role = self.make_role("cluster", "eks.amazonaws.com")
+        self.nodes = self.make_role("nodes", "ec2.amazonaws.com")
+
+    def make_role(self, name, service):
+        return self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(service))["Role"]["Arn"]
+
+    def cluster(self, name="llm", **more):
+        wanted = {"name": name, "roleArn": self.role, "resourcesVpcConfig": {"subnetIds": self.subnets}, **more}
+        wanted.setdefault("accessConfig", {"authenticationMode": "API"})
+        return self.eks.create_cluster(**wanted)["cluster"]
+
+    def group(self, name="gpu", **more):
+        wanted = {"clusterName": "llm", "nodegroupName": name, "subnets": self.subnets, "nodeRole": self.nodes}
+        wanted.update(instanceTypes=["g4dn.xlarge"], amiType="AL2023_x86_64_NVIDIA", **more)
+        return self.eks.create_nodegroup(**wanted)["nodegroup"]

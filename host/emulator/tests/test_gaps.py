@@ -1,0 +1,175 @@
+"""What the emulators do otherwise than the real ones. A test that fails here is good news: the gap
+is closed, and comes off the list in docs/emulator.md."""
+
+import json
+import re
+import unittest
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from served import REGION, Server, World, refusal
+
+PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
+
+
+def setUpModule():
+    global server
+    server = Server()
+
+
+def tearDownModule():
+    server.stop()
+
+
+class Gaps(unittest.TestCase):
+    def setUp(self):
+        server.reset()
+        self.world = World(server)
+        self.ec2 = self.world.ec2
+
+    def test_gap_permissions(self):
+        """IAM's policies are stored and hold nobody back."""
+        iam = self.world.iam
+        iam.create_user(UserName="nobody")
+        deny = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+        iam.put_user_policy(UserName="nobody", PolicyName="deny", PolicyDocument=json.dumps(deny))
+        self.assertEqual(self.ec2.describe_vpcs(VpcIds=[self.world.vpc])["Vpcs"][0]["VpcId"], self.world.vpc)
+
+    def test_gap_quotas_are_not_enforced(self):
+        """A sixth VPC is made, though the quota says five."""
+        for at in range(6):
+            self.ec2.create_vpc(CidrBlock=f"10.{at + 1}.0.0/16")
+
+    def test_gap_dry_run(self):
+        """DryRun makes the VPC."""
+        before = len(self.ec2.describe_vpcs()["Vpcs"])
+        self.assertIsNone(refusal(self.ec2.create_vpc, CidrBlock="10.9.0.0/16", DryRun=True))
+        self.assertEqual(len(self.ec2.describe_vpcs()["Vpcs"]), before + 1)
+
+    def test_gap_nat_client_token(self):
+        """The same client token makes a second NAT gateway."""
+        ids = set()
+        for _ in range(2):
+            address = self.ec2.allocate_address()["AllocationId"]
+            made = self.ec2.create_nat_gateway(SubnetId=self.world.subnets[0], AllocationId=address, ClientToken="once")
+            ids.add(made["NatGateway"]["NatGatewayId"])
+        self.assertEqual(len(ids), 2)
+
+    def test_gap_subnet_in_use(self):
+        """A subnet with a NAT gateway in it can be deleted."""
+        address = self.ec2.allocate_address()["AllocationId"]
+        self.ec2.create_nat_gateway(SubnetId=self.world.subnets[0], AllocationId=address)
+        self.assertIsNone(refusal(self.ec2.delete_subnet, SubnetId=self.world.subnets[0]))
+
+    def test_gap_address_in_use(self):
+        """An elastic IP of a NAT gateway can be released."""
+        address = self.ec2.allocate_address()["AllocationId"]
+        self.ec2.create_nat_gateway(SubnetId=self.world.subnets[0], AllocationId=address)
+        self.assertIsNone(refusal(self.ec2.release_address, AllocationId=address))
+
+    def test_gap_gateway_in_use(self):
+        """An internet gateway can be detached while a NAT gateway uses it."""
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        self.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.world.vpc)
+        address = self.ec2.allocate_address()["AllocationId"]
+        self.ec2.create_nat_gateway(SubnetId=self.world.subnets[0], AllocationId=address)
+        self.assertIsNone(refusal(self.ec2.detach_internet_gateway, InternetGatewayId=gateway, VpcId=self.world.vpc))
+
+    def test_gap_nodes_are_no_machines(self):
+        """A node group starts no instances and no auto scaling group."""
+        self.world.cluster()
+        self.world.group()
+        self.assertEqual(self.ec2.describe_instances()["Reservations"], [])
+        self.assertEqual(server.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"], [])
+
+    def test_gap_cluster_leaves_nothing(self):
+        """A cluster makes no network interfaces or load balancers that could get in the way of a deletion."""
+        self.world.cluster()
+        self.world.group()
+        self.assertEqual(self.ec2.describe_network_interfaces()["NetworkInterfaces"], [])
+
+    def test_gap_everything_is_at_once(self):
+        """What takes minutes is done when it is asked for, unless its tag says otherwise."""
+        self.assertEqual(self.world.cluster()["status"], "ACTIVE")
+
+    def test_gap_nodes_need_no_way_out(self):
+        """Nodes in subnets without a route out join all the same."""
+        self.world.cluster()
+        self.world.group()
+        self.assertEqual(self.world.eks.describe_nodegroup(clusterName="llm", nodegroupName="gpu")["nodegroup"]["status"], "ACTIVE")
+
+    def test_gap_images(self):
+        """There are no parameters with the ids of EKS's images."""
+        name = "/aws/service/eks/optimized-ami/1.34/amazon-linux-2023/x86_64/standard/recommended/image_id"
+        self.assertEqual(refusal(server.client("ssm").get_parameter, Name=name)[0], "ParameterNotFound")
+
+    def test_gap_fargate(self):
+        """There are no Fargate profiles."""
+        self.world.cluster()
+        wanted = {"clusterName": "llm", "fargateProfileName": "f", "podExecutionRoleArn": self.world.nodes}
+        self.assertIsNotNone(refusal(self.world.eks.create_fargate_profile, **wanted))
+
+    def test_gap_checksums(self):
+        """S3 keeps an object whose checksum is wrong."""
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="models")
+        self.assertIsNone(refusal(s3.put_object, Bucket="models", Key="k", Body=b"x", ChecksumCRC32="AAAAAA=="))
+
+    def test_gap_cloud_control_types(self):
+        """Cloud Control knows a few types only."""
+        wanted = {"TypeName": "AWS::ECR::Repository", "DesiredState": "{}"}
+        self.assertIsNotNone(refusal(server.client("cloudcontrol").create_resource, **wanted))
+
+
+class Kubernetes(unittest.TestCase):
+    def setUp(self):
+        server.reset()
+        self.world = World(server)
+        self.endpoint = self.world.cluster()["endpoint"]
+
+    def ask(self, path, token=None):
+        request = urllib.request.Request(self.endpoint + path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            return urllib.request.urlopen(request).status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def test_gap_no_tls(self):
+        """The API server speaks plain HTTP, on this machine only."""
+        self.assertTrue(self.endpoint.startswith("http://127.0.0.1:"))
+
+    def test_gap_authorization(self):
+        """Who is let in may do everything: a viewer may write."""
+        import kubernetes
+
+        cluster = kubernetes.Cluster(version="1.34", nodes=lambda: [], authenticate=lambda token: "viewer")
+        self.assertEqual(self.ask("/api/v1/namespaces"), 401, "who is not let in may do nothing")
+        self.assertFalse(hasattr(cluster, "authorize"))
+
+    def test_gap_simplified(self):
+        """What the API server's own description lists stands on the page."""
+        import kubernetes
+
+        listed = [" ".join(item.split()) for item in kubernetes.__doc__.split("\n* ")[1:]]
+        page = " ".join(PAGE.read_text().split())
+        for item in listed:
+            self.assertIn(item, page)
+
+
+class Page(unittest.TestCase):
+    """The page and these tests name the same gaps, and the page the mends that have tests."""
+
+    def test_page_lists_what_is_tested(self):
+        page = PAGE.read_text()
+        here = {name for kind in (Gaps, Kubernetes) for name in dir(kind) if name.startswith("test_gap_")}
+        self.assertEqual(here, set(re.findall(r"`(test_gap_\w+)`", page)))
+        tests = Path(__file__).parent
+        known = set(re.findall(r"def (test_\w+)", "".join(path.read_text() for path in tests.glob("test_*.py"))))
+        named = set(re.findall(r"`(test_\w+)`", page))
+        self.assertLessEqual(named, known)
+        self.assertGreater(len(named - here), 12, "the mends are named, too")
+
+
+if __name__ == "__main__":
+    unittest.main()

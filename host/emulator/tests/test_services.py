@@ -1,0 +1,164 @@
+"""EKS, Service Quotas, Cloud Control and the mends of moto, asked by an independent client."""
+
+import json
+import unittest
+
+from served import Server, World, refusal, trust
+
+
+def setUpModule():
+    global server
+    server = Server()
+
+
+def tearDownModule():
+    server.stop()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        server.reset()
+        self.addCleanup(server.reset)
+
+
+class Clusters(Case):
+    def setUp(self):
+        super().setUp()
+        self.world = World(server)
+
+    def test_cluster_is_active_with_its_parts(self):
+        found = self.world.cluster(logging={"clusterLogging": [{"types": ["audit"], "enabled": True}]})
+        found = self.world.eks.describe_cluster(name="llm")["cluster"]
+        self.assertEqual(found["status"], "ACTIVE")
+        self.assertTrue(found["resourcesVpcConfig"]["clusterSecurityGroupId"].startswith("sg-"))
+        self.assertIn("/id/", found["identity"]["oidc"]["issuer"])
+        entries = self.world.eks.list_access_entries(clusterName="llm")["accessEntries"]
+        self.assertEqual(len(entries), 1, "who made it may enter")
+
+    def test_cluster_refusals(self):
+        world = self.world
+        place = {"subnetIds": world.subnets}
+        for more, words in [
+            ({"roleArn": "arn:aws:iam::123456789012:role/none"}, "does not exist"),
+            ({"roleArn": world.nodes}, "could not be assumed"),
+            ({"resourcesVpcConfig": {"subnetIds": ["subnet-none", world.subnets[0]]}}, "does not exist"),
+            ({"resourcesVpcConfig": {"subnetIds": world.subnets[:1]}}, "at least two different AZs"),
+            ({"version": "1.12"}, "unsupported Kubernetes version"),
+            ({"resourcesVpcConfig": {**place, "endpointPublicAccess": False}}, "cannot be false"),
+        ]:
+            code, message = refusal(world.cluster, **more)
+            self.assertIn(words, message)
+            self.assertEqual(code, "InvalidParameterException")
+        world.cluster()
+        self.assertEqual(refusal(world.cluster)[0], "ResourceInUseException")
+
+    def test_node_group_refusals(self):
+        world = self.world
+        world.cluster()
+        for more, words in [
+            ({"nodeRole": "arn:aws:iam::123456789012:role/none"}, "were not found in the trust"),
+            ({"subnets": ["subnet-none"]}, "does not exist"),
+            ({"instanceTypes": ["g4dn.xlagre"]}, "do not exist"),
+            ({"amiType": "AL2023_ARM_64_STANDARD"}, "not a valid instance type"),
+            ({"amiType": "AL2_x86_64"}, "only supported for kubernetes versions"),
+            ({"scalingConfig": {"minSize": 2, "maxSize": 1, "desiredSize": 2}}, "can't be greater"),
+            ({"scalingConfig": {"minSize": 1, "maxSize": 2, "desiredSize": 3}}, "can't be greater"),
+        ]:
+            wanted = {"clusterName": "llm", "nodegroupName": "gpu", "subnets": world.subnets, "nodeRole": world.nodes}
+            wanted.update({"instanceTypes": ["g4dn.xlarge"], "amiType": "AL2023_x86_64_NVIDIA", **more})
+            found = refusal(world.eks.create_nodegroup, **wanted)
+            self.assertIsNotNone(found, more)
+            self.assertIn(words, found[1])
+
+    def test_cluster_with_node_groups_cannot_be_deleted(self):
+        self.world.cluster()
+        self.world.group()
+        self.assertEqual(refusal(self.world.eks.delete_cluster, name="llm")[0], "ResourceInUseException")
+        self.world.eks.delete_nodegroup(clusterName="llm", nodegroupName="gpu")
+        self.world.eks.delete_cluster(name="llm")
+        self.assertEqual(refusal(self.world.eks.describe_cluster, name="llm")[0], "ResourceNotFoundException")
+
+    def test_fail_tag(self):
+        self.world.cluster()
+        self.world.group(tags={"llmhost-test:fail": "NodeCreationFailure no luck"})
+        found = self.world.eks.describe_nodegroup(clusterName="llm", nodegroupName="gpu")["nodegroup"]
+        issue = found["health"]["issues"][0]
+        self.assertEqual((found["status"], issue["code"], issue["message"]), ("CREATE_FAILED", "NodeCreationFailure", "no luck"))
+
+    def test_slow_tag(self):
+        made = self.world.cluster(tags={"llmhost-test:slow": "600"})
+        self.assertEqual(made["status"], "CREATING")
+        self.assertEqual(refusal(self.world.group)[0], "InvalidRequestException")
+
+    def test_client_token(self):
+        one, two = (self.world.cluster(clientRequestToken="once") for _ in range(2))
+        self.assertEqual(one["arn"], two["arn"])
+
+    def test_versions_go_up_by_one(self):
+        self.world.cluster(version="1.32")
+        self.assertIsNotNone(refusal(self.world.eks.update_cluster_version, name="llm", version="1.34"))
+        self.assertIsNotNone(refusal(self.world.eks.update_cluster_version, name="llm", version="1.31"))
+        self.world.eks.update_cluster_version(name="llm", version="1.33")
+        self.assertEqual(self.world.eks.describe_cluster(name="llm")["cluster"]["version"], "1.33")
+
+    def test_pod_identity_role_must_trust_pods(self):
+        self.world.cluster()
+        wanted = {"clusterName": "llm", "namespace": "models", "serviceAccount": "server"}
+        call = self.world.eks.create_pod_identity_association
+        self.assertIn("pods.eks.amazonaws.com", refusal(call, roleArn=self.world.nodes, **wanted)[1])
+        self.world.iam.create_role(RoleName="pods", AssumeRolePolicyDocument=trust("pods.eks.amazonaws.com"))
+        call(roleArn="arn:aws:iam::123456789012:role/pods", **wanted)
+        self.assertEqual(refusal(call, roleArn="arn:aws:iam::123456789012:role/pods", **wanted)[0], "ResourceInUseException")
+
+
+class Others(Case):
+    def test_quotas_can_be_raised(self):
+        quotas = server.client("service-quotas")
+        get = lambda: quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-DB2E81BA")["Quota"]["Value"]  # noqa: E731
+        self.assertEqual(get(), 64)
+        quotas.request_service_quota_increase(ServiceCode="ec2", QuotaCode="L-DB2E81BA", DesiredValue=128)
+        self.assertEqual(get(), 128)
+        self.assertEqual(refusal(quotas.get_service_quota, ServiceCode="ec2", QuotaCode="L-NONE")[0], "NoSuchResourceException")
+
+    def test_cloud_control_makes_what_the_service_has(self):
+        control, sqs = server.client("cloudcontrol"), server.client("sqs")
+        wanted = json.dumps({"QueueName": "jobs", "DelaySeconds": 5})
+        token = control.create_resource(TypeName="AWS::SQS::Queue", DesiredState=wanted)["ProgressEvent"]["RequestToken"]
+        done = control.get_resource_request_status(RequestToken=token)["ProgressEvent"]
+        self.assertEqual(done["OperationStatus"], "SUCCESS")
+        self.assertEqual(sqs.get_queue_attributes(QueueUrl=done["Identifier"], AttributeNames=["DelaySeconds"])["Attributes"], {"DelaySeconds": "5"})
+        self.assertIsNotNone(refusal(control.create_resource, TypeName="AWS::None::Such", DesiredState="{}"))
+
+    def test_bucket_versioning_can_be_read(self):
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="models")
+        self.assertNotIn("Status", s3.get_bucket_versioning(Bucket="models"))
+        s3.put_bucket_versioning(Bucket="models", VersioningConfiguration={"Status": "Enabled"})
+        self.assertEqual(s3.get_bucket_versioning(Bucket="models")["Status"], "Enabled")
+
+    def test_nat_gateway_that_is_gone(self):
+        world = World(server)
+        address = world.ec2.allocate_address()["AllocationId"]
+        made = world.ec2.create_nat_gateway(SubnetId=world.subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
+        world.ec2.delete_nat_gateway(NatGatewayId=made)
+        self.assertFalse([name for name in server.inventory() if "enis" in name], "its interface goes with it")
+        self.assertEqual(refusal(world.ec2.delete_nat_gateway, NatGatewayId="nat-0123456789abcdef0")[0], "NatGatewayNotFound")
+
+    def test_endpoint_deleted_twice(self):
+        world = World(server)
+        table = world.ec2.create_route_table(VpcId=world.vpc)["RouteTable"]["RouteTableId"]
+        wanted = {"VpcId": world.vpc, "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": [table], "VpcEndpointType": "Gateway"}
+        made = world.ec2.create_vpc_endpoint(**wanted)["VpcEndpoint"]["VpcEndpointId"]
+        for _ in range(2):
+            world.ec2.delete_vpc_endpoints(VpcEndpointIds=[made])
+
+    def test_oidc_audiences(self):
+        iam = server.client("iam")
+        arn = iam.create_open_id_connect_provider(Url="https://example.com/id/1", ClientIDList=["one"])["OpenIDConnectProviderArn"]
+        iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="two")
+        iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="one")
+        self.assertEqual(iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"], ["two"])
+
+
+if __name__ == "__main__":
+    unittest.main()
