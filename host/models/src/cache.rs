@@ -1,10 +1,12 @@
 //! The cache's folders: files by their content, models as folders of links to them.
 //!
-//!     CACHE/blobs/SHA256            a file, whole and verified
-//!     CACHE/partial/…               a file on its way, and which of its parts are there
-//!     CACHE/models/KEY/             a model's files: hard links to blobs
-//!     CACHE/models/KEY.json         what they were when they were verified
-//!     CACHE/locks/KEY               held by whoever fetches it
+//! ```text
+//! CACHE/blobs/SHA256            a file, whole and verified
+//! CACHE/partial/…               a file on its way, and which of its parts are there
+//! CACHE/models/KEY/             a model's files: hard links to blobs
+//! CACHE/models/KEY.json         what they were when they were verified
+//! CACHE/locks/KEY               held by whoever fetches it
+//! ```
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
