@@ -24,6 +24,7 @@ pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
     let unread = found.iter().any(|drift| matches!(drift.found, How::Unread { .. }));
     let all = state.resources.len();
     let summary = match found.len() {
+        0 if all == 0 => "Nothing is made yet.\n".to_owned(),
         0 => format!("All {all} resources are as declared.\n"),
         some => format!("{some} of {all} resources are not as declared.\n"),
     };

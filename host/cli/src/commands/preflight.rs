@@ -23,7 +23,7 @@ pub(crate) async fn check(
     let aws = online.map(|settings| Arc::new(Aws::new(settings)));
     let findings = llmhost_resources::preflight(aws.as_deref(), plan, all).await.map_err(|error| Failure::Other {
         message: format!("the checks before the run could not ask AWS: {error}"),
-        help: format!("{} To run without these checks, use --skip-preflight.", error.advice()),
+        help: format!("{} To run without these checks, use llmhost run --skip-preflight.", error.advice()),
         status: 1,
     })?;
     show(console, pipeline, &findings);
