@@ -34,6 +34,8 @@ class Application:
             return clusters.handle(environ, start_response, uid, "/" + rest)
         if path == "/moto-api/reset":
             services.reset()
+        if path == "/llmhost-emulator/alive":
+            return answer(start_response, 200, "yes")
         if path == "/llmhost-emulator/inventory":
             return answer(start_response, 200, inventory.everything(environ.get("QUERY_STRING") or "us-east-1"))
         region, service = scope(environ)

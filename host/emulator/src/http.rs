@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Whether moto answers at this address.
-pub(crate) fn is_moto(url: &str) -> bool {
-    get(url, "/moto-api/data.json").is_some_and(|answer| answer.starts_with("HTTP/1.") && answer.contains(" 200 "))
+/// Whether an emulator answers at this address.
+pub(crate) fn is_emulator(url: &str) -> bool {
+    get(url, "/llmhost-emulator/alive").is_some_and(|answer| answer.starts_with("HTTP/1.") && answer.contains(" 200 "))
 }
 
 /// The body of an answer, where it came whole.

@@ -109,7 +109,7 @@ fn launch(python: &Path, program: &Path, secret: &str) -> Result<Emulator, Emula
     let port: u16 = line.trim().parse().map_err(|_| failed(tail(&mut log)))?;
     emulator.url = format!("http://127.0.0.1:{port}");
     let began = Instant::now();
-    while !http::is_moto(&emulator.url) {
+    while !http::is_emulator(&emulator.url) {
         if began.elapsed() > PATIENCE {
             return Err(failed(format!("{} does not answer; {}", emulator.url, tail(&mut log))));
         }
@@ -149,7 +149,7 @@ impl Kept {
 
     /// Whether it still answers.
     pub fn is_alive(&self) -> bool {
-        http::is_moto(&self.url)
+        http::is_emulator(&self.url)
     }
 
     /// Where it listens.
