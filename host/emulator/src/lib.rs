@@ -1,15 +1,29 @@
 //! An AWS emulator on this machine: moto, in a Python environment of llmhost's own.
 
-mod environment;
 mod error;
 mod http;
 mod program;
 mod server;
 pub mod testing;
 
-pub use environment::python;
+use std::path::PathBuf;
+
+use llmhost_python_env::Environment;
+
 pub use error::EmulatorError;
 pub use server::{Emulator, Kept};
+
+/// moto and what it needs.
+const PACKAGES: Environment = Environment {
+    name: "emulator",
+    requirements: include_str!("../python/requirements.txt"),
+    variable: "LLMHOST_EMULATOR_VENV",
+};
+
+/// The interpreter of the emulator's environment, which is made where it is missing.
+pub fn python() -> Result<PathBuf, EmulatorError> {
+    Ok(PACKAGES.python(&|_| ())?)
+}
 
 /// An access key for the emulator, which takes any.
 pub const ACCESS_KEY_ID: &str = "testing";

@@ -9,10 +9,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use llmhost_python_env::last_lines;
 use serde::{Deserialize, Serialize};
 
-use crate::environment::{self, last_lines};
-use crate::{EmulatorError, SECRET_ACCESS_KEY, http, program};
+use crate::{EmulatorError, PACKAGES, SECRET_ACCESS_KEY, http, program};
 
 /// A machine that is busy with other things may need so long to import moto.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,9 +35,8 @@ impl Emulator {
     /// As [`start`](Self::start), for clients whose secret key is another: clusters check by it who
     /// signed a token.
     pub async fn start_for(secret: &str, tell: &(dyn Fn(&str) + Sync)) -> Result<Self, EmulatorError> {
-        let folder = environment::folder()?;
-        let python = environment::make(&folder, "python3".as_ref(), tell)?;
-        let program = program::install(&folder)?;
+        let python = PACKAGES.python(tell)?;
+        let program = program::install(&PACKAGES.folder()?)?;
         let secret = secret.to_owned();
         let started = tokio::task::spawn_blocking(move || launch(&python, &program, &secret)).await;
         started.unwrap_or_else(|_| Err(EmulatorError::Start { reason: "it was interrupted".to_owned() }))
