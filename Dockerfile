@@ -37,7 +37,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends ca-certifica
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/llmhost /usr/local/bin/llmhost
 COPY --from=runtime-cpu /lib-out/ /usr/local/lib/onnxruntime/
-ENV LLMHOST_ONNXRUNTIME=/usr/local/lib/onnxruntime
+ENV ORT_DYLIB_PATH=/usr/local/lib/onnxruntime
 # The numbers, and not a name: Kubernetes checks runAsNonRoot by number.
 USER 10001:10001
 EXPOSE 8000
@@ -48,7 +48,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends ca-certifica
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/llmhost /usr/local/bin/llmhost
 COPY --from=runtime-cuda /lib-out/ /usr/local/lib/onnxruntime/
-ENV LLMHOST_ONNXRUNTIME=/usr/local/lib/onnxruntime \
+ENV ORT_DYLIB_PATH=/usr/local/lib/onnxruntime \
     LD_LIBRARY_PATH=/usr/local/lib/onnxruntime:${LD_LIBRARY_PATH} \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility

@@ -33,6 +33,14 @@ pub(crate) enum Command {
     Rehearse(Rehearse),
     /// Print the least IAM policy that a pipeline needs.
     Policy(Policy),
+    /// Serve a language model: OpenAI's API, health, metrics, and a page to try it.
+    Serve(Serve),
+    /// Continue a prompt, on the terminal.
+    Generate(Generate),
+    /// Measure a model on this machine: tokens a second over batch sizes, and latencies.
+    Bench(Bench),
+    /// Say what of this machine llmhost can use: ONNX Runtime, GPUs, Python, folders.
+    Doctor(Doctor),
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema,
     /// Look at plugins.
@@ -230,4 +238,131 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),
     }
+}
+
+/// Which model, and how it runs.
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    /// The model: a folder with model.onnx in it, or s3://bucket/prefix.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) model: String,
+    /// What it runs on: cuda or nothing, cpu, or auto: a GPU where there is one.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: llmhost_inference::Device,
+    /// ONNX Runtime's library, or the folder that holds it [default: looked for; see llmhost doctor].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) onnxruntime: Option<PathBuf>,
+    /// Threads of one operation [default: one a core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// Tokens of a prompt and its answer together, at most [default: what model and memory allow].
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) context: Option<u32>,
+    /// Requests that are computed together, at most.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) max_batch: u16,
+    /// Where models from S3 are kept [default: llmhost/models in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Read and hash every file of the model again before it is used.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Region of the bucket [default: $AWS_REGION, or us-east-1].
+    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    pub(crate) region: Option<String>,
+    /// Send every AWS call to this address instead.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Take credentials from this profile of the AWS configuration.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+/// `llmhost serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// The name that requests call the model by [default: the last part of its address].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The address to listen at.
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) host: String,
+    /// The port to listen at; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    pub(crate) port: u16,
+    /// Requests that may wait; more are answered with 429.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(crate) queue: u32,
+    /// How long running requests may take to end when the server is told to.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) drain_seconds: u64,
+    /// Largest request in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 2 << 20)]
+    pub(crate) max_body_bytes: usize,
+    /// File with the API key that requests have to carry [default: $LLMHOST_API_KEY; nobody needs one where neither is set].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
+}
+
+/// `llmhost generate`
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// What to answer, or with --raw to continue.
+    #[arg(value_name = "PROMPT")]
+    pub(crate) prompt: String,
+    /// What the model is told first.
+    #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
+    pub(crate) system: Option<String>,
+    /// Continue the text as it is, without the model's chat template.
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Most tokens of the answer.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_tokens: u32,
+    /// 0 takes the likeliest token each time.
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    pub(crate) temperature: f32,
+    /// The same seed gives the same answer.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The answer has to be JSON by the schema in this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json_schema: Option<PathBuf>,
+}
+
+/// `llmhost bench`
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// Tokens of each prompt.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) prompt_tokens: u32,
+    /// Tokens of each answer.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) answer_tokens: u32,
+    /// How many answers at a time, for each line of the table.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2,4,8")]
+    pub(crate) batch: Vec<u16>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `llmhost doctor`
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Install ONNX Runtime from the Python package index, into an environment of llmhost's own.
+    #[arg(long)]
+    pub(crate) install: bool,
+    /// ONNX Runtime's library, or the folder that holds it.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) onnxruntime: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

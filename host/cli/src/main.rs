@@ -47,6 +47,10 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Drift(args) => commands::drift::drift(args).await,
         Command::Rehearse(args) => commands::rehearse::rehearse(args).await,
         Command::Policy(args) => commands::policy::policy(args).await,
+        Command::Serve(args) => commands::serve::serve(args).await,
+        Command::Generate(args) => commands::generate::generate(args).await,
+        Command::Bench(args) => commands::bench::bench(args).await,
+        Command::Doctor(args) => commands::doctor::doctor(args),
         Command::Schema => commands::schema::schema().await,
         Command::Plugin(Plugin::Inspect { plugin, json }) => commands::plugin::inspect(&plugin, json).await,
     }

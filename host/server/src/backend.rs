@@ -30,8 +30,15 @@ pub struct ModelInfo {
     pub name: String,
     /// Seconds since 1970 when it was loaded.
     pub loaded_at: u64,
-    /// What runs it: `CPUExecutionProvider`, `CUDAExecutionProvider`.
+    /// What runs it: `cpu`, `cuda`.
     pub provider: String,
+    /// Nodes of the graph that each execution provider ran when the model was warmed up.
+    pub nodes: BTreeMap<String, usize>,
+    /// Version of ONNX Runtime.
+    pub runtime: String,
+    /// Why it is not a GPU that runs it, where one was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
     /// Most tokens of prompt and answer together.
     pub context: usize,
     /// Whether it generates text.

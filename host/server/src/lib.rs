@@ -1,9 +1,10 @@
 //! HTTP over a language model: the API that OpenAI's clients speak, health, metrics, and a page to
 //! try the model from a browser.
 //!
-//! The model is behind [`Backend`]; nothing here knows what runs it.
+//! The model is behind [`Backend`]; only [`EngineBackend`] knows what runs it.
 
 mod backend;
+mod engine;
 mod error;
 mod health;
 mod limits;
@@ -16,4 +17,5 @@ pub use backend::{
     Backend, Constraint, Event, Failure, Finish, GenerateRequest, LogProb, Message, ModelInfo, Prompt, Sampling, Stats,
     Stop, TokenEvent, Usage,
 };
+pub use engine::EngineBackend;
 pub use serve::{Settings, router, serve};

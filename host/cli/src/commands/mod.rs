@@ -1,13 +1,18 @@
 //! One file a command.
 
+pub(crate) mod bench;
 pub(crate) mod destroy;
+pub(crate) mod doctor;
 pub(crate) mod drift;
+pub(crate) mod generate;
 pub(crate) mod graph;
+mod model;
 pub(crate) mod plugin;
 pub(crate) mod policy;
 mod preflight;
 pub(crate) mod rehearse;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod validate;

@@ -1,0 +1,112 @@
+//! From a model's address to a model that runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use llmhost_inference::runtime::Search;
+use llmhost_inference::{Engine, Options};
+use llmhost_models::{Address, Fetch, ModelError, Progress};
+use llmhost_python_env::{Environment, cache_folder};
+use llmhost_resources::{Aws, AwsSettings};
+
+use crate::app::Console;
+use crate::args::Model;
+use crate::failure::Failure;
+
+/// ONNX Runtime in an environment of llmhost's own, for those who install nothing else.
+pub(crate) const RUNTIME: Environment =
+    Environment { name: "onnxruntime", requirements: "onnxruntime==1.32.0\n", variable: "LLMHOST_ONNXRUNTIME_VENV" };
+const REQUESTS_AT_A_TIME: usize = 16;
+
+/// Where ONNX Runtime is looked for.
+pub(crate) fn search(named: Option<&PathBuf>) -> Search {
+    Search {
+        library: named.cloned(),
+        folders: RUNTIME.folder().ok().and_then(|folder| packages(&folder)).into_iter().collect(),
+    }
+}
+
+/// The folder of the library within an environment.
+fn packages(environment: &std::path::Path) -> Option<PathBuf> {
+    let versions = std::fs::read_dir(environment.join("lib")).ok()?.flatten();
+    versions.map(|version| version.path().join("site-packages/onnxruntime/capi")).find(|folder| folder.is_dir())
+}
+
+/// Fetches a model where it is not on this machine, and loads it.
+pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<Engine, Failure> {
+    let folder = folder(args, console).await?;
+    let options = Options {
+        search: search(args.onnxruntime.as_ref()),
+        device: args.device,
+        threads: args.threads.map(usize::from),
+        context: args.context.map(|tokens| tokens as usize),
+        max_batch: args.max_batch.into(),
+        queue: queue as usize,
+        verify: args.verify,
+        ..Options::default()
+    };
+    let loaded = tokio::task::spawn_blocking(move || Engine::load(&folder, &options)).await;
+    let engine = match loaded {
+        Ok(loaded) => loaded.map_err(|error| Failure::Other {
+            message: error.to_string(),
+            help: "llmhost doctor says what this machine has; llmhost doctor --install gets ONNX Runtime.".to_owned(),
+            status: 1,
+        })?,
+        Err(_) => {
+            let message = "loading the model failed inside ONNX Runtime".to_owned();
+            let help = "Check the model with another program, and report it.".to_owned();
+            return Err(Failure::Other { message, help, status: 1 });
+        }
+    };
+    if let Some(reason) = &engine.report().fallback {
+        console.note(&format!("The model runs on the processor, not on a GPU: {reason}"));
+    }
+    Ok(engine)
+}
+
+/// The model's folder.
+async fn folder(args: &Model, console: &Console) -> Result<PathBuf, Failure> {
+    let (bucket, prefix) = match Address::parse(&args.model).map_err(not_fetched)? {
+        Address::Folder(folder) => return Ok(folder),
+        Address::S3 { bucket, prefix } => (bucket, prefix),
+    };
+    let mut settings = AwsSettings {
+        region: args.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+        endpoint_url: args.endpoint_url.clone(),
+        ..AwsSettings::default()
+    };
+    settings.profile.clone_from(&args.profile);
+    let store = llmhost_resources::model_store(Arc::new(Aws::new(settings)), &bucket);
+    let cache = match &args.cache {
+        Some(cache) => cache.clone(),
+        None => cache_folder()
+            .map_err(|error| Failure::usage(error.to_string(), "Or choose a folder with --cache."))?
+            .join("models"),
+    };
+    let fetch = Fetch { cache, parallelism: REQUESTS_AT_A_TIME, verify: args.verify };
+    let bar = bar(console);
+    let report = |progress: Progress| {
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+    };
+    let fetched = fetch.fetch(store, &args.model, &prefix, &report).await;
+    bar.finish_and_clear();
+    let fetched = fetched.map_err(not_fetched)?;
+    tracing::info!(bytes = fetched.bytes, folder = %fetched.folder.display(), "the model is here");
+    Ok(fetched.folder)
+}
+
+/// Shows itself to people at terminals only.
+fn bar(console: &Console) -> ProgressBar {
+    if matches!(console, Console::Json(_)) {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("fetching the model {bar:30} {bytes} of {total_bytes}, {bytes_per_sec}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn not_fetched(error: ModelError) -> Failure {
+    let status = if matches!(error, ModelError::Address { .. }) { 2 } else { 1 };
+    Failure::Other { message: error.to_string(), help: error.advice().to_owned(), status }
+}

@@ -1,0 +1,111 @@
+//! `llmhost serve`: a model behind HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llmhost_server::{EngineBackend, Settings};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::model;
+use crate::app::Console;
+use crate::args::Serve;
+use crate::failure::Failure;
+use crate::view::style;
+
+/// Serves a model until it is told to stop.
+pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
+    let console = Console::new(false);
+    let api_key = api_key(&args)?;
+    // The port first: that it is taken need not be found out after minutes of loading.
+    let at = (args.host.as_str(), args.port);
+    let listener = TcpListener::bind(at).await.map_err(|error| Failure::Other {
+        message: format!("cannot listen at {}:{}: {error}", args.host, args.port),
+        help: "Choose another --port, or end what listens there.".to_owned(),
+        status: 1,
+    })?;
+    let mut stop = Box::pin(stopped(console.clone()));
+    let engine = tokio::select! {
+        loaded = model::load(&args.model, args.queue, &console) => loaded?,
+        () = &mut stop => return Err(Failure::Interrupted),
+    };
+    let name = args.name.clone().unwrap_or_else(|| name_of(&args.model.model));
+    let backend = Arc::new(EngineBackend::new(engine.clone(), &name));
+    let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    let (good, faint) = (style::GOOD, style::FAINT);
+    let (report, stats) = (engine.report(), engine.stats());
+    console.note(&format!(
+        "{good}Serving{good:#} {name} at http://{address} {faint}({} by ONNX Runtime {}, {} tokens of context, {} requests at a \
+         time){faint:#}",
+        report.provider.as_str(),
+        report.library.version,
+        stats.context,
+        stats.slots
+    ));
+    let settings = Settings {
+        api_key,
+        max_body_bytes: args.max_body_bytes,
+        drain: Duration::from_secs(args.drain_seconds),
+        ..Settings::default()
+    };
+    let ended = llmhost_server::serve(listener, backend, settings, stop).await;
+    match ended {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            console.note("Requests that were not done in time were cut off.");
+            Ok(())
+        }
+        Err(error) => {
+            let help = "Start it again; if that does not help, report it.".to_owned();
+            Err(Failure::Other { message: format!("the server failed: {error}"), help, status: 1 })
+        }
+    }
+}
+
+/// The last part of an address: what people call the model.
+fn name_of(address: &str) -> String {
+    let last = address.trim_end_matches('/').rsplit('/').next().unwrap_or(address);
+    if last.is_empty() || last == "." { "model".to_owned() } else { last.to_owned() }
+}
+
+/// From a file or the environment; never from the command line, which every user of the machine can read.
+fn api_key(args: &Serve) -> Result<Option<String>, Failure> {
+    let key = match &args.api_key_file {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("cannot read the API key from {}: {error}", path.display()), "Check the path.")
+        })?,
+        None => std::env::var("LLMHOST_API_KEY").unwrap_or_default(),
+    };
+    let key = key.trim().to_owned();
+    if key.is_empty() && args.api_key_file.is_some() {
+        return Err(Failure::usage("the file with the API key is empty", "Write a key into it."));
+    }
+    Ok(Some(key).filter(|key| !key.is_empty()))
+}
+
+/// Ends with the first Ctrl-C or SIGTERM; the second ends the process.
+async fn stopped(console: Console) {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let mut told = async || {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    told().await;
+    console.note("Stopping: running requests may finish. Once more to leave at once.");
+    tokio::spawn(async {
+        let again = signal(SignalKind::terminate());
+        let terminated = async {
+            match again {
+                Ok(mut again) => drop(again.recv().await),
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            () = terminated => {}
+        }
+        std::process::exit(130);
+    });
+}

@@ -1,0 +1,77 @@
+//! One step of a graph over rows of a key/value cache.
+//!
+//! Two layouts, one face: [`SharedDecoder`] for graphs that read and write the cache in place, and
+//! [`PlainDecoder`] for those that hand a new cache out each time.
+
+mod cache;
+mod plain;
+mod shared;
+mod view;
+
+use half::f16;
+use ort::session::Session;
+
+pub(super) use plain::PlainDecoder;
+pub(super) use shared::{CacheSize, SharedDecoder};
+
+use super::error::RequestError;
+use crate::model::CacheType;
+
+/// One row of a decode step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) slot: usize,
+    /// Tokens of the slot that are in the cache; the new token's place.
+    pub(super) cached: usize,
+    pub(super) token: u32,
+}
+
+/// A graph with a cache of several slots.
+pub(super) trait Decoder: Send {
+    /// Reads tokens into a slot, whose first `start` tokens are in the cache. Where `last` is set,
+    /// the logits of the last token become row 0.
+    fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], last: bool) -> Result<(), RequestError>;
+
+    /// Adds a token to each of several slots, given in order; row `i` of the logits is theirs.
+    /// `lengths` are the cached tokens of every slot: a graph may have to step over slots between.
+    fn decode(&mut self, rows: &[Row], lengths: &[usize]) -> Result<(), RequestError>;
+
+    /// The logits of a row of the last step, to be changed at will.
+    fn logits(&mut self, row: usize) -> &mut [f32];
+
+    /// Makes slot `to` begin with the first tokens of slot `from`, which may be the same. False
+    /// where this layout or device cannot.
+    fn share(&mut self, from: usize, to: usize, tokens: usize) -> Result<bool, RequestError>;
+
+    /// Whether rows between others cost a step time, so that moving a row pays.
+    fn wants_dense_rows(&self) -> bool;
+
+    /// The session, for jobs that are no steps.
+    fn session(&mut self) -> &mut Session;
+}
+
+impl CacheType {
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::F32 => size_of::<f32>(),
+            Self::F16 => size_of::<f16>(),
+        }
+    }
+
+    pub(super) fn element(self) -> ort::value::TensorElementType {
+        match self {
+            Self::F32 => ort::value::TensorElementType::Float32,
+            Self::F16 => ort::value::TensorElementType::Float16,
+        }
+    }
+}
+
+/// Tokens as the graphs want them.
+fn wide(tokens: impl IntoIterator<Item = u32>) -> Vec<i64> {
+    tokens.into_iter().map(i64::from).collect()
+}
+
+/// Positions as the graphs want them.
+fn positions(start: usize, count: usize) -> impl Iterator<Item = i64> {
+    (start..start + count).map(|place| i64::try_from(place).expect("positions are small"))
+}

@@ -1,0 +1,213 @@
+//! Texts to vectors.
+//!
+//! The texts of all waiting requests are sorted by length and run in batches of neighbours, so that
+//! a short text is not computed at the length of a long one.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use ort::session::{Session, SessionInputValue};
+use ort::value::Tensor;
+use tokio::sync::oneshot;
+
+use super::counters::Counters;
+use super::error::RequestError;
+use crate::model::{CacheType, EncoderLayout, Pooling, PoolingKind};
+
+/// Vectors of texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embeddings {
+    /// One a text, in the order of the texts.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens of all texts.
+    pub tokens: usize,
+}
+
+/// A request for vectors.
+#[derive(Debug)]
+pub(super) struct EmbedJob {
+    /// Tokens of each text.
+    pub(super) texts: Vec<Vec<u32>>,
+    pub(super) answer: oneshot::Sender<Result<Embeddings, RequestError>>,
+}
+
+/// Tokens of a batch, padding included: more does not run quicker per token.
+const BATCH_TOKENS: usize = 2048;
+/// How much shorter the shortest text of a batch may be than the longest.
+const SHORTEST: f64 = 0.8;
+
+/// An encoder.
+pub(super) struct Embedder {
+    pub(super) session: Session,
+    pub(super) layout: EncoderLayout,
+    pub(super) pooling: Pooling,
+    pub(super) pad: u32,
+    pub(super) counters: Arc<Counters>,
+}
+
+/// One text of one job.
+struct Item {
+    job: usize,
+    place: usize,
+    tokens: Vec<u32>,
+}
+
+impl Embedder {
+    /// Runs all jobs together.
+    pub(super) fn run(&mut self, jobs: Vec<EmbedJob>) {
+        let mut results: Vec<Result<Embeddings, RequestError>> = Vec::new();
+        let (mut items, mut answers) = (Vec::new(), Vec::new());
+        for (job, EmbedJob { texts, answer }) in jobs.into_iter().enumerate() {
+            let tokens = texts.iter().map(Vec::len).sum();
+            results.push(Ok(Embeddings { vectors: vec![Vec::new(); texts.len()], tokens }));
+            items.extend(texts.into_iter().enumerate().map(|(place, tokens)| Item { job, place, tokens }));
+            answers.push(answer);
+        }
+        items.sort_by_key(|item| std::cmp::Reverse(item.tokens.len()));
+        let mut rest = items.as_slice();
+        while !rest.is_empty() {
+            let (batch, after) = rest.split_at(batch_size(rest));
+            rest = after;
+            // A caller who went away wants nothing computed.
+            let wanted: Vec<&Item> = batch.iter().filter(|item| !answers[item.job].is_closed()).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            match self.batch(&wanted) {
+                Ok(vectors) => {
+                    for (item, vector) in wanted.iter().zip(vectors) {
+                        if let Ok(embeddings) = &mut results[item.job] {
+                            embeddings.vectors[item.place] = vector;
+                        }
+                    }
+                }
+                Err(error) => wanted.iter().for_each(|item| results[item.job] = Err(error.clone())),
+            }
+        }
+        self.counters.embedded_texts.fetch_add(items.len() as u64, Relaxed);
+        for (answer, result) in answers.into_iter().zip(results) {
+            let counter = if result.is_ok() { &self.counters.finished } else { &self.counters.failed };
+            counter.fetch_add(1, Relaxed);
+            self.counters.jobs.fetch_sub(1, Relaxed);
+            // The caller may be gone.
+            let _ = answer.send(result);
+        }
+    }
+
+    fn batch(&mut self, items: &[&Item]) -> Result<Vec<Vec<f32>>, RequestError> {
+        let (count, width) = (items.len(), items.iter().map(|item| item.tokens.len()).max().unwrap_or(0));
+        let mut ids = vec![i64::from(self.pad); count * width];
+        let mut mask = vec![0i64; count * width];
+        for (row, item) in items.iter().enumerate() {
+            for (place, token) in item.tokens.iter().enumerate() {
+                ids[row * width + place] = i64::from(*token);
+                mask[row * width + place] = 1;
+            }
+        }
+        let shape = [count, width];
+        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> =
+            vec![("input_ids".into(), Tensor::from_array((shape, ids))?.into())];
+        if self.layout.attention_mask {
+            inputs.push(("attention_mask".into(), Tensor::from_array((shape, mask))?.into()));
+        }
+        if self.layout.token_types {
+            inputs.push(("token_type_ids".into(), Tensor::from_array((shape, vec![0i64; count * width]))?.into()));
+        }
+        let begun = Instant::now();
+        let outputs = self.session.run(inputs)?;
+        self.counters.ran(begun.elapsed());
+        self.counters.prompt_tokens.fetch_add(items.iter().map(|item| item.tokens.len() as u64).sum(), Relaxed);
+        let output = outputs
+            .get(&self.layout.output)
+            .ok_or_else(|| RequestError::Failed(format!("the model gave no output '{}'", self.layout.output)))?;
+        let numbers: Cow<'_, [f32]> = match self.layout.output_type {
+            CacheType::F32 => output.try_extract_tensor::<f32>()?.1.into(),
+            CacheType::F16 => output.try_extract_tensor::<f16>()?.1.to_f32_vec().into(),
+        };
+        let rows = if self.layout.pooled { count } else { count * width };
+        if rows == 0 || numbers.len() % rows != 0 {
+            return Err(RequestError::Failed(format!("the output has {} numbers for {rows} rows", numbers.len())));
+        }
+        let size = numbers.len() / rows;
+        let vector = |(row, item): (usize, &&Item)| {
+            let mut vector = match self.layout.pooled {
+                true => numbers[row * size..][..size].to_vec(),
+                false => pool(self.pooling.kind, &numbers[row * width * size..][..item.tokens.len() * size], size),
+            };
+            if self.pooling.normalise {
+                normalise(&mut vector);
+            }
+            vector
+        };
+        Ok(items.iter().enumerate().map(vector).collect())
+    }
+}
+
+/// How many of the sorted items go together.
+fn batch_size(items: &[Item]) -> usize {
+    let longest = items.first().map_or(1, |item| item.tokens.len().max(1));
+    let most = (BATCH_TOKENS / longest).max(1);
+    let alike = items.iter().take_while(|item| item.tokens.len() as f64 >= longest as f64 * SHORTEST).count();
+    alike.clamp(1, most)
+}
+
+/// One vector from those of a text's tokens, `[tokens, size]`.
+fn pool(kind: PoolingKind, rows: &[f32], size: usize) -> Vec<f32> {
+    let tokens = rows.chunks_exact(size);
+    let count = tokens.len().max(1) as f32;
+    let over = |start: f32, with: fn(f32, f32) -> f32| {
+        let mut vector = vec![start; size];
+        for row in tokens.clone() {
+            vector.iter_mut().zip(row).for_each(|(sum, number)| *sum = with(*sum, *number));
+        }
+        vector
+    };
+    match kind {
+        PoolingKind::First => rows.get(..size).unwrap_or_default().to_vec(),
+        PoolingKind::Last => tokens.clone().last().unwrap_or_default().to_vec(),
+        PoolingKind::Max => over(f32::NEG_INFINITY, f32::max),
+        PoolingKind::Mean => over(0.0, |a, b| a + b).into_iter().map(|sum| sum / count).collect(),
+    }
+}
+
+fn normalise(vector: &mut [f32]) {
+    let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|number| *number /= length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pooling_takes_what_its_name_says() {
+        let rows = [1.0, 10.0, 3.0, 0.0, 5.0, 2.0];
+        for (kind, expected) in [
+            (PoolingKind::Mean, [3.0, 4.0]),
+            (PoolingKind::First, [1.0, 10.0]),
+            (PoolingKind::Last, [5.0, 2.0]),
+            (PoolingKind::Max, [5.0, 10.0]),
+        ] {
+            assert_eq!(pool(kind, &rows, 2), expected, "{kind:?}");
+        }
+        let mut vector = [3.0, 4.0];
+        normalise(&mut vector);
+        assert_eq!(vector, [0.6, 0.8]);
+    }
+
+    #[test]
+    fn batches_hold_texts_of_like_length() {
+        let items = |lengths: &[usize]| -> Vec<Item> {
+            lengths.iter().map(|length| Item { job: 0, place: 0, tokens: vec![0; *length] }).collect()
+        };
+        assert_eq!(batch_size(&items(&[100, 90, 85, 50, 10])), 3);
+        assert_eq!(batch_size(&items(&[1024, 1024, 1024])), 2);
+        assert_eq!(batch_size(&items(&[5000, 5000])), 1);
+    }
+}

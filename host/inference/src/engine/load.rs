@@ -1,0 +1,155 @@
+//! From a folder to a running engine: open, size the cache, warm up, prove the device.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+
+use ort::session::Session;
+
+use super::counters::Counters;
+use super::decoder::{CacheSize, Decoder, PlainDecoder, Row, SharedDecoder};
+use super::embed::{EmbedJob, Embedder};
+use super::error::LoadError;
+use super::generation::Generation;
+use super::options::Options;
+use super::worker::{Job, Work, Worker};
+use super::{memory, tensors};
+use crate::model::{DecoderLayout, FolderError, Layout, Model};
+use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings};
+
+/// What the handle needs of a started engine.
+pub(super) struct Started {
+    pub(super) model: Model,
+    pub(super) report: RuntimeReport,
+    pub(super) counters: Arc<Counters>,
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) thread: std::thread::JoinHandle<()>,
+}
+
+/// Loads a folder and starts its thread.
+pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadError> {
+    let begun = Instant::now();
+    let runtime = Runtime::load(&options.search)?;
+    let settings = SessionSettings {
+        device: options.device,
+        threads: options.thread_count(),
+        spinning: options.spinning,
+        gpu: options.gpu,
+    };
+    let (model, opened) = Model::open(folder, &runtime, &settings, options.verify).map_err(|error| match error {
+        FolderError::Runtime(error) => LoadError::Runtime(error),
+        FolderError::Model(error) => LoadError::Model(error),
+    })?;
+    let (session, provider, proof) = (opened.session, opened.provider, opened.proof);
+    let (work, counters, report) = match model.layout.clone() {
+        Layout::Decoder(layout) => decoder(&model, layout, session, provider, proof, options)?,
+        Layout::Encoder(_) => encoder(&model, session, proof, options)?,
+        Layout::Tensors => any(session, proof)?,
+    };
+    let (jobs, receiver) = mpsc::channel();
+    let worker = Worker { work, jobs: receiver, counters: Arc::clone(&counters) };
+    let thread = std::thread::Builder::new()
+        .name("inference".to_owned())
+        .spawn(move || worker.run())
+        .map_err(|error| LoadError::Thread(error.to_string()))?;
+    tracing::info!(
+        folder = %folder.display(), kind = model.kind(), provider = report.provider.as_str(),
+        seconds = begun.elapsed().as_secs_f64(), "model loaded"
+    );
+    Ok(Started { model, report, counters, jobs, thread })
+}
+
+type Ready = (Work, Arc<Counters>, RuntimeReport);
+
+fn decoder(
+    model: &Model,
+    layout: DecoderLayout,
+    session: Session,
+    provider: Provider,
+    proof: Proof,
+    options: &Options,
+) -> Result<Ready, LoadError> {
+    let size = cache_size(model, &layout, provider, options)?;
+    let failed = |error: ort::Error| LoadError::WarmUp(error.message().to_owned());
+    let bytes = size.slots * size.context * token_bytes(&layout);
+    let mut decoder: Box<dyn Decoder> = match layout.shared {
+        true => Box::new(SharedDecoder::new(session, layout, provider, options.gpu, size).map_err(failed)?),
+        false => Box::new(PlainDecoder::new(session, layout, size.slots)),
+    };
+    let warm = |error: super::RequestError| LoadError::WarmUp(error.to_string());
+    let token = model.config.bos.unwrap_or(0);
+    decoder.prefill(0, 0, &[token, token], true).map_err(warm)?;
+    let mut lengths = vec![0; size.slots];
+    lengths[0] = 2;
+    decoder.decode(&[Row { slot: 0, cached: 2, token }], &lengths).map_err(warm)?;
+    let report = proof.give(decoder.session())?;
+    let counters = Arc::new(Counters::new(size.slots, size.context, bytes, report.provider.as_str()));
+    let generation = Generation::new(decoder, Arc::clone(&counters), size.chunk, options.reuse);
+    Ok((Work::Generation(generation), counters, report))
+}
+
+fn encoder(model: &Model, session: Session, proof: Proof, options: &Options) -> Result<Ready, LoadError> {
+    let Layout::Encoder(layout) = model.layout.clone() else { unreachable!("called for encoders") };
+    let limit = model.pooling.max_tokens.into_iter().chain(model.config.context_length).min();
+    let context = options.context.into_iter().chain(limit).min().ok_or(LoadError::NoContext)?;
+    let counters = |provider| Arc::new(Counters::new(1, context, 0, provider));
+    let pad = model.config.pad.unwrap_or(0);
+    let mut embedder = Embedder { session, layout, pooling: model.pooling, pad, counters: counters("") };
+    let (answer, mut result) = tokio::sync::oneshot::channel();
+    embedder.counters.jobs.store(1, std::sync::atomic::Ordering::Relaxed);
+    embedder.run(vec![EmbedJob { texts: vec![vec![pad, pad]], answer }]);
+    match result.try_recv() {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return Err(LoadError::WarmUp(error.to_string())),
+        Err(error) => return Err(LoadError::WarmUp(error.to_string())),
+    }
+    let report = proof.give(&mut embedder.session)?;
+    embedder.counters = counters(report.provider.as_str());
+    let counters = Arc::clone(&embedder.counters);
+    Ok((Work::Embedding(embedder), counters, report))
+}
+
+fn any(mut session: Session, proof: Proof) -> Result<Ready, LoadError> {
+    // Zeros may not suit a graph; then the first real run shows what is wrong.
+    if let Some(inputs) = tensors::zeros(&session)
+        && let Err(error) = tensors::run(&mut session, &inputs)
+    {
+        tracing::debug!(%error, "the model does not take zeros");
+    }
+    let report = proof.give(&mut session)?;
+    let counters = Arc::new(Counters::new(1, 1, 0, report.provider.as_str()));
+    Ok((Work::Tensors(session), counters, report))
+}
+
+/// Bytes of keys and values of one token.
+fn token_bytes(layout: &DecoderLayout) -> usize {
+    layout.cache.len() * layout.heads * layout.head_size * layout.cache_type.bytes()
+}
+
+/// Slots and context that fit into the memory that is free now, the weights being loaded.
+fn cache_size(
+    model: &Model,
+    layout: &DecoderLayout,
+    provider: Provider,
+    options: &Options,
+) -> Result<CacheSize, LoadError> {
+    const SMALLEST: usize = 64;
+    let limit = model.config.context_length;
+    let wanted = options.context.or(limit).ok_or(LoadError::NoContext)?.max(2);
+    if let Some(limit) = limit.filter(|limit| wanted > *limit) {
+        return Err(LoadError::ContextTooLong { asked: wanted, limit });
+    }
+    let free = options.cache_bytes.unwrap_or_else(|| match provider {
+        Provider::Cpu => memory::free().map_or(1 << 30, |bytes| bytes / 2),
+        Provider::Cuda => crate::runtime::gpu_memory(options.gpu).map_or(1 << 30, |memory| memory.free / 10 * 9),
+    });
+    let token = token_bytes(layout);
+    let fitting = free / token;
+    let context = match options.context {
+        Some(context) if context > fitting => return Err(LoadError::NoMemory { needed: context * token, free }),
+        None if fitting < SMALLEST.min(wanted) => return Err(LoadError::NoMemory { needed: wanted * token, free }),
+        _ => wanted.min(fitting),
+    };
+    let slots = (fitting / context).clamp(1, options.max_batch.max(1));
+    Ok(CacheSize { slots, context, chunk: options.chunk.clamp(1, context) })
+}

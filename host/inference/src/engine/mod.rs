@@ -1,0 +1,39 @@
+//! Many requests over one session.
+//!
+//! A thread of its own owns the session. It gathers the requests that generate into one step after
+//! another (continuous batching): a request joins between two steps and leaves between two others,
+//! and prompts are read in chunks between steps, so that neither long prompts nor long answers hold
+//! up the rest. Keys and values lie in one buffer that the graph reads and writes in place.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`handle`] | [`Engine`]: what callers hold |
+//! | [`load`] | folder to running engine |
+//! | [`worker`] | the thread: commands in, steps, errors out |
+//! | [`generation`] | which request runs next |
+//! | [`slots`], [`sequence`] | rows of the cache, and the requests in them |
+//! | [`decoder`] | one step of a graph, for either cache layout |
+//! | [`embed`], [`tensors`] | the other two things that models do |
+
+mod counters;
+mod decoder;
+mod embed;
+mod error;
+mod generation;
+mod handle;
+mod load;
+mod memory;
+mod options;
+mod request;
+mod sequence;
+mod slots;
+mod tensors;
+mod worker;
+
+pub use counters::Stats;
+pub use embed::Embeddings;
+pub use error::{LoadError, RequestError};
+pub use handle::Engine;
+pub use options::Options;
+pub use request::{Event, Finish, Generated, Prompt, Request, Stream, Timings, Usage};
+pub use tensors::{ElementType, NamedTensor};

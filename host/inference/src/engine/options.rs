@@ -1,0 +1,60 @@
+//! How to run a model.
+
+use crate::runtime::{Device, Search};
+
+/// Settings of an engine. The defaults suit a machine that does nothing else.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where ONNX Runtime lies.
+    pub search: Search,
+    /// The device to run on.
+    pub device: Device,
+    /// The GPU's index.
+    pub gpu: i32,
+    /// Threads of one operation; `None` takes one a core.
+    pub threads: Option<usize>,
+    /// Whether those threads wait for work in a loop. Quicker on a machine of one's own, wasteful
+    /// on a shared one.
+    pub spinning: bool,
+    /// Requests that generate at the same time, at most.
+    pub max_batch: usize,
+    /// Tokens of a prompt and its answer; `None` takes the model's own limit, or less where the
+    /// memory does not hold it.
+    pub context: Option<usize>,
+    /// Bytes for keys and values; `None` takes half of what is free once the weights are loaded
+    /// (nine tenths on a GPU).
+    pub cache_bytes: Option<usize>,
+    /// Requests that may wait.
+    pub queue: usize,
+    /// Tokens of prompts that are read between two steps of the running answers.
+    pub chunk: usize,
+    /// Whether prompts that begin alike share what was computed.
+    pub reuse: bool,
+    /// Whether the checksums of manifest.json are compared; sizes always are.
+    pub verify: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            search: Search::default(),
+            device: Device::Auto,
+            gpu: 0,
+            threads: None,
+            spinning: true,
+            max_batch: 8,
+            context: None,
+            cache_bytes: None,
+            queue: 256,
+            chunk: 128,
+            reuse: true,
+            verify: false,
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn thread_count(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+    }
+}

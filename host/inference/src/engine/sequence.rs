@@ -1,0 +1,112 @@
+//! One request on its way: its prompt, its tokens so far, and who listens.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::error::RequestError;
+use super::request::{Event, Finish, Timings, Usage};
+use crate::sampling::{SampleError, Sampler};
+use crate::tokens::{Detokenizer, StopStrings};
+
+/// A request that was checked and waits for a slot.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) prompt: Vec<u32>,
+    /// Tokens of the answer, at most.
+    pub(super) budget: usize,
+    /// Tokens that end the answer.
+    pub(super) ends: Arc<[u32]>,
+    pub(super) sampler: Sampler,
+    pub(super) text: Detokenizer,
+    pub(super) stops: StopStrings,
+    pub(super) listener: UnboundedSender<Event>,
+    pub(super) made: Instant,
+}
+
+/// A request in a slot.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    request: Box<Pending>,
+    reused: usize,
+    completion: usize,
+    /// The token that was chosen last; its keys and values are not in the cache yet.
+    pub(super) next: Option<u32>,
+    queued: Duration,
+    first_token: Duration,
+}
+
+impl Pending {
+    /// Whether nobody waits for the answer any more.
+    pub(super) fn abandoned(&self) -> bool {
+        self.listener.is_closed()
+    }
+
+    pub(super) fn fail(self, error: RequestError) {
+        // The listener may be gone; then nobody needs to know.
+        let _ = self.listener.send(Event::Failed(error));
+    }
+}
+
+impl Sequence {
+    pub(super) fn new(request: Box<Pending>, reused: usize) -> Self {
+        let queued = request.made.elapsed();
+        Self { request, reused, completion: 0, next: None, queued, first_token: Duration::ZERO }
+    }
+
+    pub(super) fn prompt(&self) -> &[u32] {
+        &self.request.prompt
+    }
+
+    pub(super) fn abandoned(&self) -> bool {
+        self.request.abandoned()
+    }
+
+    pub(super) fn fail(self, error: RequestError) {
+        self.request.fail(error);
+    }
+
+    /// Chooses the next token and tells the listener. True where the answer is whole.
+    pub(super) fn advance(&mut self, logits: &mut [f32]) -> Result<bool, SampleError> {
+        let sampled = self.request.sampler.sample(logits)?;
+        self.completion += 1;
+        if self.completion == 1 {
+            self.first_token = self.request.made.elapsed();
+        }
+        if self.request.ends.contains(&sampled.id) {
+            self.finish(Finish::Token(sampled.id));
+            return Ok(true);
+        }
+        let text = self.request.text.push(sampled.id);
+        let (text, stop) = self.request.stops.push(&text);
+        self.send(Event::Token { text, id: sampled.id, logprobs: sampled.logprobs });
+        let finish = match stop {
+            Some(stop) => Some(Finish::String(stop)),
+            None if sampled.last => Some(Finish::Grammar),
+            None if self.completion >= self.request.budget => Some(Finish::Length),
+            None => None,
+        };
+        self.next = Some(sampled.id);
+        match finish {
+            Some(finish) => {
+                self.finish(finish);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn finish(&mut self, finish: Finish) {
+        let usage = Usage { prompt: self.request.prompt.len(), reused: self.reused, completion: self.completion };
+        let total = self.request.made.elapsed();
+        let timings = Timings { queued: self.queued, first_token: self.first_token, total };
+        let text = self.request.stops.finish();
+        self.send(Event::Done { text, finish, usage, timings });
+    }
+
+    fn send(&self, event: Event) {
+        // A listener that went away is noticed before the next step.
+        let _ = self.request.listener.send(event);
+    }
+}

@@ -1,0 +1,109 @@
+//! A model's folder, read and opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::chat::ChatTemplate;
+use super::config::ModelConfig;
+use super::error::ModelError;
+use super::files;
+use super::graph::Graph;
+use super::layout::Layout;
+use super::pooling::Pooling;
+use crate::runtime::{OpenError, Opened, Runtime, RuntimeError, SessionSettings, open};
+use crate::tokens::Tokenizer;
+
+const MODEL: &str = "model.onnx";
+
+/// What a folder holds, beside the session.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The numbers of its JSON files.
+    pub config: ModelConfig,
+    /// Text to tokens and back; models of named tensors may have none.
+    pub tokenizer: Option<Arc<Tokenizer>>,
+    /// The chat template, where there is one.
+    pub chat: Option<ChatTemplate>,
+    pub(crate) layout: Layout,
+    pub(crate) pooling: Pooling,
+}
+
+/// Why a folder could not be opened.
+#[derive(Debug)]
+pub(crate) enum FolderError {
+    Runtime(RuntimeError),
+    Model(ModelError),
+}
+
+impl From<ModelError> for FolderError {
+    fn from(error: ModelError) -> Self {
+        Self::Model(error)
+    }
+}
+
+impl Model {
+    /// Reads a folder and opens its graph.
+    pub(crate) fn open(
+        folder: &Path,
+        runtime: &Arc<Runtime>,
+        settings: &SessionSettings,
+        hashes: bool,
+    ) -> Result<(Self, Opened), FolderError> {
+        if !folder.is_dir() {
+            return Err(ModelError::NoFolder { folder: folder.to_owned() }.into());
+        }
+        files::verify(folder, hashes)?;
+        let path = model_file(folder)?;
+        let graph = Graph::read(&path)?;
+        graph.check_data(&path)?;
+        let config = ModelConfig::read(folder)?;
+        let opened = open(runtime, &path, settings).map_err(|error| match error {
+            OpenError::Runtime(error) => FolderError::Runtime(error),
+            OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
+        })?;
+        let layout = Layout::of(&opened.session, &graph, &config, &path)?;
+        let tokenizer = match folder.join("tokenizer.json") {
+            file if file.is_file() => Some(Arc::new(Tokenizer::read(&file)?)),
+            _ if matches!(layout, Layout::Tensors) => None,
+            _ => {
+                let advice =
+                    "without it text cannot become tokens. Save it with the export (`tokenizer.save_pretrained`)";
+                return Err(missing(folder, "tokenizer.json", advice).into());
+            }
+        };
+        let chat = ChatTemplate::read(folder)?;
+        let pooling = Pooling::read(folder)?;
+        Ok((Self { folder: folder.to_owned(), config, tokenizer, chat, layout, pooling }, opened))
+    }
+
+    /// `decoder`, `encoder` or `tensors`.
+    pub fn kind(&self) -> &'static str {
+        self.layout.name()
+    }
+}
+
+/// `model.onnx`, or the same below `onnx/`, as many exports have it.
+fn model_file(folder: &Path) -> Result<PathBuf, ModelError> {
+    [folder.join(MODEL), folder.join("onnx").join(MODEL)]
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| missing(folder, MODEL, "it holds the graph. Export one (`optimum-cli export onnx`)"))
+}
+
+fn missing(folder: &Path, file: &str, advice: &'static str) -> ModelError {
+    ModelError::Missing { folder: folder.to_owned(), file: file.to_owned(), advice }
+}
+
+/// ONNX Runtime's words, with what they mean where that is known.
+fn refused(path: &Path, graph: &Graph, runtime: &Runtime, reason: String) -> ModelError {
+    let future =
+        ["is under development", "Unsupported model IR version", "No Op registered", "not a registered function"];
+    if future.iter().any(|words| reason.contains(words)) {
+        let (domain, opset) = graph.opset();
+        let runtime = runtime.info().version.clone();
+        return ModelError::TooNew { path: path.to_owned(), domain, opset, runtime, reason };
+    }
+    ModelError::Refused { path: path.to_owned(), reason }
+}

@@ -1,0 +1,225 @@
+//! What kind of model a session is, told from the names and types of its inputs and outputs.
+//!
+//! The names are those of the public ONNX exports (Optimum, onnxruntime-genai). A graph that fits
+//! none of them is served as named tensors in, tensors out.
+
+use std::path::Path;
+
+use ort::session::Session;
+use ort::value::{Outlet, TensorElementType, ValueType};
+
+use super::config::ModelConfig;
+use super::error::ModelError;
+use super::graph::Graph;
+
+/// The kind of a model, with what its engine needs to know.
+#[derive(Debug, Clone)]
+pub(crate) enum Layout {
+    /// A language model with a key/value cache.
+    Decoder(DecoderLayout),
+    /// A text encoder.
+    Encoder(EncoderLayout),
+    /// Anything else.
+    Tensors,
+}
+
+/// Element type of the key/value cache and of the logits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CacheType {
+    F32,
+    F16,
+}
+
+/// The names of one layer's cache.
+#[derive(Debug, Clone)]
+pub(crate) struct CacheNames {
+    pub(crate) past: String,
+    pub(crate) present: String,
+}
+
+/// A decoder's inputs and outputs.
+#[derive(Debug, Clone)]
+pub(crate) struct DecoderLayout {
+    /// Key and value of every layer, two entries a layer.
+    pub(crate) cache: Vec<CacheNames>,
+    pub(crate) cache_type: CacheType,
+    /// Heads of the cache.
+    pub(crate) heads: usize,
+    /// Numbers a head holds per token.
+    pub(crate) head_size: usize,
+    pub(crate) vocabulary: usize,
+    pub(crate) logits_type: CacheType,
+    /// Whether the graph gives logits of the last position alone.
+    pub(crate) last_only: bool,
+    pub(crate) position_ids: bool,
+    /// Whether past and present may be one buffer (GroupQueryAttention).
+    pub(crate) shared: bool,
+}
+
+/// An encoder's inputs and outputs.
+#[derive(Debug, Clone)]
+pub(crate) struct EncoderLayout {
+    /// The output to read.
+    pub(crate) output: String,
+    /// Whether the graph pools already, `[texts, width]` and not `[texts, tokens, width]`.
+    pub(crate) pooled: bool,
+    pub(crate) token_types: bool,
+    pub(crate) attention_mask: bool,
+    pub(crate) output_type: CacheType,
+}
+
+impl Layout {
+    /// Classifies a session.
+    pub(crate) fn of(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) -> Result<Self, ModelError> {
+        let ids = find(session.inputs(), "input_ids");
+        let logits = find(session.outputs(), "logits");
+        if ids.is_some() && logits.is_some() && graph_is_causal(session) {
+            return decoder(session, graph, config, path).map(Self::Decoder);
+        }
+        let output = ["sentence_embedding", "last_hidden_state", "token_embeddings", "hidden_states"]
+            .into_iter()
+            .find_map(|name| find(session.outputs(), name));
+        match (ids, output) {
+            (Some(ids), Some(output)) => {
+                integer(ids, path)?;
+                Ok(Self::Encoder(EncoderLayout {
+                    output: output.name().to_owned(),
+                    pooled: shape(output).len() == 2,
+                    token_types: find(session.inputs(), "token_type_ids").is_some(),
+                    attention_mask: find(session.inputs(), "attention_mask").is_some(),
+                    output_type: float(output, path)?,
+                }))
+            }
+            _ if ids.is_some() && logits.is_some() && !has_labels(logits) => Err(ModelError::Unsuitable {
+                path: path.to_owned(),
+                reason: "it is a language model without a key/value cache (no input past_key_values.0.key); \
+                         export it with one (`optimum-cli export onnx --task text-generation-with-past`)"
+                    .to_owned(),
+            }),
+            _ => Ok(Self::Tensors),
+        }
+    }
+
+    /// `decoder`, `encoder`, `tensors`.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Decoder(_) => "decoder",
+            Self::Encoder(_) => "encoder",
+            Self::Tensors => "tensors",
+        }
+    }
+}
+
+/// A classifier's logits are `[texts, labels]`; a language model's have three dimensions.
+fn has_labels(logits: Option<&Outlet>) -> bool {
+    logits.is_some_and(|logits| shape(logits).len() != 3)
+}
+
+fn graph_is_causal(session: &Session) -> bool {
+    session.inputs().iter().any(|input| input.name().starts_with("past_key"))
+}
+
+fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) -> Result<DecoderLayout, ModelError> {
+    let unsuitable = |reason: String| ModelError::Unsuitable { path: path.to_owned(), reason };
+    for name in ["input_ids", "attention_mask"] {
+        match find(session.inputs(), name) {
+            Some(input) => integer(input, path)?,
+            None => return Err(unsuitable(format!("it has no input '{name}'"))),
+        }
+    }
+    let mut cache = Vec::new();
+    for layer in 0.. {
+        let key = format!("past_key_values.{layer}.key");
+        if find(session.inputs(), &key).is_none() {
+            break;
+        }
+        for part in ["key", "value"] {
+            let names = CacheNames {
+                past: format!("past_key_values.{layer}.{part}"),
+                present: format!("present.{layer}.{part}"),
+            };
+            if find(session.inputs(), &names.past).is_none() || find(session.outputs(), &names.present).is_none() {
+                return Err(unsuitable(format!("layer {layer} has no {} or no {}", names.past, names.present)));
+            }
+            cache.push(names);
+        }
+    }
+    let Some(first) = cache.first().and_then(|names| find(session.inputs(), &names.past)) else {
+        return Err(unsuitable("its cache inputs are not named past_key_values.N.key and .value".to_owned()));
+    };
+    let known: Vec<&str> = ["input_ids", "attention_mask", "position_ids"].to_vec();
+    let strange = session
+        .inputs()
+        .iter()
+        .map(Outlet::name)
+        .find(|name| !known.contains(name) && !cache.iter().any(|names| names.past == *name));
+    if let Some(name) = strange {
+        return Err(unsuitable(format!("it has an input '{name}', which no plain language model has")));
+    }
+    let (heads, head_size) = match shape(first) {
+        [_, heads, _, size] if *heads > 0 && *size > 0 => (*heads as usize, *size as usize),
+        _ => config.heads.ok_or_else(|| {
+            unsuitable("its cache has no fixed number of heads; add num_key_value_heads to config.json".to_owned())
+        })?,
+    };
+    let logits = find(session.outputs(), "logits").expect("checked before");
+    let (length, vocabulary) = match shape(logits) {
+        [_, length, vocabulary] if *vocabulary > 0 => (*length, *vocabulary as usize),
+        other => {
+            return Err(unsuitable(format!("its logits have the shape {other:?}, not [batch, tokens, vocabulary]")));
+        }
+    };
+    if let Some(positions) = find(session.inputs(), "position_ids") {
+        integer(positions, path)?;
+    }
+    Ok(DecoderLayout {
+        cache_type: float(first, path)?,
+        heads,
+        head_size,
+        vocabulary,
+        logits_type: float(logits, path)?,
+        last_only: length == 1,
+        position_ids: find(session.inputs(), "position_ids").is_some(),
+        shared: graph.shares_cache(),
+        cache,
+    })
+}
+
+fn find<'a>(outlets: &'a [Outlet], name: &str) -> Option<&'a Outlet> {
+    outlets.iter().find(|outlet| outlet.name() == name)
+}
+
+/// Dimensions; -1 where one is free.
+fn shape(outlet: &Outlet) -> &[i64] {
+    match outlet.dtype() {
+        ValueType::Tensor { shape, .. } => shape,
+        _ => &[],
+    }
+}
+
+fn element(outlet: &Outlet) -> Option<TensorElementType> {
+    match outlet.dtype() {
+        ValueType::Tensor { ty, .. } => Some(*ty),
+        _ => None,
+    }
+}
+
+fn integer(outlet: &Outlet, path: &Path) -> Result<(), ModelError> {
+    match element(outlet) {
+        Some(TensorElementType::Int64) => Ok(()),
+        _ => Err(wrong(outlet, path, "int64")),
+    }
+}
+
+fn float(outlet: &Outlet, path: &Path) -> Result<CacheType, ModelError> {
+    match element(outlet) {
+        Some(TensorElementType::Float32) => Ok(CacheType::F32),
+        Some(TensorElementType::Float16) => Ok(CacheType::F16),
+        _ => Err(wrong(outlet, path, "float32 or float16")),
+    }
+}
+
+fn wrong(outlet: &Outlet, path: &Path, expected: &'static str) -> ModelError {
+    let found = element(outlet).map_or_else(|| "no tensor".to_owned(), |kind| format!("{kind:?}").to_lowercase());
+    ModelError::WrongType { path: path.to_owned(), tensor: outlet.name().to_owned(), found, expected }
+}

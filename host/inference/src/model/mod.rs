@@ -1,0 +1,25 @@
+//! A model's folder: what lies in it, what is wrong with it, and what kind of model it is.
+//!
+//! Everything that can be told without running the graph is told here, before memory is spent:
+//! missing files, a cut-off download, a checksum that does not fit, an operator set of the future.
+//! Each becomes a [`ModelError`] that names the file and says what to do.
+
+mod chat;
+mod config;
+mod error;
+mod files;
+mod folder;
+mod graph;
+mod layout;
+mod pooling;
+mod python_json;
+mod wire;
+
+pub use chat::{ChatError, ChatTemplate, Message};
+pub use config::{GenerationDefaults, ModelConfig};
+pub use error::ModelError;
+pub use files::verify;
+pub(crate) use folder::FolderError;
+pub use folder::Model;
+pub(crate) use layout::{CacheType, DecoderLayout, EncoderLayout, Layout};
+pub(crate) use pooling::{Pooling, PoolingKind};

@@ -1,0 +1,26 @@
+//! ONNX Runtime as a library found at run time, so that one binary serves machines with and
+//! without a GPU.
+//!
+//! Nothing here trusts what it is given: a candidate is opened and asked for its version before the
+//! bindings see it, because they panic on a library of the wrong kind. And "runs on the GPU" is
+//! counted, node by node, never assumed.
+
+mod check;
+mod device;
+mod error;
+mod gpu;
+mod library;
+mod log;
+mod profile;
+mod report;
+mod search;
+mod session;
+
+pub use device::Device;
+pub use error::RuntimeError;
+pub use gpu::GpuMemory;
+pub(crate) use gpu::gpu_memory;
+pub use library::{LibraryInfo, Runtime};
+pub use report::{Provider, RuntimeReport};
+pub use search::Search;
+pub(crate) use session::{OpenError, Opened, Proof, SessionSettings, open};

@@ -1,0 +1,45 @@
+//! What was loaded and what runs where: for `doctor`, readiness, metrics and step outputs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::device::Device;
+use super::library::LibraryInfo;
+
+/// The execution provider that a model runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda,
+}
+
+impl Provider {
+    /// `cpu` or `cuda`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        }
+    }
+}
+
+/// The facts about a loaded model's runtime.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuntimeReport {
+    /// The library.
+    pub library: LibraryInfo,
+    /// What was asked for.
+    pub device: Device,
+    /// What runs.
+    pub provider: Provider,
+    /// Why it is not CUDA, where `auto` was asked for and CUDA did not work.
+    pub fallback: Option<String>,
+    /// Graph nodes that each provider ran in the warm-up, by ONNX Runtime's name of the provider.
+    pub nodes: BTreeMap<String, usize>,
+    /// Threads of one operator.
+    pub threads: usize,
+}

@@ -1,0 +1,135 @@
+//! Opening a model in the library, on the device that was asked for, with the proof to come.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use ort::ep;
+use ort::session::Session;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+
+use super::device::{self, Device};
+use super::error::RuntimeError;
+use super::library::Runtime;
+use super::report::{Provider, RuntimeReport};
+use super::{log, profile};
+
+/// How to open a model.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionSettings {
+    pub(crate) device: Device,
+    /// Threads of one operator.
+    pub(crate) threads: usize,
+    /// Whether threads wait for work in a loop: quicker steps, for a busy processor core.
+    pub(crate) spinning: bool,
+    /// The GPU's index.
+    pub(crate) gpu: i32,
+}
+
+/// An open session whose first run is recorded.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) session: Session,
+    pub(crate) provider: Provider,
+    pub(crate) proof: Proof,
+}
+
+/// What is still to be shown of a session: where its nodes run.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    provider: Provider,
+    runtime: Arc<Runtime>,
+    settings: SessionSettings,
+    fallback: Option<String>,
+    profiles: tempfile::TempDir,
+}
+
+/// Why a session did not open: the device or the model.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    Runtime(RuntimeError),
+    /// ONNX Runtime's words about the model.
+    Model(String),
+}
+
+/// Opens a model file.
+pub(crate) fn open(runtime: &Arc<Runtime>, model: &Path, settings: &SessionSettings) -> Result<Opened, OpenError> {
+    let profiles = tempfile::tempdir().map_err(|error| OpenError::Model(format!("no temporary folder: {error}")))?;
+    let words = |error: ort::Error| OpenError::Model(error.message().to_owned());
+    let builder = builder(runtime, settings, profiles.path()).map_err(words)?;
+    let (mut builder, provider, fallback) = match settings.device {
+        Device::Cpu => (builder, Provider::Cpu, None),
+        Device::Cuda => (with_cuda(runtime, builder, settings).map_err(OpenError::Runtime)?, Provider::Cuda, None),
+        Device::Auto => match with_cuda(runtime, builder.clone(), settings) {
+            Ok(builder) => (builder, Provider::Cuda, None),
+            Err(error) => (builder, Provider::Cpu, Some(error.to_string())),
+        },
+    };
+    let session = builder.commit_from_file(model).map_err(words)?;
+    let proof = Proof { provider, runtime: Arc::clone(runtime), settings: settings.clone(), fallback, profiles };
+    Ok(Opened { session, provider, proof })
+}
+
+fn builder(runtime: &Runtime, settings: &SessionSettings, profiles: &Path) -> Result<SessionBuilder, ort::Error> {
+    let builder = Session::builder(runtime.environment())?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_intra_threads(settings.threads)?
+        .with_inter_threads(1)?
+        .with_intra_op_spinning(settings.spinning)?
+        // Shapes change with every step, so a plan of the last step's memory never fits.
+        .with_memory_pattern(false)?
+        .with_profiling(profiles.join("warm-up"))?;
+    Ok(builder)
+}
+
+fn with_cuda(
+    runtime: &Runtime,
+    builder: SessionBuilder,
+    settings: &SessionSettings,
+) -> Result<SessionBuilder, RuntimeError> {
+    device::cuda_is_possible(runtime.info())?;
+    log::take_last_error();
+    let cuda = ep::CUDA::default().with_device_id(settings.gpu).build().error_on_failure();
+    builder.with_execution_providers([cuda]).map_err(|error| {
+        let reason = match log::take_last_error() {
+            Some(line) => format!("{}; {line}", error.message()),
+            None => error.message().to_owned(),
+        };
+        RuntimeError::CudaFailed { reason }
+    })
+}
+
+impl Proof {
+    /// Ends the recording after the warm-up and says what ran where. Where CUDA was required and
+    /// took nothing, that is an error.
+    pub(crate) fn give(mut self, session: &mut Session) -> Result<RuntimeReport, RuntimeError> {
+        let nodes: BTreeMap<String, usize> = match session.end_profiling() {
+            Ok(path) => profile::count(Path::new(&path)),
+            Err(_) => BTreeMap::new(),
+        };
+        let on_cuda = nodes.get(device::CUDA).copied().unwrap_or(0);
+        let mut fallback = self.fallback.take();
+        if self.provider == Provider::Cuda && on_cuda == 0 {
+            let error = RuntimeError::CudaTookNothing {
+                nodes: nodes.values().sum(),
+                providers: nodes.keys().cloned().collect::<Vec<_>>().join(", "),
+            };
+            if self.settings.device == Device::Cuda {
+                return Err(error);
+            }
+            fallback = Some(error.to_string());
+        }
+        if let Some(reason) = &fallback {
+            tracing::warn!(reason, "the model runs on the processor, not on CUDA");
+        }
+        tracing::debug!(folder = %self.profiles.path().display(), ?nodes, "warm-up recorded");
+        Ok(RuntimeReport {
+            library: self.runtime.info().clone(),
+            device: self.settings.device,
+            provider: if on_cuda > 0 { Provider::Cuda } else { Provider::Cpu },
+            fallback,
+            nodes,
+            threads: self.settings.threads,
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! tokenizer.json, by Hugging Face's own crate.
+
+use std::path::Path;
+
+use super::pieces::Spelling;
+use crate::model::ModelError;
+
+/// A model's tokenizer.
+#[derive(Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    /// Bytes of every token, where the spelling is known; special tokens have none.
+    pieces: Option<Vec<Box<[u8]>>>,
+    special: Vec<bool>,
+    longest: usize,
+}
+
+/// Why a text did not become tokens.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the text cannot be turned into tokens: {0}")]
+pub struct TokenizeError(String);
+
+impl Tokenizer {
+    /// Reads a tokenizer.json.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let bytes = std::fs::read(path)
+            .map_err(|error| ModelError::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
+        Self::parse(&bytes).map_err(|reason| ModelError::Invalid { path: path.to_owned(), reason })
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
+        // Padding and truncation are the engine's business: files carry settings of the training.
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(|error| error.to_string())?;
+        let vocabulary = inner.get_vocab(true);
+        let size = vocabulary.values().max().map_or(0, |id| *id as usize + 1);
+        let mut special = vec![false; size];
+        let mut added = vec![false; size];
+        for (id, token) in inner.get_added_tokens_decoder() {
+            added[id as usize] = true;
+            special[id as usize] = token.special;
+        }
+        let pieces = Spelling::of(&json["decoder"]).map(|spelling| {
+            let mut pieces = vec![Box::default(); size];
+            for (token, id) in &vocabulary {
+                let id = *id as usize;
+                pieces[id] = match (special[id], added[id]) {
+                    (true, _) => Box::default(),
+                    (false, true) => token.as_bytes().into(),
+                    (false, false) => spelling.bytes(token).into(),
+                };
+            }
+            pieces
+        });
+        let longest = vocabulary.keys().map(String::len).max().unwrap_or(1).max(1);
+        Ok(Self { inner, pieces, special, longest })
+    }
+
+    /// Tokens of a text. `special` puts in front and behind what the model wants there; a rendered
+    /// chat template has it already.
+    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizeError> {
+        let encoding = self.inner.encode_fast(text, special).map_err(|error| TokenizeError(error.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of tokens, special ones left out.
+    pub fn decode(&self, tokens: &[u32]) -> String {
+        self.inner.decode(tokens, true).unwrap_or_default()
+    }
+
+    /// One token as it stands in the vocabulary, for log-probabilities and messages.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The number of a token.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// Tokens there are, gaps counted.
+    pub fn vocabulary(&self) -> usize {
+        self.special.len()
+    }
+
+    /// Bytes of the longest token as it is written, which no token's text exceeds.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Whether a token is a mark and not text.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.special.get(id as usize).copied().unwrap_or(true)
+    }
+
+    /// The bytes of a token; none for special tokens, `None` where the tokenizer's spelling is not
+    /// known and only whole sequences can be decoded.
+    pub fn bytes(&self, id: u32) -> Option<&[u8]> {
+        let pieces = self.pieces.as_ref()?;
+        Some(pieces.get(id as usize).map_or(&[], |piece| piece))
+    }
+}

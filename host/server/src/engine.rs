@@ -1,0 +1,174 @@
+//! The engine as the server's model.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt};
+use llmhost_inference::model::{self, Model};
+use llmhost_inference::sampling::{Grammar, SamplingParams, TokenLogprobs};
+use llmhost_inference::{Engine, Event as Step, Request, RequestError, engine};
+use serde_json::json;
+
+use crate::{
+    Backend, Constraint, Event, Failure, Finish, GenerateRequest, LogProb, Message, ModelInfo, Prompt, Sampling, Stats,
+    TokenEvent, Usage,
+};
+
+/// A model that the engine runs.
+pub struct EngineBackend {
+    engine: Engine,
+    info: ModelInfo,
+}
+
+impl EngineBackend {
+    /// Serves an engine's model under a name.
+    pub fn new(engine: Engine, name: &str) -> Self {
+        let (model, report) = (engine.model(), engine.report());
+        let loaded_at = SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default();
+        let generates = model.kind() == "decoder";
+        let info = ModelInfo {
+            name: name.to_owned(),
+            loaded_at,
+            provider: report.provider.as_str().to_owned(),
+            nodes: report.nodes.clone(),
+            runtime: report.library.version.clone(),
+            fallback: report.fallback.clone(),
+            context: engine.stats().context,
+            generates,
+            chats: generates && model.chat.is_some(),
+            embeds: model.kind() == "encoder",
+        };
+        Self { engine, info }
+    }
+}
+
+#[async_trait]
+impl Backend for EngineBackend {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn stats(&self) -> Stats {
+        let now = self.engine.stats();
+        let room = (now.slots * now.context).max(1);
+        Stats {
+            waiting: now.queued,
+            running: now.active,
+            cache_used: now.cached_tokens as f64 / room as f64,
+            reused_tokens: now.reused_tokens,
+        }
+    }
+
+    async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
+        let engine = self.engine.clone();
+        // Rendering and splitting a long prompt into tokens takes a while that others need not wait for.
+        let begun = tokio::task::spawn_blocking(move || {
+            let wants_logprobs = request.top_logprobs.is_some();
+            let request = engine_request(engine.model(), request)?;
+            engine.generate(request).map(|stream| (stream, engine, wants_logprobs)).map_err(failure)
+        });
+        let begun = begun.await.map_err(|_| Failure::Internal("the request could not be begun".to_owned()))?;
+        let (stream, engine, wants_logprobs) = begun?;
+        let events = stream.flat_map(move |step| {
+            let spell = |token: u32| spelled(engine.model(), token);
+            futures::stream::iter(match step {
+                Step::Token { text, id, logprobs } => {
+                    let logprob = logprobs.filter(|_| wants_logprobs).map(|of| logprob(id, &of, spell));
+                    vec![Ok(Event::Token(TokenEvent { text, logprob }))]
+                }
+                Step::Done { text, finish, usage, .. } => {
+                    let rest = (!text.is_empty()).then_some(Ok(Event::Token(TokenEvent { text, logprob: None })));
+                    let finish = if finish == engine::Finish::Length { Finish::Length } else { Finish::Stop };
+                    let usage = Usage {
+                        prompt_tokens: usage.prompt,
+                        cached_tokens: usage.reused,
+                        completion_tokens: usage.completion,
+                    };
+                    rest.into_iter().chain([Ok(Event::Done { finish, usage })]).collect()
+                }
+                Step::Failed(error) => vec![Err(failure(error))],
+            })
+        });
+        Ok(events.boxed())
+    }
+
+    async fn embed(&self, texts: Vec<String>) -> Result<(Vec<Vec<f32>>, usize), Failure> {
+        let found = self.engine.embed(&texts, false).await.map_err(failure)?;
+        Ok((found.vectors, found.tokens))
+    }
+}
+
+fn failure(error: RequestError) -> Failure {
+    let message = error.to_string();
+    match error {
+        RequestError::Busy { .. } => Failure::Busy,
+        RequestError::ShuttingDown => Failure::Draining,
+        RequestError::Failed(_) | RequestError::Sample(_) => Failure::Internal(message),
+        _ => Failure::Invalid { message, param: None },
+    }
+}
+
+fn engine_request(model: &Model, request: GenerateRequest) -> Result<Request, Failure> {
+    let prompt = match request.prompt {
+        Prompt::Text(text) => engine::Prompt::Text(text),
+        Prompt::Tokens(tokens) => engine::Prompt::Tokens(tokens),
+        Prompt::Messages(messages) => engine::Prompt::Rendered(render(model, &messages)?),
+    };
+    Ok(Request {
+        max_tokens: request.max_tokens,
+        stop: request.stop.texts,
+        stop_tokens: request.stop.tokens,
+        sampling: sampling(model, request.sampling, request.top_logprobs),
+        grammar: request.constraint.map(|constraint| match constraint {
+            Constraint::Json => Grammar::JsonSchema(json!({ "type": "object" })),
+            Constraint::JsonSchema(schema) => Grammar::JsonSchema(schema),
+            Constraint::Regex(regex) => Grammar::Regex(regex),
+        }),
+        ..Request::new(prompt)
+    })
+}
+
+/// The text of a conversation, up to where the model answers.
+fn render(model: &Model, messages: &[Message]) -> Result<String, Failure> {
+    let template =
+        model.chat.as_ref().ok_or_else(|| Failure::invalid("the model has no chat template", Some("model")))?;
+    let messages: Vec<_> =
+        messages.iter().map(|message| model::Message::new(&message.role, &message.content)).collect();
+    template
+        .render(&messages, &serde_json::Value::Null)
+        .map_err(|error| Failure::invalid(error.to_string(), Some("messages")))
+}
+
+/// What the request says, else what the model's makers do, else what OpenAI's API does.
+fn sampling(model: &Model, asked: Sampling, top_logprobs: Option<usize>) -> SamplingParams {
+    let makers = &model.config.defaults;
+    SamplingParams {
+        temperature: asked.temperature.or(makers.temperature).unwrap_or(1.0),
+        top_k: asked.top_k.map(|k| k as u32).or(makers.top_k).unwrap_or(0),
+        top_p: asked.top_p.or(makers.top_p).filter(|p| *p > 0.0).unwrap_or(1.0),
+        min_p: asked.min_p.or(makers.min_p).unwrap_or(0.0),
+        repetition_penalty: asked.repetition_penalty.or(makers.repetition_penalty).unwrap_or(1.0),
+        presence_penalty: asked.presence_penalty,
+        frequency_penalty: asked.frequency_penalty,
+        logit_bias: asked.logit_bias.into_iter().collect(),
+        seed: asked.seed,
+        logprobs: top_logprobs.map(|top| top as u32),
+    }
+}
+
+/// A token's text, and the bytes that it stands for: a part of a character has no text of its own.
+fn spelled(model: &Model, token: u32) -> (String, Vec<u8>) {
+    let Some(tokenizer) = &model.tokenizer else { return Default::default() };
+    let text = tokenizer.decode(&[token]);
+    let bytes = tokenizer.bytes(token).map_or_else(|| text.clone().into_bytes(), <[u8]>::to_vec);
+    (text, bytes)
+}
+
+fn logprob(token: u32, of: &TokenLogprobs, spell: impl Fn(u32) -> (String, Vec<u8>)) -> LogProb {
+    let one = |token: u32, logprob: f32| {
+        let (token, bytes) = spell(token);
+        LogProb { token, bytes, logprob, top: Vec::new() }
+    };
+    let top = of.top.iter().map(|(token, logprob)| one(*token, *logprob)).collect();
+    LogProb { top, ..one(token, of.chosen) }
+}
