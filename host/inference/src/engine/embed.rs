@@ -129,7 +129,7 @@ impl Embedder {
             CacheType::F16 => output.try_extract_tensor::<f16>()?.1.to_f32_vec().into(),
         };
         let rows = if self.layout.pooled { count } else { count * width };
-        if rows == 0 || numbers.len() % rows != 0 {
+        if rows == 0 || !numbers.len().is_multiple_of(rows) {
             return Err(RequestError::Failed(format!("the output has {} numbers for {rows} rows", numbers.len())));
         }
         let size = numbers.len() / rows;

@@ -64,8 +64,8 @@ impl Generation {
     pub(super) fn step(&mut self) {
         self.drop_abandoned();
         self.admit();
-        let answers = self.slots.iter().any(|slot| answering(slot));
-        let prompts = self.slots.iter().any(|slot| reading(slot));
+        let answers = self.slots.iter().any(answering);
+        let prompts = self.slots.iter().any(reading);
         match (prompts, answers) {
             (true, true) if self.prompts_turn => self.read_prompts(),
             (_, true) => self.step_answers(),
@@ -223,10 +223,11 @@ impl Generation {
         let Some(sequence) = &mut self.slots[slot].sequence else { return };
         self.counters.generated_tokens.fetch_add(1, Relaxed);
         match sequence.advance(self.decoder.logits(row)) {
-            Ok(false) => {}
-            Ok(true) => {
-                self.leave(slot);
+            Ok(None) => {}
+            Ok(Some(done)) => {
+                let sequence = self.leave(slot);
                 self.counters.finished.fetch_add(1, Relaxed);
+                sequence.into_iter().for_each(|sequence| sequence.send(done.clone()));
             }
             Err(error) => self.fail(slot, error.into()),
         }

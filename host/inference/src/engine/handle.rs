@@ -14,7 +14,7 @@ use super::load::{Started, start};
 use super::options::Options;
 use super::request::{Prompt, Request, Stream};
 use super::sequence::Pending;
-use super::tensors::NamedTensor;
+use super::tensors::{NamedTensor, TensorInfo};
 use super::worker::Job;
 use crate::model::{Layout, Model};
 use crate::runtime::RuntimeReport;
@@ -30,6 +30,8 @@ pub struct Engine {
 #[derive(Debug)]
 struct Inner {
     model: Model,
+    inputs: Vec<TensorInfo>,
+    outputs: Vec<TensorInfo>,
     report: RuntimeReport,
     counters: Arc<Counters>,
     grammars: Option<Grammars>,
@@ -43,17 +45,27 @@ struct Inner {
 impl Engine {
     /// Loads a folder. Takes seconds, and the calling thread.
     pub fn load(folder: &Path, options: &Options) -> Result<Self, LoadError> {
-        let Started { model, report, counters, jobs, thread } = start(folder, options)?;
+        let Started { model, inputs, outputs, report, counters, jobs, thread } = start(folder, options)?;
         let eos: Arc<[u32]> = model.config.eos.clone().into();
         let grammars = model.tokenizer.clone().map(|tokenizer| Grammars::new(tokenizer, eos.to_vec()));
         let (queue, closing, thread) = (options.queue, AtomicBool::new(false), Some(thread));
-        let inner = Inner { model, report, counters, grammars, eos, queue, closing, jobs, thread };
+        let inner = Inner { model, inputs, outputs, report, counters, grammars, eos, queue, closing, jobs, thread };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What was loaded.
     pub fn model(&self) -> &Model {
         &self.inner.model
+    }
+
+    /// What the graph takes.
+    pub fn inputs(&self) -> &[TensorInfo] {
+        &self.inner.inputs
+    }
+
+    /// What the graph gives.
+    pub fn outputs(&self) -> &[TensorInfo] {
+        &self.inner.outputs
     }
 
     /// What runs where.

@@ -12,6 +12,7 @@ use super::embed::{EmbedJob, Embedder};
 use super::error::LoadError;
 use super::generation::Generation;
 use super::options::Options;
+use super::tensors::TensorInfo;
 use super::worker::{Job, Work, Worker};
 use super::{memory, tensors};
 use crate::model::{DecoderLayout, FolderError, Layout, Model};
@@ -20,6 +21,8 @@ use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings};
 /// What the handle needs of a started engine.
 pub(super) struct Started {
     pub(super) model: Model,
+    pub(super) inputs: Vec<TensorInfo>,
+    pub(super) outputs: Vec<TensorInfo>,
     pub(super) report: RuntimeReport,
     pub(super) counters: Arc<Counters>,
     pub(super) jobs: mpsc::Sender<Job>,
@@ -33,7 +36,7 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
     let settings = SessionSettings {
         device: options.device,
         threads: options.thread_count(),
-        spinning: options.spinning,
+        spin: options.spin,
         gpu: options.gpu,
     };
     let (model, opened) = Model::open(folder, &runtime, &settings, options.verify).map_err(|error| match error {
@@ -41,6 +44,8 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
         FolderError::Model(error) => LoadError::Model(error),
     })?;
     let (session, provider, proof) = (opened.session, opened.provider, opened.proof);
+    let inputs = session.inputs().iter().map(TensorInfo::of).collect();
+    let outputs = session.outputs().iter().map(TensorInfo::of).collect();
     let (work, counters, report) = match model.layout.clone() {
         Layout::Decoder(layout) => decoder(&model, layout, session, provider, proof, options)?,
         Layout::Encoder(_) => encoder(&model, session, proof, options)?,
@@ -56,7 +61,7 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
         folder = %folder.display(), kind = model.kind(), provider = report.provider.as_str(),
         seconds = begun.elapsed().as_secs_f64(), "model loaded"
     );
-    Ok(Started { model, report, counters, jobs, thread })
+    Ok(Started { model, inputs, outputs, report, counters, jobs, thread })
 }
 
 type Ready = (Work, Arc<Counters>, RuntimeReport);

@@ -36,4 +36,4 @@ pub use error::{LoadError, RequestError};
 pub use handle::Engine;
 pub use options::Options;
 pub use request::{Event, Finish, Generated, Prompt, Request, Stream, Timings, Usage};
-pub use tensors::{ElementType, NamedTensor};
+pub use tensors::{ElementType, NamedTensor, TensorInfo};

@@ -1,5 +1,7 @@
 //! How to run a model.
 
+use std::time::Duration;
+
 use crate::runtime::{Device, Search};
 
 /// Settings of an engine. The defaults suit a machine that does nothing else.
@@ -13,9 +15,8 @@ pub struct Options {
     pub gpu: i32,
     /// Threads of one operation; `None` takes one a core.
     pub threads: Option<usize>,
-    /// Whether those threads wait for work in a loop. Quicker on a machine of one's own, wasteful
-    /// on a shared one.
-    pub spinning: bool,
+    /// How long those threads wait for work in a loop before they sleep; zero for not at all.
+    pub spin: Duration,
     /// Requests that generate at the same time, at most.
     pub max_batch: usize,
     /// Tokens of a prompt and its answer; `None` takes the model's own limit, or less where the
@@ -41,7 +42,7 @@ impl Default for Options {
             device: Device::Auto,
             gpu: 0,
             threads: None,
-            spinning: true,
+            spin: Duration::from_micros(100),
             max_batch: 8,
             context: None,
             cache_bytes: None,

@@ -67,16 +67,16 @@ impl Sequence {
         self.request.fail(error);
     }
 
-    /// Chooses the next token and tells the listener. True where the answer is whole.
-    pub(super) fn advance(&mut self, logits: &mut [f32]) -> Result<bool, SampleError> {
+    /// Chooses the next token and tells the listener. Where the answer is whole, the last event
+    /// comes back, to be sent when the slot is free and the counters say so.
+    pub(super) fn advance(&mut self, logits: &mut [f32]) -> Result<Option<Event>, SampleError> {
         let sampled = self.request.sampler.sample(logits)?;
         self.completion += 1;
         if self.completion == 1 {
             self.first_token = self.request.made.elapsed();
         }
         if self.request.ends.contains(&sampled.id) {
-            self.finish(Finish::Token(sampled.id));
-            return Ok(true);
+            return Ok(Some(self.done(Finish::Token(sampled.id))));
         }
         let text = self.request.text.push(sampled.id);
         let (text, stop) = self.request.stops.push(&text);
@@ -88,24 +88,18 @@ impl Sequence {
             None => None,
         };
         self.next = Some(sampled.id);
-        match finish {
-            Some(finish) => {
-                self.finish(finish);
-                Ok(true)
-            }
-            None => Ok(false),
-        }
+        Ok(finish.map(|finish| self.done(finish)))
     }
 
-    fn finish(&mut self, finish: Finish) {
+    fn done(&mut self, finish: Finish) -> Event {
         let usage = Usage { prompt: self.request.prompt.len(), reused: self.reused, completion: self.completion };
         let total = self.request.made.elapsed();
         let timings = Timings { queued: self.queued, first_token: self.first_token, total };
         let text = self.request.stops.finish();
-        self.send(Event::Done { text, finish, usage, timings });
+        Event::Done { text, finish, usage, timings }
     }
 
-    fn send(&self, event: Event) {
+    pub(super) fn send(&self, event: Event) {
         // A listener that went away is noticed before the next step.
         let _ = self.request.listener.send(event);
     }

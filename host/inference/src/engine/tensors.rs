@@ -2,7 +2,7 @@
 
 use ort::memory::Allocator;
 use ort::session::{Session, SessionInputValue};
-use ort::value::{DynTensor, DynTensorValueType, DynValue, TensorElementType, ValueType};
+use ort::value::{DynTensor, DynTensorValueType, DynValue, Outlet, TensorElementType, ValueType};
 use serde::{Deserialize, Serialize};
 
 use super::error::RequestError;
@@ -37,6 +37,29 @@ pub struct NamedTensor {
     pub shape: Vec<usize>,
     /// Its elements, little endian, the last dimension closest together.
     pub data: Vec<u8>,
+}
+
+/// An input or output of a graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TensorInfo {
+    /// Its name.
+    pub name: String,
+    /// What its elements are; `None` for what is no tensor or of a kind that cannot be handed over.
+    pub element: Option<ElementType>,
+    /// Its dimensions; `None` where one is free.
+    pub shape: Vec<Option<usize>>,
+}
+
+impl TensorInfo {
+    pub(super) fn of(outlet: &Outlet) -> Self {
+        let (element, shape) = match outlet.dtype() {
+            ValueType::Tensor { ty, shape, .. } => {
+                (ElementType::of(*ty), shape.iter().map(|size| usize::try_from(*size).ok()).collect())
+            }
+            _ => (None, Vec::new()),
+        };
+        Self { name: outlet.name().to_owned(), element, shape }
+    }
 }
 
 impl ElementType {
@@ -94,18 +117,18 @@ pub(super) fn run(session: &mut Session, inputs: &[NamedTensor]) -> Result<Vec<N
 
 /// Inputs of zeros, free dimensions taken as one, for a first run.
 pub(super) fn zeros(session: &Session) -> Option<Vec<NamedTensor>> {
-    let input = |outlet: &ort::value::Outlet| {
-        let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else { return None };
-        let shape: Vec<usize> = shape.iter().map(|size| usize::try_from(*size).unwrap_or(1).max(1)).collect();
-        let element = ElementType::of(*ty)?;
+    let input = |outlet: &Outlet| {
+        let TensorInfo { name, element, shape } = TensorInfo::of(outlet);
+        let shape: Vec<usize> = shape.into_iter().map(|size| size.unwrap_or(1).max(1)).collect();
+        let element = element?;
         let data = vec![0; shape.iter().product::<usize>() * element.bytes()];
-        Some(NamedTensor { name: outlet.name().to_owned(), element, shape, data })
+        Some(NamedTensor { name, element, shape, data })
     };
     session.inputs().iter().map(input).collect()
 }
 
 fn check_names(session: &Session, inputs: &[NamedTensor]) -> Result<(), RequestError> {
-    let known: Vec<&str> = session.inputs().iter().map(ort::value::Outlet::name).collect();
+    let known: Vec<&str> = session.inputs().iter().map(Outlet::name).collect();
     let invalid = |text: String| Err(RequestError::Invalid(text));
     if let Some(strange) = inputs.iter().find(|input| !known.contains(&input.name.as_str())) {
         return invalid(format!("the model has no input '{}'; it has {}", strange.name, known.join(", ")));

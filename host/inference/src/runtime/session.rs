@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ort::ep;
 use ort::session::Session;
@@ -20,8 +21,8 @@ pub(crate) struct SessionSettings {
     pub(crate) device: Device,
     /// Threads of one operator.
     pub(crate) threads: usize,
-    /// Whether threads wait for work in a loop: quicker steps, for a busy processor core.
-    pub(crate) spinning: bool,
+    /// How long threads wait for work in a loop before they sleep.
+    pub(crate) spin: Duration,
     /// The GPU's index.
     pub(crate) gpu: i32,
 }
@@ -70,12 +71,16 @@ pub(crate) fn open(runtime: &Arc<Runtime>, model: &Path, settings: &SessionSetti
     Ok(Opened { session, provider, proof })
 }
 
+/// Libraries that do not know it spin for as long as they always did.
+const SPIN: &str = "session.intra_op.spin_duration_us";
+
 fn builder(runtime: &Runtime, settings: &SessionSettings, profiles: &Path) -> Result<SessionBuilder, ort::Error> {
     let builder = Session::builder(runtime.environment())?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(settings.threads)?
         .with_inter_threads(1)?
-        .with_intra_op_spinning(settings.spinning)?
+        .with_intra_op_spinning(!settings.spin.is_zero())?
+        .with_config_entry(SPIN, settings.spin.as_micros().to_string())?
         // Shapes change with every step, so a plan of the last step's memory never fits.
         .with_memory_pattern(false)?
         .with_profiling(profiles.join("warm-up"))?;

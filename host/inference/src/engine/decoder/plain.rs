@@ -38,7 +38,7 @@ impl PlainDecoder {
         if past.is_empty() || start == 0 {
             past = self.layout.cache.iter().map(|_| self.empty(0)).collect::<ort::Result<_>>()?;
         }
-        let held = past.first().map_or(0, |tensor| tokens_of(tensor));
+        let held = past.first().map_or(0, tokens_of);
         if held != start {
             return Err(RequestError::Failed(format!("the cache holds {held} tokens where {start} are needed")));
         }
