@@ -1,71 +1,58 @@
-#!/usr/bin/env python3
-"""Decode and prefill speed of onnxruntime-genai on a model folder, for comparison with `cargo run --example speed`.
+"""How fast onnxruntime-genai runs a model folder, in the figures of `llmhost bench --json`.
 
-  genai.py MODEL_FOLDER [--threads 2] [--prompt 64] [--tokens 128] [--batch 1 4 8] [--repeat 3]
-
-Prints one line a batch size; the figure is the best of the repeats.
+Usage: genai.py FOLDER THREADS PROMPT-TOKENS ANSWER-TOKENS BATCH…
 """
-import argparse
+
 import json
 import os
-import shutil
+import sys
 import tempfile
 import time
 
 import onnxruntime_genai as og
 
 
-def with_threads(folder, threads):
-    """A copy of the folder (links) whose genai_config.json asks for so many threads."""
-    copy = tempfile.mkdtemp(prefix="genai-")
+def with_threads(folder, threads, to):
+    """The folder by links, with as many threads in its configuration."""
     for name in os.listdir(folder):
         if name != "genai_config.json":
-            os.symlink(os.path.abspath(os.path.join(folder, name)), os.path.join(copy, name))
+            os.symlink(os.path.abspath(os.path.join(folder, name)), os.path.join(to, name))
     with open(os.path.join(folder, "genai_config.json")) as file:
         config = json.load(file)
     config["model"]["decoder"]["session_options"]["intra_op_num_threads"] = threads
-    with open(os.path.join(copy, "genai_config.json"), "w") as file:
+    with open(os.path.join(to, "genai_config.json"), "w") as file:
         json.dump(config, file)
-    return copy
 
 
-def once(model, prompt, batch, tokens):
+def measured(model, prompt, batch, answer):
     params = og.GeneratorParams(model)
-    params.set_search_options(max_length=len(prompt) + tokens, min_length=len(prompt) + tokens, batch_size=batch, do_sample=False)
+    length = len(prompt) + answer
+    params.set_search_options(max_length=length, min_length=length, batch_size=batch, do_sample=False)
     generator = og.Generator(model, params)
-    begun = time.perf_counter()
+    began = time.perf_counter()
     generator.append_tokens([prompt] * batch if batch > 1 else prompt)
     generator.generate_next_token()
     first = time.perf_counter()
     steps = 0
-    while not generator.is_done() and steps < tokens - 1:
+    while not generator.is_done() and steps < answer - 1:
         generator.generate_next_token()
         steps += 1
     ended = time.perf_counter()
-    return batch * len(prompt) / (first - begun), batch * steps / (ended - first), steps
+    return {
+        "batch": batch,
+        "prefill_tokens_per_second": batch * len(prompt) / (first - began),
+        "decode_tokens_per_second": batch * steps / (ended - first),
+    }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--prompt", type=int, default=64, help="prompt tokens")
-    parser.add_argument("--tokens", type=int, default=128, help="generated tokens a sequence")
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 4, 8])
-    parser.add_argument("--repeat", type=int, default=3)
-    args = parser.parse_args()
-    copy = with_threads(args.folder, args.threads)
-    try:
+    folder, (threads, prompt, answer, *batches) = sys.argv[1], map(int, sys.argv[2:])
+    with tempfile.TemporaryDirectory() as copy:
+        with_threads(folder, threads, copy)
         model = og.Model(copy)
-        prompt = [(17 + 7 * i) % 20000 + 100 for i in range(args.prompt)]
-        print(f"onnxruntime-genai {og.__version__}, {args.threads} threads, prompt {args.prompt}, {args.tokens} tokens")
-        for batch in args.batch:
-            runs = [once(model, prompt, batch, args.tokens) for _ in range(args.repeat)]
-            prefill, decode = max(r[0] for r in runs), max(r[1] for r in runs)
-            print(f"batch {batch}: prefill {prefill:.1f} tokens/s, decode {decode:.1f} tokens/s ({runs[0][2]} steps)", flush=True)
-    finally:
-        shutil.rmtree(copy)
+        tokens = [3 + at * 7919 % 250 for at in range(prompt)]
+        measured(model, tokens, 1, min(answer, 8))
+        print(json.dumps({"rows": [measured(model, tokens, batch, answer) for batch in batches]}))
 
 
-if __name__ == "__main__":
-    main()
+main()

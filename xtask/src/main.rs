@@ -1,20 +1,23 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | examples | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | examples | models | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod bench;
 mod demo;
 mod examples;
+mod models;
 mod setup;
 mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "cargo xtask setup      install what is missing for building plugins and tests
-cargo xtask demo       set up, build, and run the example pipeline on the emulator
-cargo xtask test       formatting, lints, every test, documentation
-cargo xtask examples   build the example plugins in JavaScript and Python
-cargo xtask bench      time plans of growing size, beside Terraform where it is installed";
+const USAGE: &str = "cargo xtask setup         install what is missing for building plugins and tests
+cargo xtask demo          set up, build, and rehearse the example pipeline on the emulators
+cargo xtask test          formatting, lints, every test, documentation
+cargo xtask examples      build the example plugins in JavaScript and Python
+cargo xtask models [NAME] make the example models, and print their folders
+cargo xtask bench         time plans of growing size, beside Terraform where it is installed
+cargo xtask bench-models  measure a model, beside onnxruntime-genai";
 
 fn main() -> ExitCode {
     let result = match std::env::args().nth(1).as_deref() {
@@ -22,6 +25,8 @@ fn main() -> ExitCode {
         Some("demo") => setup::run().and_then(|()| demo::run()),
         Some("test") => setup::run().and_then(|()| test::run()),
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
+        Some("models") => models::make(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("bench-models") => models::bench(),
         Some("bench") => setup::run().and_then(|()| bench::run()),
         _ => Err(USAGE.to_owned()),
     };
