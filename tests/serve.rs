@@ -262,6 +262,41 @@ async fn a_model_is_served_out_of_a_bucket_and_kept() {
     scene.at(emulator.url(), &args).status(1).says(&["there is nothing at s3://models/none", "help"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_asks_a_model_that_came_out_of_a_bucket_and_keeps_its_answer() {
+    let (scene, emulator) = (Scene::with_examples(), emulator().await);
+    copy(&Example::Tiny.folder().unwrap(), &scene.path("models/chat"));
+    let file = "local-inference.toml";
+    let run = |scene: &Scene, args: &[&str]| {
+        let mut command = scene.command(args);
+        command.args(["--endpoint-url", emulator.url()]).env("ORT_DYLIB_PATH", onnxruntime().unwrap());
+        command.env("AWS_ACCESS_KEY_ID", support::ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", support::SECRET_KEY);
+        command.env("XDG_CACHE_HOME", scene.path("cache"));
+        let output = command.output().expect("llmhost starts");
+        Ran {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    };
+    scene
+        .llmhost(&["run", file, "--dry-run"])
+        .status(0)
+        .says(&["+ inference.model/model", "+ inference.answer/answer"]);
+    let made = run(&scene, &["run", file, "--var", "prompt=Hello"]).status(0);
+    made.says(&["chat.provider = \"cpu\""]);
+    let line = |ran: &Ran| ran.stdout.lines().find(|line| line.starts_with("chat.answer = ")).unwrap().to_owned();
+    let answer = line(&made);
+    assert!(answer.len() > 20, "{answer}");
+    let again = run(&scene, &["run", file, "--var", "prompt=Hello"]).status(0);
+    again.says(&["0 changes"]);
+    assert_eq!(line(&again), answer, "it is kept, and not asked for again");
+    let other = run(&scene, &["run", file, "--var", "prompt=Tell me more"]).status(0);
+    other.says(&["1 updated"]);
+    assert_ne!(line(&other), answer);
+    run(&scene, &["destroy", file, "--yes"]).status(0);
+}
+
 #[test]
 fn what_is_wrong_with_a_model_is_one_clear_error() {
     let scene = Scene::new();

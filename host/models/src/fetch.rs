@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 
@@ -76,16 +78,13 @@ impl Fetch {
         cache.room_for(needed)?;
         let traffic =
             Traffic { store, slots: Semaphore::new(self.parallelism.max(1)), bytes: AtomicU64::new(total - needed) };
-        let all =
-            futures::stream::iter(
-                wanted.iter().map(|file| {
-                    let (traffic, cache, partial) = (&traffic, &cache, partial(file));
-                    async move {
-                        one(traffic, cache, file, &partial, address).await.map(|sha256| (file.path.clone(), sha256))
-                    }
-                }),
-            );
-        let all = all.buffered(self.parallelism.max(1)).try_collect::<Vec<_>>();
+        let mut work: Vec<BoxFuture<'_, Result<(String, String), ModelError>>> = Vec::with_capacity(wanted.len());
+        for file in &wanted {
+            let (traffic, cache, partial) = (&traffic, &cache, partial(file));
+            let fetched = async move { Ok((file.path.clone(), one(traffic, cache, file, &partial, address).await?)) };
+            work.push(fetched.boxed());
+        }
+        let all = futures::stream::iter(work).buffered(self.parallelism.max(1)).try_collect::<Vec<_>>();
         let files = watched(all, || report(Progress { done: traffic.bytes.load(Ordering::Relaxed), total })).await?;
         let folder = cache.finish(&key, &files)?;
         Ok(Fetched { folder, bytes: needed })

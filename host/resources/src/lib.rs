@@ -3,6 +3,7 @@
 //! A kind knows its spec and the calls behind it. It knows nothing of graphs, plans or plugins.
 
 mod aws;
+mod inference;
 mod kubernetes;
 
 use std::sync::Arc;
@@ -20,5 +21,5 @@ pub fn model_store(aws: Arc<Aws>, bucket: &str) -> Arc<dyn llmhost_models::Store
 
 /// Every kind there is, made with these clients.
 pub fn registry(aws: Arc<Aws>) -> Registry {
-    aws::register(aws)
+    inference::register(aws::register(Arc::clone(&aws)), &aws)
 }

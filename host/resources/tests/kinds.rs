@@ -242,7 +242,9 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let changed = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "kinds", "namespace": "default" }, "data": { "b": "2" } });
     let map = bench.make("kube.object", map, Some(("manifest", changed))).await;
 
-    let all: BTreeSet<_> = bench.registry.kinds().map(|kind| kind.name()).collect();
+    // What runs in the host has no API to read it back from: tests/inference.rs.
+    let all = bench.registry.kinds().map(|kind| kind.name()).filter(|name| !name.starts_with("inference."));
+    let all: BTreeSet<_> = all.collect();
     assert_eq!(bench.seen, all, "no kind is left out");
     for (kind, made) in [
         ("kube.object", map),

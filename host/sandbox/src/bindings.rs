@@ -26,9 +26,10 @@ macro_rules! capabilities {
                     import llmhost:aws/cloud-control@0.1.0;
                     import llmhost:aws/request@0.1.0;
                     import llmhost:kubernetes/kube@0.1.0;
+                    import llmhost:inference/inference@0.1.0;
                 }
             ",
-            path: ["../../wit/plugin/0.1.0", "../../wit/aws/0.1.0", "../../wit/kubernetes/0.1.0"],
+            path: ["../../wit/plugin/0.1.0", "../../wit/aws/0.1.0", "../../wit/kubernetes/0.1.0", "../../wit/inference/0.1.0"],
             world: "llmhost:host/guest",
             imports: { "llmhost:plugin/log": trappable, default: async | trappable },
             exports: { default: async },
@@ -96,6 +97,9 @@ capabilities! {
     "llmhost:aws/cloud-control.entity" => cloud_control::HostEntity(EntitySpec) [identifier, properties];
     "llmhost:aws/request.call" => request::HostCall(CallSpec) [response];
     "llmhost:kubernetes/kube.object" => kube::HostObject(ObjectSpec) [name, namespace, uid];
+    "llmhost:inference/inference.model" => inference::HostModel(ModelSpec) [id, provider, sort];
+    "llmhost:inference/inference.answer" => inference::HostAnswer(AnswerSpec) [text, finish, tokens_per_second];
+    "llmhost:inference/inference.embedding" => inference::HostEmbedding(EmbeddingSpec) [vectors];
 }
 
 /// Functions that belong to no resource, with the grant that each needs.
@@ -112,12 +116,14 @@ pub(crate) const INTERFACES: &[(&str, &[&str])] = &[
     ("llmhost:plugin", &["types", "log"]),
     ("llmhost:aws", &["ec2", "s3", "sts", "iam", "eks", "cloud-control", "request"]),
     ("llmhost:kubernetes", &["kube"]),
+    ("llmhost:inference", &["inference"]),
 ];
 
 /// The version of every llmhost interface that this host serves.
 pub(crate) const VERSION: &str = "0.1.0";
 
 use llmhost::aws::{cloud_control, ec2, eks, iam, request, s3, sts};
+use llmhost::inference::inference;
 use llmhost::kubernetes::kube;
 use llmhost::plugin::log;
 pub(crate) use llmhost::plugin::types;
@@ -137,6 +143,7 @@ impl iam::Host for State {}
 impl cloud_control::Host for State {}
 impl request::Host for State {}
 impl kube::Host for State {}
+impl inference::Host for State {}
 
 impl eks::Host for State {
     async fn newest_version(&mut self) -> wasmtime::Result<Result<String, types::Failure>> {

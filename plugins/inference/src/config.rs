@@ -10,6 +10,26 @@ use serde::Deserialize;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Where the model runs: in the cluster, or on the machine that runs the pipeline.
+    #[serde(default)]
+    pub(crate) placement: Placement,
+    /// What the model is asked, where it runs on this machine.
+    #[serde(default)]
+    pub(crate) prompt: Option<String>,
+    /// What the model is told before it is asked.
+    #[serde(default)]
+    pub(crate) system: Option<String>,
+    /// Most tokens of the answer.
+    #[serde(default = "default_tokens")]
+    #[schemars(range(min = 1))]
+    pub(crate) max_tokens: u32,
+    /// 0 takes the likeliest token each time.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 2.0))]
+    pub(crate) temperature: f32,
+    /// Tokens of prompt and answer together, at most; by default what model and memory allow.
+    #[serde(default)]
+    pub(crate) context_length: Option<u32>,
     /// Name of the server: of its Deployment, Service and the rest.
     #[serde(default = "default_name")]
     pub(crate) name: String,
@@ -19,9 +39,10 @@ pub struct Config {
     /// Namespace.
     #[serde(default = "default_namespace")]
     pub(crate) namespace: String,
-    /// Container image of the server; the repository's Dockerfile makes it, for CPU and for CUDA.
+    /// Container image of the server; the repository's Dockerfile makes it, for CPU and for CUDA. Needed in the cluster.
+    #[serde(default)]
     pub(crate) image: String,
-    /// Address of the model: s3://bucket/prefix.
+    /// Address of the model: s3://bucket/prefix, or on this machine a folder beside the pipeline file.
     pub(crate) model: String,
     /// Service account of the pods; its role has to be able to read the model.
     #[serde(default)]
@@ -123,6 +144,15 @@ impl Default for Replicas {
     }
 }
 
+/// Where a model runs.
+#[derive(Deserialize, JsonSchema, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Placement {
+    #[default]
+    Cluster,
+    Local,
+}
+
 /// Where a model is kept.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -152,6 +182,10 @@ pub(crate) enum Service {
 
 fn default_name() -> String {
     "model-server".to_owned()
+}
+
+fn default_tokens() -> u32 {
+    128
 }
 
 fn default_namespace() -> String {

@@ -1,26 +1,38 @@
-//! The `inference` plugin: a model server in the cluster.
+//! The `inference` plugin: a model server in the cluster, or a model on this machine.
 
 mod config;
+mod local;
 mod manifests;
 
-use config::Config;
+use config::{Config, Placement};
 use llmhost_plugin::{Applier, Failure, How, Outputs, Plugin, invalid, outputs};
-use serde_json::json;
+use serde_json::{Value, json};
 
 struct ModelServer;
 
 impl Plugin for ModelServer {
     type Config = Config;
     const SUMMARY: &'static str =
-        "A model server in the cluster: Deployment, Service, autoscaling, disruption budget, GPUs, probes.";
+        "A model: as a server in the cluster, with all that belongs to it, or on this machine, asked one prompt.";
     const OUTPUTS: &'static [(&'static str, &'static str)] = &[
-        ("url", "Address of the server inside the cluster"),
-        ("deployment", "Name of the Deployment"),
-        ("service", "Name of the Service"),
-        ("namespace", "Namespace of both"),
+        ("url", "Address of the server inside the cluster, or null"),
+        ("deployment", "Name of the Deployment, or null"),
+        ("service", "Name of the Service, or null"),
+        ("namespace", "Namespace of both, or null"),
+        ("answer", "What the model on this machine answered, or null"),
+        ("tokens_per_second", "How fast it did, or null"),
+        ("provider", "What it ran on, cpu or cuda, or null"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {
+        if config.placement == Placement::Local {
+            return local::ask(&config);
+        }
+        if config.prompt.is_some() {
+            return Err(invalid(
+                "prompt is for placement = \"local\"; a server in the cluster is asked by its clients",
+            ));
+        }
         if !config.model.starts_with("s3://") && !config.model.contains("<<") {
             return Err(invalid(format!("model '{}' is not an s3:// address", config.model)));
         }
@@ -55,6 +67,9 @@ impl Plugin for ModelServer {
             "deployment": deployment.name()?,
             "service": service,
             "namespace": namespace,
+            "answer": Value::Null,
+            "tokens_per_second": Value::Null,
+            "provider": Value::Null,
         })
     }
 }

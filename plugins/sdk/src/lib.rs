@@ -64,9 +64,10 @@ pub mod bindings {
                 import llmhost:aws/cloud-control@0.1.0;
                 import llmhost:aws/request@0.1.0;
                 import llmhost:kubernetes/kube@0.1.0;
+                import llmhost:inference/inference@0.1.0;
             }
         ",
-        path: ["../../wit/plugin/0.1.0", "../../wit/aws/0.1.0", "../../wit/kubernetes/0.1.0"],
+        path: ["../../wit/plugin/0.1.0", "../../wit/aws/0.1.0", "../../wit/kubernetes/0.1.0", "../../wit/inference/0.1.0"],
         world: "llmhost:guest/guest",
         pub_export_macro: true,
         default_bindings_module: "llmhost_plugin::bindings",
@@ -76,6 +77,7 @@ pub mod bindings {
 }
 
 pub use bindings::llmhost::aws::{cloud_control, ec2, eks, iam, request, s3, sts};
+pub use bindings::llmhost::inference::inference;
 pub use bindings::llmhost::kubernetes::kube;
 pub use bindings::llmhost::plugin::log;
 pub use bindings::llmhost::plugin::types::{Failure, Options};

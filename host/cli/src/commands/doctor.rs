@@ -3,10 +3,10 @@
 use std::process::Command;
 
 use llmhost_inference::Runtime;
+use llmhost_inference::runtime::{OWN, Search};
 use llmhost_python_env::cache_folder;
 use serde::Serialize;
 
-use super::model::{RUNTIME, search};
 use crate::app::{self, Console};
 use crate::args::Doctor;
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ struct Finding {
 pub(crate) fn doctor(args: Doctor) -> Result<(), Failure> {
     let console = Console::new(args.json);
     if args.install {
-        RUNTIME.python(&|text| console.note(text)).map_err(|error| Failure::Other {
+        OWN.python(&|text| console.note(text)).map_err(|error| Failure::Other {
             message: error.to_string(),
             help: "Or install onnxruntime yourself, and name its library with --onnxruntime.".to_owned(),
             status: 1,
@@ -59,7 +59,7 @@ pub(crate) fn doctor(args: Doctor) -> Result<(), Failure> {
 }
 
 fn runtime(args: &Doctor) -> Vec<Finding> {
-    match Runtime::load(&search(args.onnxruntime.as_ref())) {
+    match Runtime::load(&Search::usual(args.onnxruntime.clone())) {
         Ok(runtime) => {
             let info = runtime.info();
             let found = format!("{} at {}", info.version, info.path.display());

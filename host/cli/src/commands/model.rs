@@ -7,37 +7,20 @@ use indicatif::{ProgressBar, ProgressStyle};
 use llmhost_inference::runtime::Search;
 use llmhost_inference::{Engine, Options};
 use llmhost_models::{Address, Fetch, ModelError, Progress};
-use llmhost_python_env::{Environment, cache_folder};
+use llmhost_python_env::cache_folder;
 use llmhost_resources::{Aws, AwsSettings};
 
 use crate::app::Console;
 use crate::args::Model;
 use crate::failure::Failure;
 
-/// ONNX Runtime in an environment of llmhost's own, for those who install nothing else.
-pub(crate) const RUNTIME: Environment =
-    Environment { name: "onnxruntime", requirements: "onnxruntime==1.32.0\n", variable: "LLMHOST_ONNXRUNTIME_VENV" };
 const REQUESTS_AT_A_TIME: usize = 16;
-
-/// Where ONNX Runtime is looked for.
-pub(crate) fn search(named: Option<&PathBuf>) -> Search {
-    Search {
-        library: named.cloned(),
-        folders: RUNTIME.folder().ok().and_then(|folder| packages(&folder)).into_iter().collect(),
-    }
-}
-
-/// The folder of the library within an environment.
-fn packages(environment: &std::path::Path) -> Option<PathBuf> {
-    let versions = std::fs::read_dir(environment.join("lib")).ok()?.flatten();
-    versions.map(|version| version.path().join("site-packages/onnxruntime/capi")).find(|folder| folder.is_dir())
-}
 
 /// Fetches a model where it is not on this machine, and loads it.
 pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<Engine, Failure> {
     let folder = folder(args, console).await?;
     let options = Options {
-        search: search(args.onnxruntime.as_ref()),
+        search: Search::usual(args.onnxruntime.clone()),
         device: args.device,
         threads: args.threads.map(usize::from),
         context: args.context.map(|tokens| tokens as usize),

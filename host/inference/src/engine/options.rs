@@ -15,7 +15,9 @@ pub struct Options {
     pub gpu: i32,
     /// Threads of one operation; `None` takes one a core.
     pub threads: Option<usize>,
-    /// How long those threads wait for work in a loop before they sleep; zero for not at all.
+    /// How long those threads wait for work in a loop before they sleep. Waiting saves them being
+    /// woken for every operation where cores are idle anyway, and takes time from whoever else
+    /// wants the cores: with more work than cores any waiting made steps slower.
     pub spin: Duration,
     /// Requests that generate at the same time, at most.
     pub max_batch: usize,
@@ -42,7 +44,7 @@ impl Default for Options {
             device: Device::Auto,
             gpu: 0,
             threads: None,
-            spin: Duration::from_micros(100),
+            spin: Duration::ZERO,
             max_batch: 8,
             context: None,
             cache_bytes: None,

@@ -20,7 +20,8 @@ pub(super) struct Checked {
 pub(super) fn check(path: &OsStr) -> Result<Checked, String> {
     // SAFETY: initialisers of the library run. It is one that the user or the system named as
     // ONNX Runtime, and a shared library cannot be examined without loading it.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|error| format!("it does not load ({error})"))?;
+    let library = unsafe { libloading::Library::new(path) }
+        .map_err(|error| format!("it does not load ({})", loader_words(&error)))?;
     let version = {
         // SAFETY: the symbol's type is that of the C API's only exported entry.
         let base = unsafe { library.get::<unsafe extern "C" fn() -> *const OrtApiBase>(b"OrtGetApiBase") }
@@ -39,6 +40,11 @@ pub(super) fn check(path: &OsStr) -> Result<Checked, String> {
     Ok(Checked { version, library })
 }
 
+/// What the system's loader said; the error itself only says which call failed.
+pub(super) fn loader_words(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,8 +55,8 @@ mod tests {
         let garbage = folder.path().join("libonnxruntime.so");
         std::fs::write(&garbage, b"not a library").expect("written");
         for (path, part) in [
-            (garbage.as_os_str(), "does not load"),
-            (OsStr::new("/no/such/library.so"), "does not load"),
+            (garbage.as_os_str(), "does not load (/"),
+            (OsStr::new("/no/such/library.so"), "cannot open shared object file"),
             (OsStr::new("libc.so.6"), "not ONNX Runtime"),
         ] {
             let reason = check(path).expect_err(part);

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::check::loader_words;
 use super::error::RuntimeError;
 use super::library::LibraryInfo;
 
@@ -60,7 +61,10 @@ pub(super) fn cuda_is_possible(library: &LibraryInfo) -> Result<(), RuntimeError
     }
     // SAFETY: the NVIDIA driver's library, by the name under which every CUDA program loads it.
     if let Err(error) = unsafe { libloading::Library::new(DRIVER) } {
-        let hint = format!("the NVIDIA driver of this machine is not installed or not visible here ({error})");
+        let hint = format!(
+            "the NVIDIA driver of this machine is not installed or not visible here ({})",
+            loader_words(&error)
+        );
         return Err(RuntimeError::CudaMissing { missing: DRIVER.to_owned(), hint });
     }
     preload(folder);
@@ -82,7 +86,9 @@ fn preload(folder: &Path) {
         // SAFETY: a library that ONNX Runtime's CUDA half loads itself a moment later.
         match unsafe { libloading::Library::new(&path) } {
             Ok(library) => std::mem::forget(library),
-            Err(error) => tracing::warn!(path = %path.display(), %error, "an NVIDIA library does not load"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), error = loader_words(&error), "an NVIDIA library does not load")
+            }
         }
     }
 }
