@@ -255,6 +255,9 @@ pub(crate) struct Model {
     /// Threads of one operation [default: one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
+    /// How long those threads wait for work in a loop before they sleep: quicker on a machine of the model's own, wasteful on a shared one.
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 1000)]
+    pub(crate) spin: u32,
     /// Tokens of a prompt and its answer together, at most [default: what model and memory allow].
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) context: Option<u32>,

@@ -23,6 +23,7 @@ pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<
         search: Search::usual(args.onnxruntime.clone()),
         device: args.device,
         threads: args.threads.map(usize::from),
+        spin: std::time::Duration::from_micros(args.spin.into()),
         context: args.context.map(|tokens| tokens as usize),
         max_batch: args.max_batch.into(),
         queue: queue as usize,

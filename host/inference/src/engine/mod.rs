@@ -7,13 +7,13 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`handle`] | [`Engine`]: what callers hold |
-//! | [`load`] | folder to running engine |
-//! | [`worker`] | the thread: commands in, steps, errors out |
-//! | [`generation`] | which request runs next |
-//! | [`slots`], [`sequence`] | rows of the cache, and the requests in them |
-//! | [`decoder`] | one step of a graph, for either cache layout |
-//! | [`embed`], [`tensors`] | the other two things that models do |
+//! | `handle` | [`Engine`]: what callers hold |
+//! | `load` | folder to running engine |
+//! | `worker` | the thread: commands in, steps, errors out |
+//! | `generation` | which request runs next |
+//! | `slots`, `sequence` | rows of the cache, and the requests in them |
+//! | `decoder` | one step of a graph, for either cache layout |
+//! | `embed`, `tensors` | the other two things that models do |
 
 mod counters;
 mod decoder;

@@ -44,7 +44,7 @@ impl Default for Options {
             device: Device::Auto,
             gpu: 0,
             threads: None,
-            spin: Duration::ZERO,
+            spin: Duration::from_millis(1),
             max_batch: 8,
             context: None,
             cache_bytes: None,
