@@ -4,7 +4,7 @@
 mod bench;
 mod demo;
 mod examples;
-mod models;
+mod inference;
 mod setup;
 mod test;
 
@@ -17,7 +17,7 @@ cargo xtask test          formatting, lints, every test, documentation
 cargo xtask examples      build the example plugins in JavaScript and Python
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
-cargo xtask bench-models  measure a model, beside onnxruntime-genai";
+cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, embeddings, fetch";
 
 fn main() -> ExitCode {
     let result = match std::env::args().nth(1).as_deref() {
@@ -25,8 +25,8 @@ fn main() -> ExitCode {
         Some("demo") => setup::run().and_then(|()| demo::run()),
         Some("test") => setup::run().and_then(|()| test::run()),
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
-        Some("models") => models::make(&std::env::args().skip(2).collect::<Vec<_>>()),
-        Some("bench-models") => models::bench(),
+        Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench") => setup::run().and_then(|()| bench::run()),
         _ => Err(USAGE.to_owned()),
     };

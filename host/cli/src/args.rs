@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Policy(Policy),
     /// Serve a language model: OpenAI's API, health, metrics, and a page to try it.
     Serve(Serve),
+    /// Fetch a model from S3 into the cache, as serve does, and print its folder.
+    Fetch(Fetch),
     /// Continue a prompt, on the terminal.
     Generate(Generate),
     /// Measure a model on this machine: tokens a second over batch sizes, and latencies.
@@ -240,12 +242,34 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Which model, and how it runs.
+/// Which model.
 #[derive(Debug, Args)]
-pub(crate) struct Model {
+pub(crate) struct Source {
     /// The model: a folder with model.onnx in it, or s3://bucket/prefix.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) model: String,
+    /// Where models from S3 are kept [default: llmhost/models in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Read and hash every file of the model again before it is used.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Region of the bucket [default: $AWS_REGION, or us-east-1].
+    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    pub(crate) region: Option<String>,
+    /// Send every AWS call to this address instead.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Take credentials from this profile of the AWS configuration.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+/// Which model, and how it runs.
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// What it runs on: cuda or nothing, cpu, or auto: a GPU where there is one.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: llmhost_inference::Device,
@@ -264,21 +288,16 @@ pub(crate) struct Model {
     /// Requests that are computed together, at most.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) max_batch: u16,
-    /// Where models from S3 are kept [default: llmhost/models in the user's cache folder].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cache: Option<PathBuf>,
-    /// Read and hash every file of the model again before it is used.
+}
+
+/// `llmhost fetch`
+#[derive(Debug, Args)]
+pub(crate) struct Fetch {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Print JSON.
     #[arg(long)]
-    pub(crate) verify: bool,
-    /// Region of the bucket [default: $AWS_REGION, or us-east-1].
-    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
-    pub(crate) region: Option<String>,
-    /// Send every AWS call to this address instead.
-    #[arg(long, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
-    /// Take credentials from this profile of the AWS configuration.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
+    pub(crate) json: bool,
 }
 
 /// `llmhost serve`
@@ -351,6 +370,13 @@ pub(crate) struct Bench {
     /// How many answers at a time, for each line of the table.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2,4,8")]
     pub(crate) batch: Vec<u16>,
+    /// Instead: so many clients that ask one request after another, of lengths from an eighth of the
+    /// above to all of it.
+    #[arg(long, value_name = "N", conflicts_with = "batch", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) clients: Option<u16>,
+    /// How many requests the clients ask, all together.
+    #[arg(long, value_name = "N", default_value_t = 64, requires = "clients", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) requests: u16,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

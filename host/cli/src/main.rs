@@ -48,6 +48,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Rehearse(args) => commands::rehearse::rehearse(args).await,
         Command::Policy(args) => commands::policy::policy(args).await,
         Command::Serve(args) => commands::serve::serve(args).await,
+        Command::Fetch(args) => commands::model::fetch(&args).await,
         Command::Generate(args) => commands::generate::generate(args).await,
         Command::Bench(args) => commands::bench::bench(args).await,
         Command::Doctor(args) => commands::doctor::doctor(args),

@@ -129,6 +129,8 @@ pub struct Stop {
     pub texts: Vec<String>,
     /// Tokens that do.
     pub tokens: Vec<u32>,
+    /// Whether the model's own end counts for nothing: answers of equal length, to measure by.
+    pub ignore_eos: bool,
 }
 
 /// What an answer must look like.

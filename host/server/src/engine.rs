@@ -118,6 +118,7 @@ fn engine_request(model: &Model, request: GenerateRequest) -> Result<Request, Fa
         max_tokens: request.max_tokens,
         stop: request.stop.texts,
         stop_tokens: request.stop.tokens,
+        ignore_eos: request.stop.ignore_eos,
         sampling: sampling(model, request.sampling, request.top_logprobs),
         grammar: request.constraint.map(|constraint| match constraint {
             Constraint::Json => Grammar::JsonSchema(json!({ "type": "object" })),

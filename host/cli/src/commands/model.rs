@@ -1,24 +1,24 @@
 //! From a model's address to a model that runs.
 
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use llmhost_inference::runtime::Search;
 use llmhost_inference::{Engine, Options};
-use llmhost_models::{Address, Fetch, ModelError, Progress};
+use llmhost_models::{Address, Fetch, Fetched, ModelError, Progress};
 use llmhost_python_env::cache_folder;
 use llmhost_resources::{Aws, AwsSettings};
 
-use crate::app::Console;
-use crate::args::Model;
+use crate::app::{self, Console};
+use crate::args::{Model, Source};
 use crate::failure::Failure;
 
 const REQUESTS_AT_A_TIME: usize = 16;
 
 /// Fetches a model where it is not on this machine, and loads it.
 pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<Engine, Failure> {
-    let folder = folder(args, console).await?;
+    let folder = folder(&args.source, console).await?.folder;
     let options = Options {
         search: Search::usual(args.onnxruntime.clone()),
         device: args.device,
@@ -27,7 +27,7 @@ pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<
         context: args.context.map(|tokens| tokens as usize),
         max_batch: args.max_batch.into(),
         queue: queue as usize,
-        verify: args.verify,
+        verify: args.source.verify,
         ..Options::default()
     };
     let loaded = tokio::task::spawn_blocking(move || Engine::load(&folder, &options)).await;
@@ -49,10 +49,33 @@ pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<
     Ok(engine)
 }
 
-/// The model's folder.
-async fn folder(args: &Model, console: &Console) -> Result<PathBuf, Failure> {
+/// `llmhost fetch`: only the first half of that.
+pub(crate) async fn fetch(args: &crate::args::Fetch) -> Result<(), Failure> {
+    let console = Console::new(args.json);
+    let began = Instant::now();
+    let here = folder(&args.source, &console).await?;
+    let (bytes, seconds) = (here.bytes, began.elapsed().as_secs_f64());
+    let folder = here.folder.display();
+    match args.json {
+        true => {
+            let line = serde_json::json!({ "folder": folder.to_string(), "bytes": bytes, "seconds": seconds });
+            app::print(&format!("{line}\n"));
+        }
+        false => {
+            let rate = bytes as f64 / seconds.max(f64::MIN_POSITIVE) / f64::from(1 << 20);
+            if bytes > 0 {
+                console.note(&format!("Fetched {bytes} bytes in {seconds:.1} s, {rate:.0} MiB/s"));
+            }
+            app::print(&format!("{folder}\n"));
+        }
+    }
+    Ok(())
+}
+
+/// The model's folder, and how many bytes had to be fetched for it.
+async fn folder(args: &Source, console: &Console) -> Result<Fetched, Failure> {
     let (bucket, prefix) = match Address::parse(&args.model).map_err(not_fetched)? {
-        Address::Folder(folder) => return Ok(folder),
+        Address::Folder(folder) => return Ok(Fetched { folder, bytes: 0 }),
         Address::S3 { bucket, prefix } => (bucket, prefix),
     };
     let mut settings = AwsSettings {
@@ -78,7 +101,7 @@ async fn folder(args: &Model, console: &Console) -> Result<PathBuf, Failure> {
     bar.finish_and_clear();
     let fetched = fetched.map_err(not_fetched)?;
     tracing::info!(bytes = fetched.bytes, folder = %fetched.folder.display(), "the model is here");
-    Ok(fetched.folder)
+    Ok(fetched)
 }
 
 /// Shows itself to people at terminals only.

@@ -29,7 +29,7 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
         loaded = model::load(&args.model, args.queue, &console) => loaded?,
         () = &mut stop => return Err(Failure::Interrupted),
     };
-    let name = args.name.clone().unwrap_or_else(|| name_of(&args.model.model));
+    let name = args.name.clone().unwrap_or_else(|| name_of(&args.model.source.model));
     let backend = Arc::new(EngineBackend::new(engine.clone(), &name));
     let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
     let (good, faint) = (style::GOOD, style::FAINT);

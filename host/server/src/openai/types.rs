@@ -30,6 +30,7 @@ pub(super) struct Common {
     logit_bias: Option<BTreeMap<String, f32>>,
     stop: Option<OneOrMany>,
     stop_token_ids: Option<Vec<u32>>,
+    ignore_eos: Option<bool>,
     n: Option<i64>,
     #[serde(default)]
     pub(super) stream: Option<bool>,
@@ -146,7 +147,8 @@ impl Common {
             let message = format!("stop takes up to {MOST_STOPS} texts, none of them empty");
             return Err(ApiError::invalid(message, Some("stop")));
         }
-        Ok(Stop { texts, tokens: self.stop_token_ids.clone().unwrap_or_default() })
+        let tokens = self.stop_token_ids.clone().unwrap_or_default();
+        Ok(Stop { texts, tokens, ignore_eos: self.ignore_eos == Some(true) })
     }
 }
 

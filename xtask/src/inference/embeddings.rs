@@ -1,0 +1,99 @@
+//! Embeddings by HTTP beside what people write in an afternoon: FastAPI over ONNX Runtime.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use llmhost_example_models::Example;
+use serde_json::{Value, json};
+
+use super::http::Client;
+use super::server::Server;
+use super::{median, peer, threads};
+
+const CLIENTS: usize = 16;
+const ROUNDS: usize = 5;
+const SECONDS: u64 = 3;
+const MODEL: Example = Example::MiniLm;
+const WORDS: [&str; 16] = [
+    "network", "model", "server", "bucket", "token", "graph", "cluster", "memory", "plan", "role", "node", "queue",
+    "batch", "state", "stream", "image",
+];
+
+/// Requests of one text each, from many clients.
+pub(super) fn throughput() -> Result<(), String> {
+    let servers = [
+        Server::start(peer::llmhost("serve", MODEL)?.args(["--port", "0"]))?,
+        Server::start(&mut peer::python("embed_server.py", MODEL)?)?,
+    ];
+    same(&servers)?;
+    let mut figures = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (server, figures) in servers.iter().zip(&mut figures) {
+            figures.push(load(&server.address)?);
+        }
+    }
+    let [ours, theirs] = figures.map(median);
+    println!("| {CLIENTS} clients, a text each | requests/s | ratio |\n|---|---:|---:|");
+    println!("| llmhost serve | {ours:.0} | |");
+    println!("| FastAPI, uvicorn and onnxruntime | {theirs:.0} | {:.2}x |", ours / theirs);
+    let threads = threads();
+    println!("({threads} threads, texts of 4 to 60 words; medians of {ROUNDS} runs of {SECONDS} s in turn)");
+    Ok(())
+}
+
+fn text(number: usize) -> String {
+    let words = 4 + number * 7919 % 57;
+    (0..words).map(|at| WORDS[(number * 31 + at * 17 + at / 3) % WORDS.len()]).collect::<Vec<_>>().join(" ")
+}
+
+fn ask(client: &mut Client, number: usize) -> Result<Vec<u8>, String> {
+    client.post("/v1/embeddings", &json!({ "input": text(number) }).to_string())
+}
+
+/// Fails unless both servers give the same vectors: otherwise speeds say nothing.
+fn same(servers: &[Server; 2]) -> Result<(), String> {
+    for number in 0..8 {
+        let mut vectors = Vec::new();
+        for server in servers {
+            let answer = ask(&mut Client::connect(&server.address)?, number)?;
+            let answer: Value = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
+            let vector: Option<Vec<f64>> =
+                answer["data"][0]["embedding"].as_array().map(|all| all.iter().filter_map(Value::as_f64).collect());
+            vectors.push(vector.unwrap_or_default());
+        }
+        let dot: f64 = vectors[0].iter().zip(&vectors[1]).map(|(one, other)| one * other).sum();
+        if vectors[0].len() != vectors[1].len() || (dot - 1.0).abs() > 1e-3 {
+            return Err(format!("the servers do not agree about '{}': {dot}", text(number)));
+        }
+    }
+    Ok(())
+}
+
+/// Requests a second.
+fn load(address: &str) -> Result<f64, String> {
+    let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let client = |number: usize| -> Result<(), String> {
+        let mut client = Client::connect(address)?;
+        let mut number = number;
+        while !stop.load(Relaxed) {
+            ask(&mut client, number)?;
+            number += CLIENTS;
+            done.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    };
+    let client = &client;
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|number| scope.spawn(move || client(number))).collect();
+        // Until all of them are in their stride.
+        std::thread::sleep(Duration::from_millis(300));
+        let (began, before) = (Instant::now(), done.load(Relaxed));
+        std::thread::sleep(Duration::from_secs(SECONDS));
+        let rate = (done.load(Relaxed) - before) as f64 / began.elapsed().as_secs_f64();
+        stop.store(true, Relaxed);
+        for client in clients {
+            client.join().map_err(|_| "a client panicked".to_owned())??;
+        }
+        Ok(rate)
+    })
+}
