@@ -13,7 +13,7 @@ use super::lease::{Found, KEY};
 use super::put::failed;
 use super::segments::{self, Segments};
 use super::take::{give_back, take, taken_over};
-use super::{Bucket, Lease, Object};
+use super::{Bucket, BucketError, Lease, Object};
 use crate::state::memory::{self, Memory};
 use crate::state::{Change, Cost, Recovered, State, StateError, StateStore};
 
@@ -145,8 +145,11 @@ impl BucketStore {
     }
 
     fn writer_gone(&self) -> StateError {
-        let reason = "the task that writes it is gone".to_owned();
-        StateError::Io { doing: "write", path: self.bucket.address(segments::FOLDER), reason }
+        let error = BucketError {
+            message: "the task that writes it is gone".to_owned(),
+            advice: "Run again: what was recorded is there, and what was not is found by its tags.".to_owned(),
+        };
+        StateError::Bucket { doing: "write", path: self.bucket.address(segments::FOLDER), error }
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use llmhost_engine::kind::Permission;
 
+use crate::aws::policy::partition_of;
 use crate::aws::s3::names;
 
 /// Where in S3 a state is.
@@ -28,8 +29,9 @@ impl StateAddress {
         self.region.as_deref()
     }
 
-    /// What a state there needs to be allowed, in a partition.
-    pub fn permissions(&self, partition: &str) -> Vec<Permission> {
+    /// What the state of a pipeline of this region needs to be allowed there.
+    pub fn permissions(&self, region: &str) -> Vec<Permission> {
+        let partition = partition_of(self.region().unwrap_or(region));
         let objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"];
         vec![
             Permission::new(&objects, [self.objects_arn(partition)]),
