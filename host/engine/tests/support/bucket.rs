@@ -1,13 +1,48 @@
 //! A bucket in memory: with a clock that can be set, writes that can be held up, and faults.
-#![allow(unreachable_pub, reason = "a module of one test")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use llmhost_engine::state::{Answer, Bucket, BucketError, Object, Only};
+use llmhost_engine::state::{
+    Answer, Bucket, BucketError, BucketStore, Change, LeaseSettings, Object, Only, Recovered, State, StateStore,
+};
+use serde_json::json;
 use tokio::sync::oneshot;
+
+pub fn settings(command: &str) -> LeaseSettings {
+    LeaseSettings { command: command.into(), ttl: Duration::from_secs(30), by_force: false }
+}
+
+pub fn by_force() -> LeaseSettings {
+    LeaseSettings { by_force: true, ..settings("state unlock") }
+}
+
+pub fn shared(bucket: &Arc<MemoryBucket>) -> Arc<dyn Bucket> {
+    Arc::clone(bucket) as _
+}
+
+pub async fn open(bucket: &Arc<MemoryBucket>) -> (BucketStore, Vec<Recovered>) {
+    BucketStore::open(shared(bucket), "test", settings("run")).await.unwrap()
+}
+
+pub fn step(n: usize) -> Change {
+    Change::StepDone { step: format!("s{n}").parse().unwrap(), outputs: json!({ "n": n }) }
+}
+
+pub async fn read(bucket: &Arc<MemoryBucket>) -> State {
+    BucketStore::read(&**bucket, "test").await.unwrap()
+}
+
+pub fn seen(store: &BucketStore) -> State {
+    (store as &dyn StateStore).snapshot()
+}
+
+pub fn numbers(state: &State) -> BTreeSet<u64> {
+    state.outputs.values().map(|outputs| outputs["n"].as_u64().unwrap()).collect()
+}
 
 /// What happens to a write.
 #[derive(Clone, Copy, PartialEq)]

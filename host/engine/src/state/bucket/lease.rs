@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Object};
+use crate::plan::plain;
 use crate::state::StateError;
 
 pub(super) const KEY: &str = "lease.json";
@@ -49,8 +50,9 @@ pub(super) struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { command, user, host, process, .. } = self;
-        write!(f, "llmhost {command} (process {process} of {user} on {host})")
+        // Somebody else wrote it.
+        let [command, user, host] = [&self.command, &self.user, &self.host].map(|text| plain(text));
+        write!(f, "llmhost {command} (process {} of {user} on {host})", self.process)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::put::{Put, put};
 use super::{Bucket, Lease, Object, Only};
+use crate::plan::plain;
 use crate::state::line::{self, Lines, Segment};
 use crate::state::memory::Jobs;
 use crate::state::{Cost, StateError};
@@ -76,5 +77,6 @@ impl Segments {
 
 /// Who wrote a segment.
 fn writer(path: &str, object: &Object) -> Option<String> {
-    Some(Lines::new(path, &object.bytes).header().ok()??.segment?.holder)
+    let header = Lines::new(path, &object.bytes).header().ok()??;
+    Some(plain(&header.segment?.holder).into_owned())
 }

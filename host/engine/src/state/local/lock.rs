@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::plan::plain;
 use crate::state::StateError;
 
 /// Whoever only looks who holds the lock has it for a moment: that is waited for.
@@ -61,6 +62,6 @@ fn words(file: &mut File) -> String {
     let _ = file.read_to_string(&mut holder);
     match holder.trim() {
         "" => "another process".to_owned(),
-        words => words.to_owned(),
+        words => plain(words).into_owned(),
     }
 }
