@@ -72,6 +72,18 @@ async fn a_pipelines_life_with_its_state_in_a_bucket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_state_moves_from_a_folder_into_a_bucket() {
+    let (scene, emulator) = (Scene::with_examples(), with_bucket().await);
+    let url = emulator.url();
+    scene.at(url, &["run", FILE]).status(0);
+    let text = std::fs::read_to_string(scene.path(".llmhost/network-and-storage/state.json")).expect("a state");
+    look_after(url, &["put-object", "states", "team/llm/state.json", &text]);
+    scene.at(url, &with(&["run", FILE], &[])).status(0).says(&["No changes"]);
+    scene.at(url, &with(&["destroy", FILE, "--yes"], &[])).status(0);
+    assert!(scene.at(url, &with(&["status", FILE], &[])).status(0).stdout.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_policy_has_what_the_state_needs() {
     let (scene, emulator) = (Scene::with_examples(), with_bucket().await);
     let mut command = scene.command(&with(&["policy", FILE], &[]));
