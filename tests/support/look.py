@@ -264,6 +264,14 @@ def tag_vpc(vpc, key, value):
     client("ec2").create_tags(Resources=[vpc], Tags=[{"Key": key, "Value": value}])
 
 
+def make_bucket(name):
+    client("s3").create_bucket(Bucket=name)
+
+
+def put_object(bucket, key, text):
+    client("s3").put_object(Bucket=bucket, Key=key, Body=text)
+
+
 def create_role(name):
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
     client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
@@ -297,6 +305,8 @@ def forget_access(cluster):
 
 DOINGS = {
     "tag-vpc": tag_vpc,
+    "make-bucket": make_bucket,
+    "put-object": put_object,
     "create-role": create_role,
     "create-service-account": create_service_account,
     "edit-deployment": edit_deployment,

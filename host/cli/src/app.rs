@@ -6,6 +6,7 @@ use std::sync::Arc;
 use llmhost_engine::lock::Lock;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::run::{Engine, Events};
+use llmhost_engine::state::StateStore;
 use llmhost_resources::{Aws, AwsSettings};
 use llmhost_sandbox::{Builtin, EventSink, Loader, LoaderEvent, LoaderOptions};
 
@@ -44,6 +45,22 @@ impl Console {
         match self {
             Self::Text(_) => print(&text()),
             Self::Json(json) => json.line(line),
+        }
+    }
+}
+
+/// Closes a state after what was done with it. Where both went wrong, the state is told of as well.
+pub(crate) async fn close(
+    store: &dyn StateStore,
+    console: &Console,
+    result: Result<(), Failure>,
+) -> Result<(), Failure> {
+    match (result, store.close().await) {
+        (Ok(()), closed) => Ok(closed?),
+        (Err(failure), Ok(())) => Err(failure),
+        (Err(failure), Err(error)) => {
+            console.note(&format!("The state was not saved: {error}."));
+            Err(failure)
         }
     }
 }

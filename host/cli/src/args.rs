@@ -1,8 +1,14 @@
 //! The command line, documented where it is defined.
 
+mod state;
+
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::keep::StatePlace;
+pub(crate) use state::{State, StateAt, StateList, StateMv, StateRm, StateShow, StateUnlock};
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.
 ///
@@ -27,6 +33,9 @@ pub(crate) enum Command {
     Validate(Validate),
     /// List what a pipeline made, from its state.
     Status(Status),
+    /// Look into the state, and change what it says.
+    #[command(subcommand)]
+    State(State),
     /// Show what is no longer as the state has it: read everything, change nothing.
     Drift(Drift),
     /// Live a pipeline's whole life against emulators: apply, apply again, drift, destroy.
@@ -59,9 +68,10 @@ pub(crate) struct File {
     /// Set a variable of the pipeline; the value is TOML, or else a string. Can be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = key_value)]
     pub(crate) vars: Vec<(String, String)>,
-    /// Where the state is kept [default: .llmhost/NAME beside the pipeline file].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) state: Option<PathBuf>,
+    /// Where the state is kept: a folder, or s3://bucket/prefix (with ?region=REGION, where the
+    /// bucket is not in the pipeline's) [default: what the file says, or .llmhost/NAME beside it].
+    #[arg(long, value_name = "PLACE", value_parser = StatePlace::from_str)]
+    pub(crate) state: Option<StatePlace>,
 }
 
 /// Where the resources live.
@@ -82,6 +92,9 @@ pub(crate) struct Where {
     /// How long one attempt at an AWS call may take [default: 30; uploads get ten times that].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) call_timeout: Option<u32>,
+    /// How long others wait for a run that died while it held a state in S3 [default: 30].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) lease_seconds: Option<u32>,
 }
 
 /// How it is done and shown.
@@ -215,9 +228,8 @@ fn account(text: &str) -> Result<String, String> {
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) file: File,
-    /// The state of the emulator that an earlier run kept.
-    #[arg(long)]
-    pub(crate) emulate: bool,
+    #[command(flatten)]
+    pub(crate) place: Where,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -61,6 +61,7 @@ impl Failure {
             Self::Account(AccountError::Differs { .. }) => {
                 Some("Use the credentials of the state's account, or another --state.".to_owned())
             }
+            Self::State(error) | Self::Account(AccountError::State(error)) => error.advice().map(str::to_owned),
             _ => None,
         }
     }

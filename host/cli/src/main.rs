@@ -4,6 +4,7 @@ mod app;
 mod args;
 mod commands;
 mod failure;
+mod keep;
 mod place;
 mod signals;
 mod view;
@@ -43,7 +44,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Destroy(args) => commands::destroy::destroy(args).await,
         Command::Graph(args) => commands::graph::graph(args).await,
         Command::Validate(args) => commands::validate::validate(args).await,
-        Command::Status(args) => commands::status::status(args),
+        Command::Status(args) => commands::status::status(args).await,
+        Command::State(command) => commands::state::state(command).await,
         Command::Drift(args) => commands::drift::drift(args).await,
         Command::Rehearse(args) => commands::rehearse::rehearse(args).await,
         Command::Policy(args) => commands::policy::policy(args).await,

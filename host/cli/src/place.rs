@@ -1,4 +1,4 @@
-//! Where a pipeline lives: AWS or the emulator, and the state folder that goes with it.
+//! Where a pipeline lives: AWS or the emulator, and the state that goes with it.
 //!
 //! Emulated and real resources never share a state. A kept emulator is remembered in
 //! `.llmhost/NAME/emulator/`, beside the state of what was made in it.
@@ -9,20 +9,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llmhost_emulator::{Emulator, Kept};
+use llmhost_engine::kind::Permission;
 use llmhost_engine::pipeline::Pipeline;
-use llmhost_engine::state::{LocalStore, State, StateStore};
+use llmhost_engine::state::{LeaseSettings, State, StateStore};
 use llmhost_resources::AwsSettings;
 
 use crate::app::Console;
 use crate::args::{File, Where};
 use crate::failure::Failure;
+use crate::keep::{Keep, StatePlace};
 use crate::view::{JsonLine, style};
 
 /// Where a pipeline lives.
 pub(crate) struct Place {
     pipeline: String,
     settings: AwsSettings,
-    state: PathBuf,
+    state: StatePlace,
+    lease: Duration,
     emulation: Option<Emulation>,
 }
 
@@ -41,11 +44,14 @@ impl Place {
     /// The place that the command line asks for. Touches nothing yet.
     pub(crate) fn new(pipeline: &Pipeline, file: &File, place: &Where) -> Result<Self, Failure> {
         if !(place.emulate || place.emulate_keep) {
-            let mut real = Self::real(pipeline, file);
+            let mut real = Self::real(pipeline, file)?;
             real.settings.endpoint_url.clone_from(&place.endpoint_url);
             real.settings.profile.clone_from(&place.profile);
             if let Some(timeout) = place.call_timeout {
                 real.settings.attempt_timeout = Duration::from_secs(timeout.into());
+            }
+            if let Some(lease) = place.lease_seconds {
+                real.lease = Duration::from_secs(lease.into());
             }
             return Ok(real);
         }
@@ -61,22 +67,26 @@ impl Place {
     }
 
     /// AWS.
-    pub(crate) fn real(pipeline: &Pipeline, file: &File) -> Self {
-        let state = file.state.clone().unwrap_or_else(|| folder(pipeline));
-        Self { pipeline: pipeline.name.clone(), settings: settings(pipeline), state, emulation: None }
+    pub(crate) fn real(pipeline: &Pipeline, file: &File) -> Result<Self, Failure> {
+        let state = StatePlace::of(pipeline, file.state.as_ref(), &folder(pipeline))?;
+        Ok(Self::at(pipeline, settings(pipeline), state, None))
+    }
+
+    fn at(pipeline: &Pipeline, settings: AwsSettings, state: StatePlace, emulation: Option<Emulation>) -> Self {
+        Self { pipeline: pipeline.name.clone(), settings, state, lease: LeaseSettings::TTL, emulation }
     }
 
     /// The emulator, perhaps one that an earlier run kept.
-    pub(crate) fn kept(pipeline: &Pipeline) -> Self {
+    fn kept(pipeline: &Pipeline) -> Self {
         let folder = folder(pipeline).join("emulator");
         let kept = Kept::load(&folder.join("emulator.json")).filter(Kept::is_alive);
-        let state = folder.join("state");
+        let state = StatePlace::Folder(folder.join("state"));
         let emulation = Emulation { keep: false, folder, emulator: None, kept, temporary: None, destroyed: false };
         let mut settings = settings(pipeline);
         if let Some(kept) = &emulation.kept {
             emulated(&mut settings, kept.url());
         }
-        Self { pipeline: pipeline.name.clone(), settings, state, emulation: Some(emulation) }
+        Self::at(pipeline, settings, state, Some(emulation))
     }
 
     /// An emulator of its own, whatever an earlier run kept.
@@ -84,8 +94,8 @@ impl Place {
         let folder = folder(pipeline).join("emulator");
         let emulation =
             Emulation { keep: false, folder, emulator: None, kept: None, temporary: None, destroyed: false };
-        let state = PathBuf::new();
-        Self { pipeline: pipeline.name.clone(), settings: settings(pipeline), state, emulation: Some(emulation) }
+        let state = StatePlace::Folder(PathBuf::new());
+        Self::at(pipeline, settings(pipeline), state, Some(emulation))
     }
 
     /// Everything that is in the emulator.
@@ -105,36 +115,59 @@ impl Place {
     }
 
     /// The state as it is, without a lock and without writing anything.
-    pub(crate) fn read(&self) -> Result<State, Failure> {
+    pub(crate) async fn read(&self) -> Result<State, Failure> {
         match &self.emulation {
             // What an emulator made went with it.
             Some(Emulation { kept: None, .. }) => Ok(State { pipeline: self.pipeline.clone(), ..State::default() }),
-            _ => Ok(LocalStore::read(&self.state, &self.pipeline)?),
+            _ => Ok(self.keep().read(&self.pipeline).await?),
+        }
+    }
+
+    /// Where the state is kept.
+    pub(crate) fn keep(&self) -> Keep {
+        self.state.keep(&self.settings)
+    }
+
+    /// What the state needs in IAM.
+    pub(crate) fn state_permissions(&self) -> Vec<Permission> {
+        match &self.state {
+            StatePlace::Folder(_) => Vec::new(),
+            StatePlace::S3(address) => address.permissions(&self.settings.region),
         }
     }
 
     /// Starts the emulator where one is wanted and none is kept, and opens the state.
-    pub(crate) async fn open(&mut self, console: &Console) -> Result<Arc<dyn StateStore>, Failure> {
+    pub(crate) async fn open(&mut self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
         if let Some(emulation) = &mut self.emulation {
             let url = emulation.start(console).await?;
             emulated(&mut self.settings, &url);
             if let Some(temporary) = &emulation.temporary {
-                self.state = temporary.path().to_owned();
+                self.state = StatePlace::Folder(temporary.path().to_owned());
             }
         }
-        let (store, notes) = LocalStore::open(&self.state, &self.pipeline, "run")?;
+        self.open_state(console, command, false).await
+    }
+
+    /// Opens the state, by force whoever holds it.
+    pub(crate) async fn open_state(
+        &self,
+        console: &Console,
+        command: &str,
+        by_force: bool,
+    ) -> Result<Arc<dyn StateStore>, Failure> {
+        let (store, notes) = self.keep().open(&self.pipeline, command, self.lease, by_force).await?;
         notes.iter().for_each(|note| console.note(&note.to_string()));
-        Ok(Arc::new(store))
+        Ok(store)
     }
 
     /// As `open`, but an emulator must be there already.
-    pub(crate) async fn open_kept(&mut self, console: &Console) -> Result<Arc<dyn StateStore>, Failure> {
+    pub(crate) async fn open_kept(&mut self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
         if let Some(Emulation { kept: None, .. }) = &self.emulation {
             let message = format!("no emulator is kept for '{}'", self.pipeline);
             let help = "Only a run with --emulate-keep leaves one there.".to_owned();
             return Err(Failure::Other { message, help, status: 1 });
         }
-        self.open(console).await
+        self.open(console, command).await
     }
 
     /// Everything there is gone; a kept emulator has no more to keep.

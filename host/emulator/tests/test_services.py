@@ -1,7 +1,16 @@
 """EKS, Service Quotas, Cloud Control and the mends of moto, asked by an independent client."""
 
 import json
+import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
+
+import boto3
+import mends
+from moto import mock_aws
+from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
 
 from served import Server, World, refusal, trust
 
@@ -135,6 +144,25 @@ class Others(Case):
         self.assertNotIn("Status", s3.get_bucket_versioning(Bucket="models"))
         s3.put_bucket_versioning(Bucket="models", VersioningConfiguration={"Status": "Enabled"})
         self.assertEqual(s3.get_bucket_versioning(Bucket="models")["Status"], "Enabled")
+
+    def test_conditional_writes_are_one_step(self):
+        def slow(backend, *arguments, **named):
+            time.sleep(0.05)
+            return put_object(backend, *arguments, **named)
+
+        put_object = S3Backend.put_object
+        # In this process, where the moment between check and write can be made longer.
+        with mock_aws(), patch.object(S3Backend, "put_object", slow), patch.object(S3Response, "put_object", mends.put_object):
+            s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+            s3.create_bucket(Bucket="states")
+
+            def won(at, condition):
+                return refusal(s3.put_object, Bucket="states", Key="lease", Body=f"{at}", **condition) is None
+
+            with ThreadPoolExecutor(4) as pool:
+                for condition in [lambda: {"IfNoneMatch": "*"}, lambda: {"IfMatch": s3.head_object(Bucket="states", Key="lease")["ETag"]}]:
+                    now = condition()
+                    self.assertEqual([won for won in pool.map(lambda at: won(f"{now} {at}", now), range(4))].count(True), 1)
 
     def test_nat_gateway_that_is_gone(self):
         world = World(server)

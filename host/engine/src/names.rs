@@ -48,6 +48,12 @@ impl ResourceAddress {
         &self.step
     }
 
+    /// The same in another step.
+    #[must_use]
+    pub fn in_step(&self, step: &StepName) -> Self {
+        Self { step: step.clone(), ..self.clone() }
+    }
+
     /// Its kind, `interface.resource` as in WIT: `ec2.subnet`.
     pub fn kind(&self) -> &str {
         &self.kind

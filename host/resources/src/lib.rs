@@ -12,11 +12,17 @@ use llmhost_engine::registry::Registry;
 
 pub use aws::policy::{document as policy_document, is_for_destroy};
 pub use aws::preflight::{ACTIONS as PREFLIGHT_ACTIONS, Finding, Severity, preflight};
+pub use aws::s3::StateAddress;
 pub use aws::{Aws, AwsSettings};
 
 /// A bucket as the store that models are fetched from.
 pub fn model_store(aws: Arc<Aws>, bucket: &str) -> Arc<dyn llmhost_models::Store> {
     Arc::new(aws::s3::Objects { aws, bucket: bucket.to_owned() })
+}
+
+/// A folder of a bucket as a state is kept in it.
+pub fn state_bucket(aws: Arc<Aws>, address: StateAddress) -> Arc<dyn llmhost_engine::state::Bucket> {
+    Arc::new(aws::s3::StateBucket::new(aws, address))
 }
 
 /// Every kind there is, made with these clients.

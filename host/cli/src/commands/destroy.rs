@@ -18,7 +18,7 @@ pub(crate) async fn destroy(args: Destroy) -> Result<(), Failure> {
     let console = Console::new(args.how.json);
     let pipeline = app::pipeline(&args.file)?;
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
-    let store = place.open_kept(&console).await?;
+    let store = place.open_kept(&console, "destroy").await?;
     let result = async {
         let resources: Vec<ResourceAddress> = store.snapshot().resources.into_keys().collect();
         if resources.is_empty() {
@@ -35,10 +35,10 @@ pub(crate) async fn destroy(args: Destroy) -> Result<(), Failure> {
         conclude(&console, &report)
     }
     .await;
-    let closed = store.close().await;
+    let result = app::close(&*store, &console, result).await;
     if result.is_ok() {
         place.destroyed();
     }
     place.leave(&console).await?;
-    result.and_then(|()| Ok(closed?))
+    result
 }

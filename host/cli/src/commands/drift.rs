@@ -18,7 +18,7 @@ pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.file)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
-    let state = place.read()?;
+    let state = place.read().await?;
     let registry = llmhost_resources::registry(Arc::new(Aws::new(place.settings())));
     let found = run::drift(&registry, &state, args.parallelism.into()).await;
     let unread = found.iter().any(|drift| matches!(drift.found, How::Unread { .. }));

@@ -14,5 +14,6 @@ pub(crate) mod rehearse;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod validate;

@@ -18,9 +18,9 @@ const LONGEST: usize = 6144;
 pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let console = Console::new(false);
     let pipeline = app::pipeline(&args.file)?;
-    let place = Place::real(&pipeline, &args.file);
+    let place = Place::real(&pipeline, &args.file)?;
     let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, 10).await?;
-    let state = place.read()?;
+    let state = place.read().await?;
     let plan = engine.plan(&Arc::new(state.clone())).await?;
     let account = args.account.or_else(|| state.facts.get("sts.account-id").cloned());
     let account = account.unwrap_or_else(|| "*".to_owned());
@@ -42,6 +42,7 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
             permissions.iter_mut().for_each(|permission| permission.actions.retain(|action| is_for_destroy(action)));
         }
     }
+    permissions.extend(place.state_permissions());
     let document = policy_document(permissions, &scope);
     let text = serde_json::to_string_pretty(&document).expect("a policy is plain data");
     app::print(&(text + "\n"));

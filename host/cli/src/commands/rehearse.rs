@@ -27,11 +27,11 @@ pub(crate) async fn rehearse(args: Rehearse) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.file)?;
     let mut place = Place::rehearsal(&pipeline);
-    let store = place.open(&console).await?;
+    let store = place.open(&console, "rehearse").await?;
     let result = whole_life(&args, &console, pipeline, &place, &store).await;
-    let closed = store.close().await;
+    let result = app::close(&*store, &console, result).await;
     place.leave(&console).await?;
-    result.and_then(|()| Ok(closed?))
+    result
 }
 
 async fn whole_life(

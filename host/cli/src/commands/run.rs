@@ -27,14 +27,14 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
     if args.dry_run {
         let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-        let plan = engine.plan(&Arc::new(place.read()?)).await?;
+        let plan = engine.plan(&Arc::new(place.read().await?)).await?;
         show_plan(&console, &plan, args.graph.as_deref().zip(format))?;
         if !args.skip_preflight {
             preflight::check(&console, &pipeline, &plan, None, false).await?;
         }
         return if args.exit_code && plan.summary().changes() > 0 { Err(Failure::Changes) } else { Ok(()) };
     }
-    let result = match place.open(&console).await {
+    let result = match place.open(&console, "run").await {
         Ok(store) => {
             let result = async {
                 let engine =
@@ -45,8 +45,7 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
                 apply(&engine, &store, &console, graph, checks, args.how.yes || place.is_emulated()).await
             }
             .await;
-            let closed = store.close().await;
-            result.and_then(|()| Ok(closed?))
+            app::close(&*store, &console, result).await
         }
         Err(failure) => Err(failure),
     };
@@ -131,7 +130,7 @@ pub(crate) fn not_drawn(error: draw::DrawError) -> Failure {
 pub(crate) fn confirm(what: &str) -> Result<(), Failure> {
     let refuse = |message: String| Failure::Other {
         message,
-        help: "Nothing was changed. Look at the plan, and run again with --yes.".to_owned(),
+        help: "Nothing was changed. If that is what you want, run again with --yes.".to_owned(),
         status: 1,
     };
     if !std::io::stdin().is_terminal() {

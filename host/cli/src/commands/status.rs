@@ -5,33 +5,47 @@ use std::fmt::Write;
 use llmhost_engine::plan::plain;
 use llmhost_engine::state::State;
 
-use crate::app;
+use crate::app::{self, Console};
 use crate::args::Status;
 use crate::failure::Failure;
 use crate::place::Place;
 use crate::view::{self, style};
 
 /// Lists what is in the state.
-pub(crate) fn status(args: Status) -> Result<(), Failure> {
+pub(crate) async fn status(args: Status) -> Result<(), Failure> {
+    let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.file)?;
-    let place = if args.emulate { Place::kept(&pipeline) } else { Place::real(&pipeline, &args.file) };
-    let state = place.read()?;
+    let place = Place::new(&pipeline, &args.file, &args.place)?;
+    let state = place.read().await?;
     if args.json {
         let text = serde_json::to_string_pretty(&state).expect("a state is plain data");
         app::print(&(text + "\n"));
-    } else {
-        app::print(&text(&state));
+        return Ok(());
+    }
+    app::print(&text(&state));
+    if let Some(holder) = place.keep().holder().await? {
+        console.note(&format!("In use by {holder}."));
     }
     Ok(())
 }
 
 fn text(state: &State) -> String {
+    let outputs: Vec<_> = state.outputs.iter().map(|(step, value)| (step.clone(), value.clone())).collect();
+    resources(state) + &view::outputs(&outputs)
+}
+
+/// Each resource with its id, a line each.
+pub(crate) fn resources(state: &State) -> String {
     let (faint, warn) = (style::FAINT, style::WARN);
     let mut text = String::new();
     for (address, record) in &state.resources {
         match &record.current {
             Some(current) => {
-                let note = if current.unfinished { format!(" {warn}unfinished{warn:#}") } else { String::new() };
+                let note = match (current.unfinished, &current.broken) {
+                    (_, Some(_)) => format!(" {warn}broken{warn:#}"),
+                    (true, None) => format!(" {warn}unfinished{warn:#}"),
+                    (false, None) => String::new(),
+                };
                 let _ = writeln!(text, "{address} {faint}{}{faint:#}{note}", plain(&current.id));
             }
             None => {
@@ -42,6 +56,5 @@ fn text(state: &State) -> String {
             let _ = writeln!(text, "{address} {faint}{}{faint:#} {warn}waits to be deleted{warn:#}", plain(&old.id));
         }
     }
-    let outputs: Vec<_> = state.outputs.iter().map(|(step, value)| (step.clone(), value.clone())).collect();
-    text + &view::outputs(&outputs)
+    text
 }

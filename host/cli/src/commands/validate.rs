@@ -16,7 +16,7 @@ pub(crate) async fn validate(args: Validate) -> Result<(), Failure> {
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
     if place.is_emulated() && args.online {
         // An emulator that nobody started has to be asked, and is gone after it.
-        place.open(&console).await?.close().await?;
+        place.open(&console, "validate").await?.close().await?;
     }
     let result = check(&args, &console, &pipeline, &place).await;
     place.leave(&console).await?;
@@ -31,7 +31,7 @@ async fn check(
 ) -> Result<(), Failure> {
     let engine = app::engine(Arc::clone(pipeline), place.settings(), console, 10).await?;
     let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-    let plan = engine.plan(&Arc::new(place.read()?)).await?;
+    let plan = engine.plan(&Arc::new(place.read().await?)).await?;
     let online = args.online.then(|| place.settings());
     let findings = preflight::check(console, pipeline, &plan, online, true).await?;
     let (good, steps, resources) = (style::GOOD, plan.steps.len(), plan.resources.len());

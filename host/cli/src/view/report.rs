@@ -47,7 +47,7 @@ pub(crate) fn help(reason: &Reason) -> Option<&str> {
             "A plugin must declare the same in plan and apply; this one does not. Tell its author."
         }
         Reason::StillUsed(_) => "Mend what failed there, and run the same command again.",
-        Reason::State(_) => "Mend the state folder, and run again: what was made is found again by its tags.",
+        Reason::State(error) => return error.advice(),
         _ => return None,
     })
 }

@@ -1,6 +1,7 @@
 //! The file as a whole: `[pipeline]`, `[vars]`, `[steps]`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -40,9 +41,9 @@ pub(super) fn load(
     let graph = check::graph(&read.steps);
     match graph {
         Ok(graph) if problems.0.is_empty() => {
-            let Read { name, region, tags, steps } = read;
+            let Read { head: Head { name, region, tags, state }, steps } = read;
             drop(root);
-            Ok(Pipeline { path: path.to_owned(), base, source, name, region, tags, steps, graph })
+            Ok(Pipeline { path: path.to_owned(), base, source, name, region, tags, state, steps, graph })
         }
         graph => {
             problems.0.extend(graph.err().into_iter().flatten());
@@ -89,10 +90,17 @@ fn read(path: &Path) -> Result<String, Diagnostics> {
 
 /// What the file says.
 struct Read {
+    head: Head,
+    steps: Vec<Step>,
+}
+
+/// What `[pipeline]` says.
+#[derive(Default)]
+struct Head {
     name: String,
     region: String,
     tags: BTreeMap<String, String>,
-    steps: Vec<Step>,
+    state: Option<(String, Range<usize>)>,
 }
 
 struct Reading<'a> {
@@ -104,9 +112,9 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn file(&mut self, root: &DeTable<'_>, vars: &[(String, String)]) -> Read {
         let top = Table::new("the file", 0..0, root, &["pipeline", "vars", "steps"], self.problems);
-        let (name, region, tags) = match self.head(&top) {
+        let head = match self.head(&top) {
             Some((key, item)) => self.pipeline(key, item),
-            None => Default::default(),
+            None => Head::default(),
         };
         let vars = self.vars(top.get("vars").map(|(_, item)| item), vars);
         let steps = top.get("steps").and_then(|(_, item)| table("steps", item, self.problems)).map(entries);
@@ -114,7 +122,7 @@ impl Reading<'_> {
         let names: Vec<&str> = steps.iter().map(|(key, _)| key.name).collect();
         let scope = Scope { source: self.source, steps: &names, vars: &vars, env: self.env };
         let steps = steps.iter().filter_map(|(key, item)| self.step(key, item, &scope)).collect();
-        Read { name, region, tags, steps }
+        Read { head, steps }
     }
 
     fn head<'t, 'f>(&mut self, top: &'t Table<'f>) -> Option<(&'t Key<'f>, Item<'f>)> {
@@ -126,9 +134,10 @@ impl Reading<'_> {
         found
     }
 
-    fn pipeline(&mut self, key: &Key<'_>, item: Item<'_>) -> (String, String, BTreeMap<String, String>) {
-        let Some(found) = table("pipeline", item, self.problems) else { return Default::default() };
-        let found = Table::new("[pipeline]", key.span.clone(), found, &["name", "region", "tags"], self.problems);
+    fn pipeline(&mut self, key: &Key<'_>, item: Item<'_>) -> Head {
+        let Some(found) = table("pipeline", item, self.problems) else { return Head::default() };
+        let known = ["name", "region", "tags", "state"];
+        let found = Table::new("[pipeline]", key.span.clone(), found, &known, self.problems);
         let mut text = |key, example| {
             found.need(key, example, self.problems).is_some().then(|| found.string(key, self.problems)).flatten()
         };
@@ -146,7 +155,8 @@ impl Reading<'_> {
             self.problems.help("a region looks like us-east-1 or eu-central-1");
         }
         let tags = found.get("tags").map(|(_, item)| self.tags(item)).unwrap_or_default();
-        (name.unwrap_or_default().0, region.unwrap_or_default().0, tags)
+        let state = found.string("state", self.problems);
+        Head { name: name.unwrap_or_default().0, region: region.unwrap_or_default().0, tags, state }
     }
 
     fn tags(&mut self, item: Item<'_>) -> BTreeMap<String, String> {

@@ -34,6 +34,8 @@ pub struct Pipeline {
     pub region: String,
     /// Tags for everything that it makes.
     pub tags: BTreeMap<String, String>,
+    /// Where its state is kept, where the file says so, and where it does.
+    pub state: Option<(String, Range<usize>)>,
     /// Its steps, in the order of the file.
     pub steps: Vec<Step>,
     graph: StepGraph,

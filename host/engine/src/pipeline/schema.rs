@@ -232,6 +232,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "name": { "type": "string", "pattern": name, "description": "Names the state and tags every resource." },
                     "region": { "type": "string", "description": "AWS region, such as us-east-1." },
                     "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags for every resource." },
+                    "state": { "type": "string", "description": "Where the state is kept: s3://bucket/prefix, or a folder beside this file." },
                 },
             },
             "vars": {

@@ -1,6 +1,7 @@
 //! What changes the world: every mutating call goes through here, is announced, and is recorded
 //! before anything builds on it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -24,13 +25,15 @@ pub(crate) struct Hands {
     pub(crate) cancel: Cancel,
     pub(crate) permits: Semaphore,
     pub(crate) done: Mutex<Summary>,
+    /// Whether it was said that the state is no longer this run's.
+    said_lost: AtomicBool,
 }
 
 /// Why an operation gave nothing.
 pub(crate) enum Stop {
     /// It failed.
     Because(Reason),
-    /// The user stopped the run before it began.
+    /// The run was stopped before it began, by the user or because the state was lost.
     Interrupted,
     /// This one failed, which had to come first.
     Blocked(ResourceAddress),
@@ -64,7 +67,21 @@ impl Hands {
         parallelism: usize,
     ) -> Self {
         let permits = Semaphore::new(parallelism.max(1));
-        Self { registry, store, events, cancel, permits, done: Mutex::default() }
+        let said_lost = AtomicBool::new(false);
+        Self { registry, store, events, cancel, permits, done: Mutex::default(), said_lost }
+    }
+
+    /// Whether something may be begun: the user has not stopped the run, and the state is still
+    /// this run's to change. That it is not is reported once, not for everything that waits.
+    fn may_begin(&self) -> Result<(), Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Interrupted);
+        }
+        match self.store.check() {
+            Ok(()) => Ok(()),
+            Err(_) if self.said_lost.swap(true, Ordering::SeqCst) => Err(Stop::Interrupted),
+            Err(error) => Err(Stop::Because(Reason::State(error))),
+        }
     }
 
     /// Makes a resource: intent, call, result, the rest of its settings, each recorded in turn.
@@ -103,9 +120,7 @@ impl Hands {
         kind: &dyn DynKind,
         pending: &Pending,
     ) -> Result<Option<Instance>, Stop> {
-        if self.cancel.is_cancelled() {
-            return Err(Stop::Interrupted);
-        }
+        self.may_begin()?;
         match kind.find(&pending.spec, &pending.intent).await.map_err(Reason::Operation)? {
             Some(created) => {
                 let (id, operation) = (created.id.clone(), Operation::Adopt);
@@ -211,9 +226,7 @@ impl Hands {
         id: impl FnOnce(&T) -> String,
     ) -> Result<T, Stop> {
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        if self.cancel.is_cancelled() {
-            return Err(Stop::Interrupted);
-        }
+        self.may_begin()?;
         let began = Instant::now();
         self.events.emit(Event::OperationStarted { address: address.clone(), operation });
         match work.await {

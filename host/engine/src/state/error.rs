@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::BucketError;
+
 /// Why a state cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -25,12 +27,14 @@ pub enum StateError {
         reason: String,
     },
     /// The snapshot is not what was written.
-    #[error("the state {path} is damaged: {reason}; put back {path}.backup, the one before it, if that is better")]
+    #[error("the state {path} is damaged: {reason}; put back the one before it, {backup}, if that is better")]
     Snapshot {
         /// The file.
         path: String,
         /// What is wrong, with line and column.
         reason: String,
+        /// Where the one before it is.
+        backup: String,
     },
     /// The journal is not what was written.
     #[error(
@@ -65,9 +69,82 @@ pub enum StateError {
         /// The one that wants it.
         wanted: String,
     },
+    /// A bucket did not do as asked.
+    #[error("cannot {doing} {path}: {}", .error.message)]
+    Bucket {
+        /// `read`, `write`, `list`.
+        doing: &'static str,
+        /// The object.
+        path: String,
+        /// What it said, and what to do.
+        error: BucketError,
+    },
+    /// Somebody else holds the lease.
+    #[error("the state {path} is in use by {holder}, for {since}; their lease {ends}")]
+    Held {
+        /// The state.
+        path: String,
+        /// Command, process, user and host.
+        holder: String,
+        /// How long they have held it: `3 min`.
+        since: String,
+        /// When the lease ends, in words.
+        ends: String,
+    },
+    /// Somebody else took the state while this run held it.
+    #[error("the state {path} was taken over by {by}")]
+    TakenOver {
+        /// The state.
+        path: String,
+        /// Who has it now.
+        by: String,
+    },
+    /// The lease ran out.
+    #[error("the lease of the state {path} ran out, because it could not be renewed: {reason}")]
+    Expired {
+        /// The state.
+        path: String,
+        /// Why it could not be renewed.
+        reason: String,
+    },
+    /// The lease is not what was written.
+    #[error("the lease {path} is damaged: {reason}")]
+    Lease {
+        /// The object.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Others were quicker, again and again.
+    #[error("the state {path} could not be taken: others changed it at each attempt")]
+    Busy {
+        /// The state.
+        path: String,
+    },
 }
 
 impl StateError {
+    /// What to do about it, where the message does not say so itself.
+    pub fn advice(&self) -> Option<&str> {
+        Some(match self {
+            Self::Bucket { error, .. } => &error.advice,
+            Self::Held { .. } => {
+                "Wait until that run ends. If it is dead, its lease ends by itself; llmhost state unlock FILE ends it now."
+            }
+            Self::TakenOver { .. } => {
+                "Nothing more was begun here, and nothing of theirs was overwritten. Wait until that run ends, and run \
+                 again: what was made and not recorded is found by its tags."
+            }
+            Self::Expired { .. } => {
+                "Nothing more was begun. Look after the connection, and run again: what was made is found by its tags."
+            }
+            Self::Lease { .. } => "Where nobody runs this pipeline, llmhost state unlock FILE writes a new one.",
+            Self::Busy { .. } => "Find out who else runs this pipeline, and run again.",
+            Self::Io { .. } => "Mend the state folder, and run again: what was made is found again by its tags.",
+            _ => return None,
+        })
+    }
+
     pub(super) fn io(doing: &'static str, path: &Path, error: &std::io::Error) -> Self {
         Self::Io { doing, path: path.display().to_string(), reason: error.to_string() }
     }

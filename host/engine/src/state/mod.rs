@@ -1,21 +1,31 @@
 //! What exists, as far as this pipeline made it: a readable document and the journal since.
+//!
+//! Two stores keep it: [`LocalStore`] in a folder, [`BucketStore`] in a bucket that a team shares.
+//! Document, lines and the half that is in memory are the same in both.
 
+mod bucket;
+mod change;
+mod cost;
+mod document;
 mod error;
-mod journal;
+mod line;
 mod local;
-mod snapshot;
+mod memory;
+mod recovered;
 mod store;
-mod writer;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use bucket::{Answer, Bucket, BucketError, BucketStore, LeaseSettings, Object, Only};
+pub use change::Change;
+pub use cost::Cost;
 pub use error::StateError;
-pub use local::{LocalStore, Recovered};
+pub use local::LocalStore;
+pub use recovered::Recovered;
 pub use store::StateStore;
-pub use writer::Cost;
 
 use crate::kind::{Intent, Outputs};
 use crate::names::{ResourceAddress, StepName};
@@ -86,109 +96,4 @@ pub struct Pending {
     /// Resources that must be gone after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<ResourceAddress>,
-}
-
-/// One thing that happened: a line of the journal. Applying the same change twice is the same as
-/// applying it once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Change {
-    /// A fact was asked for and answered.
-    Fact {
-        /// Its key.
-        key: String,
-        /// The answer.
-        value: String,
-    },
-    /// A create is about to happen.
-    Intent {
-        /// What was about to happen.
-        pending: Pending,
-    },
-    /// A resource is as recorded here now; ends its intent.
-    Current {
-        /// The resource.
-        address: ResourceAddress,
-        /// What is known of it.
-        instance: Instance,
-    },
-    /// The current one makes room for its successor and waits to be deleted.
-    Depose {
-        /// The resource.
-        address: ResourceAddress,
-    },
-    /// The instance with this id is gone, be it current or deposed.
-    Gone {
-        /// The resource.
-        address: ResourceAddress,
-        /// Its id.
-        id: String,
-    },
-    /// A create whose result was never recorded made nothing.
-    NothingMade {
-        /// The resource.
-        address: ResourceAddress,
-    },
-    /// A step finished.
-    StepDone {
-        /// The step.
-        step: StepName,
-        /// Its outputs.
-        outputs: Value,
-    },
-    /// A step is no longer in the file.
-    StepGone {
-        /// The step.
-        step: StepName,
-    },
-}
-
-impl State {
-    /// Takes one change in.
-    pub fn apply(&mut self, change: Change) {
-        match change {
-            Change::Fact { key, value } => {
-                self.facts.insert(key, value);
-            }
-            Change::Intent { pending } => {
-                let address = pending.intent.address.clone();
-                self.resources.entry(address).or_default().pending = Some(pending);
-            }
-            Change::Current { address, instance } => {
-                let record = self.resources.entry(address).or_default();
-                record.pending = None;
-                record.current = Some(instance);
-            }
-            Change::Depose { address } => {
-                if let Some(record) = self.resources.get_mut(&address)
-                    && let Some(instance) = record.current.take()
-                {
-                    record.deposed.push(instance);
-                }
-            }
-            Change::Gone { address, id } => self.edit(&address, |record| {
-                record.deposed.retain(|old| old.id != id);
-                if record.current.as_ref().is_some_and(|current| current.id == id) {
-                    record.current = None;
-                }
-            }),
-            Change::NothingMade { address } => self.edit(&address, |record| record.pending = None),
-            Change::StepDone { step, outputs } => {
-                self.outputs.insert(step, outputs);
-            }
-            Change::StepGone { step } => {
-                self.outputs.remove(&step);
-            }
-        }
-    }
-
-    /// Edits a record, and drops it where nothing is left of it.
-    fn edit(&mut self, address: &ResourceAddress, edit: impl FnOnce(&mut ResourceRecord)) {
-        if let Some(record) = self.resources.get_mut(address) {
-            edit(record);
-            if *record == ResourceRecord::default() {
-                self.resources.remove(address);
-            }
-        }
-    }
 }

@@ -12,6 +12,11 @@ pub trait StateStore: Send + Sync {
     /// Records a change. When this returns, the change survives a crash.
     async fn record(&self, change: Change) -> Result<(), StateError>;
 
+    /// Whether the state is still this run's to change. Asked before anything is begun.
+    fn check(&self) -> Result<(), StateError> {
+        Ok(())
+    }
+
     /// Looks at the state as it is now, changes that are being recorded included.
     fn with(&self, look: &mut dyn FnMut(&State));
 

@@ -1,4 +1,4 @@
-//! S3: buckets, folders uploaded into them, and models fetched from them.
+//! S3: buckets, folders uploaded into them, models fetched from them, and states kept in them.
 
 mod bucket;
 mod empty;
@@ -6,8 +6,11 @@ mod files;
 mod folder;
 mod names;
 mod objects;
+mod state;
 mod upload;
 
 pub(super) use bucket::Bucket;
 pub(super) use folder::Folder;
 pub(crate) use objects::Objects;
+pub use state::StateAddress;
+pub(crate) use state::StateBucket;

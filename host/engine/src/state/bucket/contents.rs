@@ -1,0 +1,114 @@
+//! Reading what a bucket holds: the snapshot, and the segments that continue it.
+
+use futures::{StreamExt, TryStreamExt};
+
+use super::put::{failed, get};
+use super::{Bucket, Object, segments};
+use crate::state::document::{self, Snapshot};
+use crate::state::line::Lines;
+use crate::state::{Change, StateError};
+
+pub(super) const SNAPSHOT: &str = "state.json";
+pub(super) const HISTORY: &str = "history/";
+
+/// Segments that are read at a time.
+const AT_A_TIME: usize = 8;
+/// Each attempt fails only because somebody has written a new snapshot meanwhile.
+const ATTEMPTS: usize = 10;
+
+/// Everything that a bucket holds, as of one moment.
+pub(super) struct Contents {
+    /// The snapshot with the journal's changes taken in; its serial is the snapshot's.
+    pub(super) snapshot: Snapshot,
+    /// The snapshot's object, where there is one.
+    pub(super) object: Option<Object>,
+    /// How many changes the journal had.
+    pub(super) changes: usize,
+    /// The number that the next segment has.
+    pub(super) next: u64,
+    /// The keys of segments with changes in them, which can go when a snapshot holds those.
+    /// Segments without any are fences, and stay.
+    pub(super) segments: Vec<String>,
+    /// The highest lease that wrote anything.
+    pub(super) term: u64,
+}
+
+/// Reads all of it, without keeping anybody out.
+pub(super) async fn load(bucket: &dyn Bucket, pipeline: &str) -> Result<Contents, StateError> {
+    for _ in 0..ATTEMPTS {
+        if let Some(contents) = load_once(bucket, pipeline).await? {
+            return Ok(contents);
+        }
+    }
+    Err(StateError::Busy { path: bucket.address("") })
+}
+
+/// Lists the journal before it reads the snapshot: where a new one is written in between, the list
+/// has nothing of its journal, and what is read is the state as of that snapshot. Nothing where a
+/// segment of the list is gone by the time that it is read.
+async fn load_once(bucket: &dyn Bucket, pipeline: &str) -> Result<Option<Contents>, StateError> {
+    let keys = bucket.keys(segments::FOLDER).await.map_err(failed(bucket, "list", segments::FOLDER))?;
+    let object = get(bucket, SNAPSHOT).await?;
+    let mut snapshot = match &object {
+        Some(object) => {
+            let backup = format!("the newest below {}", bucket.address(HISTORY));
+            document::parse(&bucket.address(SNAPSHOT), &backup, &object.bytes, pipeline)?
+        }
+        None => Snapshot::empty(pipeline),
+    };
+    let serial = snapshot.serial;
+    let mut numbers: Vec<u64> = Vec::new();
+    for key in &keys {
+        match segments::parse(key) {
+            Some((of, number)) if of == serial => numbers.push(number),
+            Some((of, _)) if of > serial => {
+                let reason = format!("it continues snapshot {of}, and state.json is number {serial}");
+                return Err(StateError::Journal { path: bucket.address(key), line: 1, reason });
+            }
+            _ => {}
+        }
+    }
+    numbers.sort_unstable();
+    if let Some(missing) = (1..).zip(&numbers).find_map(|(number, &found)| (number != found).then_some(number)) {
+        let (path, reason) = (bucket.address(&segments::key(serial, missing)), "it is missing".to_owned());
+        return Err(StateError::Journal { path, line: 1, reason });
+    }
+    let reads = numbers.into_iter().map(|number| segment(bucket, pipeline, serial, number));
+    let read: Vec<Option<(u64, Vec<Change>)>> = futures::stream::iter(reads).buffered(AT_A_TIME).try_collect().await?;
+    let Some(read) = read.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let term = read.iter().map(|(term, _)| *term).chain([snapshot.term]).max().unwrap_or(0);
+    let next = read.len() as u64 + 1;
+    let with_changes = (1..).zip(&read).filter(|(_, (_, changes))| !changes.is_empty());
+    let segments = with_changes.map(|(number, _)| segments::key(serial, number)).collect();
+    let changes: Vec<Change> = read.into_iter().flat_map(|(_, changes)| changes).collect();
+    let count = changes.len();
+    changes.into_iter().for_each(|change| snapshot.state.apply(change));
+    Ok(Some(Contents { snapshot, object, changes: count, next, segments, term }))
+}
+
+/// Lease and changes of a segment; nothing where it is gone.
+async fn segment(
+    bucket: &dyn Bucket,
+    pipeline: &str,
+    serial: u64,
+    number: u64,
+) -> Result<Option<(u64, Vec<Change>)>, StateError> {
+    let key = segments::key(serial, number);
+    let Some(object) = get(bucket, &key).await? else { return Ok(None) };
+    let path = bucket.address(&key);
+    let mut lines = Lines::new(&path, &object.bytes);
+    let header = lines.header()?;
+    let changes = lines.changes()?;
+    if lines.torn {
+        // An object is written whole or not at all.
+        return Err(lines.damaged("it is cut off, or its checksum is wrong".to_owned()));
+    }
+    let Some(header) = header else { return Err(lines.damaged("it is empty".to_owned())) };
+    if header.pipeline != pipeline {
+        return Err(StateError::OtherPipeline { path, found: header.pipeline, wanted: pipeline.to_owned() });
+    }
+    match header.segment {
+        Some(segment) if segment.number == number && header.serial == serial => Ok(Some((segment.term, changes))),
+        _ => Err(lines.damaged("it is not the segment that its name says".to_owned())),
+    }
+}

@@ -1,0 +1,167 @@
+//! What can happen to a state: the lines of its journal.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Instance, Pending, ResourceRecord, State};
+use crate::names::{ResourceAddress, StepName};
+
+/// One thing that happened: a line of the journal. Applying the same change twice is the same as
+/// applying it once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Change {
+    /// A fact was asked for and answered.
+    Fact {
+        /// Its key.
+        key: String,
+        /// The answer.
+        value: String,
+    },
+    /// A create is about to happen.
+    Intent {
+        /// What was about to happen.
+        pending: Pending,
+    },
+    /// A resource is as recorded here now; ends its intent.
+    Current {
+        /// The resource.
+        address: ResourceAddress,
+        /// What is known of it.
+        instance: Instance,
+    },
+    /// The current one makes room for its successor and waits to be deleted.
+    Depose {
+        /// The resource.
+        address: ResourceAddress,
+    },
+    /// The instance with this id is gone, be it current or deposed.
+    Gone {
+        /// The resource.
+        address: ResourceAddress,
+        /// Its id.
+        id: String,
+    },
+    /// A create whose result was never recorded made nothing.
+    NothingMade {
+        /// The resource.
+        address: ResourceAddress,
+    },
+    /// A step finished.
+    StepDone {
+        /// The step.
+        step: StepName,
+        /// Its outputs.
+        outputs: Value,
+    },
+    /// A step is no longer in the file.
+    StepGone {
+        /// The step.
+        step: StepName,
+    },
+    /// A resource is no longer looked after: it stays where it is.
+    Forgotten {
+        /// The resource.
+        address: ResourceAddress,
+    },
+    /// A resource is called otherwise from now on.
+    Moved {
+        /// As it was called.
+        from: ResourceAddress,
+        /// As it is called.
+        to: ResourceAddress,
+    },
+    /// A step is called otherwise from now on, with everything in it.
+    StepMoved {
+        /// As it was called.
+        from: StepName,
+        /// As it is called.
+        to: StepName,
+    },
+}
+
+impl State {
+    /// Takes one change in.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Fact { key, value } => {
+                self.facts.insert(key, value);
+            }
+            Change::Intent { pending } => {
+                let address = pending.intent.address.clone();
+                self.resources.entry(address).or_default().pending = Some(pending);
+            }
+            Change::Current { address, instance } => {
+                let record = self.resources.entry(address).or_default();
+                record.pending = None;
+                record.current = Some(instance);
+            }
+            Change::Depose { address } => {
+                if let Some(record) = self.resources.get_mut(&address)
+                    && let Some(instance) = record.current.take()
+                {
+                    record.deposed.push(instance);
+                }
+            }
+            Change::Gone { address, id } => self.edit(&address, |record| {
+                record.deposed.retain(|old| old.id != id);
+                if record.current.as_ref().is_some_and(|current| current.id == id) {
+                    record.current = None;
+                }
+            }),
+            Change::NothingMade { address } => self.edit(&address, |record| record.pending = None),
+            Change::StepDone { step, outputs } => {
+                self.outputs.insert(step, outputs);
+            }
+            Change::StepGone { step } => {
+                self.outputs.remove(&step);
+            }
+            Change::Forgotten { address } => {
+                self.resources.remove(&address);
+                self.each_list(|used| used.retain(|used| *used != address));
+            }
+            // Two records never become one: what is taken stays as it is.
+            Change::Moved { from, to } if !self.resources.contains_key(&to) => {
+                self.rename(|address| if *address == from { to.clone() } else { address.clone() });
+            }
+            Change::StepMoved { from, to } if !self.has_step(&to) => {
+                self.rename(|address| if *address.step() == from { address.in_step(&to) } else { address.clone() });
+                if let Some(outputs) = self.outputs.remove(&from) {
+                    self.outputs.insert(to, outputs);
+                }
+            }
+            Change::Moved { .. } | Change::StepMoved { .. } => {}
+        }
+    }
+
+    /// Whether anything is known of a step.
+    pub fn has_step(&self, step: &StepName) -> bool {
+        self.outputs.contains_key(step) || self.resources.keys().any(|address| address.step() == step)
+    }
+
+    /// Calls resources otherwise, where they stand and where others depend on them.
+    fn rename(&mut self, name: impl Fn(&ResourceAddress) -> ResourceAddress) {
+        let records = std::mem::take(&mut self.resources);
+        self.resources = records.into_iter().map(|(address, record)| (name(&address), record)).collect();
+        self.each_list(|used| used.iter_mut().for_each(|used| *used = name(used)));
+    }
+
+    /// Edits what each instance depends on.
+    fn each_list(&mut self, edit: impl Fn(&mut Vec<ResourceAddress>)) {
+        for record in self.resources.values_mut() {
+            let instances = record.current.iter_mut().chain(&mut record.deposed);
+            instances.for_each(|instance| edit(&mut instance.depends_on));
+            record.pending.iter_mut().for_each(|pending| edit(&mut pending.depends_on));
+        }
+    }
+
+    /// Edits a record, and drops it where nothing is left of it.
+    fn edit(&mut self, address: &ResourceAddress, edit: impl FnOnce(&mut ResourceRecord)) {
+        if let Some(record) = self.resources.get_mut(address) {
+            edit(record);
+            if *record == ResourceRecord::default() {
+                self.resources.remove(address);
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The state in a folder of this machine.
+
+mod journal;
+mod lock;
+mod snapshot;
+mod writer;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+
+use super::document::Snapshot;
+use super::memory::{self, Memory};
+use super::{Change, Cost, Recovered, State, StateError, StateStore, line};
+
+/// A state folder, open for one run.
+pub struct LocalStore {
+    folder: PathBuf,
+    pipeline: String,
+    cost: Arc<Cost>,
+    open: Mutex<Open>,
+}
+
+struct Open {
+    memory: Memory,
+    serial: u64,
+    /// Bytes of the journal that are good.
+    good: u64,
+    writer: Option<JoinHandle<()>>,
+    /// Held until the run ends; the system releases it when the process does.
+    lock: Option<File>,
+}
+
+impl LocalStore {
+    /// Opens the state in `folder`, made where it is missing, and keeps others out. `command` is
+    /// what others are told about who holds it.
+    pub fn open(folder: &Path, pipeline: &str, command: &str) -> Result<(Self, Vec<Recovered>), StateError> {
+        make_private(folder)?;
+        let lock = lock::take(folder, command)?;
+        let (Snapshot { serial, state, .. }, journal) = load(folder, pipeline)?;
+        let mut notes = Vec::new();
+        if journal.torn {
+            notes.push(Recovered::TornLine);
+        }
+        if !journal.changes.is_empty() {
+            notes.push(Recovered::Unended { changes: journal.changes.len() });
+        }
+        let memory = Memory::new(state, journal.torn || !journal.changes.is_empty());
+        let open = Open { memory, serial, good: journal.good, writer: None, lock: Some(lock) };
+        let (folder, pipeline) = (folder.to_owned(), pipeline.to_owned());
+        Ok((Self { folder, pipeline, cost: Arc::default(), open: Mutex::new(open) }, notes))
+    }
+
+    /// The state as it is, without keeping anybody out and without writing anything.
+    pub fn read(folder: &Path, pipeline: &str) -> Result<State, StateError> {
+        if folder.exists() && !folder.is_dir() {
+            let reason = "it is not a folder".to_owned();
+            return Err(StateError::Io { doing: "read", path: folder.display().to_string(), reason });
+        }
+        Ok(load(folder, pipeline)?.0.state)
+    }
+
+    /// Who has the folder open.
+    pub fn holder(folder: &Path) -> Result<Option<String>, StateError> {
+        lock::holder(folder)
+    }
+
+    /// What durability has cost so far.
+    pub fn cost(&self) -> &Cost {
+        &self.cost
+    }
+
+    fn close_now(&self) -> Result<(), StateError> {
+        let mut open = self.open.lock().expect("no panic under this lock");
+        open.memory.end_writer();
+        if let Some(writer) = open.writer.take() {
+            // It answers those who wait by itself.
+            let _ = writer.join();
+        }
+        let lock = open.lock.take();
+        if open.memory.ahead {
+            open.serial += 1;
+            snapshot::write(&self.folder, &open.memory.state, open.serial)?;
+            let path = journal::path(&self.folder);
+            match fs::remove_file(&path).and_then(|()| snapshot::sync_folder(&self.folder)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StateError::io("write", &path, &error));
+                }
+                _ => {}
+            }
+            open.memory.ahead = false;
+        }
+        drop(lock);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StateStore for LocalStore {
+    async fn record(&self, change: Change) -> Result<(), StateError> {
+        let wait = {
+            let mut open = self.open.lock().expect("no panic under this lock");
+            if !open.memory.has_writer() {
+                // Not before there is something to write: a run that changes nothing writes nothing.
+                let (queue, jobs) = memory::queue();
+                let header = line::header(open.serial, &self.pipeline, None);
+                open.writer = Some(writer::start(&self.folder, open.good, header, jobs, Arc::clone(&self.cost))?);
+                open.memory.write_to(queue);
+            }
+            open.memory.take_in(change)
+        };
+        let gone = || StateError::Io {
+            doing: "write",
+            path: journal::path(&self.folder).display().to_string(),
+            reason: "the thread that writes it is gone".to_owned(),
+        };
+        wait.ok_or_else(gone)?.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn with(&self, look: &mut dyn FnMut(&State)) {
+        look(&self.open.lock().expect("no panic under this lock").memory.state);
+    }
+
+    async fn close(&self) -> Result<(), StateError> {
+        self.close_now()
+    }
+}
+
+fn load(folder: &Path, pipeline: &str) -> Result<(Snapshot, journal::Journal), StateError> {
+    let mut snapshot = snapshot::read(folder, pipeline)?;
+    let journal = journal::read(folder, snapshot.serial)?;
+    journal.changes.iter().cloned().for_each(|change| snapshot.state.apply(change));
+    Ok((snapshot, journal))
+}
+
+fn make_private(folder: &Path) -> Result<(), StateError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| StateError::io("make", folder, &error))
+}

@@ -1,0 +1,51 @@
+//! `state.json`: the state as of the end of a run. Written whole, and replaced in one step.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::state::document::{self, Snapshot};
+use crate::state::{State, StateError};
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("state.json")
+}
+
+/// The snapshot; an empty one where there is none yet.
+pub(super) fn read(folder: &Path, pipeline: &str) -> Result<Snapshot, StateError> {
+    let path = path(folder);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Snapshot::empty(pipeline)),
+        Err(error) => return Err(StateError::io("read", &path, &error)),
+    };
+    let shown = path.display().to_string();
+    document::parse(&shown, &format!("{shown}.backup"), &bytes, pipeline)
+}
+
+/// Replaces the snapshot; the one before it stays as `state.json.backup`.
+pub(super) fn write(folder: &Path, state: &State, serial: u64) -> Result<(), StateError> {
+    let (path, fresh) = (path(folder), folder.join("state.json.new"));
+    let text = document::text(serial, 0, state);
+    let failed = |error: std::io::Error| StateError::io("write", &fresh, &error);
+    let mut file = private(&fresh).map_err(failed)?;
+    file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed)?;
+    if path.exists() {
+        let backup = folder.join("state.json.backup");
+        // A backup is a help, not a promise: a file system without links goes without.
+        let _ = fs::remove_file(&backup);
+        let _ = fs::hard_link(&path, &backup);
+    }
+    fs::rename(&fresh, &path).and_then(|()| sync_folder(folder)).map_err(|error| StateError::io("write", &path, &error))
+}
+
+/// Makes a file that only its owner can read; ids and names of a company's network are nobody else's.
+fn private(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+/// Makes names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
+}
