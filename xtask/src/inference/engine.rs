@@ -18,10 +18,12 @@ pub(super) fn batches() -> Result<(), String> {
     const BATCHES: [&str; 3] = ["1", "4", "8"];
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let mut command = peer::llmhost("bench", MODEL)?;
+        let mut command = peer::llmhost("bench", MODEL, &threads())?;
         command.args(["--prompt-tokens", PROMPT, "--answer-tokens", ANSWER, "--batch", &BATCHES.join(","), "--json"]);
         ours.push(figures(&mut command)?);
-        theirs.push(figures(peer::python("genai.py", MODEL)?.args(["batches", PROMPT, ANSWER]).args(BATCHES))?);
+        theirs.push(figures(
+            peer::python("genai.py", MODEL, &threads())?.args(["batches", PROMPT, ANSWER]).args(BATCHES),
+        )?);
     }
     println!("| batch | prefill tokens/s | onnxruntime-genai | ratio | decode tokens/s | onnxruntime-genai | ratio |");
     println!("|---:|---:|---:|---:|---:|---:|---:|");
@@ -48,12 +50,12 @@ pub(super) fn clients() -> Result<(), String> {
     const ANSWER: &str = "128";
     let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for _ in 0..ROUNDS {
-        let mut command = peer::llmhost("bench", MODEL)?;
+        let mut command = peer::llmhost("bench", MODEL, &threads())?;
         command.args(["--prompt-tokens", PROMPT, "--answer-tokens", ANSWER, "--json"]);
         let ours = figures(command.args(["--clients", CLIENTS, "--requests", REQUESTS]))?;
         let load = &ours["load"];
         all.entry("llmhost".to_owned()).or_default().extend(load["tokens_per_second"].as_f64());
-        let mut command = peer::python("genai.py", MODEL)?;
+        let mut command = peer::python("genai.py", MODEL, &threads())?;
         let theirs = figures(command.args(["clients", CLIENTS, &load["requests"].to_string()]))?;
         for (way, figure) in theirs.as_object().into_iter().flatten() {
             all.entry(way.clone()).or_default().extend(figure.as_f64());

@@ -6,28 +6,26 @@ use std::process::Command;
 use llmhost_example_models::{Example, onnxruntime};
 use llmhost_python_env::Environment;
 
-use super::threads;
-
 const PACKAGES: Environment = Environment {
     name: "peers",
     requirements: include_str!("../../python/requirements.txt"),
     variable: "LLMHOST_PEERS_VENV",
 };
 
-/// One of the Python programs beside this crate, about to be run on as many threads as there are.
-pub(super) fn python(program: &str, model: Example) -> Result<Command, String> {
+/// One of the Python programs beside this crate, about to be run on so many threads.
+pub(super) fn python(program: &str, model: Example, threads: &str) -> Result<Command, String> {
     let interpreter = PACKAGES.python(&|text| println!("{text}")).map_err(|error| error.to_string())?;
     let mut command = Command::new(interpreter);
-    command.arg(crate::repository().join("xtask/python").join(program)).arg(folder(model)?).arg(threads());
+    command.arg(crate::repository().join("xtask/python").join(program)).arg(folder(model)?).arg(threads);
     Ok(command)
 }
 
 /// `llmhost COMMAND` on the same model, library and threads.
-pub(super) fn llmhost(command: &str, model: Example) -> Result<Command, String> {
+pub(super) fn llmhost(command: &str, model: Example, threads: &str) -> Result<Command, String> {
     let library = onnxruntime().map_err(|error| error.to_string())?;
     let mut built = Command::new(crate::target().join("release/llmhost"));
     built.arg(command).arg("--model").arg(folder(model)?).arg("--onnxruntime").arg(library);
-    built.args(["--device", "cpu", "--threads", &threads()]);
+    built.args(["--device", "cpu", "--threads", threads]);
     Ok(built)
 }
 

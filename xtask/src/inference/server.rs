@@ -2,13 +2,21 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use llmhost_example_models::Example;
 use serde_json::{Value, json};
 
 use super::http::Client;
 use super::{median, peer, threads};
+
+/// The same program is quicker or slower by some percent from one start to the next, by where its
+/// memory happens to lie: one start of each says nothing about a difference of two percent.
+const STARTS: usize = 9;
+const ROUNDS: usize = 4;
+const ANSWER: usize = 128;
+const REST: Duration = Duration::from_millis(200);
 
 /// A program that prints an address on its standard output or error, and serves there until this is
 /// dropped.
@@ -78,44 +86,75 @@ impl Loop {
     }
 }
 
-/// One stream of a server beside a loop over `session.run`, in turn.
+/// A text of about 128 tokens. Each time it begins otherwise, so that the server finds nothing in
+/// its cache; and it is continued by plain words, of which each token is an event of its own.
+fn prompt(round: usize) -> String {
+    let story = "the old keeper of the lighthouse wrote down what he had seen from the window above the sea. ";
+    format!("On day {round} {}On the next day ", story.repeat(6))
+}
+
+/// Answers of a server beside a loop over `session.run`, in turn.
 pub(super) fn overhead() -> Result<(), String> {
-    const ROUNDS: usize = 15;
-    const PROMPT: usize = 128;
-    const ANSWER: usize = 128;
+    let all = threads();
+    println!("| one client | llmhost serve, ms a request | loop over session.run, in Python | overhead |");
+    println!("|---|---:|---:|---:|");
+    row("threads on all cores, streamed", &all, true)?;
+    row("threads on all cores, answered at the end", &all, false)?;
+    let fewer = (all.parse::<usize>().unwrap_or(2) - 1).max(1).to_string();
+    row("one core left to the server and its client, streamed", &fewer, true)?;
+    println!(
+        "({all} cores, prompts of 128 tokens or so, answers of {ANSWER}; medians of {ROUNDS} requests in \
+         each of {STARTS} starts, in turn)"
+    );
+    Ok(())
+}
+
+fn row(name: &str, threads: &str, stream: bool) -> Result<(), String> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        let (one, other) = pair(threads, stream)?;
+        ours.extend(one);
+        theirs.extend(other);
+    }
+    let (one, other) = (median(ours), median(theirs));
+    println!("| {name} | {one:.1} | {other:.1} | {:.1} % |", (one / other - 1.0) * 100.0);
+    Ok(())
+}
+
+/// Milliseconds of some requests, of both.
+fn pair(threads: &str, stream: bool) -> Result<(Vec<f64>, Vec<f64>), String> {
     const MODEL: Example = Example::SmolLm2Int4;
-    let server = Server::start(peer::llmhost("serve", MODEL)?.args(["--port", "0"]))?;
-    let mut bare = Loop::start(&mut peer::python("loop.py", MODEL)?)?;
+    let server = Server::start(peer::llmhost("serve", MODEL, threads)?.args(["--port", "0"]))?;
+    let mut bare = Loop::start(&mut peer::python("loop.py", MODEL, threads)?)?;
     let mut client = Client::connect(&server.address)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
-        // Each time other tokens, so that the server finds nothing in its cache.
-        let prompt: Vec<usize> = (0..PROMPT).map(|at| 3 + ((at * 7919) ^ (round * 104_729)) % 250).collect();
+        let prompt = prompt(round);
         let ask =
-            json!({ "prompt": prompt, "max_tokens": ANSWER, "ignore_eos": true, "temperature": 0, "stream": true });
-        let at = client.events("/v1/completions", &ask.to_string())?;
-        let steps: Vec<Duration> = at.windows(2).map(|two| two[1] - two[0]).collect();
-        let theirs_now = bare.ask(&json!({ "prompt": prompt, "answer": ANSWER }))?;
+            json!({ "prompt": prompt, "max_tokens": ANSWER, "ignore_eos": true, "temperature": 0, "stream": stream });
+        // The threads of the one before go on waiting in a loop for a while.
+        sleep(REST);
+        let began = Instant::now();
+        let tokens = match stream {
+            // The last tells why it ended.
+            true => client.events("/v1/completions", &ask.to_string())?.len() - 1,
+            false => {
+                let answer = client.post("/v1/completions", &ask.to_string())?;
+                let answer: Value = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
+                answer["usage"]["completion_tokens"].as_u64().unwrap_or(0) as usize
+            }
+        };
+        let time = began.elapsed();
+        if tokens != ANSWER {
+            return Err(format!("{tokens} tokens came instead of {ANSWER}"));
+        }
+        sleep(REST);
+        let figures = bare.ask(&json!({ "prompt": prompt, "answer": ANSWER }))?;
         // The first round allocates.
         if round > 0 {
-            // The last event tells the end, and is no token.
-            let whole = (at[ANSWER - 1] - at[0]).as_secs_f64() * 1e3 / (ANSWER - 1) as f64;
-            ours.push((whole, median(steps.iter().map(|step| step.as_secs_f64() * 1e3).collect())));
-            let figure = |field: &str| theirs_now[field].as_f64().unwrap_or(f64::NAN);
-            theirs.push((figure("mean_ms"), figure("median_ms")));
+            ours.push(time.as_secs_f64() * 1e3);
+            theirs.push(figures["ms"].as_f64().unwrap_or(f64::NAN));
         }
     }
-    println!("| one stream | ms a token | the middle one |\n|---|---:|---:|");
-    let of = |all: &[(f64, f64)]| {
-        let (one, other): (Vec<_>, Vec<_>) = all.iter().copied().unzip();
-        (median(one), median(other))
-    };
-    let ((ours_mean, ours_middle), (bare_mean, bare_middle)) = (of(&ours), of(&theirs));
-    println!("| llmhost serve, by HTTP | {ours_mean:.3} | {ours_middle:.3} |");
-    println!("| a loop over session.run, in Python | {bare_mean:.3} | {bare_middle:.3} |");
-    let more = |one: f64, other: f64| (one / other - 1.0) * 100.0;
-    println!("| overhead | {:.1} % | {:.1} % |", more(ours_mean, bare_mean), more(ours_middle, bare_middle));
-    let threads = threads();
-    println!("({threads} threads, prompts of {PROMPT} tokens, answers of {ANSWER}; medians of {ROUNDS} runs in turn)");
-    Ok(())
+    Ok((ours, theirs))
 }
