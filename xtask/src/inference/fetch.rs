@@ -7,9 +7,9 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::{figures, median};
 
@@ -18,6 +18,8 @@ const CONNECTIONS: usize = 16;
 const PART: u64 = 8 << 20;
 const SIZE: u64 = 1 << 30;
 const ROUNDS: usize = 5;
+/// A name, and megabits a second; 0 is as fast as this machine sends to itself.
+const LINES: [(&str, u64); 3] = [("a line of 2.5 Gbit/s", 2_500), ("a line of 5 Gbit/s", 5_000), ("no limit", 0)];
 const KEY: &str = "model/model.onnx.data";
 
 /// A bucket with one object.
@@ -25,6 +27,10 @@ struct Bucket {
     content: Vec<u8>,
     /// Changes with each round, as if the object were written again.
     version: AtomicU64,
+    /// Bytes a second of all connections together; 0 for as many as go.
+    rate: AtomicU64,
+    /// Up to when the line is taken.
+    taken: Mutex<Instant>,
 }
 
 impl Bucket {
@@ -40,6 +46,18 @@ impl Bucket {
             }
         });
         Ok(address)
+    }
+
+    /// Waits until so many bytes have gone through the line.
+    fn pace(&self, bytes: usize) {
+        let rate = self.rate.load(Relaxed);
+        if rate > 0 {
+            let mut taken = self.taken.lock().expect("no panic under this lock");
+            let free = (*taken).max(Instant::now()) + Duration::from_secs_f64(bytes as f64 / rate as f64);
+            *taken = free;
+            drop(taken);
+            std::thread::sleep(free.saturating_duration_since(Instant::now()));
+        }
     }
 
     fn connection(&self, stream: TcpStream) -> Result<(), Error> {
@@ -74,6 +92,7 @@ impl Bucket {
             stream.get_mut().write_all(head.as_bytes())?;
             while left > 0 {
                 let piece = left.min(self.content.len());
+                self.pace(piece);
                 stream.get_mut().write_all(&self.content[..piece])?;
                 left -= piece;
             }
@@ -122,38 +141,40 @@ fn ranges(address: &str, file: &File, next: &AtomicU64) -> Result<(), Error> {
     }
 }
 
-/// Both, in turn.
+/// Both, in turn, over lines of different speed.
 pub(super) fn throughput() -> Result<(), String> {
-    let said = |error: Error| error.to_string();
     let content = (0..1_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let bucket = Arc::new(Bucket { content, version: AtomicU64::new(0) });
-    let address = bucket.serve().map_err(said)?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        bucket.version.fetch_add(1, Relaxed);
-        let folder = tempfile::tempdir().map_err(said)?;
-        let mut command = Command::new(crate::target().join("release/llmhost"));
-        command.args([
-            "fetch",
-            "--model",
-            "s3://bucket/model",
-            "--json",
-            "--endpoint-url",
-            &format!("http://{address}"),
-        ]);
-        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").arg("--cache").arg(folder.path());
-        let fetched = figures(&mut command)?;
-        if fetched["bytes"].as_u64() != Some(SIZE) {
-            return Err(format!("not all was fetched: {fetched}"));
+    let (version, rate, taken) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new(Instant::now()));
+    let bucket = Arc::new(Bucket { content, version, rate, taken });
+    let address = bucket.serve().map_err(|error| error.to_string())?;
+    println!("| 1 GiB by {CONNECTIONS} connections | llmhost fetch, MiB/s | ranges read and written | ratio |");
+    println!("|---|---:|---:|---:|");
+    for (name, megabits) in LINES {
+        bucket.rate.store(megabits * 1_000_000 / 8, Relaxed);
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            bucket.version.fetch_add(1, Relaxed);
+            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            ours.push(fetch(&address, folder.path())?);
+            theirs.push(raw(&address, &folder.path().join("raw")).map_err(|error| error.to_string())?);
         }
-        ours.push(fetched["seconds"].as_f64().unwrap_or(f64::NAN));
-        theirs.push(raw(&address, &folder.path().join("raw")).map_err(said)?);
+        let rate = |all: Vec<f64>| SIZE as f64 / f64::from(1 << 20) / median(all);
+        let (ours, theirs) = (rate(ours), rate(theirs));
+        println!("| {name} | {ours:.0} | {theirs:.0} | {:.2}x |", ours / theirs);
     }
-    let rate = |all: Vec<f64>| SIZE as f64 / f64::from(1 << 20) / median(all);
-    let (ours, theirs) = (rate(ours), rate(theirs));
-    println!("| a model of 1 GiB by {CONNECTIONS} connections | MiB/s | ratio |\n|---|---:|---:|");
-    println!("| llmhost fetch: hashed, and whole in the cache | {ours:.0} | |");
-    println!("| ranges read and written to a file | {theirs:.0} | {:.2}x |", ours / theirs);
-    println!("(server on the same machine; medians of {ROUNDS} runs in turn)");
+    let cores = super::threads();
+    println!("({cores} cores, shared with the server; llmhost hashes all it reads; medians of {ROUNDS} runs in turn)");
     Ok(())
+}
+
+/// Seconds that `llmhost fetch` takes.
+fn fetch(address: &str, cache: &Path) -> Result<f64, String> {
+    let mut command = Command::new(crate::target().join("release/llmhost"));
+    command.args(["fetch", "--model", "s3://bucket/model", "--json", "--endpoint-url", &format!("http://{address}")]);
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").arg("--cache").arg(cache);
+    let fetched = figures(&mut command)?;
+    match (fetched["bytes"].as_u64(), fetched["seconds"].as_f64()) {
+        (Some(SIZE), Some(seconds)) => Ok(seconds),
+        _ => Err(format!("not all was fetched: {fetched}")),
+    }
 }
