@@ -3,76 +3,22 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use llmhost_example_models::{Example, onnxruntime, python};
 use serde_json::{Value, json};
+use support::served::{Served, folder, serve};
 use support::{Ran, Scene, emulator, repository};
 
-/// A server that ends with the test.
-struct Served {
-    child: Child,
-    address: String,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended already.
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
-}
-
-/// Starts a server on a free port and waits until it listens.
-fn serve(scene: &Scene, args: &[&str]) -> Served {
-    let library = onnxruntime().unwrap();
-    let mut command = scene.command(&["serve", "--port", "0", "--device", "cpu", "--onnxruntime"]);
-    command.arg(library).args(args).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("llmhost starts");
-    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-    let mut said = String::new();
-    let address = loop {
-        let mut line = String::new();
-        assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended: {said}");
-        if let Some((_, rest)) = line.split_once("http://") {
-            break rest.split_whitespace().next().unwrap().to_owned();
-        }
-        said += &line;
-    };
-    // Nobody reads on, and nobody is to wait for that.
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    Served { child, address }
-}
-
-impl Served {
-    /// Status and body of a request.
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let length = body.len();
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), body.to_owned())
-    }
-
-    fn chat(&self, more: Value) -> Value {
-        let mut body = json!({ "messages": [{ "role": "user", "content": "Tell me, wörld 🙂" }], "max_tokens": 24, "temperature": 0 });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let (status, text) = self.ask("POST", "/v1/chat/completions", &body.to_string());
-        assert_eq!(status, 200, "{text}");
-        serde_json::from_str(&text).unwrap()
-    }
-}
-
-fn folder(example: Example) -> String {
-    example.folder().expect("the model is made").display().to_string()
+/// The answer to a question, with these fields beside it.
+fn chat(served: &Served, more: Value) -> Value {
+    let mut body =
+        json!({ "messages": [{ "role": "user", "content": "Tell me, wörld 🙂" }], "max_tokens": 24, "temperature": 0 });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let (status, text) = served.ask("POST", "/v1/chat/completions", &body.to_string());
+    assert_eq!(status, 200, "{text}");
+    serde_json::from_str(&text).unwrap()
 }
 
 /// Runs llmhost with the test's library.
@@ -89,18 +35,23 @@ fn a_model_is_served_and_says_the_same_each_time_whoever_asks_beside() {
     let ready: Value = serde_json::from_str(&ready).unwrap();
     assert_eq!((status, &ready["model"]["provider"]), (200, &json!("cpu")));
     assert!(ready["model"]["nodes"]["CPUExecutionProvider"].as_u64().unwrap() > 20, "{ready}");
-    let first = served.chat(json!({}));
+    let first = chat(&served, json!({}));
     let text = first["choices"][0]["message"]["content"].as_str().unwrap();
     assert_eq!(first["usage"]["completion_tokens"], 24);
     let texts: Vec<Value> = std::thread::scope(|scope| {
-        let all: Vec<_> = (0..12).map(|_| scope.spawn(|| served.chat(json!({})))).collect();
+        let all: Vec<_> = (0..12).map(|_| scope.spawn(|| chat(&served, json!({})))).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
     });
     for answer in texts {
         assert_eq!(answer["choices"][0]["message"]["content"].as_str().unwrap(), text);
     }
+    let ask = json!({ "prompt": "x", "max_tokens": 12, "ignore_eos": true, "temperature": 0, "logprobs": 5 });
+    let (_, answer) = served.ask("POST", "/v1/completions", &ask.to_string());
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let top = answer["choices"][0]["logprobs"]["top_logprobs"].as_array().unwrap();
+    assert!(top.len() == 12 && top.iter().all(|one| one.as_object().unwrap().len() == 5), "each has its name: {top:?}");
     let (_, metrics) = served.ask("GET", "/metrics", "");
-    assert!(metrics.contains("llmhost_tokens_total{of=\"generated\"} 312"), "{metrics}");
+    assert!(metrics.contains("llmhost_tokens_total{of=\"generated\"} 324"), "{metrics}");
     assert!(metrics.contains("llmhost_model_info{name=\"tiny\",provider=\"cpu\"} 1"), "{metrics}");
     let (status, page) = served.ask("GET", "/", "");
     assert!(status == 200 && page.contains("<title>llmhost</title>"));
@@ -147,10 +98,13 @@ fn an_answer_follows_the_schema_that_was_asked_for() {
     let scene = Scene::new();
     let served = serve(&scene, &["--model", &folder(Example::Tiny)]);
     let schema = json!({ "type": "object", "properties": { "yes": { "type": "boolean" } }, "required": ["yes"], "additionalProperties": false });
-    let answer = served.chat(json!({
-        "max_tokens": 200,
-        "response_format": { "type": "json_schema", "json_schema": { "name": "answer", "schema": schema } },
-    }));
+    let answer = chat(
+        &served,
+        json!({
+            "max_tokens": 200,
+            "response_format": { "type": "json_schema", "json_schema": { "name": "answer", "schema": schema } },
+        }),
+    );
     let text = answer["choices"][0]["message"]["content"].as_str().unwrap();
     let read: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert!(read["yes"].is_boolean(), "{read}");

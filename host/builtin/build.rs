@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 const PLUGINS: [&str; 7] = ["vpc", "iam", "eks", "nodegroup", "s3", "irsa", "inference"];
 
 fn main() {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let repository = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");
     let workspace = repository.join("plugins");
     for part in ["Cargo.toml", "Cargo.lock", "sdk"].iter().chain(&PLUGINS) {
         println!("cargo::rerun-if-changed={}", workspace.join(part).display());

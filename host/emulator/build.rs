@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+    let root = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("python");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut code = String::from("/// Path and text of every module.\nconst MODULES: &[(&str, &str)] = &[\n");
     let mut folders = vec![root.clone()];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llmhost_server::{EngineBackend, Settings};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::model;
@@ -13,13 +13,35 @@ use crate::args::Serve;
 use crate::failure::Failure;
 use crate::view::style;
 
+/// Clients that may knock at once while the server is busy; the system may allow fewer.
+const BACKLOG: u32 = 4096;
+
+/// Listens at the first address of a name that can be listened at.
+async fn listen(at: (&str, u16)) -> std::io::Result<TcpListener> {
+    let mut failed = None;
+    for address in tokio::net::lookup_host(at).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let listening = socket.and_then(|socket| {
+            // After a restart the port may still be known from connections of the server before.
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        });
+        match listening {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| std::io::Error::other("the name has no address")))
+}
+
 /// Serves a model until it is told to stop.
 pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     let console = Console::new(false);
     let api_key = api_key(&args)?;
     // The port first: that it is taken need not be found out after minutes of loading.
     let at = (args.host.as_str(), args.port);
-    let listener = TcpListener::bind(at).await.map_err(|error| Failure::Other {
+    let listener = listen(at).await.map_err(|error| Failure::Other {
         message: format!("cannot listen at {}:{}: {error}", args.host, args.port),
         help: "Choose another --port, or end what listens there.".to_owned(),
         status: 1,

@@ -66,13 +66,21 @@ fn logprobs(of: &[LogProb]) -> Value {
     if of.is_empty() {
         return Value::Null;
     }
-    let top = |one: &LogProb| one.top.iter().map(|top| (top.token.clone(), json!(top.logprob))).collect::<Value>();
+    let top = |one: &LogProb| one.top.iter().map(|top| (name(top), json!(top.logprob))).collect::<Value>();
     json!({
-        "tokens": of.iter().map(|one| &one.token).collect::<Vec<_>>(),
+        "tokens": of.iter().map(name).collect::<Vec<_>>(),
         "token_logprobs": of.iter().map(|one| one.logprob).collect::<Vec<_>>(),
         "top_logprobs": of.iter().map(top).collect::<Vec<_>>(),
         "text_offset": [],
     })
+}
+
+/// A token's text; of a part of a character its bytes, so that different parts have different names.
+fn name(of: &LogProb) -> String {
+    match std::str::from_utf8(&of.bytes) {
+        Ok(_) => of.token.clone(),
+        Err(_) => of.bytes.iter().fold("bytes:".to_owned(), |name, byte| format!("{name}\\x{byte:02x}")),
+    }
 }
 
 fn choice(index: usize, text: &str, of: &[LogProb], finish: Option<Finish>) -> Value {
