@@ -248,6 +248,9 @@ async fn a_step_asks_a_model_that_came_out_of_a_bucket_and_keeps_its_answer() {
     let other = run(&scene, &["run", file, "--var", "prompt=Tell me more"]).status(0);
     other.says(&["1 updated"]);
     assert_ne!(line(&other), answer);
+    std::fs::remove_dir_all(scene.path("cache/llmhost/models")).unwrap();
+    let told = run(&scene, &["run", file, "--var", "prompt=And now?", "--json"]).status(0);
+    assert!(told.stdout.contains("fetching the model"), "{}", told.stdout);
     run(&scene, &["destroy", file, "--yes"]).status(0);
 }
 

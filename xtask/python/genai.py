@@ -1,7 +1,8 @@
 """How fast onnxruntime-genai runs a model folder, in the figures of `llmhost bench --json`.
 
-Usage: genai.py FOLDER THREADS batches PROMPT-TOKENS ANSWER-TOKENS BATCH…
-       genai.py FOLDER THREADS clients CLIENTS [{"prompt": TOKENS, "answer": TOKENS}, …]
+Usage: genai.py FOLDER THREADS DEVICE batches PROMPT-TOKENS ANSWER-TOKENS BATCH…
+       genai.py FOLDER THREADS DEVICE clients CLIENTS [{"prompt": TOKENS, "answer": TOKENS}, …]
+DEVICE is cpu or cuda.
 """
 
 import json
@@ -14,14 +15,16 @@ import numpy as np
 import onnxruntime_genai as og
 
 
-def configured(folder, threads, batch, to):
-    """The folder by links, with as many threads and requests at a time in its configuration."""
+def configured(folder, threads, device, batch, to):
+    """The folder by links, with its device and as many threads and requests at a time in its
+    configuration."""
     for name in os.listdir(folder):
         if name != "genai_config.json":
             os.symlink(os.path.abspath(os.path.join(folder, name)), os.path.join(to, name))
     with open(os.path.join(folder, "genai_config.json")) as file:
         config = json.load(file)
     config["model"]["decoder"]["session_options"]["intra_op_num_threads"] = threads
+    config["model"]["decoder"]["session_options"]["provider_options"] = [{"cuda": {}}] if device == "cuda" else []
     config["engine"] = {"static_batching": {"max_batch_size": batch}}
     with open(os.path.join(to, "genai_config.json"), "w") as file:
         json.dump(config, file)
@@ -107,10 +110,10 @@ WAYS = {"its engine": by_engine, "static batches": by_static_batches, "one by on
 
 
 def main():
-    folder, threads, what, *rest = sys.argv[1:]
+    folder, threads, device, what, *rest = sys.argv[1:]
     batches = [int(batch) for batch in rest[2:]] if what == "batches" else [int(rest[0])]
     with tempfile.TemporaryDirectory() as copy:
-        configured(folder, int(threads), max(batches), copy)
+        configured(folder, int(threads), device, max(batches), copy)
         model = og.Model(copy)
         batch_of_equals(model, 1, 128, 8)
         if what == "batches":

@@ -17,7 +17,8 @@ cargo xtask test          formatting, lints, every test, documentation
 cargo xtask examples      build the example plugins in JavaScript and Python
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
-cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, embeddings, fetch";
+cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, embeddings, fetch
+cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them";
 
 fn main() -> ExitCode {
     let result = match std::env::args().nth(1).as_deref() {
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("cuda") => inference::cuda::run(),
         Some("bench") => setup::run().and_then(|()| bench::run()),
         _ => Err(USAGE.to_owned()),
     };

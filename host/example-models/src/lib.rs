@@ -21,10 +21,14 @@ pub enum Example {
     Tiny,
     /// The same weights in standard operators, with `position_ids` and a concatenated past.
     TinyPlain,
+    /// The first one's weights in 16-bit floats.
+    TinyFp16,
     /// A random encoder.
     TinyEmbeddings,
     /// SmolLM2-135M-Instruct in 32-bit floats.
     SmolLm2Fp32,
+    /// SmolLM2-135M-Instruct in 16-bit floats, which is what GPUs have kernels for.
+    SmolLm2Fp16,
     /// SmolLM2-135M-Instruct in blocks of 4 bits.
     SmolLm2Int4,
     /// all-MiniLM-L6-v2, for embeddings.
@@ -33,16 +37,26 @@ pub enum Example {
 
 impl Example {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Tiny, Self::TinyPlain, Self::TinyEmbeddings, Self::SmolLm2Fp32, Self::SmolLm2Int4, Self::MiniLm];
+    pub const ALL: [Self; 8] = [
+        Self::Tiny,
+        Self::TinyPlain,
+        Self::TinyFp16,
+        Self::TinyEmbeddings,
+        Self::SmolLm2Fp32,
+        Self::SmolLm2Fp16,
+        Self::SmolLm2Int4,
+        Self::MiniLm,
+    ];
 
     /// Name of its folder.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tiny => "tiny",
             Self::TinyPlain => "tiny-plain",
+            Self::TinyFp16 => "tiny-fp16",
             Self::TinyEmbeddings => "tiny-embeddings",
             Self::SmolLm2Fp32 => "smollm2-135m-instruct-fp32",
+            Self::SmolLm2Fp16 => "smollm2-135m-instruct-fp16",
             Self::SmolLm2Int4 => "smollm2-135m-instruct-int4",
             Self::MiniLm => "all-minilm-l6-v2",
         }

@@ -109,7 +109,7 @@ fn cuda_that_is_not_there_is_named_within_two_seconds() {
         Ok(engine) => assert!(engine.report().nodes["CUDAExecutionProvider"] > 0),
         Err(error) => {
             let error = error.to_string();
-            assert!(error.contains("device = \"cuda\"") && error.contains(".so"), "{error}");
+            assert!(error.starts_with("CUDA needs") && error.contains(".so"), "{error}");
             assert!(begun.elapsed().as_secs_f64() < 2.0);
         }
     }

@@ -85,6 +85,31 @@ fn a_model_is_loaded_asked_and_taken_away() {
         let found: Vec<Vec<f32>> = serde_json::from_str(found["vectors"].as_str().unwrap()).unwrap();
         assert_eq!((found.len(), found[0].len()), (2, 32));
 
+        let tensor = |name: &str, shape: Value, numbers: Value| json!({ "name": name, "shape": shape, "numbers": numbers });
+        let run = |inputs: Value| json!({ "model": embeds["id"], "inputs": inputs });
+        let ids = |shape: Value, numbers: Value| tensor("input_ids", shape, numbers);
+        let mask = || tensor("attention_mask", json!([1, 3]), json!([1, 1, 1]));
+        let kind = registry.kind("inference.tensors").unwrap();
+        let whole = run(json!([ids(json!([1, 3]), json!([5, 6, 7])), mask(), tensor("token_type_ids", json!([1, 3]), json!([0, 0, 0]))]));
+        let made_of = make(&registry, "inference.tensors", &complete(&registry, "inference.tensors", whole, "").unwrap()).await;
+        let made_of: Value = serde_json::from_str(made_of["outputs"].as_str().unwrap()).unwrap();
+        let hidden = &made_of["last_hidden_state"];
+        assert_eq!(hidden["shape"], json!([1, 3, 32]), "{made_of}");
+        assert!(hidden["numbers"].as_array().unwrap().iter().all(|number| number.as_f64().unwrap().is_finite()));
+        assert_eq!(hidden["numbers"].as_array().unwrap().len(), 96);
+        for (inputs, words) in [
+            (json!([ids(json!([1, 3]), json!([5, 6.5, 7])), mask()]), "6.5 is none"),
+            (json!([ids(json!([1, 4]), json!([5, 6, 7])), mask()]), "'input_ids' has 3 numbers"),
+            (json!([ids(json!([1, 3]), json!([5, 6, 7]))]), "is missing"),
+            (json!([tensor("nothing", json!([]), json!([1]))]), "no input 'nothing'"),
+        ] {
+            let spec = complete(&registry, "inference.tensors", run(inputs), "").unwrap();
+            let error = kind.configure("it", &spec, None, &Quiet).await.unwrap_err();
+            assert!(error.message.contains(words), "{error}");
+        }
+        let much = run(json!([ids(json!([70_000]), json!(vec![1; 70_000]))]));
+        assert!(complete(&registry, "inference.tensors", much, "").unwrap_err().contains("up to 65536 are taken"));
+
         let gone = registry.kind("inference.model").unwrap();
         gone.delete(made["id"].as_str().unwrap(), &model, &Quiet).await.unwrap();
         let missing = complete(&registry, "inference.model", spec("/nowhere", "Cpu"), "/nowhere").unwrap();

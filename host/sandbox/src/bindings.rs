@@ -100,6 +100,7 @@ capabilities! {
     "llmhost:inference/inference.model" => inference::HostModel(ModelSpec) [id, provider, sort];
     "llmhost:inference/inference.answer" => inference::HostAnswer(AnswerSpec) [text, finish, tokens_per_second];
     "llmhost:inference/inference.embedding" => inference::HostEmbedding(EmbeddingSpec) [vectors];
+    "llmhost:inference/inference.tensors" => inference::HostTensors(TensorsSpec) [outputs];
 }
 
 /// Functions that belong to no resource, with the grant that each needs.

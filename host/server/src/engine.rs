@@ -32,7 +32,8 @@ impl EngineBackend {
             provider: report.provider.as_str().to_owned(),
             nodes: report.nodes.clone(),
             runtime: report.library.version.clone(),
-            fallback: report.fallback.clone(),
+            // Everybody may ask for it, and the reason names folders of this machine.
+            fallback: report.fallback.as_ref().map(|_| "CUDA cannot be used; the server's log says why".to_owned()),
             context: engine.stats().context,
             generates,
             chats: generates && model.chat.is_some(),

@@ -8,8 +8,9 @@ use llmhost_example_models::Example;
 use serde_json::{Value, json};
 
 use super::http::Client;
+use super::peer::Target;
 use super::server::Server;
-use super::{median, peer, threads};
+use super::{median, threads};
 
 const CLIENTS: usize = 16;
 const ROUNDS: usize = 5;
@@ -26,9 +27,10 @@ const WORDS: [&str; 16] = [
 
 /// Requests of one text each, from many clients.
 pub(super) fn throughput() -> Result<(), String> {
+    let target = Target::processor()?;
     let servers = [
-        Server::start(peer::llmhost("serve", MODEL, &threads())?.args(["--port", "0"]))?,
-        Server::start(&mut peer::python("embed_server.py", MODEL, &threads())?)?,
+        Server::start(target.llmhost("serve", MODEL)?.args(["--port", "0"]))?,
+        Server::start(&mut target.python("embed_server.py", MODEL)?)?,
     ];
     same(&servers)?;
     println!("| {CLIENTS} clients, one text a request | llmhost requests/s | FastAPI, uvicorn, onnxruntime | ratio |");

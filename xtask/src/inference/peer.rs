@@ -1,5 +1,6 @@
 //! The programs that llmhost is measured beside, and the models and libraries that all of them use.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -12,23 +13,53 @@ const PACKAGES: Environment = Environment {
     variable: "LLMHOST_PEERS_VENV",
 };
 
-/// One of the Python programs beside this crate, about to be run on so many threads.
-pub(super) fn python(program: &str, model: Example, threads: &str) -> Result<Command, String> {
-    let interpreter = PACKAGES.python(&|text| println!("{text}")).map_err(|error| error.to_string())?;
-    let mut command = Command::new(interpreter);
-    command.arg(crate::repository().join("xtask/python").join(program)).arg(folder(model)?).arg(threads);
-    Ok(command)
+/// What both sides of a comparison run on.
+pub(super) struct Target {
+    pub(super) python: PathBuf,
+    /// ONNX Runtime for llmhost; the peer's packages bring the same.
+    pub(super) library: PathBuf,
+    pub(super) device: &'static str,
+    /// Where the loader looks for what the library needs.
+    pub(super) libraries: OsString,
 }
 
-/// `llmhost COMMAND` on the same model, library and threads.
-pub(super) fn llmhost(command: &str, model: Example, threads: &str) -> Result<Command, String> {
-    let library = onnxruntime().map_err(|error| error.to_string())?;
-    let mut built = Command::new(crate::target().join("release/llmhost"));
-    built.arg(command).arg("--model").arg(folder(model)?).arg("--onnxruntime").arg(library);
-    built.args(["--device", "cpu", "--threads", threads]);
-    Ok(built)
+impl Target {
+    /// The processor.
+    pub(super) fn processor() -> Result<Self, String> {
+        let python = PACKAGES.python(&|text| println!("{text}")).map_err(|error| error.to_string())?;
+        let library = onnxruntime().map_err(|error| error.to_string())?;
+        let libraries = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+        Ok(Self { python, library, device: "cpu", libraries })
+    }
+
+    /// `llmhost COMMAND` on a model, with as many threads as there are cores.
+    pub(super) fn llmhost(&self, command: &str, model: Example) -> Result<Command, String> {
+        self.llmhost_with(command, model, &super::threads())
+    }
+
+    /// `llmhost COMMAND` on a model.
+    pub(super) fn llmhost_with(&self, command: &str, model: Example, threads: &str) -> Result<Command, String> {
+        let mut built = Command::new(crate::target().join("release/llmhost"));
+        built.arg(command).arg("--model").arg(folder(model)?).arg("--onnxruntime").arg(&self.library);
+        built.args(["--device", self.device, "--threads", threads]).env("LD_LIBRARY_PATH", &self.libraries);
+        Ok(built)
+    }
+
+    /// One of the Python programs beside this crate, about to be run on a model.
+    pub(super) fn python(&self, program: &str, model: Example) -> Result<Command, String> {
+        self.python_with(program, model, &super::threads())
+    }
+
+    /// The same, with so many threads.
+    pub(super) fn python_with(&self, program: &str, model: Example, threads: &str) -> Result<Command, String> {
+        let mut command = Command::new(&self.python);
+        command.arg(crate::repository().join("xtask/python").join(program)).arg(folder(model)?).arg(threads);
+        command.env("LD_LIBRARY_PATH", &self.libraries);
+        Ok(command)
+    }
 }
 
-fn folder(model: Example) -> Result<PathBuf, String> {
+/// A model's folder, made where it is missing.
+pub(super) fn folder(model: Example) -> Result<PathBuf, String> {
     model.folder().map_err(|error| error.to_string())
 }

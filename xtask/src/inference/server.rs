@@ -9,7 +9,8 @@ use llmhost_example_models::Example;
 use serde_json::{Value, json};
 
 use super::http::Client;
-use super::{median, peer, threads};
+use super::peer::Target;
+use super::{median, threads};
 
 /// The same program is quicker or slower by some percent from one start to the next, by where its
 /// memory happens to lie: one start of each says nothing about a difference of two percent.
@@ -124,8 +125,9 @@ fn row(name: &str, threads: &str, stream: bool) -> Result<(), String> {
 /// Milliseconds of some requests, of both.
 fn pair(threads: &str, stream: bool) -> Result<(Vec<f64>, Vec<f64>), String> {
     const MODEL: Example = Example::SmolLm2Int4;
-    let server = Server::start(peer::llmhost("serve", MODEL, threads)?.args(["--port", "0"]))?;
-    let mut bare = Loop::start(&mut peer::python("loop.py", MODEL, threads)?)?;
+    let target = Target::processor()?;
+    let server = Server::start(target.llmhost_with("serve", MODEL, threads)?.args(["--port", "0"]))?;
+    let mut bare = Loop::start(&mut target.python_with("loop.py", MODEL, threads)?)?;
     let mut client = Client::connect(&server.address)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {

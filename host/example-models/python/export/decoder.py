@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.graph import CONTRIB, FLOAT, INT32, INT64, Graph
+from export.graph import CONTRIB, INT32, INT64, Graph
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,12 @@ class Shape:
         return self.hidden // self.heads
 
 
-def build(shape, weight, bits=None, layout="grouped"):
-    """The model; `weight(name)` gives a weight [outputs, inputs] by its GGUF name."""
-    graph = Graph()
+def build(shape, weight, bits=None, layout="grouped", half=False):
+    """The model; `weight(name)` gives a weight [outputs, inputs] by its GGUF name.
+
+    GPUs have kernels for GroupQueryAttention in `half` alone; the plain layout's mask does not fit into that.
+    """
+    graph = Graph(half)
     attend = _grouped(graph, shape) if layout == "grouped" else _plain(graph, shape)
     scaled = _fused_norm if layout == "grouped" else _plain_norm
     norm = lambda x, weight, name: scaled(graph, shape, x, graph.const(f"{name.strip('/').replace('/', '.')}.weight", weight), name)  # noqa: E731
@@ -55,12 +58,12 @@ def build(shape, weight, bits=None, layout="grouped"):
     # The embedding is the head, too; four bits are too few for what decides between 49,152 words.
     graph.linear(x, embedding, "/lm_head/MatMul", bits and 8, output="logits")
     cache = [(at, side) for at in range(shape.layers) for side in ("key", "value")]
-    past = [(f"past_key_values.{at}.{side}", FLOAT, ["batch_size", shape.kv_heads, "past_sequence_length", shape.head]) for at, side in cache]
-    present = [(f"present.{at}.{side}", FLOAT, ["batch_size", shape.kv_heads, "total_sequence_length", shape.head]) for at, side in cache]
+    past = [(f"past_key_values.{at}.{side}", graph.float, ["batch_size", shape.kv_heads, "past_sequence_length", shape.head]) for at, side in cache]
+    present = [(f"present.{at}.{side}", graph.float, ["batch_size", shape.kv_heads, "total_sequence_length", shape.head]) for at, side in cache]
     tokens = ["batch_size", "sequence_length"]
     positions = [("position_ids", INT64, tokens)] if layout == "plain" else []
     inputs = [("input_ids", INT64, tokens), ("attention_mask", INT64, ["batch_size", "total_sequence_length"]), *positions, *past]
-    return graph.model(inputs, [("logits", FLOAT, [*tokens, shape.vocabulary]), *present])
+    return graph.model(inputs, [("logits", graph.float, [*tokens, shape.vocabulary]), *present])
 
 
 def _fused_norm(graph, shape, x, weight, name):

@@ -6,16 +6,20 @@ from onnx import TensorProto, helper, numpy_helper
 from export.quantize import blocks
 
 CONTRIB = "com.microsoft"
-FLOAT, INT32, INT64 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64
+FLOAT, HALF, INT32, INT64 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT32, TensorProto.INT64
 
 
 class Graph:
-    def __init__(self):
+    def __init__(self, half=False):
+        """`half` makes every number with a fraction one of 16 bits."""
+        self.float, self.half = (HALF if half else FLOAT), half
         self.nodes, self.weights, self.names = [], [], set()
 
     def const(self, name, array):
         if name not in self.names:
             self.names.add(name)
+            if self.half and array.dtype == np.float32:
+                array = array.astype(np.float16)
             self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 

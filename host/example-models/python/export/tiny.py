@@ -39,7 +39,7 @@ def tokenizer():
     return tokens, text.byte_level(tokens, read["model"]["merges"], range(len(SPECIAL)))
 
 
-def write_decoder(to, layout, seed=7):
+def write_decoder(to, layout, seed=7, half=False):
     tokens, made = tokenizer()
     shape = decoder.Shape(layers=2, hidden=64, inner=128, heads=4, kv_heads=2, vocabulary=len(tokens), context=512, theta=10000.0, epsilon=1e-5)
     narrow = shape.head * shape.kv_heads
@@ -51,7 +51,7 @@ def write_decoder(to, layout, seed=7):
             return (64,)
         return (len(tokens), 64) if kind == "token_embd" else (rows[kind], 128 if kind == "ffn_down" else 64)
 
-    model = decoder.build(shape, random_weights(seed, shapes), layout=layout)
+    model = decoder.build(shape, random_weights(seed, shapes), layout=layout, half=half)
     template = text.CHAT_TEMPLATE
     files = {"tokenizer.json": made, **text.beside(shape, tokens, 1, 2, template, f"tiny-{layout}")}
     folder.write(to, files, model)

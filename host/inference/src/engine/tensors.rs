@@ -1,11 +1,15 @@
 //! Named tensors in, named tensors out: any ONNX model.
 
+use half::f16;
 use ort::memory::Allocator;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynTensor, DynTensorValueType, DynValue, Outlet, TensorElementType, ValueType};
 use serde::{Deserialize, Serialize};
 
 use super::error::RequestError;
+
+/// 2^53: beyond it, not every whole number is one of 64-bit floating point.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What a tensor's elements are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,35 @@ pub struct NamedTensor {
     pub data: Vec<u8>,
 }
 
+impl NamedTensor {
+    /// A tensor of plain numbers. Fails where a number is not one of the elements, or where there are
+    /// more or fewer than the shape says.
+    pub fn of_numbers(
+        name: String,
+        element: ElementType,
+        shape: Vec<usize>,
+        numbers: &[f64],
+    ) -> Result<Self, RequestError> {
+        let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+        if count != Some(numbers.len()) {
+            let text = format!("'{name}' has {} numbers, which are not those of the shape {shape:?}", numbers.len());
+            return Err(RequestError::Invalid(text));
+        }
+        let mut data = Vec::with_capacity(numbers.len() * element.bytes());
+        for number in numbers {
+            element.write(*number, &mut data).ok_or_else(|| {
+                RequestError::Invalid(format!("'{name}' takes elements of {element:?}, and {number} is none"))
+            })?;
+        }
+        Ok(Self { name, element, shape, data })
+    }
+
+    /// Its elements as plain numbers; whole ones are exact up to 2^53.
+    pub fn numbers(&self) -> Vec<f64> {
+        self.data.chunks_exact(self.element.bytes()).map(|bytes| self.element.read(bytes)).collect()
+    }
+}
+
 /// An input or output of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TensorInfo {
@@ -70,6 +103,54 @@ impl ElementType {
             Self::Float16 | Self::Int16 | Self::Uint16 => 2,
             Self::Float32 | Self::Int32 | Self::Uint32 => 4,
             Self::Float64 | Self::Int64 | Self::Uint64 => 8,
+        }
+    }
+
+    /// Appends a number; nothing where it is none of these elements.
+    fn write(self, number: f64, to: &mut Vec<u8>) -> Option<()> {
+        macro_rules! whole {
+            ($type:ty) => {{
+                let cast = number as $type;
+                // The other way round it is the same only where nothing was lost.
+                (cast as f64 == number && number.abs() <= EXACT).then(|| to.extend(cast.to_le_bytes()))
+            }};
+        }
+        match self {
+            Self::Float16 => to.extend(f16::from_f64(number).to_le_bytes()),
+            Self::Float32 => to.extend((number as f32).to_le_bytes()),
+            Self::Float64 => to.extend(number.to_le_bytes()),
+            Self::Bool if number == 0.0 || number == 1.0 => to.push(u8::from(number == 1.0)),
+            Self::Bool => return None,
+            Self::Int8 => return whole!(i8),
+            Self::Int16 => return whole!(i16),
+            Self::Int32 => return whole!(i32),
+            Self::Int64 => return whole!(i64),
+            Self::Uint8 => return whole!(u8),
+            Self::Uint16 => return whole!(u16),
+            Self::Uint32 => return whole!(u32),
+            Self::Uint64 => return whole!(u64),
+        }
+        Some(())
+    }
+
+    fn read(self, bytes: &[u8]) -> f64 {
+        macro_rules! number {
+            ($type:ty) => {
+                <$type>::from_le_bytes(bytes.try_into().expect("as many bytes as it has"))
+            };
+        }
+        match self {
+            Self::Float16 => number!(f16).to_f64(),
+            Self::Float32 => number!(f32).into(),
+            Self::Float64 => number!(f64),
+            Self::Bool | Self::Uint8 => number!(u8).into(),
+            Self::Int8 => number!(i8).into(),
+            Self::Int16 => number!(i16).into(),
+            Self::Int32 => number!(i32).into(),
+            Self::Int64 => number!(i64) as f64,
+            Self::Uint16 => number!(u16).into(),
+            Self::Uint32 => number!(u32).into(),
+            Self::Uint64 => number!(u64) as f64,
         }
     }
 
@@ -180,4 +261,37 @@ fn named(name: String, value: DynValue) -> Result<NamedTensor, RequestError> {
         _ => unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), bytes) }.to_vec(),
     };
     Ok(NamedTensor { name, element, shape, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_become_elements_and_elements_numbers() {
+        for (element, good, bad) in [
+            (ElementType::Float16, vec![0.5, -2.0], vec![]),
+            (ElementType::Float32, vec![0.5, f64::INFINITY], vec![]),
+            (ElementType::Float64, vec![0.1], vec![]),
+            (ElementType::Bool, vec![0.0, 1.0], vec![2.0, 0.5, f64::NAN]),
+            (ElementType::Int8, vec![-128.0, 127.0], vec![128.0, 0.5, f64::NAN]),
+            (ElementType::Int16, vec![-3.0], vec![40_000.0]),
+            (ElementType::Int32, vec![-2_147_483_648.0], vec![3e9]),
+            (ElementType::Int64, vec![-EXACT, EXACT], vec![1e17, f64::INFINITY]),
+            (ElementType::Uint8, vec![255.0], vec![256.0, -1.0]),
+            (ElementType::Uint16, vec![65_535.0], vec![-1.0]),
+            (ElementType::Uint32, vec![4_294_967_295.0], vec![-0.5]),
+            (ElementType::Uint64, vec![EXACT], vec![-1.0, 1e300]),
+        ] {
+            let made = NamedTensor::of_numbers("x".into(), element, vec![good.len()], &good).expect("they fit");
+            assert_eq!(made.numbers(), good, "{element:?}");
+            for number in bad {
+                let error =
+                    NamedTensor::of_numbers("x".into(), element, vec![], &[number]).expect_err("it does not fit");
+                assert!(error.to_string().contains("is none"), "{element:?}: {error}");
+            }
+        }
+        let error = NamedTensor::of_numbers("x".into(), ElementType::Bool, vec![2, usize::MAX], &[1.0]);
+        assert!(error.expect_err("too few").to_string().contains("'x' has 1 numbers"));
+    }
 }

@@ -34,7 +34,7 @@ pub enum RuntimeError {
         reason: String,
     },
     /// The GPU was asked for, and a library for it is not there.
-    #[error("device = \"cuda\" needs {missing}, which is missing: {hint}")]
+    #[error("CUDA needs {missing}, which is missing: {hint}")]
     CudaMissing {
         /// The library's file name.
         missing: String,
@@ -42,15 +42,13 @@ pub enum RuntimeError {
         hint: String,
     },
     /// The GPU was asked for, and ONNX Runtime could not use it.
-    #[error("device = \"cuda\" was asked for, but the CUDA execution provider did not start: {reason}")]
+    #[error("the CUDA execution provider did not start: {reason}")]
     CudaFailed {
         /// ONNX Runtime's own words.
         reason: String,
     },
     /// The provider registered, but no node of the model runs on it.
-    #[error(
-        "device = \"cuda\" was asked for, but CUDA took none of the model's {nodes} nodes; they ran on {providers}"
-    )]
+    #[error("CUDA took none of the model's {nodes} nodes; they ran on {providers}")]
     CudaTookNothing {
         /// Nodes that ran in the warm-up.
         nodes: usize,

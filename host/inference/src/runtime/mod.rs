@@ -23,6 +23,6 @@ pub use gpu::GpuMemory;
 pub(crate) use gpu::gpu_memory;
 pub use library::{LibraryInfo, Runtime};
 pub use own::OWN;
-pub use report::{Provider, RuntimeReport};
+pub use report::{GpuUse, Provider, RuntimeReport};
 pub use search::Search;
 pub(crate) use session::{OpenError, Opened, Proof, SessionSettings, open};

@@ -42,4 +42,19 @@ pub struct RuntimeReport {
     pub nodes: BTreeMap<String, usize>,
     /// Threads of one operator.
     pub threads: usize,
+    /// The GPU's memory; only where it runs on one.
+    pub gpu: Option<GpuUse>,
+}
+
+/// What a model took of a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct GpuUse {
+    /// The GPU's index.
+    pub index: i32,
+    /// Bytes there are.
+    pub total: usize,
+    /// Bytes that were free before the model was opened.
+    pub free_before: usize,
+    /// Bytes that are free after the warm-up: weights and cache are there.
+    pub free_after: usize,
 }

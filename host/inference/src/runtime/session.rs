@@ -12,8 +12,8 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use super::device::{self, Device};
 use super::error::RuntimeError;
 use super::library::Runtime;
-use super::report::{Provider, RuntimeReport};
-use super::{log, profile};
+use super::report::{GpuUse, Provider, RuntimeReport};
+use super::{GpuMemory, gpu_memory, log, profile};
 
 /// How to open a model.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub(crate) struct Proof {
     runtime: Arc<Runtime>,
     settings: SessionSettings,
     fallback: Option<String>,
+    /// Of the GPU, before the model was opened.
+    memory: Option<GpuMemory>,
     profiles: tempfile::TempDir,
 }
 
@@ -66,8 +68,10 @@ pub(crate) fn open(runtime: &Arc<Runtime>, model: &Path, settings: &SessionSetti
             Err(error) => (builder, Provider::Cpu, Some(error.to_string())),
         },
     };
+    let memory = if provider == Provider::Cuda { gpu_memory(settings.gpu) } else { None };
     let session = builder.commit_from_file(model).map_err(words)?;
-    let proof = Proof { provider, runtime: Arc::clone(runtime), settings: settings.clone(), fallback, profiles };
+    let proof =
+        Proof { provider, runtime: Arc::clone(runtime), settings: settings.clone(), fallback, memory, profiles };
     Ok(Opened { session, provider, proof })
 }
 
@@ -128,6 +132,12 @@ impl Proof {
             tracing::warn!(reason, "the model runs on the processor, not on CUDA");
         }
         tracing::debug!(folder = %self.profiles.path().display(), ?nodes, "warm-up recorded");
+        let gpu = self.memory.zip(gpu_memory(self.settings.gpu)).map(|(before, after)| GpuUse {
+            index: self.settings.gpu,
+            total: after.total,
+            free_before: before.free,
+            free_after: after.free,
+        });
         Ok(RuntimeReport {
             library: self.runtime.info().clone(),
             device: self.settings.device,
@@ -135,6 +145,7 @@ impl Proof {
             fallback,
             nodes,
             threads: self.settings.threads,
+            gpu: gpu.filter(|_| on_cuda > 0),
         })
     }
 }

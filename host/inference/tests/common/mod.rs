@@ -17,10 +17,14 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     example.folder().expect("the model is made")
 }
 
-/// Settings for tests: the processor, one thread, no waiting in loops.
+/// Settings for tests: one thread, no waiting in loops; the processor, or where `LLMHOST_TEST_CUDA`
+/// names a library with CUDA, the GPU.
 pub(crate) fn options() -> Options {
-    let search = Search { library: Some(onnxruntime().expect("the library is there")), ..Search::default() };
-    Options { search, device: Device::Cpu, threads: Some(1), spin: Duration::ZERO, max_batch: 4, ..Options::default() }
+    let gpu = std::env::var_os("LLMHOST_TEST_CUDA").map(PathBuf::from);
+    let device = if gpu.is_some() { Device::Cuda } else { Device::Cpu };
+    let library = gpu.unwrap_or_else(|| onnxruntime().expect("the library is there"));
+    let search = Search { library: Some(library), ..Search::default() };
+    Options { search, device, threads: Some(1), spin: Duration::ZERO, max_batch: 4, ..Options::default() }
 }
 
 pub(crate) fn engine(name: &str, options: &Options) -> Engine {
@@ -53,8 +57,7 @@ pub(crate) async fn plain_loop(engine: &Engine, prompt: &[u32], count: usize) ->
         let outputs = engine.run(whole_text(engine, &all)).await.expect("the graph runs");
         let logits = outputs.iter().find(|output| output.name == "logits").expect("logits");
         let vocabulary = *logits.shape.last().expect("three dimensions");
-        let numbers: Vec<f32> =
-            logits.data.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four"))).collect();
+        let numbers = logits.numbers();
         let last = &numbers[numbers.len() - vocabulary..];
         let best = (0..vocabulary).max_by(|a, b| last[*a].total_cmp(&last[*b]).then(b.cmp(a))).expect("a vocabulary");
         all.push(u32::try_from(best).expect("small"));

@@ -86,7 +86,7 @@ impl Kind for Answer {
         progress: &dyn Progress,
     ) -> Result<Outputs, OpError> {
         let operation = "inference:generate";
-        let engine = self.0.engine(&spec.model).await?;
+        let engine = self.0.engine(&spec.model, progress).await?;
         progress.report("generating", 0, u64::from(spec.max_tokens));
         let schema = spec.json_schema.as_deref().map(serde_json::from_str).transpose();
         let schema = schema.map_err(|error| OpError::local(operation, format!("json_schema is not JSON: {error}")))?;

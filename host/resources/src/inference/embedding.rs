@@ -49,8 +49,14 @@ impl Kind for Embedding {
         Ok(Created { id: intent.address.to_string(), outputs: Outputs::new() })
     }
 
-    async fn configure(&self, _: &str, spec: &Spec, _: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
-        let engine = self.0.engine(&spec.model).await?;
+    async fn configure(
+        &self,
+        _: &str,
+        spec: &Spec,
+        _: Option<&Spec>,
+        progress: &dyn Progress,
+    ) -> Result<Outputs, OpError> {
+        let engine = self.0.engine(&spec.model, progress).await?;
         let found = engine.embed(&spec.texts, false).await.map_err(|error| failed("inference:embed", &error))?;
         let vectors = serde_json::to_string(&found.vectors).expect("numbers");
         Ok(outputs([("vectors", vectors.as_str())]))

@@ -3,11 +3,12 @@
 mod answer;
 mod embedding;
 mod model;
+mod tensors;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use llmhost_engine::kind::{ErrorClass, OpError};
+use llmhost_engine::kind::{ErrorClass, OpError, Progress};
 use llmhost_engine::registry::Registry;
 use llmhost_inference::runtime::Search;
 use llmhost_inference::{Device, Engine, Options, RequestError};
@@ -26,7 +27,8 @@ pub(crate) fn register(registry: Registry, aws: &Arc<Aws>) -> Registry {
     registry
         .with(model::Model(Arc::clone(&models)))
         .with(answer::Answer(Arc::clone(&models)))
-        .with(embedding::Embedding(models))
+        .with(embedding::Embedding(Arc::clone(&models)))
+        .with(tensors::Tensors(models))
 }
 
 /// The models of this process, each loaded when it is first needed.
@@ -62,7 +64,7 @@ impl ModelId {
 
 impl Models {
     /// The engine of a model, loaded where it is not yet.
-    async fn engine(&self, id: &str) -> Result<Engine, OpError> {
+    async fn engine(&self, id: &str, progress: &dyn Progress) -> Result<Engine, OpError> {
         let operation = "inference:load";
         // One at a time: two that load together would need the memory of both.
         let mut loaded = self.loaded.lock().await;
@@ -71,7 +73,8 @@ impl Models {
         }
         let wanted =
             ModelId::parse(id).ok_or_else(|| OpError::local(operation, format!("'{id}' is not the id of a model")))?;
-        let folder = self.folder(&wanted.address).await?;
+        let folder = self.folder(&wanted.address, progress).await?;
+        progress.report("loading the model", 0, 0);
         let options = Options {
             search: Search::usual(None),
             device: wanted.device,
@@ -92,7 +95,7 @@ impl Models {
         Ok(engine)
     }
 
-    async fn folder(&self, address: &str) -> Result<std::path::PathBuf, OpError> {
+    async fn folder(&self, address: &str, progress: &dyn Progress) -> Result<std::path::PathBuf, OpError> {
         let operation = "inference:fetch";
         let refused = |error: llmhost_models::ModelError| {
             let mut found = OpError::local(operation, error.to_string());
@@ -105,8 +108,9 @@ impl Models {
         };
         let cache = cache_folder().map_err(|error| OpError::local(operation, error.to_string()))?.join("models");
         let fetch = Fetch { cache, parallelism: PARALLELISM, verify: false };
+        let report = |at: llmhost_models::Progress| progress.report("fetching the model", at.done, at.total);
         let store = Arc::new(Objects { aws: Arc::clone(&self.aws), bucket });
-        Ok(fetch.fetch(store, address, &prefix, &|_| ()).await.map_err(refused)?.folder)
+        Ok(fetch.fetch(store, address, &prefix, &report).await.map_err(refused)?.folder)
     }
 }
 

@@ -82,8 +82,7 @@ impl Kind for Model {
         _: Option<&Spec>,
         progress: &dyn Progress,
     ) -> Result<Outputs, OpError> {
-        progress.report("loading the model", 0, 0);
-        let engine = self.0.engine(id).await?;
+        let engine = self.0.engine(id, progress).await?;
         Ok(outputs([("provider", engine.report().provider.as_str()), ("sort", engine.model().kind())]))
     }
 
