@@ -207,6 +207,19 @@ async fn a_model_is_served_out_of_a_bucket_and_kept() {
     let from_folder =
         with_library(&scene, &["generate", "--model", &here, "--device", "cpu", "--max-tokens", "8", "Hi"]).status(0);
     assert_eq!(from_s3, from_folder.stdout);
+    // A disk that takes no more: nothing is lost but this run.
+    let full =
+        scene.command(&["fetch", "--model", "s3://models/tiny", "--cache", "full", "--endpoint-url", emulator.url()]);
+    let mut shell = Command::new("sh");
+    // Without the trap, the system ends the process instead of failing its write.
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\""]).arg(full.get_program()).args(full.get_args());
+    shell
+        .current_dir(scene.path("."))
+        .env("AWS_ACCESS_KEY_ID", support::ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", support::SECRET_KEY);
+    let ran = shell.output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.code() == Some(1) && said.contains("cannot use ") && said.contains("--cache"), "{said}");
     // A file of the cache is spoilt; it is fetched again.
     let models = std::fs::read_dir(scene.path("cache/models")).unwrap().flatten().map(|entry| entry.path());
     let kept = models.into_iter().find(|path| path.is_dir()).unwrap();

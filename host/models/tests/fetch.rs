@@ -251,3 +251,25 @@ async fn models_share_what_is_the_same() {
     let more = store.read_bytes.load(Ordering::SeqCst) - read;
     assert!(more < 10_000, "{more} bytes more");
 }
+
+/// A store that says it has more than any disk holds.
+struct Huge;
+
+#[async_trait]
+impl Store for Huge {
+    async fn list(&self, _: &str) -> Result<Vec<Object>, StoreError> {
+        Ok(vec![Object { key: "m/model.onnx".into(), size: 1 << 60, etag: "e".into() }])
+    }
+
+    async fn read(&self, _: &Object, _: Range<u64>, _: &mut Sink<'_>) -> Result<(), StoreError> {
+        panic!("nothing is read for which there is no room");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_the_disk_cannot_hold_is_refused_before_anything_is_read() {
+    let cache = tempfile::tempdir().unwrap();
+    let error = fetcher(cache.path()).fetch(Arc::new(Huge), "s3://b/m", "m", &|_| ()).await.unwrap_err();
+    assert!(matches!(error, ModelError::DiskFull { needed, .. } if needed == 1 << 60), "{error}");
+    assert!(error.advice().contains("--cache"));
+}
