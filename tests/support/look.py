@@ -1,6 +1,7 @@
 """An independent client: prints everything that an AWS emulator and its clusters hold, as JSON.
 
-Usage: look.py ENDPOINT REGION [WHAT-TO-DO-FIRST …]; the names of what can be done are at the end.
+Usage: look.py ENDPOINT REGION [WHAT-TO-DO-FIRST …]; the names of what can be done are at the end. With
+`each-line` in its place, it looks again for each line of its input.
 The credentials are the environment's.
 """
 
@@ -313,20 +314,30 @@ DOINGS = {
     "forget-access": forget_access,
 }
 
-if len(sys.argv) > 3:
+if len(sys.argv) > 3 and sys.argv[3] != "each-line":
     DOINGS[sys.argv[3]](*sys.argv[4:])
-ec2, eks = client("ec2"), client("eks")
-world = {
-    "network": network(ec2),
-    "storage": storage(client("s3")),
-    "identity": identity(client("iam")),
-    "templates": templates(ec2),
-    "clusters": clusters(eks),
-}
-world["objects"] = {}
-for cluster in world["clusters"]:
-    try:
-        world["objects"][cluster] = objects(cluster)
-    except urllib.error.URLError as error:
-        world["objects"][cluster] = str(error)
-print(json.dumps(world, default=str))
+ec2, eks, s3, iam = map(client, ("ec2", "eks", "s3", "iam"))
+
+
+def everything():
+    world = {
+        "network": network(ec2),
+        "storage": storage(s3),
+        "identity": identity(iam),
+        "templates": templates(ec2),
+        "clusters": clusters(eks),
+        "objects": {},
+    }
+    for cluster in world["clusters"]:
+        try:
+            world["objects"][cluster] = objects(cluster)
+        except urllib.error.URLError as error:
+            world["objects"][cluster] = str(error)
+    return json.dumps(world, default=str)
+
+
+if sys.argv[3:] == ["each-line"]:
+    for _ in sys.stdin:
+        print(everything(), flush=True)
+else:
+    print(everything())

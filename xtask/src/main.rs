@@ -7,6 +7,7 @@ mod examples;
 mod inference;
 mod setup;
 mod test;
+mod torture;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,6 +15,7 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "cargo xtask setup         install what is missing for building plugins and tests
 cargo xtask demo          set up, build, and rehearse the example pipeline on the emulators
 cargo xtask test          formatting, lints, every test, documentation
+cargo xtask torture       kill, spoil and repeat: every call, hundreds of instants, a thousand faulty lines
 cargo xtask examples      build the example plugins in JavaScript and Python
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         Some("setup") => setup::run(),
         Some("demo") => setup::run().and_then(|()| demo::run()),
         Some("test") => setup::run().and_then(|()| test::run()),
+        Some("torture") => setup::run().and_then(|()| torture::run(&std::env::args().skip(2).collect::<Vec<_>>())),
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),

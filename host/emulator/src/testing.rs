@@ -52,6 +52,19 @@ pub enum Fault {
     HangAfter,
     /// The connection is cut before the server sees it.
     Reset,
+    /// The connection is cut, though the server did as asked.
+    ResetAfter,
+    /// The server did as asked, and half of its answer comes.
+    Truncate,
+}
+
+/// Something to do at one request.
+struct Hook {
+    /// Requests that change something and come before it.
+    left: usize,
+    /// Whether the server sees the request first.
+    after: bool,
+    call: Box<dyn FnOnce() + Send>,
 }
 
 struct Rule {
@@ -64,6 +77,42 @@ struct Rule {
 struct Shared {
     requests: Vec<Request>,
     rules: Vec<Rule>,
+    hook: Option<Hook>,
+    mix: Option<Mix>,
+}
+
+/// Faults drawn from a seed.
+struct Mix {
+    state: u64,
+    /// One request of so many is spoilt.
+    one_in: u64,
+}
+
+impl Mix {
+    fn draw(&mut self, below: u64) -> u64 {
+        // SplitMix64 (Steele, Lea, Flood 2014): any seed will do.
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % below
+    }
+
+    /// The next request's fault. Hangs are rarer: each costs the client its patience.
+    fn fault(&mut self) -> Option<Fault> {
+        if self.draw(self.one_in) > 0 {
+            return None;
+        }
+        Some(match self.draw(21) {
+            0..4 => Fault::Status(500),
+            4..8 => Fault::Throttle,
+            8..12 => Fault::Reset,
+            12..16 => Fault::ResetAfter,
+            16..19 => Fault::Truncate,
+            19 => Fault::HangBefore,
+            _ => Fault::HangAfter,
+        })
+    }
 }
 
 /// The proxy. Ends with the runtime it was started on.
@@ -122,9 +171,23 @@ impl RecordingProxy {
         self.lock().rules.push(Rule { matches: Box::new(matches), times, fault });
     }
 
-    /// Spoils nothing any more.
-    pub fn clear(&self) {
-        self.lock().rules.clear();
+    /// Spoils one request of `one_in`, each in a way of its own, as the seed has it.
+    pub fn mix(&self, seed: u64, one_in: u64) {
+        self.lock().mix = Some(Mix { state: seed, one_in: one_in.max(1) });
+    }
+
+    /// Calls `call` at the request that follows `nth` others that change something: before the
+    /// server sees it, or after it was answered. Whoever asked gets no answer.
+    pub fn at(&self, nth: usize, after: bool, call: impl FnOnce() + Send + 'static) {
+        self.lock().hook = Some(Hook { left: nth, after, call: Box::new(call) });
+    }
+
+    /// Spoils nothing any more; gives whether a call of [`RecordingProxy::at`] was still to come.
+    pub fn clear(&self) -> bool {
+        let mut shared = self.lock();
+        shared.rules.clear();
+        shared.mix = None;
+        shared.hook.take().is_some()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
@@ -135,27 +198,48 @@ impl RecordingProxy {
 async fn serve(mut client: TcpStream, target: &str, shared: &Mutex<Shared>) -> std::io::Result<()> {
     let Some((head, body)) = read(&mut client).await? else { return Ok(()) };
     let request = parse(&head, &body);
-    let fault = {
+    let (fault, hook) = {
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let hook = match &mut shared.hook {
+            Some(hook) if request.is_mutating() && hook.left == 0 => shared.hook.take(),
+            Some(hook) if request.is_mutating() => {
+                hook.left -= 1;
+                None
+            }
+            _ => None,
+        };
         let rule = shared.rules.iter_mut().find(|rule| rule.times > 0 && (rule.matches)(&request));
         let fault = rule.map(|rule| {
             rule.times -= 1;
             rule.fault
         });
+        let fault = fault.or_else(|| shared.mix.as_mut()?.fault());
         shared.requests.push(request);
-        fault
+        (fault, hook)
     };
+    if let Some(hook) = hook {
+        if hook.after {
+            forward(target, &head, &body).await?;
+        }
+        (hook.call)();
+        return Ok(());
+    }
     let answer = match fault {
         Some(Fault::Reset) => return Ok(()),
         Some(Fault::HangBefore) => return hang(client).await,
         Some(Fault::Status(status)) => spoilt(status, "InternalError", "the proxy says so"),
         Some(Fault::Throttle) => spoilt(503, "RequestLimitExceeded", "Request limit exceeded."),
-        Some(Fault::HangAfter) | None => forward(target, &head, &body).await?,
+        Some(Fault::HangAfter | Fault::ResetAfter | Fault::Truncate) | None => forward(target, &head, &body).await?,
     };
     if fault == Some(Fault::HangAfter) {
         return hang(client).await;
     }
-    client.write_all(&answer).await?;
+    let whole = match fault {
+        Some(Fault::ResetAfter) => 0,
+        Some(Fault::Truncate) => answer.len() / 2,
+        _ => answer.len(),
+    };
+    client.write_all(&answer[..whole]).await?;
     client.shutdown().await
 }
 

@@ -59,7 +59,8 @@ pub fn matches(planned: &Value, real: &Value) -> bool {
     match (planned, real) {
         (Value::String(planned), Value::String(real)) => text_matches(planned, real),
         (Value::Array(planned), Value::Array(real)) => {
-            planned.len() == real.len() && planned.iter().zip(real).all(|(p, r)| matches(p, r))
+            let in_order = || planned.iter().zip(real).all(|(p, r)| matches(p, r));
+            planned.len() == real.len() && (in_order() || matches_as_set(planned, real))
         }
         (Value::Object(planned), Value::Object(real)) => {
             let field = |(key, p): (&String, &Value)| match real.get(key) {
@@ -73,6 +74,23 @@ pub fn matches(planned: &Value, real: &Value) -> bool {
         (Value::String(planned), _) => whole(planned).is_some(),
         _ => planned == real,
     }
+}
+
+/// Whether lists match in another order. A set is written in order, and what becomes known may
+/// belong elsewhere in it; so this counts only where something was unknown.
+fn matches_as_set(planned: &[Value], real: &[Value]) -> bool {
+    let (mut unknown, known): (Vec<_>, Vec<_>) = planned.iter().partition(|value| any_unknown(value));
+    if unknown.is_empty() {
+        return false;
+    }
+    let mut rest: Vec<&Value> = real.iter().collect();
+    let mut take = |wanted: &Value| {
+        let at = rest.iter().position(|value| matches(wanted, value));
+        at.map(|at| rest.swap_remove(at)).is_some()
+    };
+    // A whole token takes anything, so it comes last.
+    unknown.sort_by_key(|value| value.as_str().is_some_and(|text| whole(text).is_some()));
+    known.into_iter().chain(unknown).all(&mut take)
 }
 
 /// The source, where the text is one token and nothing else.
@@ -156,6 +174,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_set_may_come_in_another_order_once_it_is_known() {
+        let unknown = output(&vpc(), "id");
+        for (planned, real, same) in [
+            (json!([unknown, "b"]), json!(["b", "c"]), true),
+            (json!([unknown, "b"]), json!(["a", "b"]), true),
+            (json!([unknown, format!("arn:{unknown}"), "b"]), json!(["arn:x", "b", "x"]), true),
+            (json!([unknown, "b"]), json!(["a", "c"]), false),
+            (json!([unknown, "b"]), json!(["b"]), false),
+            (json!(["a", "b"]), json!(["b", "a"]), false),
+        ] {
+            assert_eq!(matches(&planned, &real), same, "{planned} {real}");
+        }
+    }
 
     fn vpc() -> ResourceAddress {
         "network/ec2.vpc/main".parse().expect("an address")

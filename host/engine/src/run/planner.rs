@@ -217,8 +217,16 @@ fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
     let Declaration { kind, spec, depends_on, .. } = declaration;
     let mut outputs = kind.foreknown(spec);
     let current = record.and_then(|record| record.current.as_ref());
+    let pending = record.and_then(|record| record.pending.as_ref());
     let (action, changes) = match current {
-        None if record.is_some_and(|record| record.pending.is_some()) => (Action::Finish, Vec::new()),
+        None if pending.is_some() => {
+            // What was begun may be there, and not be what is wanted any more.
+            let compared = pending.map(|pending| kind.compare(&pending.spec, spec)).unwrap_or_default();
+            match compared.replaces() {
+                true => (Action::Replace { order: kind.replace() }, compared.fields),
+                false => (Action::Finish, Vec::new()),
+            }
+        }
         None => (Action::Create, Vec::new()),
         Some(instance) => {
             let compared = kind.compare(&instance.spec, spec);

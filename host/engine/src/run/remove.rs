@@ -17,45 +17,113 @@ use crate::state::{Change, Instance, Pending, State};
 
 type Removal = Shared<BoxFuture<'static, Result<(), OpFailure>>>;
 
-/// Deletions that came before a replacement, each done once whoever asks.
+/// Deletions that came before a replacement, each done once whoever asks: of an instance by its id,
+/// of what an interrupted create may have made by its token.
 #[derive(Default)]
-pub(crate) struct Removals(Mutex<HashMap<ResourceAddress, Removal>>);
+pub(crate) struct Removals(Mutex<HashMap<(ResourceAddress, String), Removal>>);
 
-/// Deletes the current instance of a resource that is about to be made anew, and before it those
-/// that hang on it and are to be replaced or deleted as well.
-pub(crate) fn current(operations: &Arc<Operations>, address: &ResourceAddress) -> Removal {
-    let mut removals = operations.removals.0.lock().expect("no panic under this lock");
-    if let Some(removal) = removals.get(address) {
-        return removal.clone();
+impl Removals {
+    fn once(&self, address: &ResourceAddress, which: &str, work: impl FnOnce() -> Removal) -> Removal {
+        let mut removals = self.0.lock().expect("no panic under this lock");
+        removals.entry((address.clone(), which.to_owned())).or_insert_with(work).clone()
     }
-    let removal = remove_current(Arc::clone(operations), address.clone()).boxed().shared();
-    removals.insert(address.clone(), removal.clone());
-    removal
 }
 
-async fn remove_current(operations: Arc<Operations>, address: ResourceAddress) -> Result<(), OpFailure> {
+/// Deletes the current instance of a resource that is about to be made anew, and before it what
+/// hangs on it.
+pub(crate) async fn current(operations: &Arc<Operations>, address: &ResourceAddress) -> Result<(), OpFailure> {
+    match operations.hands.store.resource(address).and_then(|record| record.current) {
+        Some(current) => instance(operations, address, &current).await,
+        None => Ok(()),
+    }
+}
+
+/// Deletes this very instance: by the time it goes, its address may have a successor.
+fn instance(operations: &Arc<Operations>, address: &ResourceAddress, instance: &Instance) -> Removal {
+    operations.removals.once(address, &instance.id, || {
+        let (operations, address, instance) = (Arc::clone(operations), address.clone(), instance.clone());
+        let work = async move {
+            clear(&operations, &address).await?;
+            delete_now(&operations, &address, &instance).await
+        };
+        work.boxed().shared()
+    })
+}
+
+/// Deletes what hangs on a resource and cannot stay when that goes: users that are to be replaced or
+/// deleted, predecessors that an earlier run left, and what an interrupted create may have made.
+async fn clear(operations: &Arc<Operations>, address: &ResourceAddress) -> Result<(), OpFailure> {
     let going = |user: &ResourceAddress| {
         let planned = operations.plan.resources.get(user);
         planned.is_some_and(|planned| planned.action.is_destructive()) && !operations.is_converged(user)
     };
-    let users: Vec<ResourceAddress> = operations.hands.store.look(|state| {
-        let resources = state.resources.iter();
-        let using = resources.filter(|(_, record)| {
-            record.current.as_ref().is_some_and(|instance| instance.depends_on.contains(&address))
-        });
-        using.map(|(user, _)| user).filter(|user| going(user)).cloned().collect()
+    let users: Vec<Target> = operations.hands.store.look(|state| {
+        let all = state.resources.iter().flat_map(|(user, record)| Target::all(user, record));
+        let using = all.filter(|user| user.depends_on().contains(address));
+        using.collect()
     });
-    for (user, removed) in users.iter().zip(join_all(users.iter().map(|user| current(&operations, user))).await) {
+    let removal = |user: &Target| match &user.thing {
+        Thing::Made(made) => {
+            (user.is_deposed || going(&user.address)).then(|| instance(operations, &user.address, made))
+        }
+        Thing::Perhaps(pending) => {
+            let free = is_after(operations, &user.address, address);
+            free.then(|| perhaps(operations, &user.address, pending))
+        }
+    };
+    let removals = users.iter().filter_map(|user| Some((&user.address, removal(user)?)));
+    let (users, removals): (Vec<_>, Vec<_>) = removals.unzip();
+    for (user, removed) in users.into_iter().zip(join_all(removals).await) {
         removed.map_err(|_| OpFailure::NotStarted(user.clone()))?;
     }
-    let Some(instance) = operations.hands.store.resource(&address).and_then(|record| record.current) else {
-        return Ok(());
-    };
-    match operations.hands.delete(&address, &instance).await {
-        Ok(()) => Ok(()),
-        Err(Stop::Interrupted) => Err(OpFailure::Interrupted),
-        Err(Stop::Blocked(by)) => Err(OpFailure::NotStarted(by)),
-        Err(Stop::Because(reason)) => Err(operations.failed(address, reason)),
+    Ok(())
+}
+
+/// Whether a user's turn comes only after a resource is there again, or not at all: until then
+/// nobody else gets to what the user's interrupted create made.
+fn is_after(operations: &Operations, user: &ResourceAddress, address: &ResourceAddress) -> bool {
+    let resources = &operations.plan.resources;
+    if resources.get(user).is_none_or(|planned| planned.action == Action::Delete) {
+        return true;
+    }
+    let (mut seen, mut next) = (HashSet::new(), vec![user]);
+    while let Some(needed) = next.pop().and_then(|at| resources.get(at)).map(|planned| &planned.depends_on) {
+        if needed.contains(address) {
+            return true;
+        }
+        next.extend(needed.iter().filter(|needed| seen.insert(*needed)));
+    }
+    false
+}
+
+/// Deletes what an interrupted create made, if it made something.
+fn perhaps(operations: &Arc<Operations>, user: &ResourceAddress, pending: &Pending) -> Removal {
+    operations.removals.once(user, &pending.intent.token, || {
+        let (operations, user, pending) = (Arc::clone(operations), user.clone(), pending.clone());
+        let work = async move {
+            let hands = &operations.hands;
+            let found = match hands.kind(&user) {
+                Ok(kind) => hands.find(&user, &*kind, &pending).await,
+                Err(reason) => Err(Stop::Because(reason)),
+            };
+            match found.map_err(|stop| stopped(&operations, &user, stop))? {
+                Some(instance) => delete_now(&operations, &user, &instance).await,
+                None => Ok(()),
+            }
+        };
+        work.boxed().shared()
+    })
+}
+
+async fn delete_now(operations: &Operations, address: &ResourceAddress, instance: &Instance) -> Result<(), OpFailure> {
+    operations.hands.delete(address, instance).await.map_err(|stop| stopped(operations, address, stop))
+}
+
+fn stopped(operations: &Operations, address: &ResourceAddress, stop: Stop) -> OpFailure {
+    match stop {
+        Stop::Interrupted => OpFailure::Interrupted,
+        Stop::Blocked(by) => OpFailure::NotStarted(by),
+        Stop::Because(reason) => operations.failed(address.clone(), reason),
     }
 }
 
@@ -77,8 +145,10 @@ pub(crate) async fn leftovers(operations: &Arc<Operations>, report: &mut Report)
         report.postponed.sort();
         return;
     }
-    // Who was made as declared in this run uses the successor, no longer the predecessor.
-    let counts = |target: &Target, user: &ResourceAddress| !(target.is_deposed && operations.is_converged(user));
+    // Who was made as declared in this run uses the successor, no longer the predecessor. Their own
+    // predecessors still do.
+    let moved_on = |user: &Target| !user.is_deposed && operations.is_converged(&user.address);
+    let counts = |target: &Target, user: &Target| !(target.is_deposed && moved_on(user));
     report.failures.extend(delete_all(hands, &state, targets, counts).await);
     let declared: HashSet<_> = operations.plan.steps.iter().map(|planned| &planned.name).collect();
     let gone = state.outputs.keys().filter(|step| !declared.contains(step));
@@ -135,7 +205,7 @@ pub(crate) async fn delete_all(
     hands: &Hands,
     state: &State,
     targets: Vec<Target>,
-    counts: impl Fn(&Target, &ResourceAddress) -> bool,
+    counts: impl Fn(&Target, &Target) -> bool,
 ) -> Vec<StepFailure> {
     let mut by_address: HashMap<&ResourceAddress, Vec<usize>> = HashMap::new();
     for (at, target) in targets.iter().enumerate() {
@@ -147,7 +217,7 @@ pub(crate) async fn delete_all(
     for (address, record) in &state.resources {
         for user in Target::all(address, record) {
             for &used in user.depends_on().iter().flat_map(|used| by_address.get(used).into_iter().flatten()) {
-                if !counts(&targets[used], address) {
+                if !counts(&targets[used], &user) {
                     continue;
                 }
                 match by_key.get(&user.key()) {

@@ -1,0 +1,113 @@
+//! Two worlds compared: what is there, with addresses in the place of ids.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Everything that an independent client found, each thing as a text, with how many there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct World(BTreeMap<String, usize>);
+
+/// In what a world differs from the one that it should be.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// There more often than it should be.
+    pub duplicates: Vec<String>,
+    /// There, and should not be.
+    pub orphans: Vec<String>,
+    /// Not there, and should be.
+    pub lost: Vec<String>,
+}
+
+impl Difference {
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl World {
+    pub fn of(seen: &Value) -> Self {
+        let mut text = seen.to_string();
+        let mut names = Vec::new();
+        ids(seen, &mut names);
+        for (id, address) in names {
+            text = text.replace(&id, &address);
+        }
+        let seen: Value = serde_json::from_str(&text).expect("names of JSON for names of JSON");
+        let mut things = BTreeMap::new();
+        collect("", sorted(seen), &mut things);
+        Self(things)
+    }
+
+    /// How many things there are.
+    pub fn len(&self) -> usize {
+        self.0.values().sum()
+    }
+
+    /// Compares a world with this one.
+    pub fn difference(&self, found: &Self) -> Difference {
+        let mut difference = Difference::default();
+        for (thing, count) in &found.0 {
+            match self.0.get(thing) {
+                Some(wanted) if count > wanted => difference.duplicates.push(thing.clone()),
+                Some(_) => {}
+                None => difference.orphans.push(thing.clone()),
+            }
+        }
+        let short = self.0.iter().filter(|(thing, wanted)| found.0.get(*thing).is_none_or(|count| count < wanted));
+        difference.lost = short.map(|(thing, _)| thing.clone()).collect();
+        difference
+    }
+}
+
+/// Ids, and what stands for them: the address in the tags; the same word for all that have none.
+fn ids(value: &Value, to: &mut Vec<(String, String)>) {
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| ids(one, to)),
+        Value::Object(fields) => {
+            if let (Some(id), Some(tags)) = (fields.get("id").and_then(Value::as_str), fields.get("tags")) {
+                let address = tags["llmhost:address"].as_str().unwrap_or("nobody's");
+                to.push((id.to_owned(), format!("<{address}>")));
+            }
+            fields.values().for_each(|one| ids(one, to));
+        }
+        _ => {}
+    }
+}
+
+/// Lists in an order of their own, for services give them in any; and nothing that differs from run
+/// to run.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(all) => {
+            let mut all: Vec<Value> = all.into_iter().map(sorted).collect();
+            all.sort_by_cached_key(Value::to_string);
+            Value::Array(all)
+        }
+        // What a create is found again by, another each time.
+        Value::Object(fields) => {
+            let kept = fields.into_iter().filter(|(key, _)| key != "llmhost:intent");
+            let by_key: BTreeMap<String, Value> = kept.map(|(key, value)| (key, sorted(value))).collect();
+            by_key.into_iter().collect()
+        }
+        other => other,
+    }
+}
+
+/// Takes lists and tables of things apart, three levels deep; what is below is one thing.
+fn collect(place: &str, value: Value, to: &mut BTreeMap<String, usize>) {
+    let deep = place.matches('.').count() >= 3;
+    match value {
+        Value::Object(fields) if !deep => {
+            for (key, value) in fields {
+                collect(&format!("{place}.{key}"), value, to);
+            }
+        }
+        Value::Array(all) => {
+            for one in all {
+                *to.entry(format!("{place} {one}")).or_default() += 1;
+            }
+        }
+        other => *to.entry(format!("{place} {other}")).or_default() += 1,
+    }
+}

@@ -1,0 +1,28 @@
+//! The long form of the tests that kill, spoil and repeat: each call, hundreds of instants, a
+//! thousand mixes of faults, thousands of random histories.
+
+use std::process::Command;
+
+const USAGE: &str = "cargo xtask torture [--seed NUMBER]";
+
+/// Runs all of it; the figures are on the terminal. The seed is the one to repeat it with.
+pub(crate) fn run(args: &[String]) -> Result<(), String> {
+    let seed = match args {
+        [] => 1,
+        [option, seed] if option == "--seed" => seed.parse::<u64>().map_err(|_| USAGE.to_owned())?,
+        _ => return Err(USAGE.to_owned()),
+    };
+    println!("seed {seed}");
+    for (package, test) in [("llmhost-engine", "properties"), ("llmhost", "torture")] {
+        println!("\n$ cargo test --package {package} --test {test}");
+        let mut command = Command::new("cargo");
+        // By cargo's own runner: it has no time limit, and shows what is going on.
+        command.args(["test", "--package", package, "--test", test, "--", "--nocapture"]);
+        command
+            .current_dir(crate::repository())
+            .env("LLMHOST_TORTURE", "long")
+            .env("LLMHOST_TORTURE_SEED", seed.to_string());
+        crate::run_quietly(&mut command)?;
+    }
+    Ok(())
+}
