@@ -1,5 +1,6 @@
-//! `cargo xtask bench`: how long an offline plan takes as a pipeline grows, and Terraform's plan
-//! of as many `terraform_data` beside it, where terraform is installed.
+//! `cargo xtask bench`: how long an offline plan takes as a pipeline grows, and what applying it
+//! costs in time and bytes; Terraform's plan and apply of as many `terraform_data` beside it, where
+//! terraform is installed.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,16 @@ const SIZES: [usize; 5] = [25, 250, 2_500, 5_000, 10_000];
 /// Terraform takes minutes and gigabytes beyond this.
 const TERRAFORM_MOST: usize = 2_500;
 
+/// Steps of the pipelines that are applied.
+const APPLIED: [usize; 2] = [1_000, 10_000];
+/// Terraform writes its whole state for each of them.
+const TERRAFORM_MOST_APPLIED: usize = 1_000;
+
 /// One program's median over some runs.
 struct Figure {
     wall: Duration,
+    /// Bytes written, by the system's account: whole pages.
+    written: u64,
     /// Peak resident set of the process, in MiB.
     peak: u64,
 }
@@ -26,7 +34,59 @@ pub(crate) fn run() -> Result<(), String> {
     let noop = crate::target().join("noop.wasm");
     std::fs::write(&noop, built.map_err(|error| error.to_string())?.remove(0))
         .map_err(|error| format!("cannot write {}: {error}", noop.display()))?;
-    table(&crate::target().join("release/llmhost"), &noop)
+    let llmhost = crate::target().join("release/llmhost");
+    table(&llmhost, &noop)?;
+    println!();
+    applies(&llmhost, &noop)
+}
+
+/// Every step's outputs are recorded durably, one by one.
+fn applies(llmhost: &Path, noop: &Path) -> Result<(), String> {
+    // Where the state lies counts: a folder in memory would make durability free.
+    let folder =
+        tempfile::tempdir_in(crate::target()).map_err(|error| format!("cannot make a temporary folder: {error}"))?;
+    let terraform = find("terraform");
+    println!("| steps | llmhost run | written | terraform apply | written | ratio |");
+    println!("|---:|---:|---:|---:|---:|---:|");
+    for size in APPLIED {
+        let pipeline = pipeline(folder.path(), noop, size)?;
+        let ours = afresh(5, &folder.path().join(".llmhost"), || {
+            let mut command = Command::new(llmhost);
+            command.arg("run").arg(&pipeline).arg("--yes").env("XDG_CACHE_HOME", folder.path().join("cache"));
+            command
+        })?;
+        let theirs = match &terraform {
+            Some(terraform) if size <= TERRAFORM_MOST_APPLIED => {
+                let within = configuration(terraform, folder.path(), size)?;
+                let apply = || {
+                    let mut command = Command::new(terraform);
+                    command.args(["apply", "-input=false", "-auto-approve"]).current_dir(&within);
+                    command
+                };
+                Some(afresh(1, &within.join("terraform.tfstate"), apply)?)
+            }
+            _ => None,
+        };
+        let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+        let (wall, written) =
+            theirs.as_ref().map_or(("-".into(), "-".into()), |t| (millis(t.wall), megabytes(t.written)));
+        let ratio = theirs.map_or("-".into(), |t| format!("{:.0}x", t.wall.as_secs_f64() / ours.wall.as_secs_f64()));
+        println!("| {size} | {} | {} | {wall} | {written} | {ratio} |", millis(ours.wall), megabytes(ours.written));
+    }
+    Ok(())
+}
+
+/// The median over some runs, each with nothing in the state.
+fn afresh(runs: usize, state: &Path, command: impl Fn() -> Command) -> Result<Figure, String> {
+    let mut figures = Vec::new();
+    for _ in 0..runs {
+        // It need not be there.
+        let removed = if state.is_dir() { std::fs::remove_dir_all(state) } else { std::fs::remove_file(state) };
+        _ = removed;
+        figures.push(measure(&mut command())?);
+    }
+    figures.sort_by_key(|figure| figure.wall);
+    Ok(figures.swap_remove(runs / 2))
 }
 
 fn table(llmhost: &Path, noop: &Path) -> Result<(), String> {
@@ -67,6 +127,14 @@ fn pipeline(folder: &Path, noop: &Path, size: usize) -> Result<PathBuf, String> 
 }
 
 fn plan_terraform(terraform: &Path, folder: &Path, size: usize) -> Result<Figure, String> {
+    let folder = configuration(terraform, folder, size)?;
+    let mut command = Command::new(terraform);
+    command.args(["plan", "-input=false", "-lock=false"]).current_dir(&folder);
+    median(&mut command, if size <= 250 { 3 } else { 1 })
+}
+
+/// As many `terraform_data`, ready to be planned.
+fn configuration(terraform: &Path, folder: &Path, size: usize) -> Result<PathBuf, String> {
     let folder = folder.join(format!("terraform-{size}"));
     std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     let mut text = String::new();
@@ -82,9 +150,7 @@ fn plan_terraform(terraform: &Path, folder: &Path, size: usize) -> Result<Figure
     if !init.is_ok_and(|status| status.success()) {
         return Err("terraform init failed".into());
     }
-    let mut command = Command::new(terraform);
-    command.args(["plan", "-input=false", "-lock=false"]).current_dir(&folder);
-    median(&mut command, if size <= 250 { 3 } else { 1 })
+    Ok(folder)
 }
 
 /// Runs a command once to warm up and then some times, and takes the run with the median time.
@@ -99,16 +165,16 @@ fn measure(command: &mut Command) -> Result<Figure, String> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let began = Instant::now();
     let child = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
-    let (status, peak) = wait(child.id())?;
+    let (status, peak, written) = wait(child.id())?;
     let wall = began.elapsed();
     if status != 0 {
         return Err(format!("{command:?} ended with status {status}"));
     }
-    Ok(Figure { wall, peak: peak / 1024 })
+    Ok(Figure { wall, written, peak: peak / 1024 })
 }
 
-/// Waits for a child; gives its wait status and its peak resident set in KiB.
-fn wait(pid: u32) -> Result<(i32, u64), String> {
+/// Waits for a child; gives its wait status, its peak resident set in KiB, and bytes written.
+fn wait(pid: u32) -> Result<(i32, u64, u64), String> {
     let pid = libc::pid_t::try_from(pid).map_err(|_| "an impossible process id".to_owned())?;
     let mut status = 0;
     // SAFETY: `rusage` is plain data, and both pointers are to locals that outlive the call.
@@ -119,7 +185,9 @@ fn wait(pid: u32) -> Result<(i32, u64), String> {
     if waited != pid {
         return Err(format!("cannot wait for process {pid}"));
     }
-    Ok((status, u64::try_from(usage.ru_maxrss).unwrap_or(0)))
+    // The system counts blocks of 512 bytes, whatever the disk's are.
+    let written = u64::try_from(usage.ru_oublock).unwrap_or(0) * 512;
+    Ok((status, u64::try_from(usage.ru_maxrss).unwrap_or(0), written))
 }
 
 fn find(program: &str) -> Option<PathBuf> {
