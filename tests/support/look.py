@@ -278,6 +278,17 @@ def create_role(name):
     client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
 
 
+def delete_role(name):
+    iam = client("iam")
+    for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+    iam.delete_role(RoleName=name)
+
+
+def tag_role(name, key, value):
+    client("iam").tag_role(RoleName=name, Tags=[{"Key": key, "Value": value}])
+
+
 def create_service_account(cluster, namespace, name):
     kubernetes(cluster, "POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     body = {"metadata": {"name": name, "labels": {"owner": "somebody-else"}}}
@@ -309,6 +320,8 @@ DOINGS = {
     "make-bucket": make_bucket,
     "put-object": put_object,
     "create-role": create_role,
+    "delete-role": delete_role,
+    "tag-role": tag_role,
     "create-service-account": create_service_account,
     "edit-deployment": edit_deployment,
     "forget-access": forget_access,

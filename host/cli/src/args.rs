@@ -125,6 +125,10 @@ pub(crate) struct Run {
     /// With --dry-run: exit with 3 where there are changes.
     #[arg(long, requires = "dry_run")]
     pub(crate) exit_code: bool,
+    /// Read everything first, and plan from what is there: what is gone is made again, what somebody
+    /// changed is brought back.
+    #[arg(long)]
+    pub(crate) refresh: bool,
     /// Leave out the checks before the run: quotas, offerings, routes, open ports.
     #[arg(long)]
     pub(crate) skip_preflight: bool,

@@ -25,6 +25,14 @@ pub(crate) async fn destroy(args: Destroy) -> Result<(), Failure> {
             console.note(&format!("Nothing to destroy: the state of '{}' is empty.", pipeline.name));
             return Ok(());
         }
+        let protected = run::protected(&pipeline, &store.snapshot());
+        if !protected.is_empty() {
+            let names: Vec<String> = protected.iter().map(ToString::to_string).collect();
+            let help = "Nothing was deleted. To lift it, take 'protect = true' out of the step, in the file; a step that is \
+                        no longer in the file has to be put back first, without it.";
+            let message = format!("protected, and not to be destroyed: {}", names.join(", "));
+            return Err(Failure::Other { message, help: help.to_owned(), status: 1 });
+        }
         if !(args.how.yes || place.is_emulated()) {
             resources.iter().for_each(|address| console.note(&format!("- {address}")));
             confirm(&format!("{} resources to delete.", resources.len()))?;

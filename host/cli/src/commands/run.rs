@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use llmhost_engine::graph::draw::{self, Format};
 use llmhost_engine::plan::{Plan, TextStyle, show};
-use llmhost_engine::run::Report;
-use llmhost_engine::state::StateStore;
+use llmhost_engine::run::{self, Engine, Refresh, Report};
+use llmhost_engine::state::{State, StateStore};
 use llmhost_resources::AwsSettings;
 
 use super::preflight;
@@ -27,7 +27,11 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
     if args.dry_run {
         let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-        let plan = engine.plan(&Arc::new(place.read().await?)).await?;
+        let mut state = place.read().await?;
+        if args.refresh {
+            refreshed(&engine, &console, &state, args.how.parallelism).await?.apply_to(&mut state);
+        }
+        let plan = engine.plan(&Arc::new(state)).await?;
         show_plan(&console, &plan, args.graph.as_deref().zip(format))?;
         if !args.skip_preflight {
             preflight::check(&console, &pipeline, &plan, None, false).await?;
@@ -40,6 +44,10 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
                 let engine =
                     app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
                 let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
+                if args.refresh {
+                    let refresh = refreshed(&engine, &console, &store.snapshot(), args.how.parallelism).await?;
+                    refresh.record(&*store).await?;
+                }
                 let graph = args.graph.as_deref().zip(format);
                 let checks = (!args.skip_preflight).then(|| place.settings());
                 apply(&engine, &store, &console, graph, checks, args.how.yes || place.is_emulated()).await
@@ -53,8 +61,23 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
     result
 }
 
+/// Reads what is there, and shows in what it differs from the state.
+async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelism: u16) -> Result<Refresh, Failure> {
+    let refresh = run::refresh(engine.registry(), state, parallelism.into()).await?;
+    if !refresh.drift.is_empty() {
+        let line = JsonLine::Drift { resources: state.resources.len(), drift: &refresh.drift };
+        console.result(|| super::drift::text(&refresh.drift) + "\n", &line);
+    }
+    if refresh.is_partial() {
+        let message = "not everything could be read, and a plan cannot start from what is not known".to_owned();
+        let help = "Nothing was changed. Run again when it can be read, or without --refresh.".to_owned();
+        return Err(Failure::Other { message, help, status: 1 });
+    }
+    Ok(refresh)
+}
+
 async fn apply(
-    engine: &llmhost_engine::run::Engine,
+    engine: &Engine,
     store: &Arc<dyn StateStore>,
     console: &Console,
     graph: Option<(&Path, Format)>,

@@ -46,6 +46,10 @@ pub(crate) fn help(reason: &Reason) -> Option<&str> {
         Reason::NotAsPlanned(_) => {
             "A plugin must declare the same in plan and apply; this one does not. Tell its author."
         }
+        Reason::Protected { .. } => {
+            "Nothing was changed. To lift it, take 'protect = true' out of the step, in the file, and run again; a step that is \
+             no longer in the file has to be put back first."
+        }
         Reason::StillUsed(_) => "Mend what failed there, and run the same command again.",
         Reason::State(error) => return error.advice(),
         _ => return None,

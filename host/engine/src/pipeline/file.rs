@@ -221,7 +221,7 @@ impl Reading<'_> {
     fn step(&mut self, key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>) -> Option<Step> {
         let found = table(&format!("steps.{}", key.name), item, self.problems)?;
         let what = format!("[steps.{}]", key.name);
-        let known = ["uses", "with", "after", "allow", "limits"];
+        let known = ["uses", "with", "after", "allow", "limits", "protect"];
         let found = Table::new(&what, key.span.clone(), found, &known, self.problems);
         let name = key.name.parse::<StepName>().map_err(|error| error.to_string());
         let name = match key.name {
@@ -253,9 +253,10 @@ impl Reading<'_> {
         }
         let (allow, allow_spans) = found.strings("allow", self.problems).into_iter().unzip();
         let limits = found.get("limits").map(|(key, item)| self.limits(key, item)).unwrap_or_default();
+        let protect = found.boolean("protect", self.problems);
         let (uses, uses_span) = uses?;
         let name = name.ok()?;
-        Some(Step { name, uses, allow, limits, after, with, uses_span, allow_spans })
+        Some(Step { name, uses, allow, limits, protect, after, with, uses_span, allow_spans })
     }
 
     fn limits(&mut self, key: &Key<'_>, item: Item<'_>) -> Limits {

@@ -96,6 +96,16 @@ impl<'a> Table<'a> {
         found
     }
 
+    /// A truth value; false where it is not there.
+    pub(super) fn boolean(&self, key: &str, problems: &mut Problems) -> bool {
+        let Some((_, value)) = self.get(key) else { return false };
+        if let DeValue::Boolean(on) = value.get_ref() {
+            return *on;
+        }
+        wrong_type(&format!("{key} of {}", self.what), "true or false", value.get_ref(), value.span(), problems);
+        false
+    }
+
     /// A string.
     pub(super) fn string(&self, key: &str, problems: &mut Problems) -> Option<(String, Range<usize>)> {
         let (_, value) = self.get(key)?;

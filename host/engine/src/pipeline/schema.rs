@@ -255,6 +255,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                         "with": { "type": "object" },
                         "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
                         "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
+                        "protect": { "type": "boolean", "description": "Nothing that this step made may be deleted or replaced." },
                         "limits": {
                             "type": "object",
                             "additionalProperties": false,

@@ -21,6 +21,8 @@ pub struct Step {
     pub allow: Vec<String>,
     /// Limits of its sandbox.
     pub limits: Limits,
+    /// Whether nothing that it made may be deleted or replaced.
+    pub protect: bool,
     pub(super) after: Vec<(String, Range<usize>)>,
     pub(super) with: Template,
     pub(super) uses_span: Range<usize>,

@@ -13,7 +13,7 @@ use super::converge::Operations;
 use super::event::Event;
 use super::hands::Hands;
 use super::report::{Departure, Reason, Report, StepFailure};
-use super::{Cancel, Engine, failure_of_plugin, remove};
+use super::{Cancel, Engine, failure_of_plugin, protect, remove};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Plan, compare};
@@ -33,6 +33,10 @@ pub(super) async fn apply(
         Hands::new(Arc::clone(&common.registry), store, common.events.clone(), cancel.clone(), engine.parallelism);
     let operations = Arc::new(Operations::new(hands, Arc::clone(&plan)));
     let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
+    if let Err(error) = protect::remember(&common.pipeline, &*operations.hands.store).await {
+        // A state that cannot be written: everything that follows fails by it, and says so.
+        tracing::warn!(%error, "which steps are protected is not recorded");
+    }
     let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
         let (operations, outputs) = (Arc::clone(&operations), &outputs);
         async move { apply_step(engine, common, operations, step, outputs).await }

@@ -3,11 +3,12 @@
 use futures::StreamExt;
 use serde::Serialize;
 
+use super::{ACCOUNT, AccountError, account};
 use crate::kind::OpError;
 use crate::names::ResourceAddress;
 use crate::plan::FieldChange;
 use crate::registry::Registry;
-use crate::state::State;
+use crate::state::{Change, Instance, State, StateError, StateStore};
 
 /// One resource that is not as the state has it.
 #[derive(Debug, Clone, Serialize)]
@@ -41,31 +42,95 @@ pub enum Found {
 
 /// Reads every resource of a state and compares it, `parallelism` at a time. Nothing is changed.
 pub async fn drift(registry: &Registry, state: &State, parallelism: usize) -> Vec<Drift> {
+    seen(registry, state, parallelism).await.into_iter().map(|(drift, _)| drift).collect()
+}
+
+/// What was found, and what it makes of the state.
+pub struct Refresh {
+    /// Each resource that differs.
+    pub drift: Vec<Drift>,
+    changes: Vec<Change>,
+}
+
+impl Refresh {
+    /// Whether something could not be read, so that nothing can be said of it.
+    pub fn is_partial(&self) -> bool {
+        self.drift.iter().any(|drift| matches!(drift.found, Found::Unread { .. }))
+    }
+
+    /// The state as it is there.
+    pub fn apply_to(&self, state: &mut State) {
+        self.changes.iter().cloned().for_each(|change| state.apply(change));
+    }
+
+    /// Takes what is there into the state.
+    pub async fn record(&self, store: &dyn StateStore) -> Result<(), StateError> {
+        for change in &self.changes {
+            store.record(change.clone()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads every resource of a state, for a plan that starts from what is there: what is gone is to be
+/// made again, what somebody changed is to be brought back. Credentials of another account are
+/// refused: there, everything would look gone.
+pub async fn refresh(registry: &Registry, state: &State, parallelism: usize) -> Result<Refresh, AccountError> {
+    if !state.resources.is_empty() {
+        let credentials = account(registry).await?;
+        if let Some(known) = state.facts.get(ACCOUNT).filter(|known| **known != credentials) {
+            return Err(AccountError::Differs { state: known.clone(), credentials });
+        }
+    }
+    let (mut drift, mut changes) = (Vec::new(), Vec::new());
+    for (found, instance) in seen(registry, state, parallelism).await {
+        let address = found.address.clone();
+        match (&found.found, instance) {
+            (Found::Gone, _) => changes.push(Change::Gone { address, id: found.id.clone() }),
+            (_, Some(instance)) => changes.push(Change::Current { address, instance }),
+            (_, None) => {}
+        }
+        drift.push(found);
+    }
+    Ok(Refresh { drift, changes })
+}
+
+/// Each resource that differs, and how it is now, in order.
+async fn seen(registry: &Registry, state: &State, parallelism: usize) -> Vec<(Drift, Option<Instance>)> {
     let current = state.resources.iter().filter_map(|(address, record)| Some((address, record.current.as_ref()?)));
     let reads = current.map(|(address, instance)| async move {
-        let Some(kind) = registry.kind(address.kind()) else {
-            let message = format!("this llmhost knows no resources of kind {}", address.kind());
-            let error = OpError::local("read", message);
-            return Some(Drift { address: address.clone(), id: instance.id.clone(), found: Found::Unread { error } });
-        };
-        let found = match kind.read(&instance.id, &instance.spec).await {
-            Err(error) => Found::Unread { error },
-            Ok(None) => Found::Gone,
-            Ok(Some(seen)) => {
-                let fields = kind.compare(&instance.spec, &seen.spec).fields;
-                if fields.is_empty() {
-                    return None;
-                }
-                Found::Changed { fields }
-            }
-        };
-        Some(Drift { address: address.clone(), id: instance.id.clone(), found })
+        let (found, now) = look(registry, address, instance).await?;
+        Some((Drift { address: address.clone(), id: instance.id.clone(), found }, now))
     });
-    let mut all: Vec<Drift> = futures::stream::iter(reads)
+    let mut all: Vec<(Drift, Option<Instance>)> = futures::stream::iter(reads)
         .buffer_unordered(parallelism.max(1))
-        .filter_map(|drift| async { drift })
+        .filter_map(|found| async { found })
         .collect()
         .await;
-    all.sort_by(|a, b| a.address.cmp(&b.address));
+    all.sort_by(|(a, _), (b, _)| a.address.cmp(&b.address));
     all
+}
+
+async fn look(
+    registry: &Registry,
+    address: &ResourceAddress,
+    instance: &Instance,
+) -> Option<(Found, Option<Instance>)> {
+    let Some(kind) = registry.kind(address.kind()) else {
+        let message = format!("this llmhost knows no resources of kind {}", address.kind());
+        return Some((Found::Unread { error: OpError::local("read", message) }, None));
+    };
+    match kind.read(&instance.id, &instance.spec).await {
+        Err(error) => Some((Found::Unread { error }, None)),
+        Ok(None) => Some((Found::Gone, None)),
+        Ok(Some(seen)) => {
+            let fields = kind.compare(&instance.spec, &seen.spec).fields;
+            if fields.is_empty() {
+                return None;
+            }
+            let mut now = Instance { spec: seen.spec, ..instance.clone() };
+            now.outputs.extend(seen.outputs);
+            Some((Found::Changed { fields }, Some(now)))
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod drift;
 mod event;
 mod hands;
 mod planner;
+mod protect;
 mod remove;
 mod report;
 
@@ -29,9 +30,10 @@ use crate::registry::Registry;
 use crate::state::{State, StateError, StateStore};
 pub use common::{ADDRESS_TAG, PIPELINE_TAG};
 pub use destroy::destroy;
-pub use drift::{Drift, Found, drift};
+pub use drift::{Drift, Found, Refresh, drift, refresh};
 pub use event::{Event, Events, Operation};
 pub use planner::PlanError;
+pub use protect::protected;
 pub use report::{Departure, Reason, Report, StepFailure};
 
 use book::Book;
@@ -213,9 +215,14 @@ pub enum AccountError {
     State(#[from] StateError),
 }
 
+/// The account that the credentials belong to.
+async fn account(registry: &Registry) -> Result<String, AccountError> {
+    registry.facts().look_up(ACCOUNT).await.map_err(AccountError::Unknown)
+}
+
 /// Refuses credentials of another account: there, everything in the state would look gone.
 async fn check_account(registry: &Registry, store: &dyn StateStore) -> Result<(), AccountError> {
-    let credentials = registry.facts().look_up(ACCOUNT).await.map_err(AccountError::Unknown)?;
+    let credentials = account(registry).await?;
     match store.fact(ACCOUNT) {
         Some(state) if state == credentials => Ok(()),
         Some(state) => Err(AccountError::Differs { state, credentials }),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::common::{Common, Declaration};
 use super::event::Event;
 use super::report::{Reason, StepFailure};
-use super::{Engine, failure_of_plugin};
+use super::{Engine, failure_of_plugin, protect};
 use crate::graph::{self, Outcome};
 use crate::kind::Outputs;
 use crate::names::{ResourceAddress, StepName};
@@ -126,6 +126,10 @@ fn collect(
     }
     plan.facts = std::mem::take(&mut *common.asked.lock().expect("no panic under this lock"));
     add_leftovers(&mut plan, state);
+    error.failures.extend(protect::violations(&plan, &common.pipeline, state));
+    if !error.failures.is_empty() {
+        return Err(error);
+    }
     common.events.emit(Event::Planned { pipeline: plan.pipeline.clone(), summary: plan.summary() });
     Ok(plan)
 }

@@ -70,6 +70,12 @@ pub enum Reason {
     /// A deletion waits for one that failed.
     #[error("not deleted, because {} still {} it", list(.0), if .0.len() == 1 { "uses" } else { "use" })]
     StillUsed(Vec<ResourceAddress>),
+    /// Its step is protected.
+    #[error("it is protected, and would be {}", if *.replaced { "replaced" } else { "deleted" })]
+    Protected {
+        /// Whether it would be made anew, and not only deleted.
+        replaced: bool,
+    },
 }
 
 /// How an apply left its plan.

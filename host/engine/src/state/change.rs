@@ -59,6 +59,13 @@ pub enum Change {
         /// The step.
         step: StepName,
     },
+    /// A step's resources are not to be deleted, or are again.
+    Protected {
+        /// The step.
+        step: StepName,
+        /// Whether they are protected.
+        on: bool,
+    },
     /// A resource is no longer looked after: it stays where it is.
     Forgotten {
         /// The resource.
@@ -115,6 +122,13 @@ impl State {
             }
             Change::StepGone { step } => {
                 self.outputs.remove(&step);
+                self.protected.remove(&step);
+            }
+            Change::Protected { step, on: true } => {
+                self.protected.insert(step);
+            }
+            Change::Protected { step, on: false } => {
+                self.protected.remove(&step);
             }
             Change::Forgotten { address } => {
                 self.resources.remove(&address);
@@ -126,6 +140,9 @@ impl State {
             }
             Change::StepMoved { from, to } if !self.has_step(&to) => {
                 self.rename(|address| if *address.step() == from { address.in_step(&to) } else { address.clone() });
+                if self.protected.remove(&from) {
+                    self.protected.insert(to.clone());
+                }
                 if let Some(outputs) = self.outputs.remove(&from) {
                     self.outputs.insert(to, outputs);
                 }

@@ -14,7 +14,7 @@ mod memory;
 mod recovered;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,6 +42,9 @@ pub struct State {
     /// Every resource.
     #[serde(default)]
     pub resources: BTreeMap<ResourceAddress, ResourceRecord>,
+    /// Steps whose resources are not to be deleted, as the file had it when it was last applied.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub protected: BTreeSet<StepName>,
     /// Outputs of every step that finished.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<StepName, Value>,
