@@ -125,6 +125,10 @@ pub(crate) struct Run {
     /// With --dry-run: exit with 3 where there are changes.
     #[arg(long, requires = "dry_run")]
     pub(crate) exit_code: bool,
+    /// With --dry-run: write the plan into this file; `llmhost run OUT` does then what was shown, or
+    /// refuses where something has changed since.
+    #[arg(long, value_name = "OUT", requires = "dry_run")]
+    pub(crate) out: Option<PathBuf>,
     /// Read everything first, and plan from what is there: what is gone is made again, what somebody
     /// changed is brought back.
     #[arg(long)]

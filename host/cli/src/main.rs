@@ -6,6 +6,7 @@ mod commands;
 mod failure;
 mod keep;
 mod place;
+mod saved;
 mod signals;
 mod view;
 

@@ -15,13 +15,19 @@ use crate::app::{self, Console};
 use crate::args::Run;
 use crate::failure::Failure;
 use crate::place::Place;
+use crate::saved::Saved;
 use crate::signals;
 use crate::view::{self, JsonLine};
 
 /// Runs a pipeline.
-pub(crate) async fn run(args: Run) -> Result<(), Failure> {
+pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     let console = Console::new(args.how.json);
+    let saved = Saved::read(&args.file.path)?;
+    if let Some(saved) = &saved {
+        take_from(saved, &mut args)?;
+    }
     let pipeline = app::pipeline(&args.file)?;
+    saved.as_ref().map_or(Ok(()), |saved| saved.check_file(&pipeline))?;
     let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
     if args.dry_run {
@@ -31,8 +37,12 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
         if args.refresh {
             refreshed(&engine, &console, &state, args.how.parallelism).await?.apply_to(&mut state);
         }
-        let plan = engine.plan(&Arc::new(state)).await?;
+        let state = Arc::new(state);
+        let plan = engine.plan(&state).await?;
         show_plan(&console, &plan, args.graph.as_deref().zip(format))?;
+        if let Some(out) = &args.out {
+            Saved::of(&pipeline, &args.file.vars, args.refresh, &state, &plan).write(out)?;
+        }
         if !args.skip_preflight {
             preflight::check(&console, &pipeline, &plan, None, false).await?;
         }
@@ -48,9 +58,13 @@ pub(crate) async fn run(args: Run) -> Result<(), Failure> {
                     let refresh = refreshed(&engine, &console, &store.snapshot(), args.how.parallelism).await?;
                     refresh.record(&*store).await?;
                 }
-                let graph = args.graph.as_deref().zip(format);
-                let checks = (!args.skip_preflight).then(|| place.settings());
-                apply(&engine, &store, &console, graph, checks, args.how.yes || place.is_emulated()).await
+                let how = Apply {
+                    graph: args.graph.as_deref().zip(format),
+                    checks: (!args.skip_preflight).then(|| place.settings()),
+                    yes: args.how.yes || place.is_emulated() || saved.is_some(),
+                    saved: saved.as_ref(),
+                };
+                apply(&engine, &store, &console, how).await
             }
             .await;
             app::close(&*store, &console, result).await
@@ -76,15 +90,36 @@ async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelis
     Ok(refresh)
 }
 
+/// A saved plan brings file and variables with it.
+fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
+    if !args.file.vars.is_empty() || args.refresh || args.out.is_some() {
+        let help = "It was made with variables and options of its own. Make a new one for others.";
+        return Err(Failure::usage("a saved plan takes no --var, --refresh and --out", help));
+    }
+    args.file.path.clone_from(&saved.file);
+    args.file.vars.clone_from(&saved.vars);
+    args.refresh = saved.refresh;
+    Ok(())
+}
+
+/// How a plan is applied.
+struct Apply<'a> {
+    graph: Option<(&'a Path, Format)>,
+    checks: Option<AwsSettings>,
+    yes: bool,
+    saved: Option<&'a Saved>,
+}
+
 async fn apply(
     engine: &Engine,
     store: &Arc<dyn StateStore>,
     console: &Console,
-    graph: Option<(&Path, Format)>,
-    checks: Option<AwsSettings>,
-    yes: bool,
+    Apply { graph, checks, yes, saved }: Apply<'_>,
 ) -> Result<(), Failure> {
-    let plan = Arc::new(engine.plan(&Arc::new(store.snapshot())).await?);
+    let state = Arc::new(store.snapshot());
+    saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
+    let plan = Arc::new(engine.plan(&state).await?);
+    saved.map_or(Ok(()), |saved| saved.check_plan(&plan))?;
     show_plan(console, &plan, graph)?;
     let summary = plan.summary();
     if let Some(settings) = checks.filter(|_| summary.changes() > 0) {
