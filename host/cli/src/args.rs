@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Validate(Validate),
     /// List what a pipeline made, from its state.
     Status(Status),
+    /// Take a resource that exists into the state, as the one that the file declares.
+    Import(Import),
     /// Look into the state, and change what it says.
     #[command(subcommand)]
     State(State),
@@ -95,6 +97,19 @@ pub(crate) struct Where {
     /// How long others wait for a run that died while it held a state in S3 [default: 30].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) lease_seconds: Option<u32>,
+}
+
+/// `llmhost import`
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) at: StateAt,
+    /// The resource as the file declares it: step/kind/name.
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: String,
+    /// Its id, as AWS has it: vpc-0abc…, the name of a role or bucket.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
 }
 
 /// How it is done and shown.

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod generate;
 pub(crate) mod graph;
+pub(crate) mod import;
 pub(crate) mod model;
 pub(crate) mod plugin;
 pub(crate) mod policy;

@@ -1,0 +1,137 @@
+//! Taking a resource that exists into the state, as if the pipeline had made it.
+
+use super::{AccountError, Engine, PlanError, check_account};
+use crate::diagnostic::did_you_mean;
+use crate::kind::OpError;
+use crate::names::ResourceAddress;
+use crate::plan::{Action, FieldChange};
+use crate::state::{Change, Instance, StateError, StateStore};
+use crate::unknown;
+
+/// What was taken in.
+#[derive(Debug)]
+pub struct Import {
+    /// The resource.
+    pub address: ResourceAddress,
+    /// Its id.
+    pub id: String,
+    /// In what it differs from its declaration; the next run brings it in line.
+    pub differs: Vec<FieldChange>,
+}
+
+/// Why nothing was taken in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The pipeline cannot be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The credentials are not those of the state.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The state could not be written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// It could not be read.
+    #[error(transparent)]
+    Operation(#[from] OpError),
+    /// The pipeline declares nothing of that name.
+    #[error("the pipeline declares no {address}")]
+    NotDeclared {
+        /// What was asked for.
+        address: ResourceAddress,
+        /// An address that is declared and reads like it.
+        near: Option<String>,
+    },
+    /// The state has it.
+    #[error("{address} is in the state already, as {id}")]
+    Known {
+        /// The resource.
+        address: ResourceAddress,
+        /// What stands for it.
+        id: String,
+    },
+    /// Another resource of the pipeline is this one.
+    #[error("{id} is in the state already, as {address}")]
+    Taken {
+        /// The other one.
+        address: ResourceAddress,
+        /// Its id.
+        id: String,
+    },
+    /// There is no such thing.
+    #[error("there is no {kind} with the id {id}")]
+    Nothing {
+        /// The kind.
+        kind: String,
+        /// The id.
+        id: String,
+    },
+    /// The next run would delete it, and make another.
+    #[error("{address} is declared otherwise, in fields that cannot be changed: the next run would replace {id}")]
+    WouldReplace {
+        /// The resource.
+        address: ResourceAddress,
+        /// Its id.
+        id: String,
+        /// The fields that force it: as it is, and as declared.
+        fields: Vec<FieldChange>,
+        /// What it hangs on and is not in the state yet.
+        first: Vec<ResourceAddress>,
+    },
+}
+
+/// Takes the resource with this id in as the one that is declared at an address.
+pub async fn import(
+    engine: &Engine,
+    store: &dyn StateStore,
+    address: &ResourceAddress,
+    id: &str,
+) -> Result<Import, ImportError> {
+    let state = std::sync::Arc::new(store.snapshot());
+    let plan = engine.plan(&state).await?;
+    let planned = plan.resources.get(address).filter(|planned| planned.action != Action::Delete);
+    let Some(planned) = planned else {
+        let names: Vec<String> = plan.resources.keys().map(ToString::to_string).collect();
+        let near = did_you_mean(&address.to_string(), names.iter().map(String::as_str)).map(str::to_owned);
+        return Err(ImportError::NotDeclared { address: address.clone(), near });
+    };
+    if let Some(record) = state.resources.get(address) {
+        let id = record.current.as_ref().map_or("something whose making did not end", |current| &current.id);
+        return Err(ImportError::Known { address: address.clone(), id: id.to_owned() });
+    }
+    let same = |(other, record): &(&ResourceAddress, &crate::state::ResourceRecord)| {
+        other.kind() == address.kind() && record.current.as_ref().is_some_and(|current| current.id == id)
+    };
+    if let Some((other, _)) = state.resources.iter().find(same) {
+        return Err(ImportError::Taken { address: other.clone(), id: id.to_owned() });
+    }
+    check_account(engine.registry(), store).await?;
+    let kind = engine.registry().kind(address.kind()).expect("it was planned");
+    let seen = kind
+        .read(id, &planned.spec)
+        .await?
+        .ok_or_else(|| ImportError::Nothing { kind: address.kind().to_owned(), id: id.to_owned() })?;
+    let compared = kind.compare(&seen.spec, &planned.spec);
+    if compared.replaces() {
+        let fields = compared.fields.into_iter().filter(|field| field.replaces).collect();
+        let first = planned.depends_on.iter().filter(|needed| !state.resources.contains_key(*needed));
+        let (first, address) = (first.cloned().collect(), address.clone());
+        return Err(ImportError::WouldReplace { address, id: id.to_owned(), fields, first });
+    }
+    let mut outputs = seen.outputs;
+    if !unknown::any_unknown(&planned.spec) {
+        outputs.extend(kind.foreknown(&planned.spec));
+    }
+    let instance = Instance {
+        id: id.to_owned(),
+        spec: seen.spec,
+        outputs,
+        depends_on: planned.depends_on.clone(),
+        // Brought in line by the next run, whatever cannot be read of it included.
+        unfinished: true,
+        broken: None,
+    };
+    store.record(Change::Current { address: address.clone(), instance }).await?;
+    Ok(Import { address: address.clone(), id: id.to_owned(), differs: compared.fields })
+}
