@@ -144,6 +144,12 @@ pub(crate) struct Run {
     /// refuses where something has changed since.
     #[arg(long, value_name = "OUT", requires = "dry_run")]
     pub(crate) out: Option<PathBuf>,
+    /// Only these steps; the others stay as they are. Can be repeated, or a list with commas.
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// All steps but these.
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
     /// Read everything first, and plan from what is there: what is gone is made again, what somebody
     /// changed is brought back.
     #[arg(long)]

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::args::Run;
 use crate::failure::Failure;
 
 /// What the file begins with; then come the format's version and the digest of the rest.
@@ -31,6 +32,9 @@ pub(crate) struct Saved {
     pub(crate) file: PathBuf,
     /// Variables of the command line.
     pub(crate) vars: Vec<(String, String)>,
+    /// Steps that the run is about, and steps that it is not about.
+    pub(crate) only: Vec<String>,
+    pub(crate) exclude: Vec<String>,
     /// Whether what is there was read first.
     pub(crate) refresh: bool,
     /// Digests of what the plan was made from, and of the plan.
@@ -43,18 +47,14 @@ pub(crate) struct Saved {
 
 impl Saved {
     /// What is to be saved of a plan.
-    pub(crate) fn of(
-        pipeline: &Pipeline,
-        vars: &[(String, String)],
-        refresh: bool,
-        state: &State,
-        plan: &Plan,
-    ) -> Self {
+    pub(crate) fn of(pipeline: &Pipeline, args: &Run, state: &State, plan: &Plan) -> Self {
         let file = std::path::absolute(&pipeline.path).unwrap_or_else(|_| pipeline.path.clone());
         Self {
             file,
-            vars: vars.to_vec(),
-            refresh,
+            vars: args.file.vars.clone(),
+            only: args.only.clone(),
+            exclude: args.exclude.clone(),
+            refresh: args.refresh,
             source: digest(pipeline.source.as_bytes()),
             state: digest_of(state),
             plan: digest_of(plan),

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use llmhost_engine::graph::draw::{self, Format};
+use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::{Plan, TextStyle, show};
-use llmhost_engine::run::{self, Engine, Refresh, Report};
+use llmhost_engine::run::{self, Engine, Refresh, Report, Selection};
 use llmhost_engine::state::{State, StateStore};
 use llmhost_resources::AwsSettings;
 
@@ -33,15 +34,17 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     if args.dry_run {
         let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
+        let engine = engine.with_selection(selection(&pipeline, &args)?);
         let mut state = place.read().await?;
         if args.refresh {
             refreshed(&engine, &console, &state, args.how.parallelism).await?.apply_to(&mut state);
         }
         let state = Arc::new(state);
+        tell_consequences(&engine, &console, &state)?;
         let plan = engine.plan(&state).await?;
         show_plan(&console, &plan, args.graph.as_deref().zip(format))?;
         if let Some(out) = &args.out {
-            Saved::of(&pipeline, &args.file.vars, args.refresh, &state, &plan).write(out)?;
+            Saved::of(&pipeline, &args, &state, &plan).write(out)?;
         }
         if !args.skip_preflight {
             preflight::check(&console, &pipeline, &plan, None, false).await?;
@@ -54,6 +57,7 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
                 let engine =
                     app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
                 let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
+                let engine = engine.with_selection(selection(&pipeline, &args)?);
                 if args.refresh {
                     let refresh = refreshed(&engine, &console, &store.snapshot(), args.how.parallelism).await?;
                     refresh.record(&*store).await?;
@@ -75,6 +79,40 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     result
 }
 
+/// The steps that the command line is about.
+fn selection(pipeline: &Pipeline, args: &Run) -> Result<Selection, Failure> {
+    Selection::new(pipeline, &args.only, &args.exclude).map_err(|unknown| {
+        let names: Vec<&str> = pipeline.steps.iter().map(|step| step.name.as_str()).collect();
+        let help = match &unknown.near {
+            Some(near) => format!("Did you mean '{near}'?"),
+            None => format!("Its steps are {}.", names.join(", ")),
+        };
+        Failure::usage(unknown.to_string(), help)
+    })
+}
+
+/// Says what leaving steps out means, or that it cannot be done, before anything else.
+fn tell_consequences(engine: &Engine, console: &Console, state: &State) -> Result<(), Failure> {
+    let found = engine.consequences(state);
+    if let Some((step, needed)) = found.missing.first() {
+        let all: Vec<String> = found.missing.iter().map(|(step, needed)| format!("{step} needs {needed}")).collect();
+        let message = format!("a step is left out that others need and that was never finished: {}", all.join(", "));
+        let help = format!("Take '{needed}' in as well, or leave '{step}' out, too.");
+        return Err(Failure::Other { message, help, status: 1 });
+    }
+    if !found.left_out.is_empty() {
+        let names: Vec<&str> = found.left_out.iter().map(|step| step.as_str()).collect();
+        console.note(&format!("Left as it is: {}.", names.join(", ")));
+    }
+    for (step, needed) in &found.older {
+        console.note(&format!("{step} uses the outputs that {needed} had when it ran last."));
+    }
+    for (step, needed) in &found.stale {
+        console.note(&format!("{step} needs {needed}, and does not see what changes there until it runs again."));
+    }
+    Ok(())
+}
+
 /// Reads what is there, and shows in what it differs from the state.
 async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelism: u16) -> Result<Refresh, Failure> {
     let refresh = run::refresh(engine.registry(), state, parallelism.into()).await?;
@@ -92,10 +130,13 @@ async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelis
 
 /// A saved plan brings file and variables with it.
 fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
-    if !args.file.vars.is_empty() || args.refresh || args.out.is_some() {
+    let others = args.refresh || args.out.is_some() || !args.only.is_empty() || !args.exclude.is_empty();
+    if !args.file.vars.is_empty() || others {
         let help = "It was made with variables and options of its own. Make a new one for others.";
-        return Err(Failure::usage("a saved plan takes no --var, --refresh and --out", help));
+        return Err(Failure::usage("a saved plan takes no --var, --refresh, --only, --exclude and --out", help));
     }
+    args.only.clone_from(&saved.only);
+    args.exclude.clone_from(&saved.exclude);
     args.file.path.clone_from(&saved.file);
     args.file.vars.clone_from(&saved.vars);
     args.refresh = saved.refresh;
@@ -118,6 +159,7 @@ async fn apply(
 ) -> Result<(), Failure> {
     let state = Arc::new(store.snapshot());
     saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
+    tell_consequences(engine, console, &state)?;
     let plan = Arc::new(engine.plan(&state).await?);
     saved.map_or(Ok(()), |saved| saved.check_plan(&plan))?;
     show_plan(console, &plan, graph)?;

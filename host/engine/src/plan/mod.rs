@@ -28,6 +28,9 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// Every resource that is declared or in the state; declared ones first, in order.
     pub resources: IndexMap<ResourceAddress, PlannedResource>,
+    /// Steps that stay as they are, whatever the file says of them.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub left_out: BTreeSet<StepName>,
     /// Keys of the facts that plugins asked for.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub facts: BTreeSet<String>,

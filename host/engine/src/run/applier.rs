@@ -13,7 +13,7 @@ use super::converge::Operations;
 use super::event::Event;
 use super::hands::Hands;
 use super::report::{Departure, Reason, Report, StepFailure};
-use super::{Cancel, Engine, failure_of_plugin, protect, remove};
+use super::{Cancel, Engine, failure_of_plugin, protect, remove, select};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Plan, compare};
@@ -47,6 +47,7 @@ pub(super) async fn apply(
     for (&step, outcome) in common.graph.order().iter().zip(in_order(&common.graph, outcomes)) {
         let name = common.graph.name(step).clone();
         match outcome {
+            Outcome::Done(_) if plan.left_out.contains(&name) => {}
             Outcome::Done(outputs) => report.outputs.push((name, outputs)),
             Outcome::Failed(failures) => report.failures.extend(failures),
             Outcome::NotRun { because } => report.skipped.push((name, common.graph.name(because).clone())),
@@ -77,6 +78,9 @@ async fn apply_step(
     outputs: &Mutex<HashMap<StepName, Value>>,
 ) -> Result<Value, Vec<StepFailure>> {
     let name = common.graph.name(step).clone();
+    if operations.plan.left_out.contains(&name) {
+        return run_step(engine, common, operations, step, outputs).await;
+    }
     let began = Instant::now();
     common.events.emit(Event::StepStarted { step: name.clone() });
     let result = run_step(engine, common, operations, step, outputs).await;
@@ -98,6 +102,11 @@ async fn run_step(
     let fail = |address: Option<ResourceAddress>, reason| StepFailure { step: name.clone(), address, reason };
     if operations.hands.cancel.is_cancelled() {
         return Err(Vec::new());
+    }
+    if operations.plan.left_out.contains(name) {
+        let result = select::keep(common, &operations.hands.store.snapshot(), name);
+        outputs.lock().expect("no panic under this lock").insert(name.clone(), result.clone());
+        return Ok(result);
     }
     let config = engine.config(step, outputs);
     let config = config.map_err(|reasons| reasons.into_iter().map(|r| fail(None, r)).collect::<Vec<_>>())?;

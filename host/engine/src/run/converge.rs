@@ -79,6 +79,11 @@ impl Operations {
         let started = self.started.lock().expect("no panic under this lock").get(address).cloned();
         match started {
             Some(started) => started.await,
+            None if self.plan.left_out.contains(address.step()) => {
+                let current = self.hands.store.resource(address).and_then(|record| record.current);
+                let outputs = current.map(|current| Arc::new(current.outputs));
+                outputs.ok_or_else(|| OpFailure::NotStarted(address.clone()))
+            }
             None => Err(OpFailure::Reported(format!("{address} is not declared").into())),
         }
     }

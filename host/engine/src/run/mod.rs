@@ -13,6 +13,7 @@ mod planner;
 mod protect;
 mod remove;
 mod report;
+mod select;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ pub use import::{Import, ImportError, import};
 pub use planner::PlanError;
 pub use protect::protected;
 pub use report::{Departure, Reason, Report, StepFailure};
+pub use select::{Consequences, Selection, UnknownStep};
 
 use book::Book;
 use common::Common;
@@ -57,6 +59,7 @@ pub struct Engine {
     events: Events,
     parallelism: usize,
     lock: Option<Arc<Lock>>,
+    selection: Selection,
 }
 
 /// What stops a run from outside. Running operations finish and are recorded; none begins.
@@ -112,7 +115,17 @@ impl Engine {
             return Err(pipeline.diagnostics(problems));
         }
         let graph = Arc::new(pipeline.graph());
-        Ok(Self { pipeline, graph, plugins, schemas, registry, events, parallelism, lock: None })
+        Ok(Self {
+            pipeline,
+            graph,
+            plugins,
+            schemas,
+            registry,
+            events,
+            parallelism,
+            lock: None,
+            selection: Selection::default(),
+        })
     }
 
     /// Takes choices that were made before from a lock file, and writes new ones into it.
@@ -120,6 +133,18 @@ impl Engine {
     pub fn with_lock(mut self, lock: Lock) -> Self {
         self.lock = Some(Arc::new(lock));
         self
+    }
+
+    /// Leaves some steps as they are.
+    #[must_use]
+    pub fn with_selection(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
+    }
+
+    /// What leaving them out means.
+    pub fn consequences(&self, state: &State) -> Consequences {
+        self.selection.consequences(&self.graph, state)
     }
 
     /// The kinds of resources that it makes.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::common::{Common, Declaration};
 use super::event::Event;
 use super::report::{Reason, StepFailure};
-use super::{Engine, failure_of_plugin, protect};
+use super::{Engine, failure_of_plugin, protect, select};
 use crate::graph::{self, Outcome};
 use crate::kind::Outputs;
 use crate::names::{ResourceAddress, StepName};
@@ -59,6 +59,9 @@ async fn plan_step(
     outputs: &Mutex<HashMap<StepName, Value>>,
 ) -> Result<StepPlan, Vec<StepFailure>> {
     let name = common.graph.name(step).clone();
+    if engine.selection.leaves_out(&name) {
+        return Ok(StepPlan { outputs: select::keep(common, state, &name), resources: IndexMap::new() });
+    }
     let fail = |reason| StepFailure { step: name.clone(), address: None, reason };
     let config = engine.config(step, outputs).map_err(|reasons| reasons.into_iter().map(fail).collect::<Vec<_>>())?;
     let session = Arc::new(PlanSession {
@@ -125,6 +128,8 @@ fn collect(
         return Err(error);
     }
     plan.facts = std::mem::take(&mut *common.asked.lock().expect("no panic under this lock"));
+    let all = plan.steps.iter().map(|step| &step.name).chain(state.resources.keys().map(ResourceAddress::step));
+    plan.left_out = all.filter(|step| engine.selection.leaves_out(step)).cloned().collect();
     add_leftovers(&mut plan, state);
     error.failures.extend(protect::violations(&plan, &common.pipeline, state));
     if !error.failures.is_empty() {
@@ -149,12 +154,13 @@ fn add_leftovers(plan: &mut Plan, state: &State) {
             (None, Some(pending), _) => (pending.spec.clone(), pending.depends_on.clone()),
             (None, None, None) => continue,
         };
+        let stays = plan.left_out.contains(address.step());
         let planned = PlannedResource {
-            action: Action::Delete,
+            action: if stays { Action::Keep } else { Action::Delete },
             spec,
             changes: Vec::new(),
             depends_on,
-            leftovers: old,
+            leftovers: if stays { Vec::new() } else { old },
             broken: None,
             derived: &[],
         };

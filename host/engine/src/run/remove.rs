@@ -136,7 +136,7 @@ pub(crate) async fn leftovers(operations: &Arc<Operations>, report: &mut Report)
         operations.plan.resources.get(address).is_none_or(|planned| planned.action == Action::Delete)
     };
     let mut targets = Vec::new();
-    for (address, record) in &state.resources {
+    for (address, record) in state.resources.iter().filter(|(at, _)| !operations.plan.left_out.contains(at.step())) {
         targets.extend(Target::all(address, record).into_iter().filter(|t| t.is_deposed || is_deleted(address)));
     }
     if !report.failures.is_empty() || !report.skipped.is_empty() || hands.cancel.is_cancelled() {
