@@ -7,6 +7,7 @@ mod converge;
 mod destroy;
 mod drift;
 mod event;
+mod foresight;
 mod hands;
 mod planner;
 mod remove;
@@ -31,6 +32,7 @@ pub use common::{ADDRESS_TAG, PIPELINE_TAG};
 pub use destroy::destroy;
 pub use drift::{Drift, Found, drift};
 pub use event::{Event, Events, Operation};
+pub use foresight::{Foresight, foresee};
 pub use planner::PlanError;
 pub use report::{Departure, Reason, Report, StepFailure};
 

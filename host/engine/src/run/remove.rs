@@ -45,6 +45,9 @@ async fn remove_current(operations: Arc<Operations>, address: ResourceAddress) -
         });
         using.map(|(user, _)| user).filter(|user| going(user)).cloned().collect()
     });
+    if let Some(instance) = operations.hands.store.resource(&address).and_then(|record| record.current) {
+        operations.hands.release(&address, &instance).await;
+    }
     for (user, removed) in users.iter().zip(join_all(users.iter().map(|user| current(&operations, user))).await) {
         removed.map_err(|_| OpFailure::NotStarted(user.clone()))?;
     }
@@ -157,6 +160,7 @@ pub(crate) async fn delete_all(
             }
         }
     }
+    let releases = releases(hands, &targets, &mut after);
     let failure = |target: &Target, reason| StepFailure {
         step: target.address.step().clone(),
         address: Some(target.address.clone()),
@@ -171,13 +175,21 @@ pub(crate) async fn delete_all(
             return circle.0.first().map(|&at| failure(&targets[at], reason)).into_iter().collect();
         }
     };
-    let outcomes = graph::walk(&dag, targets.len(), |at| {
-        let (target, kept_by) = (&targets[at], std::mem::take(&mut kept_by[at].clone()));
+    let outcomes = graph::walk(&dag, dag.len(), |at| {
+        let (target, released, kept_by) = (targets.get(at), releases.get(&at), kept_by.get(at));
+        let released = released.map(|&at| &targets[at]);
         async move {
-            if !kept_by.is_empty() {
-                return Err(Stop::Because(Reason::StillUsed(kept_by)));
+            match (target, released) {
+                (Some(_), _) if kept_by.is_some_and(|by: &Vec<_>| !by.is_empty()) => {
+                    Err(Stop::Because(Reason::StillUsed(kept_by.cloned().unwrap_or_default())))
+                }
+                (Some(target), _) => delete(hands, target).await,
+                (None, Some(Target { address, thing: Thing::Made(instance), .. })) => {
+                    hands.release(address, instance).await;
+                    Ok(())
+                }
+                (None, _) => Ok(()),
             }
-            delete(hands, target).await
         }
     })
     .await;
@@ -194,6 +206,28 @@ pub(crate) async fn delete_all(
         }
     }
     failures
+}
+
+/// Adds to the order, for each target that makes things by itself, that it is released before
+/// anything that hangs on it goes. Gives the new vertices, each with its target.
+fn releases(hands: &Hands, targets: &[Target], after: &mut Vec<Vec<usize>>) -> HashMap<usize, usize> {
+    let makes = |target: &Target| {
+        matches!(target.thing, Thing::Made(_)) && hands.kind(&target.address).is_ok_and(|kind| kind.makes())
+    };
+    let mut releases = HashMap::new();
+    for at in (0..targets.len()).filter(|&at| makes(&targets[at])) {
+        let (mut hanging, mut next) = (HashSet::new(), vec![at]);
+        while let Some(used) = next.pop() {
+            if hanging.insert(used) {
+                next.extend(after[used].iter().filter(|&&user| user < targets.len()));
+            }
+        }
+        let release = after.len();
+        after.push(Vec::new());
+        hanging.into_iter().for_each(|user| after[user].push(release));
+        releases.insert(release, at);
+    }
+    releases
 }
 
 async fn delete(hands: &Hands, target: &Target) -> Result<(), Stop> {
