@@ -81,7 +81,7 @@ impl Saved {
     /// Reads a saved plan; nothing where the file is none.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, Failure> {
         // What is wrong with a pipeline file is said by whoever reads it as one.
-        let is_plan = std::fs::File::open(path).ok().is_some_and(|file| begins_like_one(file));
+        let is_plan = std::fs::File::open(path).ok().is_some_and(begins_like_one);
         if !is_plan {
             return Ok(None);
         }

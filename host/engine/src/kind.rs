@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::byproduct::{Byproduct, Foreseen};
 use crate::names::ResourceAddress;
 
 /// Named outputs of a resource, for example `{"id": "vpc-1"}`.
@@ -40,6 +41,8 @@ pub trait Kind: Send + Sync + 'static {
     /// Outputs that identify the resource: a spec that holds one depends on it.
     const IDENTITIES: &'static [&'static str];
 
+    /// Whether it makes things by itself that no plugin declares.
+    const MAKES: bool = false;
     /// Outputs that an update in place may change: unknown in a plan that updates it.
     const VOLATILE: &'static [&'static str] = &[];
 
@@ -95,7 +98,19 @@ pub trait Kind: Send + Sync + 'static {
     /// Looks for what a create with this intent made, where its result was never recorded.
     async fn find(&self, spec: &Self::Spec, intent: &Intent) -> Result<Option<Created>, OpError>;
 
-    /// Deletes it and waits until it is gone. Already gone is success.
+    /// What deleting it would meet: what it made by itself, and what would refuse. Looks, and
+    /// changes nothing. `going` are the resources that would be deleted as well.
+    async fn foresee(&self, _id: &str, _spec: &Self::Spec, _going: &dyn Neighbours) -> Result<Foreseen, OpError> {
+        Ok(Foreseen::default())
+    }
+
+    /// Called before anything that depends on it is deleted, where [`MAKES`](Self::MAKES) says so:
+    /// the last time that it can be asked to take back what it made by itself. What it does not
+    /// take back is for `delete`.
+    async fn release(&self, _id: &str, _spec: &Self::Spec, _progress: &dyn Progress) {}
+
+    /// Deletes it and waits until it is gone, and with it what it made by itself. Already gone is
+    /// success.
     async fn delete(&self, id: &str, spec: &Self::Spec, progress: &dyn Progress) -> Result<(), OpError>;
 }
 
@@ -159,7 +174,7 @@ impl Permission {
 }
 
 /// The resources declared so far, for rules that look beyond one spec.
-pub trait Neighbours {
+pub trait Neighbours: Sync {
     /// The resource that one of these strings identifies: an identity output or its token.
     fn by_identity(&self, value: &str) -> Option<Neighbour>;
     /// All of one kind, in the order of declaration.
@@ -217,6 +232,9 @@ pub struct Observed<S> {
 pub trait Progress: Send + Sync {
     /// `done` of `total` units (bytes, mostly); `total` 0 where it is not known.
     fn report(&self, message: &str, done: u64, total: u64);
+
+    /// Something that the resource made by itself was removed; or stays, where it says why.
+    fn byproduct(&self, _byproduct: Byproduct) {}
 }
 
 /// A failed call to a service, in words that a user can act on.
@@ -244,8 +262,10 @@ pub struct OpError {
 pub enum ErrorClass {
     /// The spec is wrong in the eyes of the service.
     Invalid,
-    /// Not allowed, or credentials missing or expired.
+    /// Not allowed, or no credentials.
     Denied,
+    /// The credentials have expired.
+    Expired,
     /// A limit of the account.
     Quota,
     /// The service has none left right now.
@@ -272,6 +292,9 @@ impl ErrorClass {
         match self {
             Self::Invalid => "Change the value in the pipeline file and run again.",
             Self::Denied => "Check which credentials are in use, and that their policy allows this action.",
+            Self::Expired => {
+                "Log in again: the credentials have expired. What was done is recorded; run again to go on."
+            }
             Self::Quota => "Raise the limit in Service Quotas, or delete what is no longer used, and run again.",
             Self::Capacity => "Try another availability zone or instance type, or run again later.",
             Self::Throttled => "Run again in a minute, or with a lower --parallelism.",

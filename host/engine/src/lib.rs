@@ -2,6 +2,7 @@
 //!
 //! It knows neither AWS nor WebAssembly: [`kind`] and [`plugin`] say what it asks of those who do.
 
+pub mod byproduct;
 pub mod diagnostic;
 pub mod graph;
 pub mod kind;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::byproduct::Foreseen;
 use crate::kind::{
     Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
     ReplaceOrder, Scope,
@@ -55,6 +56,12 @@ pub trait DynKind: Send + Sync {
     async fn read(&self, id: &str, spec: &Value) -> Result<Option<Observed<Value>>, OpError>;
     /// [`Kind::find`].
     async fn find(&self, spec: &Value, intent: &Intent) -> Result<Option<Created>, OpError>;
+    /// [`Kind::MAKES`].
+    fn makes(&self) -> bool;
+    /// [`Kind::foresee`].
+    async fn foresee(&self, id: &str, spec: &Value, going: &dyn Neighbours) -> Result<Foreseen, OpError>;
+    /// [`Kind::release`].
+    async fn release(&self, id: &str, spec: &Value, progress: &dyn Progress);
     /// [`Kind::delete`].
     async fn delete(&self, id: &str, spec: &Value, progress: &dyn Progress) -> Result<(), OpError>;
 }
@@ -146,6 +153,21 @@ impl<K: Kind> DynKind for K {
 
     async fn find(&self, spec: &Value, intent: &Intent) -> Result<Option<Created>, OpError> {
         Kind::find(self, &from_json::<K>(spec)?, intent).await
+    }
+
+    fn makes(&self) -> bool {
+        K::MAKES
+    }
+
+    async fn foresee(&self, id: &str, spec: &Value, going: &dyn Neighbours) -> Result<Foreseen, OpError> {
+        Kind::foresee(self, id, &from_json::<K>(spec)?, going).await
+    }
+
+    async fn release(&self, id: &str, spec: &Value, progress: &dyn Progress) {
+        // A spec that cannot be read is said when the resource itself is deleted.
+        if let Ok(spec) = from_json::<K>(spec) {
+            Kind::release(self, id, &spec, progress).await;
+        }
     }
 
     async fn delete(&self, id: &str, spec: &Value, progress: &dyn Progress) -> Result<(), OpError> {

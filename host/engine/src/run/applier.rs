@@ -58,6 +58,7 @@ pub(super) async fn apply(
     remove::leftovers(&operations, &mut report).await;
     report.done = *operations.hands.done.lock().expect("no panic under this lock");
     report.done.keep = plan.summary().keep;
+    report.kept = std::mem::take(&mut *operations.hands.kept.lock().expect("no panic under this lock"));
     report.interrupted = cancel.is_cancelled();
     let (ok, failures) = (report.is_ok(), report.failures.len());
     common.events.emit(Event::Finished { ok, done: report.done, failures });

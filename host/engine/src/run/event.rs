@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::byproduct::Byproduct;
 use crate::kind::OpError;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::Summary;
@@ -92,6 +93,14 @@ pub enum Event {
         operation: Operation,
         /// Why it failed.
         error: OpError,
+    },
+    /// Something that a resource made by itself was removed, or stays.
+    Byproduct {
+        /// The resource.
+        address: ResourceAddress,
+        /// What it was; `kept` says why it stays.
+        #[serde(flatten)]
+        byproduct: Byproduct,
     },
     /// The run is over.
     Finished {

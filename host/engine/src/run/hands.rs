@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::Cancel;
 use super::event::{Event, Events, Operation};
 use super::report::Reason;
+use crate::byproduct::Byproduct;
 use crate::kind::{Created, ErrorClass, Intent, OpError, Outputs, Progress};
 use crate::names::ResourceAddress;
 use crate::plan::Summary;
@@ -25,6 +26,8 @@ pub(crate) struct Hands {
     pub(crate) cancel: Cancel,
     pub(crate) permits: Semaphore,
     pub(crate) done: Mutex<Summary>,
+    /// What resources made by themselves and what stays though these are gone.
+    pub(crate) kept: Mutex<Vec<(ResourceAddress, Byproduct)>>,
     /// Whether it was said that the state is no longer this run's.
     said_lost: AtomicBool,
 }
@@ -47,14 +50,22 @@ impl From<Reason> for Stop {
 
 /// Reports a resource's progress as events.
 struct Reporter<'a> {
-    events: &'a Events,
+    hands: &'a Hands,
     address: &'a ResourceAddress,
 }
 
 impl Progress for Reporter<'_> {
     fn report(&self, message: &str, done: u64, total: u64) {
         let (address, message) = (self.address.clone(), message.to_owned());
-        self.events.emit(Event::OperationProgress { address, message, done, total });
+        self.hands.events.emit(Event::OperationProgress { address, message, done, total });
+    }
+
+    fn byproduct(&self, byproduct: Byproduct) {
+        if byproduct.kept.is_some() {
+            let mut kept = self.hands.kept.lock().expect("no panic under this lock");
+            kept.push((self.address.clone(), byproduct.clone()));
+        }
+        self.hands.events.emit(Event::Byproduct { address: self.address.clone(), byproduct });
     }
 }
 
@@ -68,7 +79,7 @@ impl Hands {
     ) -> Self {
         let permits = Semaphore::new(parallelism.max(1));
         let said_lost = AtomicBool::new(false);
-        Self { registry, store, events, cancel, permits, done: Mutex::default(), said_lost }
+        Self { registry, store, events, cancel, permits, done: Mutex::default(), kept: Mutex::default(), said_lost }
     }
 
     /// Whether something may be begun: the user has not stopped the run, and the state is still
@@ -92,7 +103,7 @@ impl Hands {
         pending: Pending,
     ) -> Result<Outputs, Stop> {
         let work = async {
-            let progress = &Reporter { events: &self.events, address };
+            let progress = &Reporter { hands: self, address };
             self.record(Change::Intent { pending: pending.clone() }).await?;
             let created = match kind.create(&pending.spec, &pending.intent, progress).await {
                 Ok(created) => created,
@@ -144,7 +155,7 @@ impl Hands {
         was: Option<&Value>,
     ) -> Result<Outputs, Stop> {
         let operation = if was.is_some() { Operation::Update } else { Operation::Finish };
-        let progress = &Reporter { events: &self.events, address };
+        let progress = &Reporter { hands: self, address };
         let work = self.finish(address, kind, instance, was, progress);
         let instance = self.operate(address, operation, work, |instance| instance.id.clone()).await?;
         self.count(|done| match operation {
@@ -154,11 +165,20 @@ impl Hands {
         Ok(instance.outputs)
     }
 
+    /// Lets a resource that makes things by itself take them back, before what depends on it goes.
+    /// What goes wrong here is left to its deletion.
+    pub(crate) async fn release(&self, address: &ResourceAddress, instance: &Instance) {
+        let Ok(kind) = self.kind(address) else { return };
+        if kind.makes() && !self.cancel.is_cancelled() && self.store.check().is_ok() {
+            kind.release(&instance.id, &instance.spec, &Reporter { hands: self, address }).await;
+        }
+    }
+
     /// Deletes an instance and records that it is gone.
     pub(crate) async fn delete(&self, address: &ResourceAddress, instance: &Instance) -> Result<(), Stop> {
         let kind = self.kind(address)?;
         let work = async {
-            let progress = &Reporter { events: &self.events, address };
+            let progress = &Reporter { hands: self, address };
             kind.delete(&instance.id, &instance.spec, progress).await.map_err(Reason::Operation)?;
             self.record(Change::Gone { address: address.clone(), id: instance.id.clone() }).await
         };

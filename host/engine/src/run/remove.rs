@@ -43,6 +43,7 @@ fn instance(operations: &Arc<Operations>, address: &ResourceAddress, instance: &
     operations.removals.once(address, &instance.id, || {
         let (operations, address, instance) = (Arc::clone(operations), address.clone(), instance.clone());
         let work = async move {
+            operations.hands.release(&address, &instance).await;
             clear(&operations, &address).await?;
             delete_now(&operations, &address, &instance).await
         };
@@ -227,6 +228,7 @@ pub(crate) async fn delete_all(
             }
         }
     }
+    let releases = releases(hands, &targets, &mut after);
     let failure = |target: &Target, reason| StepFailure {
         step: target.address.step().clone(),
         address: Some(target.address.clone()),
@@ -241,13 +243,21 @@ pub(crate) async fn delete_all(
             return circle.0.first().map(|&at| failure(&targets[at], reason)).into_iter().collect();
         }
     };
-    let outcomes = graph::walk(&dag, targets.len(), |at| {
-        let (target, kept_by) = (&targets[at], std::mem::take(&mut kept_by[at].clone()));
+    let outcomes = graph::walk(&dag, dag.len(), |at| {
+        let (target, released, kept_by) = (targets.get(at), releases.get(&at), kept_by.get(at));
+        let released = released.map(|&at| &targets[at]);
         async move {
-            if !kept_by.is_empty() {
-                return Err(Stop::Because(Reason::StillUsed(kept_by)));
+            match (target, released) {
+                (Some(_), _) if kept_by.is_some_and(|by: &Vec<_>| !by.is_empty()) => {
+                    Err(Stop::Because(Reason::StillUsed(kept_by.cloned().unwrap_or_default())))
+                }
+                (Some(target), _) => delete(hands, target).await,
+                (None, Some(Target { address, thing: Thing::Made(instance), .. })) => {
+                    hands.release(address, instance).await;
+                    Ok(())
+                }
+                (None, _) => Ok(()),
             }
-            delete(hands, target).await
         }
     })
     .await;
@@ -264,6 +274,28 @@ pub(crate) async fn delete_all(
         }
     }
     failures
+}
+
+/// Adds to the order, for each target that makes things by itself, that it is released before
+/// anything that hangs on it goes. Gives the new vertices, each with its target.
+fn releases(hands: &Hands, targets: &[Target], after: &mut Vec<Vec<usize>>) -> HashMap<usize, usize> {
+    let makes = |target: &Target| {
+        matches!(target.thing, Thing::Made(_)) && hands.kind(&target.address).is_ok_and(|kind| kind.makes())
+    };
+    let mut releases = HashMap::new();
+    for at in (0..targets.len()).filter(|&at| makes(&targets[at])) {
+        let (mut hanging, mut next) = (HashSet::new(), vec![at]);
+        while let Some(used) = next.pop() {
+            if hanging.insert(used) {
+                next.extend(after[used].iter().filter(|&&user| user < targets.len()));
+            }
+        }
+        let release = after.len();
+        after.push(Vec::new());
+        hanging.into_iter().for_each(|user| after[user].push(release));
+        releases.insert(release, at);
+    }
+    releases
 }
 
 async fn delete(hands: &Hands, target: &Target) -> Result<(), Stop> {

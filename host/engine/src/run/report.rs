@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::byproduct::Byproduct;
 use crate::kind::OpError;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{FieldChange, Summary};
@@ -22,6 +23,8 @@ pub struct Report {
     pub outputs: Vec<(StepName, Value)>,
     /// Deletions that wait until every step succeeds.
     pub postponed: Vec<ResourceAddress>,
+    /// What resources made by themselves and what stays though these are gone.
+    pub kept: Vec<(ResourceAddress, Byproduct)>,
     /// Whether the user stopped it.
     pub interrupted: bool,
 }

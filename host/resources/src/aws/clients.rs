@@ -186,7 +186,9 @@ impl Aws {
             let settings = &self.settings;
             let mut loader = aws_config::defaults(BehaviorVersion::latest())
                 .region(Region::new(settings.region.clone()))
-                .retry_config(RetryConfig::standard().with_max_attempts(5))
+                // Adaptive: where a service throttles, all clients of it slow down together, and retries
+                // are paid for out of one budget. More operations at a time are no more load then.
+                .retry_config(RetryConfig::adaptive().with_max_attempts(6))
                 .timeout_config(self.timeouts(settings.attempt_timeout));
             if let Some(url) = &settings.endpoint_url {
                 loader = loader.endpoint_url(url);

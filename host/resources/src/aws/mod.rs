@@ -1,7 +1,9 @@
 //! AWS: clients, errors, tags, and the kinds of resources of each service.
 
+mod budget;
 mod clients;
 mod cloud_control;
+mod codes;
 mod ec2;
 mod eks;
 mod errors;
@@ -11,6 +13,7 @@ pub(crate) mod policy;
 pub(crate) mod preflight;
 mod request;
 pub(crate) mod s3;
+mod signed;
 mod sts;
 mod tags;
 mod wait;

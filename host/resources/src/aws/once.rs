@@ -4,7 +4,7 @@ use aws_sdk_ec2::config::interceptors::InterceptorContext;
 use aws_sdk_ec2::config::retry::{ClassifyRetry, RetryAction};
 use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
 
-use super::errors::THROTTLING;
+use super::codes::THROTTLING;
 
 /// Forbids another attempt where the last one may have worked: no answer, or a server's failure.
 /// Throttled calls did nothing and are made again.

@@ -1,14 +1,8 @@
 //! `request.call`: one signed call to any AWS service, made once and recorded with its answer.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use llmhost_engine::kind::{
     Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
     Scope,
@@ -17,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::clients::Aws;
-use super::errors::{advice_for, by_answer};
+use super::signed::{self, Signed, form};
 
 /// A signed call.
 pub(super) struct Call(pub(super) Arc<Aws>);
@@ -194,8 +188,7 @@ impl Message {
                 let mut fields =
                     vec![("Action".to_owned(), query.action.clone()), ("Version".to_owned(), query.version.clone())];
                 self.parameters.iter().for_each(|(key, value)| flatten(key, value, &mut fields));
-                let pairs = fields.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value)));
-                pairs.collect::<Vec<_>>().join("&").into_bytes()
+                form(fields.iter().map(|(key, value)| (key.as_str(), value.as_str())))
             }
         }
     }
@@ -214,97 +207,23 @@ fn flatten(key: &str, value: &Value, fields: &mut Vec<(String, String)>) {
     }
 }
 
-fn encode(text: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
 impl Call {
     async fn send(&self, message: &Message) -> Result<String, OpError> {
         let operation = message.action();
-        let wrong = |reason: String| OpError::local(&operation, reason);
-        let unreachable =
-            |reason: String| OpError { class: ErrorClass::Unreachable, ..OpError::local(&operation, reason) };
-        let settings = &self.0.settings;
-        let prefix = message.endpoint_prefix.as_ref().unwrap_or(&message.service);
-        let suffix = if settings.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let base = match &settings.endpoint_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("https://{prefix}.{}.{suffix}", settings.region),
+        let signed = Signed {
+            operation: &operation,
+            service: &message.service,
+            prefix: message.endpoint_prefix.as_ref().unwrap_or(&message.service),
+            method: message.method(),
+            path: message.path(),
+            headers: message.headers(),
+            body: message.body(),
+            repeatable: false,
+            longest: LONGEST,
+            timeout: self.0.settings.attempt_timeout,
         };
-        let (url, body) = (format!("{base}{}", message.path()), message.body());
-        let headers = message.headers();
-        let identity = self.0.credentials(&operation).await?.into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&settings.region)
-            .name(&message.service)
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| wrong(error.to_string()))?;
-        let signable = SignableRequest::new(
-            message.method(),
-            url.as_str(),
-            headers.iter().map(|(name, value)| (*name, value.as_str())),
-            SignableBody::Bytes(&body),
-        );
-        let signed = signable.and_then(|signable| sign(signable, &params.into()));
-        let (instructions, _) = signed.map_err(|error| wrong(error.to_string()))?.into_parts();
-        let mut request = http::Request::builder().method(message.method()).uri(&url);
-        for (name, value) in &headers {
-            request = request.header(*name, value);
-        }
-        let mut request = request.body(Full::from(body)).map_err(|error| wrong(error.to_string()))?;
-        instructions.apply_to_request_http1x(&mut request);
-
-        let connector = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots();
-        let connector = connector.map_err(|error| wrong(error.to_string()))?.https_or_http().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new()).build::<_, Full<bytes::Bytes>>(connector);
-        let exchange = async {
-            let answer = client.request(request).await.map_err(|error| unreachable(innermost(&error)))?;
-            let (status, id) = (answer.status(), answer.headers().get("x-amzn-requestid").cloned());
-            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-            let body = body
-                .map_err(|error| wrong(format!("the answer is unreadable, or longer than {LONGEST} bytes: {error}")))?;
-            Ok((status, id, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
-        };
-        let (status, id, text) = tokio::time::timeout(settings.attempt_timeout, exchange)
-            .await
-            .map_err(|_| unreachable("no answer in time".to_owned()))??;
-        if status.is_success() {
-            return Ok(text);
-        }
-        let (code, said) = error_in(&text);
-        let class = by_answer(code.as_deref(), status.as_u16());
-        Err(OpError {
-            operation: operation.clone(),
-            message: said.unwrap_or_else(|| format!("the service answered with HTTP status {}", status.as_u16())),
-            request_id: id.and_then(|id| id.to_str().ok().map(str::to_owned)),
-            advice: advice_for(code.as_deref(), class),
-            code,
-            class,
-        })
+        signed::call(&self.0, &signed).await
     }
-}
-
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
-}
-
-/// Code and message of an error, from JSON or XML.
-fn error_in(text: &str) -> (Option<String>, Option<String>) {
-    if let Ok(Value::Object(fields)) = serde_json::from_str(text) {
-        let one = |names: [&str; 3]| names.iter().find_map(|name| fields.get(*name)?.as_str().map(str::to_owned));
-        let code = one(["__type", "code", "Code"]).map(|code| code.rsplit('#').next().unwrap_or_default().to_owned());
-        return (code, one(["message", "Message", "errorMessage"]));
-    }
-    let tag = |name: &str| {
-        let from = text.find(&format!("<{name}>"))? + name.len() + 2;
-        let to = from + text[from..].find(&format!("</{name}>"))?;
-        Some(text[from..to].to_owned())
-    };
-    (tag("Code"), tag("Message"))
 }
 
 #[async_trait]
@@ -357,7 +276,8 @@ impl Kind for Call {
             OpError::local(&spec.call.action(), "an earlier run may have made this call, and was interrupted");
         error.class = ErrorClass::Conflict;
         error.advice = Some(
-            "Look whether it happened. If it may be made again, set repeatable; else give the declaration another name."
+            "Look whether it happened. If it may be made again, set repeatable; else give the declaration another name, or \
+             have it forgotten: llmhost state rm."
                 .to_owned(),
         );
         Err(error)
@@ -410,25 +330,6 @@ mod tests {
         ] {
             let message: Message = serde_json::from_value(raw.clone()).expect("a message");
             assert!(message.check().is_err(), "{raw}");
-        }
-    }
-
-    #[test]
-    fn errors_are_read_from_json_and_from_xml() {
-        for (text, code, said) in [
-            (
-                r#"{"__type":"com.amazonaws.ssm#ParameterNotFound","message":"gone"}"#,
-                Some("ParameterNotFound"),
-                Some("gone"),
-            ),
-            (
-                "<E><Error><Code>NotFound</Code><Message>no topic</Message></Error></E>",
-                Some("NotFound"),
-                Some("no topic"),
-            ),
-            ("<html>", None, None),
-        ] {
-            assert_eq!(error_in(text), (code.map(str::to_owned), said.map(str::to_owned)), "{text}");
         }
     }
 }

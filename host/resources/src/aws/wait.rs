@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use llmhost_engine::kind::{ErrorClass, OpError};
 
+use super::budget::{before_retry, jittered};
+use super::codes::is_in_use;
+
 /// Asks again and again, ever more slowly, until `poll` gives something or `budget` is used up.
 pub(crate) async fn until<'a, T>(
     operation: &str,
@@ -27,7 +30,7 @@ pub(crate) async fn until<'a, T>(
                 advice: Some("It may need longer; run again to go on waiting.".to_owned()),
             });
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(jittered(pause)).await;
         pause = (pause * 2).min(Duration::from_secs(10));
     }
 }
@@ -40,7 +43,7 @@ pub(super) async fn settled<'a, T>(
     loop {
         match call().await {
             Err(error) if error.class == ErrorClass::NotFound && pause < Duration::from_secs(10) => {
-                tokio::time::sleep(pause).await;
+                before_retry(&error.operation, pause).await;
                 pause *= 2;
             }
             other => return other,
@@ -59,11 +62,40 @@ pub(super) async fn unused<'a>(
     loop {
         match delete().await {
             Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
-            Err(error) if error.code.as_deref() == Some("DependencyViolation") && began.elapsed() + pause < budget => {
-                tokio::time::sleep(pause).await;
+            Err(error) if is_in_use(error.code.as_deref()) && began.elapsed() + pause < budget => {
+                before_retry(&error.operation, pause).await;
                 pause = (pause * 2).min(Duration::from_secs(10));
             }
             other => return other,
         }
+    }
+}
+
+/// Adds to an error what is in the way, and what to do about it.
+pub(super) fn blocked(mut error: OpError, by: &[String], advice: &str) -> OpError {
+    const SHOWN: usize = 12;
+    if by.is_empty() {
+        return error;
+    }
+    let more = by.len().saturating_sub(SHOWN);
+    let tail = if more > 0 { format!("; and {more} more") } else { String::new() };
+    error.message = format!("{}; in the way: {}{tail}", error.message, by[..by.len() - more].join("; "));
+    error.advice = Some(advice.to_owned());
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blocked_deletion_names_the_first_of_many_and_counts_the_rest() {
+        let error = OpError::local("ec2:DeleteVpc", "it has dependencies");
+        assert_eq!(blocked(error.clone(), &[], "do").advice, None);
+        let by: Vec<String> = (0..14).map(|at| format!("eni-{at}")).collect();
+        let said = blocked(error, &by, "Delete them.");
+        assert!(said.message.starts_with("it has dependencies; in the way: eni-0; "), "{said}");
+        assert!(said.message.ends_with("eni-11; and 2 more"), "{said}");
+        assert_eq!(said.advice(), "Delete them.");
     }
 }

@@ -10,11 +10,11 @@ use llmhost_engine::kind::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::blockers::{self, Held};
 use super::{Operation, made, made_by, observed, outputs, present, settled, sync_tags, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
-use crate::aws::wait::unused;
 
 /// A gateway to the internet, attached to its VPC.
 pub(in crate::aws) struct InternetGateway(pub(in crate::aws) Arc<Aws>);
@@ -48,6 +48,7 @@ impl Kind for InternetGateway {
         "ec2:DescribeInternetGateways",
         "ec2:DetachInternetGateway",
         "ec2:DeleteInternetGateway",
+        "ec2:DescribeNetworkInterfaces",
         "ec2:CreateTags",
         "ec2:DeleteTags",
     ];
@@ -101,7 +102,7 @@ impl Kind for InternetGateway {
         let ec2 = self.0.ec2().await;
         let Some((vpcs, _)) = self.look(id).await? else { return Ok(()) };
         for vpc in &vpcs {
-            unused(self.0.settings.wait, || {
+            blockers::delete(&self.0, Held::Gateway(vpc), || {
                 async move {
                     let request = ec2.detach_internet_gateway().internet_gateway_id(id).vpc_id(vpc);
                     match request.send().await.operation("ec2:DetachInternetGateway").map(drop) {

@@ -1,6 +1,7 @@
 //! EC2: networks.
 
 mod address;
+pub(in crate::aws) mod blockers;
 pub(in crate::aws) mod cidr;
 mod endpoint;
 mod gateway;

@@ -8,11 +8,11 @@ use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder};
 use serde::{Deserialize, Serialize};
 
+use super::blockers::{self, Held};
 use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
-use crate::aws::wait::unused;
 
 /// A security group.
 pub(in crate::aws) struct SecurityGroup(pub(in crate::aws) Arc<Aws>);
@@ -33,6 +33,7 @@ impl Kind for SecurityGroup {
         "ec2:CreateSecurityGroup",
         "ec2:DescribeSecurityGroups",
         "ec2:DeleteSecurityGroup",
+        "ec2:DescribeNetworkInterfaces",
         "ec2:CreateTags",
         "ec2:DeleteTags",
     ];
@@ -96,7 +97,7 @@ impl Kind for SecurityGroup {
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
         let ec2 = self.0.ec2().await;
-        unused(self.0.settings.wait, || {
+        blockers::delete(&self.0, Held::SecurityGroup(id), || {
             async move {
                 ec2.delete_security_group().group_id(id).send().await.operation("ec2:DeleteSecurityGroup").map(drop)
             }

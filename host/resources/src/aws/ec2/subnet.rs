@@ -12,11 +12,12 @@ use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::blockers::{self, Held};
 use super::{Operation, cidr, made, made_by, observed, outputs, present, settled, sync_tags, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
-use crate::aws::wait::{until, unused};
+use crate::aws::wait::until;
 
 /// A range of a VPC in one zone.
 pub(in crate::aws) struct Subnet(pub(in crate::aws) Arc<Aws>);
@@ -39,6 +40,7 @@ impl Kind for Subnet {
         "ec2:ModifySubnetAttribute",
         "ec2:DescribeSubnets",
         "ec2:DeleteSubnet",
+        "ec2:DescribeNetworkInterfaces",
         "ec2:CreateTags",
         "ec2:DeleteTags",
     ];
@@ -126,7 +128,7 @@ impl Kind for Subnet {
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
         let ec2 = self.0.ec2().await;
-        unused(self.0.settings.wait, || {
+        blockers::delete(&self.0, Held::Subnet(id), || {
             async move { ec2.delete_subnet().subnet_id(id).send().await.operation("ec2:DeleteSubnet").map(drop) }
                 .boxed()
         })

@@ -8,11 +8,12 @@ use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder};
 use serde::{Deserialize, Serialize};
 
+use super::blockers::{self, Held};
 use super::{Operation, cidr, made, made_by, observed, outputs, present, settled, sync_tags, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
-use crate::aws::wait::{until, unused};
+use crate::aws::wait::until;
 
 /// A virtual private cloud.
 pub(in crate::aws) struct Vpc(pub(in crate::aws) Arc<Aws>);
@@ -35,6 +36,12 @@ impl Kind for Vpc {
         "ec2:DescribeVpcs",
         "ec2:DescribeVpcAttribute",
         "ec2:DeleteVpc",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeInternetGateways",
+        "ec2:DescribeVpcEndpoints",
         "ec2:CreateTags",
         "ec2:DeleteTags",
     ];
@@ -112,7 +119,7 @@ impl Kind for Vpc {
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
         let ec2 = self.0.ec2().await;
-        unused(self.0.settings.wait, || {
+        blockers::delete(&self.0, Held::Vpc(id), || {
             async move { ec2.delete_vpc().vpc_id(id).send().await.operation("ec2:DeleteVpc").map(drop) }.boxed()
         })
         .await
