@@ -83,6 +83,18 @@ async fn what_is_protected_is_neither_deleted_nor_replaced() {
     assert!(look(emulator.url())["storage"].as_array().unwrap().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_whose_making_was_not_answered_is_found_and_not_in_its_own_way() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let proxy = RecordingProxy::start(emulator.url()).await.unwrap();
+    scene.pipeline("[steps.network]\nuses = \"vpc\"\nwith = { name = \"n\", azs = 1, nat = \"none\" }\n");
+    proxy.inject(|request| request.action == "CreateRoute", 1, Fault::ResetAfter);
+    scene.at(proxy.url(), &["run", FILE]).status(1).says(&["ec2:CreateRoute"]);
+    scene.at(proxy.url(), &["run", FILE]).status(0).says(&["adopted network/ec2.route/public-internet"]);
+    scene.at(proxy.url(), &["run", FILE]).status(0).says(&["0 changes"]);
+    scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
+}
+
 /// Sends a signal to a run in the middle of a call, once or twice, and gives its status.
 async fn interrupted(scene: &Scene, proxy: &RecordingProxy, verb: &str, signals: &[i32]) -> Option<i32> {
     proxy.forget();

@@ -170,7 +170,7 @@ impl Chamber {
 
     fn command(&self, doing: Doing, url: &str) -> Command {
         let verb = if doing == Doing::Run { "run" } else { "destroy" };
-        let mut command = self.scene.command(&[verb, FILE, "--yes", "--call-timeout", "2", "--endpoint-url", url]);
+        let mut command = self.scene.command(&[verb, FILE, "--yes", "--endpoint-url", url]);
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -197,7 +197,12 @@ impl Chamber {
             Disturbance::Faults(seed) => self.proxy.mix(*seed, 8),
             Disturbance::KillIn(_) => {}
         }
-        let child = self.command(doing, self.proxy.url()).spawn().expect("llmhost starts");
+        let mut command = self.command(doing, self.proxy.url());
+        if matches!(disturbance, Disturbance::Faults(_)) {
+            // Some calls are never answered.
+            command.args(["--call-timeout", "2"]);
+        }
+        let child = command.spawn().expect("llmhost starts");
         victim.store(child.id(), Ordering::SeqCst);
         let output = if let Disturbance::KillIn(time) = disturbance {
             let killer = tokio::spawn({

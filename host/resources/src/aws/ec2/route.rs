@@ -83,7 +83,8 @@ impl Kind for Route {
     }
 
     async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
-        let ec2 = self.0.ec2().await;
+        // Made once: a second attempt would meet the route of the first, and take it for another's.
+        let ec2 = self.0.ec2_once().await;
         let call = || {
             async move {
                 let request = ec2.create_route().route_table_id(&spec.route_table_id);
