@@ -132,7 +132,22 @@ def network(ec2):
             }
             for group in ec2.describe_security_groups()["SecurityGroups"]
         ],
+        "interfaces": [
+            {"id": found["NetworkInterfaceId"], "description": found["Description"]}
+            for found in ec2.describe_network_interfaces()["NetworkInterfaces"]
+        ],
+        "volumes": [{"id": found["VolumeId"], "tags": tags(found)} for found in ec2.describe_volumes()["Volumes"]],
+        "balancers": balancers(),
     }
+
+
+def balancers():
+    classic, second = client("elb"), client("elbv2")
+    return sorted(
+        [found["LoadBalancerName"] for found in classic.describe_load_balancers()["LoadBalancerDescriptions"]]
+        + [found["LoadBalancerName"] for found in second.describe_load_balancers()["LoadBalancers"]]
+        + [found["TargetGroupName"] for found in second.describe_target_groups()["TargetGroups"]]
+    )
 
 
 def storage(s3):
@@ -315,7 +330,95 @@ def forget_access(cluster):
         eks.delete_access_entry(clusterName=cluster, principalArn=entry)
 
 
+def pairs(**values):
+    return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def live_in(cluster):
+    """Makes what the controllers of a cluster make while people use it: load balancers of three kinds with
+    what belongs to them, a network interface that the CNI left, volumes. Beside each of them stands one
+    that is somebody else's."""
+    elb, elbv2 = client("elb"), client("elbv2")
+    place = eks.describe_cluster(name=cluster)["cluster"]["resourcesVpcConfig"]
+    ours, subnets = place["vpcId"], place["subnetIds"][:2]
+    elsewhere = ec2.create_vpc(CidrBlock="10.200.0.0/16")["Vpc"]["VpcId"]
+    other_subnets = [
+        ec2.create_subnet(VpcId=elsewhere, CidrBlock=f"10.200.{at}.0/24", AvailabilityZone=region + zone)["Subnet"]["SubnetId"]
+        for at, zone in enumerate("ab")
+    ]
+    owned, other = {f"kubernetes.io/cluster/{cluster}": "owned"}, {f"kubernetes.io/cluster/{cluster}-2": "owned"}
+
+    def group(name, vpc, tags):
+        made = ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
+        ec2.create_tags(Resources=[made], Tags=pairs(**tags))
+        return made
+
+    def second_generation(name, kind, vpc, subnets, groups, tags):
+        more = {"SecurityGroups": groups} if groups else {}
+        made = elbv2.create_load_balancer(Name=name, Type=kind, Subnets=subnets, Tags=pairs(**tags), **more)
+        port = {"Protocol": "TCP" if kind == "network" else "HTTP", "Port": 80}
+        target = elbv2.create_target_group(Name=f"{name}-tg", VpcId=vpc, TargetType="ip", Tags=pairs(**tags), **port)
+        arn = target["TargetGroups"][0]["TargetGroupArn"]
+        forward = [{"Type": "forward", "TargetGroupArn": arn}]
+        elbv2.create_listener(LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"], DefaultActions=forward, **port)
+
+    nodes = group("k8s-traffic", ours, owned)
+    front = group("k8s-front", ours, {"elbv2.k8s.aws/cluster": cluster})
+    for one, two in ((nodes, front), (front, nodes), (place["clusterSecurityGroupId"], front)):
+        rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": two, "Description": "elbv2.k8s.aws/targetGroupBinding=shared"}]}
+        ec2.authorize_security_group_ingress(GroupId=one, IpPermissions=[rule])
+    web = {"elbv2.k8s.aws/cluster": cluster, "service.k8s.aws/stack": "models/web"}
+    second_generation("k8s-models-web", "network", ours, subnets, [], web)
+    second_generation("k8s-models-api", "application", ours, subnets, [front], {**web, "ingress.k8s.aws/stack": "models/api"})
+    listener = [{"Protocol": "tcp", "LoadBalancerPort": 80, "InstancePort": 80}]
+    classic = {**owned, "kubernetes.io/service-name": "models/old"}
+    elb.create_load_balancer(LoadBalancerName="a0classic", Listeners=listener, Subnets=subnets, SecurityGroups=[front], Tags=pairs(**classic))
+    second_generation("k8s-others", "network", elsewhere, other_subnets, [], {"elbv2.k8s.aws/cluster": f"{cluster}-2"})
+    group("k8s-others", elsewhere, other)
+
+    def interface(subnet, group, name):
+        tag = [{"ResourceType": "network-interface", "Tags": pairs(**{"cluster.k8s.amazonaws.com/name": name})}]
+        ec2.create_network_interface(SubnetId=subnet, Groups=[group], Description=f"aws-K8S-i-{name}", TagSpecifications=tag)
+
+    interface(subnets[0], nodes, cluster)
+    interface(other_subnets[0], group("others", elsewhere, other), f"{cluster}-2")
+
+    def volume(name, policy, tags):
+        tag = [{"ResourceType": "volume", "Tags": pairs(Name=name, **tags)}]
+        made = ec2.create_volume(AvailabilityZone=f"{region}a", Size=20, TagSpecifications=tag)["VolumeId"]
+        if policy:
+            spec = {
+                "capacity": {"storage": "20Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "persistentVolumeReclaimPolicy": policy,
+                "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": made},
+                "claimRef": {"namespace": "models", "name": name},
+            }
+            kubernetes(cluster, "POST", "/api/v1/persistentvolumes", {"metadata": {"name": name}, "spec": spec})
+
+    driver = {"ebs.csi.aws.com/cluster": "true"}
+    volume("cache", "Delete", {**driver, **owned})
+    volume("plain-cache", "Delete", driver)
+    volume("weights", "Retain", {**driver, **owned})
+    volume("forgotten", None, owned)
+    volume("others", None, other)
+    service = {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"app": "web"}}}
+    kubernetes(cluster, "POST", "/api/v1/namespaces/default/services", service)
+
+
+def put_in_profile(role, profile):
+    iam.create_instance_profile(InstanceProfileName=profile)
+    iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=role)
+
+
+def make_interface(subnet, description):
+    ec2.create_network_interface(SubnetId=subnet, Description=description)
+
+
 DOINGS = {
+    "live-in": live_in,
+    "put-in-profile": put_in_profile,
+    "make-interface": make_interface,
     "tag-vpc": tag_vpc,
     "make-bucket": make_bucket,
     "put-object": put_object,
@@ -327,9 +430,9 @@ DOINGS = {
     "forget-access": forget_access,
 }
 
+ec2, eks, s3, iam = map(client, ("ec2", "eks", "s3", "iam"))
 if len(sys.argv) > 3 and sys.argv[3] != "each-line":
     DOINGS[sys.argv[3]](*sys.argv[4:])
-ec2, eks, s3, iam = map(client, ("ec2", "eks", "s3", "iam"))
 
 
 def everything():

@@ -94,6 +94,10 @@ pub(crate) struct Where {
     /// How long one attempt at an AWS call may take [default: 30; uploads get ten times that].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) call_timeout: Option<u32>,
+    /// How long to wait for what AWS does in its own time: gateways that start, users of a resource that
+    /// are still going away [default: 600].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=7200))]
+    pub(crate) wait_timeout: Option<u32>,
     /// How long others wait for a run that died while it held a state in S3 [default: 30].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) lease_seconds: Option<u32>,
@@ -144,12 +148,8 @@ pub(crate) struct Run {
     /// refuses where something has changed since.
     #[arg(long, value_name = "OUT", requires = "dry_run")]
     pub(crate) out: Option<PathBuf>,
-    /// Only these steps; the others stay as they are. Can be repeated, or a list with commas.
-    #[arg(long, value_name = "STEP", value_delimiter = ',')]
-    pub(crate) only: Vec<String>,
-    /// All steps but these.
-    #[arg(long, value_name = "STEP", value_delimiter = ',')]
-    pub(crate) exclude: Vec<String>,
+    #[command(flatten)]
+    pub(crate) steps: Steps,
     /// Read everything first, and plan from what is there: what is gone is made again, what somebody
     /// changed is brought back.
     #[arg(long)]
@@ -170,6 +170,22 @@ pub(crate) struct Destroy {
     pub(crate) place: Where,
     #[command(flatten)]
     pub(crate) how: How,
+    /// Show what would go, with what the resources made by themselves, and delete nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) steps: Steps,
+}
+
+/// Which steps.
+#[derive(Debug, Args)]
+pub(crate) struct Steps {
+    /// Only these steps; the others stay as they are. Can be repeated, or a list with commas.
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// All steps but these.
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! Everything that ends the program, and its exit status.
 
 use llmhost_engine::diagnostic::Diagnostics;
-use llmhost_engine::run::{AccountError, PlanError};
+use llmhost_engine::run::{AccountError, PlanError, UnknownStep};
 use llmhost_engine::state::StateError;
 
 /// Why the program ends without having done what it was asked.
@@ -64,5 +64,16 @@ impl Failure {
             Self::State(error) | Self::Account(AccountError::State(error)) => error.advice().map(str::to_owned),
             _ => None,
         }
+    }
+}
+
+impl From<UnknownStep> for Failure {
+    fn from(unknown: UnknownStep) -> Self {
+        let names: Vec<&str> = unknown.known.iter().map(|step| step.as_str()).collect();
+        let help = match &unknown.near {
+            Some(near) => format!("Did you mean '{near}'?"),
+            None => format!("The steps are {}.", names.join(", ")),
+        };
+        Self::usage(unknown.to_string(), help)
     }
 }

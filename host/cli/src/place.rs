@@ -50,6 +50,9 @@ impl Place {
             if let Some(timeout) = place.call_timeout {
                 real.settings.attempt_timeout = Duration::from_secs(timeout.into());
             }
+            if let Some(wait) = place.wait_timeout {
+                real.settings.wait = Duration::from_secs(wait.into());
+            }
             if let Some(lease) = place.lease_seconds {
                 real.lease = Duration::from_secs(lease.into());
             }

@@ -52,8 +52,8 @@ impl Saved {
         Self {
             file,
             vars: args.file.vars.clone(),
-            only: args.only.clone(),
-            exclude: args.exclude.clone(),
+            only: args.steps.only.clone(),
+            exclude: args.steps.exclude.clone(),
             refresh: args.refresh,
             source: digest(pipeline.source.as_bytes()),
             state: digest_of(state),

@@ -37,5 +37,14 @@ pub struct Foreseen {
     /// What it made by itself.
     pub byproducts: Vec<Byproduct>,
     /// Why it would not be deleted.
-    pub refusal: Option<OpError>,
+    pub refusal: Option<Refusal>,
+}
+
+/// Why a resource would not be deleted.
+#[derive(Debug, Clone)]
+pub enum Refusal {
+    /// It stays, and everything else goes.
+    Stays(OpError),
+    /// It is protected on purpose: nothing may be deleted before somebody takes the protection off.
+    Protected(OpError),
 }

@@ -163,13 +163,22 @@ pub struct Permission {
     pub actions: Vec<String>,
     /// ARNs, with `*` where a part is not known.
     pub resources: Vec<String>,
+    /// Whether destroying needs all of them, whatever their names say.
+    #[serde(skip)]
+    pub to_destroy: bool,
 }
 
 impl Permission {
     /// These actions on these resources.
     pub fn new(actions: &[&str], resources: impl IntoIterator<Item = String>) -> Self {
         let actions = actions.iter().map(|action| (*action).to_owned()).collect();
-        Self { actions, resources: resources.into_iter().collect() }
+        Self { actions, resources: resources.into_iter().collect(), to_destroy: false }
+    }
+
+    /// The same, needed to destroy as well.
+    #[must_use]
+    pub fn to_destroy(self) -> Self {
+        Self { to_destroy: true, ..self }
     }
 }
 

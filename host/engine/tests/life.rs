@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use llmhost_engine::kind::ErrorClass;
-use llmhost_engine::run::{Cancel, Departure, Events, Reason, destroy};
+use llmhost_engine::run::{Cancel, Departure, Events, Reason, Selection, destroy};
 use support::{World, fates};
 
 const NETWORK: &str = r#"
@@ -206,7 +206,9 @@ async fn destroy_deletes_everything_users_first_and_goes_on_where_it_stopped() {
         support::Spec { name: "foreign".into(), range: String::new(), parents: vec![a], tags: Default::default() };
     world.cloud.things.lock().unwrap().insert("id-foreign".into(), foreign);
     let store = world.store();
-    let report = destroy(world.registry(), store.clone(), Events::none(), Cancel::default(), 4).await.unwrap();
+    let report = destroy(world.registry(), store.clone(), Events::none(), Cancel::default(), 4, &Selection::default())
+        .await
+        .unwrap();
     store.close().await.unwrap();
     assert_eq!(world.cloud.names(), ["a", "foreign", "net"], "{report:?}");
     let reasons: Vec<_> =
@@ -216,7 +218,9 @@ async fn destroy_deletes_everything_users_first_and_goes_on_where_it_stopped() {
 
     world.cloud.things.lock().unwrap().remove("id-foreign");
     let store = world.store();
-    let report = destroy(world.registry(), store.clone(), Events::none(), Cancel::default(), 4).await.unwrap();
+    let report = destroy(world.registry(), store.clone(), Events::none(), Cancel::default(), 4, &Selection::default())
+        .await
+        .unwrap();
     store.close().await.unwrap();
     assert!(report.is_ok() && world.cloud.names().is_empty(), "{report:?}");
     assert!(world.state().resources.is_empty() && world.state().outputs.is_empty());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use llmhost_engine::run::{Cancel, Events, Reason, Report, destroy};
+use llmhost_engine::run::{Cancel, Events, Reason, Report, Selection, destroy};
 use llmhost_engine::state::{Change, State, StateError, StateStore};
 use support::World;
 
@@ -64,7 +64,10 @@ async fn nothing_more_is_begun_and_that_is_said_once() {
 
         // As for deleting: what is left stays, and the state says so.
         let store: Arc<dyn StateStore> = Arc::new(Lost(world.store(), 0.into()));
-        let report = destroy(world.registry(), Arc::clone(&store), Events::none(), Cancel::default(), 4).await.unwrap();
+        let report =
+            destroy(world.registry(), Arc::clone(&store), Events::none(), Cancel::default(), 4, &Selection::default())
+                .await
+                .unwrap();
         store.close().await.unwrap();
         assert_eq!((said(&report).len(), world.cloud.names().len()), (operations.min(1), operations));
         assert_eq!(world.state().resources.len(), operations);

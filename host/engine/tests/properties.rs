@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use llmhost_engine::kind::ErrorClass;
-use llmhost_engine::run::{Cancel, Events, destroy};
+use llmhost_engine::run::{Cancel, Events, Selection, destroy};
 use proptest::prelude::*;
 use support::{World, fates};
 
@@ -108,7 +108,10 @@ async fn applied(world: &World, text: &str, names: &BTreeSet<String>) {
 
 async fn destroyed(world: &World) {
     let store = world.store();
-    let report = destroy(world.registry(), Arc::clone(&store), Events::none(), Cancel::default(), 4).await.unwrap();
+    let report =
+        destroy(world.registry(), Arc::clone(&store), Events::none(), Cancel::default(), 4, &Selection::default())
+            .await
+            .unwrap();
     assert!(report.is_ok(), "{report:?}");
     store.close().await.unwrap();
     assert!(world.cloud.names().is_empty() && world.state().resources.is_empty(), "{:?}", world.cloud.names());

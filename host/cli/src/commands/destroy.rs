@@ -1,52 +1,119 @@
-//! `llmhost destroy`: everything that the state holds goes.
+//! `llmhost destroy`: what the state holds goes.
 
 use std::sync::Arc;
 
-use llmhost_engine::names::ResourceAddress;
-use llmhost_engine::run;
+use llmhost_engine::pipeline::Pipeline;
+use llmhost_engine::registry::Registry;
+use llmhost_engine::run::{self, Destruction, Foresight, Selection};
+use llmhost_engine::state::{State, StateStore};
 use llmhost_resources::Aws;
 
-use super::run::{conclude, confirm};
+use super::run::{conclude, confirm, text_style};
 use crate::app::{self, Console};
 use crate::args::Destroy;
 use crate::failure::Failure;
 use crate::place::Place;
 use crate::signals;
+use crate::view::{self, JsonLine};
 
-/// Destroys what a pipeline made.
+/// Destroys what a pipeline made, or what some of its steps made.
 pub(crate) async fn destroy(args: Destroy) -> Result<(), Failure> {
     let console = Console::new(args.how.json);
     let pipeline = app::pipeline(&args.file)?;
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
-    let store = place.open_kept(&console, "destroy").await?;
-    let result = async {
-        let resources: Vec<ResourceAddress> = store.snapshot().resources.into_keys().collect();
-        if resources.is_empty() {
-            console.note(&format!("Nothing to destroy: the state of '{}' is empty.", pipeline.name));
-            return Ok(());
-        }
-        let protected = run::protected(&pipeline, &store.snapshot());
-        if !protected.is_empty() {
-            let names: Vec<String> = protected.iter().map(ToString::to_string).collect();
-            let help = "Nothing was deleted. To lift it, take 'protect = true' out of the step, in the file; a step that is \
-                        no longer in the file has to be put back first, without it.";
-            let message = format!("protected, and not to be destroyed: {}", names.join(", "));
-            return Err(Failure::Other { message, help: help.to_owned(), status: 1 });
-        }
-        if !(args.how.yes || place.is_emulated()) {
-            resources.iter().for_each(|address| console.note(&format!("- {address}")));
-            confirm(&format!("{} resources to delete.", resources.len()))?;
-        }
-        let registry = Arc::new(llmhost_resources::registry(Arc::new(Aws::new(place.settings()))));
-        let (events, cancel) = (console.events(), signals::listen(&console));
-        let report = run::destroy(registry, Arc::clone(&store), events, cancel, args.how.parallelism.into()).await?;
-        conclude(&console, &report)
+    if args.dry_run {
+        let state = place.read().await?;
+        let registry = registry(&place);
+        return show(&console, &args, &pipeline, &registry, &state).await.map(drop);
     }
-    .await;
+    let store = place.open_kept(&console, "destroy").await?;
+    let result = delete(&console, &args, &pipeline, &place, &store).await;
     let result = app::close(&*store, &console, result).await;
-    if result.is_ok() {
+    if result.is_ok() && store.snapshot().resources.is_empty() {
         place.destroyed();
     }
     place.leave(&console).await?;
     result
+}
+
+fn registry(place: &Place) -> Arc<Registry> {
+    Arc::new(llmhost_resources::registry(Arc::new(Aws::new(place.settings()))))
+}
+
+async fn delete(
+    console: &Console,
+    args: &Destroy,
+    pipeline: &Pipeline,
+    place: &Place,
+    store: &Arc<dyn StateStore>,
+) -> Result<(), Failure> {
+    let registry = registry(place);
+    let Some((selection, found)) = show(console, args, pipeline, &registry, &store.snapshot()).await? else {
+        return Ok(());
+    };
+    stop_at_held(&found)?;
+    stop_at_protected(&found.foresight)?;
+    if !(args.how.yes || place.is_emulated()) {
+        confirm(&format!("{} resources to delete.", found.resources.len()))?;
+    }
+    let (events, cancel, parallelism) = (console.events(), signals::listen(console), args.how.parallelism.into());
+    let report = run::destroy(registry, Arc::clone(store), events, cancel, parallelism, &selection).await?;
+    conclude(console, &report)
+}
+
+/// Shows what would go; nothing, where nothing is there.
+async fn show(
+    console: &Console,
+    args: &Destroy,
+    pipeline: &Pipeline,
+    registry: &Registry,
+    state: &State,
+) -> Result<Option<(Selection, Destruction)>, Failure> {
+    let selection = Selection::with_gone(pipeline, state, &args.steps.only, &args.steps.exclude)?;
+    stop_at_guarded(pipeline, state, &selection)?;
+    let parallelism = args.how.parallelism.into();
+    let found = Destruction::foresee(pipeline, registry, state, &selection, parallelism).await?;
+    if found.resources.is_empty() {
+        let what = if state.resources.is_empty() { "is empty" } else { "has nothing of these steps" };
+        console.note(&format!("Nothing to destroy: the state of '{}' {what}.", pipeline.name));
+        return Ok(None);
+    }
+    console.result(|| view::destruction(&found, text_style()), &JsonLine::Destruction { destruction: &found });
+    for (step, needed) in &found.stranded {
+        console.note(&format!("{step} stays, and was made from outputs of {needed}, which goes."));
+    }
+    Ok(Some((selection, found)))
+}
+
+/// Refuses what the file protects.
+fn stop_at_guarded(pipeline: &Pipeline, state: &State, selection: &Selection) -> Result<(), Failure> {
+    let protected = run::protected(pipeline, state);
+    let names: Vec<String> =
+        protected.iter().filter(|address| !selection.leaves_out(address.step())).map(ToString::to_string).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let help = "Nothing was deleted. To lift it, take 'protect = true' out of the step, in the file; a step that is no longer \
+                in the file has to be put back first, without it. To delete the rest, leave these steps out with --exclude.";
+    let message = format!("protected, and not to be destroyed: {}", names.join(", "));
+    Err(Failure::Other { message, help: help.to_owned(), status: 1 })
+}
+
+/// Refuses to take from under a step that stays what it uses.
+fn stop_at_held(found: &Destruction) -> Result<(), Failure> {
+    let Some(first) = found.held.first() else { return Ok(()) };
+    let all: Vec<String> = found.held.iter().map(|held| format!("{} uses {}", held.by, held.used)).collect();
+    let message = format!("a step that stays uses what would go: {}", all.join(", "));
+    let (stays, goes) = (first.by.step(), first.used.step());
+    let help = format!("Nothing was deleted. Let '{stays}' go as well, or leave '{goes}' out, too.");
+    Err(Failure::Other { message, help, status: 1 })
+}
+
+/// Refuses what AWS would refuse on purpose.
+pub(super) fn stop_at_protected(found: &Foresight) -> Result<(), Failure> {
+    let Some((_, error)) = found.protected.first() else { return Ok(()) };
+    let all: Vec<String> =
+        found.protected.iter().map(|(address, error)| format!("{address}: {}", error.message)).collect();
+    let help = format!("Nothing was deleted. {}", error.advice());
+    Err(Failure::Other { message: all.join("; "), help, status: 1 })
 }

@@ -39,7 +39,8 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
             permissions.push(Permission::new(&asked, ["*".to_owned()]));
         }
         Purpose::Destroy => {
-            permissions.iter_mut().for_each(|permission| permission.actions.retain(|action| is_for_destroy(action)));
+            let by_name = permissions.iter_mut().filter(|permission| !permission.to_destroy);
+            by_name.for_each(|permission| permission.actions.retain(|action| is_for_destroy(action)));
         }
     }
     permissions.extend(place.state_permissions());

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use llmhost_engine::kind::Progress;
 use llmhost_engine::names::ResourceAddress;
-use llmhost_engine::run::{self, Drift, Found, Report};
+use llmhost_engine::run::{self, Drift, Found, Report, Selection};
 use llmhost_engine::state::StateStore;
 
 use super::run::conclude;
@@ -87,7 +87,15 @@ async fn whole_life(
 
     let stage = Stage::begin(console, "destroy");
     let count = store.snapshot().resources.len();
-    let report = run::destroy(Arc::clone(registry), Arc::clone(store), console.events(), cancel, parallelism).await?;
+    let report = run::destroy(
+        Arc::clone(registry),
+        Arc::clone(store),
+        console.events(),
+        cancel,
+        parallelism,
+        &Selection::default(),
+    )
+    .await?;
     done(console, &report)?;
     stage.end(&format!("{count} resources deleted"));
 

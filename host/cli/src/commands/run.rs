@@ -11,7 +11,7 @@ use llmhost_engine::run::{self, Engine, Refresh, Report, Selection};
 use llmhost_engine::state::{State, StateStore};
 use llmhost_resources::AwsSettings;
 
-use super::preflight;
+use super::{destroy, preflight};
 use crate::app::{self, Console};
 use crate::args::Run;
 use crate::failure::Failure;
@@ -81,14 +81,7 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
 
 /// The steps that the command line is about.
 fn selection(pipeline: &Pipeline, args: &Run) -> Result<Selection, Failure> {
-    Selection::new(pipeline, &args.only, &args.exclude).map_err(|unknown| {
-        let names: Vec<&str> = pipeline.steps.iter().map(|step| step.name.as_str()).collect();
-        let help = match &unknown.near {
-            Some(near) => format!("Did you mean '{near}'?"),
-            None => format!("Its steps are {}.", names.join(", ")),
-        };
-        Failure::usage(unknown.to_string(), help)
-    })
+    Ok(Selection::new(pipeline, &args.steps.only, &args.steps.exclude)?)
 }
 
 /// Says what leaving steps out means, or that it cannot be done, before anything else.
@@ -130,13 +123,13 @@ async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelis
 
 /// A saved plan brings file and variables with it.
 fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
-    let others = args.refresh || args.out.is_some() || !args.only.is_empty() || !args.exclude.is_empty();
+    let others = args.refresh || args.out.is_some() || !args.steps.only.is_empty() || !args.steps.exclude.is_empty();
     if !args.file.vars.is_empty() || others {
         let help = "It was made with variables and options of its own. Make a new one for others.";
         return Err(Failure::usage("a saved plan takes no --var, --refresh, --only, --exclude and --out", help));
     }
-    args.only.clone_from(&saved.only);
-    args.exclude.clone_from(&saved.exclude);
+    args.steps.only.clone_from(&saved.only);
+    args.steps.exclude.clone_from(&saved.exclude);
     args.file.path.clone_from(&saved.file);
     args.file.vars.clone_from(&saved.vars);
     args.refresh = saved.refresh;
@@ -163,6 +156,11 @@ async fn apply(
     let plan = Arc::new(engine.plan(&state).await?);
     saved.map_or(Ok(()), |saved| saved.check_plan(&plan))?;
     show_plan(console, &plan, graph)?;
+    let foresight = engine.foresee(&plan, &state).await?;
+    if !foresight.is_empty() {
+        console.result(|| view::foresight(&foresight, text_style()), &JsonLine::Foresight { foresight: &foresight });
+    }
+    destroy::stop_at_protected(&foresight)?;
     let summary = plan.summary();
     if let Some(settings) = checks.filter(|_| summary.changes() > 0) {
         let findings = preflight::check(console, engine.pipeline(), &plan, Some(settings), false).await?;
@@ -183,6 +181,7 @@ pub(crate) fn conclude(console: &Console, report: &Report) -> Result<(), Failure
             app::print(&view::outputs(&report.outputs));
             let failures = view::failures(&report.failures, &report.skipped);
             failures.lines().for_each(|line| terminal.line(line));
+            view::kept(&report.kept).lines().for_each(|line| terminal.line(line));
             app::print(&(view::summary(report) + "\n"));
         }
         Console::Json(json) => {

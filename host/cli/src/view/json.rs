@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
-use llmhost_engine::run::{Drift, Event, Reason, StepFailure};
+use llmhost_engine::run::{Destruction, Drift, Event, Foresight, Reason, StepFailure};
 use llmhost_resources::Finding;
 use serde::Serialize;
 use serde_json::Value;
@@ -20,6 +20,16 @@ pub(crate) enum JsonLine<'a> {
     Plan {
         #[serde(flatten)]
         plan: &'a Plan,
+    },
+    /// What a destroy would do.
+    Destruction {
+        #[serde(flatten)]
+        destruction: &'a Destruction,
+    },
+    /// What the deletions of a plan would meet.
+    Foresight {
+        #[serde(flatten)]
+        foresight: &'a Foresight,
     },
     /// A failure, with what to do.
     Failure {

@@ -1,10 +1,12 @@
 //! What a person sees, or a program reads: views of the engine's events, plans and reports.
 
+mod destruction;
 mod diagnostics;
 mod json;
 mod report;
 mod terminal;
 
+pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::{diagnostics, finding};
 pub(crate) use json::{Json, JsonLine};
 pub(crate) use report::{failures, outputs, summary};

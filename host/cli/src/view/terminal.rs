@@ -50,6 +50,14 @@ impl Terminal {
                 let what = format!("{} {address} failed: {}", doing(*operation), plain(&error.to_string()));
                 self.line(&format!("{bad}x{bad:#} {what}"));
             }
+            Event::Byproduct { address, byproduct } => {
+                let what = super::destruction::name(byproduct);
+                let (good, warn, faint) = (style::GOOD, style::WARN, style::FAINT);
+                self.line(&match &byproduct.kept {
+                    None => format!("{good}-{good:#} removed {what} {faint}made by {address}{faint:#}"),
+                    Some(_) => format!("{warn}!{warn:#} kept {what} {faint}made by {address}{faint:#}"),
+                });
+            }
             _ => {}
         }
     }

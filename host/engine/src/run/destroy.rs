@@ -1,4 +1,4 @@
-//! Destroying: everything that the state holds goes, users before what they use. No plugin runs.
+//! Destroying: what the state holds goes, users before what they use. No plugin runs.
 
 use std::sync::Arc;
 
@@ -6,11 +6,12 @@ use super::event::{Event, Events};
 use super::hands::Hands;
 use super::remove::{Target, delete_all};
 use super::report::{Report, StepFailure};
+use super::select::Selection;
 use super::{AccountError, Cancel, check_account};
 use crate::registry::Registry;
 use crate::state::{Change, StateStore};
 
-/// Deletes everything in the state. What could not be deleted stays in the state, and the report
+/// Deletes everything in the state, or what a selection takes of it. What could not be deleted stays in the state, and the report
 /// says why; another destroy goes on from there.
 pub async fn destroy(
     registry: Arc<Registry>,
@@ -18,17 +19,19 @@ pub async fn destroy(
     events: Events,
     cancel: Cancel,
     parallelism: usize,
+    selection: &Selection,
 ) -> Result<Report, AccountError> {
     let state = store.snapshot();
     if !state.resources.is_empty() {
         check_account(&registry, &*store).await?;
     }
     let hands = Hands::new(registry, store, events.clone(), cancel.clone(), parallelism);
-    let targets = state.resources.iter().flat_map(|(address, record)| Target::all(address, record)).collect();
+    let going = state.resources.iter().filter(|(address, _)| !selection.leaves_out(address.step()));
+    let targets = going.flat_map(|(address, record)| Target::all(address, record)).collect();
     let mut report = Report { failures: delete_all(&hands, &state, targets, |_, _| true).await, ..Report::default() };
     report.interrupted = cancel.is_cancelled();
     if report.failures.is_empty() && !report.interrupted {
-        for step in state.outputs.keys() {
+        for step in state.outputs.keys().filter(|step| !selection.leaves_out(step)) {
             if let Err(reason) = hands.record(Change::StepGone { step: step.clone() }).await {
                 report.failures.push(StepFailure { step: step.clone(), address: None, reason });
             }

@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use serde::Serialize;
 
-use super::{ACCOUNT, AccountError, account};
+use super::{AccountError, same_account};
 use crate::kind::OpError;
 use crate::names::ResourceAddress;
 use crate::plan::FieldChange;
@@ -77,10 +77,7 @@ impl Refresh {
 /// refused: there, everything would look gone.
 pub async fn refresh(registry: &Registry, state: &State, parallelism: usize) -> Result<Refresh, AccountError> {
     if !state.resources.is_empty() {
-        let credentials = account(registry).await?;
-        if let Some(known) = state.facts.get(ACCOUNT).filter(|known| **known != credentials) {
-            return Err(AccountError::Differs { state: known.clone(), credentials });
-        }
+        same_account(registry, state).await?;
     }
     let (mut drift, mut changes) = (Vec::new(), Vec::new());
     for (found, instance) in seen(registry, state, parallelism).await {

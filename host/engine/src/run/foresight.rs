@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use serde::Serialize;
 
-use crate::byproduct::{Byproduct, Foreseen};
+use crate::byproduct::{Byproduct, Foreseen, Refusal};
 use crate::kind::{Neighbour, Neighbours, OpError};
 use crate::names::ResourceAddress;
 use crate::registry::Registry;
@@ -19,13 +19,22 @@ pub struct Foresight {
     pub byproducts: Vec<(ResourceAddress, Byproduct)>,
     /// What would not be deleted, and why.
     pub refusals: Vec<(ResourceAddress, OpError)>,
+    /// What is protected on purpose. Nothing may be deleted before that is taken off.
+    pub protected: Vec<(ResourceAddress, OpError)>,
     /// Where nobody could look. The deletion is tried all the same.
     pub unseen: Vec<(ResourceAddress, OpError)>,
 }
 
+impl Foresight {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.byproducts.is_empty() && self.refusals.is_empty() && self.protected.is_empty() && self.unseen.is_empty()
+    }
+}
+
 /// Asks every resource that would be deleted (`going`) what that would meet, `parallelism` at a
 /// time. Nothing is changed.
-pub async fn foresee(
+pub(super) async fn foresee(
     registry: &Registry,
     state: &State,
     going: &HashSet<ResourceAddress>,
@@ -48,7 +57,11 @@ pub async fn foresee(
         match looked {
             Ok(Foreseen { byproducts, refusal }) => {
                 foresight.byproducts.extend(byproducts.into_iter().map(|byproduct| (address.clone(), byproduct)));
-                foresight.refusals.extend(refusal.map(|refusal| (address.clone(), refusal)));
+                match refusal {
+                    Some(Refusal::Stays(error)) => foresight.refusals.push((address.clone(), error)),
+                    Some(Refusal::Protected(error)) => foresight.protected.push((address.clone(), error)),
+                    None => {}
+                }
             }
             Err(error) => foresight.unseen.push((address.clone(), error)),
         }

@@ -5,6 +5,7 @@ mod book;
 mod common;
 mod converge;
 mod destroy;
+mod destruction;
 mod drift;
 mod event;
 mod foresight;
@@ -16,7 +17,7 @@ mod remove;
 mod report;
 mod select;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -33,9 +34,10 @@ use crate::registry::Registry;
 use crate::state::{State, StateError, StateStore};
 pub use common::{ADDRESS_TAG, PIPELINE_TAG};
 pub use destroy::destroy;
+pub use destruction::{Destruction, Doomed, Holding};
 pub use drift::{Drift, Found, Refresh, drift, refresh};
 pub use event::{Event, Events, Operation};
-pub use foresight::{Foresight, foresee};
+pub use foresight::Foresight;
 pub use import::{Import, ImportError, import};
 pub use planner::PlanError;
 pub use protect::protected;
@@ -177,6 +179,17 @@ impl Engine {
         Ok(applier::apply(self, &self.common(), plan, store, cancel).await)
     }
 
+    /// What the deletions and replacements of a plan would meet. Changes nothing.
+    pub async fn foresee(&self, plan: &Plan, state: &State) -> Result<Foresight, AccountError> {
+        let destructive = plan.resources.iter().filter(|(_, planned)| planned.action.is_destructive());
+        let going: HashSet<_> = destructive.map(|(address, _)| address.clone()).collect();
+        if going.is_empty() {
+            return Ok(Foresight::default());
+        }
+        same_account(&self.registry, state).await?;
+        Ok(foresight::foresee(&self.registry, state, &going, self.parallelism).await)
+    }
+
     fn common(&self) -> Arc<Common> {
         Arc::new(Common {
             pipeline: Arc::clone(&self.pipeline),
@@ -247,6 +260,15 @@ pub enum AccountError {
 /// The account that the credentials belong to.
 async fn account(registry: &Registry) -> Result<String, AccountError> {
     registry.facts().look_up(ACCOUNT).await.map_err(AccountError::Unknown)
+}
+
+/// Refuses credentials of another account, and writes nothing.
+async fn same_account(registry: &Registry, state: &State) -> Result<(), AccountError> {
+    let credentials = account(registry).await?;
+    match state.facts.get(ACCOUNT).filter(|known| **known != credentials) {
+        Some(known) => Err(AccountError::Differs { state: known.clone(), credentials }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses credentials of another account: there, everything in the state would look gone.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::common::Common;
 use crate::diagnostic::did_you_mean;
 use crate::graph::StepGraph;
-use crate::names::StepName;
+use crate::names::{ResourceAddress, StepName};
 use crate::pipeline::Pipeline;
 use crate::state::State;
 
@@ -22,12 +22,14 @@ pub struct Selection {
 
 /// A step that is not in the file.
 #[derive(Debug, thiserror::Error)]
-#[error("the pipeline has no step '{name}'")]
+#[error("there is no step '{name}'")]
 pub struct UnknownStep {
     /// As it was asked for.
     pub name: String,
     /// One that reads like it.
     pub near: Option<String>,
+    /// All that there are.
+    pub known: Vec<StepName>,
 }
 
 /// What a selection means for steps that need each other.
@@ -44,13 +46,29 @@ pub struct Consequences {
 }
 
 impl Selection {
-    /// Takes names as a user gave them.
+    /// Takes names of steps of the file, as a user gave them.
     pub fn new(pipeline: &Pipeline, only: &[String], exclude: &[String]) -> Result<Self, UnknownStep> {
+        Self::among(pipeline.steps.iter().map(|step| &step.name).collect(), only, exclude)
+    }
+
+    /// Takes names of steps of the file, and of those that only the state has still.
+    pub fn with_gone(
+        pipeline: &Pipeline,
+        state: &State,
+        only: &[String],
+        exclude: &[String],
+    ) -> Result<Self, UnknownStep> {
+        let of_state = state.resources.keys().map(ResourceAddress::step).chain(state.outputs.keys());
+        Self::among(pipeline.steps.iter().map(|step| &step.name).chain(of_state).collect(), only, exclude)
+    }
+
+    fn among(known: BTreeSet<&StepName>, only: &[String], exclude: &[String]) -> Result<Self, UnknownStep> {
         let find = |name: &String| {
-            let found = pipeline.steps.iter().find(|step| step.name.as_str() == name);
-            found.map(|step| step.name.clone()).ok_or_else(|| UnknownStep {
+            let found = known.iter().find(|step| step.as_str() == name);
+            found.map(|step| (*step).clone()).ok_or_else(|| UnknownStep {
                 name: name.clone(),
-                near: did_you_mean(name, pipeline.steps.iter().map(|step| step.name.as_str())).map(str::to_owned),
+                near: did_you_mean(name, known.iter().map(|step| step.as_str())).map(str::to_owned),
+                known: known.iter().map(|step| (*step).clone()).collect(),
             })
         };
         let names = |all: &[String]| all.iter().map(find).collect::<Result<BTreeSet<_>, _>>();
@@ -58,7 +76,7 @@ impl Selection {
     }
 
     /// Whether a step stays as it is. With `only`, one that is no longer in the file does, too.
-    pub(crate) fn leaves_out(&self, step: &StepName) -> bool {
+    pub fn leaves_out(&self, step: &StepName) -> bool {
         self.exclude.contains(step) || (!self.only.is_empty() && !self.only.contains(step))
     }
 

@@ -66,6 +66,14 @@ pub struct ResourceRecord {
     pub deposed: Vec<Instance>,
 }
 
+impl ResourceRecord {
+    /// What anything of it uses.
+    pub fn depends_on(&self) -> impl Iterator<Item = &ResourceAddress> {
+        let made = self.current.iter().chain(&self.deposed).map(|instance| &instance.depends_on);
+        made.chain(self.pending.iter().map(|pending| &pending.depends_on)).flatten()
+    }
+}
+
 /// A resource that exists.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

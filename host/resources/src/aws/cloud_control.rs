@@ -197,10 +197,7 @@ impl Kind for Entity {
         // schema says. The service's own prefix is as near as can be known without it.
         let service = spec.type_name.split("::").nth(1).unwrap_or_default().to_lowercase();
         let handler = format!("{service}:*");
-        vec![
-            Permission::new(Self::ACTIONS, ["*".to_owned()]),
-            Permission { actions: vec![handler], resources: vec!["*".to_owned()] },
-        ]
+        vec![Permission::new(Self::ACTIONS, ["*".to_owned()]), Permission::new(&[handler.as_str()], ["*".to_owned()])]
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError> {

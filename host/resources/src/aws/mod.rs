@@ -6,6 +6,7 @@ mod cloud_control;
 mod codes;
 mod ec2;
 mod eks;
+mod elb;
 mod errors;
 mod iam;
 mod once;
@@ -15,6 +16,7 @@ mod request;
 pub(crate) mod s3;
 mod signed;
 mod sts;
+mod sweep;
 mod tags;
 mod wait;
 

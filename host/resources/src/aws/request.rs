@@ -248,7 +248,7 @@ impl Kind for Call {
                 Protocol::Rest(_) => format!("{}:*", message.service),
                 _ => message.action(),
             };
-            Permission { actions: vec![action], resources: vec!["*".to_owned()] }
+            Permission::new(&[action.as_str()], ["*".to_owned()])
         };
         [Some(&spec.call), spec.undo.as_ref()].into_iter().flatten().map(permission).collect()
     }

@@ -4,6 +4,7 @@
 mod clusters;
 mod errors;
 mod folder;
+pub(crate) mod made;
 mod manifest;
 mod object;
 mod rollout;

@@ -53,7 +53,7 @@ fn made_by(intent: &Intent) -> Filter {
     filter(&format!("tag:{INTENT}"), &intent.token)
 }
 
-fn filter(name: &str, value: &str) -> Filter {
+pub(in crate::aws) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 

@@ -10,20 +10,23 @@ use aws_sdk_eks::types::{
     VpcConfigRequest,
 };
 use futures::FutureExt;
+use llmhost_engine::byproduct::Foreseen;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
-    Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
+    ReplaceOrder, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Operation, check_name, is_made_by, look, observed, once_role_is_known, sync_tags, tagged, taken, updated, versions,
+    Operation, check_name, gone, is_made_by, look, observed, once_role_is_known, sync_tags, tagged, taken, updated,
+    versions,
 };
 use crate::aws::clients::Aws;
 use crate::aws::ec2::cidr;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
+use crate::aws::sweep;
 use crate::aws::tags::Tags;
 use crate::aws::wait::until;
 
@@ -282,18 +285,34 @@ impl Kind for Cluster {
         "eks:TagResource",
         "eks:UntagResource",
         "eks:DeleteCluster",
+        "eks:ListNodegroups",
         "iam:PassRole",
         "iam:GetRole",
         "iam:CreateServiceLinkedRole",
         "ec2:DescribeSubnets",
         "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
         "ec2:DescribeVpcs",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeVolumes",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DeleteSecurityGroup",
+        "ec2:DeleteVolume",
+        "ec2:RevokeSecurityGroupEgress",
+        "ec2:RevokeSecurityGroupIngress",
+        "ec2:CreateTags",
+        "elasticloadbalancing:DescribeLoadBalancers",
+        "elasticloadbalancing:DescribeTags",
+        "elasticloadbalancing:DescribeTargetGroups",
+        "elasticloadbalancing:DeleteLoadBalancer",
+        "elasticloadbalancing:DeleteTargetGroup",
         "kms:DescribeKey",
         "kms:CreateGrant",
     ];
     const IMMUTABLE: &'static [&'static str] = &["cluster_name", "role_arn", "service_ipv4_cidr"];
     const ASIDE: &'static [&'static str] = &["wait_minutes"];
     const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const MAKES: bool = true;
     const IDENTITIES: &'static [&'static str] = &["cluster_name", "arn", "oidc_issuer", "security_group_id"];
     const VOLATILE: &'static [&'static str] = &["version"];
 
@@ -345,6 +364,13 @@ impl Kind for Cluster {
                 ["*".to_owned()],
             ),
         ];
+        all.push(Permission::new(&sweep::LOOKS, ["*".to_owned()]));
+        let left = ["network-interface/*", "security-group/*", "volume/*"].map(|kind| scope.arn("ec2", kind));
+        all.push(Permission::new(&sweep::REMOVES, left));
+        let balancers = ["loadbalancer/*", "targetgroup/*"].map(|kind| scope.arn("elasticloadbalancing", kind));
+        all.push(Permission::new(&sweep::REMOVES_BALANCERS, balancers));
+        // Volumes are marked before the cluster goes.
+        all.push(Permission::new(&["ec2:CreateTags"], [scope.arn("ec2", "volume/*")]).to_destroy());
         if let Some(key) = &spec.secrets_key_arn {
             all.push(Permission::new(&["kms:DescribeKey", "kms:CreateGrant"], [key.clone()]));
         }
@@ -413,26 +439,15 @@ impl Kind for Cluster {
         Ok(found.map(|found| Created { id: spec.cluster_name.clone(), outputs: known(&found) }))
     }
 
+    async fn foresee(&self, id: &str, spec: &Spec, _: &dyn Neighbours) -> Result<Foreseen, OpError> {
+        gone::foresee(&self.0, id, &spec.subnet_ids).await
+    }
+
+    async fn release(&self, id: &str, spec: &Spec, progress: &dyn Progress) {
+        gone::release(&self.0, id, &spec.subnet_ids, progress).await;
+    }
+
     async fn delete(&self, id: &str, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
-        match self.0.eks().await.delete_cluster().name(id).send().await.operation("eks:DeleteCluster") {
-            Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
-            // Somebody is deleting it already: wait for that.
-            Err(error) if error.code.as_deref() == Some("ResourceInUseException") => {
-                let status = look(&self.0, id).await?.and_then(|cluster| cluster.status);
-                if status != Some(ClusterStatus::Deleting) {
-                    return Err(error);
-                }
-            }
-            Err(error) => return Err(error),
-            Ok(_) => {}
-        }
-        until("eks:DescribeCluster", self.0.patience(spec.wait_minutes), || {
-            async move {
-                progress.report("waiting for the cluster to go", 0, 0);
-                Ok(look(&self.0, id).await?.is_none().then_some(()))
-            }
-            .boxed()
-        })
-        .await
+        gone::delete(&self.0, id, &spec.subnet_ids, spec.wait_minutes, progress).await
     }
 }

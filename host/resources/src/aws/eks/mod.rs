@@ -4,6 +4,7 @@ mod access_entry;
 mod addon;
 mod capacity;
 mod cluster;
+mod gone;
 mod node_group;
 mod pod_identity;
 mod versions;

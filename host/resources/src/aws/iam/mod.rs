@@ -1,5 +1,6 @@
 //! IAM: roles, policies, instance profiles, OIDC providers.
 
+mod blockers;
 mod document;
 mod oidc_provider;
 mod policy;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use llmhost_engine::kind::{
     Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::blockers::{self, Held};
 use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged, taken};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
@@ -73,6 +75,7 @@ impl Kind for Policy {
         "iam:GetPolicyVersion",
         "iam:ListPolicyTags",
         "iam:ListPolicyVersions",
+        "iam:ListEntitiesForPolicy",
         "iam:CreatePolicyVersion",
         "iam:DeletePolicyVersion",
         "iam:TagPolicy",
@@ -170,7 +173,11 @@ impl Kind for Policy {
         for version in old {
             self.delete_version(id, &version).await?;
         }
-        let request = self.0.iam().await.delete_policy().policy_arn(id);
-        gone_is_none(request.send().await.operation("iam:DeletePolicy")).map(drop)
+        let iam = self.0.iam().await;
+        blockers::delete(&self.0, Held::Policy(id), || {
+            async move { iam.delete_policy().policy_arn(id).send().await.operation("iam:DeletePolicy").map(drop) }
+                .boxed()
+        })
+        .await
     }
 }

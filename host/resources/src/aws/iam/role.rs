@@ -12,6 +12,7 @@ use llmhost_engine::kind::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::blockers::{self, Held};
 use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged, taken};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
@@ -137,6 +138,7 @@ impl Kind for Role {
         "iam:GetRolePolicy",
         "iam:DeleteRolePolicy",
         "iam:ListRolePolicies",
+        "iam:ListInstanceProfilesForRole",
         "iam:TagRole",
         "iam:UntagRole",
         "iam:DeleteRole",
@@ -285,6 +287,9 @@ impl Kind for Role {
             let request = iam.delete_role_policy().role_name(id).policy_name(name);
             gone_is_none(request.send().await.operation("iam:DeleteRolePolicy"))?;
         }
-        gone_is_none(iam.delete_role().role_name(id).send().await.operation("iam:DeleteRole")).map(drop)
+        blockers::delete(&self.0, Held::Role(id), || {
+            async move { iam.delete_role().role_name(id).send().await.operation("iam:DeleteRole").map(drop) }.boxed()
+        })
+        .await
     }
 }

@@ -1,6 +1,6 @@
 //! `s3.bucket`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,20 +11,23 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
 use aws_sdk_s3::types::{BucketLifecycleConfiguration, builders::LifecycleRuleBuilder};
+use futures::FutureExt;
+use llmhost_engine::byproduct::{Foreseen, Refusal};
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
-    Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
+    ReplaceOrder, Scope,
 };
 use llmhost_engine::run::{ADDRESS_TAG, PIPELINE_TAG};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{empty, names};
+use super::{empty, held, names};
 use crate::aws::clients::Aws;
 use crate::aws::errors::{Operation, gone_is_none};
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
+use crate::aws::wait::{blocked, unused};
 
 /// A bucket.
 pub(in crate::aws) struct Bucket(pub(in crate::aws) Arc<Aws>);
@@ -208,8 +211,10 @@ impl Kind for Bucket {
         "s3:GetLifecycleConfiguration",
         "s3:PutLifecycleConfiguration",
         "s3:ListBucketVersions",
+        "s3:ListBucketMultipartUploads",
         "s3:DeleteObject",
         "s3:DeleteObjectVersion",
+        "s3:AbortMultipartUpload",
     ];
     const IMMUTABLE: &'static [&'static str] = &["bucket"];
     const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
@@ -218,7 +223,7 @@ impl Kind for Bucket {
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
         let bucket = scope.bucket(&spec.bucket);
         let (objects, own): (Vec<&str>, Vec<&str>) =
-            Self::ACTIONS.iter().partition(|action| action.contains("DeleteObject"));
+            Self::ACTIONS.iter().partition(|action| action.contains("DeleteObject") || action.contains("Abort"));
         vec![Permission::new(&own, [bucket.clone()]), Permission::new(&objects, [format!("{bucket}/*")])]
     }
 
@@ -341,11 +346,35 @@ impl Kind for Bucket {
         Ok((ours || fresh).then(|| Created { id: name.clone(), outputs: self.known(name) }))
     }
 
+    async fn foresee(&self, id: &str, spec: &Spec, going: &dyn Neighbours) -> Result<Foreseen, OpError> {
+        if spec.force_destroy {
+            return Ok(Foreseen::default());
+        }
+        let held = held::held(&self.0, id, &held::of_folders(id, going)).await?;
+        let refusal = (!held.is_nothing()).then(|| Refusal::Stays(held::refusal(id, held)));
+        Ok(Foreseen { refusal, ..Foreseen::default() })
+    }
+
     async fn delete(&self, id: &str, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
         if spec.force_destroy {
             empty::empty(&self.0, id, progress).await?;
         }
-        let request = self.0.s3().await.delete_bucket().bucket(id);
-        gone_is_none(request.send().await.operation("s3:DeleteBucket")).map(drop)
+        let s3 = self.0.s3().await;
+        let deleted = unused(self.0.settings.wait, || {
+            async move { s3.delete_bucket().bucket(id).send().await.operation("s3:DeleteBucket").map(drop) }.boxed()
+        });
+        match deleted.await {
+            Err(error) if error.code.as_deref() == Some("BucketNotEmpty") => {
+                let held = held::held(&self.0, id, &HashSet::new()).await.unwrap_or_default();
+                Err(match (held.is_nothing(), spec.force_destroy) {
+                    (true, _) => error,
+                    (false, false) => held::refusal(id, held),
+                    (false, true) => {
+                        blocked(error, &[held.words()], "Somebody writes into it: stop them, and run again.")
+                    }
+                })
+            }
+            other => other,
+        }
     }
 }

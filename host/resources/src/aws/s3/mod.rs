@@ -4,6 +4,7 @@ mod bucket;
 mod empty;
 mod files;
 mod folder;
+mod held;
 mod names;
 mod objects;
 mod state;

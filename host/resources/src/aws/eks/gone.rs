@@ -1,0 +1,111 @@
+//! Deleting a cluster: what it meets, and what is in the way.
+
+use std::time::Duration;
+
+use aws_sdk_eks::types::ClusterStatus;
+use futures::FutureExt;
+use llmhost_engine::byproduct::{Foreseen, Refusal};
+use llmhost_engine::kind::{ErrorClass, OpError, Progress};
+
+use super::{Operation, look};
+use crate::aws::clients::Aws;
+use crate::aws::sweep::{self, Owner};
+use crate::aws::wait::{blocked, until, unused};
+
+/// How long a cluster may be busy with something else. Node groups that are still there then are
+/// somebody's who keeps them.
+const BUSY: Duration = Duration::from_secs(60);
+
+/// The cluster with its network, found by the cluster, or by its subnets where it is gone.
+pub(super) async fn owner(aws: &Aws, name: &str, subnets: &[String]) -> Result<Owner, OpError> {
+    let found = look(aws, name).await?;
+    let mut vpc = found.and_then(|cluster| cluster.resources_vpc_config?.vpc_id);
+    if vpc.is_none() {
+        // By a filter: asking for an id that is gone is an error.
+        let by = aws_sdk_ec2::types::Filter::builder().name("subnet-id");
+        let by = subnets.iter().fold(by, |by, id| by.values(id)).build();
+        let answer = aws.ec2().await.describe_subnets().filters(by).send().await.operation("ec2:DescribeSubnets")?;
+        vpc = answer.subnets().iter().find_map(|subnet| subnet.vpc_id().map(str::to_owned));
+    }
+    Ok(Owner { cluster: name.to_owned(), vpc })
+}
+
+/// What deleting the cluster would meet.
+pub(super) async fn foresee(aws: &Aws, name: &str, subnets: &[String]) -> Result<Foreseen, OpError> {
+    let protected = look(aws, name).await?.is_some_and(|cluster| cluster.deletion_protection() == Some(true));
+    let refusal = protected.then(|| {
+        let mut error = OpError::local("eks:DeleteCluster", format!("the cluster {name} is protected from deletion"));
+        error.class = ErrorClass::Conflict;
+        error.advice = Some("Set deletion_protection = false, run, and destroy then.".to_owned());
+        Refusal::Protected(error)
+    });
+    let byproducts = sweep::foresee(aws, &owner(aws, name, subnets).await?).await?;
+    Ok(Foreseen { byproducts, refusal })
+}
+
+/// Lets a cluster that will be deleted take back what it made.
+pub(super) async fn release(aws: &Aws, name: &str, subnets: &[String], progress: &dyn Progress) {
+    // A cluster that stays keeps its load balancers.
+    let Ok(Some(cluster)) = look(aws, name).await else { return };
+    if cluster.deletion_protection() == Some(true) || cluster.status() == Some(&ClusterStatus::Deleting) {
+        return;
+    }
+    if let Ok(owner) = owner(aws, name, subnets).await {
+        sweep::release(aws, &owner, progress).await;
+    }
+}
+
+/// Deletes the cluster, waits until it is gone, and removes what it made by itself.
+pub(super) async fn delete(
+    aws: &Aws,
+    name: &str,
+    subnets: &[String],
+    minutes: u32,
+    progress: &dyn Progress,
+) -> Result<(), OpError> {
+    let owner = owner(aws, name, subnets).await?;
+    let eks = aws.eks().await;
+    let deleted = unused(BUSY.min(aws.settings.wait), || {
+        async move {
+            match eks.delete_cluster().name(name).send().await.operation("eks:DeleteCluster").map(drop) {
+                // Somebody is deleting it already: wait for that.
+                Err(error) if error.class == ErrorClass::Conflict => {
+                    let status = look(aws, name).await?.and_then(|cluster| cluster.status);
+                    if status == Some(ClusterStatus::Deleting) { Ok(()) } else { Err(error) }
+                }
+                other => other,
+            }
+        }
+        .boxed()
+    });
+    if let Err(error) = deleted.await {
+        return Err(in_the_way(aws, name, error).await);
+    }
+    until("eks:DescribeCluster", aws.patience(minutes), || {
+        async move {
+            progress.report("waiting for the cluster to go", 0, 0);
+            Ok(look(aws, name).await?.is_none().then_some(()))
+        }
+        .boxed()
+    })
+    .await?;
+    progress.report("removing what the cluster made by itself", 0, 0);
+    sweep::sweep(aws, &owner, progress).await.map_err(|mut error| {
+        error.message = format!("the cluster is gone, and not all that it made by itself: {}", error.message);
+        error
+    })
+}
+
+/// Names the node groups that hold a cluster.
+async fn in_the_way(aws: &Aws, name: &str, error: OpError) -> OpError {
+    if error.class != ErrorClass::Conflict {
+        return error;
+    }
+    let answer = aws.eks().await.list_nodegroups().cluster_name(name).send().await;
+    // Who may delete and not look gets the bare error.
+    let groups = answer.map(|answer| answer.nodegroups.unwrap_or_default()).unwrap_or_default();
+    let by: Vec<String> = groups.iter().map(|group| format!("node group {group}")).collect();
+    let advice = "They are none of this pipeline's: delete them (aws eks delete-nodegroup), and run the same command again; it \
+         goes on from here.";
+    blocked(error, &by, advice)
+}
