@@ -30,8 +30,8 @@ def client(service):
     )
 
 
-def tags(thing):
-    return {tag["Key"]: tag["Value"] for tag in thing.get("Tags", [])}
+def tags(thing, key="Tags"):
+    return {tag["Key"]: tag["Value"] for tag in thing.get(key, [])}
 
 
 def ask(call, **arguments):
@@ -133,7 +133,7 @@ def network(ec2):
             for group in ec2.describe_security_groups()["SecurityGroups"]
         ],
         "interfaces": [
-            {"id": found["NetworkInterfaceId"], "description": found["Description"]}
+            {"id": found["NetworkInterfaceId"], "description": found["Description"], "tags": tags(found, "TagSet")}
             for found in ec2.describe_network_interfaces()["NetworkInterfaces"]
         ],
         "volumes": [{"id": found["VolumeId"], "tags": tags(found)} for found in ec2.describe_volumes()["Volumes"]],
@@ -262,6 +262,7 @@ KINDS = {
     "namespaces": "/api/v1/namespaces",
     "service_accounts": "/api/v1/serviceaccounts",
     "services": "/api/v1/services",
+    "secrets": "/api/v1/secrets",
     "deployments": "/apis/apps/v1/deployments",
     "daemon_sets": "/apis/apps/v1/daemonsets",
     "autoscalers": "/apis/autoscaling/v2/horizontalpodautoscalers",
@@ -415,7 +416,13 @@ def make_interface(subnet, description):
     ec2.create_network_interface(SubnetId=subnet, Description=description)
 
 
+def put_secret(parameter, first, name, second):
+    client("ssm").put_parameter(Name=parameter, Value=first, Type="SecureString")
+    client("secretsmanager").create_secret(Name=name, SecretString=second)
+
+
 DOINGS = {
+    "put-secret": put_secret,
     "live-in": live_in,
     "put-in-profile": put_in_profile,
     "make-interface": make_interface,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use llmhost_engine::lock::Lock;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::run::{Engine, Events};
+use llmhost_engine::secret::mask;
 use llmhost_engine::state::StateStore;
 use llmhost_resources::{Aws, AwsSettings};
 use llmhost_sandbox::{Builtin, EventSink, Loader, LoaderEvent, LoaderOptions};
@@ -68,7 +69,7 @@ pub(crate) async fn close(
 /// Writes a result to standard output. Who closes the pipe does not want more.
 pub(crate) fn print(text: &str) {
     use std::io::Write;
-    let _ = anstream::stdout().lock().write_all(text.as_bytes());
+    let _ = anstream::stdout().lock().write_all(mask(text).as_bytes());
 }
 
 /// Reads the pipeline file.

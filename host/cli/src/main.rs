@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod failure;
 mod keep;
+mod masked;
 mod place;
 mod saved;
 mod signals;
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("LLMHOST_LOG"))
-        .with_writer(std::io::stderr)
+        .with_writer(|| masked::Masked::new(std::io::stderr()))
         .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

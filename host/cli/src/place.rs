@@ -237,7 +237,7 @@ impl Emulation {
 }
 
 fn settings(pipeline: &Pipeline) -> AwsSettings {
-    AwsSettings { region: pipeline.region.clone(), ..AwsSettings::default() }
+    AwsSettings { region: pipeline.region.clone(), secrets: pipeline.secrets.clone(), ..AwsSettings::default() }
 }
 
 /// Sends every call to an emulator, with credentials that are worth nothing anywhere else.

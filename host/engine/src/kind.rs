@@ -43,6 +43,9 @@ pub trait Kind: Send + Sync + 'static {
 
     /// Whether it makes things by itself that no plugin declares.
     const MAKES: bool = false;
+    /// Places in the spec (JSON pointers) below which the handle of a secret may stand: nothing there is
+    /// shown by the service to those who may look at the resource.
+    const SECRETS: &'static [&'static str] = &[];
     /// Outputs that an update in place may change: unknown in a plan that updates it.
     const VOLATILE: &'static [&'static str] = &[];
 

@@ -13,5 +13,6 @@ pub mod plan;
 pub mod plugin;
 pub mod registry;
 pub mod run;
+pub mod secret;
 pub mod state;
 pub mod unknown;

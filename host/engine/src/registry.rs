@@ -14,8 +14,10 @@ use crate::kind::{
 };
 use crate::names::ResourceAddress;
 use crate::plan::{Comparison, compare};
+use crate::secret::{masked_error, masked_outputs, masked_value};
 
-/// A [`Kind`] whose spec is JSON. Every `Kind` is one.
+/// A [`Kind`] whose spec is JSON. Every `Kind` is one. What comes back from a service is masked
+/// ([`crate::secret`]): it may repeat what it was sent.
 #[async_trait]
 pub trait DynKind: Send + Sync {
     /// [`Kind::NAME`].
@@ -32,6 +34,8 @@ pub trait DynKind: Send + Sync {
     fn derived(&self) -> &'static [&'static str];
     /// [`Kind::permissions`].
     fn permissions(&self, spec: &Value, scope: &Scope<'_>) -> Vec<Permission>;
+    /// [`Kind::SECRETS`].
+    fn secrets(&self) -> &'static [&'static str];
     /// Reads what a plugin declared and gives its canonical form.
     fn complete(&self, raw: Value, context: &DeclareContext<'_>) -> Result<Value, String>;
     /// [`Kind::check`].
@@ -92,6 +96,10 @@ impl<K: Kind> DynKind for K {
         K::DERIVED
     }
 
+    fn secrets(&self) -> &'static [&'static str] {
+        K::SECRETS
+    }
+
     fn permissions(&self, spec: &Value, scope: &Scope<'_>) -> Vec<Permission> {
         match from_json::<K>(spec) {
             Ok(spec) => Kind::permissions(self, &spec, scope),
@@ -129,7 +137,8 @@ impl<K: Kind> DynKind for K {
     }
 
     async fn create(&self, spec: &Value, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError> {
-        Kind::create(self, &from_json::<K>(spec)?, intent, progress).await
+        let created = Kind::create(self, &from_json::<K>(spec)?, intent, progress).await.map_err(masked_error)?;
+        Ok(Created { outputs: masked_outputs(created.outputs), ..created })
     }
 
     async fn configure(
@@ -140,19 +149,20 @@ impl<K: Kind> DynKind for K {
         progress: &dyn Progress,
     ) -> Result<Outputs, OpError> {
         let was = was.map(from_json::<K>).transpose()?;
-        Kind::configure(self, id, &from_json::<K>(spec)?, was.as_ref(), progress).await
+        let outputs = Kind::configure(self, id, &from_json::<K>(spec)?, was.as_ref(), progress).await;
+        outputs.map(masked_outputs).map_err(masked_error)
     }
 
     async fn read(&self, id: &str, spec: &Value) -> Result<Option<Observed<Value>>, OpError> {
-        let Some(Observed { spec, outputs }) = Kind::read(self, id, &from_json::<K>(spec)?).await? else {
-            return Ok(None);
-        };
+        let read = Kind::read(self, id, &from_json::<K>(spec)?).await.map_err(masked_error)?;
+        let Some(Observed { spec, outputs }) = read else { return Ok(None) };
         let spec = to_json(&spec).map_err(|error| OpError::local("read", error.to_string()))?;
-        Ok(Some(Observed { spec, outputs }))
+        Ok(Some(Observed { spec: masked_value(spec), outputs: masked_outputs(outputs) }))
     }
 
     async fn find(&self, spec: &Value, intent: &Intent) -> Result<Option<Created>, OpError> {
-        Kind::find(self, &from_json::<K>(spec)?, intent).await
+        let found = Kind::find(self, &from_json::<K>(spec)?, intent).await.map_err(masked_error)?;
+        Ok(found.map(|found| Created { outputs: masked_outputs(found.outputs), ..found }))
     }
 
     fn makes(&self) -> bool {
@@ -171,7 +181,7 @@ impl<K: Kind> DynKind for K {
     }
 
     async fn delete(&self, id: &str, spec: &Value, progress: &dyn Progress) -> Result<(), OpError> {
-        Kind::delete(self, id, &from_json::<K>(spec)?, progress).await
+        Kind::delete(self, id, &from_json::<K>(spec)?, progress).await.map_err(masked_error)
     }
 }
 

@@ -3,6 +3,9 @@
 //! A token is plain ASCII (some languages' JSON writers escape the rest), names where the value
 //! will come from, and may end up inside longer strings. `<<network/ec2.vpc/main#id>>` is the
 //! output `id` of a resource, `<<fact:ec2.availability-zone/0>>` something to ask AWS.
+//!
+//! `<<secret:api_key>>` is the handle of a secret. It is written alike, and stays what it is: a plugin
+//! gets nothing else when a plan is applied, and the state holds nothing else.
 
 use serde_json::Value;
 
@@ -11,6 +14,7 @@ use crate::names::ResourceAddress;
 const OPEN: &str = "<<";
 const CLOSE: &str = ">>";
 const FACT: &str = "fact:";
+const SECRET: &str = "secret:";
 
 /// Where an unknown value will come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,13 @@ pub enum Source<'a> {
     Output(ResourceAddress, &'a str),
     /// A fact, by its key.
     Fact(&'a str),
+    /// A secret. Its value takes the place of its handle in the call that needs it alone.
+    Secret {
+        /// Its name.
+        name: &'a str,
+        /// See [`crate::secret::Secret::version`].
+        version: u32,
+    },
 }
 
 /// The token for an output that is not known yet.
@@ -31,6 +42,12 @@ pub fn fact(key: &str) -> String {
     format!("{OPEN}{FACT}{key}{CLOSE}")
 }
 
+/// The handle of a secret.
+pub fn secret(name: &str, version: u32) -> String {
+    let version = if version == 1 { String::new() } else { format!("/{version}") };
+    format!("{OPEN}{SECRET}{name}{version}{CLOSE}")
+}
+
 /// The tokens in a text, in order.
 pub fn tokens(text: &str) -> impl Iterator<Item = Source<'_>> {
     pieces(text).filter_map(|piece| match piece {
@@ -39,9 +56,19 @@ pub fn tokens(text: &str) -> impl Iterator<Item = Source<'_>> {
     })
 }
 
-/// Whether a text holds a token.
+/// Whether a text holds a token of something that is not known yet.
 pub fn is_unknown(text: &str) -> bool {
+    text.contains(OPEN) && tokens(text).any(|token| !matches!(token, Source::Secret { .. }))
+}
+
+/// Whether a text holds a token of any kind: what it will be, nobody can check here.
+pub fn is_opaque(text: &str) -> bool {
     text.contains(OPEN) && tokens(text).next().is_some()
+}
+
+/// Whether the text is one token of something that is not known yet, and nothing else.
+fn is_wholly_unknown(text: &str) -> bool {
+    whole(text).is_some_and(|token| !matches!(token, Source::Secret { .. }))
 }
 
 /// Whether a token stands anywhere in a value.
@@ -71,7 +98,7 @@ pub fn matches(planned: &Value, real: &Value) -> bool {
             planned.len() == real.len() && planned.iter().all(field)
         }
         // A whole token stands for a value of any type.
-        (Value::String(planned), _) => whole(planned).is_some(),
+        (Value::String(planned), _) => is_wholly_unknown(planned),
         _ => planned == real,
     }
 }
@@ -89,7 +116,7 @@ fn matches_as_set(planned: &[Value], real: &[Value]) -> bool {
         at.map(|at| rest.swap_remove(at)).is_some()
     };
     // A whole token takes anything, so it comes last.
-    unknown.sort_by_key(|value| value.as_str().is_some_and(|text| whole(text).is_some()));
+    unknown.sort_by_key(|value| value.as_str().is_some_and(is_wholly_unknown));
     known.into_iter().chain(unknown).all(&mut take)
 }
 
@@ -103,7 +130,7 @@ pub fn whole(text: &str) -> Option<Source<'_>> {
 }
 
 /// A stretch of a text that may hold tokens.
-pub(crate) enum Piece<'a> {
+pub enum Piece<'a> {
     /// As it stands.
     Text(&'a str),
     /// A token.
@@ -111,7 +138,7 @@ pub(crate) enum Piece<'a> {
 }
 
 /// A text cut at its tokens.
-pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -143,6 +170,10 @@ fn token_at(text: &str) -> Option<(Source<'_>, usize)> {
     if let Some(key) = inner.strip_prefix(FACT) {
         return Some((Source::Fact(key), length));
     }
+    if let Some(secret) = inner.strip_prefix(SECRET) {
+        let (name, version) = secret.split_once('/').unwrap_or((secret, "1"));
+        return Some((Source::Secret { name, version: version.parse().ok()? }, length));
+    }
     let (address, output) = inner.split_once('#')?;
     Some((Source::Output(address.parse().ok()?, output), length))
 }
@@ -151,6 +182,15 @@ fn text_matches(planned: &str, real: &str) -> bool {
     let mut rest = real;
     let mut gap = false;
     for piece in pieces(planned) {
+        let handle;
+        let piece = match piece {
+            // It is the same in the end.
+            Piece::Token(Source::Secret { name, version }) => {
+                handle = secret(name, version);
+                Piece::Text(&handle)
+            }
+            other => other,
+        };
         match piece {
             Piece::Token(_) => gap = true,
             Piece::Text(text) if gap => match rest.find(text) {
@@ -185,6 +225,25 @@ mod tests {
             (json!([unknown, "b"]), json!(["a", "c"]), false),
             (json!([unknown, "b"]), json!(["b"]), false),
             (json!(["a", "b"]), json!(["b", "a"]), false),
+        ] {
+            assert_eq!(matches(&planned, &real), same, "{planned} {real}");
+        }
+    }
+
+    #[test]
+    fn the_handle_of_a_secret_stays_what_it_is() {
+        let (key, id) = (secret("key", 1), output(&vpc(), "id"));
+        assert_eq!(whole(&key), Some(Source::Secret { name: "key", version: 1 }));
+        assert_eq!(whole(&secret("key", 2)), Some(Source::Secret { name: "key", version: 2 }));
+        assert!(is_opaque(&key) && !is_unknown(&key) && is_unknown(&format!("{key}{id}")));
+        for (planned, real, same) in [
+            (json!(key), json!(key), true),
+            (json!(key), json!("another"), false),
+            (json!(key), json!(secret("other", 1)), false),
+            (json!(key), json!(secret("key", 2)), false),
+            (json!(key), json!(["a"]), false),
+            (json!(format!("{id} {key}")), json!(format!("vpc-1 {key}")), true),
+            (json!(format!("{id} {key}")), json!("vpc-1 value"), false),
         ] {
             assert_eq!(matches(&planned, &real), same, "{planned} {real}");
         }

@@ -5,6 +5,7 @@
 mod aws;
 mod inference;
 mod kubernetes;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub use aws::policy::{document as policy_document, is_for_destroy};
 pub use aws::preflight::{ACTIONS as PREFLIGHT_ACTIONS, Finding, Severity, preflight};
 pub use aws::s3::StateAddress;
 pub use aws::{Aws, AwsSettings};
+pub use secrets::check as check_secrets;
 
 /// A bucket as the store that models are fetched from.
 pub fn model_store(aws: Arc<Aws>, bucket: &str) -> Arc<dyn llmhost_models::Store> {

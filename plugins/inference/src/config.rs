@@ -84,6 +84,12 @@ pub struct Config {
     /// Environment of the server.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
+    /// Key that requests have to carry: a secret of the file, ${secrets.name}.
+    #[serde(default)]
+    pub(crate) api_key: Option<String>,
+    /// Environment of the server whose values are secrets of the file: name = "${secrets.name}".
+    #[serde(default)]
+    pub(crate) secret_env: BTreeMap<String, String>,
     /// Further arguments of the server.
     #[serde(default)]
     pub(crate) args: Vec<String>,

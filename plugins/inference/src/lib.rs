@@ -55,6 +55,9 @@ impl Plugin for ModelServer {
         if let Some(claim) = manifests::claim(&config) {
             applier.apply("cache", &claim, at_once)?;
         }
+        if let Some(secret) = manifests::secret(&config) {
+            applier.apply("secrets", &secret, at_once)?;
+        }
         let deployment = applier.apply("server", &manifests::deployment(&config), rolled_out)?;
         let service = applier.apply("service", &manifests::service(&config), rolled_out)?;
         applier.apply("disruption-budget", &manifests::disruption_budget(&config), at_once)?;

@@ -1,5 +1,7 @@
 //! The objects of a model server.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::config::{Config, Device, Service};
@@ -30,6 +32,18 @@ impl Config {
         json!({ "app.kubernetes.io/name": "llmhost", "app.kubernetes.io/instance": self.name })
     }
 
+    fn secrets_name(&self) -> String {
+        format!("{}-secrets", self.name)
+    }
+
+    /// Environment variables whose values are secrets. All that there is of these here are handles.
+    fn secrets(&self) -> BTreeMap<&str, &str> {
+        let mut all: BTreeMap<&str, &str> =
+            self.secret_env.iter().map(|(name, handle)| (name.as_str(), handle.as_str())).collect();
+        all.extend(self.api_key.iter().map(|handle| ("LLMHOST_API_KEY", handle.as_str())));
+        all
+    }
+
     fn claim_name(&self) -> String {
         format!("{}-cache", self.name)
     }
@@ -43,13 +57,39 @@ pub(crate) fn deployment(config: &Config) -> Value {
             0 => json!({ "type": "RollingUpdate" }),
             _ => json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 } }),
         },
-        "template": { "metadata": { "labels": config.labels() }, "spec": pod(config) },
+        "template": { "metadata": template_metadata(config), "spec": pod(config) },
     });
     // The autoscaler's number is its own.
     if !config.is_autoscaled() {
         spec["replicas"] = json!(config.replicas.min);
     }
     json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": config.metadata(&config.name), "spec": spec })
+}
+
+/// Pods read secrets when they start: another version of one makes other pods.
+fn template_metadata(config: &Config) -> Value {
+    let mut metadata = json!({ "labels": config.labels() });
+    let secrets = config.secrets();
+    if !secrets.is_empty() {
+        let text = secrets.iter().map(|(name, handle)| format!("{name}={handle}\n")).collect::<String>();
+        // FNV-1a of the handles: it has to differ where they do, and nothing else.
+        let digest = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        metadata["annotations"] = json!({ "llmhost.dev/secrets": format!("{digest:016x}") });
+    }
+    metadata
+}
+
+/// What holds the secrets of the server.
+pub(crate) fn secret(config: &Config) -> Option<Value> {
+    let secrets = config.secrets();
+    (!secrets.is_empty()).then(|| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": config.metadata(&config.secrets_name()),
+            "type": "Opaque", "stringData": secrets,
+        })
+    })
 }
 
 fn pod(config: &Config) -> Value {
@@ -94,7 +134,11 @@ fn container(config: &Config) -> Value {
     args.extend([PORT.to_string(), "--cache".to_owned(), "/var/cache/llmhost".to_owned()]);
     args.extend(["--drain-seconds".to_owned(), config.drain_seconds.to_string()]);
     args.extend(config.args.iter().cloned());
-    let env: Vec<Value> = config.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    let mut env: Vec<Value> =
+        config.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    env.extend(config.secrets().keys().map(|name| {
+        json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": config.secrets_name(), "key": name } } })
+    }));
     let mut limits = json!({ "memory": config.memory });
     if config.gpus() > 0 {
         limits["nvidia.com/gpu"] = json!(config.gpus().to_string());

@@ -9,7 +9,7 @@ use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::{Plan, TextStyle, show};
 use llmhost_engine::run::{self, Engine, Refresh, Report, Selection};
 use llmhost_engine::state::{State, StateStore};
-use llmhost_resources::AwsSettings;
+use llmhost_resources::{Aws, AwsSettings};
 
 use super::{destroy, preflight};
 use crate::app::{self, Console};
@@ -65,6 +65,7 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
                 let how = Apply {
                     graph: args.graph.as_deref().zip(format),
                     checks: (!args.skip_preflight).then(|| place.settings()),
+                    secrets: place.settings(),
                     yes: args.how.yes || place.is_emulated() || saved.is_some(),
                     saved: saved.as_ref(),
                 };
@@ -140,6 +141,8 @@ fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
 struct Apply<'a> {
     graph: Option<(&'a Path, Format)>,
     checks: Option<AwsSettings>,
+    /// Where secrets are read.
+    secrets: AwsSettings,
     yes: bool,
     saved: Option<&'a Saved>,
 }
@@ -148,7 +151,7 @@ async fn apply(
     engine: &Engine,
     store: &Arc<dyn StateStore>,
     console: &Console,
-    Apply { graph, checks, yes, saved }: Apply<'_>,
+    Apply { graph, checks, secrets, yes, saved }: Apply<'_>,
 ) -> Result<(), Failure> {
     let state = Arc::new(store.snapshot());
     saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
@@ -168,6 +171,13 @@ async fn apply(
     }
     if summary.replace + summary.delete > 0 && !yes {
         confirm(&format!("{} to delete, {} to replace.", summary.delete, summary.replace))?;
+    }
+    if summary.changes() > 0 {
+        llmhost_resources::check_secrets(&Aws::new(secrets), &plan).await.map_err(|error| Failure::Other {
+            help: format!("{} Nothing was changed.", error.advice()),
+            message: error.message,
+            status: 1,
+        })?;
     }
     let cancel = signals::listen(console);
     let report = engine.apply(plan, Arc::clone(store), cancel).await?;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
 use llmhost_engine::run::{Destruction, Drift, Event, Foresight, Reason, StepFailure};
+use llmhost_engine::secret::mask;
 use llmhost_resources::Finding;
 use serde::Serialize;
 use serde_json::Value;
@@ -92,9 +93,8 @@ impl Json {
 
     fn write(&self, value: &impl Serialize) {
         let _turn = self.0.lock().expect("no panic under this lock");
-        let mut line = serde_json::to_vec(value).expect("events are plain data");
-        line.push(b'\n');
+        let line = serde_json::to_string(value).expect("events are plain data");
         // Who closes the pipe does not want more.
-        let _ = std::io::stdout().lock().write_all(&line);
+        let _ = writeln!(std::io::stdout().lock(), "{}", mask(&line));
     }
 }

@@ -10,6 +10,7 @@ use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::plan::plain;
 use llmhost_engine::plugin::LogLevel;
 use llmhost_engine::run::{Event, Operation};
+use llmhost_engine::secret::mask;
 
 use super::style;
 
@@ -66,7 +67,7 @@ impl Terminal {
     pub(crate) fn line(&self, line: &str) {
         let write = || {
             // A closed standard error is nobody's to tell.
-            let _ = writeln!(anstream::stderr().lock(), "{line}");
+            let _ = writeln!(anstream::stderr().lock(), "{}", mask(line));
         };
         match &self.live {
             Some(live) => live.suspend(write),
@@ -97,7 +98,7 @@ impl Terminal {
     fn progress(&self, address: &ResourceAddress, message: &str, done: u64, total: u64) {
         if let Some(bar) = self.running.lock().expect("no panic under this lock").get(address) {
             let share = (done * 100).checked_div(total).map(|share| format!(" {share}%")).unwrap_or_default();
-            bar.set_message(format!("{address}: {}{share}", plain(message)));
+            bar.set_message(format!("{address}: {}{share}", plain(&mask(message))));
         }
     }
 

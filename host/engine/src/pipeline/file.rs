@@ -15,6 +15,7 @@ use super::{Pipeline, Step, check};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::names::StepName;
 use crate::plugin::Limits;
+use crate::secret::{Secret, SecretSource};
 
 /// A pipeline file is written by hand; anything larger is a mistake.
 const MOST_BYTES: u64 = 16 << 20;
@@ -35,15 +36,15 @@ pub(super) fn load(
         // What else would be said of a half-read file is mostly noise.
         return Err(diagnostics(path, source.clone(), problems.0));
     }
-    let read = Reading { source: &source, env, problems: &mut problems }.file(root.get_ref(), vars);
     let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
+    let read = Reading { source: &source, base: &base, env, problems: &mut problems }.file(root.get_ref(), vars);
     let graph = check::graph(&read.steps);
     match graph {
         Ok(graph) if problems.0.is_empty() => {
-            let Read { head: Head { name, region, tags, state }, steps } = read;
+            let Read { head: Head { name, region, tags, state }, secrets, steps } = read;
             drop(root);
-            Ok(Pipeline { path: path.to_owned(), base, source, name, region, tags, state, steps, graph })
+            Ok(Pipeline { path: path.to_owned(), base, source, name, region, tags, state, secrets, steps, graph })
         }
         graph => {
             problems.0.extend(graph.err().into_iter().flatten());
@@ -91,6 +92,7 @@ fn read(path: &Path) -> Result<String, Diagnostics> {
 /// What the file says.
 struct Read {
     head: Head,
+    secrets: BTreeMap<String, Secret>,
     steps: Vec<Step>,
 }
 
@@ -105,24 +107,26 @@ struct Head {
 
 struct Reading<'a> {
     source: &'a str,
+    base: &'a Path,
     env: &'a dyn Fn(&str) -> Option<String>,
     problems: &'a mut Problems,
 }
 
 impl Reading<'_> {
     fn file(&mut self, root: &DeTable<'_>, vars: &[(String, String)]) -> Read {
-        let top = Table::new("the file", 0..0, root, &["pipeline", "vars", "steps"], self.problems);
+        let top = Table::new("the file", 0..0, root, &["pipeline", "vars", "secrets", "steps"], self.problems);
         let head = match self.head(&top) {
             Some((key, item)) => self.pipeline(key, item),
             None => Head::default(),
         };
         let vars = self.vars(top.get("vars").map(|(_, item)| item), vars);
+        let secrets = self.secrets(top.get("secrets").map(|(_, item)| item));
         let steps = top.get("steps").and_then(|(_, item)| table("steps", item, self.problems)).map(entries);
         let steps = steps.unwrap_or_default();
         let names: Vec<&str> = steps.iter().map(|(key, _)| key.name).collect();
-        let scope = Scope { source: self.source, steps: &names, vars: &vars, env: self.env };
+        let scope = Scope { source: self.source, steps: &names, vars: &vars, secrets: &secrets, env: self.env };
         let steps = steps.iter().filter_map(|(key, item)| self.step(key, item, &scope)).collect();
-        Read { head, steps }
+        Read { head, secrets, steps }
     }
 
     fn head<'t, 'f>(&mut self, top: &'t Table<'f>) -> Option<(&'t Key<'f>, Item<'f>)> {
@@ -218,6 +222,45 @@ impl Reading<'_> {
         values
     }
 
+    /// Where each secret is. None of them is read here.
+    fn secrets(&mut self, item: Option<Item<'_>>) -> BTreeMap<String, Secret> {
+        const PLACES: [&str; 4] = ["env", "file", "parameter", "secrets-manager"];
+        let declared = item.and_then(|item| table("secrets", item, self.problems)).map(entries).unwrap_or_default();
+        let mut secrets = BTreeMap::new();
+        for (key, item) in &declared {
+            let Some(found) = table(&format!("secrets.{}", key.name), item, self.problems) else { continue };
+            let what = format!("[secrets.{}]", key.name);
+            let known = [&PLACES[..], &["version", "description"]].concat();
+            let found = Table::new(&what, key.span.clone(), found, &known, self.problems);
+            found.string("description", self.problems);
+            if !key.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+                let message = format!("'{}' is not the name of a secret", key.name);
+                self.problems.add("bad-name", key.span.clone(), message, "letters, digits, _ and - alone");
+            }
+            let version = found.positive("version", self.problems).unwrap_or(1);
+            let places: Vec<&str> = PLACES.into_iter().filter(|place| found.get(place).is_some()).collect();
+            let [place] = places[..] else {
+                let message = format!("secret '{}' has {} places, and needs one", key.name, places.len());
+                self.problems.add("no-place", key.span.clone(), message, "where is it?");
+                self.problems.help(format!("say one of env = \"NAME\", {} = \"…\"", PLACES[1..].join(" = \"…\", ")));
+                continue;
+            };
+            let Some((text, span)) = found.string(place, self.problems) else { continue };
+            if text.is_empty() {
+                self.problems.add("no-place", span, format!("{place} of {what} is empty"), "nothing is said here");
+                continue;
+            }
+            let source = match place {
+                "env" => SecretSource::Env(text),
+                "file" => SecretSource::File(self.base.join(text)),
+                "parameter" => SecretSource::Parameter(text),
+                _ => SecretSource::SecretsManager(text),
+            };
+            secrets.insert(key.name.to_owned(), Secret { source, version });
+        }
+        secrets
+    }
+
     fn step(&mut self, key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>) -> Option<Step> {
         let found = table(&format!("steps.{}", key.name), item, self.problems)?;
         let what = format!("[steps.{}]", key.name);
@@ -225,7 +268,7 @@ impl Reading<'_> {
         let found = Table::new(&what, key.span.clone(), found, &known, self.problems);
         let name = key.name.parse::<StepName>().map_err(|error| error.to_string());
         let name = match key.name {
-            "vars" | "env" => {
+            "vars" | "env" | "secrets" => {
                 Err(format!("a step cannot be called '{}': ${{{}.x}} means something else", key.name, key.name))
             }
             _ => name,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
 use crate::names::StepName;
+use crate::secret::Secret;
 pub use schema::{BadSchema, ConfigSchema, file_schema};
 pub use step::Step;
 
@@ -36,6 +37,8 @@ pub struct Pipeline {
     pub tags: BTreeMap<String, String>,
     /// Where its state is kept, where the file says so, and where it does.
     pub state: Option<(String, Range<usize>)>,
+    /// Its secrets, by name.
+    pub secrets: BTreeMap<String, Secret>,
     /// Its steps, in the order of the file.
     pub steps: Vec<Step>,
     graph: StepGraph,

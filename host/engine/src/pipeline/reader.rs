@@ -106,6 +106,20 @@ impl<'a> Table<'a> {
         false
     }
 
+    /// A whole number from 1.
+    pub(super) fn positive(&self, key: &str, problems: &mut Problems) -> Option<u32> {
+        let (_, value) = self.get(key)?;
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok().filter(|&n| n > 0),
+            _ => None,
+        };
+        if number.is_none() {
+            let wanted = "a whole number from 1";
+            wrong_type(&format!("{key} of {}", self.what), wanted, value.get_ref(), value.span(), problems);
+        }
+        number
+    }
+
     /// A string.
     pub(super) fn string(&self, key: &str, problems: &mut Problems) -> Option<(String, Range<usize>)> {
         let (_, value) = self.get(key)?;

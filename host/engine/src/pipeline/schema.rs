@@ -45,7 +45,7 @@ impl ConfigSchema {
     /// Checks a step whose references are replaced. Unknown tokens may become anything.
     pub fn check_resolved(&self, step: &Step, config: &Value) -> Vec<Diagnostic> {
         let open = |error: &ValidationError<'_>, _: &[Part]| match error.instance().as_ref() {
-            Value::String(text) => unknown::is_unknown(text),
+            Value::String(text) => unknown::is_opaque(text),
             instance => is_choice(error.kind()) && unknown::any_unknown(instance),
         };
         self.check(step, config, open)
@@ -241,6 +241,22 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "type": "object",
                     "additionalProperties": false,
                     "properties": { "default": {}, "description": { "type": "string" } },
+                },
+            },
+            "secrets": {
+                "type": "object",
+                "description": "Values that nobody gets to see: plugins, plans and the state have a handle alone.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "env": { "type": "string", "description": "Name of an environment variable." },
+                        "file": { "type": "string", "description": "Path of a file." },
+                        "parameter": { "type": "string", "description": "Name of a parameter of Systems Manager." },
+                        "secrets-manager": { "type": "string", "description": "Name or ARN of a secret of Secrets Manager." },
+                        "version": { "type": "integer", "minimum": 1, "description": "Raise it to have a changed value sent again." },
+                        "description": { "type": "string" },
+                    },
                 },
             },
             "steps": {

@@ -199,7 +199,7 @@ impl Reference {
             .ok_or_else(|| missing(format!("step '{}' returned no output '{}'", self.step, self.output)))?;
         for part in &self.path {
             // What is not known yet has no parts yet; the token stands for whatever part is meant.
-            if value.as_str().is_some_and(unknown::is_unknown) {
+            if value.as_str().is_some_and(unknown::is_opaque) {
                 break;
             }
             let next = match part {

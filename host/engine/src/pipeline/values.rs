@@ -9,12 +9,15 @@ use toml::de::DeValue;
 use super::reader::{Item, Problems, entries};
 use super::template::{Field, Node, Part, Piece, Reference, Template, inline, kind};
 use crate::diagnostic::did_you_mean;
+use crate::secret::Secret;
+use crate::unknown;
 
 /// What references in the file can refer to.
 pub(super) struct Scope<'a> {
     pub(super) source: &'a str,
     pub(super) steps: &'a [&'a str],
     pub(super) vars: &'a BTreeMap<String, Value>,
+    pub(super) secrets: &'a BTreeMap<String, Secret>,
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
 
@@ -112,7 +115,7 @@ impl Scope<'_> {
         let Some((first, rest)) = inner.split_once('.').filter(|(first, rest)| !first.is_empty() && !rest.is_empty())
         else {
             problems.add("bad-reference", span, format!("'${{{inner}}}' is not a reference"), "here");
-            problems.help("write ${step.output}, ${vars.name} or ${env.NAME}");
+            problems.help("write ${step.output}, ${vars.name}, ${secrets.name} or ${env.NAME}");
             return None;
         };
         match first {
@@ -123,6 +126,17 @@ impl Scope<'_> {
                     problems.help(match did_you_mean(rest, self.vars.keys().map(String::as_str)) {
                         Some(near) => format!("did you mean '{near}'?"),
                         None => format!("declare it: [vars.{rest}]"),
+                    });
+                    None
+                }
+            },
+            "secrets" => match self.secrets.get(rest) {
+                Some(secret) => Some(Target::Known(Value::String(unknown::secret(rest, secret.version)))),
+                None => {
+                    problems.add("unknown-secret", span, format!("there is no secret '{rest}'"), "not declared");
+                    problems.help(match did_you_mean(rest, self.secrets.keys().map(String::as_str)) {
+                        Some(near) => format!("did you mean '{near}'?"),
+                        None => format!("declare it: [secrets.{rest}]"),
                     });
                     None
                 }

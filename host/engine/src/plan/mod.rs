@@ -93,6 +93,11 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether it sends the spec: everything but keeping and deleting.
+    pub fn is_applied(self) -> bool {
+        !matches!(self, Self::Keep | Self::Delete)
+    }
+
     /// Whether it loses something: deletions and replacements.
     pub fn is_destructive(self) -> bool {
         matches!(self, Self::Replace { .. } | Self::Delete)

@@ -136,16 +136,20 @@ fn source(source: &Source<'_>) -> String {
     match source {
         Source::Output(address, output) => format!("{address}.{output}"),
         Source::Fact(key) => (*key).to_owned(),
+        Source::Secret { name, version: 1 } => format!("secret {name}"),
+        Source::Secret { name, version } => format!("secret {name}, version {version}"),
     }
 }
 
 /// A text with its tokens in words; `quote` says how the text itself is written.
 fn words(text: &str, quote: impl Fn(&str) -> String) -> String {
-    if let Some(token) = unknown::whole(text) {
-        return format!("{} {LATER}", plain(&source(&token)));
-    }
-    if !unknown::is_unknown(text) {
+    if !unknown::is_opaque(text) {
         return quote(text);
+    }
+    // A secret is never known.
+    let later = if unknown::is_unknown(text) { LATER } else { "" };
+    if let Some(token) = unknown::whole(text) {
+        return format!("{} {later}", plain(&source(&token))).trim_end().to_owned();
     }
     let mut marked = String::new();
     for piece in unknown::pieces(text) {
@@ -154,7 +158,7 @@ fn words(text: &str, quote: impl Fn(&str) -> String) -> String {
             Piece::Token(token) => _ = write!(marked, "{{{}}}", source(&token)),
         }
     }
-    format!("{} {LATER}", quote(&marked))
+    format!("{} {later}", quote(&marked)).trim_end().to_owned()
 }
 
 /// A text as a quoted string, or the source of a value that only applying can tell.

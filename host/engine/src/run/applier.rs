@@ -19,7 +19,7 @@ use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Plan, compare};
 use crate::plugin::{Capabilities, Failure, LogLevel};
 use crate::state::{Change, StateStore};
-use crate::unknown;
+use crate::{secret, unknown};
 
 /// Applies a plan.
 pub(super) async fn apply(
@@ -143,6 +143,9 @@ async fn run_step(
                 fail(Some(address.clone()), Reason::NotAsPlanned(Departure::Undeclared(address.clone())))
             });
             failures.extend(missing);
+            if let Err(error) = secret::check_given(&result, &session.config) {
+                failures.push(fail(None, Reason::Declaration(format!("outputs: {error}"))));
+            }
             if failures.is_empty() {
                 return finish(&operations, name, result, outputs).await.map_err(|reason| vec![fail(None, reason)]);
             }

@@ -127,7 +127,7 @@ impl Neighbours for View<'_> {
     fn by_identity(&self, value: &str) -> Option<Neighbour> {
         let address = match unknown::whole(value) {
             Some(Source::Output(address, _)) => address,
-            Some(Source::Fact(_)) => return None,
+            Some(Source::Fact(_) | Source::Secret { .. }) => return None,
             None => self.book.lock().identities.get(value)?.clone(),
         };
         let spec = self.sees(&address).then(|| self.book.lock().declared.get(&address).cloned())??;

@@ -14,6 +14,7 @@ use crate::names::{ResourceAddress, StepName};
 use crate::pipeline::Pipeline;
 use crate::plugin::Failure;
 use crate::registry::{DynKind, Registry};
+use crate::secret;
 
 /// Tag that says which pipeline made a resource.
 pub const PIPELINE_TAG: &str = "llmhost:pipeline";
@@ -64,7 +65,9 @@ impl Common {
             base: &self.pipeline.base,
             config,
         };
+        secret::check_given(&spec, config).map_err(|error| invalid(error.to_string()))?;
         let spec = kind.complete(spec, &context).map_err(invalid)?;
+        secret::check_place(&spec, kind.secrets()).map_err(|error| invalid(error.to_string()))?;
         let view = self.book.view(step);
         let mut depends_on = view.mentioned(&spec);
         depends_on.extend(kind.after(&spec, &view));

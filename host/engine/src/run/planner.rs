@@ -17,7 +17,7 @@ use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Plan, PlannedResource, PlannedStep};
 use crate::plugin::{Capabilities, Failure, LogLevel};
 use crate::state::{ResourceRecord, State};
-use crate::unknown;
+use crate::{secret, unknown};
 
 /// Why there is no plan: every problem that planning found.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,8 @@ async fn plan_step(
     let resources = std::mem::take(&mut *session.resources.lock().expect("no panic under this lock"));
     match result {
         Ok(outputs) if problems.is_empty() => {
+            let given = secret::check_given(&outputs, &session.config);
+            given.map_err(|error| vec![fail(Reason::Declaration(format!("outputs: {error}")))])?;
             let resources = resources.into_iter().map(|(address, known)| (address, known.planned)).collect();
             Ok(StepPlan { outputs, resources })
         }

@@ -1,5 +1,6 @@
 //! The one place that makes AWS clients.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -8,7 +9,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use llmhost_engine::kind::{ErrorClass, OpError};
-use tokio::sync::OnceCell;
+use llmhost_engine::secret::Secret;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::once::NotTwice;
 use super::policy::partition_of;
@@ -30,6 +32,8 @@ pub struct AwsSettings {
     /// How long to wait for what AWS does in its own time: gateways that start, users of a
     /// resource that are still going away.
     pub wait: Duration,
+    /// The pipeline's secrets, by name.
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 impl Default for AwsSettings {
@@ -41,6 +45,7 @@ impl Default for AwsSettings {
             emulator_credentials: None,
             attempt_timeout: Duration::from_secs(30),
             wait: Duration::from_secs(600),
+            secrets: BTreeMap::new(),
         }
     }
 }
@@ -61,6 +66,8 @@ pub struct Aws {
     cloud_control: OnceCell<aws_sdk_cloudcontrol::Client>,
     quotas: OnceCell<aws_sdk_servicequotas::Client>,
     pub(crate) kubernetes: Clusters,
+    /// Values of secrets that were read.
+    pub(crate) secrets: Mutex<HashMap<String, String>>,
 }
 
 impl Aws {
@@ -81,6 +88,7 @@ impl Aws {
             cloud_control: OnceCell::new(),
             quotas: OnceCell::new(),
             kubernetes: Clusters::default(),
+            secrets: Mutex::default(),
         }
     }
 

@@ -14,7 +14,7 @@ pub(crate) mod policy;
 pub(crate) mod preflight;
 mod request;
 pub(crate) mod s3;
-mod signed;
+pub(crate) mod signed;
 mod sts;
 mod sweep;
 mod tags;

@@ -18,23 +18,23 @@ use super::errors::by_answer;
 const ATTEMPTS: u32 = 6;
 
 /// What is sent.
-pub(super) struct Signed<'a> {
+pub(crate) struct Signed<'a> {
     /// `ssm:GetParameter`.
-    pub(super) operation: &'a str,
+    pub(crate) operation: &'a str,
     /// The name it is signed with.
-    pub(super) service: &'a str,
+    pub(crate) service: &'a str,
     /// First label of the host name.
-    pub(super) prefix: &'a str,
-    pub(super) method: &'a str,
-    pub(super) path: &'a str,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) prefix: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
     /// Whether it may be made again when nobody knows whether it was.
-    pub(super) repeatable: bool,
+    pub(crate) repeatable: bool,
     /// Answers longer than this are refused.
-    pub(super) longest: usize,
+    pub(crate) longest: usize,
     /// How long one attempt may take.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Signed<'_> {
@@ -48,7 +48,7 @@ impl Signed<'_> {
 }
 
 /// Fields of a query as a body.
-pub(super) fn form<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
+pub(crate) fn form<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let pairs = fields.into_iter().map(|(key, value)| format!("{}={}", encode(key), encode(value)));
     pairs.collect::<Vec<_>>().join("&").into_bytes()
 }
@@ -60,7 +60,7 @@ fn encode(text: &str) -> String {
 
 /// Makes the call and gives the text of its answer. Throttled calls did nothing and are made again;
 /// those without an answer only where that does no harm.
-pub(super) async fn call(aws: &Aws, signed: &Signed<'_>) -> Result<String, OpError> {
+pub(crate) async fn call(aws: &Aws, signed: &Signed<'_>) -> Result<String, OpError> {
     let mut pause = Duration::from_millis(500);
     let mut attempt = 1;
     loop {

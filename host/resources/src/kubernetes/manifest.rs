@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use kube::core::gvk::{GroupVersion, GroupVersionKind};
-use llmhost_engine::unknown;
+use llmhost_engine::{secret, unknown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -60,11 +62,14 @@ pub(super) fn identity(manifest: &Map<String, Value>) -> Result<Identity, String
     if manifest.contains_key("status") {
         return Err("status is the cluster's to set; leave it out".to_owned());
     }
-    let has = |key: &str| manifest.get(key).and_then(Value::as_object).is_some_and(|data| !data.is_empty());
-    if group.is_empty() && kind == "Secret" && (has("data") || has("stringData")) {
+    let fields = |key: &str| manifest.get(key).and_then(Value::as_object).into_iter().flatten();
+    let is_handle = |value: &Value| !secret::named(value).is_empty();
+    let open = fields("data").next().is_some() || fields("stringData").any(|(_, value)| !is_handle(value));
+    if group.is_empty() && kind == "Secret" && open {
         return Err(
-            "a Secret's content would stand in the plan and in the state; let the cluster fetch it (External Secrets, \
-             the Secrets Store CSI driver), or give pods a role instead"
+            "a Secret's content would stand in the plan and in the state; write it below stringData, as secrets of the \
+             file (${secrets.name}), let the cluster fetch it (External Secrets, the Secrets Store CSI driver), or give \
+             pods a role instead"
                 .to_owned(),
         );
     }
@@ -155,6 +160,20 @@ fn collect(value: &Value, found: &mut BTreeSet<(&'static str, String)>) {
     }
 }
 
+/// Gives a Secret that is there its stringData back, which an API server takes and does not show: as
+/// it is stated, where the content is the same.
+pub(super) fn show_string_data(there: &mut Value, stated: &Map<String, Value>, revealed: &Map<String, Value>) {
+    let Some(stated) = stated.get("stringData").and_then(Value::as_object) else { return };
+    let content = |key: &str| BASE64_STANDARD.decode(there["data"].get(key)?.as_str()?).ok();
+    let shown = stated.iter().filter_map(|(key, handle)| {
+        let wanted = revealed.get("stringData")?.get(key)?.as_str()?;
+        let is_same = content(key)? == wanted.as_bytes();
+        Some((key.clone(), if is_same { handle.clone() } else { Value::from("(another value)") }))
+    });
+    let shown: Map<String, Value> = shown.collect();
+    there["stringData"] = Value::Object(shown);
+}
+
 /// Of what is there, the parts that the manifest speaks of, in its form.
 pub(super) fn projected(stated: &Value, there: &Value) -> Value {
     match (stated, there) {
@@ -213,6 +232,22 @@ mod tests {
             let reason = identity(&map(bad)).expect_err(part);
             assert!(reason.contains(part), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_secret_holds_handles_alone_and_is_shown_by_them() {
+        let of = |data: Value| {
+            map(json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a" }, "stringData": data }))
+        };
+        let handle = unknown::secret("key", 1);
+        let stated = of(json!({ "a": handle, "b": handle }));
+        identity(&stated).expect("handles alone");
+        identity(&of(json!({ "a": handle, "b": "plain" }))).expect_err("one is open");
+        let revealed = of(json!({ "a": "value", "b": "value" }));
+        let mut there =
+            json!({ "data": { "a": BASE64_STANDARD.encode("value"), "b": BASE64_STANDARD.encode("other") } });
+        show_string_data(&mut there, &stated, &revealed);
+        assert_eq!(there["stringData"], json!({ "a": handle, "b": "(another value)" }));
     }
 
     #[test]

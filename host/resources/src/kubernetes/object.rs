@@ -15,7 +15,7 @@ use llmhost_engine::kind::{
 };
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::PIPELINE_TAG;
-use llmhost_engine::unknown;
+use llmhost_engine::{secret, unknown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -24,6 +24,7 @@ use super::manifest::{self, ADOPTED, INTENT, Identity};
 use super::{folder, rollout};
 use crate::aws::policy::Arns;
 use crate::aws::{Aws, outputs, until};
+use crate::secrets;
 
 /// Who applies: the name in `managedFields`.
 const MANAGER: &str = "llmhost";
@@ -147,7 +148,7 @@ impl Object {
 
     async fn apply(&self, at: &At, spec: &Spec, marks: &[(&str, &str)], dry_run: bool) -> Result<Value, OpError> {
         let operation = spec.operation("apply");
-        let mut manifest = spec.manifest.clone();
+        let mut manifest = revealed(&self.0, spec).await?;
         for (key, value) in marks {
             manifest::annotate(&mut manifest, "annotations", key, value);
         }
@@ -201,6 +202,16 @@ impl Object {
     }
 }
 
+/// The manifest with the values of its secrets.
+async fn revealed(aws: &Aws, spec: &Spec) -> Result<Map<String, Value>, OpError> {
+    let mut manifest = Value::Object(spec.manifest.clone());
+    secrets::reveal(aws, &mut manifest).await?;
+    match manifest {
+        Value::Object(fields) => Ok(fields),
+        _ => Ok(Map::new()),
+    }
+}
+
 fn json_of(object: &DynamicObject, operation: &str) -> Result<Value, OpError> {
     serde_json::to_value(object).map_err(|error| OpError::local(operation, error.to_string()))
 }
@@ -243,6 +254,7 @@ impl Kind for Object {
     const IMMUTABLE: &'static [&'static str] = &["target", "object", "fixed"];
     const ASIDE: &'static [&'static str] = &["adopt", "force_conflicts", "wait", "wait_minutes", "path"];
     const DERIVED: &'static [&'static str] = &["object", "fixed", "path"];
+    const SECRETS: &'static [&'static str] = &["/manifest/stringData"];
     const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
     const IDENTITIES: &'static [&'static str] = &["uid"];
 
@@ -265,6 +277,17 @@ impl Kind for Object {
             }
         }
         spec.object = manifest::identity(&spec.manifest)?;
+        if !secret::named(&json!(spec.manifest)).is_empty() {
+            if spec.object.kind != "Secret" || !spec.object.group.is_empty() {
+                return Err(format!(
+                    "a secret may stand in a Secret alone, below stringData, not in a {}",
+                    spec.object.kind
+                ));
+            }
+            if matches!(spec.target, Target::Folder(_)) {
+                return Err("a folder of manifests would hold the secret for everybody to read".to_owned());
+            }
+        }
         manifest::check_name("metadata.name", &spec.object.name)?;
         spec.object.namespace.iter().try_for_each(|name| manifest::check_name("metadata.namespace", name))?;
         spec.fixed = manifest::fixed(&spec.manifest, &spec.object);
@@ -317,7 +340,9 @@ impl Kind for Object {
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
         match &spec.target {
             Target::Eks(name) => {
-                vec![Permission::new(Self::ACTIONS, [scope.arn("eks", &format!("cluster/{name}"))])]
+                let mut all = vec![Permission::new(Self::ACTIONS, [scope.arn("eks", &format!("cluster/{name}"))])];
+                all.extend(secrets::permissions(&self.0, &json!(spec.manifest), scope));
+                all
             }
             _ => Vec::new(),
         }
@@ -397,10 +422,12 @@ impl Kind for Object {
         let outputs = known(spec, Some(&there));
         let mut seen = spec.clone();
         let would_be = self.apply(&at, spec, &kept, true).await?;
-        if bare(would_be) != bare(there.clone())
-            && let Value::Object(manifest) = manifest::projected(&Value::Object(spec.manifest.clone()), &there)
-        {
-            seen.manifest = manifest;
+        if bare(would_be) != bare(there.clone()) {
+            let mut there = there;
+            manifest::show_string_data(&mut there, &spec.manifest, &revealed(&self.0, spec).await?);
+            if let Value::Object(manifest) = manifest::projected(&Value::Object(spec.manifest.clone()), &there) {
+                seen.manifest = manifest;
+            }
         }
         Ok(Some(Observed { spec: seen, outputs }))
     }

@@ -1,0 +1,218 @@
+//! Secrets: values that pass through a pipeline without anybody seeing them.
+//!
+//! What a plugin gets, and what plans, states and graphs hold, is a handle: a token of
+//! [`unknown`](crate::unknown) that names the secret. Its value is read by a kind, in the call that needs
+//! it, and goes nowhere else. A value that was read is kept out of everything that is said from then on.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::RwLock;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+
+use crate::kind::{OpError, Outputs};
+use crate::unknown::{self, Source};
+
+/// A secret as the file declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Where its value is.
+    pub source: SecretSource,
+    /// Raised by the user where a value that has changed is to be sent again.
+    pub version: u32,
+}
+
+/// Where a secret's value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file; a line's end at its end is not part of it.
+    File(PathBuf),
+    /// A parameter of Systems Manager, by its name.
+    Parameter(String),
+    /// A secret of Secrets Manager, by its name or ARN.
+    SecretsManager(String),
+}
+
+/// Why a secret may not stand somewhere.
+#[derive(Debug, thiserror::Error)]
+pub enum Misplaced {
+    /// The plugin made the handle up.
+    #[error("it holds the secret '{0}', which its step was not given")]
+    NotGiven(String),
+    /// There it could be read.
+    #[error("the secret '{name}' may not stand in {place}: it could be read there; {allowed}")]
+    Readable {
+        /// The secret.
+        name: String,
+        /// A JSON pointer.
+        place: String,
+        /// Where it may stand.
+        allowed: String,
+    },
+}
+
+/// Refuses handles in `value` that do not stand in `config`, the `with` table of the step.
+pub(crate) fn check_given(value: &Value, config: &Value) -> Result<(), Misplaced> {
+    let given: BTreeSet<String> = handles(config).into_iter().map(|(_, name)| name).collect();
+    match handles(value).into_iter().find(|(_, name)| !given.contains(name)) {
+        Some((_, name)) => Err(Misplaced::NotGiven(name)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses handles in a spec beyond the places (JSON pointers) whose values nobody reads back.
+pub(crate) fn check_place(spec: &Value, places: &[&str]) -> Result<(), Misplaced> {
+    let inside = |at: &str| places.iter().any(|place| at.strip_prefix(place).is_some_and(|rest| rest.starts_with('/')));
+    match handles(spec).into_iter().find(|(at, _)| !inside(at)) {
+        Some((place, name)) => {
+            let allowed = match places {
+                [] => "this kind of resource takes none".to_owned(),
+                places => format!("below {} it may", places.join(", ")),
+            };
+            Err(Misplaced::Readable { name, place, allowed })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The secrets that a value names.
+pub fn named(value: &Value) -> BTreeSet<String> {
+    handles(value).into_iter().map(|(_, name)| name).collect()
+}
+
+/// Every handle in a value, with the JSON pointer to it.
+fn handles(value: &Value) -> Vec<(String, String)> {
+    fn note(text: &str, at: &str, found: &mut Vec<(String, String)>) {
+        for token in unknown::tokens(text) {
+            if let Source::Secret { name, .. } = token {
+                found.push((at.to_owned(), name.to_owned()));
+            }
+        }
+    }
+    fn walk(value: &Value, at: &str, found: &mut Vec<(String, String)>) {
+        match value {
+            Value::String(text) => note(text, at, found),
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(index, item)| walk(item, &format!("{at}/{index}"), found));
+            }
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    // A key is shown wherever its value is.
+                    note(key, &format!("{at} (a key)"), found);
+                    walk(field, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(value, "", &mut found);
+    found
+}
+
+/// What must not be said: values that were read, in each form that they could appear in. Of the whole
+/// process, because whatever says something belongs to it.
+static REVEALED: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+
+/// Shorter values would be found everywhere.
+pub const SHORTEST: usize = 6;
+
+const MASK: &str = "(secret)";
+
+/// Keeps a value out of everything that is said from now on.
+pub fn hide(value: &str) {
+    let mut forms = vec![value.to_owned(), BASE64_STANDARD.encode(value), BASE64_STANDARD.encode(format!("{value}\n"))];
+    let quoted = serde_json::to_string(value).unwrap_or_default();
+    forms.push(quoted.trim_matches('"').to_owned());
+    forms.push(value.escape_debug().to_string());
+    forms.push(value.lines().next().unwrap_or_default().to_owned());
+    let mut revealed = REVEALED.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    revealed.extend(forms.into_iter().filter(|form| form.len() >= SHORTEST));
+}
+
+/// A text without the values of secrets.
+pub fn mask(text: &str) -> Cow<'_, str> {
+    let revealed = REVEALED.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut masked = Cow::Borrowed(text);
+    // Longer ones first: one may be part of another.
+    let mut forms: Vec<&String> = revealed.iter().collect();
+    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    for form in forms {
+        if masked.contains(form.as_str()) {
+            masked = Cow::Owned(masked.replace(form.as_str(), MASK));
+        }
+    }
+    masked
+}
+
+/// An error in which a service may have repeated what it was sent.
+pub(crate) fn masked_error(mut error: OpError) -> OpError {
+    for text in [Some(&mut error.message), error.advice.as_mut()].into_iter().flatten() {
+        if let Cow::Owned(masked) = mask(text) {
+            *text = masked;
+        }
+    }
+    error
+}
+
+/// Outputs in which a service may have repeated what it was sent.
+pub(crate) fn masked_outputs(outputs: Outputs) -> Outputs {
+    outputs.into_iter().map(|(name, value)| (name, masked_value(value))).collect()
+}
+
+/// A value in which a service may have repeated what it was sent.
+pub(crate) fn masked_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(mask(&text).into_owned()),
+        Value::Array(items) => items.into_iter().map(masked_value).collect(),
+        Value::Object(fields) => Value::Object(
+            fields.into_iter().map(|(key, field)| (mask(&key).into_owned(), masked_value(field))).collect(),
+        ),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_handle_has_to_be_given_and_to_stand_where_nobody_reads_it() {
+        let key = unknown::secret("key", 1);
+        let spec = json!({ "manifest": { "stringData": { "a": format!("x {key}") } } });
+        let config = json!({ "api_key": key });
+        check_given(&spec, &config).expect("given");
+        let error = check_given(&spec, &json!({ "api_key": unknown::secret("other", 1) })).expect_err("made up");
+        assert_eq!(error.to_string(), "it holds the secret 'key', which its step was not given");
+        check_place(&spec, &["/manifest/stringData"]).expect("a good place");
+        for bad in [json!({ "tags": { "a": key } }), json!({ key.clone(): 1 }), json!([key]), json!(key)] {
+            let error = check_place(&bad, &["/manifest/stringData"]).expect_err("a bad place");
+            assert!(error.to_string().contains("the secret 'key' may not stand in"), "{error}");
+        }
+        let near = json!({ "manifest": { "stringDataX": { "a": key } } });
+        check_place(&near, &["/manifest/stringData"]).expect_err("only looks like it");
+    }
+
+    #[test]
+    fn a_value_that_was_read_is_not_said_in_any_form() {
+        let value = "tops3cret \"line\"\nsecond";
+        hide(value);
+        for text in [
+            format!("bad value {value}!"),
+            json!({ "value": value }).to_string(),
+            format!("data: {}", BASE64_STANDARD.encode(value)),
+            format!("{value:?}"),
+            "tops3cret \"line\"".to_owned(),
+        ] {
+            assert!(!mask(&text).contains("tops3cret") && mask(&text).contains(MASK), "{}", mask(&text));
+        }
+        assert_eq!(mask("nothing of it"), "nothing of it");
+    }
+}
