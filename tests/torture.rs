@@ -15,12 +15,18 @@ struct Extent {
     mixes: u64,
     /// Each call, or one of so many.
     every: usize,
+    /// Worlds in which failing calls are tried at the same time: those lives are mostly waiting.
+    lanes: u64,
 }
+
+/// After so many lives in one world a new one is begun: an emulator keeps something of all that was
+/// ever deleted, and gets slow.
+const LIVES_OF_A_WORLD: usize = 25;
 
 fn extent() -> Extent {
     match std::env::var("LLMHOST_TORTURE").as_deref() {
-        Ok("long") => Extent { instants: 500, mixes: 1_000, every: 1 },
-        _ => Extent { instants: 6, mixes: 6, every: 16 },
+        Ok("long") => Extent { instants: 500, mixes: 1_000, every: 1, lanes: 4 },
+        _ => Extent { instants: 6, mixes: 6, every: 16, lanes: 1 },
     }
 }
 
@@ -60,6 +66,18 @@ impl Record {
         if lives.is_multiple_of(50) {
             eprintln!("{}: {lives} lives, {:?}", self.what, self.ends);
         }
+        if lives.is_multiple_of(LIVES_OF_A_WORLD) {
+            chamber.renew().await;
+        }
+    }
+
+    /// With what happened elsewhere.
+    fn and(mut self, other: Self) -> Self {
+        for (end, count) in other.ends {
+            *self.ends.entry(end).or_default() += count;
+        }
+        self.wrong.extend(other.wrong);
+        self
     }
 
     fn end(self) {
@@ -110,12 +128,18 @@ async fn a_process_killed_at_any_instant_is_made_up_for_by_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_fail_in_every_way_leave_nothing_behind() {
-    let mut chamber = Chamber::open().await;
-    let mut record = Record::of("failing calls");
-    for number in 0..extent().mixes {
-        let doing = if number % 2 == 0 { Doing::Run } else { Doing::Destroy };
-        let seed = seed().wrapping_mul(1_000_003).wrapping_add(number);
-        record.live(&mut chamber, doing, Disturbance::Faults(seed), &format!("seed {seed}")).await;
-    }
-    record.end();
+    let Extent { mixes, lanes, .. } = extent();
+    let lane = async |lane: u64| {
+        let mut chamber = Chamber::open().await;
+        let mut record = Record::of("failing calls");
+        for number in (lane..mixes).step_by(usize::try_from(lanes).unwrap()) {
+            // Each lane has runs and destroys.
+            let doing = if (number / lanes).is_multiple_of(2) { Doing::Run } else { Doing::Destroy };
+            let seed = seed().wrapping_mul(1_000_003).wrapping_add(number);
+            record.live(&mut chamber, doing, Disturbance::Faults(seed), &format!("seed {seed}")).await;
+        }
+        record
+    };
+    let all = futures::future::join_all((0..lanes).map(lane)).await;
+    all.into_iter().reduce(Record::and).unwrap().end();
 }

@@ -157,7 +157,7 @@ impl Chamber {
         Ok(end)
     }
 
-    /// After something went wrong: a new world, and no state.
+    /// A new world, and no state.
     pub async fn renew(&mut self) {
         *self = Self::open().await;
     }
