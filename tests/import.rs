@@ -39,6 +39,11 @@ async fn what_exists_is_taken_in_brought_in_line_and_destroyed_with_the_rest() {
         let public = all.iter().find(|subnet| subnet["tags"]["Name"] == "net-public-a").unwrap();
         public["id"].as_str().unwrap().to_owned()
     });
+    let default_vpc =
+        made["network"]["vpcs"].as_array().unwrap().iter().find(|vpc| vpc["default"] == true).unwrap()["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
     let forget = |address: &str| at(&["state", "rm", FILE, address, "--force", "--yes"]).status(0);
     let (vpc_at, subnet_at) = ("network/ec2.vpc/main", "network/ec2.subnet/public-a");
     for address in [vpc_at, subnet_at, "roles/iam.role/node", "models/s3.bucket/main"] {
@@ -55,7 +60,21 @@ async fn what_exists_is_taken_in_brought_in_line_and_destroyed_with_the_rest() {
         .status(1)
         .says(&["declares no network/ec2.vpc/mian", "did you mean 'network/ec2.vpc/main'"]);
     import("mian", &vpc).status(2).says(&["'mian' is no address"]);
-    import(vpc_at, &vpc).status(0).says(&[
+    let by_tags = |address: &str, tags: &[&str]| {
+        at(&[&["import", FILE, address], &*tags.iter().flat_map(|tag| ["--tag", tag]).collect::<Vec<_>>()].concat())
+    };
+    look_after(emulator.url(), &["tag-vpc", &default_vpc, "Name", "grown-old"]);
+    by_tags(vpc_at, &["Name=grown-old"]).status(1).says(&[
+        "there are 2 ec2.vpc: vpc-",
+        &vpc,
+        "with the tags Name=grown-old",
+        "Give another --tag",
+    ]);
+    by_tags(vpc_at, &["Name=grown-*"]).status(1).says(&["there is no ec2.vpc with the tags Name=grown-*"]);
+    by_tags("roles/iam.role/node", &["Name=x"]).status(1).says(&["iam.role is not looked for by tags", "Give its id"]);
+    by_tags(vpc_at, &["Name"]).status(2).says(&["a tag is KEY=VALUE"]);
+    at(&["import", FILE, vpc_at]).status(2).says(&["<ID>"]);
+    by_tags(vpc_at, &["Name=grown-old", "llmhost:pipeline=test"]).status(0).says(&[
         "is vpc-",
         "tags.Name: \"grown-old\" there, \"net\" declared",
         "brings it in line",

@@ -112,8 +112,19 @@ pub(crate) struct Import {
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
     /// Its id, as AWS has it: vpc-0abc…, the name of a role or bucket.
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
+    #[arg(value_name = "ID", required_unless_present = "tags")]
+    pub(crate) id: Option<String>,
+    /// In place of the id: a tag that it has and nothing else of its kind; all of them, where there
+    /// are several. For what EC2 gives ids to: networks and what is in them, launch templates.
+    #[arg(long = "tag", value_name = "KEY=VALUE", conflicts_with = "id", value_parser = tag)]
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is KEY=VALUE, such as Name=production".to_owned()),
+    }
 }
 
 /// How it is done and shown.

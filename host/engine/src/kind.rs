@@ -101,6 +101,12 @@ pub trait Kind: Send + Sync + 'static {
     /// Looks for what a create with this intent made, where its result was never recorded.
     async fn find(&self, spec: &Self::Spec, intent: &Intent) -> Result<Option<Created>, OpError>;
 
+    /// The ids of what has all of these tags, whoever made it; nothing where things of this kind are
+    /// not looked for by tags, for they have none, or are known by the name that the spec has.
+    async fn by_tags(&self, _tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        Ok(None)
+    }
+
     /// What deleting it would meet: what it made by itself, and what would refuse. Looks, and
     /// changes nothing. `going` are the resources that would be deleted as well.
     async fn foresee(&self, _id: &str, _spec: &Self::Spec, _going: &dyn Neighbours) -> Result<Foreseen, OpError> {

@@ -60,6 +60,8 @@ pub trait DynKind: Send + Sync {
     async fn read(&self, id: &str, spec: &Value) -> Result<Option<Observed<Value>>, OpError>;
     /// [`Kind::find`].
     async fn find(&self, spec: &Value, intent: &Intent) -> Result<Option<Created>, OpError>;
+    /// [`Kind::by_tags`].
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError>;
     /// [`Kind::MAKES`].
     fn makes(&self) -> bool;
     /// [`Kind::foresee`].
@@ -163,6 +165,10 @@ impl<K: Kind> DynKind for K {
     async fn find(&self, spec: &Value, intent: &Intent) -> Result<Option<Created>, OpError> {
         let found = Kind::find(self, &from_json::<K>(spec)?, intent).await.map_err(masked_error)?;
         Ok(found.map(|found| Created { outputs: masked_outputs(found.outputs), ..found }))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        Kind::by_tags(self, tags).await
     }
 
     fn makes(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::plan::{FieldChange, plain};
-use llmhost_engine::run::{self, ImportError};
+use llmhost_engine::run::{self, Existing, ImportError};
 
 use crate::app::{self, Console};
 use crate::args::Import;
@@ -17,12 +17,16 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
         let help = "Give step/kind/name, as llmhost run --dry-run and llmhost graph show it.";
         Failure::usage(format!("'{}' is no address: {error}", args.address), help)
     })?;
+    let existing = match args.id {
+        Some(id) => Existing::Id(id),
+        None => Existing::Tags(args.tags.into_iter().collect()),
+    };
     let mut place = Place::new(&pipeline, &args.at.file, &args.at.place)?;
     let store = place.open_kept(&console, "import").await?;
     let result = async {
         let engine = app::engine(pipeline, place.settings(), &console, 10).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-        let imported = run::import(&engine, &*store, &address, &args.id).await.map_err(failure)?;
+        let imported = run::import(&engine, &*store, &address, &existing).await.map_err(failure)?;
         app::print(&format!("{} is {} from now on.\n", imported.address, plain(&imported.id)));
         app::print(&fields(&imported.differs));
         app::print(match imported.differs.is_empty() {
@@ -60,6 +64,16 @@ fn failure(error: ImportError) -> Failure {
         ImportError::Known { .. } | ImportError::Taken { .. } => {
             (String::new(), "llmhost state rm forgets it, llmhost state mv calls it otherwise.".to_owned())
         }
+        ImportError::ByTags { ids, .. } if ids.is_empty() => {
+            (String::new(), "Check the tags, the region and the account of the credentials.".to_owned())
+        }
+        ImportError::ByTags { .. } => {
+            (String::new(), "Give another --tag that only one of them has, or the id of one.".to_owned())
+        }
+        ImportError::NotByTags { .. } => (
+            String::new(),
+            "Give its id. What has a name is known by it, and the file has the name already.".to_owned(),
+        ),
         ImportError::Nothing { .. } => {
             (String::new(), "Check the id, the region and the account of the credentials.".to_owned())
         }

@@ -1,10 +1,15 @@
 //! Taking a resource that exists into the state, as if the pipeline had made it.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::{AccountError, Engine, PlanError, check_account};
 use crate::diagnostic::did_you_mean;
 use crate::kind::OpError;
 use crate::names::ResourceAddress;
 use crate::plan::{Action, FieldChange};
+use crate::registry::DynKind;
 use crate::state::{Change, Instance, StateError, StateStore};
 use crate::unknown;
 
@@ -67,6 +72,22 @@ pub enum ImportError {
         /// The id.
         id: String,
     },
+    /// Nothing has the tags, or too much has.
+    #[error("{} with the tags {}", counted(kind, ids), listed(tags))]
+    ByTags {
+        /// The kind.
+        kind: String,
+        /// What was looked for.
+        tags: BTreeMap<String, String>,
+        /// What has them.
+        ids: Vec<String>,
+    },
+    /// Resources of this kind are not found by tags.
+    #[error("{kind} is not looked for by tags")]
+    NotByTags {
+        /// The kind.
+        kind: String,
+    },
     /// The next run would delete it, and make another.
     #[error("{address} is declared otherwise, in fields that cannot be changed: the next run would replace {id}")]
     WouldReplace {
@@ -81,12 +102,50 @@ pub enum ImportError {
     },
 }
 
-/// Takes the resource with this id in as the one that is declared at an address.
+/// What a resource is found by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Existing {
+    /// Its id, as AWS has it.
+    Id(String),
+    /// All of these tags, which nothing else of its kind has.
+    Tags(BTreeMap<String, String>),
+}
+
+/// `2 ec2.vpc` or `no ec2.vpc`.
+fn counted(kind: &str, ids: &[String]) -> String {
+    match ids {
+        [] => format!("there is no {kind}"),
+        ids => format!("there are {} {kind}: {},", ids.len(), ids.join(", ")),
+    }
+}
+
+fn listed(tags: &BTreeMap<String, String>) -> String {
+    tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The id of the one that has these tags and is still there.
+async fn by_tags(kind: &dyn DynKind, tags: &BTreeMap<String, String>, spec: &Value) -> Result<String, ImportError> {
+    let name = || kind.name().to_owned();
+    let found = kind.by_tags(tags).await?.ok_or_else(|| ImportError::NotByTags { kind: name() })?;
+    let mut ids = Vec::new();
+    for id in found {
+        // Tags are told for a while of what is gone already.
+        if kind.read(&id, spec).await?.is_some() {
+            ids.push(id);
+        }
+    }
+    match &*ids {
+        [_] => Ok(ids.swap_remove(0)),
+        _ => Err(ImportError::ByTags { kind: name(), tags: tags.clone(), ids }),
+    }
+}
+
+/// Takes a resource that exists in as the one that is declared at an address.
 pub async fn import(
     engine: &Engine,
     store: &dyn StateStore,
     address: &ResourceAddress,
-    id: &str,
+    existing: &Existing,
 ) -> Result<Import, ImportError> {
     let state = std::sync::Arc::new(store.snapshot());
     let plan = engine.plan(&state).await?;
@@ -100,14 +159,19 @@ pub async fn import(
         let id = record.current.as_ref().map_or("something whose making did not end", |current| &current.id);
         return Err(ImportError::Known { address: address.clone(), id: id.to_owned() });
     }
+    let kind = engine.registry().kind(address.kind()).expect("it was planned");
+    check_account(engine.registry(), store).await?;
+    let id = match existing {
+        Existing::Id(id) => id.clone(),
+        Existing::Tags(tags) => by_tags(&**kind, tags, &planned.spec).await?,
+    };
+    let id = id.as_str();
     let same = |(other, record): &(&ResourceAddress, &crate::state::ResourceRecord)| {
         other.kind() == address.kind() && record.current.as_ref().is_some_and(|current| current.id == id)
     };
     if let Some((other, _)) = state.resources.iter().find(same) {
         return Err(ImportError::Taken { address: other.clone(), id: id.to_owned() });
     }
-    check_account(engine.registry(), store).await?;
-    let kind = engine.registry().kind(address.kind()).expect("it was planned");
     let seen = kind
         .read(id, &planned.spec)
         .await?

@@ -38,7 +38,7 @@ pub use destruction::{Destruction, Doomed, Holding};
 pub use drift::{Drift, Found, Refresh, drift, refresh};
 pub use event::{Event, Events, Operation};
 pub use foresight::Foresight;
-pub use import::{Import, ImportError, import};
+pub use import::{Existing, Import, ImportError, import};
 pub use planner::PlanError;
 pub use protect::protected;
 pub use report::{Departure, Reason, Report, StepFailure};

@@ -1,5 +1,6 @@
 //! `ec2.elastic-ip`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder};
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, made_by, observed, outputs, present, sync_tags, tagged};
+use super::{Operation, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -72,6 +73,10 @@ impl Kind for ElasticIp {
         let answer = request.send().await.operation("ec2:DescribeAddresses")?;
         let address = answer.addresses.and_then(|mut addresses| addresses.pop());
         Ok(address.and_then(|address| created(address.allocation_id, address.public_ip)))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::ElasticIp, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {

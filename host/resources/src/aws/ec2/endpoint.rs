@@ -1,6 +1,6 @@
 //! `ec2.gateway-endpoint`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder};
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged};
+use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -114,6 +114,10 @@ impl Kind for GatewayEndpoint {
         let is_there = |endpoint: &VpcEndpoint| !is_in(endpoint, "deleted") && !is_in(endpoint, "deleting");
         let found = answer.vpc_endpoints.into_iter().flatten().find(is_there);
         Ok(found.and_then(|endpoint| endpoint.vpc_endpoint_id).map(made))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::VpcEndpoint, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {

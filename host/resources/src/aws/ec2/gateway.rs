@@ -1,5 +1,6 @@
 //! `ec2.internet-gateway`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use llmhost_engine::kind::{
 use serde::{Deserialize, Serialize};
 
 use super::blockers::{self, Held};
-use super::{Operation, made, made_by, observed, outputs, present, settled, sync_tags, tagged};
+use super::{Operation, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -96,6 +97,10 @@ impl Kind for InternetGateway {
         let request = self.0.ec2().await.describe_internet_gateways().filters(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeInternetGateways")?;
         Ok(answer.internet_gateways.and_then(|mut gateways| gateways.pop()?.internet_gateway_id).map(made))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::InternetGateway, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {

@@ -1,5 +1,6 @@
 //! `ec2.launch-template`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use llmhost_engine::kind::{
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, made_by, observed, outputs, present, sync_tags, tag, tagged};
+use super::{Operation, made_by, observed, outputs, present, sync_tags, tag, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::{Pairs, Tags};
@@ -226,6 +227,10 @@ impl Kind for LaunchTemplate {
         let answer = request.send().await.operation("ec2:DescribeLaunchTemplates")?;
         let id = answer.launch_templates.into_iter().flatten().find_map(|template| template.launch_template_id);
         Ok(id.map(|id| Created { outputs: known(&id, 1), id }))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::LaunchTemplate, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {

@@ -15,6 +15,8 @@ mod subnet;
 mod vpc;
 mod zones;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 use futures::FutureExt;
 use llmhost_engine::kind::{Created, Intent, OpError};
@@ -51,6 +53,29 @@ fn tag(key: &str, value: &str) -> Tag {
 /// Finds what a create with this intent made.
 fn made_by(intent: &Intent) -> Filter {
     filter(&format!("tag:{INTENT}"), &intent.token)
+}
+
+/// The ids of what has all of these tags.
+async fn with_tags(aws: &Aws, kind: ResourceType, tags: &BTreeMap<String, String>) -> Result<Vec<String>, OpError> {
+    let ec2 = aws.ec2().await;
+    let mut with_all: Option<BTreeSet<String>> = None;
+    for (key, value) in tags {
+        let filters = [filter("resource-type", kind.as_str()), filter("key", key), filter("value", value)];
+        let mut pages = ec2.describe_tags().set_filters(Some(filters.into())).into_paginator().items().send();
+        let mut with_this = BTreeSet::new();
+        while let Some(found) = pages.next().await {
+            let found = found.operation("ec2:DescribeTags")?;
+            // A filter takes '*' and '?' for any characters.
+            if found.key() == Some(key.as_str()) && found.value() == Some(value.as_str()) {
+                with_this.extend(found.resource_id);
+            }
+        }
+        with_all = Some(match with_all {
+            Some(so_far) => so_far.intersection(&with_this).cloned().collect(),
+            None => with_this,
+        });
+    }
+    Ok(with_all.unwrap_or_default().into_iter().collect())
 }
 
 pub(in crate::aws) fn filter(name: &str, value: &str) -> Filter {

@@ -1,5 +1,6 @@
 //! `ec2.nat-gateway`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use llmhost_engine::kind::{
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged};
+use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -128,6 +129,10 @@ impl Kind for NatGateway {
             |gateway: &Found| !matches!(gateway.state(), Some(NatGatewayState::Deleted | NatGatewayState::Deleting));
         let found = answer.nat_gateways.into_iter().flatten().find(is_there);
         Ok(found.and_then(|gateway| gateway.nat_gateway_id).map(made))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::Natgateway, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, progress: &dyn Progress) -> Result<(), OpError> {

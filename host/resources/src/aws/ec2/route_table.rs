@@ -1,5 +1,6 @@
 //! `ec2.route-table` and `ec2.route-table-association`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use llmhost_engine::kind::{
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, filter, made, made_by, observed, outputs, present, sync_tags, tagged};
+use super::{Operation, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -77,6 +78,10 @@ impl Kind for RouteTable {
         let request = self.0.ec2().await.describe_route_tables().filters(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeRouteTables")?;
         Ok(answer.route_tables.and_then(|mut tables| tables.pop()?.route_table_id).map(made))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::RouteTable, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {

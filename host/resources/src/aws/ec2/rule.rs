@@ -1,5 +1,6 @@
 //! `ec2.security-group-rule`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use llmhost_engine::kind::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, cidr, filter, made, observed, outputs, present, sync_tags, tagged};
+use super::{Operation, cidr, filter, made, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -167,6 +168,10 @@ impl Kind for SecurityGroupRule {
         let rules = answer.and_then(|answer| answer.security_group_rules).unwrap_or_default();
         let found = rules.iter().find(|rule| spec.is_same_rule(&Spec::observe(rule)));
         Ok(found.and_then(|rule| rule.security_group_rule_id()).map(|id| made(id.to_owned())))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::SecurityGroupRule, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {

@@ -1,5 +1,6 @@
 //! `ec2.security-group`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpEr
 use serde::{Deserialize, Serialize};
 
 use super::blockers::{self, Held};
-use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged};
+use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -93,6 +94,10 @@ impl Kind for SecurityGroup {
         let request = self.0.ec2().await.describe_security_groups().filters(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeSecurityGroups")?;
         Ok(answer.security_groups.and_then(|mut groups| groups.pop()?.group_id).map(made))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::SecurityGroup, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {

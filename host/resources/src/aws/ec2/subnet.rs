@@ -1,5 +1,6 @@
 //! `ec2.subnet`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::blockers::{self, Held};
-use super::{Operation, cidr, made, made_by, observed, outputs, present, settled, sync_tags, tagged};
+use super::{Operation, cidr, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -124,6 +125,10 @@ impl Kind for Subnet {
         let request = self.0.ec2().await.describe_subnets().filters(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeSubnets")?;
         Ok(answer.subnets.and_then(|mut subnets| subnets.pop()?.subnet_id).map(made))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::Subnet, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {

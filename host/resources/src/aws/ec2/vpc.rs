@@ -1,5 +1,6 @@
 //! `ec2.vpc`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpEr
 use serde::{Deserialize, Serialize};
 
 use super::blockers::{self, Held};
-use super::{Operation, cidr, made, made_by, observed, outputs, present, settled, sync_tags, tagged};
+use super::{Operation, cidr, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -115,6 +116,10 @@ impl Kind for Vpc {
         let request = self.0.ec2().await.describe_vpcs().filters(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeVpcs")?;
         Ok(answer.vpcs.and_then(|mut vpcs| vpcs.pop()?.vpc_id).map(made))
+    }
+
+    async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+        with_tags(&self.0, ResourceType::Vpc, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
