@@ -229,6 +229,7 @@ fn a_secret_stands_where_nobody_reads_it_or_nowhere() {
         let ran = scene.llmhost(&["run", FILE, "--dry-run"]);
         assert!(ran.status == 1 || ran.status == 2, "{ran:?}");
         ran.says(words);
+        assert!(!ran.stdout.contains("hunter2222") && !ran.stderr.contains("hunter2222"), "{ran:?}");
     };
     refused(
         "name = \"n\"",
@@ -244,6 +245,7 @@ fn a_secret_stands_where_nobody_reads_it_or_nowhere() {
     refused("secrets.api_key", "secrets.api_kye", &["there is no secret 'api_kye'", "did you mean 'api_key'?"]);
     refused("env = \"MODEL_API_KEY\"", "env = \"A\", file = \"b\"", &["secret 'api_key' has 2 places, and needs one"]);
     refused("env = \"MODEL_API_KEY\"", "value = \"abc\"", &["unknown key 'value'"]);
+    refused("{ env = \"MODEL_API_KEY\" }", "\"hunter2222\"", &["is the value itself", "1 problem"]);
     refused(
         "env = \"MODEL_API_KEY\"",
         "env = \"A\", version = 0",

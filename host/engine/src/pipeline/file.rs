@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::reader::{Item, Key, Problems, Table, entries, string, table};
 use super::template::{Node, Template, kind};
@@ -224,41 +224,54 @@ impl Reading<'_> {
 
     /// Where each secret is. None of them is read here.
     fn secrets(&mut self, item: Option<Item<'_>>) -> BTreeMap<String, Secret> {
-        const PLACES: [&str; 4] = ["env", "file", "parameter", "secrets-manager"];
         let declared = item.and_then(|item| table("secrets", item, self.problems)).map(entries).unwrap_or_default();
-        let mut secrets = BTreeMap::new();
-        for (key, item) in &declared {
-            let Some(found) = table(&format!("secrets.{}", key.name), item, self.problems) else { continue };
-            let what = format!("[secrets.{}]", key.name);
-            let known = [&PLACES[..], &["version", "description"]].concat();
-            let found = Table::new(&what, key.span.clone(), found, &known, self.problems);
-            found.string("description", self.problems);
-            if !key.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
-                let message = format!("'{}' is not the name of a secret", key.name);
-                self.problems.add("bad-name", key.span.clone(), message, "letters, digits, _ and - alone");
-            }
-            let version = found.positive("version", self.problems).unwrap_or(1);
-            let places: Vec<&str> = PLACES.into_iter().filter(|place| found.get(place).is_some()).collect();
-            let [place] = places[..] else {
-                let message = format!("secret '{}' has {} places, and needs one", key.name, places.len());
-                self.problems.add("no-place", key.span.clone(), message, "where is it?");
-                self.problems.help(format!("say one of env = \"NAME\", {} = \"…\"", PLACES[1..].join(" = \"…\", ")));
-                continue;
-            };
-            let Some((text, span)) = found.string(place, self.problems) else { continue };
-            if text.is_empty() {
-                self.problems.add("no-place", span, format!("{place} of {what} is empty"), "nothing is said here");
-                continue;
-            }
-            let source = match place {
-                "env" => SecretSource::Env(text),
-                "file" => SecretSource::File(self.base.join(text)),
-                "parameter" => SecretSource::Parameter(text),
-                _ => SecretSource::SecretsManager(text),
-            };
-            secrets.insert(key.name.to_owned(), Secret { source, version });
+        let declared = declared.iter().map(|(key, item)| {
+            // What is wrong with one was said; whoever refers to it is right.
+            let none = Secret { source: SecretSource::Env(String::new()), version: 1 };
+            (key.name.to_owned(), self.secret(key, item).unwrap_or(none))
+        });
+        declared.collect()
+    }
+
+    fn secret(&mut self, key: &Key<'_>, item: Item<'_>) -> Option<Secret> {
+        const PLACES: [&str; 4] = ["env", "file", "parameter", "secrets-manager"];
+        if let DeValue::String(_) = item.get_ref() {
+            // Without the line: it would be in the logs then, too.
+            let message = format!("secrets.{} is the value itself, for everybody to read who reads the file", key.name);
+            self.problems.add_unseen("open-secret", message);
+            self.problems
+                .help("say where it is instead, in a table: { env = \"NAME\" }, or file, parameter, secrets-manager");
+            return None;
         }
-        secrets
+        let found = table(&format!("secrets.{}", key.name), item, self.problems)?;
+        let what = format!("[secrets.{}]", key.name);
+        let known = [&PLACES[..], &["version", "description"]].concat();
+        let found = Table::new(&what, key.span.clone(), found, &known, self.problems);
+        found.string("description", self.problems);
+        if !key.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+            let message = format!("'{}' is not the name of a secret", key.name);
+            self.problems.add("bad-name", key.span.clone(), message, "letters, digits, _ and - alone");
+        }
+        let version = found.positive("version", self.problems).unwrap_or(1);
+        let places: Vec<&str> = PLACES.into_iter().filter(|place| found.get(place).is_some()).collect();
+        let [place] = places[..] else {
+            let message = format!("secret '{}' has {} places, and needs one", key.name, places.len());
+            self.problems.add("no-place", key.span.clone(), message, "where is it?");
+            self.problems.help(format!("say one of env = \"NAME\", {} = \"…\"", PLACES[1..].join(" = \"…\", ")));
+            return None;
+        };
+        let (text, span) = found.string(place, self.problems)?;
+        if text.is_empty() {
+            self.problems.add("no-place", span, format!("{place} of {what} is empty"), "nothing is said here");
+            return None;
+        }
+        let source = match place {
+            "env" => SecretSource::Env(text),
+            "file" => SecretSource::File(self.base.join(text)),
+            "parameter" => SecretSource::Parameter(text),
+            _ => SecretSource::SecretsManager(text),
+        };
+        Some(Secret { source, version })
     }
 
     fn step(&mut self, key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>) -> Option<Step> {

@@ -33,6 +33,11 @@ impl Problems {
         self
     }
 
+    /// Adds a problem whose place in the file is not to be shown.
+    pub(super) fn add_unseen(&mut self, code: &'static str, message: String) {
+        self.0.push(Diagnostic { code, message, span: None, label: String::new(), help: None });
+    }
+
     /// Adds what to do about the last problem.
     pub(super) fn help(&mut self, help: impl Into<String>) {
         if let Some(last) = self.0.last_mut() {
