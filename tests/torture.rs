@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use support::torture::{Chamber, Disturbance, Doing, End};
+use support::torture::{BASE, Chamber, Disturbance, Doing, End, STACK};
 
 /// How many cases of one sort are tried.
 struct Extent {
@@ -15,6 +15,8 @@ struct Extent {
     mixes: u64,
     /// Each call, or one of so many.
     every: usize,
+    /// The same two for a whole stack, each life of which is many times as long.
+    of_stack: (u64, usize),
     /// Worlds in which failing calls are tried at the same time: those lives are mostly waiting.
     lanes: u64,
 }
@@ -25,8 +27,8 @@ const LIVES_OF_A_WORLD: usize = 25;
 
 fn extent() -> Extent {
     match std::env::var("LLMHOST_TORTURE").as_deref() {
-        Ok("long") => Extent { instants: 500, mixes: 1_000, every: 1, lanes: 4 },
-        _ => Extent { instants: 6, mixes: 6, every: 16, lanes: 1 },
+        Ok("long") => Extent { instants: 500, mixes: 1_000, every: 1, of_stack: (250, 1), lanes: 4 },
+        _ => Extent { instants: 6, mixes: 6, every: 16, of_stack: (4, 50), lanes: 1 },
     }
 }
 
@@ -93,10 +95,9 @@ impl Record {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_process_killed_at_any_call_is_made_up_for_by_the_next() {
-    let mut chamber = Chamber::open().await;
-    let (mut record, every) = (Record::of("killed at a call"), extent().every);
+async fn killed_at_calls(what: &'static str, steps: &'static str, every: usize) {
+    let mut chamber = Chamber::open(steps).await;
+    let mut record = Record::of(what);
     let first = seed() as usize % every;
     for (at, doing) in [Doing::Run, Doing::Destroy].into_iter().enumerate() {
         for call in (first..chamber.calls[at]).step_by(every) {
@@ -109,11 +110,9 @@ async fn a_process_killed_at_any_call_is_made_up_for_by_the_next() {
     record.end();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_process_killed_at_any_instant_is_made_up_for_by_the_next() {
-    let mut chamber = Chamber::open().await;
-    let mut record = Record::of("killed at an instant");
-    let instants = extent().instants;
+async fn killed_at_instants(what: &'static str, steps: &'static str, instants: u64) {
+    let mut chamber = Chamber::open(steps).await;
+    let mut record = Record::of(what);
     for number in 0..instants {
         let doing = if number % 2 == 0 { Doing::Run } else { Doing::Destroy };
         let whole = chamber.times[usize::from(doing == Doing::Destroy)];
@@ -127,10 +126,30 @@ async fn a_process_killed_at_any_instant_is_made_up_for_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_any_call_is_made_up_for_by_the_next() {
+    killed_at_calls("killed at a call", BASE, extent().every).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_any_instant_is_made_up_for_by_the_next() {
+    killed_at_instants("killed at an instant", BASE, extent().instants).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_stack_killed_at_any_call_is_made_up_for_by_the_next() {
+    killed_at_calls("a stack, killed at a call", STACK, extent().of_stack.1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_stack_killed_at_any_instant_is_made_up_for_by_the_next() {
+    killed_at_instants("a stack, killed at an instant", STACK, extent().of_stack.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_that_fail_in_every_way_leave_nothing_behind() {
     let Extent { mixes, lanes, .. } = extent();
     let lane = async |lane: u64| {
-        let mut chamber = Chamber::open().await;
+        let mut chamber = Chamber::open(BASE).await;
         let mut record = Record::of("failing calls");
         for number in (lane..mixes).step_by(usize::try_from(lanes).unwrap()) {
             // Each lane has runs and destroys.

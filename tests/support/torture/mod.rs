@@ -15,10 +15,14 @@ pub use world::World;
 
 use super::{ACCESS_KEY, SECRET_KEY, Scene, emulator, repository};
 
-const PIPELINE: &str = r#"
+const HEAD: &str = r#"
 [pipeline]
 name   = "torture"
 region = "us-east-1"
+"#;
+
+/// Networks, roles and buckets: what AWS has no client tokens for.
+pub const BASE: &str = r#"
 
 [steps.network]
 uses = "vpc"
@@ -31,6 +35,52 @@ with = { cluster_role = "ClusterRole", node_role = "NodeRole" }
 [steps.models]
 uses = "s3"
 with = { bucket = "torture-models", force_destroy = true, upload = [{ source = "model", prefix = "model" }] }
+"#;
+
+/// A cluster with nodes, and a model server in it.
+pub const STACK: &str = r#"
+[secrets]
+api_key = { file = "key.txt" }
+
+[steps.network]
+uses = "vpc"
+with = { name = "torture", cidr = "10.0.0.0/16", azs = 2, nat = "single", cluster = "llm" }
+
+[steps.roles]
+uses = "iam"
+with = { cluster_role = "ClusterRole", node_role = "NodeRole" }
+
+[steps.cluster]
+uses = "eks"
+with = { name = "llm", role_arn = "${roles.cluster_role_arn}", subnet_ids = "${network.subnet_ids}" }
+
+[steps.cpu]
+uses = "nodegroup"
+[steps.cpu.with]
+name           = "cpu"
+cluster        = "${cluster.name}"
+role_arn       = "${roles.node_role_arn}"
+subnet_ids     = "${network.private_subnet_ids}"
+instance_types = ["t3.medium"]
+min            = 1
+max            = 1
+
+[steps.identity]
+uses = "irsa"
+with = { cluster = "${cluster.name}", namespace = "models", service_account = "model", bucket = "models", prefix = "demo", mode = "pod-identity" }
+
+[steps.model]
+uses = "inference"
+[steps.model.with]
+cluster         = "${cluster.name}"
+namespace       = "${identity.namespace}"
+service_account = "${identity.service_account}"
+image           = "example.com/llmhost:1"
+model           = "s3://models/demo"
+device          = "cpu"
+cpu             = "500m"
+memory          = "1Gi"
+api_key         = "${secrets.api_key}"
 "#;
 const FILE: &str = "pipeline.toml";
 const JOURNAL: &str = ".llmhost/torture/journal.jsonl";
@@ -91,6 +141,8 @@ impl Looker {
 
 /// A place where lives are lived, one after another.
 pub struct Chamber {
+    /// The steps of the pipeline.
+    steps: &'static str,
     emulator: Emulator,
     proxy: RecordingProxy,
     looker: Looker,
@@ -112,17 +164,18 @@ pub enum Doing {
 }
 
 impl Chamber {
-    /// Starts an emulator and lives an undisturbed life in it.
-    pub async fn open() -> Self {
+    /// Starts an emulator and lives an undisturbed life of a pipeline with these steps in it.
+    pub async fn open(steps: &'static str) -> Self {
         let emulator = emulator().await;
         let proxy = RecordingProxy::start(emulator.url()).await.expect("a free port");
         let mut looker = Looker::start(emulator.url());
         let scene = Scene::new();
-        scene.write(FILE, PIPELINE);
+        scene.write(FILE, format!("{HEAD}{steps}"));
+        scene.write("key.txt", "the key of a torture");
         scene.write("model/config.json", "{}");
         let empty = looker.look();
         let (calls, times) = ([0; 2], [Duration::ZERO; 2]);
-        let mut chamber = Self { emulator, proxy, looker, scene, whole: empty.clone(), empty, calls, times };
+        let mut chamber = Self { steps, emulator, proxy, looker, scene, whole: empty.clone(), empty, calls, times };
         for (at, doing) in [Doing::Run, Doing::Destroy].into_iter().enumerate() {
             chamber.proxy.forget();
             let began = Instant::now();
@@ -159,7 +212,7 @@ impl Chamber {
 
     /// A new world, and no state.
     pub async fn renew(&mut self) {
-        *self = Self::open().await;
+        *self = Self::open(self.steps).await;
     }
 
     fn compare(&mut self, after: Doing) -> Result<(), String> {

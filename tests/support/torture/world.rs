@@ -1,7 +1,9 @@
 //! Two worlds compared: what is there, with addresses in the place of ids.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::Value;
 
 /// Everything that an independent client found, each thing as a text, with how many there are.
@@ -75,8 +77,37 @@ fn ids(value: &Value, to: &mut Vec<(String, String)>) {
     }
 }
 
-/// Lists in an order of their own, for services give them in any; and nothing that differs from run
-/// to run.
+/// What differs from life to life and says nothing: when something was, how often it was written, what
+/// a create is found again by, where a cluster answers. What controllers count and say of a workload.
+const VOLATILE: [&str; 15] = [
+    "clusterIP",
+    "clusterIPs",
+    "createdAt",
+    "creationTimestamp",
+    "endpoint",
+    "generation",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "llmhost.dev/intent",
+    "llmhost:intent",
+    "managedFields",
+    "modifiedAt",
+    "renewTime",
+    "resourceVersion",
+    "status",
+];
+
+/// Ids that are in texts: UUIDs, EKS's and EC2's.
+static IDS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{32}|-[0-9a-f]{10,32}\\b").expect("a pattern")
+});
+
+fn without_ids(text: &str) -> String {
+    IDS.replace_all(text, "<id>").into_owned()
+}
+
+/// Lists in an order of their own, for services give them in any; and nothing that differs from life
+/// to life. Keys stay as they are: two of them may not become one.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Array(all) => {
@@ -84,18 +115,22 @@ fn sorted(value: Value) -> Value {
             all.sort_by_cached_key(Value::to_string);
             Value::Array(all)
         }
-        // What a create is found again by, another each time.
         Value::Object(fields) => {
-            let kept = fields.into_iter().filter(|(key, _)| key != "llmhost:intent");
+            let kept = fields.into_iter().filter(|(key, value)| {
+                // The state of a thing of AWS is a word; that of an object is what its controllers last saw.
+                !VOLATILE.contains(&key.as_str()) || (key == "status" && value.is_string())
+            });
             let by_key: BTreeMap<String, Value> = kept.map(|(key, value)| (key, sorted(value))).collect();
             by_key.into_iter().collect()
         }
+        Value::String(text) => Value::String(without_ids(&text)),
         other => other,
     }
 }
 
 /// Takes lists and tables of things apart, three levels deep; what is below is one thing.
 fn collect(place: &str, value: Value, to: &mut BTreeMap<String, usize>) {
+    let mut count = |thing: String| *to.entry(without_ids(&thing)).or_default() += 1;
     let deep = place.matches('.').count() >= 3;
     match value {
         Value::Object(fields) if !deep => {
@@ -103,11 +138,7 @@ fn collect(place: &str, value: Value, to: &mut BTreeMap<String, usize>) {
                 collect(&format!("{place}.{key}"), value, to);
             }
         }
-        Value::Array(all) => {
-            for one in all {
-                *to.entry(format!("{place} {one}")).or_default() += 1;
-            }
-        }
-        other => *to.entry(format!("{place} {other}")).or_default() += 1,
+        Value::Array(all) => all.into_iter().for_each(|one| count(format!("{place} {one}"))),
+        other => count(format!("{place} {other}")),
     }
 }

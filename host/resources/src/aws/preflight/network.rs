@@ -47,12 +47,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
 /// What keeps nodes of a declared subnet from reaching the API server, and what to do about it.
 fn no_way_out(view: &View<'_>, subnet: &Declared<'_>) -> Option<(&'static str, &'static str)> {
     let is_it = |id: &Value| view.behind(id).is_some_and(|found| found.address == subnet.address);
-    let table = view.of_kind("ec2.route-table-association").find(|used| is_it(&used.spec["subnet_id"]))?;
-    let table = &table.spec["route_table_id"];
-    let out = view
-        .of_kind("ec2.route")
-        .find(|route| route.spec["route_table_id"] == *table && route.spec["destination_cidr_block"] == "0.0.0.0/0");
-    match out {
+    match way_out(view, is_it)? {
         None => Some((
             "there is no route out",
             "Give the vpc step nat = \"single\" (or \"per-az\"), or make interface endpoints for the services that nodes need.",
@@ -68,6 +63,16 @@ fn no_way_out(view: &View<'_>, subnet: &Declared<'_>) -> Option<(&'static str, &
         }
         Some(_) => None,
     }
+}
+
+/// The declared route out of the subnet whose id `is_it`, where a declared table is associated with it.
+fn way_out<'a>(view: &View<'a>, is_it: impl Fn(&Value) -> bool) -> Option<Option<Declared<'a>>> {
+    let used = view.of_kind("ec2.route-table-association").find(|used| is_it(&used.spec["subnet_id"]))?;
+    let table = &used.spec["route_table_id"];
+    let is_out = |route: &Declared<'_>| {
+        route.spec["route_table_id"] == *table && route.spec["destination_cidr_block"] == "0.0.0.0/0"
+    };
+    Some(view.of_kind("ec2.route").find(is_out))
 }
 
 fn too_small(group: &Declared<'_>, free: u64) -> Option<Finding> {
@@ -111,6 +116,8 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
                 let main = || tables.iter().find(|table| table.associations().iter().any(|a| a.main() == Some(true)));
                 let Some(table) = own.or_else(main) else { continue };
                 let out = table.routes().iter().any(|route| route.destination_cidr_block() == Some("0.0.0.0/0"));
+                // A subnet that a run made before it was interrupted gets its route from this one.
+                let out = out || way_out(view, |used| used == id).flatten().is_some();
                 if !out && !lacking.is_empty() {
                     findings.push(Finding {
                         severity: Severity::Error,
