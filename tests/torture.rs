@@ -15,8 +15,8 @@ struct Extent {
     mixes: u64,
     /// Each call, or one of so many.
     every: usize,
-    /// The same two for a whole stack, each life of which is many times as long.
-    of_stack: (u64, usize),
+    /// Instants, calls and mixes for a whole stack, each life of which is many times as long.
+    of_stack: (u64, usize, u64),
     /// Worlds in which failing calls are tried at the same time: those lives are mostly waiting.
     lanes: u64,
 }
@@ -27,8 +27,8 @@ const LIVES_OF_A_WORLD: usize = 25;
 
 fn extent() -> Extent {
     match std::env::var("LLMHOST_TORTURE").as_deref() {
-        Ok("long") => Extent { instants: 500, mixes: 1_000, every: 1, of_stack: (250, 1), lanes: 4 },
-        _ => Extent { instants: 6, mixes: 6, every: 16, of_stack: (4, 50), lanes: 1 },
+        Ok("long") => Extent { instants: 500, mixes: 1_000, every: 1, of_stack: (250, 1, 200), lanes: 4 },
+        _ => Extent { instants: 6, mixes: 6, every: 16, of_stack: (4, 50, 4), lanes: 1 },
     }
 }
 
@@ -145,12 +145,11 @@ async fn a_whole_stack_killed_at_any_instant_is_made_up_for_by_the_next() {
     killed_at_instants("a stack, killed at an instant", STACK, extent().of_stack.0).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_that_fail_in_every_way_leave_nothing_behind() {
-    let Extent { mixes, lanes, .. } = extent();
+async fn failing_calls(what: &'static str, steps: &'static str, mixes: u64) {
+    let lanes = extent().lanes;
     let lane = async |lane: u64| {
-        let mut chamber = Chamber::open(BASE).await;
-        let mut record = Record::of("failing calls");
+        let mut chamber = Chamber::open(steps).await;
+        let mut record = Record::of(what);
         for number in (lane..mixes).step_by(usize::try_from(lanes).unwrap()) {
             // Each lane has runs and destroys.
             let doing = if (number / lanes).is_multiple_of(2) { Doing::Run } else { Doing::Destroy };
@@ -161,4 +160,14 @@ async fn calls_that_fail_in_every_way_leave_nothing_behind() {
     };
     let all = futures::future::join_all((0..lanes).map(lane)).await;
     all.into_iter().reduce(Record::and).unwrap().end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_fail_in_every_way_leave_nothing_behind() {
+    failing_calls("failing calls", BASE, extent().mixes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_a_whole_stack_that_fail_leave_nothing_behind() {
+    failing_calls("a stack, failing calls", STACK, extent().of_stack.2).await;
 }

@@ -73,9 +73,9 @@ fn template_metadata(config: &Config) -> Value {
     if !secrets.is_empty() {
         let text = secrets.iter().map(|(name, handle)| format!("{name}={handle}\n")).collect::<String>();
         // FNV-1a of the handles: it has to differ where they do, and nothing else.
-        let digest = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let digest = text
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         metadata["annotations"] = json!({ "llmhost.dev/secrets": format!("{digest:016x}") });
     }
     metadata
@@ -134,11 +134,10 @@ fn container(config: &Config) -> Value {
     args.extend([PORT.to_string(), "--cache".to_owned(), "/var/cache/llmhost".to_owned()]);
     args.extend(["--drain-seconds".to_owned(), config.drain_seconds.to_string()]);
     args.extend(config.args.iter().cloned());
-    let mut env: Vec<Value> =
-        config.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
-    env.extend(config.secrets().keys().map(|name| {
-        json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": config.secrets_name(), "key": name } } })
-    }));
+    let mut env: Vec<Value> = config.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    env.extend(config.secrets().keys().map(
+        |name| json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": config.secrets_name(), "key": name } } }),
+    ));
     let mut limits = json!({ "memory": config.memory });
     if config.gpus() > 0 {
         limits["nvidia.com/gpu"] = json!(config.gpus().to_string());
