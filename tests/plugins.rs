@@ -45,7 +45,9 @@ async fn runs_as_any_other(language: &str) {
     scene.pipeline(&step("\"s3\""));
     let plan = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
     plan.says(&["+ s3.bucket/logs", "1 to create"]);
-    let ran = scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0);
+    let ran = scene.at(emulator.url(), &["run", "pipeline.toml", "--trace", "trace.jsonl"]).status(0);
+    let replayed = scene.llmhost(&["plugin", "replay", "trace.jsonl"]).status(0);
+    replayed.says(&["logs plan 2 calls: the same", "logs apply 2 calls: the same"]);
     ran.says(&[&format!("logs go to my-{language}-logs and stay 7 days"), &format!("arn:aws:s3:::my-{language}-logs")]);
     let world = look(emulator.url());
     let bucket = &world["storage"][0];

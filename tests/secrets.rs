@@ -142,9 +142,13 @@ async fn a_secret_reaches_its_place_and_is_seen_nowhere_else() {
     said.push(missing);
     assert_eq!(look(url), before);
 
-    let made = run(&scene, url, Some(PLANTED), &["run", "plan.bin", "--json"]).status(0);
+    let made = run(&scene, url, Some(PLANTED), &["run", "plan.bin", "--json", "--trace", "trace.jsonl"]).status(0);
     assert!(made.stderr.contains("TRACE"), "the log was looked at, too");
     said.push(made);
+    // What passed between plugins and host is on file, and is looked through with the rest below.
+    let trace = std::fs::read_to_string(scene.path("trace.jsonl")).unwrap();
+    assert!(trace.contains("<<secret:api_key>>") && trace.contains("\"phase\":\"apply\""), "{trace}");
+    said.push(scene.llmhost(&["plugin", "replay", "trace.jsonl"]).status(0));
     let world = look(url);
     assert_eq!(
         *secret(&world),

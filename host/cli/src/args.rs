@@ -171,6 +171,9 @@ pub(crate) struct Run {
     /// Draw the plan into this file; its ending chooses the format (.svg .html .dot .mmd .json).
     #[arg(long, value_name = "OUT")]
     pub(crate) graph: Option<PathBuf>,
+    /// Write what passes between the plugins and the host into this file, for llmhost plugin replay.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -301,6 +304,26 @@ pub(crate) enum Plugin {
         #[arg(long)]
         json: bool,
     },
+    /// Run the plugins of a trace again, with the answers that are in it: the same calls in the same
+    /// order, and the same outputs, or the first difference. Needs no network and no credentials.
+    Replay(Replay),
+}
+
+/// `llmhost plugin replay`
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// A trace, written by llmhost run FILE --trace OUT.
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+    /// Only this step.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step: Option<String>,
+    /// Run this component, or built-in plugin, in a step's place of the recorded one.
+    #[arg(long = "plugin", value_name = "STEP=PLUGIN", value_parser = key_value)]
+    pub(crate) plugins: Vec<(String, String)>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

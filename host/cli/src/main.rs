@@ -9,6 +9,7 @@ mod masked;
 mod place;
 mod saved;
 mod signals;
+mod traced;
 mod view;
 
 use std::io::Write;
@@ -59,6 +60,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Doctor(args) => commands::doctor::doctor(args),
         Command::Schema => commands::schema::schema().await,
         Command::Plugin(Plugin::Inspect { plugin, json }) => commands::plugin::inspect(&plugin, json).await,
+        Command::Plugin(Plugin::Replay(args)) => commands::replay::replay(args).await,
     }
 }
 

@@ -15,4 +15,5 @@ pub mod registry;
 pub mod run;
 pub mod secret;
 pub mod state;
+pub mod trace;
 pub mod unknown;

@@ -29,6 +29,9 @@ pub trait Plugin: Send + Sync {
     /// What it says of itself.
     fn description(&self) -> &Description;
 
+    /// SHA-256 of the component, hex.
+    fn sha256(&self) -> &str;
+
     /// Runs it once. `config` is the `with` table, references replaced. Returns the outputs.
     async fn run(&self, config: &Value, host: Arc<dyn Capabilities>) -> Result<Value, PluginError>;
 }
@@ -56,11 +59,13 @@ pub struct LoadRequest<'a> {
 }
 
 /// What one run of a plugin may use up. `None` takes the host's default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
     /// Linear memory in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
     /// Time spent computing; waiting for the host does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
 }
 
@@ -85,7 +90,7 @@ pub trait Capabilities: Send + Sync {
 }
 
 /// How loud a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// For the plugin's author.

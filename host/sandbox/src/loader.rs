@@ -136,12 +136,11 @@ impl Loader {
     /// `base`.
     pub async fn inspect(&self, uses: &str, base: &Path) -> Result<Inspected, LoadError> {
         let wasm = source::find(uses, base, &self.builtins, &self.cache).await?;
-        let sha256 = hex(&wasm.digest);
         let loaded = self.loaded(uses, wasm).await?;
         let step: StepName = "inspect".parse().expect("a good name");
         let described = loaded.describe(&step, &Limits::default()).await;
         let description = described.map_err(|reason| LoadError::BadDescription { uses: uses.to_owned(), reason })?;
-        Ok(Inspected { description, grants: loaded.wants.clone(), sha256 })
+        Ok(Inspected { description, grants: loaded.wants.clone(), sha256: loaded.sha256.clone() })
     }
 
     async fn loaded(&self, uses: &str, wasm: Wasm) -> Result<Arc<Loaded>, LoadError> {
@@ -151,6 +150,7 @@ impl Loader {
 
     async fn prepare(&self, uses: &str, wasm: Wasm) -> Result<Arc<Loaded>, LoadError> {
         let not_a_plugin = |reason: String| LoadError::NotAPlugin { path: uses.to_owned(), reason };
+        let sha256 = hex(&wasm.digest);
         let component = self.component(uses, wasm).await.map_err(not_a_plugin)?;
         let wants = grants::wanted(&component, &self.sandbox.engine).map_err(not_a_plugin)?;
         let guest = self.sandbox.linker.instantiate_pre(&component).and_then(GuestPre::new).map_err(|error| {
@@ -160,7 +160,7 @@ impl Loader {
             ))
         })?;
         let sandbox = self.sandbox.clone();
-        Ok(Arc::new(Loaded { sandbox, guest, wants, description: OnceCell::new() }))
+        Ok(Arc::new(Loaded { sandbox, sha256, guest, wants, description: OnceCell::new() }))
     }
 
     async fn component(&self, uses: &str, wasm: Wasm) -> Result<Component, String> {

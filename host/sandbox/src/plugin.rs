@@ -21,6 +21,8 @@ use crate::state::{Run, State};
 /// Compiled code, ready to be instantiated. Steps that use the same plugin share it.
 pub(crate) struct Loaded {
     pub(crate) sandbox: Arc<Sandbox>,
+    /// SHA-256 of the component, hex.
+    pub(crate) sha256: String,
     pub(crate) guest: GuestPre<State>,
     /// What it imports, as grants.
     pub(crate) wants: Vec<String>,
@@ -106,6 +108,10 @@ pub(crate) struct StepPlugin {
 impl Plugin for StepPlugin {
     fn description(&self) -> &Description {
         &self.description
+    }
+
+    fn sha256(&self) -> &str {
+        &self.loaded.sha256
     }
 
     async fn run(&self, config: &Value, host: Arc<dyn Capabilities>) -> Result<Value, PluginError> {

@@ -12,6 +12,7 @@ pub(crate) mod plugin;
 pub(crate) mod policy;
 mod preflight;
 pub(crate) mod rehearse;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod serve;

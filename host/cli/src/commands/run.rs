@@ -9,6 +9,7 @@ use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::{Plan, TextStyle, show};
 use llmhost_engine::run::{self, Engine, Refresh, Report, Selection};
 use llmhost_engine::state::{State, StateStore};
+use llmhost_engine::trace::Trace;
 use llmhost_resources::{Aws, AwsSettings};
 
 use super::{destroy, preflight};
@@ -18,6 +19,7 @@ use crate::failure::Failure;
 use crate::place::Place;
 use crate::saved::Saved;
 use crate::signals;
+use crate::traced;
 use crate::view::{self, JsonLine};
 
 /// Runs a pipeline.
@@ -30,54 +32,87 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.file)?;
     saved.as_ref().map_or(Ok(()), |saved| saved.check_file(&pipeline))?;
     let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
-    let mut place = Place::new(&pipeline, &args.file, &args.place)?;
-    if args.dry_run {
-        let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
+    let place = Place::new(&pipeline, &args.file, &args.place)?;
+    let trace = args.trace.as_deref().map(|path| traced::begin(&pipeline, path)).transpose()?;
+    let job = Job { args: &args, console: &console, pipeline: &pipeline, format, trace: trace.as_ref() };
+    let result = if args.dry_run { job.show(&place).await } else { job.make(place, saved.as_ref()).await };
+    if let (Some(trace), Some(path)) = (&trace, &args.trace) {
+        traced::end(trace, path, &console);
+    }
+    result
+}
+
+/// What is to be done.
+struct Job<'a> {
+    args: &'a Run,
+    console: &'a Console,
+    pipeline: &'a Arc<Pipeline>,
+    format: Option<Format>,
+    trace: Option<&'a Arc<Trace>>,
+}
+
+impl Job<'_> {
+    async fn engine(&self, place: &Place) -> Result<Engine, Failure> {
+        let Self { args, console, pipeline, trace, .. } = self;
+        let engine = app::engine(Arc::clone(pipeline), place.settings(), console, args.how.parallelism).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-        let engine = engine.with_selection(selection(&pipeline, &args)?);
+        Ok(engine.with_selection(selection(pipeline, args)?).with_trace(trace.cloned()))
+    }
+
+    fn graph(&self) -> Option<(&Path, Format)> {
+        self.args.graph.as_deref().zip(self.format)
+    }
+
+    /// Shows what would change.
+    async fn show(&self, place: &Place) -> Result<(), Failure> {
+        let Self { args, console, pipeline, .. } = self;
+        let engine = self.engine(place).await?;
         let mut state = place.read().await?;
         if args.refresh {
-            refreshed(&engine, &console, &state, args.how.parallelism).await?.apply_to(&mut state);
+            refreshed(&engine, console, &state, args.how.parallelism).await?.apply_to(&mut state);
         }
         let state = Arc::new(state);
-        tell_consequences(&engine, &console, &state)?;
+        tell_consequences(&engine, console, &state)?;
         let plan = engine.plan(&state).await?;
-        show_plan(&console, &plan, args.graph.as_deref().zip(format))?;
+        show_plan(console, &plan, self.graph())?;
         if let Some(out) = &args.out {
-            Saved::of(&pipeline, &args, &state, &plan).write(out)?;
+            Saved::of(pipeline, args, &state, &plan).write(out)?;
         }
         if !args.skip_preflight {
-            preflight::check(&console, &pipeline, &plan, None, false).await?;
+            preflight::check(console, pipeline, &plan, None, false).await?;
         }
-        return if args.exit_code && plan.summary().changes() > 0 { Err(Failure::Changes) } else { Ok(()) };
+        if args.exit_code && plan.summary().changes() > 0 { Err(Failure::Changes) } else { Ok(()) }
     }
-    let result = match place.open(&console, "run").await {
-        Ok(store) => {
-            let result = async {
-                let engine =
-                    app::engine(Arc::clone(&pipeline), place.settings(), &console, args.how.parallelism).await?;
-                let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-                let engine = engine.with_selection(selection(&pipeline, &args)?);
-                if args.refresh {
-                    let refresh = refreshed(&engine, &console, &store.snapshot(), args.how.parallelism).await?;
-                    refresh.record(&*store).await?;
-                }
-                let how = Apply {
-                    graph: args.graph.as_deref().zip(format),
-                    checks: (!args.skip_preflight).then(|| place.settings()),
-                    secrets: place.settings(),
-                    yes: args.how.yes || place.is_emulated() || saved.is_some(),
-                    saved: saved.as_ref(),
-                };
-                apply(&engine, &store, &console, how).await
+
+    /// Makes it so.
+    async fn make(&self, mut place: Place, saved: Option<&Saved>) -> Result<(), Failure> {
+        let result = match place.open(self.console, "run").await {
+            Ok(store) => {
+                let result = self.make_in(&place, &store, saved).await;
+                app::close(&*store, self.console, result).await
             }
-            .await;
-            app::close(&*store, &console, result).await
+            Err(failure) => Err(failure),
+        };
+        place.leave(self.console).await?;
+        result
+    }
+
+    async fn make_in(&self, place: &Place, store: &Arc<dyn StateStore>, saved: Option<&Saved>) -> Result<(), Failure> {
+        let Self { args, console, .. } = self;
+        let engine = self.engine(place).await?;
+        if args.refresh {
+            let refresh = refreshed(&engine, console, &store.snapshot(), args.how.parallelism).await?;
+            refresh.record(&**store).await?;
         }
-        Err(failure) => Err(failure),
-    };
-    place.leave(&console).await?;
-    result
+        let how = Apply {
+            graph: self.graph(),
+            checks: (!args.skip_preflight).then(|| place.settings()),
+            secrets: place.settings(),
+            yes: args.how.yes || place.is_emulated() || saved.is_some(),
+            saved,
+        };
+        apply(&engine, store, console, how).await
+    }
 }
 
 /// The steps that the command line is about.

@@ -19,6 +19,7 @@ use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Plan, compare};
 use crate::plugin::{Capabilities, Failure, LogLevel};
 use crate::state::{Change, StateStore};
+use crate::trace::Phase;
 use crate::{secret, unknown};
 
 /// Applies a plan.
@@ -120,7 +121,7 @@ async fn run_step(
         problems: Mutex::default(),
     });
     let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
-    let result = engine.plugins[step].run(&session.config, host).await;
+    let result = engine.run_plugin(Phase::Apply, step, &session.config, host).await;
 
     // Whatever the plugin made of it, what was started is waited for and recorded.
     let declared = std::mem::take(&mut *session.declared.lock().expect("no panic under this lock"));

@@ -29,9 +29,10 @@ use crate::lock::Lock;
 use crate::names::StepName;
 use crate::pipeline::{ConfigSchema, Pipeline};
 use crate::plan::Plan;
-use crate::plugin::{Failure, LoadRequest, Plugin, PluginError, PluginLoader};
+use crate::plugin::{Capabilities, Failure, LoadRequest, Plugin, PluginError, PluginLoader};
 use crate::registry::Registry;
 use crate::state::{State, StateError, StateStore};
+use crate::trace::{Phase, Trace};
 pub use common::{ADDRESS_TAG, PIPELINE_TAG};
 pub use destroy::destroy;
 pub use destruction::{Destruction, Doomed, Holding};
@@ -64,6 +65,7 @@ pub struct Engine {
     parallelism: usize,
     lock: Option<Arc<Lock>>,
     selection: Selection,
+    trace: Option<Arc<Trace>>,
 }
 
 /// What stops a run from outside. Running operations finish and are recorded; none begins.
@@ -129,6 +131,7 @@ impl Engine {
             parallelism,
             lock: None,
             selection: Selection::default(),
+            trace: None,
         })
     }
 
@@ -143,6 +146,13 @@ impl Engine {
     #[must_use]
     pub fn with_selection(mut self, selection: Selection) -> Self {
         self.selection = selection;
+        self
+    }
+
+    /// Writes down what passes between the plugins and the host.
+    #[must_use]
+    pub fn with_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
+        self.trace = trace;
         self
     }
 
@@ -200,6 +210,21 @@ impl Engine {
             asked: Mutex::default(),
             lock: self.lock.clone(),
         })
+    }
+
+    /// Runs the plugin of a step.
+    async fn run_plugin(
+        &self,
+        phase: Phase,
+        step: usize,
+        config: &Value,
+        host: Arc<dyn Capabilities>,
+    ) -> Result<Value, PluginError> {
+        let plugin = &*self.plugins[step];
+        match &self.trace {
+            Some(trace) => trace.run(phase, &self.pipeline.steps[step], plugin, config, host).await,
+            None => plugin.run(config, host).await,
+        }
     }
 
     /// A step's `with` table with the outputs of earlier steps in place, checked once more.

@@ -17,6 +17,7 @@ use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Plan, PlannedResource, PlannedStep};
 use crate::plugin::{Capabilities, Failure, LogLevel};
 use crate::state::{ResourceRecord, State};
+use crate::trace::Phase;
 use crate::{secret, unknown};
 
 /// Why there is no plan: every problem that planning found.
@@ -73,7 +74,7 @@ async fn plan_step(
         problems: Mutex::default(),
     });
     let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
-    let result = engine.plugins[step].run(&session.config, host).await;
+    let result = engine.run_plugin(Phase::Plan, step, &session.config, host).await;
     let mut problems = std::mem::take(&mut *session.problems.lock().expect("no panic under this lock"));
     let resources = std::mem::take(&mut *session.resources.lock().expect("no panic under this lock"));
     match result {

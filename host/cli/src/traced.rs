@@ -1,0 +1,28 @@
+//! `--trace`: what passes between plugins and host, into a file.
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use llmhost_engine::pipeline::Pipeline;
+use llmhost_engine::trace::Trace;
+
+use crate::app::Console;
+use crate::failure::Failure;
+
+/// Begins a trace in a file that only its owner reads: specs may hold what is nobody else's business.
+pub(crate) fn begin(pipeline: &Pipeline, path: &Path) -> Result<Arc<Trace>, Failure> {
+    let opened = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let file = opened.map_err(|error| {
+        let message = format!("cannot write the trace to {}: {error}", path.display());
+        Failure::Other { message, help: "Choose another file with --trace.".to_owned(), status: 1 }
+    })?;
+    Ok(Arc::new(Trace::begin(pipeline, Box::new(file))))
+}
+
+/// Ends it. A run whose trace could not be written is still a run.
+pub(crate) fn end(trace: &Trace, path: &Path, console: &Console) {
+    if let Err(error) = trace.end() {
+        console.note(&format!("The trace {} is not whole: {error}.", path.display()));
+    }
+}

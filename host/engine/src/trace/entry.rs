@@ -1,0 +1,187 @@
+//! The lines of a trace.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::names::{ResourceAddress, StepName};
+use crate::plugin::{Failure, Limits, LogLevel};
+
+/// The first line: where the trace comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of the format.
+    pub llmhost_trace: u32,
+    /// The llmhost that wrote it.
+    pub llmhost: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The folder of the pipeline file, absolute: relative paths of plugins start there.
+    pub base: PathBuf,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "kebab-case")]
+pub enum Entry {
+    /// A plugin was called.
+    Run(Box<Begun>),
+    /// It asked something of the host.
+    Call {
+        /// Which run.
+        run: usize,
+        /// What it asked.
+        #[serde(flatten)]
+        asked: Asked,
+        /// What it got: an address, a value, or an unknown token.
+        gave: Answer,
+    },
+    /// It said something.
+    Log {
+        /// Which run.
+        run: usize,
+        /// How loud.
+        level: LogLevel,
+        /// What.
+        message: String,
+    },
+    /// It returned, or was stopped.
+    End {
+        /// Which run.
+        run: usize,
+        /// What came of it.
+        #[serde(flatten)]
+        ended: Ended,
+    },
+}
+
+/// What a plugin was called with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The number that its entries carry.
+    pub run: usize,
+    /// What for.
+    pub phase: Phase,
+    /// The step.
+    pub step: StepName,
+    /// The plugin, as the file has it.
+    pub uses: String,
+    /// SHA-256 of the component, hex.
+    pub sha256: String,
+    /// The pipeline's region.
+    pub region: String,
+    /// What the file grants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    /// The limits of its sandbox.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The `with` table, references replaced.
+    pub config: Value,
+}
+
+/// What a plugin was run for. It cannot tell, and does the same for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// To see what it declares.
+    Plan,
+    /// To make that.
+    Apply,
+}
+
+/// What a plugin asks of the host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// That this resource be there.
+    Declare {
+        /// The kind: `ec2.vpc`.
+        kind: String,
+        /// Its name within the step.
+        name: String,
+        /// As the plugin gave it.
+        spec: Value,
+        /// Addresses of what it comes after.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        after: Vec<String>,
+    },
+    /// An output of a resource.
+    Output {
+        /// The resource.
+        address: ResourceAddress,
+        /// The output's name.
+        name: String,
+    },
+    /// What only the outside can tell.
+    Fact(String),
+}
+
+/// What the host answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// What was asked for.
+    Value(Value),
+    /// [`Failure::Invalid`].
+    Invalid(String),
+    /// [`Failure::Refused`].
+    Refused(String),
+    /// [`Failure::Failed`].
+    Failed(String),
+}
+
+/// How a plugin's run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// It returned these outputs.
+    Outputs(Value),
+    /// It returned an error, crashed, or went over a limit.
+    Error(String),
+}
+
+impl Answer {
+    /// Of what the host gave.
+    pub(super) fn of<T: Clone + Into<Value>>(result: &Result<T, Failure>) -> Self {
+        match result {
+            Ok(value) => Self::Value(value.clone().into()),
+            Err(Failure::Invalid(text)) => Self::Invalid(text.clone()),
+            Err(Failure::Refused(text)) => Self::Refused(text.clone()),
+            Err(Failure::Failed(text)) => Self::Failed(text.clone()),
+        }
+    }
+}
+
+impl From<Answer> for Result<Value, Failure> {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Value(value) => Ok(value),
+            Answer::Invalid(text) => Err(Failure::Invalid(text)),
+            Answer::Refused(text) => Err(Failure::Refused(text)),
+            Answer::Failed(text) => Err(Failure::Failed(text)),
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Declare { kind, name, .. } => write!(f, "it declares {kind} '{name}'"),
+            Self::Output { address, name } => write!(f, "it reads '{name}' of {address}"),
+            Self::Fact(key) => write!(f, "it asks for {key}"),
+        }
+    }
+}
+
+impl Entry {
+    /// The run that it belongs to.
+    pub fn run(&self) -> usize {
+        match self {
+            Self::Run(begun) => begun.run,
+            Self::Call { run, .. } | Self::Log { run, .. } | Self::End { run, .. } => *run,
+        }
+    }
+}
