@@ -7,18 +7,26 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use support::torture::{BASE, Chamber, Disturbance, Doing, End, STACK};
+use support::torture::pipelines::{BASE, SHARED, STACK, Subject};
+use support::torture::{Chamber, Disturbance, Doing, End};
 
-/// How many cases of one sort are tried.
+/// How many cases are tried.
 struct Extent {
-    instants: u64,
-    mixes: u64,
-    /// Each call, or one of so many.
-    every: usize,
-    /// Instants, calls and mixes for a whole stack, each life of which is many times as long.
-    of_stack: (u64, usize, u64),
+    base: Cases,
+    /// With the state in a bucket: each of its writes is a call.
+    shared: Cases,
+    /// A whole stack, each life of which is many times as long.
+    stack: Cases,
     /// Worlds in which failing calls are tried at the same time: those lives are mostly waiting.
     lanes: u64,
+}
+
+/// How many cases of each sort.
+struct Cases {
+    /// Each call and each line of the journal, or one of so many.
+    every: usize,
+    instants: u64,
+    mixes: u64,
 }
 
 /// After so many lives in one world a new one is begun: an emulator keeps something of all that was
@@ -26,9 +34,12 @@ struct Extent {
 const LIVES_OF_A_WORLD: usize = 25;
 
 fn extent() -> Extent {
+    let cases = |every, instants, mixes| Cases { every, instants, mixes };
     match std::env::var("LLMHOST_TORTURE").as_deref() {
-        Ok("long") => Extent { instants: 500, mixes: 1_000, every: 1, of_stack: (250, 1, 200), lanes: 4 },
-        _ => Extent { instants: 6, mixes: 6, every: 16, of_stack: (4, 50, 4), lanes: 1 },
+        Ok("long") => {
+            Extent { base: cases(1, 1_000, 1_000), shared: cases(1, 200, 200), stack: cases(1, 250, 200), lanes: 4 }
+        }
+        _ => Extent { base: cases(16, 6, 6), shared: cases(40, 2, 4), stack: cases(50, 4, 4), lanes: 1 },
     }
 }
 
@@ -95,8 +106,8 @@ impl Record {
     }
 }
 
-async fn killed_at_calls(what: &'static str, steps: &'static str, every: usize) {
-    let mut chamber = Chamber::open(steps).await;
+async fn killed_at_calls(what: &'static str, subject: Subject, every: usize) {
+    let mut chamber = Chamber::open(subject).await;
     let mut record = Record::of(what);
     let first = seed() as usize % every;
     for (at, doing) in [Doing::Run, Doing::Destroy].into_iter().enumerate() {
@@ -110,8 +121,21 @@ async fn killed_at_calls(what: &'static str, steps: &'static str, every: usize) 
     record.end();
 }
 
-async fn killed_at_instants(what: &'static str, steps: &'static str, instants: u64) {
-    let mut chamber = Chamber::open(steps).await;
+async fn killed_at_lines(what: &'static str, subject: Subject, every: usize) {
+    let mut chamber = Chamber::open(subject).await;
+    let mut record = Record::of(what);
+    let first = 1 + seed() as usize % every;
+    for (at, doing) in [Doing::Run, Doing::Destroy].into_iter().enumerate() {
+        for line in (first..=chamber.lines[at]).step_by(every) {
+            let case = format!("line {line} of {}", chamber.lines[at]);
+            record.live(&mut chamber, doing, Disturbance::KillAtLine(line), &case).await;
+        }
+    }
+    record.end();
+}
+
+async fn killed_at_instants(what: &'static str, subject: Subject, instants: u64) {
+    let mut chamber = Chamber::open(subject).await;
     let mut record = Record::of(what);
     for number in 0..instants {
         let doing = if number % 2 == 0 { Doing::Run } else { Doing::Destroy };
@@ -127,28 +151,48 @@ async fn killed_at_instants(what: &'static str, steps: &'static str, instants: u
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_at_any_call_is_made_up_for_by_the_next() {
-    killed_at_calls("killed at a call", BASE, extent().every).await;
+    killed_at_calls("killed at a call", BASE, extent().base.every).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_any_line_of_its_journal_is_made_up_for_by_the_next() {
+    killed_at_lines("killed at a line", BASE, extent().base.every).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_any_call_with_its_state_in_a_bucket_is_made_up_for_by_the_next() {
+    killed_at_calls("state in a bucket, killed at a call", SHARED, extent().shared.every).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_stack_killed_at_any_line_of_its_journal_is_made_up_for_by_the_next() {
+    killed_at_lines("a stack, killed at a line", STACK, extent().stack.every).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_at_any_instant_is_made_up_for_by_the_next() {
-    killed_at_instants("killed at an instant", BASE, extent().instants).await;
+    killed_at_instants("killed at an instant", BASE, extent().base.instants).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_stack_killed_at_any_call_is_made_up_for_by_the_next() {
-    killed_at_calls("a stack, killed at a call", STACK, extent().of_stack.1).await;
+    killed_at_calls("a stack, killed at a call", STACK, extent().stack.every).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_any_instant_with_its_state_in_a_bucket_is_made_up_for_by_the_next() {
+    killed_at_instants("state in a bucket, killed at an instant", SHARED, extent().shared.instants).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_stack_killed_at_any_instant_is_made_up_for_by_the_next() {
-    killed_at_instants("a stack, killed at an instant", STACK, extent().of_stack.0).await;
+    killed_at_instants("a stack, killed at an instant", STACK, extent().stack.instants).await;
 }
 
-async fn failing_calls(what: &'static str, steps: &'static str, mixes: u64) {
+async fn failing_calls(what: &'static str, subject: Subject, mixes: u64) {
     let lanes = extent().lanes;
     let lane = async |lane: u64| {
-        let mut chamber = Chamber::open(steps).await;
+        let mut chamber = Chamber::open(subject).await;
         let mut record = Record::of(what);
         for number in (lane..mixes).step_by(usize::try_from(lanes).unwrap()) {
             // Each lane has runs and destroys.
@@ -164,10 +208,15 @@ async fn failing_calls(what: &'static str, steps: &'static str, mixes: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_fail_in_every_way_leave_nothing_behind() {
-    failing_calls("failing calls", BASE, extent().mixes).await;
+    failing_calls("failing calls", BASE, extent().base.mixes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_fail_with_the_state_in_a_bucket_leave_nothing_behind() {
+    failing_calls("state in a bucket, failing calls", SHARED, extent().shared.mixes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_of_a_whole_stack_that_fail_leave_nothing_behind() {
-    failing_calls("a stack, failing calls", STACK, extent().of_stack.2).await;
+    failing_calls("a stack, failing calls", STACK, extent().stack.mixes).await;
 }

@@ -1,96 +1,36 @@
 //! A pipeline's life, disturbed: its process is killed, its calls fail, and it has to come to the
 //! same end as if nothing had happened.
 
+mod journal;
+mod looker;
+pub mod pipelines;
+mod process;
 mod world;
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use journal::Watch;
 use llmhost_emulator::Emulator;
 use llmhost_emulator::testing::RecordingProxy;
+use looker::Looker;
+use pipelines::{HEAD, STATES, Subject};
+use process::{kill, said, succeed, wait};
 pub use world::World;
 
-use super::{ACCESS_KEY, SECRET_KEY, Scene, emulator, repository};
+use super::{ACCESS_KEY, SECRET_KEY, Scene, emulator, look_after};
 
-const HEAD: &str = r#"
-[pipeline]
-name   = "torture"
-region = "us-east-1"
-"#;
-
-/// Networks, roles and buckets: what AWS has no client tokens for.
-pub const BASE: &str = r#"
-
-[steps.network]
-uses = "vpc"
-with = { name = "torture", cidr = "10.0.0.0/16", azs = 1, nat = "single" }
-
-[steps.roles]
-uses = "iam"
-with = { cluster_role = "ClusterRole", node_role = "NodeRole" }
-
-[steps.models]
-uses = "s3"
-with = { bucket = "torture-models", force_destroy = true, upload = [{ source = "model", prefix = "model" }] }
-"#;
-
-/// A cluster with nodes, and a model server in it.
-pub const STACK: &str = r#"
-[secrets]
-api_key = { file = "key.txt" }
-
-[steps.network]
-uses = "vpc"
-with = { name = "torture", cidr = "10.0.0.0/16", azs = 2, nat = "single", cluster = "llm" }
-
-[steps.roles]
-uses = "iam"
-with = { cluster_role = "ClusterRole", node_role = "NodeRole" }
-
-[steps.cluster]
-uses = "eks"
-with = { name = "llm", role_arn = "${roles.cluster_role_arn}", subnet_ids = "${network.subnet_ids}" }
-
-[steps.cpu]
-uses = "nodegroup"
-[steps.cpu.with]
-name           = "cpu"
-cluster        = "${cluster.name}"
-role_arn       = "${roles.node_role_arn}"
-subnet_ids     = "${network.private_subnet_ids}"
-instance_types = ["t3.medium"]
-min            = 1
-max            = 1
-
-[steps.identity]
-uses = "irsa"
-with = { cluster = "${cluster.name}", namespace = "models", service_account = "model", bucket = "models", prefix = "demo", mode = "pod-identity" }
-
-[steps.model]
-uses = "inference"
-[steps.model.with]
-cluster         = "${cluster.name}"
-namespace       = "${identity.namespace}"
-service_account = "${identity.service_account}"
-image           = "example.com/llmhost:1"
-model           = "s3://models/demo"
-device          = "cpu"
-cpu             = "500m"
-memory          = "1Gi"
-api_key         = "${secrets.api_key}"
-"#;
 const FILE: &str = "pipeline.toml";
 const JOURNAL: &str = ".llmhost/torture/journal.jsonl";
-/// However disturbed: a command that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What happens to a command.
 pub enum Disturbance {
     /// It is killed at a call that changes something: before the service sees it, or after.
     KillAt { call: usize, after: bool },
+    /// It is killed when its journal has so many lines.
+    KillAtLine(usize),
     /// It is killed after a time.
     KillIn(Duration),
     /// Its calls fail, as the seed has it.
@@ -107,42 +47,9 @@ pub enum End {
     Killed,
 }
 
-/// An independent client that looks again and again.
-struct Looker {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Drop for Looker {
-    fn drop(&mut self) {
-        // It ends with its input, too.
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
-}
-
-impl Looker {
-    fn start(url: &str) -> Self {
-        let mut command = Command::new(llmhost_emulator::python().expect("the emulator's Python is there"));
-        command.arg(repository().join("tests/support/look.py")).args([url, "us-east-1", "each-line"]);
-        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("Python starts");
-        let (to, from) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
-        Self { child, to, from: BufReader::new(from) }
-    }
-
-    fn look(&mut self) -> World {
-        let mut line = String::new();
-        writeln!(self.to).and_then(|()| self.from.read_line(&mut line)).expect("the client looks");
-        World::of(&serde_json::from_str(&line).expect("the client prints JSON"))
-    }
-}
-
 /// A place where lives are lived, one after another.
 pub struct Chamber {
-    /// The steps of the pipeline.
-    steps: &'static str,
+    subject: Subject,
     emulator: Emulator,
     proxy: RecordingProxy,
     looker: Looker,
@@ -154,6 +61,8 @@ pub struct Chamber {
     /// Calls that change something, of an undisturbed run and destroy, and how long each took.
     pub calls: [usize; 2],
     pub times: [Duration; 2],
+    /// Lines of the journal.
+    pub lines: [usize; 2],
 }
 
 /// `run` or `destroy`.
@@ -164,23 +73,28 @@ pub enum Doing {
 }
 
 impl Chamber {
-    /// Starts an emulator and lives an undisturbed life of a pipeline with these steps in it.
-    pub async fn open(steps: &'static str) -> Self {
+    /// Starts an emulator and lives an undisturbed life in it.
+    pub async fn open(subject: Subject) -> Self {
         let emulator = emulator().await;
         let proxy = RecordingProxy::start(emulator.url()).await.expect("a free port");
         let mut looker = Looker::start(emulator.url());
         let scene = Scene::new();
-        scene.write(FILE, format!("{HEAD}{steps}"));
+        scene.write(FILE, format!("{HEAD}{}", subject.steps));
         scene.write("key.txt", "the key of a torture");
         scene.write("model/config.json", "{}");
+        if subject.in_bucket {
+            look_after(emulator.url(), &["make-bucket", STATES]);
+        }
         let empty = looker.look();
-        let (calls, times) = ([0; 2], [Duration::ZERO; 2]);
-        let mut chamber = Self { steps, emulator, proxy, looker, scene, whole: empty.clone(), empty, calls, times };
+        let (whole, calls, times, lines) = (empty.clone(), [0; 2], [Duration::ZERO; 2], [0; 2]);
+        let mut chamber = Self { subject, emulator, proxy, looker, scene, whole, empty, calls, times, lines };
         for (at, doing) in [Doing::Run, Doing::Destroy].into_iter().enumerate() {
             chamber.proxy.forget();
             let began = Instant::now();
+            let watch = Watch::start(chamber.scene.path(JOURNAL), usize::MAX, || ());
             chamber.undisturbed(doing).await.expect("nothing disturbs it");
             chamber.times[at] = began.elapsed();
+            chamber.lines[at] = watch.end();
             chamber.calls[at] = chamber.proxy.mutating();
             match doing {
                 Doing::Run => chamber.whole = chamber.looker.look(),
@@ -201,6 +115,9 @@ impl Chamber {
         if torn && end == End::Killed {
             self.tear();
         }
+        if self.subject.in_bucket {
+            self.unlock().await?;
+        }
         self.undisturbed(doing).await?;
         self.compare(doing)?;
         if doing == Doing::Run {
@@ -212,7 +129,7 @@ impl Chamber {
 
     /// A new world, and no state.
     pub async fn renew(&mut self) {
-        *self = Self::open(self.steps).await;
+        *self = Self::open(self.subject).await;
     }
 
     fn compare(&mut self, after: Doing) -> Result<(), String> {
@@ -223,20 +140,26 @@ impl Chamber {
 
     fn command(&self, doing: Doing, url: &str) -> Command {
         let verb = if doing == Doing::Run { "run" } else { "destroy" };
-        let mut command = self.scene.command(&[verb, FILE, "--yes", "--endpoint-url", url]);
+        self.command_of(&[verb], url)
+    }
+
+    fn command_of(&self, verb: &[&str], url: &str) -> Command {
+        let mut command = self.scene.command(&[verb, &[FILE, "--yes", "--endpoint-url", url]].concat());
+        if self.subject.in_bucket {
+            command.args(["--state", &format!("s3://{STATES}/torture")]);
+        }
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     async fn undisturbed(&self, doing: Doing) -> Result<(), String> {
-        let child = self.command(doing, self.proxy.url()).spawn().expect("llmhost starts");
-        let output = wait(child).await?;
-        if output.status.success() {
-            Ok(())
-        } else {
-            Err(format!("the undisturbed {doing:?} failed: {}", said(&output)))
-        }
+        succeed(&format!("the undisturbed {doing:?}"), self.command(doing, self.proxy.url())).await
+    }
+
+    /// Takes the lease of a process that is dead, instead of waiting for its end.
+    async fn unlock(&self) -> Result<(), String> {
+        succeed("state unlock", self.command_of(&["state", "unlock"], self.proxy.url())).await
     }
 
     async fn disturbed(&self, doing: Doing, disturbance: &Disturbance) -> Result<End, String> {
@@ -248,7 +171,7 @@ impl Chamber {
         match disturbance {
             Disturbance::KillAt { call, after } => self.proxy.at(*call, *after, kill.clone()),
             Disturbance::Faults(seed) => self.proxy.mix(*seed, 8),
-            Disturbance::KillIn(_) => {}
+            Disturbance::KillIn(_) | Disturbance::KillAtLine(_) => {}
         }
         let mut command = self.command(doing, self.proxy.url());
         if matches!(disturbance, Disturbance::Faults(_)) {
@@ -257,20 +180,23 @@ impl Chamber {
         }
         let child = command.spawn().expect("llmhost starts");
         victim.store(child.id(), Ordering::SeqCst);
-        let output = if let Disturbance::KillIn(time) = disturbance {
-            let killer = tokio::spawn({
+        let output = match disturbance {
+            Disturbance::KillIn(time) => {
                 let time = *time;
-                async move {
+                let killer = tokio::spawn(async move {
                     tokio::time::sleep(time).await;
                     kill();
-                }
-            });
-            let output = wait(child).await;
-            // Whoever ended in time must not be hit: its number may be another's by now.
-            killer.abort();
-            output
-        } else {
-            wait(child).await
+                });
+                let output = wait(child).await;
+                // Whoever ended in time must not be hit: its number may be another's by now.
+                killer.abort();
+                output
+            }
+            Disturbance::KillAtLine(lines) => {
+                let _watch = Watch::start(self.scene.path(JOURNAL), *lines, kill);
+                wait(child).await
+            }
+            Disturbance::KillAt { .. } | Disturbance::Faults(_) => wait(child).await,
         };
         self.proxy.clear();
         let output = output?;
@@ -291,29 +217,6 @@ impl Chamber {
         if let Some(line) = text.lines().last() {
             let half: String = line.chars().take(line.chars().count() / 2).collect();
             std::fs::write(&path, text.clone() + &half).expect("the journal can be written");
-        }
-    }
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-fn kill(id: u32) {
-    let id = i32::try_from(id).expect("the number of a process");
-    // SAFETY: a plain system call. The process is this one's child and was not waited for yet.
-    unsafe { libc::kill(id, libc::SIGKILL) };
-}
-
-/// Waits for a command; one that hangs is an error.
-async fn wait(child: Child) -> Result<Output, String> {
-    let id = child.id();
-    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
-    match tokio::time::timeout(PATIENCE, output).await {
-        Ok(output) => output.expect("no panic").map_err(|error| error.to_string()),
-        Err(_) => {
-            kill(id);
-            Err("it hangs".to_owned())
         }
     }
 }

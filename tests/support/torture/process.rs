@@ -1,0 +1,36 @@
+//! A command that may not end by itself.
+
+use std::process::{Child, Command, Output};
+use std::time::Duration;
+
+/// However disturbed: a command that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+pub(super) fn kill(id: u32) {
+    let id = i32::try_from(id).expect("the number of a process");
+    // SAFETY: a plain system call. The process is this one's child and was not waited for yet.
+    unsafe { libc::kill(id, libc::SIGKILL) };
+}
+
+/// Waits for a command; one that hangs is an error.
+pub(super) async fn wait(child: Child) -> Result<Output, String> {
+    let id = child.id();
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+    match tokio::time::timeout(PATIENCE, output).await {
+        Ok(output) => output.expect("no panic").map_err(|error| error.to_string()),
+        Err(_) => {
+            kill(id);
+            Err("it hangs".to_owned())
+        }
+    }
+}
+
+/// Runs a command that has to end well.
+pub(super) async fn succeed(what: &str, mut command: Command) -> Result<(), String> {
+    let output = wait(command.spawn().expect("llmhost starts")).await?;
+    if output.status.success() { Ok(()) } else { Err(format!("{what} failed: {}", said(&output))) }
+}
