@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use llmhost_engine::state::{BucketStore, StateError, StateStore};
+use llmhost_engine::state::{BucketStore, LeaseSettings, StateError, StateStore};
 use support::{MemoryBucket, by_force, numbers, open, read, seen, settings, shared, step};
 
 #[tokio::test]
@@ -26,6 +26,20 @@ async fn whoever_is_late_is_fenced_off_and_overwrites_nothing() {
     store.record(step(4)).await.unwrap();
     store.close().await.unwrap();
     assert_eq!(numbers(&read(&bucket).await), [1, 3, 4].into());
+}
+
+#[tokio::test]
+async fn whoever_is_refused_once_begins_nothing_more() {
+    let bucket: Arc<MemoryBucket> = Arc::default();
+    let long = LeaseSettings { ttl: Duration::from_secs(3600), ..settings("run") };
+    let (late, _) = BucketStore::open(shared(&bucket), "test", long).await.unwrap();
+    late.record(step(1)).await.unwrap();
+    let _other = BucketStore::open(shared(&bucket), "test", by_force()).await.unwrap();
+    assert!(late.check().is_ok(), "its own lease is good for an hour, and nobody told it yet");
+    let refused = late.record(step(2)).await.unwrap_err();
+    let error = late.check().unwrap_err();
+    assert!(matches!(&error, StateError::TakenOver { by, .. } if by.contains("state unlock")), "{error}");
+    assert_eq!(error.to_string(), refused.to_string());
 }
 
 #[tokio::test]

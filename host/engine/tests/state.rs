@@ -156,6 +156,22 @@ async fn a_folder_that_cannot_be_used_is_said_by_name() {
     assert!(error.contains("state.json"), "{error}");
 }
 
+#[tokio::test]
+async fn a_journal_that_cannot_be_written_is_known_at_once_and_the_end_saves_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let journal = folder.path().join("journal.jsonl");
+    std::os::unix::fs::symlink("/dev/full", &journal).unwrap();
+    assert!(store.check().is_ok());
+    let failed = store.record(step(1)).await.unwrap_err().to_string();
+    assert!(failed.contains("cannot write") && failed.contains("journal.jsonl"), "{failed}");
+    assert_eq!(store.check().unwrap_err().to_string(), failed);
+    std::fs::remove_file(&journal).unwrap();
+    assert_eq!(store.record(step(2)).await.unwrap_err().to_string(), failed, "a gap would be worse than a stop");
+    store.close().await.unwrap();
+    assert_eq!(LocalStore::read(folder.path(), "test").unwrap().outputs.len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_that_record_together_share_a_sync_and_cost_grows_with_changes_only() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,6 +2,8 @@
 //! become durable. Whoever writes them takes all that wait together, so that durability does not
 //! make parallel steps queue.
 
+use std::sync::{Arc, OnceLock};
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Change, State, StateError, line};
@@ -52,6 +54,26 @@ impl Memory {
         // A writer that is gone drops the sender, which the receiver sees.
         let _ = self.queue.as_ref()?.send(Job { line, done });
         Some(answer)
+    }
+}
+
+/// Why nothing more becomes durable: the first error of a writer. A store knows it before anybody
+/// who waits is answered, so that nothing is begun after a record that failed.
+#[derive(Clone, Default)]
+pub(super) struct Broken(Arc<OnceLock<StateError>>);
+
+impl Broken {
+    /// Whether nothing has failed so far.
+    pub(super) fn check(&self) -> Result<(), StateError> {
+        self.0.get().cloned().map_or(Ok(()), Err)
+    }
+
+    /// Keeps the first error.
+    pub(super) fn note(&self, result: &Result<(), StateError>) {
+        if let Err(error) = result {
+            // Later ones follow from it.
+            let _ = self.0.set(error.clone());
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::put::{Put, put};
 use super::{Bucket, Lease, Object, Only};
 use crate::plan::plain;
 use crate::state::line::{self, Lines, Segment};
-use crate::state::memory::Jobs;
+use crate::state::memory::{Broken, Jobs};
 use crate::state::{Cost, StateError};
 
 pub(super) const FOLDER: &str = "journal/";
@@ -34,19 +34,18 @@ pub(super) struct Segments {
 }
 
 impl Segments {
-    /// Writes what is queued until nothing will be any more. Gives why it could not go on.
-    pub(super) async fn serve(mut self, mut jobs: Jobs) -> (Self, Option<StateError>) {
-        let mut broken: Option<StateError> = None;
+    /// Writes what is queued until nothing will be any more.
+    pub(super) async fn serve(mut self, mut jobs: Jobs, broken: Broken) -> Self {
         while let Some(batch) = jobs.next().await {
-            let result = match &broken {
-                Some(error) => Err(error.clone()),
-                None => self.append(&batch.lines()).await,
-            };
-            batch.answer(&result);
             // After a failed write nothing more is promised: a gap would be worse than a stop.
-            broken = broken.or_else(|| result.err());
+            let result = match broken.check() {
+                Ok(()) => self.append(&batch.lines()).await,
+                Err(error) => Err(error),
+            };
+            broken.note(&result);
+            batch.answer(&result);
         }
-        (self, broken)
+        self
     }
 
     /// Writes the next segment, or says who wrote it.

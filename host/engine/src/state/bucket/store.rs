@@ -14,7 +14,7 @@ use super::put::failed;
 use super::segments::{self, Segments};
 use super::take::{give_back, take, taken_over};
 use super::{Bucket, BucketError, Lease, Object};
-use crate::state::memory::{self, Memory};
+use crate::state::memory::{self, Broken, Memory};
 use crate::state::{Change, Cost, Recovered, State, StateError, StateStore};
 
 /// How a state is taken.
@@ -40,6 +40,7 @@ pub struct BucketStore {
     memory: Mutex<Memory>,
     keeper: Mutex<Option<Keeper>>,
     open: tokio::sync::Mutex<Option<Open>>,
+    broken: Broken,
 }
 
 struct Open {
@@ -51,7 +52,7 @@ struct Open {
 }
 
 /// The task that writes segments. It ends with the store.
-struct Writer(JoinHandle<(Segments, Option<StateError>)>);
+struct Writer(JoinHandle<Segments>);
 
 impl Drop for Writer {
     fn drop(&mut self) {
@@ -90,7 +91,8 @@ impl BucketStore {
             cost: Arc::clone(&cost),
         };
         let (queue, jobs) = memory::queue();
-        let writer = Writer(tokio::spawn(segments.serve(jobs)));
+        let broken = Broken::default();
+        let writer = Writer(tokio::spawn(segments.serve(jobs, broken.clone())));
         let mut memory = Memory::new(state, false);
         memory.write_to(queue);
         let store = Self {
@@ -99,6 +101,7 @@ impl BucketStore {
             memory: Mutex::new(memory),
             keeper: Mutex::new(Some(keeper)),
             open: tokio::sync::Mutex::new(Some(Open { lease, serial, object, writer })),
+            broken,
         };
         Ok((store, notes))
     }
@@ -123,7 +126,7 @@ impl BucketStore {
     /// Writes the snapshot, where there is anything new for it.
     async fn save(&self, open: &mut Open) -> Result<(), StateError> {
         let gone = |_| self.writer_gone();
-        let (segments, broken) = (&mut open.writer.0).await.map_err(gone)?;
+        let segments = (&mut open.writer.0).await.map_err(gone)?;
         let state = {
             let memory = self.memory.lock().expect("no panic under this lock");
             if !memory.ahead {
@@ -131,7 +134,7 @@ impl BucketStore {
             }
             memory.state.clone()
         };
-        if let Some(error @ StateError::TakenOver { .. }) = broken {
+        if let Err(error @ StateError::TakenOver { .. }) = self.broken.check() {
             return Err(error);
         }
         let over = open.object.as_ref().map(|object| (open.serial, object));
@@ -159,11 +162,16 @@ impl StateStore for BucketStore {
         // Also when the lease has run out: what was done is done, and where somebody else has the
         // state by now the bucket refuses.
         let wait = self.memory.lock().expect("no panic under this lock").take_in(change);
-        let gone = || self.writer_gone();
-        wait.ok_or_else(gone)?.await.unwrap_or_else(|_| Err(gone()))
+        let result = match wait {
+            Some(answer) => answer.await.unwrap_or_else(|_| Err(self.writer_gone())),
+            None => Err(self.writer_gone()),
+        };
+        self.broken.note(&result);
+        result
     }
 
     fn check(&self) -> Result<(), StateError> {
+        self.broken.check()?;
         self.keeper.lock().expect("no panic under this lock").as_ref().map_or(Ok(()), Keeper::check)
     }
 

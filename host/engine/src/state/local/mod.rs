@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 
 use super::document::Snapshot;
-use super::memory::{self, Memory};
+use super::memory::{self, Broken, Memory};
 use super::{Change, Cost, Recovered, State, StateError, StateStore, line};
 
 /// A state folder, open for one run.
@@ -22,6 +22,7 @@ pub struct LocalStore {
     pipeline: String,
     cost: Arc<Cost>,
     open: Mutex<Open>,
+    broken: Broken,
 }
 
 struct Open {
@@ -51,7 +52,7 @@ impl LocalStore {
         let memory = Memory::new(state, journal.torn || !journal.changes.is_empty());
         let open = Open { memory, serial, good: journal.good, writer: None, lock: Some(lock) };
         let (folder, pipeline) = (folder.to_owned(), pipeline.to_owned());
-        Ok((Self { folder, pipeline, cost: Arc::default(), open: Mutex::new(open) }, notes))
+        Ok((Self { folder, pipeline, cost: Arc::default(), open: Mutex::new(open), broken: Broken::default() }, notes))
     }
 
     /// The state as it is, without keeping anybody out and without writing anything.
@@ -71,6 +72,37 @@ impl LocalStore {
     /// What durability has cost so far.
     pub fn cost(&self) -> &Cost {
         &self.cost
+    }
+
+    /// Begins to write, before the first change and not earlier: a run that changes nothing writes
+    /// nothing.
+    fn begin(&self, open: &mut Open) -> Result<(), StateError> {
+        if open.memory.has_writer() {
+            return Ok(());
+        }
+        let (queue, jobs) = memory::queue();
+        let header = line::header(open.serial, &self.pipeline, None);
+        let (cost, broken) = (Arc::clone(&self.cost), self.broken.clone());
+        open.writer = Some(writer::start(&self.folder, open.good, header, jobs, cost, broken)?);
+        open.memory.write_to(queue);
+        Ok(())
+    }
+
+    /// Takes a change in, also where it cannot be written: the end of the run saves it, if that can.
+    fn take_in(&self, change: Change) -> Result<memory::Answer, StateError> {
+        let mut open = self.open.lock().expect("no panic under this lock");
+        let begun = self.broken.check().and_then(|()| self.begin(&mut open));
+        let answer = open.memory.take_in(change);
+        begun?;
+        answer.ok_or_else(|| self.writer_gone())
+    }
+
+    fn writer_gone(&self) -> StateError {
+        StateError::Io {
+            doing: "write",
+            path: journal::path(&self.folder).display().to_string(),
+            reason: "the thread that writes it is gone".to_owned(),
+        }
     }
 
     fn close_now(&self) -> Result<(), StateError> {
@@ -101,23 +133,16 @@ impl LocalStore {
 #[async_trait]
 impl StateStore for LocalStore {
     async fn record(&self, change: Change) -> Result<(), StateError> {
-        let wait = {
-            let mut open = self.open.lock().expect("no panic under this lock");
-            if !open.memory.has_writer() {
-                // Not before there is something to write: a run that changes nothing writes nothing.
-                let (queue, jobs) = memory::queue();
-                let header = line::header(open.serial, &self.pipeline, None);
-                open.writer = Some(writer::start(&self.folder, open.good, header, jobs, Arc::clone(&self.cost))?);
-                open.memory.write_to(queue);
-            }
-            open.memory.take_in(change)
+        let result = match self.take_in(change) {
+            Ok(answer) => answer.await.unwrap_or_else(|_| Err(self.writer_gone())),
+            Err(error) => Err(error),
         };
-        let gone = || StateError::Io {
-            doing: "write",
-            path: journal::path(&self.folder).display().to_string(),
-            reason: "the thread that writes it is gone".to_owned(),
-        };
-        wait.ok_or_else(gone)?.await.unwrap_or_else(|_| Err(gone()))
+        self.broken.note(&result);
+        result
+    }
+
+    fn check(&self) -> Result<(), StateError> {
+        self.broken.check()
     }
 
     fn with(&self, look: &mut dyn FnMut(&State)) {

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use super::journal;
 use super::snapshot::sync_folder;
-use crate::state::memory::{Batch, Jobs};
+use crate::state::memory::{Batch, Broken, Jobs};
 use crate::state::{Cost, StateError};
 
 /// Writes what is queued after the first `good` bytes; begins with `header` where there are none.
@@ -19,13 +19,14 @@ pub(super) fn start(
     header: Vec<u8>,
     mut jobs: Jobs,
     cost: Arc<Cost>,
+    broken: Broken,
 ) -> Result<JoinHandle<()>, StateError> {
     let path = journal::path(folder);
     let file = open(&path, good).map_err(|error| StateError::io("write", &path, &error))?;
     let begun = (good == 0).then_some(header);
     let mut disk = Disk { folder: folder.to_owned(), path: path.clone(), file, good, begun, cost };
     let thread = std::thread::Builder::new().name("llmhost journal".into());
-    thread.spawn(move || disk.serve(&mut jobs)).map_err(|error| StateError::io("write", &path, &error))
+    thread.spawn(move || disk.serve(&mut jobs, &broken)).map_err(|error| StateError::io("write", &path, &error))
 }
 
 struct Disk {
@@ -39,16 +40,14 @@ struct Disk {
 }
 
 impl Disk {
-    fn serve(&mut self, jobs: &mut Jobs) {
-        let mut broken: Option<StateError> = None;
+    fn serve(&mut self, jobs: &mut Jobs, broken: &Broken) {
         while let Some(batch) = jobs.next_blocking() {
-            let result = match &broken {
-                Some(error) => Err(error.clone()),
-                None => self.write(&batch).map_err(|error| StateError::io("write", &self.path, &error)),
-            };
-            batch.answer(&result);
             // After a failed write nothing more is promised: a gap would be worse than a stop.
-            broken = broken.or_else(|| result.err());
+            let result = broken
+                .check()
+                .and_then(|()| self.write(&batch).map_err(|error| StateError::io("write", &self.path, &error)));
+            broken.note(&result);
+            batch.answer(&result);
         }
     }
 
@@ -78,4 +77,29 @@ fn open(path: &Path, good: u64) -> std::io::Result<File> {
     file.set_len(good)?;
     file.seek(SeekFrom::Start(good))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::memory::{self, Memory};
+    use crate::state::{Change, State};
+
+    #[test]
+    fn a_disk_that_is_full_is_known_before_anybody_is_answered_and_stays_known() {
+        let file = OpenOptions::new().write(true).open("/dev/full").expect("Linux has one");
+        let (folder, path) = (PathBuf::from("/dev"), PathBuf::from("/dev/full"));
+        let mut disk = Disk { folder, path, file, good: 0, begun: None, cost: Arc::default() };
+        let (queue, mut jobs) = memory::queue();
+        let mut memory = Memory::new(State::default(), false);
+        memory.write_to(queue);
+        let change = Change::Fact { key: "zone".into(), value: "a".into() };
+        let answer = memory.take_in(change).expect("there is a queue");
+        memory.end_writer();
+        let broken = Broken::default();
+        disk.serve(&mut jobs, &broken);
+        let (told, kept) = (answer.blocking_recv().expect("it is answered"), broken.check());
+        assert!(matches!(&told, Err(StateError::Io { doing: "write", .. })), "{told:?}");
+        assert_eq!(format!("{told:?}"), format!("{kept:?}"));
+    }
 }
