@@ -140,6 +140,33 @@ async fn damage_is_said_with_its_place_and_never_guessed_at() {
 }
 
 #[tokio::test]
+async fn a_journal_of_another_pipeline_is_never_taken_in() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = LocalStore::open(other.path(), "other", "run").unwrap().0;
+    store.record(Change::Current { address: address(1), instance: instance("theirs") }).await.unwrap();
+    drop(store);
+    let theirs = std::fs::read(other.path().join("journal.jsonl")).unwrap();
+    let refused = || {
+        let journal = folder.path().join("journal.jsonl");
+        std::fs::write(&journal, &theirs).unwrap();
+        for error in [
+            LocalStore::read(folder.path(), "test").unwrap_err(),
+            LocalStore::open(folder.path(), "test", "run").err().unwrap(),
+        ] {
+            let words = "journal.jsonl belongs to the pipeline 'other', not to 'test'";
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        std::fs::remove_file(&journal).unwrap();
+    };
+    refused();
+    let store = open(folder.path());
+    store.record(step(1)).await.unwrap();
+    store.close().await.unwrap();
+    // Now theirs is older than the snapshot, which makes it no more ours.
+    refused();
+}
+
+#[tokio::test]
 async fn a_folder_that_cannot_be_used_is_said_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

@@ -22,7 +22,7 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 
 /// Reads the journal that continues snapshot `serial`. A last line that is torn was never
 /// acknowledged and is dropped; a damaged line before it is an error.
-pub(super) fn read(folder: &Path, serial: u64) -> Result<Journal, StateError> {
+pub(super) fn read(folder: &Path, serial: u64, pipeline: &str) -> Result<Journal, StateError> {
     let path = path(folder);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
@@ -34,6 +34,9 @@ pub(super) fn read(folder: &Path, serial: u64) -> Result<Journal, StateError> {
     let Some(header) = lines.header()? else {
         return Ok(Journal { torn: lines.torn, ..Journal::default() });
     };
+    if header.pipeline != pipeline {
+        return Err(StateError::OtherPipeline { path: shown, found: header.pipeline, wanted: pipeline.to_owned() });
+    }
     if header.serial < serial {
         // The snapshot has it already.
         return Ok(Journal::default());

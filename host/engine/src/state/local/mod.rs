@@ -156,7 +156,7 @@ impl StateStore for LocalStore {
 
 fn load(folder: &Path, pipeline: &str) -> Result<(Snapshot, journal::Journal), StateError> {
     let mut snapshot = snapshot::read(folder, pipeline)?;
-    let journal = journal::read(folder, snapshot.serial)?;
+    let journal = journal::read(folder, snapshot.serial, pipeline)?;
     journal.changes.iter().cloned().for_each(|change| snapshot.state.apply(change));
     Ok((snapshot, journal))
 }
