@@ -166,6 +166,35 @@ async fn a_journal_of_another_pipeline_is_never_taken_in() {
     refused();
 }
 
+/// A line with its checksum, as any llmhost writes it.
+fn line(json: &str) -> String {
+    format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
+}
+
+#[test]
+fn what_a_newer_llmhost_wrote_is_called_newer_and_not_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = line(r#"{"llmhost_journal":1,"serial":0,"pipeline":"test"}"#);
+    let lines = |json: &str| format!("{ours}{}", line(json));
+    for (text, words, cut) in [
+        (line(r#"{"llmhost_journal":2,"of":{"serial":"x"}}"#), "has version 2", false),
+        (lines(r#"{"change":"renewed","address":1}"#), "line 2 of the journal", false),
+        (
+            lines(r#"{"change":"step-gone","step":"a","why":"b"}"#),
+            "written by a newer llmhost: unknown field `why`",
+            false,
+        ),
+        (lines("[1]"), "damaged at line 2", true),
+        (lines("{"), "damaged at line 2", true),
+        (line(r#"{"serial":1}"#), "damaged at line 1", true),
+    ] {
+        std::fs::write(folder.path().join("journal.jsonl"), text).unwrap();
+        let error = LocalStore::read(folder.path(), "test").unwrap_err().to_string();
+        assert!(error.contains(words) && error.contains("journal.jsonl"), "{error}");
+        assert_eq!((error.contains("cut it there"), error.contains("use a newer llmhost")), (cut, !cut), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_used_is_said_by_name() {
     let folder = tempfile::tempdir().unwrap();

@@ -59,6 +59,19 @@ pub enum StateError {
         /// The newest that is known here.
         known: u32,
     },
+    /// A line of a journal that a newer llmhost wrote.
+    #[error(
+        "line {line} of the journal {path} was written by a newer llmhost: {reason}; use a newer llmhost, and leave the \
+         journal as it is"
+    )]
+    NewerLine {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is not known here.
+        reason: String,
+    },
     /// Of another pipeline.
     #[error("the state {path} belongs to the pipeline '{found}', not to '{wanted}'; choose another --state")]
     OtherPipeline {

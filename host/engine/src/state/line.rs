@@ -20,6 +20,11 @@ pub(super) struct Header {
     pub(super) segment: Option<Segment>,
 }
 
+#[derive(Deserialize)]
+struct Versioned {
+    llmhost_journal: u32,
+}
+
 /// One object of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Segment {
@@ -71,19 +76,20 @@ impl<'a> Lines<'a> {
     /// The header; nothing where there is not even that.
     pub(super) fn header(&mut self) -> Result<Option<Header>, StateError> {
         let Some(json) = self.next()? else { return Ok(None) };
-        let header: Header = serde_json::from_slice(json).map_err(|error| self.damaged(error.to_string()))?;
-        if header.llmhost_journal > VERSION {
-            let (path, found) = (self.path.to_owned(), header.llmhost_journal);
-            return Err(StateError::Newer { path, found, known: VERSION });
+        let damaged = |error: serde_json::Error| self.damaged(error.to_string());
+        // The version first: a newer header may have other fields.
+        let Versioned { llmhost_journal: found } = serde_json::from_slice(json).map_err(damaged)?;
+        if found > VERSION {
+            return Err(StateError::Newer { path: self.path.to_owned(), found, known: VERSION });
         }
-        Ok(Some(header))
+        serde_json::from_slice(json).map(Some).map_err(damaged)
     }
 
     /// Every change after the header.
     pub(super) fn changes(&mut self) -> Result<Vec<Change>, StateError> {
         let mut changes = Vec::new();
         while let Some(json) = self.next()? {
-            changes.push(serde_json::from_slice(json).map_err(|error| self.damaged(error.to_string()))?);
+            changes.push(serde_json::from_slice(json).map_err(|error| self.unknown(json, &error))?);
         }
         Ok(changes)
     }
@@ -91,6 +97,21 @@ impl<'a> Lines<'a> {
     /// What is wrong, and in which line.
     pub(super) fn damaged(&self, reason: String) -> StateError {
         StateError::Journal { path: self.path.to_owned(), line: self.number.max(1), reason }
+    }
+
+    /// Why a line with the right checksum is none that is known here: nobody but an llmhost writes
+    /// such a checksum, so a change that it names is one of a newer llmhost.
+    fn unknown(&self, json: &[u8], error: &serde_json::Error) -> StateError {
+        #[derive(Deserialize)]
+        struct Named {
+            #[serde(rename = "change")]
+            _change: String,
+        }
+        let reason = error.to_string();
+        if serde_json::from_slice::<Named>(json).is_err() {
+            return self.damaged(reason);
+        }
+        StateError::NewerLine { path: self.path.to_owned(), line: self.number, reason }
     }
 
     fn next(&mut self) -> Result<Option<&'a [u8]>, StateError> {
