@@ -228,6 +228,32 @@ async fn changes_that_wait_together_are_one_object() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_is_missing_is_never_taken_for_an_empty_one() {
+    let bucket: Arc<MemoryBucket> = Arc::default();
+    bucket.set("history/why.md", "not ours, and tells nothing");
+    for n in 1..4 {
+        let (store, _) = open(&bucket).await;
+        store.record(step(n)).await.unwrap();
+        store.close().await.unwrap();
+    }
+    let good = bucket.object("state.json").unwrap();
+    bucket.remove("state.json");
+    for error in [refused(&bucket).await, BucketStore::read(&*bucket, "test").await.unwrap_err()] {
+        let text = error.to_string();
+        assert!(matches!(error, StateError::Missing { .. }), "{text}");
+        for words in ["memory://bucket/state.json is missing", "memory://bucket/history/0000000002.json"] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+    bucket.set("state.json", good.as_bytes());
+    assert_eq!(numbers(&read(&bucket).await), [1, 2, 3].into());
+    // As is moved from a folder: a snapshot, and nothing else.
+    let moved: Arc<MemoryBucket> = Arc::default();
+    moved.set("state.json", good.as_bytes());
+    assert_eq!(numbers(&seen(&open(&moved).await.0)), [1, 2, 3].into());
+}
+
+#[tokio::test]
 async fn only_the_last_snapshots_are_kept() {
     let bucket: Arc<MemoryBucket> = Arc::default();
     for n in 0..14 {

@@ -166,6 +166,37 @@ async fn a_journal_of_another_pipeline_is_never_taken_in() {
     refused();
 }
 
+#[tokio::test]
+async fn a_snapshot_that_is_missing_is_never_taken_for_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(LocalStore::read(folder.path(), "test").unwrap().outputs.len(), 0, "a first run has none");
+    for n in 1..3 {
+        let store = open(folder.path());
+        store.record(step(n)).await.unwrap();
+        store.close().await.unwrap();
+    }
+    let (snapshot, backup) = (folder.path().join("state.json"), folder.path().join("state.json.backup"));
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::rename(&snapshot, &elsewhere).unwrap();
+    let missing = |words: &str| {
+        for error in [
+            LocalStore::read(folder.path(), "test").unwrap_err(),
+            LocalStore::open(folder.path(), "test", "run").err().unwrap(),
+        ] {
+            let text = error.to_string();
+            assert!(matches!(error, StateError::Missing { .. }) && text.contains(words), "{text}");
+            assert!(error.advice().unwrap().contains("Bring the file back"), "{error}");
+        }
+    };
+    missing(&backup.display().to_string());
+    std::fs::remove_file(&backup).unwrap();
+    let away = folder.path().join("away");
+    std::os::unix::fs::symlink(&away, &snapshot).unwrap();
+    missing("it is a link to");
+    std::fs::rename(&elsewhere, &away).unwrap();
+    assert_eq!(LocalStore::read(folder.path(), "test").unwrap().outputs.len(), 2);
+}
+
 /// A line with its checksum, as any llmhost writes it.
 fn line(json: &str) -> String {
     format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))

@@ -36,6 +36,14 @@ pub enum StateError {
         /// Where the one before it is.
         backup: String,
     },
+    /// The snapshot is gone, and was there before.
+    #[error("the state {path} is missing: {reason}")]
+    Missing {
+        /// The file.
+        path: String,
+        /// How that is known.
+        reason: String,
+    },
     /// The journal is not what was written.
     #[error(
         "the journal {path} is damaged at line {line}: {reason}; what comes after that line is lost if you cut it there, \
@@ -152,6 +160,11 @@ impl StateError {
                 "Nothing more was begun. Look after the connection, and run again: what was made is found by its tags."
             }
             Self::Lease { .. } => "Where nobody runs this pipeline, llmhost state unlock FILE writes a new one.",
+            Self::Missing { .. } => {
+                "Nothing is begun from an empty state that may not be one. Bring the file back, or copy the one before it \
+                 to its place: what was made after that is not in it. Where the pipeline has nothing any more, take away \
+                 what is left of its state too."
+            }
             Self::Busy { .. } => "Find out who else runs this pipeline, and run again.",
             Self::Io { .. } => "Mend the state folder, and run again: what was made is found again by its tags.",
             _ => return None,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::contents::{Contents, HISTORY, SNAPSHOT, load};
+use super::contents::{Contents, HISTORY, SNAPSHOT, history, load};
 use super::put::{Put, put};
 use super::segments::Segments;
 use super::take::{Taken, taken_over};
@@ -79,7 +79,7 @@ pub(super) async fn save(
 ) -> Result<Option<Object>, StateError> {
     if let Some((serial, object)) = over {
         // A help, not a promise: what is wrong with the bucket is said by the write that follows.
-        if let Err(error) = put(bucket, &format!("{HISTORY}{serial:010}.json"), &object.bytes, Only::New).await {
+        if let Err(error) = put(bucket, &history(serial), &object.bytes, Only::New).await {
             tracing::warn!(%error, "the snapshot before is not kept");
         }
     }

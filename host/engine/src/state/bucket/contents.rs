@@ -11,6 +11,17 @@ use crate::state::{Change, StateError};
 pub(super) const SNAPSHOT: &str = "state.json";
 pub(super) const HISTORY: &str = "history/";
 
+/// The key of a snapshot that is kept after there is a newer one.
+pub(super) fn history(serial: u64) -> String {
+    format!("{HISTORY}{serial:010}.json")
+}
+
+/// Whether a key is of a snapshot that was kept, and not of anything that somebody else put there.
+pub(super) fn is_history(key: &str) -> bool {
+    let number = key.strip_prefix(HISTORY).and_then(|name| name.strip_suffix(".json"));
+    number.is_some_and(|number| number.len() == 10 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Segments that are read at a time.
 const AT_A_TIME: usize = 8;
 /// Each attempt fails only because somebody has written a new snapshot meanwhile.
@@ -54,6 +65,7 @@ async fn load_once(bucket: &dyn Bucket, pipeline: &str) -> Result<Option<Content
             let backup = format!("the newest below {}", bucket.address(HISTORY));
             document::parse(&bucket.address(SNAPSHOT), &backup, &object.bytes, pipeline)?
         }
+        None if was_there(bucket).await? => return Ok(None),
         None => Snapshot::empty(pipeline),
     };
     let serial = snapshot.serial;
@@ -84,6 +96,18 @@ async fn load_once(bucket: &dyn Bucket, pipeline: &str) -> Result<Option<Content
     let count = changes.len();
     changes.into_iter().for_each(|change| snapshot.state.apply(change));
     Ok(Some(Contents { snapshot, object, changes: count, next, segments, term }))
+}
+
+/// Asked where there is no snapshot: whether one was written meanwhile. Where snapshots are kept
+/// that came before one, that one is missing, and an empty state would be a guess.
+async fn was_there(bucket: &dyn Bucket) -> Result<bool, StateError> {
+    let keys = bucket.keys(HISTORY).await.map_err(failed(bucket, "list", HISTORY))?;
+    let Some(newest) = keys.iter().filter(|key| is_history(key)).max() else { return Ok(false) };
+    if get(bucket, SNAPSHOT).await?.is_some() {
+        return Ok(true);
+    }
+    let reason = format!("there are some that came before it, the newest of them {}", bucket.address(newest));
+    Err(StateError::Missing { path: bucket.address(SNAPSHOT), reason })
 }
 
 /// Lease and changes of a segment; nothing where it is gone.

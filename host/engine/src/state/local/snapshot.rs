@@ -11,16 +11,33 @@ fn path(folder: &Path) -> PathBuf {
     folder.join("state.json")
 }
 
+fn backup(path: &Path) -> PathBuf {
+    path.with_extension("json.backup")
+}
+
 /// The snapshot; an empty one where there is none yet.
 pub(super) fn read(folder: &Path, pipeline: &str) -> Result<Snapshot, StateError> {
     let path = path(folder);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Snapshot::empty(pipeline)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return none_yet(&path, pipeline),
         Err(error) => return Err(StateError::io("read", &path, &error)),
     };
     let shown = path.display().to_string();
-    document::parse(&shown, &format!("{shown}.backup"), &bytes, pipeline)
+    document::parse(&shown, &backup(&path).display().to_string(), &bytes, pipeline)
+}
+
+/// An empty snapshot, where nothing tells of one that was there before.
+fn none_yet(path: &Path, pipeline: &str) -> Result<Snapshot, StateError> {
+    let backup = backup(path);
+    let reason = if let Ok(target) = fs::read_link(path) {
+        format!("it is a link to {}, which is not there", target.display())
+    } else if backup.symlink_metadata().is_ok() {
+        format!("the one before it is there, {}", backup.display())
+    } else {
+        return Ok(Snapshot::empty(pipeline));
+    };
+    Err(StateError::Missing { path: path.display().to_string(), reason })
 }
 
 /// Replaces the snapshot; the one before it stays as `state.json.backup`.
@@ -31,7 +48,7 @@ pub(super) fn write(folder: &Path, state: &State, serial: u64) -> Result<(), Sta
     let mut file = private(&fresh).map_err(failed)?;
     file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed)?;
     if path.exists() {
-        let backup = folder.join("state.json.backup");
+        let backup = backup(&path);
         // A backup is a help, not a promise: a file system without links goes without.
         let _ = fs::remove_file(&backup);
         let _ = fs::hard_link(&path, &backup);
