@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llmhost_emulator::Emulator;
-use llmhost_engine::kind::{DeclareContext, Intent, Progress};
+use llmhost_engine::kind::{DeclareContext, ErrorClass, Intent, Progress};
 use llmhost_engine::registry::Registry;
 use llmhost_resources::{Aws, AwsSettings, registry};
 use serde_json::{Value, json};
@@ -163,6 +163,10 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let lifecycle = json!([{ "id": "old", "prefix": "", "expire_after_days": null, "expire_noncurrent_after_days": 3, "abort_multipart_after_days": 7 }]);
     let bucket = json!({ "bucket": "kinds-bucket", "block_public_access": true, "encryption": "S3Managed", "versioning": true, "lifecycle": lifecycle, "force_destroy": true, "tags": tags });
     let bucket = bench.make("s3.bucket", bucket, Some(("lifecycle", json!([])))).await;
+    let intent = Intent { address: "step/s3.bucket/other".parse().unwrap(), token: "token-other".into() };
+    let again = bench.registry.kind("s3.bucket").unwrap().create(&bucket.1, &intent, &Quiet).await;
+    let again = again.expect_err("us-east-1 would say that it was made");
+    assert_eq!((again.class, again.code.as_deref()), (ErrorClass::Conflict, Some("BucketAlreadyOwnedByYou")));
     let files = json!({ "bucket": "kinds-bucket", "prefix": "models", "source": "files" });
     let files = bench.make("s3.folder", files, None).await;
 

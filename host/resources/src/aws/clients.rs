@@ -58,6 +58,7 @@ pub struct Aws {
     ec2_once: OnceCell<aws_sdk_ec2::Client>,
     s3: OnceCell<aws_sdk_s3::Client>,
     s3_small: OnceCell<aws_sdk_s3::Client>,
+    s3_once: OnceCell<aws_sdk_s3::Client>,
     sts: OnceCell<aws_sdk_sts::Client>,
     iam: OnceCell<aws_sdk_iam::Client>,
     iam_once: OnceCell<aws_sdk_iam::Client>,
@@ -80,6 +81,7 @@ impl Aws {
             ec2_once: OnceCell::new(),
             s3: OnceCell::new(),
             s3_small: OnceCell::new(),
+            s3_once: OnceCell::new(),
             sts: OnceCell::new(),
             iam: OnceCell::new(),
             iam_once: OnceCell::new(),
@@ -109,20 +111,35 @@ impl Aws {
 
     /// S3, for objects of any size.
     pub(crate) async fn s3(&self) -> &aws_sdk_s3::Client {
-        self.s3.get_or_init(|| self.s3_within(self.settings.attempt_timeout * 10)).await
+        let make = || async move {
+            aws_sdk_s3::Client::from_conf(self.s3_within(self.settings.attempt_timeout * 10).await.build())
+        };
+        self.s3.get_or_init(make).await
     }
 
     /// S3, for objects that are small.
     pub(crate) async fn s3_small(&self) -> &aws_sdk_s3::Client {
-        self.s3_small.get_or_init(|| self.s3_within(self.settings.attempt_timeout)).await
+        let make = || async move {
+            aws_sdk_s3::Client::from_conf(self.s3_within(self.settings.attempt_timeout).await.build())
+        };
+        self.s3_small.get_or_init(make).await
     }
 
-    async fn s3_within(&self, attempt: Duration) -> aws_sdk_s3::Client {
+    /// S3, for calls that make a bucket: as [`ec2_once`](Self::ec2_once).
+    pub(crate) async fn s3_once(&self) -> &aws_sdk_s3::Client {
+        let make = || async move {
+            let config = self.s3_within(self.settings.attempt_timeout).await.retry_classifier(NotTwice);
+            aws_sdk_s3::Client::from_conf(config.build())
+        };
+        self.s3_once.get_or_init(make).await
+    }
+
+    async fn s3_within(&self, attempt: Duration) -> aws_sdk_s3::config::Builder {
         let timeouts = self.timeouts(attempt);
         let mut config = aws_sdk_s3::config::Builder::from(self.shared().await).timeout_config(timeouts);
         // A bucket's own host name means nothing to an emulator.
         config.set_force_path_style(self.settings.endpoint_url.as_ref().map(|_| true));
-        aws_sdk_s3::Client::from_conf(config.build())
+        config
     }
 
     /// STS.

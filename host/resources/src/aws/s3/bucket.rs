@@ -189,6 +189,42 @@ impl Bucket {
         let request = self.0.s3().await.head_bucket().bucket(bucket);
         Ok(gone_is_none(request.send().await.operation("s3:HeadBucket"))?.is_some())
     }
+
+    /// Whether there is such a bucket and its owner is the caller, asked before it is made. Every
+    /// other answer than that there is none keeps it from being made.
+    async fn is_taken(&self, bucket: &str) -> Result<bool, OpError> {
+        self.exists(bucket).await.map_err(|error| match error.class {
+            // HEAD has no words: 403 is said of others' buckets, 301 and 400 of those in other regions.
+            ErrorClass::Denied | ErrorClass::Invalid if error.code.is_none() && error.advice.is_none() => OpError {
+                class: ErrorClass::Conflict,
+                advice: Some(format!(
+                    "S3 does not say why. A bucket {bucket} may be there, of another account or in another region, or these \
+                     credentials may not ask (s3:ListBucket). Choose another name, or allow that."
+                )),
+                ..error
+            },
+            // A question without an answer made nothing. These classes would leave that open.
+            ErrorClass::Unreachable | ErrorClass::Service => {
+                OpError { class: ErrorClass::Local, advice: Some(error.advice().to_owned()), ..error }
+            }
+            _ => error,
+        })
+    }
+}
+
+/// What S3 says of a bucket that is its caller's already, in most regions.
+const OWNED: &str = "BucketAlreadyOwnedByYou";
+
+/// A bucket of the user's own.
+fn yours(bucket: &str) -> OpError {
+    OpError {
+        code: Some(OWNED.to_owned()),
+        class: ErrorClass::Conflict,
+        advice: Some(format!(
+            "The bucket {bucket} is yours and was not made by this pipeline, so it is left alone; choose another name."
+        )),
+        ..OpError::local("s3:CreateBucket", format!("there is a bucket {bucket} already"))
+    }
 }
 
 #[async_trait]
@@ -244,21 +280,21 @@ impl Kind for Bucket {
     }
 
     async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+        // In us-east-1 S3 answers as if it had made a bucket that is its caller's already.
+        if self.is_taken(&spec.bucket).await? {
+            return Err(yours(&spec.bucket));
+        }
         let region = &self.0.settings.region;
         // us-east-1 is where buckets are when nothing is said, and must not be said.
         let place = (region != "us-east-1").then(|| {
             let constraint = BucketLocationConstraint::from(region.as_str());
             CreateBucketConfiguration::builder().location_constraint(constraint).build()
         });
-        let request = self.0.s3().await.create_bucket().bucket(&spec.bucket).set_create_bucket_configuration(place);
-        request.send().await.operation("s3:CreateBucket").map_err(|mut error| {
-            if error.code.as_deref() == Some("BucketAlreadyOwnedByYou") {
-                error.advice = Some(format!(
-                    "The bucket {} is yours and was not made by this pipeline, so it is left alone; choose another name.",
-                    spec.bucket
-                ));
-            }
-            error
+        let request = self.0.s3_once().await.create_bucket().bucket(&spec.bucket);
+        let answer = request.set_create_bucket_configuration(place).send().await.operation("s3:CreateBucket");
+        answer.map_err(|error| match error.code.as_deref() {
+            Some(OWNED) => OpError { advice: yours(&spec.bucket).advice, ..error },
+            _ => error,
         })?;
         Ok(Created { id: spec.bucket.clone(), outputs: self.known(&spec.bucket) })
     }
