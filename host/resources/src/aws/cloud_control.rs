@@ -66,7 +66,8 @@ impl Entity {
         read.map(Some).map_err(|error| OpError::local(operation, format!("its properties cannot be read: {error}")))
     }
 
-    /// Waits for a request, and gives the identifier that it speaks of.
+    /// Waits for a request that was accepted, and gives the identifier that it speaks of. Where it
+    /// cannot be asked how the request ended, it may have worked, whatever kept it from being asked.
     async fn done(
         &self,
         event: Option<ProgressEvent>,
@@ -74,7 +75,9 @@ impl Entity {
         progress: &dyn Progress,
     ) -> Result<Option<String>, OpError> {
         let operation = "cloudformation:GetResourceRequestStatus";
-        let Some(event) = event else { return Err(OpError::local(operation, "the answer names no request")) };
+        let Some(event) = event else {
+            return Err(uncertain(OpError::local(operation, "the answer names no request")));
+        };
         if let Some(done) = outcome(&event)? {
             return Ok(done);
         }
@@ -83,7 +86,7 @@ impl Entity {
         until(operation, self.0.patience(minutes), || {
             async move {
                 let request = self.0.cloud_control().await.get_resource_request_status().request_token(token);
-                let answer = request.send().await.operation(operation)?;
+                let answer = request.send().await.operation(operation).map_err(uncertain)?;
                 let Some(event) = answer.progress_event else { return Ok(None) };
                 progress.report(event.status_message().unwrap_or("waiting for Cloud Control"), 0, 0);
                 outcome(&event)
@@ -92,6 +95,11 @@ impl Entity {
         })
         .await
     }
+}
+
+/// The error as one that leaves open whether the resource was made.
+fn uncertain(error: OpError) -> OpError {
+    OpError { class: ErrorClass::Unreachable, advice: Some(error.advice().to_owned()), ..error }
 }
 
 /// Nothing while it goes on, else the identifier it ended with.
@@ -206,7 +214,7 @@ impl Kind for Entity {
         let request = request.desired_state(spec.desired().to_string()).client_token(&intent.token);
         let answer = request.send().await.operation(operation)?;
         let id = self.done(answer.progress_event, spec.wait_minutes, progress).await?;
-        let id = id.ok_or_else(|| OpError::local(operation, "the answer names no identifier"))?;
+        let id = id.ok_or_else(|| uncertain(OpError::local(operation, "the answer names no identifier")))?;
         Ok(Created { outputs: known(&id, None), id })
     }
 
@@ -294,6 +302,14 @@ mod tests {
                 json!({ "op": "add", "path": "/new", "value": {} }),
             ]
         );
+    }
+
+    #[test]
+    fn who_cannot_ask_how_a_request_ended_knows_nothing_and_hears_what_to_do() {
+        let expired = OpError { class: ErrorClass::Expired, ..OpError::local("x:Y", "expired") };
+        let said = expired.advice().to_owned();
+        let error = uncertain(expired);
+        assert_eq!((error.class, error.advice()), (ErrorClass::Unreachable, said.as_str()));
     }
 
     #[test]
