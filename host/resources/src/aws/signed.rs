@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use llmhost_engine::kind::{ErrorClass, OpError};
@@ -117,9 +117,10 @@ async fn once(aws: &Aws, signed: &Signed<'_>) -> Result<String, OpError> {
         let answer = client.request(request).await.map_err(|error| unreachable(innermost(&error)))?;
         let (status, id) = (answer.status(), answer.headers().get("x-amzn-requestid").cloned());
         let body = Limited::new(answer.into_body(), signed.longest).collect().await;
-        let longest = signed.longest;
-        let body =
-            body.map_err(|error| wrong(format!("the answer is unreadable, or longer than {longest} bytes: {error}")))?;
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => wrong(format!("the answer is longer than {} bytes", signed.longest)),
+            false => unreachable(format!("the answer broke off: {error}")),
+        })?;
         Ok((status, id, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
     };
     let (status, id, text) = tokio::time::timeout(signed.timeout, exchange)
