@@ -95,7 +95,8 @@ impl Kind for NatGateway {
                             gateway.and_then(|gateway| gateway.failure_message()).unwrap_or("it does not say why");
                         let mut error = OpError::local("ec2:CreateNatGateway", format!("the gateway failed: {reason}"));
                         error.code = gateway.and_then(|gateway| gateway.failure_code().map(str::to_owned));
-                        error.class = ErrorClass::Service;
+                        // It never starts any more.
+                        error.class = ErrorClass::Broken;
                         Err(error)
                     }
                     _ => {
@@ -112,7 +113,9 @@ impl Kind for NatGateway {
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
-        let Some(gateway) = self.look(id).await? else { return Ok(None) };
+        // A failed one is there until it is deleted.
+        let found = self.look(id).await?.filter(|gateway| gateway.state() != Some(&NatGatewayState::Deleting));
+        let Some(gateway) = found else { return Ok(None) };
         let address = gateway.nat_gateway_addresses().first().and_then(|address| address.allocation_id());
         let spec = Spec {
             subnet_id: gateway.subnet_id().unwrap_or_default().to_owned(),
@@ -125,9 +128,10 @@ impl Kind for NatGateway {
     async fn find(&self, _: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
         let request = self.0.ec2().await.describe_nat_gateways().filter(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeNatGateways")?;
-        let is_there =
-            |gateway: &Found| !matches!(gateway.state(), Some(NatGatewayState::Deleted | NatGatewayState::Deleting));
-        let found = answer.nat_gateways.into_iter().flatten().find(is_there);
+        // EC2 removes failed ones by itself.
+        let is_good =
+            |gateway: &Found| matches!(gateway.state(), Some(NatGatewayState::Available | NatGatewayState::Pending));
+        let found = answer.nat_gateways.into_iter().flatten().find(is_good);
         Ok(found.and_then(|gateway| gateway.nat_gateway_id).map(made))
     }
 
