@@ -12,7 +12,7 @@ use llmhost_engine::kind::{
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken};
+use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken, there};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -117,8 +117,10 @@ impl Kind for AccessEntry {
 
     async fn configure(&self, _: &str, spec: &Spec, _: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
         let (eks, cluster, principal) = (self.0.eks().await, &spec.cluster_name, &spec.principal_arn);
-        let there = self.policies(cluster, principal).await?;
-        for policy in spec.policies.iter().filter(|policy| there.get(&policy.policy_arn) != Some(&policy.namespaces)) {
+        let look = || self.look(cluster, principal).boxed();
+        let found = there("eks:DescribeAccessEntry", "access entry for", principal, look).await?;
+        let given = self.policies(cluster, principal).await?;
+        for policy in spec.policies.iter().filter(|policy| given.get(&policy.policy_arn) != Some(&policy.namespaces)) {
             let scope = match policy.namespaces.is_empty() {
                 true => AccessScope::builder().r#type(AccessScopeType::Cluster),
                 false => AccessScope::builder()
@@ -129,12 +131,11 @@ impl Kind for AccessEntry {
             let request = request.policy_arn(&policy.policy_arn).access_scope(scope.build());
             request.send().await.operation("eks:AssociateAccessPolicy")?;
         }
-        for arn in there.keys().filter(|arn| !spec.policies.iter().any(|policy| policy.policy_arn == **arn)) {
+        for arn in given.keys().filter(|arn| !spec.policies.iter().any(|policy| policy.policy_arn == **arn)) {
             let request =
                 eks.disassociate_access_policy().cluster_name(cluster).principal_arn(principal).policy_arn(arn);
             gone_is_none(request.send().await.operation("eks:DisassociateAccessPolicy"))?;
         }
-        let Some(found) = self.look(cluster, principal).await? else { return Ok(Outputs::new()) };
         let groups: BTreeSet<String> = found.kubernetes_groups().iter().cloned().collect();
         if spec.entry_type == "STANDARD" && groups != spec.kubernetes_groups {
             let request = eks.update_access_entry().cluster_name(cluster).principal_arn(principal);

@@ -12,7 +12,7 @@ use llmhost_engine::kind::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken};
+use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken, there};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -56,16 +56,18 @@ impl Addon {
     }
 
     /// Waits until EKS is done with it. Without a node that it could run on, `DEGRADED` is as good
-    /// as it gets: nodes come later.
-    async fn settled(&self, spec: &Spec, progress: &dyn Progress) -> Result<Option<Found>, OpError> {
+    /// as it gets: nodes come later. An update that failed is mended by another one.
+    async fn settled(&self, spec: &Spec, progress: &dyn Progress) -> Result<Found, OpError> {
         let operation = "eks:DescribeAddon";
+        let look = || self.look(&spec.cluster_name, &spec.addon_name).boxed();
+        let look = || there(operation, "add-on", &spec.addon_name, look);
         until(operation, self.0.patience(spec.wait_minutes), || {
             async move {
-                let Some(found) = self.look(&spec.cluster_name, &spec.addon_name).await? else { return Ok(Some(None)) };
+                let found = look().await?;
                 match found.status() {
-                    Some(AddonStatus::Active | AddonStatus::Degraded) => Ok(Some(Some(found))),
-                    Some(AddonStatus::CreateFailed | AddonStatus::UpdateFailed) => Err(broken(&found)),
-                    _ if !spec.wait => Ok(Some(Some(found))),
+                    Some(AddonStatus::Active | AddonStatus::Degraded | AddonStatus::UpdateFailed) => Ok(Some(found)),
+                    Some(AddonStatus::CreateFailed) => Err(broken(&found)),
+                    _ if !spec.wait => Ok(Some(found)),
                     _ => {
                         progress.report("waiting for the add-on", 0, 0);
                         Ok(None)
@@ -79,15 +81,26 @@ impl Addon {
 }
 
 fn broken(found: &Found) -> OpError {
+    let message = format!("the add-on failed: {}", reason(found));
+    OpError { class: ErrorClass::Broken, ..OpError::local("eks:CreateAddon", message) }
+}
+
+fn not_updated(found: &Found) -> OpError {
+    let message = format!("the add-on's update failed: {}", reason(found));
+    let advice = "Mend the cause and run again: the update is made again. Fields that others changed are taken over where \
+                  overwrite is true.";
+    let error = OpError::local("eks:UpdateAddon", message);
+    OpError { class: ErrorClass::Conflict, advice: Some(advice.to_owned()), ..error }
+}
+
+/// Why EKS says that it failed.
+fn reason(found: &Found) -> String {
     let issues = found.health().map(|health| health.issues()).unwrap_or_default();
     let word = |issue: &aws_sdk_eks::types::AddonIssue| {
         format!("{}: {}", issue.code().map_or("", |code| code.as_str()), issue.message().unwrap_or_default())
     };
     let words: Vec<String> = issues.iter().map(word).collect();
-    let reason = if words.is_empty() { "EKS does not say why".to_owned() } else { words.join("; ") };
-    let mut error = OpError::local("eks:CreateAddon", format!("the add-on failed: {reason}"));
-    error.class = ErrorClass::Broken;
-    error
+    if words.is_empty() { "EKS does not say why".to_owned() } else { words.join("; ") }
 }
 
 fn conflicts(spec: &Spec) -> ResolveConflicts {
@@ -160,18 +173,22 @@ impl Kind for Addon {
         _: Option<&Spec>,
         progress: &dyn Progress,
     ) -> Result<Outputs, OpError> {
-        let Some(found) = self.settled(spec, progress).await? else { return Ok(Outputs::new()) };
+        let found = self.settled(spec, progress).await?;
+        let failed = |found: &Found| found.status() == Some(&AddonStatus::UpdateFailed);
         let there = Spec::observe(&found, spec);
         let settings =
             |spec: &Spec| (spec.version.clone(), spec.configuration.clone(), spec.service_account_role_arn.clone());
-        if settings(&there) != settings(spec) {
+        if settings(&there) != settings(spec) || failed(&found) {
             let request = self.0.eks().await.update_addon().cluster_name(&spec.cluster_name);
             let request = request.addon_name(&spec.addon_name).set_addon_version(spec.version.clone());
             let values = spec.configuration.as_ref().map_or_else(|| "{}".to_owned(), Value::to_string);
             let request = request.configuration_values(values).resolve_conflicts(conflicts(spec));
             let request = request.set_service_account_role_arn(spec.service_account_role_arn.clone());
             request.send().await.operation("eks:UpdateAddon")?;
-            self.settled(spec, progress).await?;
+            let now = self.settled(spec, progress).await?;
+            if failed(&now) {
+                return Err(not_updated(&now));
+            }
         }
         sync_tags(&self.0, found.addon_arn().unwrap_or_default(), &there.tags, &spec.tags).await?;
         let found = if there == *spec { Some(found) } else { self.look(&spec.cluster_name, &spec.addon_name).await? };

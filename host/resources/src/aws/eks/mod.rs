@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use aws_sdk_eks::types::{ErrorDetail, UpdateStatus};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use llmhost_engine::kind::{ErrorClass, Intent, OpError, Progress};
 use llmhost_engine::unknown;
 
@@ -92,6 +93,24 @@ async fn sync_tags(aws: &Aws, arn: &str, there: &Tags, now: &Tags) -> Result<(),
     Ok(())
 }
 
+/// What was made and is to be changed. What is not seen in the moments after its making is gone.
+async fn there<'a, T>(
+    operation: &str,
+    what: &str,
+    name: &str,
+    mut look: impl FnMut() -> BoxFuture<'a, Result<Option<T>, OpError>> + Send,
+) -> Result<T, OpError> {
+    let gone = || OpError {
+        class: ErrorClass::NotFound,
+        ..OpError::local(operation, format!("there is no {what} '{name}' any more"))
+    };
+    settled(|| {
+        let (looked, gone) = (look(), gone());
+        async move { looked.await?.ok_or(gone) }.boxed()
+    })
+    .await
+}
+
 /// EKS names what is there already; it is somebody else's, and stays so.
 fn taken(mut error: OpError, what: &str, name: &str) -> OpError {
     let message = error.message.to_lowercase();
@@ -109,7 +128,7 @@ fn taken(mut error: OpError, what: &str, name: &str) -> OpError {
 /// it an invalid parameter.
 async fn once_role_is_known<'a, T>(
     aws: &Aws,
-    mut call: impl FnMut() -> futures::future::BoxFuture<'a, Result<T, OpError>> + Send,
+    mut call: impl FnMut() -> BoxFuture<'a, Result<T, OpError>> + Send,
 ) -> Result<T, OpError> {
     let began = Instant::now();
     let patience = std::time::Duration::from_secs(30).min(aws.settings.wait);

@@ -12,7 +12,7 @@ use llmhost_engine::kind::{
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, is_made_by, observed, once_role_is_known, sync_tags, tagged, taken};
+use super::{Operation, is_made_by, observed, once_role_is_known, sync_tags, tagged, taken, there};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -101,7 +101,8 @@ impl Kind for PodIdentityAssociation {
     }
 
     async fn configure(&self, id: &str, spec: &Spec, _: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
-        let Some(found) = self.look(&spec.cluster_name, id).await? else { return Ok(Outputs::new()) };
+        let look = || self.look(&spec.cluster_name, id).boxed();
+        let found = there("eks:DescribePodIdentityAssociation", "pod identity association", id, look).await?;
         if found.role_arn() != Some(&spec.role_arn) {
             let request = self.0.eks().await.update_pod_identity_association().cluster_name(&spec.cluster_name);
             let request = &request.association_id(id).role_arn(&spec.role_arn);
