@@ -89,6 +89,69 @@ async fn a_changed_tag_updates_in_place() {
 }
 
 #[tokio::test]
+async fn an_update_that_stopped_half_way_is_finished_from_what_is_there() {
+    let tagged = |tags: &str| NETWORK.replace(r#"name = "b", range"#, &format!(r#"tags = {tags}, name = "b", range"#));
+    let tags = |world: &World| {
+        let things = world.cloud.things.lock().unwrap();
+        things
+            .values()
+            .find(|thing| thing.name == "b")
+            .unwrap()
+            .tags
+            .keys()
+            .filter(|tag| !tag.contains(':'))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let world = World::new();
+    world.run(&tagged(r#"{ old = "1" }"#)).await;
+    world.cloud.half.lock().unwrap().insert("b".into());
+    assert_eq!(world.run(&tagged(r#"{ new = "1" }"#)).await.failures.len(), 1);
+    assert_eq!(tags(&world), ["new", "old"], "half of it was done");
+    // To the end, or to somewhere else: what was there before and what was done of the update both go.
+    let report = world.run(&tagged(r#"{ other = "1" }"#)).await;
+    assert!(report.is_ok(), "{report:?}");
+    assert_eq!(tags(&world), ["other"]);
+    assert_eq!(fates(&world.plan(&tagged(r#"{ other = "1" }"#)).await), []);
+}
+
+#[tokio::test]
+async fn a_replacement_that_could_not_be_made_is_undone_by_undoing_it_in_the_file() {
+    let world = World::new();
+    let disk = NETWORK.replace(r#"{ name = "net","#, r#"{ disk = true, name = "net","#);
+    world.run(&disk).await;
+    let before = world.cloud.things.lock().unwrap().clone();
+    world.cloud.broken.lock().unwrap().insert("net".into(), ErrorClass::Quota);
+    let report = world.run(&disk.replace(r#""10" }"#, r#""11" }"#)).await;
+    assert_eq!(report.failures.len(), 1, "{report:?}");
+    world.cloud.take_calls();
+    assert_eq!(fates(&world.plan(&disk).await), [], "the one that was there counts again");
+    assert!(world.run(&disk).await.is_ok() && world.cloud.take_calls().is_empty());
+    assert_eq!(*world.cloud.things.lock().unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_replacement_without_an_answer_is_found_or_made_by_the_next_run() {
+    let disk = NETWORK.replace(r#"{ name = "net","#, r#"{ disk = true, name = "net","#);
+    let other = disk.replace(r#""10" }"#, r#""11" }"#);
+    for found in [true, false] {
+        let world = World::new();
+        world.run(&disk).await;
+        world.cloud.silent.lock().unwrap().insert("net".into());
+        assert_eq!(world.run(&other).await.failures.len(), 1);
+        if !found {
+            // The call never got there.
+            world.cloud.things.lock().unwrap().retain(|_, thing| thing.name != "net" || thing.range != "11");
+        }
+        let report = world.run(&other).await;
+        assert!(report.is_ok(), "{found}: {report:?}");
+        assert_eq!(world.cloud.names(), ["a", "b", "net", "node"], "{found}");
+        assert!(world.cloud.things.lock().unwrap().values().any(|thing| thing.range == "11"));
+        assert_eq!(fates(&world.plan(&other).await), []);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_longer_declared_is_deleted_users_first() {
     let world = World::new();
     world.run(NETWORK).await;

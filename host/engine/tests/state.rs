@@ -30,6 +30,7 @@ fn instance(id: &str) -> Instance {
         spec,
         outputs: Outputs::new(),
         depends_on: vec![address(9)],
+        was: None,
         unfinished: false,
         broken: None,
     }
@@ -94,7 +95,9 @@ async fn a_crash_between_snapshot_and_journal_applies_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     store.record(Change::Current { address: address(1), instance: instance("a") }).await.unwrap();
-    store.record(Change::Depose { address: address(1) }).await.unwrap();
+    let intent = Intent { address: address(1), token: "token".into() };
+    let pending = Pending { intent, spec: json!({}), replaces: Some("a".into()), depends_on: vec![] };
+    store.record(Change::Intent { pending }).await.unwrap();
     store.record(Change::Current { address: address(1), instance: instance("b") }).await.unwrap();
     let journal = std::fs::read(folder.path().join("journal.jsonl")).unwrap();
     store.close().await.unwrap();
@@ -283,11 +286,12 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     let one = (0u8..7, 0u8..3).prop_map(|(what, n)| {
         let (address, id) = (address(n), format!("id-{n}"));
         let intent = Intent { address: address.clone(), token: format!("token-{n}") };
+        let pending = |replaces| Pending { intent, spec: json!({ "n": n }), replaces, depends_on: vec![] };
         match what {
             0 => Change::Fact { key: format!("fact-{n}"), value: "yes".into() },
-            1 => Change::Intent { pending: Pending { intent, spec: json!({ "n": n }), depends_on: vec![] } },
+            1 => Change::Intent { pending: pending(None) },
             2 => Change::Current { address, instance: instance(&id) },
-            3 => Change::Depose { address },
+            3 => Change::Intent { pending: pending(Some(id)) },
             4 => Change::Gone { address, id },
             5 => Change::NothingMade { address },
             _ => Change::StepDone { step: format!("s{n}").parse::<StepName>().unwrap(), outputs: json!({ "n": n }) },

@@ -10,7 +10,7 @@ use super::common::Declaration;
 use super::hands::{Hands, Stop, intent};
 use super::remove::{self, Removals};
 use super::report::{Departure, Reason, StepFailure};
-use crate::kind::{OpError, Outputs, ReplaceOrder};
+use crate::kind::{Intent, OpError, Outputs, ReplaceOrder};
 use crate::lock::Lock;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Plan};
@@ -166,7 +166,10 @@ async fn make_so(operations: &Arc<Operations>, declaration: &Declaration) -> Res
     let hands = &operations.hands;
     let record = hands.store.resource(address).unwrap_or_default();
     let Some(mut current) = found(hands, declaration, &record).await? else {
-        return create(operations, declaration).await;
+        // The intent that made nothing is as good as a new one, and better: should what it made be seen only
+        // later, services with client tokens give that instead of another.
+        let intent = record.pending.filter(|pending| pending.spec == **spec).map(|pending| pending.intent);
+        return create(operations, declaration, intent, None).await;
     };
     let compared = kind.compare(&current.spec, spec);
     if compared.replaces() || current.broken.is_some() {
@@ -179,27 +182,42 @@ async fn make_so(operations: &Arc<Operations>, declaration: &Declaration) -> Res
         return Ok(outputs);
     }
     // Recorded as unfinished first: an update that stops half-way is one that the next run finishes.
-    let was = (!current.unfinished).then(|| std::mem::take(&mut current.spec));
+    let resumes = current.unfinished;
+    if !resumes {
+        current.was = Some(std::mem::take(&mut current.spec));
+    }
     current.spec = serde_json::Value::clone(spec);
     current.depends_on.clone_from(depends_on);
     current.unfinished = true;
     hands.record(Change::Current { address: address.clone(), instance: current.clone() }).await?;
-    hands.configure(address, &**kind, current, was.as_ref()).await
+    match current.was.clone() {
+        Some(was) if resumes => hands.resume(address, &**kind, current, &was).await,
+        was => hands.configure(address, &**kind, current, was.as_ref()).await,
+    }
 }
 
 /// The instance in the state, or the one that an interrupted create made.
 async fn found(hands: &Hands, declaration: &Declaration, record: &ResourceRecord) -> Result<Option<Instance>, Stop> {
     match (&record.current, &record.pending) {
         (Some(current), _) => Ok(Some(current.clone())),
-        (None, Some(pending)) => hands.find(&declaration.address, &*declaration.kind, pending).await,
+        (None, Some(pending)) => match hands.find(&declaration.address, &*declaration.kind, pending).await? {
+            Some(made) => Ok(Some(made)),
+            // Its predecessor, where it has one, counts again.
+            None => Ok(hands.store.resource(&declaration.address).and_then(|record| record.current)),
+        },
         (None, None) => Ok(None),
     }
 }
 
-async fn create(operations: &Operations, declaration: &Declaration) -> Result<Outputs, Stop> {
+async fn create(
+    operations: &Operations,
+    declaration: &Declaration,
+    known: Option<Intent>,
+    replaces: Option<String>,
+) -> Result<Outputs, Stop> {
     let Declaration { address, kind, spec, depends_on } = declaration;
-    let spec = serde_json::Value::clone(spec);
-    let pending = Pending { intent: intent(address), spec, depends_on: depends_on.clone() };
+    let (intent, spec) = (known.unwrap_or_else(|| intent(address)), serde_json::Value::clone(spec));
+    let pending = Pending { intent, spec, replaces, depends_on: depends_on.clone() };
     let outputs = operations.hands.create(address, &**kind, pending).await?;
     // Its predecessor may have gone before this began, for the sake of what both hang on.
     if matches!(operations.planned(address), Some(Action::Replace { .. })) {
@@ -222,11 +240,15 @@ async fn replace(
         let departure = Departure::Unforeseen { address: address.clone(), changes };
         return Err(Stop::Because(Reason::NotAsPlanned(departure)));
     };
-    match order {
-        ReplaceOrder::CreateFirst => operations.hands.record(Change::Depose { address: address.clone() }).await?,
-        ReplaceOrder::DeleteFirst => {
-            remove::current(operations, address).await.map_err(|_| Stop::Blocked(address.clone()))?
+    let predecessor = match order {
+        ReplaceOrder::CreateFirst => {
+            let current = operations.hands.store.resource(address).and_then(|record| record.current);
+            current.map(|current| current.id)
         }
-    }
-    create(operations, declaration).await
+        ReplaceOrder::DeleteFirst => {
+            remove::current(operations, address).await.map_err(|_| Stop::Blocked(address.clone()))?;
+            None
+        }
+    };
+    create(operations, declaration, None, predecessor).await
 }

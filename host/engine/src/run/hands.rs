@@ -83,11 +83,13 @@ impl Hands {
     }
 
     /// Whether something may be begun: the user has not stopped the run, and the state is still
-    /// this run's to change. That it is not is reported once, not for everything that waits.
+    /// this run's. That it is not is reported once, not for everything that waits.
     fn may_begin(&self) -> Result<(), Stop> {
-        if self.cancel.is_cancelled() {
-            return Err(Stop::Interrupted);
-        }
+        if self.cancel.is_cancelled() { Err(Stop::Interrupted) } else { self.still_ours() }
+    }
+
+    /// Whether the state is still this run's to change.
+    fn still_ours(&self) -> Result<(), Stop> {
         match self.store.check() {
             Ok(()) => Ok(()),
             Err(_) if self.said_lost.swap(true, Ordering::SeqCst) => Err(Stop::Interrupted),
@@ -105,6 +107,9 @@ impl Hands {
         let work = async {
             let progress = &Reporter { hands: self, address };
             self.record(Change::Intent { pending: pending.clone() }).await?;
+            // Recording may have taken long enough for somebody else to take the state over: what is made
+            // now would be in nobody's.
+            self.still_ours()?;
             let created = match kind.create(&pending.spec, &pending.intent, progress).await {
                 Ok(created) => created,
                 Err(error) => {
@@ -113,11 +118,11 @@ impl Hands {
                     if !matches!(error.class, ErrorClass::Unreachable | ErrorClass::Service) {
                         self.record(Change::NothingMade { address: address.clone() }).await?;
                     }
-                    return Err(Reason::Operation(error));
+                    return Err(Reason::Operation(error).into());
                 }
             };
             let made = self.made(address, &pending, created).await?;
-            self.finish(address, kind, made, None, progress).await
+            Ok(self.finish(address, kind, made, None, progress).await?)
         };
         let instance = self.operate(address, Operation::Create, work, |instance| instance.id.clone()).await?;
         self.count(|done| done.create += 1);
@@ -156,12 +161,34 @@ impl Hands {
     ) -> Result<Outputs, Stop> {
         let operation = if was.is_some() { Operation::Update } else { Operation::Finish };
         let progress = &Reporter { hands: self, address };
-        let work = self.finish(address, kind, instance, was, progress);
+        let work = async { Ok(self.finish(address, kind, instance, was, progress).await?) };
         let instance = self.operate(address, operation, work, |instance| instance.id.clone()).await?;
         self.count(|done| match operation {
             Operation::Update => done.update += 1,
             _ => done.create += 1,
         });
+        Ok(instance.outputs)
+    }
+
+    /// Brings a resource in line whose update did not end: some of it may have been done, so what
+    /// is there counts, and not what was there. What cannot be read is sent again.
+    pub(crate) async fn resume(
+        &self,
+        address: &ResourceAddress,
+        kind: &dyn DynKind,
+        instance: Instance,
+        was: &Value,
+    ) -> Result<Outputs, Stop> {
+        self.may_begin()?;
+        let seen = kind.read(&instance.id, was).await.map_err(Reason::Operation)?;
+        let was = seen.map_or_else(|| was.clone(), |seen| seen.spec);
+        let progress = &Reporter { hands: self, address };
+        let work = async {
+            kind.configure(&instance.id, &instance.spec, Some(&was), progress).await.map_err(Reason::Operation)?;
+            Ok(self.finish(address, kind, instance, None, progress).await?)
+        };
+        let instance = self.operate(address, Operation::Finish, work, |instance| instance.id.clone()).await?;
+        self.count(|done| done.create += 1);
         Ok(instance.outputs)
     }
 
@@ -180,7 +207,7 @@ impl Hands {
         let work = async {
             let progress = &Reporter { hands: self, address };
             kind.delete(&instance.id, &instance.spec, progress).await.map_err(Reason::Operation)?;
-            self.record(Change::Gone { address: address.clone(), id: instance.id.clone() }).await
+            Ok(self.record(Change::Gone { address: address.clone(), id: instance.id.clone() }).await?)
         };
         self.operate(address, Operation::Delete, work, |()| instance.id.clone()).await
     }
@@ -207,7 +234,7 @@ impl Hands {
     async fn made(&self, address: &ResourceAddress, pending: &Pending, created: Created) -> Result<Instance, Reason> {
         let Created { id, outputs } = created;
         let (spec, depends_on) = (pending.spec.clone(), pending.depends_on.clone());
-        let instance = Instance { id, spec, outputs, depends_on, unfinished: true, broken: None };
+        let instance = Instance { id, spec, outputs, depends_on, unfinished: true, was: None, broken: None };
         self.record(Change::Current { address: address.clone(), instance: instance.clone() }).await?;
         Ok(instance)
     }
@@ -233,6 +260,7 @@ impl Hands {
         instance.outputs.extend(kind.foreknown(&instance.spec));
         instance.outputs.extend(more);
         instance.unfinished = false;
+        instance.was = None;
         self.record(Change::Current { address: address.clone(), instance: instance.clone() }).await?;
         Ok(instance)
     }
@@ -242,7 +270,7 @@ impl Hands {
         &self,
         address: &ResourceAddress,
         operation: Operation,
-        work: impl Future<Output = Result<T, Reason>>,
+        work: impl Future<Output = Result<T, Stop>>,
         id: impl FnOnce(&T) -> String,
     ) -> Result<T, Stop> {
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
@@ -255,17 +283,18 @@ impl Hands {
                 self.events.emit(Event::OperationDone { address: address.clone(), operation, id, millis });
                 Ok(value)
             }
-            Err(reason) => {
-                self.announce_failure(address, operation, &reason);
-                Err(reason.into())
+            Err(stop) => {
+                self.announce_failure(address, operation, &stop);
+                Err(stop)
             }
         }
     }
 
-    fn announce_failure(&self, address: &ResourceAddress, operation: Operation, reason: &Reason) {
-        let error = match reason {
-            Reason::Operation(error) => error.clone(),
-            other => OpError::local("record", other.to_string()),
+    fn announce_failure(&self, address: &ResourceAddress, operation: Operation, stop: &Stop) {
+        let error = match stop {
+            Stop::Because(Reason::Operation(error)) => error.clone(),
+            Stop::Because(other) => OpError::local("record", other.to_string()),
+            Stop::Interrupted | Stop::Blocked(_) => OpError::local("begin", "the state is no longer this run's"),
         };
         self.events.emit(Event::OperationFailed { address: address.clone(), operation, error });
     }

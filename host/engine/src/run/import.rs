@@ -189,6 +189,7 @@ pub async fn import(
     }
     let instance = Instance {
         id: id.to_owned(),
+        was: Some(seen.spec.clone()),
         spec: seen.spec,
         outputs,
         depends_on: planned.depends_on.clone(),

@@ -235,7 +235,8 @@ fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
         None if pending.is_some() => {
             // What was begun may be there, and not be what is wanted any more.
             let compared = pending.map(|pending| kind.compare(&pending.spec, spec)).unwrap_or_default();
-            match compared.replaces() {
+            let replaces = pending.is_some_and(|pending| pending.replaces.is_some());
+            match compared.replaces() || replaces {
                 true => (Action::Replace { order: kind.replace() }, compared.fields),
                 false => (Action::Finish, Vec::new()),
             }
@@ -253,7 +254,12 @@ fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
             } else {
                 Action::Update
             };
-            if !anew {
+            if anew {
+                // A successor under the same name is another all the same: what hangs on it is planned anew.
+                outputs.retain(|name, new| {
+                    !kind.identities().contains(&name.as_str()) || instance.outputs.get(name) != Some(new)
+                });
+            } else {
                 let moves = |output: &str| action != Action::Keep && kind.volatile().contains(&output);
                 let old = instance.outputs.iter().filter(|(key, _)| !moves(key));
                 let old = old.map(|(key, value)| (key.clone(), value.clone()));

@@ -63,6 +63,12 @@ async fn clear(operations: &Arc<Operations>, address: &ResourceAddress) -> Resul
         let using = all.filter(|user| user.depends_on().contains(address));
         using.collect()
     });
+    // What is left out stays as it is, and so does what it uses.
+    let left_out = users.iter().find(|user| operations.plan.left_out.contains(user.address.step()));
+    if let Some(user) = left_out {
+        let reason = Reason::StillUsed(vec![user.address.clone()]);
+        return Err(operations.failed(address.clone(), reason));
+    }
     let removal = |user: &Target| match &user.thing {
         Thing::Made(made) => {
             (user.is_deposed || going(&user.address)).then(|| instance(operations, &user.address, made))

@@ -18,7 +18,7 @@ pub enum Change {
         /// The answer.
         value: String,
     },
-    /// A create is about to happen.
+    /// A create is about to happen. A current one that makes room for it waits to be deleted.
     Intent {
         /// What was about to happen.
         pending: Pending,
@@ -30,11 +30,6 @@ pub enum Change {
         /// What is known of it.
         instance: Instance,
     },
-    /// The current one makes room for its successor and waits to be deleted.
-    Depose {
-        /// The resource.
-        address: ResourceAddress,
-    },
     /// The instance with this id is gone, be it current or deposed.
     Gone {
         /// The resource.
@@ -42,7 +37,8 @@ pub enum Change {
         /// Its id.
         id: String,
     },
-    /// A create whose result was never recorded made nothing.
+    /// A create whose result was never recorded made nothing. A predecessor that made room for it
+    /// is the current one again.
     NothingMade {
         /// The resource.
         address: ResourceAddress,
@@ -95,20 +91,16 @@ impl State {
                 self.facts.insert(key, value);
             }
             Change::Intent { pending } => {
-                let address = pending.intent.address.clone();
-                self.resources.entry(address).or_default().pending = Some(pending);
+                let record = self.resources.entry(pending.intent.address.clone()).or_default();
+                if let Some(current) = record.current.take_if(|current| Some(&current.id) == pending.replaces.as_ref()) {
+                    record.deposed.push(current);
+                }
+                record.pending = Some(pending);
             }
             Change::Current { address, instance } => {
                 let record = self.resources.entry(address).or_default();
                 record.pending = None;
                 record.current = Some(instance);
-            }
-            Change::Depose { address } => {
-                if let Some(record) = self.resources.get_mut(&address)
-                    && let Some(instance) = record.current.take()
-                {
-                    record.deposed.push(instance);
-                }
             }
             Change::Gone { address, id } => self.edit(&address, |record| {
                 record.deposed.retain(|old| old.id != id);
@@ -116,7 +108,13 @@ impl State {
                     record.current = None;
                 }
             }),
-            Change::NothingMade { address } => self.edit(&address, |record| record.pending = None),
+            Change::NothingMade { address } => self.edit(&address, |record| {
+                let predecessor = record.pending.take().and_then(|pending| pending.replaces);
+                let at = record.deposed.iter().position(|old| Some(&old.id) == predecessor.as_ref());
+                if let (None, Some(at)) = (&record.current, at) {
+                    record.current = Some(record.deposed.remove(at));
+                }
+            }),
             Change::StepDone { step, outputs } => {
                 self.outputs.insert(step, outputs);
             }

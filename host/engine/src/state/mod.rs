@@ -91,6 +91,10 @@ pub struct Instance {
     /// Made, but not yet brought in line: the next run finishes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
+    /// What it was in line with before the update that did not end: of an unfinished one that was
+    /// finished before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Value>,
     /// Made, but it came up broken, and why: the next run makes it anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
@@ -104,6 +108,9 @@ pub struct Pending {
     pub intent: Intent,
     /// The spec it was made with.
     pub spec: Value,
+    /// Id of the predecessor that made room for it, which counts again where nothing is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// Resources that must be gone after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<ResourceAddress>,

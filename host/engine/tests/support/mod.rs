@@ -25,6 +25,8 @@ pub struct Cloud {
     pub calls: Mutex<Vec<String>>,
     /// Names whose create fails, with the class of the failure.
     pub broken: Mutex<HashMap<String, ErrorClass>>,
+    /// Names whose next update does half of its work, tags or the rest, and fails.
+    pub half: Mutex<BTreeSet<String>>,
     /// Names whose create acts and then gives no answer.
     pub silent: Mutex<BTreeSet<String>>,
     serial: Mutex<u32>,
@@ -142,10 +144,19 @@ macro_rules! kind {
                 was: Option<&Spec>,
                 _: &dyn Progress,
             ) -> Result<Outputs, OpError> {
-                if was.is_some() {
+                if was.is_some_and(|was| was != spec) {
                     self.0.call("update", &spec.name);
                 }
-                self.0.things.lock().unwrap().insert(id.into(), spec.clone());
+                let mut things = self.0.things.lock().unwrap();
+                let thing = things.entry(id.into()).or_insert_with(|| spec.clone());
+                // As services have it: tags are added one by one, and taken away where the difference says so.
+                thing.tags.extend(spec.tags.clone());
+                if self.0.half.lock().unwrap().remove(&spec.name) {
+                    return Err(self.0.error("test:Update", ErrorClass::Service));
+                }
+                let gone =
+                    |tag: &String| was.is_some_and(|was| was.tags.contains_key(tag)) && !spec.tags.contains_key(tag);
+                thing.tags.retain(|tag, _| !gone(tag));
                 Ok(Outputs::new())
             }
 
@@ -277,11 +288,16 @@ impl World {
     }
 
     pub async fn engine(&self, steps: &str) -> Engine {
+        self.engine_for(steps, 4).await
+    }
+
+    /// An engine that does so much at a time.
+    pub async fn engine_for(&self, steps: &str, parallelism: usize) -> Engine {
         let file = self.folder.path().join("pipeline.toml");
         let text = format!("[pipeline]\nname = \"test\"\nregion = \"us-east-1\"\n{steps}");
         std::fs::write(&file, text).unwrap();
         let pipeline = Pipeline::load(&file, &[], &|_| None).unwrap();
-        Engine::load(Arc::new(pipeline), &Scripts, self.registry(), Events::none(), 4).await.unwrap()
+        Engine::load(Arc::new(pipeline), &Scripts, self.registry(), Events::none(), parallelism).await.unwrap()
     }
 
     pub fn state_folder(&self) -> std::path::PathBuf {
