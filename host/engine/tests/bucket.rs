@@ -253,14 +253,26 @@ async fn a_snapshot_that_is_missing_is_never_taken_for_an_empty_one() {
     assert_eq!(numbers(&seen(&open(&moved).await.0)), [1, 2, 3].into());
 }
 
+/// What others keep below `history/`, in the order of their keys.
+const FOREIGN: [&str; 5] = [
+    "history/",
+    "history/0000000001.json.gz",
+    "history/000000001.json",
+    "history/before the move.json",
+    "history/of/0000000001.json",
+];
+
 #[tokio::test]
-async fn only_the_last_snapshots_are_kept() {
+async fn only_the_last_snapshots_are_kept_and_nothing_of_others_is_deleted() {
     let bucket: Arc<MemoryBucket> = Arc::default();
+    FOREIGN.iter().for_each(|key| bucket.set(key, "not ours"));
     for n in 0..14 {
         let (store, _) = open(&bucket).await;
         store.record(step(n)).await.unwrap();
         store.close().await.unwrap();
     }
-    let history: Vec<_> = bucket.all().into_iter().filter(|key| key.starts_with("history/")).collect();
-    assert_eq!((history.len(), history[0].as_str()), (10, "history/0000000004.json"));
+    let (foreign, ours): (Vec<_>, Vec<_>) =
+        bucket.all().into_iter().filter(|key| key.starts_with("history/")).partition(|key| FOREIGN.contains(&&**key));
+    assert_eq!((ours.len(), ours[0].as_str()), (10, "history/0000000004.json"));
+    assert_eq!(foreign, FOREIGN);
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::contents::{Contents, HISTORY, SNAPSHOT, history, load};
+use super::contents::{Contents, HISTORY, SNAPSHOT, history, is_history, load};
 use super::put::{Put, put};
 use super::segments::Segments;
 use super::take::{Taken, taken_over};
@@ -96,6 +96,8 @@ pub(super) async fn save(
 pub(super) async fn tidy(bucket: &dyn Bucket, mut keys: Vec<String>) {
     match bucket.keys(HISTORY).await {
         Ok(mut history) => {
+            // Only what was written here: others may keep something of theirs there.
+            history.retain(|key| is_history(key));
             history.sort_unstable();
             history.truncate(history.len().saturating_sub(KEPT));
             keys.extend(history);
