@@ -131,6 +131,22 @@ async fn a_replacement_that_could_not_be_made_is_undone_by_undoing_it_in_the_fil
 }
 
 #[tokio::test]
+async fn what_a_left_out_step_uses_is_not_taken_away_from_it() {
+    let world = World::new();
+    world.run(NETWORK).await;
+    let before = world.cloud.things.lock().unwrap().clone();
+    let engine = world.engine(&NETWORK.replace("10.1", "10.9")).await;
+    let selection = Selection::new(engine.pipeline(), &[], &["cluster".to_owned()]).unwrap();
+    let (engine, store) = (engine.with_selection(selection), world.store());
+    let plan = engine.plan(&Arc::new(store.snapshot())).await.unwrap();
+    let report = engine.apply(Arc::new(plan), Arc::clone(&store), Cancel::default()).await.unwrap();
+    store.close().await.unwrap();
+    let [failure] = &report.failures[..] else { panic!("{report:?}") };
+    assert_eq!(failure.to_string(), "not deleted, because cluster/test.slot/node still uses it");
+    assert_eq!(*world.cloud.things.lock().unwrap(), before);
+}
+
+#[tokio::test]
 async fn a_replacement_without_an_answer_is_found_or_made_by_the_next_run() {
     let disk = NETWORK.replace(r#"{ name = "net","#, r#"{ disk = true, name = "net","#);
     let other = disk.replace(r#""10" }"#, r#""11" }"#);
