@@ -262,6 +262,29 @@ async fn a_journal_that_cannot_be_written_is_known_at_once_and_the_end_saves_eve
     assert_eq!(LocalStore::read(folder.path(), "test").unwrap().outputs.len(), 2);
 }
 
+#[test]
+fn a_reader_sees_one_moment_while_runs_begin_and_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, runs) = (folder.path().to_owned(), 200);
+    let writer = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for n in 0..runs {
+            let store = open(&path);
+            runtime.block_on(store.record(step(n))).unwrap();
+            runtime.block_on(store.close()).unwrap();
+        }
+    });
+    let mut before = 0;
+    while before < runs {
+        let ended = writer.is_finished();
+        let seen = LocalStore::read(folder.path(), "test").unwrap().outputs.len();
+        assert!(seen >= before, "{seen} after {before}");
+        assert!(seen == runs || !ended, "{seen} in the end");
+        before = seen;
+    }
+    writer.join().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_that_record_together_share_a_sync_and_cost_grows_with_changes_only() {
     let folder = tempfile::tempdir().unwrap();

@@ -20,17 +20,20 @@ pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join("journal.jsonl")
 }
 
-/// Reads the journal that continues snapshot `serial`. A last line that is torn was never
-/// acknowledged and is dropped; a damaged line before it is an error.
-pub(super) fn read(folder: &Path, serial: u64, pipeline: &str) -> Result<Journal, StateError> {
+/// What the file holds; nothing where there is none.
+pub(super) fn bytes(folder: &Path) -> Result<Vec<u8>, StateError> {
     let path = path(folder);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Journal::default()),
-        Err(error) => return Err(StateError::io("read", &path, &error)),
-    };
-    let shown = path.display().to_string();
-    let mut lines = Lines::new(&shown, &bytes);
+    match fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(|error| StateError::io("read", &path, &error)),
+    }
+}
+
+/// Makes sense of the journal that continues snapshot `serial`. A last line that is torn was never
+/// acknowledged and is dropped; a damaged line before it is an error.
+pub(super) fn parse(folder: &Path, bytes: &[u8], serial: u64, pipeline: &str) -> Result<Journal, StateError> {
+    let shown = path(folder).display().to_string();
+    let mut lines = Lines::new(&shown, bytes);
     let Some(header) = lines.header()? else {
         return Ok(Journal { torn: lines.torn, ..Journal::default() });
     };

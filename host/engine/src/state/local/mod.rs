@@ -154,9 +154,12 @@ impl StateStore for LocalStore {
     }
 }
 
+/// The journal first: where a run ends in between, the snapshot is a later one that has all of it.
+/// The other way round its changes would be missed, or a newer journal taken for a damaged one.
 fn load(folder: &Path, pipeline: &str) -> Result<(Snapshot, journal::Journal), StateError> {
+    let bytes = journal::bytes(folder)?;
     let mut snapshot = snapshot::read(folder, pipeline)?;
-    let journal = journal::read(folder, snapshot.serial, pipeline)?;
+    let journal = journal::parse(folder, &bytes, snapshot.serial, pipeline)?;
     journal.changes.iter().cloned().for_each(|change| snapshot.state.apply(change));
     Ok((snapshot, journal))
 }

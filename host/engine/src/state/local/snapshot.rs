@@ -18,26 +18,34 @@ fn backup(path: &Path) -> PathBuf {
 /// The snapshot; an empty one where there is none yet.
 pub(super) fn read(folder: &Path, pipeline: &str) -> Result<Snapshot, StateError> {
     let path = path(folder);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return none_yet(&path, pipeline),
-        Err(error) => return Err(StateError::io("read", &path, &error)),
-    };
     let shown = path.display().to_string();
-    document::parse(&shown, &backup(&path).display().to_string(), &bytes, pipeline)
+    let parse = |text: &[u8]| document::parse(&shown, &backup(&path).display().to_string(), text, pipeline);
+    if let Some(text) = text(&path)? {
+        return parse(&text);
+    }
+    let Some(reason) = missing(&path) else { return Ok(Snapshot::empty(pipeline)) };
+    // The first runs may have ended since it was looked for.
+    match text(&path)? {
+        Some(text) => parse(&text),
+        None => Err(StateError::Missing { path: shown, reason }),
+    }
 }
 
-/// An empty snapshot, where nothing tells of one that was there before.
-fn none_yet(path: &Path, pipeline: &str) -> Result<Snapshot, StateError> {
+fn text(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(|error| StateError::io("read", path, &error)),
+    }
+}
+
+/// What tells, of a snapshot that is not there, that one was there before.
+fn missing(path: &Path) -> Option<String> {
+    if let Ok(target) = fs::read_link(path) {
+        return Some(format!("it is a link to {}, which is not there", target.display()));
+    }
     let backup = backup(path);
-    let reason = if let Ok(target) = fs::read_link(path) {
-        format!("it is a link to {}, which is not there", target.display())
-    } else if backup.symlink_metadata().is_ok() {
-        format!("the one before it is there, {}", backup.display())
-    } else {
-        return Ok(Snapshot::empty(pipeline));
-    };
-    Err(StateError::Missing { path: path.display().to_string(), reason })
+    let there = backup.symlink_metadata().is_ok();
+    there.then(|| format!("the one before it is there, {}", backup.display()))
 }
 
 /// Replaces the snapshot; the one before it stays as `state.json.backup`.
