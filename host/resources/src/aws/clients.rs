@@ -12,7 +12,7 @@ use llmhost_engine::kind::{ErrorClass, OpError};
 use llmhost_engine::secret::Secret;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::once::NotTwice;
+use super::once::{AfterOthers, NotTwice};
 use super::policy::partition_of;
 use crate::kubernetes::Clusters;
 
@@ -149,13 +149,18 @@ impl Aws {
 
     /// IAM.
     pub(crate) async fn iam(&self) -> &aws_sdk_iam::Client {
-        self.iam.get_or_init(|| async move { aws_sdk_iam::Client::new(self.shared().await) }).await
+        let make = || async move {
+            let config = aws_sdk_iam::config::Builder::from(self.shared().await).retry_classifier(AfterOthers).build();
+            aws_sdk_iam::Client::from_conf(config)
+        };
+        self.iam.get_or_init(make).await
     }
 
     /// IAM, for calls that make something: as [`ec2_once`](Self::ec2_once).
     pub(crate) async fn iam_once(&self) -> &aws_sdk_iam::Client {
         let make = || async move {
-            let config = aws_sdk_iam::config::Builder::from(self.shared().await).retry_classifier(NotTwice).build();
+            let config = aws_sdk_iam::config::Builder::from(self.shared().await);
+            let config = config.retry_classifier(AfterOthers).retry_classifier(NotTwice).build();
             aws_sdk_iam::Client::from_conf(config)
         };
         self.iam_once.get_or_init(make).await

@@ -24,7 +24,7 @@ pub(super) const THROTTLING: [&str; 15] = [
 
 const EXPIRED: [&str; 4] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
 
-const DENIED: [&str; 18] = [
+const DENIED: [&str; 25] = [
     "UnauthorizedOperation",
     "Client.UnauthorizedOperation",
     "UnauthorizedException",
@@ -43,10 +43,21 @@ const DENIED: [&str; 18] = [
     "OptInRequired",
     "UnrecognizedClientException",
     "Blocked",
+    "RequestTimeTooSkewed",
+    "InvalidToken",
+    "AllAccessDisabled",
+    "AccountProblem",
+    "NotSignedUp",
+    "PendingVerification",
+    "RegionDisabledException",
 ];
 
+/// Two calls that changed the same thing met. The one with this answer did nothing, and is made
+/// again.
+pub(super) const MET: [&str; 2] = ["ConcurrentModification", "EntityTemporarilyUnmodifiable"];
+
 /// Something that is going away may still use it: worth another try, up to a limit.
-const IN_USE: [&str; 15] = [
+const IN_USE: [&str; 17] = [
     "DependencyViolation",
     "DeleteConflict",
     "DeleteConflictException",
@@ -62,6 +73,8 @@ const IN_USE: [&str; 15] = [
     "IncorrectState",
     "OperationAborted",
     "ConflictException",
+    "ResourceConflictException",
+    "ConcurrentOperationException",
 ];
 
 const TAKEN: [&str; 14] = [
@@ -99,6 +112,9 @@ const GONE: [&str; 15] = [
     "QueueDoesNotExist",
 ];
 
+/// What sounds like something that is gone, and is something that was never there.
+const WRONG: [&str; 1] = ["TypeNotFoundException"];
+
 const QUOTA: [&str; 10] = [
     "InsufficientFreeAddressesInSubnet",
     "LimitExceeded",
@@ -123,7 +139,7 @@ const CAPACITY: [&str; 8] = [
     "UnfulfillableCapacity",
 ];
 
-const FAILED: [&str; 9] = [
+const FAILED: [&str; 13] = [
     "ServerException",
     "ServiceException",
     "ServiceUnavailableException",
@@ -133,25 +149,31 @@ const FAILED: [&str; 9] = [
     "ServiceUnavailable",
     "Unavailable",
     "ServerInternal",
+    "RequestTimeout",
+    "IDPCommunicationError",
+    "GeneralServiceException",
+    "NotStabilizedException",
 ];
 
 /// Whether something that is going away may still use what was to be deleted.
 pub(super) fn is_in_use(code: Option<&str>) -> bool {
-    code.is_some_and(|code| IN_USE.contains(&code))
+    code.is_some_and(|code| IN_USE.contains(&code) || MET.contains(&code))
 }
 
 /// The class of an error code.
 pub(super) fn by_code(code: &str, status: Option<u16>) -> ErrorClass {
-    let listed: [(&[&str], ErrorClass); 9] = [
+    let listed: [(&[&str], ErrorClass); 11] = [
         (&THROTTLING, ErrorClass::Throttled),
         (&EXPIRED, ErrorClass::Expired),
         (&DENIED, ErrorClass::Denied),
+        (&MET, ErrorClass::Conflict),
         (&IN_USE, ErrorClass::Conflict),
         (&TAKEN, ErrorClass::Conflict),
         (&GONE, ErrorClass::NotFound),
         (&QUOTA, ErrorClass::Quota),
         (&CAPACITY, ErrorClass::Capacity),
         (&FAILED, ErrorClass::Service),
+        (&WRONG, ErrorClass::Invalid),
     ];
     if let Some((_, class)) = listed.iter().find(|(codes, _)| codes.contains(&code)) {
         return *class;
@@ -259,6 +281,15 @@ fn by_name(code: &str) -> Option<&'static str> {
         "BucketNotEmpty" => {
             "Empty the bucket, or set force_destroy = true, run, and destroy again: that deletes the objects too."
         }
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            "The bucket is in another region: choose another name, or set the pipeline's region to the bucket's."
+        }
+        "RequestTimeTooSkewed" => "This machine's clock is wrong; set it.",
+        "InvalidToken" => "AWS does not take the session token: log in again, or check which credentials are in use.",
+        "AllAccessDisabled" | "AccountProblem" | "NotSignedUp" | "PendingVerification" => {
+            "AWS does not let the account do this, whatever its policies say; see the account's console, or ask AWS Support."
+        }
+        "RegionDisabledException" => "Enable the region in the account's console, and run again.",
         "OptInRequired" => "Enable the region, or subscribe to the service, in the account's console, and run again.",
         _ => return None,
     })
@@ -306,6 +337,23 @@ mod tests {
             ("MalformedPolicyDocument", 400, Invalid),
             ("InternalError", 500, Service),
             ("SomethingNew", 502, Service),
+            ("ConcurrentModification", 409, Conflict),
+            ("EntityTemporarilyUnmodifiable", 409, Conflict),
+            ("ResourceConflictException", 409, Conflict),
+            ("ConcurrentOperationException", 409, Conflict),
+            ("RequestTimeTooSkewed", 403, Denied),
+            ("InvalidToken", 400, Denied),
+            ("AllAccessDisabled", 403, Denied),
+            ("AccountProblem", 403, Denied),
+            ("NotSignedUp", 403, Denied),
+            ("PendingVerification", 400, Denied),
+            ("RegionDisabledException", 403, Denied),
+            ("RequestTimeout", 400, Service),
+            ("IDPCommunicationError", 400, Service),
+            ("GeneralServiceException", 400, Service),
+            ("NotStabilizedException", 400, Service),
+            ("TypeNotFoundException", 404, Invalid),
+            ("PermanentRedirect", 301, Invalid),
         ] {
             assert_eq!(by_code(code, Some(status)), class, "{code}");
         }
@@ -328,7 +376,9 @@ mod tests {
 
     #[test]
     fn no_code_stands_in_two_lists() {
-        let all = [&THROTTLING[..], &EXPIRED, &DENIED, &IN_USE, &TAKEN, &GONE, &QUOTA, &CAPACITY, &FAILED].concat();
+        let all =
+            [&THROTTLING[..], &EXPIRED, &DENIED, &MET, &IN_USE, &TAKEN, &GONE, &QUOTA, &CAPACITY, &FAILED, &WRONG]
+                .concat();
         let once: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(once.len(), all.len());
     }
@@ -339,6 +389,8 @@ mod tests {
             ("DependencyViolation", true),
             ("DeleteConflict", true),
             ("ResourceInUseException", true),
+            ("EntityTemporarilyUnmodifiable", true),
+            ("ConcurrentOperationException", true),
             ("BucketNotEmpty", false),
             ("EntityAlreadyExists", false),
             ("AccessDenied", false),
@@ -384,6 +436,11 @@ mod tests {
             ("VcpuLimitExceeded", "vCPU"),
             ("InvalidClientTokenId", "knows no such key"),
             ("SignatureDoesNotMatch", "clock"),
+            ("RequestTimeTooSkewed", "clock"),
+            ("InvalidToken", "session token"),
+            ("NotSignedUp", "AWS Support"),
+            ("PermanentRedirect", "another region"),
+            ("AuthorizationHeaderMalformed", "another region"),
         ] {
             assert!(say(code).contains(part), "{code}: {}", say(code));
         }

@@ -1,10 +1,11 @@
-//! Keeps the SDK from making something twice.
+//! Which failed calls the SDK makes again, where it does not know: what may have made something is
+//! not, and what met another call is.
 
 use aws_sdk_ec2::config::interceptors::InterceptorContext;
 use aws_sdk_ec2::config::retry::{ClassifyRetry, RetryAction};
 use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
 
-use super::codes::THROTTLING;
+use super::codes::{MET, THROTTLING};
 
 /// Forbids another attempt where the last one may have worked: no answer, or a server's failure.
 /// Throttled calls did nothing and are made again.
@@ -23,6 +24,27 @@ impl ClassifyRetry for NotTwice {
 
     fn name(&self) -> &'static str {
         "not twice"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}
+
+/// Has a call made again that met another one: it did nothing.
+#[derive(Debug)]
+pub(super) struct AfterOthers;
+
+impl ClassifyRetry for AfterOthers {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let response = context.response().filter(|response| response.status().as_u16() == 409);
+        let body = response.and_then(|response| response.body().bytes()).map(String::from_utf8_lossy);
+        let met = body.is_some_and(|body| MET.iter().any(|code| body.contains(&format!("<Code>{code}</Code>"))));
+        if met { RetryAction::transient_error() } else { RetryAction::NoActionIndicated }
+    }
+
+    fn name(&self) -> &'static str {
+        "after others"
     }
 
     fn priority(&self) -> RetryClassifierPriority {

@@ -61,8 +61,8 @@ impl StateBucket {
             "NotImplemented" => {
                 "What answers there cannot write on a condition; a state needs S3, or a store that can.".to_owned()
             }
-            // One that was never sent has other advice.
-            _ if error.class == ErrorClass::Denied && error.advice.is_none() => format!(
+            // A message that names an action has better advice, as has a call that was never sent.
+            _ if is_bare_denial(error) => format!(
                 "The state needs s3:GetObject, s3:PutObject and s3:DeleteObject on {}, and s3:ListBucket on {}: without \
                  the last, S3 says 'denied' of what is not there.",
                 self.address.objects_arn(self.aws.partition()),
@@ -82,6 +82,13 @@ impl StateBucket {
         })?;
         Ok(Answer { object: Some(Object { bytes: body.to_vec(), etag, written }), now })
     }
+}
+
+/// Whether S3 said 'denied' and not what is missing.
+fn is_bare_denial(error: &OpError) -> bool {
+    let named = error.message.contains("not authorized to perform");
+    error.class == ErrorClass::Denied
+        && (error.advice.is_none() || (error.code.as_deref() == Some("AccessDenied") && !named))
 }
 
 #[async_trait]
@@ -173,6 +180,34 @@ impl StateBucket {
                 let code = first.code().map(str::to_owned);
                 Err(self.error(&OpError { code, ..OpError::local("s3:DeleteObjects", message) }))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::clients::AwsSettings;
+
+    #[test]
+    fn a_denial_without_words_says_what_a_state_needs() {
+        let settings = AwsSettings { region: "us-east-1".to_owned(), ..AwsSettings::default() };
+        let address = "s3://states/a".parse().expect("an address");
+        let bucket = StateBucket::new(Arc::new(Aws::new(settings)), address);
+        let named = "User: u is not authorized to perform: s3:PutObject on resource: arn:aws:s3:::states/a";
+        for (message, advice, part) in [
+            ("Access Denied", Some("Allow s3:GetObject."), "s3:ListBucket on arn:aws:s3:::states"),
+            ("HTTP status 403", None, "s3:ListBucket on arn:aws:s3:::states"),
+            (named, Some("Allow s3:PutObject."), "Allow s3:PutObject."),
+        ] {
+            let error = OpError {
+                class: ErrorClass::Denied,
+                code: Some("AccessDenied".to_owned()),
+                advice: advice.map(str::to_owned),
+                ..OpError::local("s3:GetObject", message)
+            };
+            let said = bucket.error(&error).advice;
+            assert!(said.contains(part), "{message}: {said}");
         }
     }
 }
