@@ -88,9 +88,19 @@ impl Taint {
 }
 
 impl Spec {
-    fn scaling(&self) -> NodegroupScalingConfig {
+    fn scaling(&self, desired: i32) -> NodegroupScalingConfig {
         let sizes = NodegroupScalingConfig::builder().min_size(self.min_size).max_size(self.max_size);
-        sizes.desired_size(self.desired_size).build()
+        sizes.desired_size(desired).build()
+    }
+
+    /// The size that an update asks for where there are `running` nodes: the autoscaler's, inside
+    /// the bounds, unless the pipeline states another one than before.
+    fn desired(&self, was: Option<&Self>, running: Option<i32>) -> i32 {
+        let is_new = was.is_some_and(|was| was.desired_size != self.desired_size);
+        match running.filter(|_| self.tags.0.contains_key(AUTOSCALED) && !is_new) {
+            Some(running) => running.clamp(self.min_size, self.max_size),
+            None => self.desired_size,
+        }
     }
 
     fn update_config(&self) -> NodegroupUpdateConfig {
@@ -196,9 +206,17 @@ impl NodeGroup {
         error
     }
 
-    async fn update_config(&self, spec: &Spec, there: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+    /// `desired` is the size to ask for.
+    async fn update_config(
+        &self,
+        spec: &Spec,
+        there: &Spec,
+        desired: i32,
+        progress: &dyn Progress,
+    ) -> Result<(), OpError> {
         let sizes = |spec: &Spec| (spec.min_size, spec.max_size, spec.desired_size);
-        let same = sizes(spec) == sizes(there)
+        let same_sizes = sizes(spec) == sizes(there);
+        let same = same_sizes
             && spec.labels == there.labels
             && spec.taints == there.taints
             && spec.max_unavailable == there.max_unavailable
@@ -207,8 +225,11 @@ impl NodeGroup {
             return Ok(());
         }
         let mut request = self.0.eks().await.update_nodegroup_config().cluster_name(&spec.cluster_name);
-        request = request.nodegroup_name(&spec.node_group_name).scaling_config(spec.scaling());
-        request = request.update_config(spec.update_config());
+        request = request.nodegroup_name(&spec.node_group_name).update_config(spec.update_config());
+        // What is not said stays as it is.
+        if !same_sizes {
+            request = request.scaling_config(spec.scaling(desired));
+        }
         if spec.labels != there.labels {
             let new = spec.labels.0.iter().filter(|(key, value)| there.labels.0.get(*key) != Some(value));
             let new: HashMap<_, _> = new.map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -385,7 +406,7 @@ impl Kind for NodeGroup {
         let request = request.set_instance_types(Some(spec.instance_types.clone()));
         let request = request.ami_type(AmiTypes::from(spec.ami_type.as_str()));
         let request = request.capacity_type(if spec.spot { CapacityTypes::Spot } else { CapacityTypes::OnDemand });
-        let request = request.scaling_config(spec.scaling()).update_config(spec.update_config());
+        let request = request.scaling_config(spec.scaling(spec.desired_size)).update_config(spec.update_config());
         let labels: BTreeMap<_, _> = spec.labels.0.clone();
         let request = request.set_labels(Some(labels.into_iter().collect()));
         let request = request.set_taints(Some(spec.taints.iter().map(Taint::to_eks).collect()));
@@ -404,12 +425,13 @@ impl Kind for NodeGroup {
         &self,
         _: &str,
         spec: &Spec,
-        _: Option<&Spec>,
+        was: Option<&Spec>,
         progress: &dyn Progress,
     ) -> Result<Outputs, OpError> {
         let found = self.active(spec, progress).await?;
         let there = Spec::observe(&found, spec);
-        self.update_config(spec, &there, progress).await?;
+        let running = found.scaling_config().and_then(|sizes| sizes.desired_size());
+        self.update_config(spec, &there, spec.desired(was, running), progress).await?;
         self.update_version(spec, &there, progress).await?;
         sync_tags(&self.0, found.nodegroup_arn().unwrap_or_default(), &there.tags, &spec.tags).await?;
         let found = if there == *spec { found } else { self.active(spec, progress).await? };
@@ -463,5 +485,38 @@ impl Kind for NodeGroup {
             .boxed()
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(desired: i32, max: i32, autoscaled: bool) -> Spec {
+        let tags = if autoscaled { json!([[AUTOSCALED, "true"]]) } else { json!([]) };
+        let spec = json!({ "cluster_name": "c", "node_group_name": "n", "role_arn": "r", "subnet_ids": [], "instance_types": [],
+            "ami_type": "a", "spot": false, "min_size": 1, "max_size": max, "desired_size": desired, "labels": [], "taints": [],
+            "max_unavailable": { "count": 1 }, "launch_template_id": "l", "launch_template_version": "1", "version": null,
+            "node_repair": true, "wait_minutes": 1, "tags": tags });
+        serde_json::from_value(spec).expect("a spec")
+    }
+
+    #[test]
+    fn an_update_leaves_the_size_that_the_autoscaler_chose() {
+        let old = spec(2, 9, true);
+        for (new, running, desired) in [
+            (spec(2, 9, true), Some(5), 5),
+            // Other bounds, and the size inside them.
+            (spec(2, 4, true), Some(5), 4),
+            // Another size is meant.
+            (spec(3, 9, true), Some(5), 3),
+            (spec(2, 9, false), Some(5), 2),
+            (spec(2, 9, true), None, 2),
+        ] {
+            assert_eq!(new.desired(Some(&old), running), desired, "{new:?}");
+        }
+        assert_eq!(old.desired(None, Some(5)), 5, "a run that goes on");
     }
 }
