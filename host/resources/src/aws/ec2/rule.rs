@@ -10,7 +10,7 @@ use llmhost_engine::kind::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, cidr, filter, made, observed, outputs, present, sync_tags, tagged, with_tags};
+use super::{Operation, cidr, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -72,7 +72,8 @@ impl Spec {
             Some(group) => Peer::SecurityGroup(group.to_owned()),
             None => Peer::Cidr(rule.cidr_ipv4().unwrap_or_default().to_owned()),
         };
-        let port = |port: Option<i32>| port.filter(|&port| port >= 0).unwrap_or(0);
+        // A rule for every protocol has no ports; for ICMP, -1 stands for every type or code.
+        let port = |port: Option<i32>| port.filter(|_| rule.ip_protocol() != Some("-1")).unwrap_or(0);
         Self {
             security_group_id: rule.group_id().unwrap_or_default().to_owned(),
             direction: if egress { Direction::Egress } else { Direction::Ingress },
@@ -83,13 +84,6 @@ impl Spec {
             description: rule.description().unwrap_or_default().to_owned(),
             tags: observed(rule.tags()),
         }
-    }
-
-    /// Whether it allows the same: AWS has one rule for it, whatever its description.
-    fn is_same_rule(&self, other: &Self) -> bool {
-        let what =
-            |spec: &Self| (spec.direction, spec.ip_protocol.clone(), spec.from_port, spec.to_port, spec.peer.clone());
-        what(self) == what(other)
     }
 }
 
@@ -118,7 +112,7 @@ impl Kind for SecurityGroupRule {
         }
         if spec.ip_protocol == "-1" {
             (spec.from_port, spec.to_port) = (0, 0);
-        } else if spec.from_port > spec.to_port {
+        } else if spec.ip_protocol != "icmp" && spec.from_port > spec.to_port {
             return Err(format!("the ports {} to {} are the wrong way round", spec.from_port, spec.to_port));
         }
         if let Peer::Cidr(range) = &spec.peer {
@@ -160,14 +154,13 @@ impl Kind for SecurityGroupRule {
         Ok(found.map(|rule| Observed { spec: Spec::observe(&rule), outputs: outputs([("id", id)]) }))
     }
 
-    async fn find(&self, spec: &Spec, _: &Intent) -> Result<Option<Created>, OpError> {
-        // The group is this pipeline's own, and a rule is what it allows.
-        let group = filter("group-id", &spec.security_group_id);
-        let request = self.0.ec2().await.describe_security_group_rules().filters(group);
+    async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
+        // A rule that allows the same may be somebody else's, also in a group of this pipeline.
+        let filters = [filter("group-id", &spec.security_group_id), made_by(intent)];
+        let request = self.0.ec2().await.describe_security_group_rules().set_filters(Some(filters.into()));
         let answer = gone_is_none(request.send().await.operation("ec2:DescribeSecurityGroupRules"))?;
-        let rules = answer.and_then(|answer| answer.security_group_rules).unwrap_or_default();
-        let found = rules.iter().find(|rule| spec.is_same_rule(&Spec::observe(rule)));
-        Ok(found.and_then(|rule| rule.security_group_rule_id()).map(|id| made(id.to_owned())))
+        let found = answer.and_then(|answer| answer.security_group_rules?.pop()?.security_group_rule_id);
+        Ok(found.map(made))
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
@@ -189,6 +182,25 @@ impl Kind for SecurityGroupRule {
         match result {
             Err(error) if error.class != ErrorClass::NotFound => Err(error),
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_icmp_reads_back_as_it_was_stated() {
+        for (protocol, ports, read) in [
+            ("icmp", (-1, -1), (-1, -1)),
+            ("icmp", (8, -1), (8, -1)),
+            ("tcp", (80, 81), (80, 81)),
+            ("-1", (-1, -1), (0, 0)),
+        ] {
+            let rule = Found::builder().ip_protocol(protocol).from_port(ports.0).to_port(ports.1).build();
+            let seen = Spec::observe(&rule);
+            assert_eq!((seen.from_port, seen.to_port), read, "{protocol}");
         }
     }
 }
