@@ -131,30 +131,41 @@ async fn list(
 
 async fn with_tags(aws: &Aws, mut all: Vec<Found>) -> Result<Vec<Found>, OpError> {
     for generation in [Generation::Second, Generation::Classic] {
-        let (list, key) = match generation {
-            Generation::Second => ("ResourceArns", "ResourceArn"),
-            Generation::Classic => ("LoadBalancerNames", "LoadBalancerName"),
-        };
         let mut of_it: Vec<&mut Found> = all.iter_mut().filter(|found| found.generation == generation).collect();
         for batch in of_it.chunks_mut(AT_ONCE) {
-            let names: Vec<String> = (1..=batch.len()).map(|at| format!("{list}.member.{at}")).collect();
-            let fields: Vec<(&str, &str)> =
-                names.iter().zip(batch.iter()).map(|(name, found)| (name.as_str(), found.id.as_str())).collect();
-            let answer = match call(aws, generation, "DescribeTags", &fields).await {
-                // One of them went meanwhile. What has no tags is nobody's, and left alone.
-                Err(error) if error.class == ErrorClass::NotFound => continue,
-                other => other?,
-            };
-            let page = parse("DescribeTags", &answer)?;
-            let mut tags: BTreeMap<String, BTreeMap<String, String>> = members(page.root(), "TagDescriptions")
-                .filter_map(|node| Some((text(node, key)?, pairs(node))))
-                .collect();
-            for found in batch {
-                found.tags = tags.remove(&found.id).unwrap_or_default();
+            if tag(aws, generation, batch).await? {
+                continue;
+            }
+            // One of them went meanwhile, and the others' tags were not told. What has no tags is nobody's, and
+            // left alone.
+            for one in batch.chunks_mut(1) {
+                tag(aws, generation, one).await?;
             }
         }
     }
     Ok(all)
+}
+
+/// Asks for the tags of all of these; false where one of them is not there.
+async fn tag(aws: &Aws, generation: Generation, batch: &mut [&mut Found]) -> Result<bool, OpError> {
+    let (list, key) = match generation {
+        Generation::Second => ("ResourceArns", "ResourceArn"),
+        Generation::Classic => ("LoadBalancerNames", "LoadBalancerName"),
+    };
+    let names: Vec<String> = (1..=batch.len()).map(|at| format!("{list}.member.{at}")).collect();
+    let fields: Vec<(&str, &str)> =
+        names.iter().zip(batch.iter()).map(|(name, found)| (name.as_str(), found.id.as_str())).collect();
+    let answer = match call(aws, generation, "DescribeTags", &fields).await {
+        Err(error) if error.class == ErrorClass::NotFound => return Ok(false),
+        other => other?,
+    };
+    let page = parse("DescribeTags", &answer)?;
+    let mut tags: BTreeMap<String, BTreeMap<String, String>> =
+        members(page.root(), "TagDescriptions").filter_map(|node| Some((text(node, key)?, pairs(node)))).collect();
+    for found in batch {
+        found.tags = tags.remove(&found.id).unwrap_or_default();
+    }
+    Ok(true)
 }
 
 fn pairs(node: Node<'_, '_>) -> BTreeMap<String, String> {
