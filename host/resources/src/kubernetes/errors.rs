@@ -26,15 +26,7 @@ fn describe(operation: &str, error: &Error) -> OpError {
     };
     match error {
         Error::Api(status) => {
-            let class = match (status.code, status.reason.as_str()) {
-                (401 | 403, _) => ErrorClass::Denied,
-                (404, _) => ErrorClass::NotFound,
-                (409, _) => ErrorClass::Conflict,
-                (429, _) => ErrorClass::Throttled,
-                (403.., "QuotaExceeded") => ErrorClass::Quota,
-                (500.., _) => ErrorClass::Service,
-                _ => ErrorClass::Invalid,
-            };
+            let class = class(status.code, &status.message);
             let managers = managers(&status.message);
             let advice = match status.code {
                 401 => Some(
@@ -43,7 +35,18 @@ fn describe(operation: &str, error: &Error) -> OpError {
                      account."
                         .to_owned(),
                 ),
-                403 => Some("Give the role or user that runs llmhost an access policy that allows this.".to_owned()),
+                403 if class == ErrorClass::Denied => {
+                    Some("Give the role or user that runs llmhost an access policy that allows this.".to_owned())
+                }
+                403 if class == ErrorClass::Quota => {
+                    Some("Raise the namespace's ResourceQuota, or ask for less, and run again.".to_owned())
+                }
+                403 if class == ErrorClass::Conflict => {
+                    Some("Run again once the namespace is gone: it is made anew where the pipeline states it.".to_owned())
+                }
+                403 if class == ErrorClass::Invalid => {
+                    Some("Change the manifest so that it keeps to the namespace's pod security level.".to_owned())
+                }
                 409 if !managers.is_empty() => Some(format!(
                     "{} manages these fields too. Leave them out of the manifest, or set force_conflicts to take them \
                      over.",
@@ -71,6 +74,29 @@ fn describe(operation: &str, error: &Error) -> OpError {
     }
 }
 
+/// The class of an answer. Admission answers 403 too, and says in words alone what it is about.
+fn class(status: u16, message: &str) -> ErrorClass {
+    match status {
+        403 if message.contains("exceeded quota") => ErrorClass::Quota,
+        403 if message.contains(ENDING) => ErrorClass::Conflict,
+        403 if message.contains("violates PodSecurity") => ErrorClass::Invalid,
+        401 | 403 => ErrorClass::Denied,
+        404 => ErrorClass::NotFound,
+        409 => ErrorClass::Conflict,
+        429 => ErrorClass::Throttled,
+        500.. => ErrorClass::Service,
+        _ => ErrorClass::Invalid,
+    }
+}
+
+/// What the API server says of a namespace that is going away.
+const ENDING: &str = "because it is being terminated";
+
+/// Whether an object was refused for the reason that its namespace is going away.
+pub(super) fn is_ending(error: &OpError) -> bool {
+    error.class == ErrorClass::Conflict && error.message.contains(ENDING)
+}
+
 /// Names of the field managers in the message of a conflict.
 fn managers(message: &str) -> Vec<String> {
     let mut names = Vec::new();
@@ -90,6 +116,32 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_admission_refuses_is_told_from_what_is_not_allowed() {
+        for (status, message, expected) in [
+            (403, "pods \"a\" is forbidden: exceeded quota: q, requested: cpu=2", ErrorClass::Quota),
+            (
+                403,
+                "configmaps \"a\" is forbidden: unable to create new content in namespace x because it is being terminated",
+                ErrorClass::Conflict,
+            ),
+            (
+                403,
+                "pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\": privileged",
+                ErrorClass::Invalid,
+            ),
+            (403, "pods is forbidden: User \"u\" cannot create resource \"pods\"", ErrorClass::Denied),
+            (401, "Unauthorized", ErrorClass::Denied),
+            (404, "not found", ErrorClass::NotFound),
+            (409, "conflict", ErrorClass::Conflict),
+            (422, "invalid", ErrorClass::Invalid),
+            (429, "too many requests", ErrorClass::Throttled),
+            (503, "unavailable", ErrorClass::Service),
+        ] {
+            assert_eq!(class(status, message), expected, "{message}");
+        }
+    }
 
     #[test]
     fn a_conflict_names_the_other_managers_once() {

@@ -1,12 +1,13 @@
 //! `kube.object`
 
+mod waiting;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
 use kube::core::discovery::Scope as ApiScope;
 use llmhost_engine::kind::{
@@ -19,15 +20,19 @@ use llmhost_engine::{secret, unknown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::errors::Described;
+use super::errors::{Described, is_ending};
+use super::folder;
 use super::manifest::{self, ADOPTED, INTENT, Identity};
-use super::{folder, rollout};
 use crate::aws::policy::Arns;
-use crate::aws::{Aws, outputs, until};
+use crate::aws::{Aws, outputs};
 use crate::secrets;
 
 /// Who applies: the name in `managedFields`.
 const MANAGER: &str = "llmhost";
+
+/// How long a namespace that is going away is waited for before an object in it is given up.
+const ENDING: Duration = Duration::from_secs(2 * 60);
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// An object of the Kubernetes API, by server-side apply.
 pub(crate) struct Object(pub(crate) Arc<Aws>);
@@ -131,6 +136,15 @@ impl Object {
         Ok(Some(At { api, client }))
     }
 
+    /// As [`at`](Self::at), and nothing also where the cluster no longer knows the kind: objects go
+    /// with their cluster, and custom objects with their definition.
+    async fn at_if_any(&self, spec: &Spec) -> Result<Option<At>, OpError> {
+        match self.at(spec).await {
+            Err(error) if error.class == ErrorClass::Invalid && error.message.contains("knows no") => Ok(None),
+            other => other,
+        }
+    }
+
     /// As [`at`](Self::at), for those who cannot go on without the cluster.
     async fn there(&self, spec: &Spec) -> Result<At, OpError> {
         self.at(spec).await?.ok_or_else(|| {
@@ -155,50 +169,16 @@ impl Object {
         let mut params = PatchParams::apply(MANAGER);
         params.force = spec.force_conflicts || dry_run;
         params.dry_run = dry_run;
-        let applied = at.api.patch(&spec.object.name, &params, &Patch::Apply(&Value::Object(manifest))).await;
-        json_of(&applied.described(&operation)?, &operation)
-    }
-
-    /// Waits until the object has become what it says.
-    async fn rolled_out(&self, at: &At, spec: &Spec, report: &dyn Report) -> Result<(), OpError> {
-        let operation = spec.operation("wait for");
-        let began = Instant::now();
-        let waited = until(&operation, self.0.patience(spec.wait_minutes), || {
-            async move {
-                let Some(found) = self.look(at, spec).await? else { return Ok(Some(())) };
-                match rollout::progress(&spec.object.kind, &found) {
-                    rollout::Progress::Ready => Ok(Some(())),
-                    rollout::Progress::Waiting(how_far) => {
-                        report.report(&how_far, 0, 0);
-                        Ok(None)
-                    }
-                    rollout::Progress::Failed(reason) => {
-                        let mut error = OpError::local(&spec.operation("wait for"), reason);
-                        error.class = ErrorClass::Service;
-                        Err(error)
-                    }
+        let (name, patch) = (&spec.object.name, Patch::Apply(Value::Object(manifest)));
+        let (began, patience) = (Instant::now(), self.0.patience(spec.wait_minutes).min(ENDING));
+        loop {
+            match at.api.patch(name, &params, &patch).await.described(&operation) {
+                Err(error) if is_ending(&error) && !dry_run && began.elapsed() + PAUSE < patience => {
+                    tokio::time::sleep(PAUSE).await;
                 }
+                applied => return json_of(&applied?, &operation),
             }
-            .boxed()
-        })
-        .await;
-        let Err(mut error) = waited else { return Ok(()) };
-        if let Ok(Some(found)) = self.look(at, spec).await {
-            let namespace = spec.object.namespace.as_deref().unwrap_or("default");
-            let reasons = rollout::reasons(&at.client, namespace, &found).await;
-            if let rollout::Progress::Waiting(how_far) = rollout::progress(&spec.object.kind, &found) {
-                error.message = format!("after {} seconds: {how_far}", began.elapsed().as_secs());
-            }
-            if !reasons.is_empty() {
-                error.message = format!("{}; its pods say: {}", error.message, reasons.join("; "));
-            }
-            error.advice = Some(
-                "The object is there, and the cluster goes on trying. Mend what the pods say, or raise wait_minutes, and \
-                 run again."
-                    .to_owned(),
-            );
         }
-        Err(error)
     }
 }
 
@@ -397,7 +377,7 @@ impl Kind for Object {
             applied = Some(self.apply(&at, spec, &kept, false).await?);
         }
         if spec.wait {
-            self.rolled_out(&at, spec, report).await?;
+            self.rolled_out(spec, report).await?;
         }
         Ok(known(spec, applied.as_ref()))
     }
@@ -412,7 +392,7 @@ impl Kind for Object {
                 Observed { outputs: known(spec, None), spec: seen }
             }));
         }
-        let Some(at) = self.at(spec).await? else { return Ok(None) };
+        let Some(at) = self.at_if_any(spec).await? else { return Ok(None) };
         let Some(there) = self.look(&at, spec).await? else { return Ok(None) };
         if there["metadata"].get("deletionTimestamp").is_some() {
             return Ok(None);
@@ -437,7 +417,7 @@ impl Kind for Object {
             let there = folder::read(&path)?.filter(|there| *there == spec.manifest);
             return Ok(there.map(|_| Created { id: spec.id(), outputs: known(spec, None) }));
         }
-        let Some(at) = self.at(spec).await? else { return Ok(None) };
+        let Some(at) = self.at_if_any(spec).await? else { return Ok(None) };
         let found = self.look(&at, spec).await?;
         let ours = found.filter(|object| {
             mark(object, INTENT) == Some(&intent.token) || (spec.adopt && mark(object, ADOPTED).is_some())
@@ -450,13 +430,7 @@ impl Kind for Object {
         if let Some(path) = spec.file() {
             return folder::remove(&path);
         }
-        // Objects go with their cluster, and custom objects with their definition.
-        let at = match self.at(spec).await {
-            Ok(Some(at)) => at,
-            Ok(None) => return Ok(()),
-            Err(error) if error.class == ErrorClass::Invalid && error.message.contains("knows no") => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let Some(at) = self.at_if_any(spec).await? else { return Ok(()) };
         let Some(there) = self.look(&at, spec).await? else { return Ok(()) };
         if mark(&there, ADOPTED).is_some() {
             // It was there before: only what this pipeline stated is taken back.
@@ -480,26 +454,7 @@ impl Kind for Object {
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        let at = &at;
-        let gone = until(&operation, self.0.patience(spec.wait_minutes), || {
-            async move {
-                report.report("waiting for it to go", 0, 0);
-                Ok(self.look(at, spec).await?.is_none().then_some(()))
-            }
-            .boxed()
-        })
-        .await;
-        let Err(mut error) = gone else { return Ok(()) };
-        if let Ok(Some(object)) = self.look(at, spec).await {
-            let finalizers = object["metadata"]["finalizers"].as_array();
-            let finalizers: Vec<&str> = finalizers.into_iter().flatten().filter_map(Value::as_str).collect();
-            if !finalizers.is_empty() {
-                error.message = format!("it waits for the finalizers {}", finalizers.join(", "));
-                error.advice =
-                    Some("The controller that set them has to take them away; see whether it runs.".to_owned());
-            }
-        }
-        Err(error)
+        self.went(spec, report).await
     }
 }
 
