@@ -1,30 +1,34 @@
 //! Ctrl-C and SIGTERM: the first stops the run in an orderly way, the second at once.
 
 use llmhost_engine::run::Cancel;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::Console;
 
 /// Listens from now on.
 pub(crate) fn listen(console: &Console) -> Cancel {
     let cancel = Cancel::default();
-    let (stop, console) = (cancel.clone(), console.clone());
-    tokio::spawn(async move {
-        // A process that cannot listen keeps the system's own behaviour.
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-        let mut stopping = false;
-        loop {
-            tokio::select! {
-                result = tokio::signal::ctrl_c() => if result.is_err() { return },
-                _ = terminate.recv() => {}
-            }
-            if stopping {
-                std::process::exit(130);
-            }
-            stopping = true;
-            stop.cancel();
-            console.note("Stopping: what is running finishes and is recorded. Once more to leave at once.");
-        }
-    });
+    // A process that cannot listen keeps the system's own behaviour.
+    if let (Ok(interrupt), Ok(terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        tokio::spawn(serve(interrupt, terminate, cancel.clone(), console.clone()));
+    }
     cancel
+}
+
+async fn serve(mut interrupt: Signal, mut terminate: Signal, cancel: Cancel, console: Console) {
+    either(&mut interrupt, &mut terminate).await;
+    cancel.cancel();
+    // Not here: a terminal that takes nothing any more must not keep the second from being heard.
+    tokio::task::spawn_blocking(move || {
+        console.note("Stopping: what is running finishes and is recorded. Once more to leave at once.");
+    });
+    either(&mut interrupt, &mut terminate).await;
+    std::process::exit(130);
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }
