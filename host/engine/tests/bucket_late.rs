@@ -43,6 +43,28 @@ async fn whoever_is_refused_once_begins_nothing_more() {
 }
 
 #[tokio::test]
+async fn whoever_finds_another_lease_begins_nothing_while_asking_whose_it_is() {
+    let elsewhere: Arc<MemoryBucket> = Arc::default();
+    let _theirs = BucketStore::open(shared(&elsewhere), "test", by_force()).await.unwrap();
+    let bucket: Arc<MemoryBucket> = Arc::default();
+    let ttl = Duration::from_secs(3);
+    let (late, _) = BucketStore::open(shared(&bucket), "test", LeaseSettings { ttl, ..settings("run") }).await.unwrap();
+    let refused = bucket.hold("get lease.json");
+    // Whoever asks again is never answered.
+    let _never = bucket.hold("get lease.json");
+    bucket.set("lease.json", elsewhere.object("lease.json").unwrap());
+    refused.reached.await.unwrap();
+    refused.go.send(()).unwrap();
+    let error = loop {
+        if let Err(error) = late.check() {
+            break error;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(matches!(&error, StateError::TakenOver { by, .. } if by.contains("state unlock")), "{error}");
+}
+
+#[tokio::test]
 async fn a_late_snapshot_of_one_who_was_taken_over_is_refused() {
     let bucket = Arc::default();
     let (late, _) = open(&bucket).await;

@@ -1,13 +1,14 @@
 //! Keeps the lease while a run goes on.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::clock::Moment;
 use super::lease::KEY;
 use super::put::{Put, put};
-use super::take::{Taken, taken_over};
+use super::take::{Taken, taken_by, taken_over};
 use super::{Bucket, Lease, Only};
 use crate::state::StateError;
 
@@ -19,8 +20,8 @@ pub(super) struct Keeper {
 }
 
 struct Hold {
-    /// The lease lasts until then, by this process's own clock.
-    until: Instant,
+    /// The lease lasts until then, by this machine's own clock.
+    until: Moment,
     /// Why the last renewal failed.
     reason: String,
     /// Why it is no longer ours. Nothing brings it back: what was begun by somebody else since
@@ -32,7 +33,7 @@ impl Hold {
     /// Notes why a renewal failed. Whether it was the last one: whoever asks next is told.
     fn is_over(&mut self, reason: String) -> bool {
         self.reason = reason;
-        Instant::now() >= self.until || self.lost.is_some()
+        Moment::now() >= self.until || self.lost.is_some()
     }
 }
 
@@ -57,7 +58,7 @@ impl Keeper {
     /// Whether the lease is ours. Once it was not, it never is again.
     pub(super) fn check(&self) -> Result<(), StateError> {
         let mut hold = self.hold.lock().expect("no panic under this lock");
-        if hold.lost.is_none() && Instant::now() >= hold.until {
+        if hold.lost.is_none() && Moment::now() >= hold.until {
             hold.lost = Some(StateError::Expired { path: self.path.clone(), reason: hold.reason.clone() });
         }
         hold.lost.clone().map_or(Ok(()), Err)
@@ -80,7 +81,7 @@ async fn keep(bucket: Arc<dyn Bucket>, hold: Arc<Mutex<Hold>>, mut lease: Lease,
         // The same bytes at each attempt: one that worked without an answer is known again by them.
         let bytes = lease.text();
         loop {
-            let began = Instant::now();
+            let began = Moment::now();
             let attempt = tokio::time::timeout(ttl / 3, put(&*bucket, KEY, &bytes, Only::Over(&etag))).await;
             let reason = match attempt {
                 Ok(Ok(Put::Done(renewed))) => {
@@ -88,9 +89,13 @@ async fn keep(bucket: Arc<dyn Bucket>, hold: Arc<Mutex<Hold>>, mut lease: Lease,
                     lock().until = began + ttl;
                     break;
                 }
-                Ok(Ok(Put::Refused(_))) => {
-                    let error = taken_over(&*bucket).await;
-                    lock().lost = Some(error);
+                Ok(Ok(Put::Refused(theirs))) => {
+                    // At once: nothing more is begun while somebody is asked for a name.
+                    lock().lost = Some(taken_by(&*bucket, theirs.as_ref()));
+                    if theirs.is_none() {
+                        let named = taken_over(&*bucket).await;
+                        lock().lost = Some(named);
+                    }
                     return;
                 }
                 Ok(Err(error)) => error.to_string(),

@@ -17,6 +17,7 @@
 //! What the bucket is, this does not know: [`Bucket`] is a trait.
 
 mod adopt;
+mod clock;
 mod contents;
 mod keeper;
 mod lease;

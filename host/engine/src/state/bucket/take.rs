@@ -1,12 +1,11 @@
 //! Taking the lease, and giving it back.
 
-use std::time::Instant;
-
+use super::clock::Moment;
 use super::contents::load;
 use super::lease::{Found, Holder, KEY};
 use super::put::{Put, failed, get, put};
 use super::store::LeaseSettings;
-use super::{Answer, Bucket, Lease, Only};
+use super::{Answer, Bucket, Lease, Object, Only};
 use crate::state::StateError;
 
 /// Each attempt fails only because somebody else has written the lease meanwhile.
@@ -17,7 +16,7 @@ pub(super) struct Taken {
     pub(super) lease: Lease,
     pub(super) etag: String,
     /// Before it was written: from here on it lasts its time.
-    pub(super) began: Instant,
+    pub(super) began: Moment,
     /// Whether the one before gave it back with everything written.
     pub(super) settled: bool,
     /// From whom it was taken, where they did not give it back.
@@ -46,7 +45,7 @@ pub(super) async fn take(bucket: &dyn Bucket, pipeline: &str, settings: &LeaseSe
         };
         let lease = Lease::new(last_term.saturating_add(1), holder.clone(), answer.now, settings.ttl);
         let only = answer.object.as_ref().map_or(Only::New, |object| Only::Over(&object.etag));
-        let began = Instant::now();
+        let began = Moment::now();
         if let Put::Done(etag) = put(bucket, KEY, &lease.text(), only).await? {
             return Ok(Taken { lease, etag, began, settled, from });
         }
@@ -81,9 +80,12 @@ pub(super) async fn give_back(bucket: &dyn Bucket, lease: &Lease, settled: bool)
 
 /// Who has the state now: what a write says that was refused.
 pub(super) async fn taken_over(bucket: &dyn Bucket) -> StateError {
-    let by = match get(bucket, KEY).await {
-        Ok(Some(object)) => Lease::parse(&bucket.address(KEY), &object).ok().map(|lease| lease.holder.to_string()),
-        _ => None,
-    };
+    taken_by(bucket, get(bucket, KEY).await.ok().flatten().as_ref())
+}
+
+/// As [`taken_over`], where the lease is at hand.
+pub(super) fn taken_by(bucket: &dyn Bucket, lease: Option<&Object>) -> StateError {
+    let lease = lease.and_then(|object| Lease::parse(&bucket.address(KEY), object).ok());
+    let by = lease.map(|lease| lease.holder.to_string());
     StateError::TakenOver { path: bucket.address(""), by: by.unwrap_or_else(|| "somebody else".to_owned()) }
 }
