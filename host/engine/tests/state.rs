@@ -262,6 +262,23 @@ async fn a_journal_that_cannot_be_written_is_known_at_once_and_the_end_saves_eve
     assert_eq!(LocalStore::read(folder.path(), "test").unwrap().outputs.len(), 2);
 }
 
+#[tokio::test]
+async fn a_state_that_is_closed_is_written_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("made/for/it");
+    let store = open(&below);
+    store.record(step(1)).await.unwrap();
+    store.close().await.unwrap();
+    let other = open(&below);
+    let before = files(&below);
+    let error = store.record(step(2)).await.unwrap_err().to_string();
+    assert!(error.contains("the state is closed"), "{error}");
+    assert!(store.check().is_err());
+    store.close().await.unwrap();
+    assert_eq!(files(&below), before);
+    other.close().await.unwrap();
+}
+
 #[test]
 fn a_reader_sees_one_moment_while_runs_begin_and_end() {
     let folder = tempfile::tempdir().unwrap();

@@ -16,6 +16,8 @@ use super::document::Snapshot;
 use super::memory::{self, Broken, Memory};
 use super::{Change, Cost, Recovered, State, StateError, StateStore, line};
 
+const GONE: &str = "the thread that writes it is gone";
+
 /// A state folder, open for one run.
 pub struct LocalStore {
     folder: PathBuf,
@@ -80,6 +82,10 @@ impl LocalStore {
         if open.memory.has_writer() {
             return Ok(());
         }
+        if open.lock.is_none() {
+            // Somebody else may have it by now.
+            return Err(self.cannot_write("the state is closed"));
+        }
         let (queue, jobs) = memory::queue();
         let header = line::header(open.serial, &self.pipeline, None);
         let (cost, broken) = (Arc::clone(&self.cost), self.broken.clone());
@@ -94,15 +100,12 @@ impl LocalStore {
         let begun = self.broken.check().and_then(|()| self.begin(&mut open));
         let answer = open.memory.take_in(change);
         begun?;
-        answer.ok_or_else(|| self.writer_gone())
+        answer.ok_or_else(|| self.cannot_write(GONE))
     }
 
-    fn writer_gone(&self) -> StateError {
-        StateError::Io {
-            doing: "write",
-            path: journal::path(&self.folder).display().to_string(),
-            reason: "the thread that writes it is gone".to_owned(),
-        }
+    fn cannot_write(&self, reason: &str) -> StateError {
+        let path = journal::path(&self.folder).display().to_string();
+        StateError::Io { doing: "write", path, reason: reason.to_owned() }
     }
 
     fn close_now(&self) -> Result<(), StateError> {
@@ -112,7 +115,8 @@ impl LocalStore {
             // It answers those who wait by itself.
             let _ = writer.join();
         }
-        let lock = open.lock.take();
+        // Without the lock nothing is written: also not at a second attempt.
+        let Some(lock) = open.lock.take() else { return Ok(()) };
         if open.memory.ahead {
             open.serial += 1;
             snapshot::write(&self.folder, &open.memory.state, open.serial)?;
@@ -134,7 +138,7 @@ impl LocalStore {
 impl StateStore for LocalStore {
     async fn record(&self, change: Change) -> Result<(), StateError> {
         let result = match self.take_in(change) {
-            Ok(answer) => answer.await.unwrap_or_else(|_| Err(self.writer_gone())),
+            Ok(answer) => answer.await.unwrap_or_else(|_| Err(self.cannot_write(GONE))),
             Err(error) => Err(error),
         };
         self.broken.note(&result);
@@ -166,6 +170,17 @@ fn load(folder: &Path, pipeline: &str) -> Result<(Snapshot, journal::Journal), S
 
 fn make_private(folder: &Path) -> Result<(), StateError> {
     use std::os::unix::fs::DirBuilderExt;
+    let fresh: Vec<&Path> = folder.ancestors().take_while(|above| !named(above).exists()).collect();
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| StateError::io("make", folder, &error))
+    // Their names too, from the top: a journal is not durable in a folder that is not.
+    let synced = made.and_then(|()| {
+        let parents = fresh.iter().rev().filter_map(|made| made.parent());
+        parents.chain(fresh.first().copied()).try_for_each(|folder| snapshot::sync_folder(named(folder)))
+    });
+    synced.map_err(|error| StateError::io("make", folder, &error))
+}
+
+/// A path as the system takes it: above a relative one stands nothing, which is where we are.
+fn named(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
