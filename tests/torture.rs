@@ -39,7 +39,7 @@ fn extent() -> Extent {
         Ok("long") => {
             Extent { base: cases(1, 1_000, 1_000), shared: cases(1, 200, 200), stack: cases(1, 250, 200), lanes: 4 }
         }
-        _ => Extent { base: cases(16, 6, 6), shared: cases(40, 2, 4), stack: cases(50, 4, 4), lanes: 1 },
+        _ => Extent { base: cases(16, 6, 6), shared: cases(40, 4, 4), stack: cases(50, 4, 4), lanes: 1 },
     }
 }
 

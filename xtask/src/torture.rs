@@ -13,11 +13,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         _ => return Err(USAGE.to_owned()),
     };
     println!("seed {seed}");
-    for (package, test) in [("llmhost-engine", "properties"), ("llmhost", "torture")] {
-        println!("\n$ cargo test --package {package} --test {test}");
+    for test in ["properties", "torture"] {
+        println!("\n$ cargo test --workspace --test {test}");
         let mut command = Command::new("cargo");
-        // By cargo's own runner: it has no time limit, and shows what is going on.
-        command.args(["test", "--package", package, "--test", test, "--", "--nocapture"]);
+        // Of the whole workspace, so that what the other tests were built from serves here, too. By cargo's own
+        // runner: it has no time limit, and shows what is going on.
+        command.args(["test", "--workspace", "--test", test, "--", "--nocapture"]);
         command
             .current_dir(crate::repository())
             .env("LLMHOST_TORTURE", "long")
