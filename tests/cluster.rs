@@ -409,3 +409,31 @@ addons = { coredns = {}, kube-proxy = {}, vpc-cni = { configuration = { env = { 
     let ran = scene.at(emulator.url(), &["run", FILE, "--dry-run"]);
     ran.says(&["1.32"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_made_anew_under_its_name_has_all_that_was_in_it_made_anew() {
+    let (scene, emulator) = (Scene::with_examples(), emulator().await);
+    let url = emulator.url();
+    scene.at(url, &["run", FILE]).status(0);
+    let before = look(url);
+    // The role of a cluster cannot be changed, and its name is taken until it is gone.
+    scene.edit(FILE, r#"cluster_role = "EKSClusterRole""#, r#"cluster_role = "OtherClusterRole""#);
+    let plan = scene.llmhost(&["run", FILE, "--dry-run"]).status(0);
+    plan.says(&["± eks.cluster/main", "± eks.node-group/main", "± kube.object/namespace", "± eks.addon/vpc-cni"]);
+    scene.at(url, &["run", FILE, "--yes"]).status(0);
+    let after = look(url);
+    let arn = |world: &Value| world["clusters"][CLUSTER]["cluster"]["roleArn"].as_str().unwrap().to_owned();
+    assert!(arn(&after).ends_with("/OtherClusterRole") && arn(&before).ends_with("/EKSClusterRole"));
+    assert!(after["identity"]["roles"]["EKSClusterRole"].is_null(), "nothing is left of the old one");
+    let names = |world: &Value, what: &str| {
+        let all = world["objects"][CLUSTER][what].as_object().unwrap();
+        all.keys().cloned().collect::<Vec<_>>()
+    };
+    for what in ["deployments", "secrets"] {
+        assert_eq!(names(&after, what), names(&before, what));
+    }
+    scene.at(url, &["run", FILE]).status(0).says(&["No changes"]);
+    scene.at(url, &["drift", FILE, "--exit-code"]).status(0);
+    scene.at(url, &["destroy", FILE, "--yes"]).status(0);
+    assert_eq!(look(url)["clusters"], json!({}));
+}

@@ -90,7 +90,7 @@ async fn what_a_plugin_does_otherwise_is_named_with_its_place() {
     assert_eq!((step.as_str(), departed.call, fields), ("network", 1, vec!["spec.range"]));
     assert_eq!(
         departed.to_string(),
-        "at call 1, the trace says: it declares test.slot 'net'; now it declares test.slot 'net'"
+        "at call 1, it declares test.slot 'net' otherwise than in the trace"
     );
     // Another call.
     let (_, departed) = departure(

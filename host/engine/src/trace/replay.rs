@@ -39,7 +39,10 @@ pub struct Departure {
 impl fmt::Display for Departure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { call, recorded, now, .. } = self;
-        write!(f, "at call {call}, the trace says: {recorded}; now {now}")
+        match recorded == now {
+            true => write!(f, "at call {call}, {now} otherwise than in the trace"),
+            false => write!(f, "at call {call}, the trace says: {recorded}; now {now}"),
+        }
     }
 }
 

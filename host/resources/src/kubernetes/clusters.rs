@@ -48,6 +48,11 @@ impl Clusters {
         Ok(Some(client))
     }
 
+    /// Forgets what is known of a cluster of EKS: another one gets its name.
+    pub(crate) async fn forget(&self, name: &str) {
+        self.0.lock().await.remove(&Target::Eks(name.to_owned()));
+    }
+
     /// What the cluster calls a kind of object, asked once.
     pub(super) async fn kind(
         &self,

@@ -402,6 +402,7 @@ impl Kind for Cluster {
         let request = request.client_request_token(&intent.token).set_tags(Some(tagged(&spec.tags, intent)));
         let request = &request;
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
+        self.0.kubernetes.forget(&spec.cluster_name).await;
         let answer = match once_role_is_known(&self.0, call).await {
             Ok(answer) => answer,
             Err(error) => {
