@@ -164,6 +164,13 @@ async fn a_snapshot_that_failed_leaves_the_journal_to_the_next_run() {
     assert_eq!((numbers(&seen(&store)), notes), ([1].into(), vec![Recovered::Unended { changes: 1 }]));
 }
 
+/// Where something is missing, nobody is told to cut off what is good.
+fn unfit(error: &StateError, words: &[&str]) {
+    let (text, advice) = (error.to_string(), error.advice().unwrap());
+    assert!(words.iter().all(|words| text.contains(words)), "{text}");
+    assert!(!text.contains("cut it") && advice.contains("Cut nothing off"), "{text}: {advice}");
+}
+
 #[tokio::test]
 async fn damage_is_said_with_its_place_and_the_state_is_given_back() {
     let bucket: Arc<MemoryBucket> = Arc::default();
@@ -202,12 +209,10 @@ async fn damage_is_said_with_its_place_and_the_state_is_given_back() {
         bucket.pass(Duration::from_secs(31));
     }
     bucket.remove(segment);
-    let error = refused(&bucket).await.to_string();
-    assert!(error.contains(segment) && error.contains("missing"), "{error}");
+    unfit(&refused(&bucket).await, &[segment, "this segment is missing"]);
     bucket.set(segment, line.as_bytes());
     bucket.remove(snapshot);
-    let error = refused(&bucket).await.to_string();
-    assert!(error.contains("continues snapshot 1"), "{error}");
+    unfit(&refused(&bucket).await, &["continues snapshot 1"]);
     bucket.set(snapshot, good.as_bytes());
     assert_eq!(numbers(&seen(&open(&bucket).await.0)), [1, 2, 3].into());
 }

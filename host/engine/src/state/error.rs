@@ -26,6 +26,14 @@ pub enum StateError {
         /// The system's word.
         reason: String,
     },
+    /// A folder where nobody can be kept out.
+    #[error("cannot lock {path}: {reason}")]
+    NoLocks {
+        /// The file.
+        path: String,
+        /// The system's word.
+        reason: String,
+    },
     /// The snapshot is not what was written.
     #[error("the state {path} is damaged: {reason}; put back the one before it, {backup}, if that is better")]
     Snapshot {
@@ -55,6 +63,14 @@ pub enum StateError {
         /// The line, from 1.
         line: usize,
         /// What is wrong.
+        reason: String,
+    },
+    /// The journal is good as far as it goes, and what it belongs to is not there.
+    #[error("the journal {path} does not fit the state: {reason}")]
+    Unfit {
+        /// The file or segment.
+        path: String,
+        /// What is missing.
         reason: String,
     },
     /// Written by a newer llmhost.
@@ -164,6 +180,14 @@ impl StateError {
                 "Nothing is begun from an empty state that may not be one. Bring the file back, or copy the one before it \
                  to its place: what was made after that is not in it. Where the pipeline has nothing any more, take away \
                  what is left of its state too."
+            }
+            Self::Unfit { .. } => {
+                "Cut nothing off and remove nothing: what is there is good. Bring back what belongs to it, the segment \
+                 or the snapshot of that number; a bucket with versioning still has it."
+            }
+            Self::NoLocks { .. } => {
+                "This file system has no locks, so two runs could not be kept apart. Name a folder on a local disk with \
+                 --state, or s3://bucket/prefix."
             }
             Self::Busy { .. } => "Find out who else runs this pipeline, and run again.",
             Self::Io { .. } => "Mend the state folder, and run again: what was made is found again by its tags.",

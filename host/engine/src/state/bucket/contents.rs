@@ -75,15 +75,18 @@ async fn load_once(bucket: &dyn Bucket, pipeline: &str) -> Result<Option<Content
             Some((of, number)) if of == serial => numbers.push(number),
             Some((of, _)) if of > serial => {
                 let reason = format!("it continues snapshot {of}, and state.json is number {serial}");
-                return Err(StateError::Journal { path: bucket.address(key), line: 1, reason });
+                return Err(StateError::Unfit { path: bucket.address(key), reason });
             }
             _ => {}
         }
     }
     numbers.sort_unstable();
     if let Some(missing) = (1..).zip(&numbers).find_map(|(number, &found)| (number != found).then_some(number)) {
-        let (path, reason) = (bucket.address(&segments::key(serial, missing)), "it is missing".to_owned());
-        return Err(StateError::Journal { path, line: 1, reason });
+        let (path, reason) = (
+            bucket.address(&segments::key(serial, missing)),
+            "this segment is missing, and later ones are there".to_owned(),
+        );
+        return Err(StateError::Unfit { path, reason });
     }
     let reads = numbers.into_iter().map(|number| segment(bucket, pipeline, serial, number));
     let read: Vec<Option<(u64, Vec<Change>)>> = futures::stream::iter(reads).buffered(AT_A_TIME).try_collect().await?;

@@ -46,7 +46,7 @@ pub(super) fn parse(folder: &Path, bytes: &[u8], serial: u64, pipeline: &str) ->
     }
     if header.serial > serial {
         let reason = format!("it continues snapshot {}, and state.json is number {serial}", header.serial);
-        return Err(lines.damaged(reason));
+        return Err(StateError::Unfit { path: shown, reason });
     }
     let changes = lines.changes()?;
     Ok(Journal { changes, good: lines.good, torn: lines.torn })

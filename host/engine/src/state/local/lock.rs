@@ -16,7 +16,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 pub(super) fn take(folder: &Path, command: &str) -> Result<File, StateError> {
     use std::os::unix::fs::OpenOptionsExt;
     let path = folder.join("lock");
-    let failed = |error: &std::io::Error| StateError::io("lock", &path, error);
+    let failed = |error: &std::io::Error| refused("lock", &path, error);
     let mut options = OpenOptions::new();
     let mut file =
         options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(|e| failed(&e))?;
@@ -43,7 +43,7 @@ pub(super) fn take(folder: &Path, command: &str) -> Result<File, StateError> {
 /// Who has the folder's lock.
 pub(super) fn holder(folder: &Path) -> Result<Option<String>, StateError> {
     let path = folder.join("lock");
-    let failed = |error: &std::io::Error| StateError::io("read", &path, error);
+    let failed = |error: &std::io::Error| refused("read", &path, error);
     let mut file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -56,6 +56,16 @@ pub(super) fn holder(folder: &Path) -> Result<Option<String>, StateError> {
     }
 }
 
+/// What the system says; of a file system that has no locks, that.
+fn refused(doing: &'static str, path: &Path, error: &std::io::Error) -> StateError {
+    match error.raw_os_error() {
+        Some(libc::ENOLCK | libc::ENOTSUP | libc::ENOSYS) => {
+            StateError::NoLocks { path: path.display().to_string(), reason: error.to_string() }
+        }
+        _ => StateError::io(doing, path, error),
+    }
+}
+
 fn words(file: &mut File) -> String {
     let mut holder = String::new();
     // Who does not say who they are is still there.
@@ -63,5 +73,19 @@ fn words(file: &mut File) -> String {
     match holder.trim() {
         "" => "another process".to_owned(),
         words => plain(words).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_locks_is_said_with_a_way_out() {
+        for (code, locks) in [(libc::ENOLCK, false), (libc::ENOTSUP, false), (libc::EACCES, true)] {
+            let error = refused("lock", Path::new("/nfs/lock"), &std::io::Error::from_raw_os_error(code));
+            assert!(error.to_string().contains("cannot lock /nfs/lock"), "{error}");
+            assert_eq!(error.advice().is_some_and(|advice| advice.contains("s3://bucket/prefix")), !locks, "{error}");
+        }
     }
 }
