@@ -91,7 +91,6 @@ impl Keep {
         pipeline: &str,
         command: &str,
         ttl: Duration,
-        by_force: bool,
     ) -> Result<(Arc<dyn StateStore>, Vec<Recovered>), StateError> {
         Ok(match self {
             Self::Folder(folder) => {
@@ -99,7 +98,7 @@ impl Keep {
                 (Arc::new(store), notes)
             }
             Self::Bucket(bucket) => {
-                let lease = LeaseSettings { command: command.to_owned(), ttl, by_force };
+                let lease = LeaseSettings { command: command.to_owned(), ttl, by_force: false };
                 let (store, notes) = BucketStore::open(Arc::clone(bucket), pipeline, lease).await?;
                 (Arc::new(store), notes)
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use llmhost_emulator::{Emulator, Kept};
 use llmhost_engine::kind::Permission;
 use llmhost_engine::pipeline::Pipeline;
-use llmhost_engine::state::{LeaseSettings, State, StateStore};
+use llmhost_engine::state::{Bucket, BucketStore, LeaseSettings, Shown, State, StateStore};
 use llmhost_resources::AwsSettings;
 
 use crate::app::Console;
@@ -148,17 +148,25 @@ impl Place {
                 self.state = StatePlace::Folder(temporary.path().to_owned());
             }
         }
-        self.open_state(console, command, false).await
+        self.open_state(console, command).await
     }
 
-    /// Opens the state, by force whoever holds it.
-    pub(crate) async fn open_state(
+    /// Breaks the lease of the run that was shown. Whoever held it is fenced off by the one who
+    /// opens the state next: that is done now.
+    pub(crate) async fn break_lease(
         &self,
         console: &Console,
-        command: &str,
-        by_force: bool,
-    ) -> Result<Arc<dyn StateStore>, Failure> {
-        let (store, notes) = self.keep().open(&self.pipeline, command, self.lease, by_force).await?;
+        bucket: Arc<dyn Bucket>,
+        shown: &Shown,
+    ) -> Result<(), Failure> {
+        let settings = LeaseSettings { command: "state unlock".to_owned(), ttl: self.lease, by_force: true };
+        let (store, notes) = BucketStore::break_lease(bucket, &self.pipeline, settings, shown).await?;
+        notes.iter().for_each(|note| console.note(&note.to_string()));
+        Ok(store.close().await?)
+    }
+
+    async fn open_state(&self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
+        let (store, notes) = self.keep().open(&self.pipeline, command, self.lease).await?;
         notes.iter().for_each(|note| console.note(&note.to_string()));
         Ok(store)
     }

@@ -65,6 +65,38 @@ async fn whoever_finds_another_lease_begins_nothing_while_asking_whose_it_is() {
 }
 
 #[tokio::test]
+async fn only_the_lease_that_was_shown_is_broken_and_only_for_the_pipeline_of_the_state() {
+    let bucket: Arc<MemoryBucket> = Arc::default();
+    let (first, _) = open(&bucket).await;
+    first.record(step(1)).await.unwrap();
+    let shown = BucketStore::shown(&*bucket).await.unwrap().unwrap();
+    assert!(shown.to_string().contains("llmhost run"), "{shown}");
+    let held = bucket.object("lease.json");
+    let error =
+        BucketStore::break_lease(shared(&bucket), "other", settings("state unlock"), &shown).await.err().unwrap();
+    assert!(matches!(error, StateError::OtherPipeline { .. }), "{error}");
+    assert_eq!(bucket.object("lease.json"), held, "it is not even touched");
+    first.close().await.unwrap();
+    assert_eq!(BucketStore::shown(&*bucket).await.unwrap(), None);
+    let (second, _) = BucketStore::open(shared(&bucket), "test", settings("destroy")).await.unwrap();
+    let broken = |shown| {
+        let bucket = shared(&bucket);
+        async move { BucketStore::break_lease(bucket, "test", settings("state unlock"), &shown).await }
+    };
+    let error = broken(shown).await.err().unwrap();
+    assert!(matches!(&error, StateError::OtherHolder { holder, .. } if holder.contains("llmhost destroy")), "{error}");
+    second.record(step(2)).await.unwrap();
+    let shown = BucketStore::shown(&*bucket).await.unwrap().unwrap();
+    broken(shown).await.unwrap().0.close().await.unwrap();
+    assert!(second.record(step(3)).await.is_err());
+    bucket.set("lease.json", "garbage");
+    let shown = BucketStore::shown(&*bucket).await.unwrap().unwrap();
+    assert!(shown.to_string().contains("is damaged"), "{shown}");
+    broken(shown).await.unwrap().0.close().await.unwrap();
+    assert_eq!(numbers(&read(&bucket).await), [1, 2].into());
+}
+
+#[tokio::test]
 async fn a_late_snapshot_of_one_who_was_taken_over_is_refused() {
     let bucket = Arc::default();
     let (late, _) = open(&bucket).await;

@@ -88,10 +88,7 @@ async fn what_a_plugin_does_otherwise_is_named_with_its_place() {
     let (step, departed) = departure(r#""range":"10","parents":[]"#, r#""range":"11","parents":[]"#).await;
     let fields: Vec<_> = departed.changes.iter().map(|change| change.path.as_str()).collect();
     assert_eq!((step.as_str(), departed.call, fields), ("network", 1, vec!["spec.range"]));
-    assert_eq!(
-        departed.to_string(),
-        "at call 1, it declares test.slot 'net' otherwise than in the trace"
-    );
+    assert_eq!(departed.to_string(), "at call 1, it declares test.slot 'net' otherwise than in the trace");
     // Another call.
     let (_, departed) = departure(
         r#"{"address":"network/test.slot/net","name":"id"}"#,

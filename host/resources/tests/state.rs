@@ -24,7 +24,7 @@ fn at(url: &str, address: &str) -> Arc<dyn Bucket> {
         region: "us-east-1".into(),
         endpoint_url: Some(url.into()),
         emulator_credentials: Some(("testing".into(), "testing".into())),
-        attempt_timeout: Duration::from_secs(2),
+        attempt_timeout: Duration::from_secs(5),
         ..AwsSettings::default()
     };
     state_bucket(Arc::new(Aws::new(settings)), address.parse().unwrap())

@@ -92,7 +92,8 @@ impl State {
             }
             Change::Intent { pending } => {
                 let record = self.resources.entry(pending.intent.address.clone()).or_default();
-                if let Some(current) = record.current.take_if(|current| Some(&current.id) == pending.replaces.as_ref()) {
+                if let Some(current) = record.current.take_if(|current| Some(&current.id) == pending.replaces.as_ref())
+                {
                     record.deposed.push(current);
                 }
                 record.pending = Some(pending);

@@ -136,6 +136,14 @@ pub enum StateError {
         /// Who has it now.
         by: String,
     },
+    /// Another run holds the lease than the one whose lease was to be broken.
+    #[error("the state {path} is held by another run by now, {holder}, whose lease stays")]
+    OtherHolder {
+        /// The state.
+        path: String,
+        /// Who holds it.
+        holder: String,
+    },
     /// The lease ran out.
     #[error("the lease of the state {path} ran out, because it could not be renewed: {reason}")]
     Expired {
@@ -180,6 +188,9 @@ impl StateError {
                 "Nothing is begun from an empty state that may not be one. Bring the file back, or copy the one before it \
                  to its place: what was made after that is not in it. Where the pipeline has nothing any more, take away \
                  what is left of its state too."
+            }
+            Self::OtherHolder { .. } => {
+                "Wait until that run ends, or run llmhost state unlock FILE again to break its lease."
             }
             Self::Unfit { .. } => {
                 "Cut nothing off and remove nothing: what is there is good. Bring back what belongs to it, the segment \

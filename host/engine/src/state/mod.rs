@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use bucket::{Answer, Bucket, BucketError, BucketStore, LeaseSettings, Object, Only};
+pub use bucket::{Answer, Bucket, BucketError, BucketStore, LeaseSettings, Object, Only, Shown};
 pub use change::Change;
 pub use cost::Cost;
 pub use error::StateError;

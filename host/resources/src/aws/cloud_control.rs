@@ -129,6 +129,12 @@ fn outcome(event: &ProgressEvent) -> Result<Option<Option<String>>, OpError> {
     }
 }
 
+/// Whether the request itself came to an end and made nothing, as against a call that was refused.
+fn has_failed(error: &OpError) -> bool {
+    let by_handler = error.code.as_deref().is_some_and(|code| HandlerErrorCode::values().contains(&code));
+    by_handler && !matches!(error.class, ErrorClass::Unreachable | ErrorClass::Service)
+}
+
 fn class(code: &HandlerErrorCode) -> ErrorClass {
     match code {
         HandlerErrorCode::AlreadyExists | HandlerErrorCode::ResourceConflict => ErrorClass::Conflict,
@@ -264,7 +270,7 @@ impl Kind for Entity {
         }
         match self.create(spec, intent, &Silent).await {
             Ok(created) => Ok(Some(created)),
-            Err(error) if error.class == ErrorClass::Conflict => Ok(None),
+            Err(error) if error.class == ErrorClass::Conflict || has_failed(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -310,6 +316,19 @@ mod tests {
         let said = expired.advice().to_owned();
         let error = uncertain(expired);
         assert_eq!((error.class, error.advice()), (ErrorClass::Unreachable, said.as_str()));
+    }
+
+    #[test]
+    fn a_request_that_failed_made_nothing_and_a_call_that_was_refused_says_nothing_of_it() {
+        for (code, class, failed) in [
+            ("AccessDenied", ErrorClass::Denied, true),
+            ("InvalidRequest", ErrorClass::Invalid, true),
+            ("AccessDeniedException", ErrorClass::Denied, false),
+            ("NotStabilized", ErrorClass::Service, false),
+        ] {
+            let error = OpError { class, code: Some(code.to_owned()), ..OpError::local("x:Y", "no") };
+            assert_eq!(has_failed(&error), failed, "{code}");
+        }
     }
 
     #[test]

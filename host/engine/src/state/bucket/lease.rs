@@ -150,6 +150,38 @@ impl Found {
     }
 }
 
+/// Who holds a state, as somebody was shown it who decides about that lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    words: String,
+    /// The run; nothing where the lease cannot be read.
+    run: Option<String>,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl Shown {
+    /// What there is to be shown: nothing where nobody holds it. A lease that cannot be read stands
+    /// in the way, whoever wrote it.
+    pub(super) fn of(found: Result<Option<Found>, StateError>) -> Result<Option<Self>, StateError> {
+        match found {
+            Err(error @ StateError::Lease { .. }) => Ok(Some(Self { words: error.to_string(), run: None })),
+            found => Ok(found?
+                .filter(|found| found.lease.held)
+                .map(|found| Self { words: found.words(), run: Some(found.lease.holder.run) })),
+        }
+    }
+
+    /// Whether a lease is of the run that was shown.
+    pub(super) fn is_of(&self, lease: &Lease) -> bool {
+        self.run.as_ref() == Some(&lease.holder.run)
+    }
+}
+
 fn unix(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -31,6 +31,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use lease::Lease;
+pub use lease::Shown;
 pub use store::{BucketStore, LeaseSettings};
 
 /// A folder of a bucket: keys are below it.

@@ -9,10 +9,10 @@ use tokio::task::JoinHandle;
 use super::adopt::{Adopted, adopt, save, tidy};
 use super::contents::load;
 use super::keeper::Keeper;
-use super::lease::{Found, KEY};
+use super::lease::{Found, KEY, Shown};
 use super::put::failed;
 use super::segments::{self, Segments};
-use super::take::{give_back, take, taken_over};
+use super::take::{Taken, give_back, take, taken_over};
 use super::{Bucket, BucketError, Lease, Object};
 use crate::state::memory::{self, Broken, Memory};
 use crate::state::{Change, Cost, Recovered, State, StateError, StateStore};
@@ -67,7 +67,23 @@ impl BucketStore {
         pipeline: &str,
         settings: LeaseSettings,
     ) -> Result<(Self, Vec<Recovered>), StateError> {
-        let taken = take(&*bucket, pipeline, &settings).await?;
+        let taken = take(&*bucket, pipeline, &settings, None).await?;
+        Self::of(bucket, pipeline, taken).await
+    }
+
+    /// Opens the state by force, where nobody has taken it since somebody was shown who holds it.
+    pub async fn break_lease(
+        bucket: Arc<dyn Bucket>,
+        pipeline: &str,
+        settings: LeaseSettings,
+        shown: &Shown,
+    ) -> Result<(Self, Vec<Recovered>), StateError> {
+        let settings = LeaseSettings { by_force: true, ..settings };
+        let taken = take(&*bucket, pipeline, &settings, Some(shown)).await?;
+        Self::of(bucket, pipeline, taken).await
+    }
+
+    async fn of(bucket: Arc<dyn Bucket>, pipeline: &str, taken: Taken) -> Result<(Self, Vec<Recovered>), StateError> {
         let keeper = Keeper::start(Arc::clone(&bucket), &taken);
         let Adopted { state, serial, object, notes } = match adopt(&bucket, pipeline, &taken).await {
             Ok(adopted) => adopted,
@@ -116,6 +132,12 @@ impl BucketStore {
         let answer = bucket.get(KEY).await.map_err(failed(bucket, "read", KEY))?;
         let found = Found::read(&bucket.address(KEY), &answer)?;
         Ok(found.filter(|found| found.lease.held).map(|found| found.words()))
+    }
+
+    /// Who holds the state, for whoever wants to break their lease.
+    pub async fn shown(bucket: &dyn Bucket) -> Result<Option<Shown>, StateError> {
+        let answer = bucket.get(KEY).await.map_err(failed(bucket, "read", KEY))?;
+        Shown::of(Found::read(&bucket.address(KEY), &answer))
     }
 
     /// What durability has cost so far.

@@ -2,7 +2,7 @@
 
 use super::clock::Moment;
 use super::contents::load;
-use super::lease::{Found, Holder, KEY};
+use super::lease::{Found, Holder, KEY, Shown};
 use super::put::{Put, failed, get, put};
 use super::store::LeaseSettings;
 use super::{Answer, Bucket, Lease, Object, Only};
@@ -23,14 +23,28 @@ pub(super) struct Taken {
     pub(super) from: Option<String>,
 }
 
-/// Takes the lease, or says who has it. By force, whoever has it.
-pub(super) async fn take(bucket: &dyn Bucket, pipeline: &str, settings: &LeaseSettings) -> Result<Taken, StateError> {
+/// Takes the lease, or says who has it. By force, whoever has it; or only where it is of the run
+/// that was shown.
+pub(super) async fn take(
+    bucket: &dyn Bucket,
+    pipeline: &str,
+    settings: &LeaseSettings,
+    only: Option<&Shown>,
+) -> Result<Taken, StateError> {
+    if settings.by_force {
+        is_of(bucket, pipeline).await?;
+    }
     let holder = Holder::this(&settings.command);
     for _ in 0..ATTEMPTS {
         let answer = bucket.get(KEY).await.map_err(failed(bucket, "read", KEY))?;
         let found = found(bucket, &answer, settings.by_force)?;
         if let Some(found) = found.as_ref().filter(|found| found.is_in_force() && !settings.by_force) {
             return Err(found.refusal(bucket.address("")));
+        }
+        if let (Some(shown), Some(found)) = (only, found.as_ref().filter(|found| found.lease.held))
+            && !shown.is_of(&found.lease)
+        {
+            return Err(StateError::OtherHolder { path: bucket.address(""), holder: found.words() });
         }
         let (last_term, settled, from) = match &found {
             Some(Found { lease, .. }) => {
@@ -44,13 +58,22 @@ pub(super) async fn take(bucket: &dyn Bucket, pipeline: &str, settings: &LeaseSe
             }
         };
         let lease = Lease::new(last_term.saturating_add(1), holder.clone(), answer.now, settings.ttl);
-        let only = answer.object.as_ref().map_or(Only::New, |object| Only::Over(&object.etag));
+        let condition = answer.object.as_ref().map_or(Only::New, |object| Only::Over(&object.etag));
         let began = Moment::now();
-        if let Put::Done(etag) = put(bucket, KEY, &lease.text(), only).await? {
+        if let Put::Done(etag) = put(bucket, KEY, &lease.text(), condition).await? {
             return Ok(Taken { lease, etag, began, settled, from });
         }
     }
     Err(StateError::Busy { path: bucket.address("") })
+}
+
+/// Nobody's lease is broken for a pipeline that the state is not of. What else is wrong with it is
+/// said once it is taken.
+async fn is_of(bucket: &dyn Bucket, pipeline: &str) -> Result<(), StateError> {
+    match load(bucket, pipeline).await {
+        Err(error @ StateError::OtherPipeline { .. }) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The lease that is there. One that cannot be read is none to whoever breaks it.
