@@ -47,7 +47,7 @@ async fn runs_as_any_other(language: &str) {
     plan.says(&["+ s3.bucket/logs", "1 to create"]);
     let ran = scene.at(emulator.url(), &["run", "pipeline.toml", "--trace", "trace.jsonl"]).status(0);
     let replayed = scene.llmhost(&["plugin", "replay", "trace.jsonl"]).status(0);
-    replayed.says(&["logs plan 2 calls: the same", "logs apply 2 calls: the same"]);
+    replayed.says(&["logs plan 3 calls: the same", "logs apply 3 calls: the same"]);
     ran.says(&[&format!("logs go to my-{language}-logs and stay 7 days"), &format!("arn:aws:s3:::my-{language}-logs")]);
     let world = look(emulator.url());
     let bucket = &world["storage"][0];
