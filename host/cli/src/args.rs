@@ -1,5 +1,6 @@
 //! The command line, documented where it is defined.
 
+mod plugin;
 mod state;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::keep::StatePlace;
+pub(crate) use plugin::{Plugin, Replay};
 pub(crate) use state::{State, StateAt, StateList, StateMv, StateRm, StateShow, StateUnlock};
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.
@@ -289,38 +291,6 @@ pub(crate) struct Status {
     pub(crate) file: File,
     #[command(flatten)]
     pub(crate) place: Where,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Plugin {
-    /// Say what a plugin does, what it wants granted, and what its `with` table takes.
-    Inspect {
-        /// A built-in plugin's name, or a component file.
-        plugin: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Run the plugins of a trace again, with the answers that are in it: the same calls in the same
-    /// order, and the same outputs, or the first difference. Needs no network and no credentials.
-    Replay(Replay),
-}
-
-/// `llmhost plugin replay`
-#[derive(Debug, Args)]
-pub(crate) struct Replay {
-    /// A trace, written by llmhost run FILE --trace OUT.
-    #[arg(value_name = "TRACE")]
-    pub(crate) trace: PathBuf,
-    /// Only this step.
-    #[arg(long, value_name = "STEP")]
-    pub(crate) step: Option<String>,
-    /// Run this component, or built-in plugin, in a step's place of the recorded one.
-    #[arg(long = "plugin", value_name = "STEP=PLUGIN", value_parser = key_value)]
-    pub(crate) plugins: Vec<(String, String)>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,7 +1,7 @@
 //! Secrets: values that pass through a pipeline without anybody seeing them.
 //!
 //! What a plugin gets, and what plans, states and graphs hold, is a handle: a token of
-//! [`unknown`](crate::unknown) that names the secret. Its value is read by a kind, in the call that needs
+//! [`unknown`] that names the secret. Its value is read by a kind, in the call that needs
 //! it, and goes nowhere else. A value that was read is kept out of everything that is said from then on.
 
 use std::borrow::Cow;
