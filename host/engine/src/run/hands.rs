@@ -176,15 +176,16 @@ impl Hands {
         &self,
         address: &ResourceAddress,
         kind: &dyn DynKind,
-        instance: Instance,
+        mut instance: Instance,
         was: &Value,
     ) -> Result<Outputs, Stop> {
-        self.may_begin()?;
-        let seen = kind.read(&instance.id, was).await.map_err(Reason::Operation)?;
-        let was = seen.map_or_else(|| was.clone(), |seen| seen.spec);
         let progress = &Reporter { hands: self, address };
         let work = async {
-            kind.configure(&instance.id, &instance.spec, Some(&was), progress).await.map_err(Reason::Operation)?;
+            let seen = kind.read(&instance.id, was).await.map_err(Reason::Operation)?;
+            let was = seen.map_or_else(|| was.clone(), |seen| seen.spec);
+            let more = kind.configure(&instance.id, &instance.spec, Some(&was), progress).await;
+            // What this changed, what follows may not tell again.
+            instance.outputs.extend(more.map_err(Reason::Operation)?);
             Ok(self.finish(address, kind, instance, None, progress).await?)
         };
         let instance = self.operate(address, Operation::Finish, work, |instance| instance.id.clone()).await?;
