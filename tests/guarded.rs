@@ -84,6 +84,31 @@ async fn what_is_protected_is_neither_deleted_nor_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_made_anew_under_its_name_is_not_deleted() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    scene.pipeline(
+        &STEPS.replace("protect = true\n", "").replace("kept-models\"", "kept-models\", force_destroy = true"),
+    );
+    let run = |args: &[&str]| scene.at(emulator.url(), args);
+    run(&["run", FILE]).status(0);
+    look_after(emulator.url(), &["remake-role", "TheNodeRole"]);
+    look_after(emulator.url(), &["remake-bucket", "kept-models", "precious"]);
+    run(&["destroy", FILE, "--dry-run"]).status(0).says(&["stays: the bucket 'kept-models' does not carry"]);
+    let refused = run(&["destroy", FILE, "--yes"]).status(1);
+    refused.says(&[
+        "the role 'TheNodeRole' does not carry the tag llmhost:pipeline",
+        "the bucket 'kept-models' does not carry the tag llmhost:pipeline",
+        "llmhost state rm FILE roles/iam.role/node",
+    ]);
+    let theirs = look(emulator.url());
+    assert_eq!(theirs["storage"][0]["objects"]["precious"], 6, "{theirs}");
+    assert!(theirs["identity"]["roles"]["TheClusterRole"].is_null(), "the rest is gone");
+    run(&["state", "rm", FILE, "--yes", "roles/iam.role/node", "models/s3.bucket/main"]).status(0);
+    run(&["destroy", FILE, "--yes"]).status(0);
+    assert_eq!(look(emulator.url()), theirs, "and theirs is still there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_route_whose_making_was_not_answered_is_found_and_not_in_its_own_way() {
     let (scene, emulator) = (Scene::new(), emulator().await);
     let proxy = RecordingProxy::start(emulator.url()).await.unwrap();

@@ -36,6 +36,17 @@ min = 1
 max = 1
 "#;
 
+const IDENTITY: &str = r#"
+[steps.identity]
+uses = "irsa"
+[steps.identity.with]
+cluster = "${cluster.name}"
+namespace = "models"
+service_account = "model"
+bucket = "models"
+mode = "pod-identity"
+"#;
+
 fn names<'a>(world: &'a Value, what: &str, name: impl Fn(&'a Value) -> &'a Value) -> Vec<&'a str> {
     let all = world["network"][what].as_array().unwrap().iter();
     let mut names: Vec<&str> = all.map(|found| name(found).as_str().unwrap_or_default()).collect();
@@ -94,6 +105,33 @@ async fn what_a_cluster_made_is_shown_and_goes_with_it_and_nothing_else_does() {
     // The network that others have made for themselves, and the account's own.
     assert_eq!(after["network"]["vpcs"].as_array().unwrap().len(), 2);
     scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(0).says(&["Nothing to destroy"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_became_somebody_elses_keeps_all_that_it_made() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    scene.pipeline(&format!("{CLUSTER}{IDENTITY}"));
+    scene.at(emulator.url(), &["run", FILE]).status(0);
+    look_after(emulator.url(), &["live-in", "llm"]);
+    look_after(emulator.url(), &["remake-service-account", "llm", "models", "model"]);
+    let before = look_after(emulator.url(), &["tag-cluster", "llm", "llmhost:pipeline", "another"]);
+    let shown = scene.at(emulator.url(), &["destroy", FILE, "--dry-run"]).status(0);
+    shown.says(&["stays: the cluster 'llm' does not carry the tag llmhost:pipeline"]);
+    assert!(!shown.stdout.contains("with it goes"), "{}", shown.stdout);
+    let refused = scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(1);
+    refused.says(&["the ServiceAccount models/model does not carry the annotation llmhost.dev/pipeline"]);
+    let after = look(emulator.url());
+    assert_eq!(after["network"]["balancers"], before["network"]["balancers"]);
+    assert_eq!(
+        after["objects"]["llm"]["service_accounts"]["models/model"]["metadata"]["labels"]["owner"],
+        "somebody-else"
+    );
+    assert_eq!(after["clusters"]["llm"]["node_groups"], serde_json::json!({}), "the nodes were the pipeline's");
+    // Forgotten, it is nobody's business any more; the network may go on being held by it.
+    let theirs = ["cluster/eks.cluster/main", "identity/kube.object/namespace", "identity/kube.object/service-account"];
+    scene.at(emulator.url(), &[&["state", "rm", FILE, "--yes"], &theirs[..]].concat()).status(0);
+    scene.at(emulator.url(), &["destroy", FILE, "--yes"]);
+    assert!(!look(emulator.url())["clusters"]["llm"].is_null());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,7 @@ fn extent() -> Extent {
     let cases = |every, instants, mixes| Cases { every, instants, mixes };
     match std::env::var("LLMHOST_TORTURE").as_deref() {
         Ok("long") => {
-            Extent { base: cases(1, 1_000, 1_000), shared: cases(1, 200, 200), stack: cases(1, 250, 200), lanes: 4 }
+            Extent { base: cases(1, 1_000, 1_000), shared: cases(1, 200, 200), stack: cases(1, 250, 200), lanes: 6 }
         }
         _ => Extent { base: cases(16, 6, 6), shared: cases(40, 4, 4), stack: cases(50, 4, 4), lanes: 1 },
     }

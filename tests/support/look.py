@@ -305,6 +305,30 @@ def tag_role(name, key, value):
     client("iam").tag_role(RoleName=name, Tags=[{"Key": key, "Value": value}])
 
 
+def remake_role(name):
+    delete_role(name)
+    create_role(name)
+
+
+def remake_bucket(name, key):
+    s3 = client("s3")
+    s3.delete_bucket(Bucket=name)
+    s3.create_bucket(Bucket=name)
+    # The emulator remembers the tags of the one before.
+    s3.delete_bucket_tagging(Bucket=name)
+    s3.put_object(Bucket=name, Key=key, Body="theirs")
+
+
+def remake_service_account(cluster, namespace, name):
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    kubernetes(cluster, "DELETE", f"{path}/{name}")
+    kubernetes(cluster, "POST", path, {"metadata": {"name": name, "labels": {"owner": "somebody-else"}}})
+
+
+def tag_cluster(name, key, value):
+    eks.tag_resource(resourceArn=eks.describe_cluster(name=name)["cluster"]["arn"], tags={key: value})
+
+
 def create_service_account(cluster, namespace, name):
     kubernetes(cluster, "POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     body = {"metadata": {"name": name, "labels": {"owner": "somebody-else"}}}
@@ -432,6 +456,10 @@ DOINGS = {
     "create-role": create_role,
     "delete-role": delete_role,
     "tag-role": tag_role,
+    "remake-role": remake_role,
+    "remake-bucket": remake_bucket,
+    "remake-service-account": remake_service_account,
+    "tag-cluster": tag_cluster,
     "create-service-account": create_service_account,
     "edit-deployment": edit_deployment,
     "forget-access": forget_access,

@@ -28,7 +28,7 @@ struct Figure {
 
 /// Plans pipelines of growing size and prints the table.
 pub(crate) fn run() -> Result<(), String> {
-    crate::run("cargo", &["build", "--release", "--package", "llmhost"])?;
+    crate::run("cargo", &["build", "--release", "--workspace", "--bin", "llmhost"])?;
     let plugins = crate::repository().join("plugins");
     let built = llmhost_plugin_build::build(&plugins, &["noop"], &crate::target().join("llmhost-plugins"));
     let noop = crate::target().join("noop.wasm");

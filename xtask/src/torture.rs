@@ -14,11 +14,11 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     };
     println!("seed {seed}");
     for test in ["properties", "torture"] {
-        println!("\n$ cargo test --workspace --test {test}");
+        println!("\n$ cargo test --release --workspace --test {test}");
         let mut command = Command::new("cargo");
-        // Of the whole workspace, so that what the other tests were built from serves here, too. By cargo's own
-        // runner: it has no time limit, and shows what is going on.
-        command.args(["test", "--workspace", "--test", test, "--", "--nocapture"]);
+        // Optimised: thousands of lives are worth one build. Of the whole workspace, as llmhost itself is built. By
+        // cargo's own runner: it has no time limit, and shows what is going on.
+        command.args(["test", "--release", "--workspace", "--test", test, "--", "--nocapture"]);
         command
             .current_dir(crate::repository())
             .env("LLMHOST_TORTURE", "long")

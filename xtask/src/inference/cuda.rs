@@ -23,7 +23,7 @@ const DRIVERS: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/libcuda.so.1", "/usr/lib6
 pub(crate) fn run() -> Result<(), String> {
     has_driver()?;
     let target = target()?;
-    crate::run("cargo", &["build", "--release", "--package", "llmhost"])?;
+    crate::run("cargo", &["build", "--release", "--workspace", "--bin", "llmhost"])?;
     proof(&target)?;
     tests(&target)?;
     println!();

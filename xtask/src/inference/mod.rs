@@ -46,7 +46,7 @@ pub(crate) fn bench(names: &[String]) -> Result<(), String> {
     if let Some(unknown) = names.iter().find(|name| !TABLES.iter().any(|(known, _)| known == name)) {
         return Err(format!("there is no table '{unknown}'; there are {}", TABLES.map(|(name, _)| name).join(", ")));
     }
-    crate::run("cargo", &["build", "--release", "--package", "llmhost"])?;
+    crate::run("cargo", &["build", "--release", "--workspace", "--bin", "llmhost"])?;
     for (name, table) in TABLES {
         if names.is_empty() || names.iter().any(|wanted| wanted == name) {
             println!();

@@ -17,7 +17,7 @@ pub(crate) mod s3;
 pub(crate) mod signed;
 mod sts;
 mod sweep;
-mod tags;
+pub(crate) mod tags;
 mod wait;
 
 use std::sync::Arc;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use llmhost_engine::kind::DeclareContext;
+use llmhost_engine::kind::{DeclareContext, ErrorClass, OpError};
+use llmhost_engine::run::{ADDRESS_TAG, PIPELINE_TAG};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -51,6 +52,30 @@ impl Tags {
         let ours = known.filter(|(key, _)| *key != INTENT && !key.starts_with("aws:"));
         Self(ours.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
+
+    /// Refuses where what is there under a name is not this pipeline's any more: whoever deletes by name may
+    /// hit what somebody else made after the pipeline's own was gone. `self` is what the state says.
+    pub(super) fn own(&self, there: &Self, operation: &str, what: &str) -> Result<(), OpError> {
+        // What was imported carries the tags of the pipeline only when it was run.
+        let Some(pipeline) = self.0.get(PIPELINE_TAG) else { return Ok(()) };
+        if there.0.get(PIPELINE_TAG) == Some(pipeline) {
+            return Ok(());
+        }
+        let address = self.0.get(ADDRESS_TAG).map(String::as_str).unwrap_or_default();
+        Err(foreign(operation, what, &format!("tag {PIPELINE_TAG} = {pipeline}"), address))
+    }
+}
+
+/// The refusal to delete what carries no mark of this pipeline.
+pub(crate) fn foreign(operation: &str, what: &str, mark: &str, address: &str) -> OpError {
+    let message = format!("the {what} does not carry the {mark}: somebody else made it anew, or took the mark off");
+    let mut error = OpError::local(operation, message);
+    error.class = ErrorClass::Conflict;
+    error.advice = Some(format!(
+        "If it is somebody else's, forget it with 'llmhost state rm FILE {address}'. If it is this pipeline's, put the \
+         mark back, and run the same command again."
+    ));
+    error
 }
 
 impl<'de> Deserialize<'de> for Tags {
@@ -117,6 +142,23 @@ mod tests {
         let error =
             serde_json::from_value::<Tags>(json!([["a", "1"], ["a", "2"]])).expect_err("two values").to_string();
         assert!(error.contains("given twice"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_carry_the_pipelines_tag_is_not_its_own() {
+        let tags = |pairs: &[(&str, &str)]| Tags(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect());
+        let state = tags(&[(PIPELINE_TAG, "demo"), (ADDRESS_TAG, "roles/iam.role/node")]);
+        let own = |there: &[(&str, &str)]| state.own(&tags(there), "iam:DeleteRole", "role 'node'");
+        // Another address is this pipeline's doing: `state mv`.
+        assert!(own(&[(PIPELINE_TAG, "demo"), (ADDRESS_TAG, "moved")]).is_ok());
+        for foreign in [&[][..], &[(PIPELINE_TAG, "other"), (ADDRESS_TAG, "roles/iam.role/node")], &[("Name", "node")]]
+        {
+            let error = own(foreign).expect_err("somebody else's");
+            assert_eq!(error.class, ErrorClass::Conflict);
+            assert!(error.to_string().contains("the role 'node' does not carry the tag llmhost:pipeline = demo"));
+            assert!(error.advice().contains("llmhost state rm FILE roles/iam.role/node"), "{}", error.advice());
+        }
+        assert!(tags(&[("Name", "imported")]).own(&tags(&[]), "iam:DeleteRole", "role 'node'").is_ok());
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::errors::{Described, is_ending};
 use super::folder;
 use super::manifest::{self, ADOPTED, INTENT, Identity};
 use crate::aws::policy::Arns;
+use crate::aws::tags::foreign;
 use crate::aws::{Aws, outputs};
 use crate::secrets;
 
@@ -446,6 +447,12 @@ impl Kind for Object {
             let params = PatchParams::apply(MANAGER);
             let released = at.api.patch(&spec.object.name, &params, &Patch::Apply(&Value::Object(nothing))).await;
             return released.described(&operation).map(drop);
+        }
+        let (stated, found) = (json!(spec.manifest), mark(&there, manifest::PIPELINE));
+        if let Some(pipeline) = mark(&stated, manifest::PIPELINE).filter(|pipeline| found != Some(*pipeline)) {
+            let address = mark(&stated, manifest::ADDRESS).unwrap_or_default();
+            let stated = format!("annotation {} = {pipeline}", manifest::PIPELINE);
+            return Err(foreign(&operation, &spec.object.to_string(), &stated, address));
         }
         let params =
             DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };

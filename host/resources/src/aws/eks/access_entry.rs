@@ -172,6 +172,10 @@ impl Kind for AccessEntry {
     }
 
     async fn delete(&self, _: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+        if let Some(there) = self.look(&spec.cluster_name, &spec.principal_arn).await? {
+            let what = format!("access entry of {} to the cluster '{}'", spec.principal_arn, spec.cluster_name);
+            spec.tags.own(&observed(there.tags()), "eks:DeleteAccessEntry", &what)?;
+        }
         let request = self.0.eks().await.delete_access_entry().cluster_name(&spec.cluster_name);
         let request = request.principal_arn(&spec.principal_arn);
         gone_is_none(request.send().await.operation("eks:DeleteAccessEntry")).map(drop)

@@ -209,6 +209,10 @@ impl Kind for Addon {
     }
 
     async fn delete(&self, _: &str, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        if let Some(there) = self.look(&spec.cluster_name, &spec.addon_name).await? {
+            let what = format!("add-on '{}' of the cluster '{}'", spec.addon_name, spec.cluster_name);
+            spec.tags.own(&observed(there.tags()), "eks:DeleteAddon", &what)?;
+        }
         let request = self.0.eks().await.delete_addon().cluster_name(&spec.cluster_name).addon_name(&spec.addon_name);
         match request.send().await.operation("eks:DeleteAddon") {
             Err(error) if error.class == ErrorClass::NotFound => return Ok(()),

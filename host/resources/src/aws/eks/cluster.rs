@@ -10,7 +10,7 @@ use aws_sdk_eks::types::{
     VpcConfigRequest,
 };
 use futures::FutureExt;
-use llmhost_engine::byproduct::Foreseen;
+use llmhost_engine::byproduct::{Foreseen, Refusal};
 use llmhost_engine::kind::{
     Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
     ReplaceOrder, Scope,
@@ -57,6 +57,13 @@ pub(in crate::aws) struct Spec {
 }
 
 impl Cluster {
+    /// Why the cluster may not be deleted, where it is not this pipeline's any more.
+    async fn foreign(&self, name: &str, spec: &Spec) -> Result<Option<OpError>, OpError> {
+        let there = look(&self.0, name).await?.map(|cluster| observed(cluster.tags()));
+        let own = there.map(|there| spec.tags.own(&there, "eks:DeleteCluster", &format!("cluster '{name}'")));
+        Ok(own.and_then(Result::err))
+    }
+
     /// Waits until the cluster can be changed and used.
     async fn active(&self, name: &str, minutes: u32, progress: &dyn Progress) -> Result<Found, OpError> {
         let operation = "eks:DescribeCluster";
@@ -441,14 +448,22 @@ impl Kind for Cluster {
     }
 
     async fn foresee(&self, id: &str, spec: &Spec, _: &dyn Neighbours) -> Result<Foreseen, OpError> {
-        gone::foresee(&self.0, id, &spec.subnet_ids).await
+        match self.foreign(id, spec).await? {
+            Some(foreign) => Ok(Foreseen { refusal: Some(Refusal::Stays(foreign)), ..Foreseen::default() }),
+            None => gone::foresee(&self.0, id, &spec.subnet_ids).await,
+        }
     }
 
     async fn release(&self, id: &str, spec: &Spec, progress: &dyn Progress) {
-        gone::release(&self.0, id, &spec.subnet_ids, progress).await;
+        if let Ok(None) = self.foreign(id, spec).await {
+            gone::release(&self.0, id, &spec.subnet_ids, progress).await;
+        }
     }
 
     async fn delete(&self, id: &str, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        if let Some(foreign) = self.foreign(id, spec).await? {
+            return Err(foreign);
+        }
         gone::delete(&self.0, id, &spec.subnet_ids, spec.wait_minutes, progress).await
     }
 }

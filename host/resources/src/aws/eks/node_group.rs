@@ -452,6 +452,10 @@ impl Kind for NodeGroup {
     }
 
     async fn delete(&self, _: &str, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        if let Some(there) = self.look(&spec.cluster_name, &spec.node_group_name).await? {
+            let what = format!("node group '{}' of the cluster '{}'", spec.node_group_name, spec.cluster_name);
+            spec.tags.own(&observed(there.tags()), "eks:DeleteNodegroup", &what)?;
+        }
         let request = self.0.eks().await.delete_nodegroup().cluster_name(&spec.cluster_name);
         match request.nodegroup_name(&spec.node_group_name).send().await.operation("eks:DeleteNodegroup") {
             Err(error) if error.class == ErrorClass::NotFound => return Ok(()),

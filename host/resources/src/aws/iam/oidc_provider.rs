@@ -133,8 +133,12 @@ impl Kind for OidcProvider {
         Ok(found.map(|_| Created { outputs: outputs([("arn", arn.as_str())]), id: arn }))
     }
 
-    async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+    async fn delete(&self, id: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+        let operation = "iam:DeleteOpenIDConnectProvider";
+        if let Some(there) = self.look(id).await? {
+            spec.tags.own(&observed(there.tags()), operation, &format!("OIDC provider {id}"))?;
+        }
         let request = self.0.iam().await.delete_open_id_connect_provider().open_id_connect_provider_arn(id);
-        gone_is_none(request.send().await.operation("iam:DeleteOpenIDConnectProvider")).map(drop)
+        gone_is_none(request.send().await.operation(operation)).map(drop)
     }
 }

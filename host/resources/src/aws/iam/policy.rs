@@ -168,7 +168,10 @@ impl Kind for Policy {
         Ok(found.map(|_| Created { outputs: outputs([("arn", arn.as_str())]), id: arn }))
     }
 
-    async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+    async fn delete(&self, id: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+        if let Some(there) = self.look(id).await? {
+            spec.tags.own(&observed(there.tags()), "iam:DeletePolicy", &format!("policy {id}"))?;
+        }
         let Some(old) = gone_is_none(self.old_versions(id).await)? else { return Ok(()) };
         for version in old {
             self.delete_version(id, &version).await?;

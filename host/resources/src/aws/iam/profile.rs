@@ -125,8 +125,10 @@ impl Kind for InstanceProfile {
         Ok(found.map(|profile| made(&spec.profile_name, profile.arn())))
     }
 
-    async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+    async fn delete(&self, id: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {
         let Some(profile) = self.look(id).await? else { return Ok(()) };
+        let there = observed(profile.tags());
+        spec.tags.own(&there, "iam:DeleteInstanceProfile", &format!("instance profile '{id}'"))?;
         for role in profile.roles() {
             self.remove(id, &role.role_name).await?;
         }

@@ -276,8 +276,11 @@ impl Kind for Role {
         }))
     }
 
-    async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+    async fn delete(&self, id: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {
         let iam = self.0.iam().await;
+        if let Some(there) = self.look(id).await? {
+            spec.tags.own(&observed(there.tags()), "iam:DeleteRole", &format!("role '{id}'"))?;
+        }
         let Some(there) = gone_is_none(self.policies(id).await)? else { return Ok(()) };
         for arn in &there.managed {
             let request = iam.detach_role_policy().role_name(id).policy_arn(arn);

@@ -185,6 +185,28 @@ impl Bucket {
         request.send().await.operation("s3:PutLifecycleConfiguration").map(drop)
     }
 
+    /// Whether nothing was ever done with it: neither tags nor objects.
+    async fn is_bare(&self, bucket: &str, tags: &Tags) -> Result<bool, OpError> {
+        if !tags.0.is_empty() {
+            return Ok(false);
+        }
+        let request = self.0.s3().await.list_objects_v2().bucket(bucket).max_keys(1);
+        Ok(request.send().await.operation("s3:ListBucket")?.contents().is_empty())
+    }
+
+    /// Why the bucket may not be deleted, where it is not this pipeline's any more. One that is bare is as
+    /// its create left it.
+    async fn foreign(&self, id: &str, spec: &Spec) -> Result<Option<OpError>, OpError> {
+        if !self.exists(id).await? {
+            return Ok(None);
+        }
+        let there = self.tags(id).await?;
+        match spec.tags.own(&there, "s3:DeleteBucket", &format!("bucket '{id}'")) {
+            Err(foreign) if !self.is_bare(id, &there).await? => Ok(Some(foreign)),
+            _ => Ok(None),
+        }
+    }
+
     async fn exists(&self, bucket: &str) -> Result<bool, OpError> {
         let request = self.0.s3().await.head_bucket().bucket(bucket);
         Ok(gone_is_none(request.send().await.operation("s3:HeadBucket"))?.is_some())
@@ -375,14 +397,14 @@ impl Kind for Bucket {
         }
         let tags = self.tags(name).await?;
         let ours = [PIPELINE_TAG, ADDRESS_TAG].iter().all(|tag| tags.0.get(*tag) == spec.tags.0.get(*tag));
-        let fresh = tags.0.is_empty() && {
-            let request = self.0.s3().await.list_objects_v2().bucket(name).max_keys(1);
-            request.send().await.operation("s3:ListBucket")?.contents().is_empty()
-        };
+        let fresh = self.is_bare(name, &tags).await?;
         Ok((ours || fresh).then(|| Created { id: name.clone(), outputs: self.known(name) }))
     }
 
     async fn foresee(&self, id: &str, spec: &Spec, going: &dyn Neighbours) -> Result<Foreseen, OpError> {
+        if let Some(foreign) = self.foreign(id, spec).await? {
+            return Ok(Foreseen { refusal: Some(Refusal::Stays(foreign)), ..Foreseen::default() });
+        }
         if spec.force_destroy {
             return Ok(Foreseen::default());
         }
@@ -392,6 +414,9 @@ impl Kind for Bucket {
     }
 
     async fn delete(&self, id: &str, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        if let Some(foreign) = self.foreign(id, spec).await? {
+            return Err(foreign);
+        }
         if spec.force_destroy {
             empty::empty(&self.0, id, progress).await?;
         }
