@@ -58,8 +58,9 @@ pub struct Chamber {
     pub empty: World,
     /// After an undisturbed run.
     pub whole: World,
-    /// Calls that change something, of an undisturbed run and destroy, and how long each took.
+    /// Calls that change something, of an undisturbed run and destroy.
     pub calls: [usize; 2],
+    /// How long a run and a destroy took when they were last undisturbed.
     pub times: [Duration; 2],
     /// Lines of the journal.
     pub lines: [usize; 2],
@@ -90,10 +91,8 @@ impl Chamber {
         let mut chamber = Self { subject, emulator, proxy, looker, scene, whole, empty, calls, times, lines };
         for (at, doing) in [Doing::Run, Doing::Destroy].into_iter().enumerate() {
             chamber.proxy.forget();
-            let began = Instant::now();
             let watch = Watch::start(chamber.scene.path(JOURNAL), usize::MAX, || ());
-            chamber.undisturbed(doing).await.expect("nothing disturbs it");
-            chamber.times[at] = began.elapsed();
+            chamber.timed(doing).await.expect("nothing disturbs it");
             chamber.lines[at] = watch.end();
             chamber.calls[at] = chamber.proxy.mutating();
             match doing {
@@ -109,7 +108,7 @@ impl Chamber {
     /// wrong. The undisturbed commands after it have to bring the world to where it belongs.
     pub async fn live(&mut self, doing: Doing, disturbance: Disturbance, torn: bool) -> Result<End, String> {
         if doing == Doing::Destroy {
-            self.undisturbed(Doing::Run).await?;
+            self.timed(Doing::Run).await?;
         }
         let end = self.disturbed(doing, &disturbance).await?;
         if torn && end == End::Killed {
@@ -121,10 +120,18 @@ impl Chamber {
         self.undisturbed(doing).await?;
         self.compare(doing)?;
         if doing == Doing::Run {
-            self.undisturbed(Doing::Destroy).await?;
+            self.timed(Doing::Destroy).await?;
             self.compare(Doing::Destroy)?;
         }
         Ok(end)
+    }
+
+    /// A whole undisturbed command. How long it takes changes with what else the machine does.
+    async fn timed(&mut self, doing: Doing) -> Result<(), String> {
+        let began = Instant::now();
+        self.undisturbed(doing).await?;
+        self.times[usize::from(doing == Doing::Destroy)] = began.elapsed();
+        Ok(())
     }
 
     /// A new world, and no state.
