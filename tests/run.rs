@@ -150,6 +150,21 @@ async fn a_changed_cidr_replaces_its_subnet_and_what_hangs_on_it_and_a_changed_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_keeps_its_name_under_another_path_is_made_when_the_old_one_is_gone() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let steps = "[steps.roles]\nuses = \"iam\"\nwith = { cluster_role = \"C\", node_role = \"N\", path = \"/a/\" }\n";
+    scene.pipeline(steps);
+    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0);
+    scene.edit("pipeline.toml", "/a/", "/b/");
+    scene.at(emulator.url(), &["run", "pipeline.toml", "--dry-run"]).status(0).says(&["the old one goes first"]);
+    scene.at(emulator.url(), &["run", "pipeline.toml", "--yes"]).status(0).says(&["2 replaced"]);
+    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["0 changes"]);
+    let roles = &look(emulator.url())["identity"]["roles"];
+    assert!(roles["N"]["arn"].as_str().unwrap().ends_with(":role/b/N"), "{roles}");
+    scene.at(emulator.url(), &["destroy", "pipeline.toml", "--yes"]).status(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_asks_nobody_and_writes_nothing() {
     let (scene, emulator) = (Scene::with_examples(), emulator().await);
     let proxy = RecordingProxy::start(emulator.url()).await.expect("the proxy starts");

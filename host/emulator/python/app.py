@@ -3,7 +3,9 @@
 Some of moto's own answers are mended on their way out; each mend says what AWS does.
 """
 
+import io
 import re
+import threading
 
 import clusters
 import inventory
@@ -19,6 +21,11 @@ def install():
     mends.install()
     eks.endpoint = lambda host, uid: f"http://{host}{PREFIX}{uid}"
     eks.on_deleted = clusters.forget
+
+
+# Moto looks through its tables while others change them, and fails; it lets other writes in between a
+# condition and its write. So it does one thing at a time, which with one interpreter takes no longer.
+_turn = threading.Lock()
 
 
 class Application:
@@ -37,14 +44,31 @@ class Application:
         if path == "/llmhost-emulator/alive":
             return answer(start_response, 200, "yes")
         if path == "/llmhost-emulator/inventory":
-            return answer(start_response, 200, inventory.everything(environ.get("QUERY_STRING") or "us-east-1"))
+            with _turn:
+                return answer(start_response, 200, inventory.everything(environ.get("QUERY_STRING") or "us-east-1"))
         region, service = scope(environ)
+        # Read before it is this one's turn: a caller may be slow, or gone in the middle of it.
+        environ["wsgi.input"] = io.BytesIO(body(environ))
         handler = services.SERVICES.get(service)
-        if handler is not None:
+        if handler is not None and service in services.CALLERS:
             return serve(handler, environ, start_response, region)
+        with _turn:
+            if handler is not None:
+                return serve(handler, environ, start_response, region)
+            return self.by_moto(environ, start_response, service)
+
+    def by_moto(self, environ, start_response, service):
         if service == "s3" and environ.get("QUERY_STRING", "").split("=")[0].split("&")[0] == "versioning" and environ["REQUEST_METHOD"] == "GET":
             return mended(self.moto, environ, start_response, versioning)
         return self.moto(environ, start_response)
+
+
+def body(environ):
+    """All of a request's body."""
+    if environ.get("CONTENT_LENGTH"):
+        return environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    # Chunks: the server knows where they end.
+    return environ["wsgi.input"].read() if environ.get("wsgi.input_terminated") else b""
 
 
 def scope(environ):

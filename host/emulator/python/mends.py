@@ -1,23 +1,23 @@
 """What moto answers otherwise than AWS, mended in place. Each mend says what AWS does."""
 
-import functools
-import threading
-
+from moto import backends
 from moto.core.responses import EmptyResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.vpcs import VPCBackend
 from moto.iam.responses import IamResponse
-from moto.s3.responses import S3Response
+
+
+# Moto lists its own folder for every request: a third of the time that it takes.
+MODULES = tuple(backends.list_of_moto_modules())
 
 
 def install():
+    backends.list_of_moto_modules = lambda: MODULES
     IamResponse.add_client_id_to_open_id_connect_provider = add_client_id
     IamResponse.remove_client_id_from_open_id_connect_provider = remove_client_id
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
     VPCBackend.delete_vpc_endpoints = delete_vpc_endpoints
-    S3Response.put_object = put_object
-    S3Response.delete_object = delete_object
 
 
 def add_client_id(self):
@@ -56,21 +56,3 @@ def delete_vpc_endpoints(self, vpce_ids=None):
     """EC2 lists an endpoint that is gone as unsuccessful; moto looks for its routes and fails."""
     there = [found for found in vpce_ids or [] if getattr(self.vpc_end_points.get(found), "state", "deleted") != "deleted"]
     return _delete_vpc_endpoints(self, there)
-
-
-_writes = threading.Lock()
-
-
-def one_at_a_time(write):
-    """S3 checks a condition and writes in one step; moto lets other writes in between."""
-
-    @functools.wraps(write)
-    def alone(self, *arguments, **named):
-        with _writes:
-            return write(self, *arguments, **named)
-
-    return alone
-
-
-put_object = one_at_a_time(S3Response.put_object)
-delete_object = one_at_a_time(S3Response.delete_object)

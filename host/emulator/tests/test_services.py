@@ -1,16 +1,12 @@
 """EKS, Service Quotas, Cloud Control and the mends of moto, asked by an independent client."""
 
+import io
 import json
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
-from unittest.mock import patch
 
-import boto3
-import mends
-from moto import mock_aws
-from moto.s3.models import S3Backend
-from moto.s3.responses import S3Response
+import app
 
 from served import Server, World, refusal, trust
 
@@ -146,23 +142,38 @@ class Others(Case):
         self.assertEqual(s3.get_bucket_versioning(Bucket="models")["Status"], "Enabled")
 
     def test_conditional_writes_are_one_step(self):
-        def slow(backend, *arguments, **named):
-            time.sleep(0.05)
-            return put_object(backend, *arguments, **named)
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="states")
 
-        put_object = S3Backend.put_object
-        # In this process, where the moment between check and write can be made longer.
-        with mock_aws(), patch.object(S3Backend, "put_object", slow), patch.object(S3Response, "put_object", mends.put_object):
-            s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
-            s3.create_bucket(Bucket="states")
+        def won(at, condition):
+            return refusal(s3.put_object, Bucket="states", Key="lease", Body=f"{at}", **condition) is None
 
-            def won(at, condition):
-                return refusal(s3.put_object, Bucket="states", Key="lease", Body=f"{at}", **condition) is None
-
-            with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(10):
+                s3.delete_object(Bucket="states", Key="lease")
                 for condition in [lambda: {"IfNoneMatch": "*"}, lambda: {"IfMatch": s3.head_object(Bucket="states", Key="lease")["ETag"]}]:
                     now = condition()
-                    self.assertEqual([won for won in pool.map(lambda at: won(f"{now} {at}", now), range(4))].count(True), 1)
+                    self.assertEqual([won for won in pool.map(lambda at: won(f"{now} {at}", now), range(8))].count(True), 1)
+
+    def test_one_request_at_a_time(self):
+        inside, most = [], []
+
+        def moto(environ, start_response):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.02)
+            inside.pop()
+            start_response("200 OK", [])
+            return [environ["wsgi.input"].read()]
+
+        def body(at):
+            text = f"request {at}".encode()
+            environ = {"PATH_INFO": "/", "REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(text)), "wsgi.input": io.BytesIO(text)}
+            return b"".join(app.Application(moto)(environ, lambda *_: None))
+
+        with ThreadPoolExecutor(4) as pool:
+            self.assertEqual(list(pool.map(body, range(8))), [f"request {at}".encode() for at in range(8)])
+        self.assertEqual(most, [1] * 8)
 
     def test_nat_gateway_that_is_gone(self):
         world = World(server)

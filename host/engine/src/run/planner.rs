@@ -12,10 +12,11 @@ use super::event::Event;
 use super::report::{Reason, StepFailure};
 use super::{Engine, failure_of_plugin, protect, select};
 use crate::graph::{self, Outcome};
-use crate::kind::Outputs;
+use crate::kind::{Outputs, ReplaceOrder};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Plan, PlannedResource, PlannedStep};
 use crate::plugin::{Capabilities, Failure, LogLevel};
+use crate::registry::DynKind;
 use crate::state::{ResourceRecord, State};
 use crate::trace::Phase;
 use crate::{secret, unknown};
@@ -225,6 +226,16 @@ impl Capabilities for PlanSession {
     fn log(&self, _level: LogLevel, _message: &str) {}
 }
 
+/// A name is free only when its holder is gone, whatever else could live side by side: a role whose path
+/// changes, and not its name.
+fn order(kind: &dyn DynKind, foreknown: &Outputs, there: &Outputs) -> ReplaceOrder {
+    let taken = kind.identities().iter().any(|name| {
+        let new = foreknown.get(*name);
+        new.is_some() && new == there.get(*name)
+    });
+    if taken { ReplaceOrder::DeleteFirst } else { kind.replace() }
+}
+
 /// What will happen to a declared resource, and which of its outputs are known already.
 fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
     let Declaration { kind, spec, depends_on, .. } = declaration;
@@ -236,8 +247,9 @@ fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
             // What was begun may be there, and not be what is wanted any more.
             let compared = pending.map(|pending| kind.compare(&pending.spec, spec)).unwrap_or_default();
             let replaces = pending.is_some_and(|pending| pending.replaces.is_some());
+            let begun = pending.map(|pending| kind.foreknown(&pending.spec)).unwrap_or_default();
             match compared.replaces() || replaces {
-                true => (Action::Replace { order: kind.replace() }, compared.fields),
+                true => (Action::Replace { order: order(&**kind, &outputs, &begun) }, compared.fields),
                 false => (Action::Finish, Vec::new()),
             }
         }
@@ -246,7 +258,7 @@ fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
             let compared = kind.compare(&instance.spec, spec);
             let anew = compared.replaces() || instance.broken.is_some();
             let action = if anew {
-                Action::Replace { order: kind.replace() }
+                Action::Replace { order: order(&**kind, &outputs, &instance.outputs) }
             } else if instance.unfinished {
                 Action::Finish
             } else if compared.fields.is_empty() {
