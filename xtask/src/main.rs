@@ -11,6 +11,7 @@ mod torture;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::LazyLock;
 
 const USAGE: &str = "cargo xtask setup         install what is missing for building plugins and tests
 cargo xtask demo          set up, build, and rehearse the example pipeline on the emulators
@@ -44,9 +45,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// The repository.
+/// The repository: the one that cargo was called in. Clones that share a target folder share this program.
 fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository")
+    static HERE: LazyLock<PathBuf> = LazyLock::new(|| {
+        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()).into()
+    });
+    HERE.parent().expect("xtask/ lies in the repository")
 }
 
 /// Cargo's folder for what it builds.
