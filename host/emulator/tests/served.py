@@ -1,5 +1,6 @@
 """A server for a test module, started as llmhost starts it, and clients of it."""
 
+import base64
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.model import ServiceId
+from botocore.signers import RequestSigner
 
 PROGRAM = Path(__file__).parent.parent / "python" / "serve.py"
 REGION = "us-east-1"
@@ -87,3 +90,15 @@ class World:
         wanted = {"clusterName": "llm", "nodegroupName": name, "subnets": self.subnets, "nodeRole": self.nodes}
         wanted.update(instanceTypes=["g4dn.xlarge"], amiType="AL2023_x86_64_NVIDIA", **more)
         return self.eks.create_nodegroup(**wanted)["nodegroup"]
+
+    def kubernetes(self, path):
+        """What the cluster's API server answers, to a token as `aws eks get-token` makes it."""
+        session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key=SECRET)
+        signer = RequestSigner(ServiceId("STS"), REGION, "sts", "v4", session.get_credentials(), session.events)
+        url = f"https://sts.{REGION}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
+        request = {"method": "GET", "url": url, "body": {}, "headers": {"x-k8s-aws-id": "llm"}, "context": {}}
+        signed = signer.generate_presigned_url(request, region_name=REGION, expires_in=60, operation_name="")
+        token = "k8s-aws-v1." + base64.urlsafe_b64encode(signed.encode()).decode().rstrip("=")
+        endpoint = self.eks.describe_cluster(name="llm")["cluster"]["endpoint"]
+        asked = urllib.request.Request(endpoint + path, headers={"Authorization": f"Bearer {token}"})
+        return json.load(urllib.request.urlopen(asked))

@@ -95,6 +95,13 @@ class Clusters(Case):
         self.assertEqual(made["status"], "CREATING")
         self.assertEqual(refusal(self.world.group)[0], "InvalidRequestException")
 
+    def test_every_node_has_a_name_of_its_own(self):
+        self.world.cluster()
+        for number in range(30):
+            self.world.group(f"group-{number}", scalingConfig={"minSize": 1, "maxSize": 1, "desiredSize": 1})
+        nodes = self.world.kubernetes("/api/v1/nodes")["items"]
+        self.assertEqual(len({node["metadata"]["name"] for node in nodes}), 30)
+
     def test_client_token(self):
         one, two = (self.world.cluster(clientRequestToken="once") for _ in range(2))
         self.assertEqual(one["arn"], two["arn"])

@@ -106,7 +106,7 @@ def begun(thing, tags, failed):
 
 
 def shown(thing, *hidden):
-    hidden = {"ready_at", "ends", "uid", "node_groups", "addons", "entries", "associations", "updates", *hidden}
+    hidden = {"ready_at", "ends", "uid", "network", "node_groups", "addons", "entries", "associations", "updates", *hidden}
     return {key: value for key, value in thing.items() if key not in hidden and value is not None}
 
 
@@ -414,6 +414,7 @@ def create_node_group(call, name):
         "launchTemplate": template,
         "diskSize": None if template else body.get("diskSize", 20),
         "tags": tags,
+        "network": next(number for number in range(256) if number not in [other["network"] for other in cluster["node_groups"].values()]),
     }
     begun(group, tags, "CREATE_FAILED")
     if group["ends"] == "CREATE_FAILED":
@@ -841,7 +842,7 @@ def nodes(cluster):
         effects = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
         for number in range(group["scalingConfig"]["desiredSize"]):
             found.append({
-                "name": f"ip-10-0-{abs(hash(name)) % 250}-{number + 10}.ec2.internal",
+                "name": f"ip-10-0-{group['network']}-{number + 10}.ec2.internal",
                 "labels": {"eks.amazonaws.com/nodegroup": name, "eks.amazonaws.com/capacityType": group["capacityType"], **group["labels"]},
                 "taints": [{"key": t["key"], "value": t.get("value") or "", "effect": effects[t["effect"]]} for t in group["taints"]],
                 "instance_type": kind,
