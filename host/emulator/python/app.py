@@ -49,15 +49,15 @@ class Application:
         region, service = scope(environ)
         # Read before it is this one's turn: a caller may be slow, or gone in the middle of it.
         environ["wsgi.input"] = io.BytesIO(body(environ))
-        handler = services.SERVICES.get(service)
-        if handler is not None and service in services.CALLERS:
-            return serve(handler, environ, start_response, region)
+        if service in services.CALLERS:
+            return self.answered(environ, start_response, region, service)
         with _turn:
-            if handler is not None:
-                return serve(handler, environ, start_response, region)
-            return self.by_moto(environ, start_response, service)
+            return self.answered(environ, start_response, region, service)
 
-    def by_moto(self, environ, start_response, service):
+    def answered(self, environ, start_response, region, service):
+        handler = services.SERVICES.get(service)
+        if handler is not None:
+            return serve(handler, environ, start_response, region)
         if service == "s3" and environ.get("QUERY_STRING", "").split("=")[0].split("&")[0] == "versioning" and environ["REQUEST_METHOD"] == "GET":
             return mended(self.moto, environ, start_response, versioning)
         return self.moto(environ, start_response)

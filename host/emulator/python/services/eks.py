@@ -391,6 +391,7 @@ def create_node_group(call, name):
         tainted(taint)
     tags = dict(body.get("tags") or {})
     uid = str(uuid.uuid4())
+    taken = {other["network"] for other in cluster["node_groups"].values()}
     group = {
         "nodegroupName": group_name,
         "nodegroupArn": f"arn:aws:eks:{call.region}:{call.account}:nodegroup/{name}/{group_name}/{uid}",
@@ -414,7 +415,7 @@ def create_node_group(call, name):
         "launchTemplate": template,
         "diskSize": None if template else body.get("diskSize", 20),
         "tags": tags,
-        "network": next(number for number in range(256) if number not in [other["network"] for other in cluster["node_groups"].values()]),
+        "network": next(number for number in range(256) if number not in taken),
     }
     begun(group, tags, "CREATE_FAILED")
     if group["ends"] == "CREATE_FAILED":

@@ -16,7 +16,7 @@ class Refused(Exception):
 
 
 class Call:
-    """One signed request."""
+    """One signed request, whose body ends where its input does."""
 
     def __init__(self, environ, region):
         self.method = environ["REQUEST_METHOD"]
@@ -31,8 +31,7 @@ class Call:
         self.host = environ.get("HTTP_HOST", "")
         self.account = environ.get("HTTP_X_MOTO_ACCOUNT_ID", ACCOUNT)
         self.access_key = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition("/")[0]
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        body = environ["wsgi.input"].read(length) if length else b""
+        body = environ["wsgi.input"].read()
         try:
             self.body = json.loads(body) if body else {}
         except ValueError:
