@@ -7,6 +7,7 @@ mod failure;
 mod keep;
 mod masked;
 mod place;
+mod private;
 mod saved;
 mod signals;
 mod traced;

@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use llmhost_engine::pipeline::Pipeline;
@@ -18,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::args::Run;
 use crate::failure::Failure;
+use crate::private;
 
 /// What the file begins with; then come the format's version and the digest of the rest.
 const MAGIC: &str = "llmhost-plan";
@@ -62,12 +62,11 @@ impl Saved {
         }
     }
 
-    /// Writes it into a file that only its owner reads: specs may hold what is nobody else's business.
+    /// Writes it into a file that only its owner reads.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         let body = serde_json::to_vec(self).expect("it is JSON");
         let text = format!("{MAGIC} {VERSION} {}\n", digest(&body));
-        let opened = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-        let written = opened.and_then(|mut file| {
+        let written = private::create(path).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.write_all(&body)?;
             file.sync_all()

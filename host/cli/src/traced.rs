@@ -1,6 +1,5 @@
 //! `--trace`: what passes between plugins and host, into a file.
 
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,11 +8,11 @@ use llmhost_engine::trace::Trace;
 
 use crate::app::Console;
 use crate::failure::Failure;
+use crate::private;
 
-/// Begins a trace in a file that only its owner reads: specs may hold what is nobody else's business.
+/// Begins a trace in a file that only its owner reads.
 pub(crate) fn begin(pipeline: &Pipeline, path: &Path) -> Result<Arc<Trace>, Failure> {
-    let opened = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    let file = opened.map_err(|error| {
+    let file = private::create(path).map_err(|error| {
         let message = format!("cannot write the trace to {}: {error}", path.display());
         Failure::Other { message, help: "Choose another file with --trace.".to_owned(), status: 1 }
     })?;

@@ -49,7 +49,6 @@ fn read(path: &Path) -> Result<Recording, Failure> {
 
 fn unknown_step(step: &str, recording: &Recording) -> Failure {
     let mut steps: Vec<&str> = recording.runs.iter().map(|run| run.begun.step.as_str()).collect();
-    steps.dedup();
     steps.sort_unstable();
     steps.dedup();
     Failure::usage(format!("no step '{step}' is in the trace"), format!("Its steps are {}.", steps.join(", ")))
