@@ -31,8 +31,17 @@ pub trait Kind: Send + Sync + 'static {
     const ACTIONS: &'static [&'static str];
     /// Top-level fields of the spec that cannot be changed in place.
     const IMMUTABLE: &'static [&'static str];
-    /// Whether a replacement can live beside its predecessor.
-    const REPLACE: ReplaceOrder;
+    /// Top-level fields that together name the resource, or its place: only one resource has them
+    /// at a time. None: any number can exist side by side.
+    const UNIQUE: &'static [&'static str] = &[];
+    /// Whether resources can clash though their [`UNIQUE`](Self::UNIQUE) fields differ: address ranges.
+    const BY_RANGE: bool = false;
+    /// Top-level fields that refer to others by name alone. A successor under the same name serves as
+    /// well as the one that was there. A reference in any other field is to that very resource, and
+    /// is lost with it: an attachment, a principal.
+    const BY_NAME: &'static [&'static str] = &[];
+    /// Top-level fields whose references do not keep what they name from being deleted.
+    const LOOSE: &'static [&'static str] = &[];
     /// Top-level fields that say nothing about the resource itself, such as where a file lies on
     /// this machine. A difference there is no change.
     const ASIDE: &'static [&'static str] = &[];
@@ -67,6 +76,26 @@ pub trait Kind: Send + Sync + 'static {
     /// Outputs that the spec alone tells, known before the resource exists.
     fn foreknown(&self, _spec: &Self::Spec) -> Outputs {
         Outputs::new()
+    }
+
+    /// Further outputs that are known before the resource exists, where its account is: ARNs. A plan
+    /// shows them; what the service answers counts.
+    fn predicted(&self, _spec: &Self::Spec, _scope: &Scope<'_>) -> Outputs {
+        Outputs::new()
+    }
+
+    /// Whether a successor with the spec `new` can only be created when the one with the spec `old`
+    /// is gone. By default: where both have the same [`UNIQUE`](Self::UNIQUE) fields.
+    fn clashes(&self, old: &Self::Spec, new: &Self::Spec) -> bool {
+        let unique = |spec| crate::registry::unique_of(&serde_json::to_value(spec).unwrap_or_default(), Self::UNIQUE);
+        unique(old).is_some_and(|old| unique(new) == Some(old))
+    }
+
+    /// The spec without its references to a resource that is about to be deleted, so that it can be:
+    /// a role without the policy. `identities` are that resource's identity outputs. `None` where
+    /// nothing refers to it, or where it cannot be let go of.
+    fn without(&self, _spec: &Self::Spec, _identities: &[String]) -> Option<Self::Spec> {
+        None
     }
 
     /// What two specs are compared by: the same for specs that mean the same, such as policies
@@ -208,14 +237,14 @@ pub struct Neighbour {
     pub spec: Arc<Value>,
 }
 
-/// Whether a replacement can live beside its predecessor.
+/// The order of a replacement. It is decided for each change, by what the change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplaceOrder {
-    /// The new one first; the old one goes when nothing uses it any more.
+    /// The successor is created, users move to it, and then the old one is deleted.
     CreateFirst,
-    /// Names or ranges would clash: what hangs on the old one goes, then the old one, then the
-    /// new one is made.
+    /// Both cannot exist at a time: their names or ranges clash. What hangs on the old one is deleted
+    /// or lets go of it, then the old one is deleted, then its successor is created.
     DeleteFirst,
 }
 
@@ -226,6 +255,15 @@ pub struct Intent {
     pub address: ResourceAddress,
     /// Unique to this operation; at most 64 ASCII characters, as AWS wants client tokens.
     pub token: String,
+}
+
+impl Intent {
+    /// Tells the instance that this intent makes from every other at its address, whatever its id: a
+    /// role that is deleted and created again has the same name and ARN, and is another role.
+    pub fn generation(&self) -> String {
+        let from = self.token.len().saturating_sub(12);
+        self.token.get(from..).unwrap_or(&self.token).to_owned()
+    }
 }
 
 /// What a create gave.

@@ -9,8 +9,7 @@ use serde_json::Value;
 
 use crate::byproduct::Foreseen;
 use crate::kind::{
-    Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
-    ReplaceOrder, Scope,
+    Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use crate::names::ResourceAddress;
 use crate::plan::{Comparison, compare};
@@ -24,8 +23,22 @@ pub trait DynKind: Send + Sync {
     fn name(&self) -> &'static str;
     /// [`Kind::ACTIONS`].
     fn actions(&self) -> &'static [&'static str];
-    /// [`Kind::REPLACE`].
-    fn replace(&self) -> ReplaceOrder;
+    /// [`Kind::IMMUTABLE`].
+    fn immutable(&self) -> &'static [&'static str];
+    /// The values of the [`Kind::UNIQUE`] fields.
+    fn unique(&self, spec: &Value) -> Option<Value>;
+    /// [`Kind::UNIQUE`].
+    fn unique_fields(&self) -> &'static [&'static str];
+    /// [`Kind::BY_RANGE`].
+    fn by_range(&self) -> bool;
+    /// [`Kind::BY_NAME`].
+    fn by_name(&self) -> &'static [&'static str];
+    /// [`Kind::LOOSE`].
+    fn loose(&self) -> &'static [&'static str];
+    /// [`Kind::clashes`].
+    fn clashes(&self, old: &Value, new: &Value) -> bool;
+    /// [`Kind::without`].
+    fn without(&self, spec: &Value, identities: &[String]) -> Option<Value>;
     /// [`Kind::IDENTITIES`].
     fn identities(&self) -> &'static [&'static str];
     /// [`Kind::VOLATILE`].
@@ -44,6 +57,8 @@ pub trait DynKind: Send + Sync {
     fn after(&self, spec: &Value, declared: &dyn Neighbours) -> Vec<ResourceAddress>;
     /// [`Kind::foreknown`].
     fn foreknown(&self, spec: &Value) -> Outputs;
+    /// [`Kind::predicted`].
+    fn predicted(&self, spec: &Value, scope: &Scope<'_>) -> Outputs;
     /// Compares two canonical specs.
     fn compare(&self, old: &Value, new: &Value) -> Comparison;
     /// [`Kind::create`].
@@ -82,8 +97,40 @@ impl<K: Kind> DynKind for K {
         K::ACTIONS
     }
 
-    fn replace(&self) -> ReplaceOrder {
-        K::REPLACE
+    fn immutable(&self) -> &'static [&'static str] {
+        K::IMMUTABLE
+    }
+
+    fn unique(&self, spec: &Value) -> Option<Value> {
+        unique_of(spec, K::UNIQUE)
+    }
+
+    fn unique_fields(&self) -> &'static [&'static str] {
+        K::UNIQUE
+    }
+
+    fn by_range(&self) -> bool {
+        K::BY_RANGE
+    }
+
+    fn by_name(&self) -> &'static [&'static str] {
+        K::BY_NAME
+    }
+
+    fn loose(&self) -> &'static [&'static str] {
+        K::LOOSE
+    }
+
+    fn clashes(&self, old: &Value, new: &Value) -> bool {
+        match (from_json::<K>(old), from_json::<K>(new)) {
+            (Ok(old), Ok(new)) => Kind::clashes(self, &old, &new),
+            // What cannot be read may be in the way.
+            _ => true,
+        }
+    }
+
+    fn without(&self, spec: &Value, identities: &[String]) -> Option<Value> {
+        to_json(&Kind::without(self, &from_json::<K>(spec).ok()?, identities)?).ok()
     }
 
     fn identities(&self) -> &'static [&'static str] {
@@ -125,6 +172,10 @@ impl<K: Kind> DynKind for K {
 
     fn foreknown(&self, spec: &Value) -> Outputs {
         from_json::<K>(spec).map(|spec| Kind::foreknown(self, &spec)).unwrap_or_default()
+    }
+
+    fn predicted(&self, spec: &Value, scope: &Scope<'_>) -> Outputs {
+        from_json::<K>(spec).map(|spec| Kind::predicted(self, &spec, scope)).unwrap_or_default()
     }
 
     fn compare(&self, old: &Value, new: &Value) -> Comparison {
@@ -189,6 +240,12 @@ impl<K: Kind> DynKind for K {
     async fn delete(&self, id: &str, spec: &Value, progress: &dyn Progress) -> Result<(), OpError> {
         Kind::delete(self, id, &from_json::<K>(spec)?, progress).await.map_err(masked_error)
     }
+}
+
+/// The values of the fields that name a resource, where there are such fields.
+pub(crate) fn unique_of(spec: &Value, fields: &[&str]) -> Option<Value> {
+    let values = fields.iter().map(|field| spec.get(field).cloned().unwrap_or_default());
+    (!fields.is_empty()).then(|| values.collect())
 }
 
 fn to_json(spec: &impl Serialize) -> serde_json::Result<Value> {

@@ -30,6 +30,8 @@ fn instance(id: &str) -> Instance {
         spec,
         outputs: Outputs::new(),
         depends_on: vec![address(9)],
+        generation: String::new(),
+        bound: Default::default(),
         was: None,
         unfinished: false,
         broken: None,
@@ -96,7 +98,8 @@ async fn a_crash_between_snapshot_and_journal_applies_nothing_twice() {
     let store = open(folder.path());
     store.record(Change::Current { address: address(1), instance: instance("a") }).await.unwrap();
     let intent = Intent { address: address(1), token: "token".into() };
-    let pending = Pending { intent, spec: json!({}), replaces: Some("a".into()), depends_on: vec![] };
+    let pending =
+        Pending { intent, spec: json!({}), replaces: Some("a".into()), depends_on: vec![], bound: Default::default() };
     store.record(Change::Intent { pending }).await.unwrap();
     store.record(Change::Current { address: address(1), instance: instance("b") }).await.unwrap();
     let journal = std::fs::read(folder.path().join("journal.jsonl")).unwrap();
@@ -326,7 +329,13 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     let one = (0u8..7, 0u8..3).prop_map(|(what, n)| {
         let (address, id) = (address(n), format!("id-{n}"));
         let intent = Intent { address: address.clone(), token: format!("token-{n}") };
-        let pending = |replaces| Pending { intent, spec: json!({ "n": n }), replaces, depends_on: vec![] };
+        let pending = |replaces| Pending {
+            intent,
+            spec: json!({ "n": n }),
+            replaces,
+            depends_on: vec![],
+            bound: Default::default(),
+        };
         match what {
             0 => Change::Fact { key: format!("fact-{n}"), value: "yes".into() },
             1 => Change::Intent { pending: pending(None) },

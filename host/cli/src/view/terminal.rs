@@ -112,7 +112,7 @@ impl Terminal {
 fn sign(operation: Operation) -> char {
     match operation {
         Operation::Create | Operation::Finish | Operation::Adopt => '+',
-        Operation::Update => '~',
+        Operation::Update | Operation::Detach => '~',
         Operation::Delete => '-',
     }
 }
@@ -123,6 +123,7 @@ fn doing(operation: Operation) -> &'static str {
         Operation::Finish => "finishing",
         Operation::Adopt => "adopting",
         Operation::Update => "updating",
+        Operation::Detach => "detaching",
         Operation::Delete => "deleting",
     }
 }
@@ -133,6 +134,7 @@ fn done(operation: Operation) -> &'static str {
         Operation::Finish => "finished",
         Operation::Adopt => "adopted",
         Operation::Update => "updated",
+        Operation::Detach => "detached",
         Operation::Delete => "deleted",
     }
 }

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::names::ResourceAddress;
+
 /// One field that changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FieldChange {
@@ -16,6 +18,16 @@ pub struct FieldChange {
     pub new: Option<Value>,
     /// Whether this field cannot be changed in place.
     pub replaces: bool,
+    /// The resource that this field refers to and that is another one by then, under the same name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successor: Option<ResourceAddress>,
+}
+
+impl FieldChange {
+    /// The top-level field of the spec that it is in.
+    pub fn top(&self) -> &str {
+        self.path.split(['.', '[']).next().unwrap_or_default()
+    }
 }
 
 /// What a comparison found.
@@ -38,8 +50,7 @@ pub fn compare(old: &Value, new: &Value, immutable: &[&str]) -> Comparison {
     let mut found = Comparison::default();
     walk(&mut String::new(), Some(old), Some(new), &mut found.fields);
     for field in &mut found.fields {
-        let top = field.path.split(['.', '[']).next().unwrap_or_default();
-        field.replaces = immutable.contains(&top);
+        field.replaces = immutable.contains(&field.top());
     }
     found
 }
@@ -67,7 +78,13 @@ fn walk(path: &mut String, old: Option<&Value>, new: Option<&Value>, found: &mut
                 path.truncate(length);
             }
         }
-        _ => found.push(FieldChange { path: path.clone(), old: old.cloned(), new: new.cloned(), replaces: false }),
+        _ => found.push(FieldChange {
+            path: path.clone(),
+            old: old.cloned(),
+            new: new.cloned(),
+            replaces: false,
+            successor: None,
+        }),
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn add(plan: &mut Plan, at: &str, action: Action, depends_on: &[&str]
             depends_on,
             leftovers: Vec::new(),
             broken: None,
+            takes_over: None,
             derived: &[],
         },
     );
@@ -39,7 +40,7 @@ pub(crate) fn add(plan: &mut Plan, at: &str, action: Action, depends_on: &[&str]
 
 fn change(plan: &mut Plan, at: &str, path: &str, old: Value, new: Value, replaces: bool) {
     let side = |value: Value| (!value.is_null()).then_some(value);
-    let change = FieldChange { path: path.to_owned(), old: side(old), new: side(new), replaces };
+    let change = FieldChange { path: path.to_owned(), old: side(old), new: side(new), replaces, successor: None };
     plan.resources.get_mut(&address(at)).expect("added before").changes.push(change);
 }
 
@@ -94,8 +95,13 @@ pub(crate) fn hostile() -> Plan {
     let at = ResourceAddress::new(&plan.steps[0].name, evil, "main").expect("a good name");
     let mut tags = serde_json::Map::new();
     tags.insert(evil.to_owned(), json!(evil));
-    let changes =
-        vec![FieldChange { path: format!("tags.{evil}"), old: Some(json!(evil)), new: None, replaces: false }];
+    let changes = vec![FieldChange {
+        path: format!("tags.{evil}"),
+        old: Some(json!(evil)),
+        new: None,
+        replaces: false,
+        successor: None,
+    }];
     let spec = json!({"tags": tags});
     let resource = PlannedResource {
         action: Action::Update,
@@ -104,6 +110,7 @@ pub(crate) fn hostile() -> Plan {
         depends_on: Vec::new(),
         leftovers: Vec::new(),
         broken: None,
+        takes_over: None,
         derived: &[],
     };
     plan.resources.insert(at, resource);

@@ -63,6 +63,10 @@ pub struct PlannedResource {
     /// Ids of replaced predecessors that are still there and will be deleted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
+    /// The resource that has the name or place that this one needs. It gives it up in this plan, and
+    /// does so before this one is created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub takes_over: Option<ResourceAddress>,
     /// Why the one that is there has to be made anew: it came up broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
@@ -120,6 +124,17 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Counts one resource.
+    pub(crate) fn count(&mut self, action: Action) {
+        *match action {
+            Action::Keep => &mut self.keep,
+            Action::Create | Action::Finish => &mut self.create,
+            Action::Update => &mut self.update,
+            Action::Replace { .. } => &mut self.replace,
+            Action::Delete => &mut self.delete,
+        } += 1;
+    }
+
     /// Everything but what is kept.
     pub fn changes(&self) -> usize {
         self.create + self.update + self.replace + self.delete
@@ -131,13 +146,7 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for resource in self.resources.values() {
-            *match resource.action {
-                Action::Keep => &mut summary.keep,
-                Action::Create | Action::Finish => &mut summary.create,
-                Action::Update => &mut summary.update,
-                Action::Replace { .. } => &mut summary.replace,
-                Action::Delete => &mut summary.delete,
-            } += 1;
+            summary.count(resource.action);
             summary.delete += resource.leftovers.len();
         }
         summary

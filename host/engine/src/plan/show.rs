@@ -58,13 +58,18 @@ impl Block<'_> {
     fn resource(&mut self, address: &ResourceAddress, resource: &PlannedResource) {
         let note = match resource.action {
             Action::Finish => "  (was begun and not finished)",
-            Action::Replace { order: ReplaceOrder::CreateFirst } => "  (the new one first, then the old one goes)",
-            Action::Replace { order: ReplaceOrder::DeleteFirst } => "  (the old one goes first)",
+            Action::Replace { order: ReplaceOrder::CreateFirst } => {
+                "  (the new one is created first, then the old one is deleted)"
+            }
+            Action::Replace { order: ReplaceOrder::DeleteFirst } => "  (the old one is deleted first)",
             _ => "",
         };
         let head = format!("{} {}/{}", self.sign(resource.action), plain(address.kind()), address.name());
         if resource.action != Action::Keep {
             self.line(2, &format!("{}{note}", self.style.paint(resource.action.style(), &head)));
+        }
+        if let Some(holder) = &resource.takes_over {
+            self.line(6, &format!("after {holder} is deleted, which has its name now"));
         }
         for id in &resource.leftovers {
             let sign = self.sign(Action::Delete);
@@ -128,6 +133,16 @@ impl Block<'_> {
         }
     }
 
+    /// A field whose text stays, and that refers to another resource from then on.
+    fn successor(&mut self, change: &FieldChange, successor: &ResourceAddress, forced: &str) {
+        let action =
+            if change.replaces { Action::Replace { order: ReplaceOrder::CreateFirst } } else { Action::Update };
+        let text = change.new.as_ref().map(value).unwrap_or_default();
+        let sign = self.sign(action);
+        let head = format!("{sign} {}: {text}", plain(&change.path));
+        self.line(6, &format!("{head}  (refers to the new {successor}){forced}"));
+    }
+
     fn change(&mut self, change: &FieldChange) {
         let action = match (change.replaces, &change.old, &change.new) {
             (true, ..) => Action::Replace { order: ReplaceOrder::CreateFirst },
@@ -136,6 +151,9 @@ impl Block<'_> {
             (false, Some(_), Some(_)) => Action::Update,
         };
         let forced = if change.replaces { "  (forces replacement)" } else { "" };
+        if let Some(successor) = &change.successor {
+            return self.successor(change, successor, forced);
+        }
         let (sign, path) = (self.sign(action), plain(&change.path));
         let [old, new] = [&change.old, &change.new].map(|side| side.as_ref().map(value));
         let head = format!("{sign} {path}: ");
@@ -216,7 +234,13 @@ mod tests {
         let mut out = String::new();
         let style = TextStyle::default();
         let [old, new] = ["a", "b"].map(|text| Some(json!(text.repeat(60))));
-        Block { out: &mut out, style }.change(&FieldChange { path: "policy".into(), old, new, replaces: true });
+        Block { out: &mut out, style }.change(&FieldChange {
+            path: "policy".into(),
+            old,
+            new,
+            replaces: true,
+            successor: None,
+        });
         let lines: Vec<_> = out.lines().collect();
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0], "      ± policy:  (forces replacement)");

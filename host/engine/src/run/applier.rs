@@ -18,7 +18,7 @@ use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Plan, compare};
 use crate::plugin::{Capabilities, Failure, LogLevel};
-use crate::state::{Change, StateStore};
+use crate::state::{Change, State, StateStore};
 use crate::trace::Phase;
 use crate::{secret, unknown};
 
@@ -57,13 +57,27 @@ pub(super) async fn apply(
     // What had to be deleted before a replacement may belong to a step that never ran.
     report.failures.extend(operations.take_failures(None));
     remove::leftovers(&operations, &mut report).await;
-    report.done = *operations.hands.done.lock().expect("no panic under this lock");
-    report.done.keep = plan.summary().keep;
+    let state = operations.hands.store.snapshot();
+    report.done = operations.hands.ledger.summary(&plan, &state);
     report.kept = std::mem::take(&mut *operations.hands.kept.lock().expect("no panic under this lock"));
     report.interrupted = cancel.is_cancelled();
+    if report.is_ok() {
+        report.failures = departures(&operations, &state);
+    }
     let (ok, failures) = (report.is_ok(), report.failures.len());
     common.events.emit(Event::Finished { ok, done: report.done, failures });
     report
+}
+
+/// What was planned is done, and nothing else: where that does not hold, the run has failed.
+fn departures(operations: &Operations, state: &State) -> Vec<StepFailure> {
+    let departures = operations.hands.ledger.departures(&operations.plan, state);
+    let failure = |departure: Departure| {
+        let address = departure.address().clone();
+        let step = address.step().clone();
+        StepFailure { step, address: Some(address), reason: Reason::NotAsPlanned(departure) }
+    };
+    departures.into_iter().map(failure).collect()
 }
 
 fn in_order<T, E>(graph: &graph::StepGraph, outcomes: Vec<Outcome<T, E>>) -> impl Iterator<Item = Outcome<T, E>> {

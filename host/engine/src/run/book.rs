@@ -1,6 +1,6 @@
 //! The book of declarations: what each step has declared so far, and who identifies whom.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use indexmap::{IndexMap, IndexSet};
@@ -25,6 +25,8 @@ struct Entries {
     declared: IndexMap<ResourceAddress, Arc<Value>>,
     /// Values of identity outputs that some plugin has read.
     identities: HashMap<String, ResourceAddress>,
+    /// Resources that the plan creates or replaces: what is there then is another instance.
+    fresh: HashSet<ResourceAddress>,
 }
 
 /// What one step may see of the book.
@@ -57,6 +59,16 @@ impl Book {
         }
     }
 
+    /// Notes that the plan makes another instance of this resource.
+    pub(crate) fn renew(&self, address: &ResourceAddress) {
+        self.lock().fresh.insert(address.clone());
+    }
+
+    /// Whether the plan makes another instance of this resource.
+    pub(crate) fn is_renewed(&self, address: &ResourceAddress) -> bool {
+        self.lock().fresh.contains(address)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().expect("no code panics while it holds the book")
     }
@@ -68,15 +80,16 @@ impl View<'_> {
         self.sees(address) && self.book.lock().declared.contains_key(address)
     }
 
-    /// The resources whose identity stands anywhere in a spec, tags left out: a tag names, it
-    /// does not use.
-    pub(crate) fn mentioned(&self, spec: &Value) -> IndexSet<ResourceAddress> {
-        let mut found = IndexSet::new();
-        match spec {
-            Value::Object(fields) => {
-                fields.iter().filter(|(key, _)| *key != "tags").for_each(|(_, value)| self.collect(value, &mut found));
-            }
-            other => self.collect(other, &mut found),
+    /// The resources whose identity stands anywhere in a spec, each with the top-level fields that it
+    /// stands in. Tags are left out: a tag names, it does not use.
+    pub(crate) fn mentioned(&self, spec: &Value) -> IndexMap<ResourceAddress, BTreeSet<String>> {
+        let mut found: IndexMap<_, BTreeSet<String>> = IndexMap::new();
+        for (key, value) in spec.as_object().into_iter().flatten().filter(|(key, _)| *key != "tags") {
+            let mut here = IndexSet::new();
+            self.collect(value, &mut here);
+            here.into_iter().for_each(|address| {
+                found.entry(address).or_default().insert(key.clone());
+            });
         }
         found
     }
@@ -180,7 +193,7 @@ mod tests {
             (json!({"vpc_id": "vpc-10"}), vec![]),
             (json!({"tags": {"of": "vpc-1"}}), vec![]),
         ] {
-            let found: Vec<_> = view.mentioned(&spec).iter().map(ToString::to_string).collect();
+            let found: Vec<_> = view.mentioned(&spec).keys().map(ToString::to_string).collect();
             assert_eq!(found, expected, "{spec}");
         }
     }

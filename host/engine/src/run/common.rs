@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use indexmap::IndexSet;
 use serde_json::Value;
 
 use super::book::Book;
@@ -39,6 +40,8 @@ pub(crate) struct Declaration {
     pub(crate) kind: Arc<dyn DynKind>,
     pub(crate) spec: Arc<Value>,
     pub(crate) depends_on: Vec<ResourceAddress>,
+    /// What it refers to as that very resource, and the fields of the spec that do.
+    pub(crate) refers_to: BTreeMap<ResourceAddress, BTreeSet<String>>,
 }
 
 impl Common {
@@ -69,7 +72,12 @@ impl Common {
         let spec = kind.complete(spec, &context).map_err(invalid)?;
         secret::check_place(&spec, kind.secrets()).map_err(|error| invalid(error.to_string()))?;
         let view = self.book.view(step);
-        let mut depends_on = view.mentioned(&spec);
+        let mut mentioned = view.mentioned(&spec);
+        mentioned.shift_remove(&address);
+        let mut depends_on: IndexSet<_> = mentioned.keys().cloned().collect();
+        let by_name = kind.by_name();
+        mentioned.values_mut().for_each(|fields| fields.retain(|field| !by_name.contains(&field.as_str())));
+        let refers_to = mentioned.into_iter().filter(|(_, fields)| !fields.is_empty()).collect();
         depends_on.extend(kind.after(&spec, &view));
         for text in after {
             let earlier: ResourceAddress = text.parse().map_err(|error| invalid(format!("after: {error}")))?;
@@ -83,7 +91,8 @@ impl Common {
         if !self.book.declare(&address, Arc::clone(&spec)) {
             return Err(invalid("declared twice; two resources of one kind in a step need two names".to_owned()));
         }
-        Ok(Declaration { address, kind: Arc::clone(kind), spec, depends_on: depends_on.into_iter().collect() })
+        let depends_on = depends_on.into_iter().collect();
+        Ok(Declaration { address, kind: Arc::clone(kind), spec, depends_on, refers_to })
     }
 
     /// Notes the identity outputs that a plugin has read.

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 
 use super::common::Declaration;
+use super::event::Operation;
 use super::hands::{Hands, Stop, intent};
 use super::remove::{self, Removals};
 use super::report::{Departure, Reason, StepFailure};
@@ -26,6 +27,9 @@ pub(crate) struct Operations {
     started: Mutex<HashMap<ResourceAddress, Started>>,
     failures: Mutex<Vec<(ResourceAddress, Reason)>>,
     facts: tokio::sync::Mutex<()>,
+    /// What is deleted for the sake of those that take its name over, as it was when the run began.
+    holders: HashMap<ResourceAddress, Instance>,
+    turns: Mutex<HashMap<ResourceAddress, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 type Started = Shared<BoxFuture<'static, Result<Arc<Outputs>, OpFailure>>>;
@@ -49,14 +53,19 @@ impl Operations {
                 planned_of.entry(address.step().clone()).or_default().push(address.clone());
             }
         }
+        let holders = plan.resources.values().filter_map(|planned| planned.takes_over.as_ref());
+        let instance = |holder: &ResourceAddress| Some((holder.clone(), hands.store.resource(holder)?.current?));
+        let holders = holders.filter_map(instance).collect();
         Self {
             hands,
             plan,
+            holders,
             removals: Removals::default(),
             planned_of,
             started: Mutex::default(),
             failures: Mutex::default(),
             facts: tokio::sync::Mutex::default(),
+            turns: Mutex::default(),
         }
     }
 
@@ -106,8 +115,13 @@ impl Operations {
         of_step.map(failure).collect()
     }
 
+    /// Whose turn it is to change a resource.
+    pub(crate) fn turn(&self, address: &ResourceAddress) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.turns.lock().expect("no panic under this lock").entry(address.clone()).or_default())
+    }
+
     /// What the plan that was shown says of a resource.
-    fn planned(&self, address: &ResourceAddress) -> Option<Action> {
+    pub(crate) fn planned(&self, address: &ResourceAddress) -> Option<Action> {
         self.plan.resources.get(address).map(|planned| planned.action)
     }
 
@@ -140,7 +154,8 @@ impl Operations {
     /// The outputs, where the resource is already as declared and nothing needs recording.
     fn as_it_is(&self, declaration: &Declaration) -> Option<Outputs> {
         let current = self.hands.store.resource(&declaration.address)?.current?;
-        let same = !current.unfinished
+        let same = self.planned(&declaration.address) == Some(Action::Keep)
+            && !current.unfinished
             && current.depends_on == declaration.depends_on
             && declaration.kind.compare(&current.spec, &declaration.spec).fields.is_empty();
         same.then_some(current.outputs)
@@ -162,38 +177,66 @@ async fn converge(operations: Arc<Operations>, declaration: Declaration) -> Resu
 }
 
 async fn make_so(operations: &Arc<Operations>, declaration: &Declaration) -> Result<Outputs, Stop> {
-    let Declaration { address, kind, spec, depends_on } = declaration;
+    let Declaration { address, kind, spec, .. } = declaration;
+    // Not while somebody else takes a reference out of it.
+    let turn = operations.turn(address);
+    let _turn = turn.lock().await;
     let hands = &operations.hands;
     let record = hands.store.resource(address).unwrap_or_default();
-    let Some(mut current) = found(hands, declaration, &record).await? else {
+    let Some(current) = found(hands, declaration, &record).await? else {
         // The intent that made nothing is as good as a new one, and better: should what it made be seen only
         // later, services with client tokens give that instead of another.
         let intent = record.pending.filter(|pending| pending.spec == **spec).map(|pending| pending.intent);
         return create(operations, declaration, intent, None).await;
     };
     let compared = kind.compare(&current.spec, spec);
-    if compared.replaces() || current.broken.is_some() {
+    let planned = operations.planned(address);
+    // What an interrupted create made is the successor already.
+    let is_adopted = record.pending.is_some_and(|pending| pending.intent.generation() == current.generation);
+    let is_planned = matches!(planned, Some(Action::Replace { .. })) && !is_adopted;
+    if compared.replaces() || current.broken.is_some() || is_planned {
         return replace(operations, declaration, compared.fields).await;
     }
-    if compared.fields.is_empty() && !current.unfinished {
-        current.depends_on.clone_from(depends_on);
+    if compared.fields.is_empty() && !current.unfinished && planned != Some(Action::Update) {
+        let current = bound(operations, declaration, current);
         let outputs = current.outputs.clone();
         hands.record(Change::Current { address: address.clone(), instance: current }).await?;
         return Ok(outputs);
     }
+    update(operations, declaration, current, compared.fields.is_empty()).await
+}
+
+/// Changes a resource in place. Where the text of its spec is the same (`is_same`), it was planned
+/// because of what that refers to, and all of it is sent again.
+async fn update(
+    operations: &Operations,
+    declaration: &Declaration,
+    current: Instance,
+    is_same: bool,
+) -> Result<Outputs, Stop> {
+    let Declaration { address, kind, spec, .. } = declaration;
     // Recorded as unfinished first: an update that stops half-way is one that the next run finishes.
+    let mut current = bound(operations, declaration, current);
     let resumes = current.unfinished;
     if !resumes {
         current.was = Some(std::mem::take(&mut current.spec));
     }
     current.spec = serde_json::Value::clone(spec);
-    current.depends_on.clone_from(depends_on);
     current.unfinished = true;
+    let hands = &operations.hands;
     hands.record(Change::Current { address: address.clone(), instance: current.clone() }).await?;
     match current.was.clone() {
-        Some(was) if resumes => hands.resume(address, &**kind, current, &was).await,
+        Some(was) if resumes => hands.reapply(address, &**kind, current, &was, Operation::Finish).await,
+        Some(was) if is_same => hands.reapply(address, &**kind, current, &was, Operation::Update).await,
         was => hands.configure(address, &**kind, current, was.as_ref()).await,
     }
+}
+
+/// The instance with what it depends on now.
+fn bound(operations: &Operations, declaration: &Declaration, current: Instance) -> Instance {
+    let depends_on = declaration.depends_on.clone();
+    let bound = operations.hands.store.look(|state| state.generations(&depends_on));
+    Instance { depends_on, bound, ..current }
 }
 
 /// The instance in the state, or the one that an interrupted create made.
@@ -210,23 +253,20 @@ async fn found(hands: &Hands, declaration: &Declaration, record: &ResourceRecord
 }
 
 async fn create(
-    operations: &Operations,
+    operations: &Arc<Operations>,
     declaration: &Declaration,
     known: Option<Intent>,
     replaces: Option<String>,
 ) -> Result<Outputs, Stop> {
-    let Declaration { address, kind, spec, depends_on } = declaration;
-    let (intent, spec) = (known.unwrap_or_else(|| intent(address)), serde_json::Value::clone(spec));
-    let pending = Pending { intent, spec, replaces, depends_on: depends_on.clone() };
-    let outputs = operations.hands.create(address, &**kind, pending).await?;
-    // Its predecessor may have gone before this began, for the sake of what both hang on.
-    if matches!(operations.planned(address), Some(Action::Replace { .. })) {
-        operations.hands.count(|done| {
-            done.create -= 1;
-            done.replace += 1;
-        });
+    let Declaration { address, kind, spec, depends_on, .. } = declaration;
+    let holder = operations.plan.resources.get(address).and_then(|planned| planned.takes_over.as_ref());
+    if let Some((holder, there)) = holder.and_then(|holder| operations.holders.get_key_value(holder)) {
+        remove::instance(operations, holder, there).await.map_err(|_| Stop::Blocked(holder.clone()))?;
     }
-    Ok(outputs)
+    let (intent, spec) = (known.unwrap_or_else(|| intent(address)), serde_json::Value::clone(spec));
+    let bound = operations.hands.store.look(|state| state.generations(depends_on));
+    let pending = Pending { intent, spec, replaces, depends_on: depends_on.clone(), bound };
+    operations.hands.create(address, &**kind, pending).await
 }
 
 async fn replace(

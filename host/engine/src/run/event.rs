@@ -126,6 +126,8 @@ pub enum Operation {
     Adopt,
     /// It is changed in place.
     Update,
+    /// It lets go of another resource, which is replaced: until that is there again it is without it.
+    Detach,
     /// It is deleted.
     Delete,
 }

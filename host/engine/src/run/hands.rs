@@ -10,11 +10,11 @@ use tokio::sync::Semaphore;
 
 use super::Cancel;
 use super::event::{Event, Events, Operation};
+use super::ledger::Ledger;
 use super::report::Reason;
 use crate::byproduct::Byproduct;
 use crate::kind::{Created, ErrorClass, Intent, OpError, Outputs, Progress};
 use crate::names::ResourceAddress;
-use crate::plan::Summary;
 use crate::registry::{DynKind, Registry};
 use crate::state::{Change, Instance, Pending, StateStore};
 
@@ -25,7 +25,7 @@ pub(crate) struct Hands {
     pub(crate) events: Events,
     pub(crate) cancel: Cancel,
     pub(crate) permits: Semaphore,
-    pub(crate) done: Mutex<Summary>,
+    pub(crate) ledger: Ledger,
     /// What resources made by themselves and what stays though these are gone.
     pub(crate) kept: Mutex<Vec<(ResourceAddress, Byproduct)>>,
     /// Whether it was said that the state is no longer this run's.
@@ -79,7 +79,7 @@ impl Hands {
     ) -> Self {
         let permits = Semaphore::new(parallelism.max(1));
         let said_lost = AtomicBool::new(false);
-        Self { registry, store, events, cancel, permits, done: Mutex::default(), kept: Mutex::default(), said_lost }
+        Self { registry, store, events, cancel, permits, ledger: Ledger::default(), kept: Mutex::default(), said_lost }
     }
 
     /// Whether something may be begun: the user has not stopped the run, and the state is still
@@ -125,7 +125,6 @@ impl Hands {
             Ok(self.finish(address, kind, made, None, progress).await?)
         };
         let instance = self.operate(address, Operation::Create, work, |instance| instance.id.clone()).await?;
-        self.count(|done| done.create += 1);
         Ok(instance.outputs)
     }
 
@@ -163,21 +162,20 @@ impl Hands {
         let progress = &Reporter { hands: self, address };
         let work = async { Ok(self.finish(address, kind, instance, was, progress).await?) };
         let instance = self.operate(address, operation, work, |instance| instance.id.clone()).await?;
-        self.count(|done| match operation {
-            Operation::Update => done.update += 1,
-            _ => done.create += 1,
-        });
         Ok(instance.outputs)
     }
 
-    /// Brings a resource in line whose update did not end: some of it may have been done, so what
-    /// is there counts, and not what was there. What cannot be read is sent again.
-    pub(crate) async fn resume(
+    /// Brings a resource in line with its spec whatever the state says of it: what is there is read and
+    /// counts, and what cannot be read is sent again. For an update that did not end, of which some may
+    /// have been done (`operation` is `Finish`), and for one whose text is the same and whose references
+    /// are to others now (`Update`).
+    pub(crate) async fn reapply(
         &self,
         address: &ResourceAddress,
         kind: &dyn DynKind,
         mut instance: Instance,
         was: &Value,
+        operation: Operation,
     ) -> Result<Outputs, Stop> {
         let progress = &Reporter { hands: self, address };
         let work = async {
@@ -188,9 +186,27 @@ impl Hands {
             instance.outputs.extend(more.map_err(Reason::Operation)?);
             Ok(self.finish(address, kind, instance, None, progress).await?)
         };
-        let instance = self.operate(address, Operation::Finish, work, |instance| instance.id.clone()).await?;
-        self.count(|done| done.create += 1);
+        let instance = self.operate(address, operation, work, |instance| instance.id.clone()).await?;
         Ok(instance.outputs)
+    }
+
+    /// Takes the references to a resource that is about to be deleted out of another one. `instance` has
+    /// the spec without them, and `was` the one with them.
+    pub(crate) async fn detach(
+        &self,
+        address: &ResourceAddress,
+        kind: &dyn DynKind,
+        instance: Instance,
+        was: &Value,
+    ) -> Result<(), Stop> {
+        let progress = &Reporter { hands: self, address };
+        let work = async {
+            // Recorded first: whatever stops this here, the next run brings the references back.
+            let unfinished = Instance { unfinished: true, was: Some(was.clone()), ..instance.clone() };
+            self.record(Change::Current { address: address.clone(), instance: unfinished }).await?;
+            Ok(self.finish(address, kind, instance, Some(was), progress).await?)
+        };
+        self.operate(address, Operation::Detach, work, |instance| instance.id.clone()).await.map(drop)
     }
 
     /// Lets a resource that makes things by itself take them back, before what depends on it goes.
@@ -228,14 +244,19 @@ impl Hands {
         self.store.record(change).await.map_err(Reason::State)
     }
 
-    pub(crate) fn count(&self, count: impl FnOnce(&mut Summary)) {
-        count(&mut self.done.lock().expect("no panic under this lock"));
-    }
-
     async fn made(&self, address: &ResourceAddress, pending: &Pending, created: Created) -> Result<Instance, Reason> {
         let Created { id, outputs } = created;
-        let (spec, depends_on) = (pending.spec.clone(), pending.depends_on.clone());
-        let instance = Instance { id, spec, outputs, depends_on, unfinished: true, was: None, broken: None };
+        let instance = Instance {
+            id,
+            spec: pending.spec.clone(),
+            outputs,
+            depends_on: pending.depends_on.clone(),
+            generation: pending.intent.generation(),
+            bound: pending.bound.clone(),
+            unfinished: true,
+            was: None,
+            broken: None,
+        };
         self.record(Change::Current { address: address.clone(), instance: instance.clone() }).await?;
         Ok(instance)
     }
@@ -281,6 +302,7 @@ impl Hands {
         match work.await {
             Ok(value) => {
                 let (id, millis) = (id(&value), began.elapsed().as_millis() as u64);
+                self.ledger.note(address, operation, &id);
                 self.events.emit(Event::OperationDone { address: address.clone(), operation, id, millis });
                 Ok(value)
             }

@@ -193,6 +193,8 @@ pub async fn import(
         spec: seen.spec,
         outputs,
         depends_on: planned.depends_on.clone(),
+        generation: super::hands::intent(address).generation(),
+        bound: state.generations(&planned.depends_on),
         // Brought in line by the next run, whatever cannot be read of it included.
         unfinished: true,
         broken: None,

@@ -7,17 +7,16 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::common::{Common, Declaration};
+use super::common::Common;
+use super::decide::{Known, decide};
 use super::event::Event;
 use super::report::{Reason, StepFailure};
-use super::{Engine, failure_of_plugin, protect, select};
+use super::{Engine, failure_of_plugin, protect, select, takeover};
 use crate::graph::{self, Outcome};
-use crate::kind::{Outputs, ReplaceOrder};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Plan, PlannedResource, PlannedStep};
 use crate::plugin::{Capabilities, Failure, LogLevel};
-use crate::registry::DynKind;
-use crate::state::{ResourceRecord, State};
+use crate::state::State;
 use crate::trace::Phase;
 use crate::{secret, unknown};
 
@@ -135,6 +134,8 @@ fn collect(
     let all = plan.steps.iter().map(|step| &step.name).chain(state.resources.keys().map(ResourceAddress::step));
     plan.left_out = all.filter(|step| engine.selection.leaves_out(step)).cloned().collect();
     add_leftovers(&mut plan, state);
+    takeover::resolve(&mut plan, state, &common.registry);
+    error.failures.extend(takeover::held(&plan, state, &common.registry));
     error.failures.extend(protect::violations(&plan, &common.pipeline, state));
     if !error.failures.is_empty() {
         return Err(error);
@@ -166,6 +167,7 @@ fn add_leftovers(plan: &mut Plan, state: &State) {
             depends_on,
             leftovers: if stays { Vec::new() } else { old },
             broken: None,
+            takes_over: None,
             derived: &[],
         };
         plan.resources.insert(address.clone(), planned);
@@ -182,11 +184,6 @@ struct PlanSession {
     problems: Mutex<Vec<StepFailure>>,
 }
 
-struct Known {
-    planned: PlannedResource,
-    outputs: Outputs,
-}
-
 #[async_trait]
 impl Capabilities for PlanSession {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
@@ -197,7 +194,7 @@ impl Capabilities for PlanSession {
             self.problems.lock().expect("no panic under this lock").push(failure);
         })?;
         let address = declaration.address.clone();
-        let known = decide(&declaration, self.state.resources.get(&address));
+        let known = decide(&declaration, &self.state, &self.common);
         self.resources.lock().expect("no panic under this lock").insert(address.clone(), known);
         Ok(address)
     }
@@ -224,71 +221,4 @@ impl Capabilities for PlanSession {
 
     /// What a plugin says is said again when it is applied; once is enough.
     fn log(&self, _level: LogLevel, _message: &str) {}
-}
-
-/// A name is free only when its holder is gone, whatever else could live side by side: a role whose path
-/// changes, and not its name.
-fn order(kind: &dyn DynKind, foreknown: &Outputs, there: &Outputs) -> ReplaceOrder {
-    let taken = kind.identities().iter().any(|name| {
-        let new = foreknown.get(*name);
-        new.is_some() && new == there.get(*name)
-    });
-    if taken { ReplaceOrder::DeleteFirst } else { kind.replace() }
-}
-
-/// What will happen to a declared resource, and which of its outputs are known already.
-fn decide(declaration: &Declaration, record: Option<&ResourceRecord>) -> Known {
-    let Declaration { kind, spec, depends_on, .. } = declaration;
-    let mut outputs = kind.foreknown(spec);
-    let current = record.and_then(|record| record.current.as_ref());
-    let pending = record.and_then(|record| record.pending.as_ref());
-    let (action, changes) = match current {
-        None if pending.is_some() => {
-            // What was begun may be there, and not be what is wanted any more.
-            let compared = pending.map(|pending| kind.compare(&pending.spec, spec)).unwrap_or_default();
-            let replaces = pending.is_some_and(|pending| pending.replaces.is_some());
-            let begun = pending.map(|pending| kind.foreknown(&pending.spec)).unwrap_or_default();
-            match compared.replaces() || replaces {
-                true => (Action::Replace { order: order(&**kind, &outputs, &begun) }, compared.fields),
-                false => (Action::Finish, Vec::new()),
-            }
-        }
-        None => (Action::Create, Vec::new()),
-        Some(instance) => {
-            let compared = kind.compare(&instance.spec, spec);
-            let anew = compared.replaces() || instance.broken.is_some();
-            let action = if anew {
-                Action::Replace { order: order(&**kind, &outputs, &instance.outputs) }
-            } else if instance.unfinished {
-                Action::Finish
-            } else if compared.fields.is_empty() {
-                Action::Keep
-            } else {
-                Action::Update
-            };
-            if anew {
-                // A successor under the same name is another all the same: what hangs on it is planned anew.
-                outputs.retain(|name, new| {
-                    !kind.identities().contains(&name.as_str()) || instance.outputs.get(name) != Some(new)
-                });
-            } else {
-                let moves = |output: &str| action != Action::Keep && kind.volatile().contains(&output);
-                let old = instance.outputs.iter().filter(|(key, _)| !moves(key));
-                let old = old.map(|(key, value)| (key.clone(), value.clone()));
-                let new = std::mem::take(&mut outputs);
-                outputs = old.chain(new).collect();
-            }
-            (action, compared.fields)
-        }
-    };
-    let planned = PlannedResource {
-        action,
-        spec: Value::clone(spec),
-        changes,
-        depends_on: depends_on.clone(),
-        leftovers: Vec::new(),
-        broken: current.and_then(|instance| instance.broken.clone()),
-        derived: kind.derived(),
-    };
-    Known { planned, outputs }
 }

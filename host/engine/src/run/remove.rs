@@ -39,7 +39,7 @@ pub(crate) async fn current(operations: &Arc<Operations>, address: &ResourceAddr
 }
 
 /// Deletes this very instance: by the time it goes, its address may have a successor.
-fn instance(operations: &Arc<Operations>, address: &ResourceAddress, instance: &Instance) -> Removal {
+pub(crate) fn instance(operations: &Arc<Operations>, address: &ResourceAddress, instance: &Instance) -> Removal {
     operations.removals.once(address, &instance.id, || {
         let (operations, address, instance) = (Arc::clone(operations), address.clone(), instance.clone());
         let work = async move {
@@ -78,12 +78,42 @@ async fn clear(operations: &Arc<Operations>, address: &ResourceAddress) -> Resul
             free.then(|| perhaps(operations, &user.address, pending))
         }
     };
+    let gone = operations.hands.store.resource(address).and_then(|record| record.current);
+    for user in users.iter().filter(|user| !user.is_deposed && !going(&user.address)) {
+        if let (Thing::Made(_), Some(gone)) = (&user.thing, &gone) {
+            let_go(operations, &user.address, address, gone).await?;
+        }
+    }
     let removals = users.iter().filter_map(|user| Some((&user.address, removal(user)?)));
     let (users, removals): (Vec<_>, Vec<_>) = removals.unzip();
     for (user, removed) in users.into_iter().zip(join_all(removals).await) {
         removed.map_err(|_| OpFailure::NotStarted(user.clone()))?;
     }
     Ok(())
+}
+
+/// Takes the references to an instance that is about to be deleted out of a resource that stays and is
+/// updated later in this plan.
+async fn let_go(
+    operations: &Arc<Operations>,
+    user: &ResourceAddress,
+    used: &ResourceAddress,
+    gone: &Instance,
+) -> Result<(), OpFailure> {
+    if !matches!(operations.planned(user), Some(Action::Update | Action::Finish)) {
+        return Ok(());
+    }
+    let turn = operations.turn(user);
+    let _turn = turn.lock().await;
+    let hands = &operations.hands;
+    let kinds = hands.kind(user).and_then(|of_user| Ok((of_user, hands.kind(used)?)));
+    let (kind, of_used) = kinds.map_err(|reason| operations.failed(user.clone(), reason))?;
+    // It may have been updated in the meantime, and no longer refer to it.
+    let Some(now) = hands.store.resource(user).and_then(|record| record.current) else { return Ok(()) };
+    let Some(spec) = kind.without(&now.spec, &gone.identities(of_used.identities())) else { return Ok(()) };
+    let was = now.spec.clone();
+    let detached = hands.detach(user, &*kind, Instance { spec, unfinished: false, ..now }, &was).await;
+    detached.map_err(|stop| stopped(operations, user, stop))
 }
 
 /// Whether a user's turn comes only after a resource is there again, or not at all: until then
@@ -315,6 +345,5 @@ async fn delete(hands: &Hands, target: &Target) -> Result<(), Stop> {
             }
         }
     }
-    hands.count(|done| done.delete += 1);
     Ok(())
 }

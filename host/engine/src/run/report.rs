@@ -73,6 +73,19 @@ pub enum Reason {
     /// A deletion waits for one that failed.
     #[error("not deleted, because {} still {} it", list(.0), if .0.len() == 1 { "uses" } else { "use" })]
     StillUsed(Vec<ResourceAddress>),
+    /// It must be deleted before its successor is created, and something that stays uses it.
+    #[error(
+        "it must be deleted before its successor can be created, and {user} uses it (in {field}) until then. {}",
+        change_name(.unique)
+    )]
+    HeldBy {
+        /// What uses it.
+        user: ResourceAddress,
+        /// The field that does.
+        field: String,
+        /// The fields that make the two clash.
+        unique: &'static [&'static str],
+    },
     /// Its step is protected.
     #[error("it is protected, and would be {}", if *.replaced { "replaced" } else { "deleted" })]
     Protected {
@@ -99,6 +112,12 @@ pub enum Departure {
         /// Planned and declared values.
         changes: Vec<FieldChange>,
     },
+    /// Planned, and not done, though nothing failed.
+    #[error("{0} was planned to be changed, and nothing was done to it; run again")]
+    NotDone(ResourceAddress),
+    /// Done, and not planned.
+    #[error("{0} was changed, and the plan that was shown does not say so")]
+    Unasked(ResourceAddress),
     /// What the plan says of it is not enough to make it so.
     #[error("{address} would have to be replaced, and the plan that was shown does not say so: {}", fields(.changes))]
     Unforeseen {
@@ -107,6 +126,25 @@ pub enum Departure {
         /// The fields that force it.
         changes: Vec<FieldChange>,
     },
+}
+
+impl Departure {
+    /// The resource that it is about.
+    pub fn address(&self) -> &ResourceAddress {
+        match self {
+            Self::Unplanned(address) | Self::Undeclared(address) | Self::NotDone(address) | Self::Unasked(address) => {
+                address
+            }
+            Self::Differs { address, .. } | Self::Unforeseen { address, .. } => address,
+        }
+    }
+}
+
+fn change_name(unique: &[&str]) -> String {
+    match unique {
+        [] => "Remove the reference first and run, then make the change".to_owned(),
+        fields => format!("Change {} as well: then the new one is created first", fields.join(" or ")),
+    }
 }
 
 fn list(addresses: &[ResourceAddress]) -> String {

@@ -1,5 +1,7 @@
 //! What can happen to a state: the lines of its journal.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -131,7 +133,10 @@ impl State {
             }
             Change::Forgotten { address } => {
                 self.resources.remove(&address);
-                self.each_list(|used| used.retain(|used| *used != address));
+                self.each_use(|used, bound| {
+                    used.retain(|used| *used != address);
+                    bound.remove(&address);
+                });
             }
             // Two records never become one: what is taken stays as it is.
             Change::Moved { from, to } if !self.resources.contains_key(&to) => {
@@ -159,15 +164,18 @@ impl State {
     fn rename(&mut self, name: impl Fn(&ResourceAddress) -> ResourceAddress) {
         let records = std::mem::take(&mut self.resources);
         self.resources = records.into_iter().map(|(address, record)| (name(&address), record)).collect();
-        self.each_list(|used| used.iter_mut().for_each(|used| *used = name(used)));
+        self.each_use(|used, bound| {
+            used.iter_mut().for_each(|used| *used = name(used));
+            *bound = std::mem::take(bound).into_iter().map(|(used, generation)| (name(&used), generation)).collect();
+        });
     }
 
-    /// Edits what each instance depends on.
-    fn each_list(&mut self, edit: impl Fn(&mut Vec<ResourceAddress>)) {
+    /// Edits what each instance depends on and is bound to.
+    fn each_use(&mut self, edit: impl Fn(&mut Vec<ResourceAddress>, &mut BTreeMap<ResourceAddress, String>)) {
         for record in self.resources.values_mut() {
             let instances = record.current.iter_mut().chain(&mut record.deposed);
-            instances.for_each(|instance| edit(&mut instance.depends_on));
-            record.pending.iter_mut().for_each(|pending| edit(&mut pending.depends_on));
+            instances.for_each(|instance| edit(&mut instance.depends_on, &mut instance.bound));
+            record.pending.iter_mut().for_each(|pending| edit(&mut pending.depends_on, &mut pending.bound));
         }
     }
 

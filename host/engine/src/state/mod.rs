@@ -50,6 +50,28 @@ pub struct State {
     pub outputs: BTreeMap<StepName, Value>,
 }
 
+impl State {
+    /// The generations of the current instances of these resources, where they are known.
+    pub fn generations(&self, of: &[ResourceAddress]) -> BTreeMap<ResourceAddress, String> {
+        let current = |address| Some(self.resources.get(address)?.current.as_ref()?.generation.clone());
+        let known = of.iter().filter_map(|address| Some((address.clone(), current(address)?)));
+        known.filter(|(_, generation)| !generation.is_empty()).collect()
+    }
+
+    /// Every resource that has a current instance.
+    pub fn instances(&self) -> impl Iterator<Item = (&ResourceAddress, &Instance)> {
+        self.resources.iter().filter_map(|(address, record)| Some((address, record.current.as_ref()?)))
+    }
+}
+
+impl Instance {
+    /// The values that identify it, among its outputs by the names of `identities`.
+    pub fn identities(&self, identities: &[&str]) -> Vec<String> {
+        let text = |name: &&str| self.outputs.get(*name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        identities.iter().filter_map(text).collect()
+    }
+}
+
 /// What is known of one resource.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,6 +110,14 @@ pub struct Instance {
     /// Resources that must be gone after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<ResourceAddress>,
+    /// Which instance it is: [`Intent::generation`](crate::kind::Intent::generation) of the create that
+    /// made it, or of its import. Empty in states of older versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub generation: String,
+    /// The generations of the instances that it refers to. Where one is another now, what referred to
+    /// it has lost it, though the text is the same.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bound: BTreeMap<ResourceAddress, String>,
     /// Made, but not yet brought in line: the next run finishes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
@@ -108,6 +138,9 @@ pub struct Pending {
     pub intent: Intent,
     /// The spec it was made with.
     pub spec: Value,
+    /// See [`Instance::bound`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bound: BTreeMap<ResourceAddress, String>,
     /// Id of the predecessor that made room for it, which counts again where nothing is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,

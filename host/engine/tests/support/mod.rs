@@ -2,6 +2,8 @@
 //! table lists. Enough to see the engine at work without AWS and without WebAssembly.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod keyed;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -108,7 +110,7 @@ fn created(id: String) -> Created {
 }
 
 macro_rules! kind {
-    ($kind:ident, $name:literal, $order:ident) => {
+    ($kind:ident, $name:literal, $clashes:literal) => {
         pub struct $kind(pub Arc<Cloud>);
 
         #[async_trait]
@@ -117,12 +119,15 @@ macro_rules! kind {
             const NAME: &'static str = $name;
             const ACTIONS: &'static [&'static str] = &[];
             const IMMUTABLE: &'static [&'static str] = &["range", "parents"];
-            const REPLACE: ReplaceOrder = ReplaceOrder::$order;
             const IDENTITIES: &'static [&'static str] = &["id"];
 
             fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
                 spec.tags.extend(context.tags.clone());
                 if spec.range == "bad" { Err("the range is bad".into()) } else { Ok(()) }
+            }
+
+            fn clashes(&self, _: &Spec, _: &Spec) -> bool {
+                $clashes
             }
 
             fn check(&self, at: &ResourceAddress, spec: &Spec, declared: &dyn Neighbours) -> Result<(), String> {
@@ -176,8 +181,8 @@ macro_rules! kind {
         }
     };
 }
-kind!(Slot, "test.slot", DeleteFirst);
-kind!(Disk, "test.disk", CreateFirst);
+kind!(Slot, "test.slot", true);
+kind!(Disk, "test.disk", false);
 
 struct NoFacts;
 
@@ -258,7 +263,10 @@ struct Scripts;
 #[async_trait]
 impl PluginLoader for Scripts {
     async fn load(&self, request: &LoadRequest<'_>) -> Result<Arc<dyn Plugin>, LoadError> {
-        Ok(Arc::new(script(request.uses)))
+        Ok(match request.uses {
+            "keyed" => Arc::new(keyed::Declarer::new()),
+            uses => Arc::new(script(uses)),
+        })
     }
 }
 
@@ -274,17 +282,21 @@ pub fn script(uses: &str) -> impl Plugin + use<> {
 /// A pipeline in a folder of its own, and a cloud.
 pub struct World {
     pub cloud: Arc<Cloud>,
+    pub keyed: Arc<keyed::Cloud>,
     pub folder: tempfile::TempDir,
 }
 
 impl World {
     pub fn new() -> Self {
-        Self { cloud: Arc::default(), folder: tempfile::tempdir().unwrap() }
+        Self { cloud: Arc::default(), keyed: Arc::default(), folder: tempfile::tempdir().unwrap() }
     }
 
     pub fn registry(&self) -> Arc<Registry> {
         let registry = Registry::new(Arc::new(NoFacts));
-        Arc::new(registry.with(Slot(Arc::clone(&self.cloud))).with(Disk(Arc::clone(&self.cloud))))
+        let registry = registry.with(Slot(Arc::clone(&self.cloud))).with(Disk(Arc::clone(&self.cloud)));
+        let keyed = || Arc::clone(&self.keyed);
+        let registry = registry.with(keyed::Group(keyed())).with(keyed::Member(keyed()));
+        Arc::new(registry.with(keyed::Entry(keyed())).with(keyed::Server(keyed())))
     }
 
     pub async fn engine(&self, steps: &str) -> Engine {

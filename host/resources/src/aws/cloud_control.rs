@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_cloudcontrol::types::{HandlerErrorCode, Operation as Verb, OperationStatus, ProgressEvent};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
     Scope,
 };
 use llmhost_engine::unknown;
@@ -187,9 +187,14 @@ impl Kind for Entity {
     ];
     const IMMUTABLE: &'static [&'static str] = &["type_name", "fixed"];
     const ASIDE: &'static [&'static str] = &["create_only", "wait_minutes"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
     const IDENTITIES: &'static [&'static str] = &["identifier"];
     const VOLATILE: &'static [&'static str] = &["properties"];
+    const BY_NAME: &'static [&'static str] = &["properties"];
+
+    /// Always: which property is its name is not known here, so the old one goes first.
+    fn clashes(&self, _old: &Spec, _new: &Spec) -> bool {
+        true
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         let parts: Vec<&str> = spec.type_name.split("::").collect();

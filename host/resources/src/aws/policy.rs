@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use llmhost_engine::kind::{Permission, Scope};
+use llmhost_engine::kind::{Outputs, Permission, Scope};
 use llmhost_engine::unknown;
 use serde_json::{Value, json};
+
+use super::outputs;
 
 /// Makes ARNs of a pipeline's place.
 pub(crate) trait Arns {
@@ -14,6 +16,8 @@ pub(crate) trait Arns {
     fn iam(&self, kind: &str, path: &str, name: &str) -> String;
     /// `arn:aws:s3:::x`.
     fn bucket(&self, name: &str) -> String;
+    /// The output `arn` of something in IAM, where account and name are known.
+    fn predicted_iam(&self, kind: &str, path: &str, name: &str) -> Outputs;
     /// The ARN itself where it is known, else a pattern.
     fn known_arn(&self, arn: &str, service: &str, resource: &str) -> String;
 }
@@ -26,6 +30,13 @@ impl Arns for Scope<'_> {
 
     fn iam(&self, kind: &str, path: &str, name: &str) -> String {
         format!("arn:{}:iam::{}:{kind}{path}{}", partition_of(self.region), self.account, pattern(name))
+    }
+
+    fn predicted_iam(&self, kind: &str, path: &str, name: &str) -> Outputs {
+        if self.account == "*" || unknown::is_opaque(path) || unknown::is_opaque(name) {
+            return Outputs::new();
+        }
+        outputs([("arn", self.iam(kind, path, name).as_str())])
     }
 
     fn bucket(&self, name: &str) -> String {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
     Scope,
 };
 use serde::{Deserialize, Serialize};
@@ -233,8 +233,12 @@ impl Kind for Call {
     const ACTIONS: &'static [&'static str] = &[];
     const IMMUTABLE: &'static [&'static str] = &["call"];
     const ASIDE: &'static [&'static str] = &["repeatable"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
     const IDENTITIES: &'static [&'static str] = &["response"];
+
+    /// Always: what the call made is not known here, so the old one goes first.
+    fn clashes(&self, _old: &Spec, _new: &Spec) -> bool {
+        true
+    }
 
     fn complete(&self, spec: &mut Spec, _: &DeclareContext<'_>) -> Result<(), String> {
         spec.call.check()?;

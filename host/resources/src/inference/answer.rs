@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_inference::engine::Prompt;
 use llmhost_inference::model::Message as Turn;
@@ -55,7 +55,6 @@ impl Kind for Answer {
     const NAME: &'static str = "inference.answer";
     const ACTIONS: &'static [&'static str] = &[];
     const IMMUTABLE: &'static [&'static str] = &[];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
     const IDENTITIES: &'static [&'static str] = &["text"];
     const VOLATILE: &'static [&'static str] = &["text", "finish", "tokens_per_second"];
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,6 @@ impl Kind for Embedding {
     const NAME: &'static str = "inference.embedding";
     const ACTIONS: &'static [&'static str] = &[];
     const IMMUTABLE: &'static [&'static str] = &[];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
     const IDENTITIES: &'static [&'static str] = &["vectors"];
     const VOLATILE: &'static [&'static str] = &["vectors"];
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_engine::unknown;
 use llmhost_inference::Device;
@@ -45,7 +45,6 @@ impl Kind for Model {
     const NAME: &'static str = "inference.model";
     const ACTIONS: &'static [&'static str] = &["s3:ListBucket", "s3:GetObject"];
     const IMMUTABLE: &'static [&'static str] = &["address", "device", "context_length"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

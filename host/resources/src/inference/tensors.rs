@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_inference::engine::NamedTensor;
 use llmhost_inference::{Engine, RequestError};
@@ -59,7 +59,6 @@ impl Kind for Tensors {
     const NAME: &'static str = "inference.tensors";
     const ACTIONS: &'static [&'static str] = &[];
     const IMMUTABLE: &'static [&'static str] = &[];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
     const IDENTITIES: &'static [&'static str] = &["outputs"];
     const VOLATILE: &'static [&'static str] = &["outputs"];
 

@@ -12,7 +12,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Propagatio
 use kube::core::discovery::Scope as ApiScope;
 use llmhost_engine::kind::{
     Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
-    Progress as Report, ReplaceOrder, Scope,
+    Progress as Report, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::PIPELINE_TAG;
@@ -236,7 +236,9 @@ impl Kind for Object {
     const ASIDE: &'static [&'static str] = &["adopt", "force_conflicts", "wait", "wait_minutes", "path"];
     const DERIVED: &'static [&'static str] = &["object", "fixed", "path"];
     const SECRETS: &'static [&'static str] = &["/manifest/stringData"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["target", "object"];
+    /// Objects name each other, and AWS's resources, by name.
+    const BY_NAME: &'static [&'static str] = &["manifest", "object", "fixed"];
     const IDENTITIES: &'static [&'static str] = &["uid"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

@@ -73,5 +73,6 @@ fn told_change(change: &FieldChange) -> FieldChange {
         old: change.old.as_ref().map(told),
         new: change.new.as_ref().map(told),
         replaces: change.replaces,
+        successor: change.successor.clone(),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{Address, DomainType, ResourceType};
 use futures::FutureExt;
-use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder};
+use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
 use serde::{Deserialize, Serialize};
 
 use super::{Operation, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
@@ -39,7 +39,6 @@ impl Kind for ElasticIp {
     const ACTIONS: &'static [&'static str] =
         &["ec2:AllocateAddress", "ec2:DescribeAddresses", "ec2:ReleaseAddress", "ec2:CreateTags", "ec2:DeleteTags"];
     const IMMUTABLE: &'static [&'static str] = &[];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
     const IDENTITIES: &'static [&'static str] = &["allocation_id", "public_ip"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::ResourceType;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress,
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,8 @@ impl Kind for InternetGateway {
         "ec2:DeleteTags",
     ];
     const IMMUTABLE: &'static [&'static str] = &["vpc_id"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
+    /// A VPC has one internet gateway at most.
+    const UNIQUE: &'static [&'static str] = &["vpc_id"];
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

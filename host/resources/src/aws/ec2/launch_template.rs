@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::{
     ResourceType, ResponseLaunchTemplateData, VolumeType,
 };
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -153,7 +153,7 @@ impl Kind for LaunchTemplate {
         "ec2:DeleteTags",
     ];
     const IMMUTABLE: &'static [&'static str] = &["template_name"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
+    const UNIQUE: &'static [&'static str] = &["template_name"];
     const IDENTITIES: &'static [&'static str] = &["id"];
     const VOLATILE: &'static [&'static str] = &["version"];
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,9 @@ impl Kind for Route {
     const ACTIONS: &'static [&'static str] =
         &["ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DescribeRouteTables", "ec2:DeleteRoute"];
     const IMMUTABLE: &'static [&'static str] = &["route_table_id", "destination_cidr_block"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["route_table_id", "destination_cidr_block"];
+    /// A route to a gateway that is gone stays, and leads nowhere.
+    const LOOSE: &'static [&'static str] = &["target"];
     const IDENTITIES: &'static [&'static str] = &[];
 
     fn complete(&self, spec: &mut Spec, _: &DeclareContext<'_>) -> Result<(), String> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, RouteTable as Found};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,6 @@ impl Kind for RouteTable {
         "ec2:DeleteTags",
     ];
     const IMMUTABLE: &'static [&'static str] = &["vpc_id"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
@@ -127,7 +126,7 @@ impl Kind for RouteTableAssociation {
         &["ec2:AssociateRouteTable", "ec2:DescribeRouteTables", "ec2:DisassociateRouteTable"];
     const IMMUTABLE: &'static [&'static str] = &["route_table_id", "subnet_id"];
     /// A subnet uses one table.
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["subnet_id"];
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, _: &mut AssociationSpec, _: &DeclareContext<'_>) -> Result<(), String> {

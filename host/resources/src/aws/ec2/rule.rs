@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{IpPermission, IpRange, ResourceType, SecurityGroupRule as Found, UserIdGroupPair};
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress,
 };
 use serde::{Deserialize, Serialize};
 
@@ -102,8 +102,8 @@ impl Kind for SecurityGroupRule {
     ];
     const IMMUTABLE: &'static [&'static str] =
         &["security_group_id", "direction", "ip_protocol", "from_port", "to_port", "peer", "description"];
-    /// Two rules that allow the same are refused.
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    /// EC2 refuses two rules that allow the same.
+    const UNIQUE: &'static [&'static str] = &["security_group_id", "direction", "ip_protocol", "from_port", "to_port", "peer"];
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

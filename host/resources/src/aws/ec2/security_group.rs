@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, SecurityGroup as Found};
 use futures::FutureExt;
-use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, ReplaceOrder};
+use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
 use serde::{Deserialize, Serialize};
 
 use super::blockers::{self, Held};
@@ -39,8 +39,7 @@ impl Kind for SecurityGroup {
         "ec2:DeleteTags",
     ];
     const IMMUTABLE: &'static [&'static str] = &["vpc_id", "group_name", "description"];
-    /// Its name is unique in the VPC.
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["vpc_id", "group_name"];
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, SubnetState};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress, ReplaceOrder,
+    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -46,8 +46,9 @@ impl Kind for Subnet {
         "ec2:DeleteTags",
     ];
     const IMMUTABLE: &'static [&'static str] = &["vpc_id", "cidr_block", "availability_zone"];
-    /// Its successor may want some of its addresses.
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["vpc_id", "cidr_block"];
+    /// Ranges that overlap clash as well.
+    const BY_RANGE: bool = true;
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
@@ -76,6 +77,12 @@ impl Kind for Subnet {
             }
         }
         Ok(())
+    }
+
+    fn clashes(&self, old: &Spec, new: &Spec) -> bool {
+        let range = |spec: &Spec| cidr::parse("cidr_block", &spec.cidr_block).ok().flatten();
+        let overlap = || range(old).zip(range(new)).is_none_or(|(old, new)| cidr::overlap(old, new));
+        old.vpc_id == new.vpc_id && overlap()
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

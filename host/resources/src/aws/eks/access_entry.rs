@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::{AccessEntry as Found, AccessScope, AccessScopeType};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,7 @@ impl Kind for AccessEntry {
         "eks:DeleteAccessEntry",
     ];
     const IMMUTABLE: &'static [&'static str] = &["cluster_name", "principal_arn", "entry_type"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["cluster_name", "principal_arn"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::{Addon as Found, AddonStatus, ResolveConflicts};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
     Scope,
 };
 use serde::{Deserialize, Serialize};
@@ -126,7 +126,8 @@ impl Kind for Addon {
     ];
     const IMMUTABLE: &'static [&'static str] = &["cluster_name", "addon_name"];
     const ASIDE: &'static [&'static str] = &["wait", "wait_minutes", "overwrite"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["cluster_name", "addon_name"];
+    const BY_NAME: &'static [&'static str] = &["service_account_role_arn"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
     const VOLATILE: &'static [&'static str] = &["version"];
 

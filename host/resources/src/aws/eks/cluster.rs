@@ -12,8 +12,7 @@ use aws_sdk_eks::types::{
 use futures::FutureExt;
 use llmhost_engine::byproduct::{Foreseen, Refusal};
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
-    ReplaceOrder, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -318,7 +317,9 @@ impl Kind for Cluster {
     ];
     const IMMUTABLE: &'static [&'static str] = &["cluster_name", "role_arn", "service_ipv4_cidr"];
     const ASIDE: &'static [&'static str] = &["wait_minutes"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["cluster_name"];
+    /// EKS assumes the role by its ARN: one made again under the same name serves as well.
+    const BY_NAME: &'static [&'static str] = &["role_arn", "secrets_key_arn"];
     const MAKES: bool = true;
     const IDENTITIES: &'static [&'static str] = &["cluster_name", "arn", "oidc_issuer", "security_group_id"];
     const VOLATILE: &'static [&'static str] = &["version"];

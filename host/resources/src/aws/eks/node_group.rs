@@ -10,8 +10,7 @@ use aws_sdk_eks::types::{
 };
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
-    ReplaceOrder, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -312,7 +311,9 @@ impl Kind for NodeGroup {
         "launch_template_id",
     ];
     const ASIDE: &'static [&'static str] = &["wait_minutes"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["cluster_name", "node_group_name"];
+    /// As the cluster's role.
+    const BY_NAME: &'static [&'static str] = &["role_arn"];
     const IDENTITIES: &'static [&'static str] = &["arn", "auto_scaling_group"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

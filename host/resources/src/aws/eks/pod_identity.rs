@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::PodIdentityAssociation as Found;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
     Scope,
 };
 use llmhost_engine::names::ResourceAddress;
@@ -60,7 +60,8 @@ impl Kind for PodIdentityAssociation {
         "iam:GetRole",
     ];
     const IMMUTABLE: &'static [&'static str] = &["cluster_name", "namespace", "service_account"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    const UNIQUE: &'static [&'static str] = &["cluster_name", "namespace", "service_account"];
+    const BY_NAME: &'static [&'static str] = &["role_arn"];
     const IDENTITIES: &'static [&'static str] = &["id", "arn"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

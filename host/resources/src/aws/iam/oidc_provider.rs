@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -51,8 +51,12 @@ impl Kind for OidcProvider {
         "iam:DeleteOpenIDConnectProvider",
     ];
     const IMMUTABLE: &'static [&'static str] = &["url"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
+    const UNIQUE: &'static [&'static str] = &["url"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
+
+    fn predicted(&self, spec: &Spec, scope: &Scope<'_>) -> Outputs {
+        scope.predicted_iam("oidc-provider", "/", spec.url.trim_start_matches("https://"))
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         if !unknown::is_unknown(&spec.url) && !spec.url.starts_with("https://") {

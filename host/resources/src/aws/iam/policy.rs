@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -83,7 +83,9 @@ impl Kind for Policy {
         "iam:DeletePolicy",
     ];
     const IMMUTABLE: &'static [&'static str] = &["policy_name", "path", "description"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::DeleteFirst;
+    /// Unique in the account, whatever the path.
+    const UNIQUE: &'static [&'static str] = &["policy_name"];
+    const BY_NAME: &'static [&'static str] = &["document"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
@@ -96,6 +98,10 @@ impl Kind for Policy {
         let mut value = json!(spec);
         value["document"] = spec.document.comparable();
         value
+    }
+
+    fn predicted(&self, spec: &Spec, scope: &Scope<'_>) -> Outputs {
+        scope.predicted_iam("policy", &spec.path, &spec.policy_name)
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {

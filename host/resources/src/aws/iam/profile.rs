@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,7 @@ pub(in crate::aws) struct InstanceProfile(pub(in crate::aws) Arc<Aws>);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::aws) struct Spec {
     profile_name: String,
+    /// Empty while the role that it had is replaced.
     role_name: String,
     tags: Tags,
 }
@@ -59,7 +60,7 @@ impl Kind for InstanceProfile {
         "iam:DeleteInstanceProfile",
     ];
     const IMMUTABLE: &'static [&'static str] = &["profile_name"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
+    const UNIQUE: &'static [&'static str] = &["profile_name"];
     const IDENTITIES: &'static [&'static str] = &["arn", "profile_name"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
@@ -69,6 +70,14 @@ impl Kind for InstanceProfile {
 
     fn foreknown(&self, spec: &Spec) -> Outputs {
         outputs([("profile_name", spec.profile_name.as_str())])
+    }
+
+    fn predicted(&self, spec: &Spec, scope: &Scope<'_>) -> Outputs {
+        scope.predicted_iam("instance-profile", "/", &spec.profile_name)
+    }
+
+    fn without(&self, spec: &Spec, identities: &[String]) -> Option<Spec> {
+        identities.contains(&spec.role_name).then(|| Spec { role_name: String::new(), ..spec.clone() })
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
@@ -96,7 +105,7 @@ impl Kind for InstanceProfile {
         for other in roles.iter().filter(|role| **role != spec.role_name) {
             self.remove(id, other).await?;
         }
-        if !roles.contains(&spec.role_name) {
+        if !spec.role_name.is_empty() && !roles.contains(&spec.role_name) {
             let request = iam.add_role_to_instance_profile().instance_profile_name(id).role_name(&spec.role_name);
             request.send().await.operation("iam:AddRoleToInstanceProfile")?;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
     Scope,
 };
 use serde::{Deserialize, Serialize};
@@ -144,7 +144,12 @@ impl Kind for Role {
         "iam:DeleteRole",
     ];
     const IMMUTABLE: &'static [&'static str] = &["role_name", "path"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
+    /// Unique in the account, whatever the path.
+    const UNIQUE: &'static [&'static str] = &["role_name"];
+    /// Permissions are given on names. A principal of the trust policy is not: IAM keeps who it was.
+    const BY_NAME: &'static [&'static str] = &["inline_policies"];
+    /// IAM deletes a principal that others trust.
+    const LOOSE: &'static [&'static str] = &["assume_role_policy"];
     const IDENTITIES: &'static [&'static str] = &["arn", "role_name"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
@@ -175,6 +180,17 @@ impl Kind for Role {
 
     fn foreknown(&self, spec: &Spec) -> Outputs {
         outputs([("role_name", spec.role_name.as_str())])
+    }
+
+    fn predicted(&self, spec: &Spec, scope: &Scope<'_>) -> Outputs {
+        scope.predicted_iam("role", &spec.path, &spec.role_name)
+    }
+
+    fn without(&self, spec: &Spec, identities: &[String]) -> Option<Spec> {
+        let mut spec = spec.clone();
+        let before = spec.managed_policy_arns.len();
+        spec.managed_policy_arns.retain(|arn| !identities.contains(arn));
+        (spec.managed_policy_arns.len() < before).then_some(spec)
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {

@@ -14,8 +14,7 @@ use aws_sdk_s3::types::{BucketLifecycleConfiguration, builders::LifecycleRuleBui
 use futures::FutureExt;
 use llmhost_engine::byproduct::{Foreseen, Refusal};
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
-    ReplaceOrder, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_engine::run::{ADDRESS_TAG, PIPELINE_TAG};
 use llmhost_engine::unknown;
@@ -275,7 +274,7 @@ impl Kind for Bucket {
         "s3:AbortMultipartUpload",
     ];
     const IMMUTABLE: &'static [&'static str] = &["bucket"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
+    const UNIQUE: &'static [&'static str] = &["bucket"];
     const IDENTITIES: &'static [&'static str] = &["bucket_name", "arn"];
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {

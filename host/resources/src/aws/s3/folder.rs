@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ impl Kind for Folder {
         &["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket", "s3:AbortMultipartUpload"];
     const IMMUTABLE: &'static [&'static str] = &["bucket", "prefix"];
     const ASIDE: &'static [&'static str] = &["path"];
-    const REPLACE: ReplaceOrder = ReplaceOrder::CreateFirst;
+    const UNIQUE: &'static [&'static str] = &["bucket", "prefix"];
     const IDENTITIES: &'static [&'static str] = &["uri"];
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
