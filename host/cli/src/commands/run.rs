@@ -81,7 +81,7 @@ impl Job<'_> {
         if !args.skip_preflight {
             preflight::check(console, pipeline, &plan, None, false).await?;
         }
-        if args.exit_code && plan.summary().changes() > 0 { Err(Failure::Changes) } else { Ok(()) }
+        if args.exit_code && !plan.is_empty() { Err(Failure::Changes) } else { Ok(()) }
     }
 
     /// Makes it so.

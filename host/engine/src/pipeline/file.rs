@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
+use super::moved::{self, Moved};
 use super::reader::{Item, Key, Problems, Table, entries, string, table};
 use super::template::{Node, Template, kind};
 use super::values::{Scope, constant};
@@ -42,9 +43,10 @@ pub(super) fn load(
     let graph = check::graph(&read.steps);
     match graph {
         Ok(graph) if problems.0.is_empty() => {
-            let Read { head: Head { name, region, tags, state }, secrets, steps } = read;
+            let Read { head: Head { name, region, tags, state }, secrets, steps, moved } = read;
             drop(root);
-            Ok(Pipeline { path: path.to_owned(), base, source, name, region, tags, state, secrets, steps, graph })
+            let path = path.to_owned();
+            Ok(Pipeline { path, base, source, name, region, tags, state, secrets, steps, moved, graph })
         }
         graph => {
             problems.0.extend(graph.err().into_iter().flatten());
@@ -94,6 +96,7 @@ struct Read {
     head: Head,
     secrets: BTreeMap<String, Secret>,
     steps: Vec<Step>,
+    moved: Vec<Moved>,
 }
 
 /// What `[pipeline]` says.
@@ -114,7 +117,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn file(&mut self, root: &DeTable<'_>, vars: &[(String, String)]) -> Read {
-        let top = Table::new("the file", 0..0, root, &["pipeline", "vars", "secrets", "steps"], self.problems);
+        let top = Table::new("the file", 0..0, root, &["pipeline", "vars", "secrets", "steps", "moved"], self.problems);
         let head = match self.head(&top) {
             Some((key, item)) => self.pipeline(key, item),
             None => Head::default(),
@@ -125,8 +128,10 @@ impl Reading<'_> {
         let steps = steps.unwrap_or_default();
         let names: Vec<&str> = steps.iter().map(|(key, _)| key.name).collect();
         let scope = Scope { source: self.source, steps: &names, vars: &vars, secrets: &secrets, env: self.env };
-        let steps = steps.iter().filter_map(|(key, item)| self.step(key, item, &scope)).collect();
-        Read { head, secrets, steps }
+        let steps: Vec<Step> = steps.iter().filter_map(|(key, item)| self.step(key, item, &scope)).collect();
+        let moved = moved::read(top.get("moved").map(|(_, item)| item), self.problems);
+        moved::check(&moved, &steps, self.problems);
+        Read { head, secrets, steps, moved }
     }
 
     fn head<'t, 'f>(&mut self, top: &'t Table<'f>) -> Option<(&'t Key<'f>, Item<'f>)> {

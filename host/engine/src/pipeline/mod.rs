@@ -2,6 +2,7 @@
 
 mod check;
 mod file;
+mod moved;
 mod reader;
 mod schema;
 mod step;
@@ -16,6 +17,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
 use crate::names::StepName;
 use crate::secret::Secret;
+pub use moved::Moved;
 pub use schema::{BadSchema, ConfigSchema, file_schema};
 pub use step::Step;
 
@@ -41,6 +43,8 @@ pub struct Pipeline {
     pub secrets: BTreeMap<String, Secret>,
     /// Its steps, in the order of the file.
     pub steps: Vec<Step>,
+    /// What is called otherwise from now on.
+    pub moved: Vec<Moved>,
     graph: StepGraph,
 }
 

@@ -28,12 +28,35 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// Every resource that is declared or in the state; declared ones first, in order.
     pub resources: IndexMap<ResourceAddress, PlannedResource>,
+    /// What is called otherwise from now on. The state changes, and nothing in the cloud.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
     /// Steps that stay as they are, whatever the file says of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub left_out: BTreeSet<StepName>,
     /// Keys of the facts that plugins asked for.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub facts: BTreeSet<String>,
+}
+
+/// A step or a resource that is called otherwise and stays what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Move {
+    /// A step, with everything in it.
+    Step {
+        /// As it was called.
+        from: StepName,
+        /// As it is called.
+        to: StepName,
+    },
+    /// One resource.
+    Resource {
+        /// As it was called.
+        from: ResourceAddress,
+        /// As it is called.
+        to: ResourceAddress,
+    },
 }
 
 /// One step of a plan.
@@ -142,6 +165,11 @@ impl Summary {
 }
 
 impl Plan {
+    /// Whether it changes nothing, neither in the cloud nor in the state.
+    pub fn is_empty(&self) -> bool {
+        self.summary().changes() == 0 && self.moves.is_empty()
+    }
+
     /// Counts the fates.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();

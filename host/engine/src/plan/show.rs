@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::words::{TextStyle, plain, value};
-use super::{Action, FieldChange, Plan, PlannedResource, Summary};
+use super::{Action, FieldChange, Move, Plan, PlannedResource, Summary};
 use crate::kind::ReplaceOrder;
 use crate::names::{ResourceAddress, StepName};
 
@@ -17,7 +17,7 @@ pub fn show(plan: &Plan, style: TextStyle) -> String {
     for (address, resource) in plan.resources.iter().filter(|(_, resource)| shown(resource)) {
         steps.entry(address.step()).or_default().push((address, resource));
     }
-    let mut out = String::new();
+    let mut out = moves(plan, style);
     for (number, (name, resources)) in steps.into_iter().enumerate().filter(|(_, step)| !step.1.is_empty()) {
         // Steps that only the state has still come after those of the file.
         let uses = plain(plan.steps.get(number).map_or("no longer in the file", |step| &step.uses));
@@ -30,6 +30,22 @@ pub fn show(plan: &Plan, style: TextStyle) -> String {
         out.push('\n');
     }
     out + &sum_up(&plan.summary(), style) + "\n"
+}
+
+/// What only its name changes of.
+fn moves(plan: &Plan, style: TextStyle) -> String {
+    let line = |change: &Move| match change {
+        Move::Step { from, to } => format!("  step {from} -> {to}\n"),
+        Move::Resource { from, to } => format!("  {from} -> {to}\n"),
+    };
+    let lines: String = plan.moves.iter().map(line).collect();
+    match lines.is_empty() {
+        true => lines,
+        false => {
+            let head = "Moved (the same resources under a new name; nothing is deleted or created for it)";
+            format!("{}\n{lines}\n", style.paint(Style::new().bold(), head))
+        }
+    }
 }
 
 fn sum_up(summary: &Summary, style: TextStyle) -> String {

@@ -16,7 +16,7 @@ use super::report::{Departure, Reason, Report, StepFailure};
 use super::{Cancel, Engine, failure_of_plugin, protect, remove, select};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
-use crate::plan::{Plan, compare};
+use crate::plan::{Move, Plan, compare};
 use crate::plugin::{Capabilities, Failure, LogLevel};
 use crate::state::{Change, State, StateStore};
 use crate::trace::Phase;
@@ -32,6 +32,9 @@ pub(super) async fn apply(
 ) -> Report {
     let hands =
         Hands::new(Arc::clone(&common.registry), store, common.events.clone(), cancel.clone(), engine.parallelism);
+    if let Some(failed) = make_moves(&hands, &plan).await {
+        return failed;
+    }
     let operations = Arc::new(Operations::new(hands, Arc::clone(&plan)));
     let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
     if let Err(error) = protect::remember(&common.pipeline, &*operations.hands.store).await {
@@ -67,6 +70,21 @@ pub(super) async fn apply(
     let (ok, failures) = (report.is_ok(), report.failures.len());
     common.events.emit(Event::Finished { ok, done: report.done, failures });
     report
+}
+
+/// Calls in the state what the plan says by its new name, before anything is done to it.
+async fn make_moves(hands: &Hands, plan: &Plan) -> Option<Report> {
+    for change in plan.moves.iter().cloned() {
+        let step = match &change {
+            Move::Step { to, .. } => to.clone(),
+            Move::Resource { to, .. } => to.step().clone(),
+        };
+        if let Err(reason) = hands.record(change.into()).await {
+            let failures = vec![StepFailure { step, address: None, reason }];
+            return Some(Report { failures, ..Report::default() });
+        }
+    }
+    None
 }
 
 /// What was planned is done, and nothing else: where that does not hold, the run has failed.

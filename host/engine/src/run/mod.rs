@@ -13,6 +13,7 @@ mod foresight;
 mod hands;
 mod import;
 mod ledger;
+mod moves;
 mod planner;
 mod protect;
 mod remove;
@@ -176,7 +177,7 @@ impl Engine {
 
     /// Plans against a state. Mutates nothing and asks nobody.
     pub async fn plan(&self, state: &Arc<State>) -> Result<Plan, PlanError> {
-        planner::plan(self, &self.common(), state).await
+        planner::plan(self, state).await
     }
 
     /// Applies a plan that was shown. A declaration that differs from it is refused.
@@ -193,14 +194,15 @@ impl Engine {
     }
 
     /// What the deletions and replacements of a plan would meet. Changes nothing.
-    pub async fn foresee(&self, plan: &Plan, state: &State) -> Result<Foresight, AccountError> {
+    pub async fn foresee(&self, plan: &Plan, state: &Arc<State>) -> Result<Foresight, AccountError> {
         let destructive = plan.resources.iter().filter(|(_, planned)| planned.action.is_destructive());
         let going: HashSet<_> = destructive.map(|(address, _)| address.clone()).collect();
         if going.is_empty() {
             return Ok(Foresight::default());
         }
         same_account(&self.registry, state).await?;
-        Ok(foresight::foresee(&self.registry, state, &going, self.parallelism).await)
+        let state = moves::made(state, &plan.moves);
+        Ok(foresight::foresee(&self.registry, &state, &going, self.parallelism).await)
     }
 
     fn common(&self) -> Arc<Common> {

@@ -11,10 +11,10 @@ use super::common::Common;
 use super::decide::{Known, decide};
 use super::event::Event;
 use super::report::{Reason, StepFailure};
-use super::{Engine, failure_of_plugin, protect, select, takeover};
+use super::{Engine, failure_of_plugin, moves, protect, select, takeover};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
-use crate::plan::{Action, Plan, PlannedResource, PlannedStep};
+use crate::plan::{Action, Move, Plan, PlannedResource, PlannedStep};
 use crate::plugin::{Capabilities, Failure, LogLevel};
 use crate::state::State;
 use crate::trace::Phase;
@@ -36,8 +36,30 @@ struct StepPlan {
     resources: IndexMap<ResourceAddress, PlannedResource>,
 }
 
-/// Plans a pipeline against a state.
-pub(super) async fn plan(engine: &Engine, common: &Arc<Common>, state: &Arc<State>) -> Result<Plan, PlanError> {
+/// More passes than any chain of moves needs that makes sense.
+const MOST_PASSES: usize = 10;
+
+/// Plans a pipeline against a state. What only moved is planned where it is now: a plan that shows
+/// moves is made again as if they had been made.
+pub(super) async fn plan(engine: &Engine, state: &Arc<State>) -> Result<Plan, PlanError> {
+    let mut moves = moves::declared(&engine.pipeline, state);
+    let mut state = moves::made(state, &moves);
+    for _ in 0..MOST_PASSES {
+        let (common, plan) = draft(engine, &state).await?;
+        let found = moves::recognised(&plan, &state, &common.registry);
+        if found.is_empty() {
+            return finish(plan, moves, &common, &state);
+        }
+        state = moves::made(&state, &found);
+        moves.extend(found);
+    }
+    let (common, plan) = draft(engine, &state).await?;
+    finish(plan, moves, &common, &state)
+}
+
+/// Runs every plugin, and puts what they declare beside the state.
+async fn draft(engine: &Engine, state: &Arc<State>) -> Result<(Arc<Common>, Plan), PlanError> {
+    let common = &engine.common();
     let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
     let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
         let outputs = &outputs;
@@ -49,7 +71,21 @@ pub(super) async fn plan(engine: &Engine, common: &Arc<Common>, state: &Arc<Stat
         }
     })
     .await;
-    collect(engine, common, state, outcomes)
+    let plan = collect(engine, common, state, outcomes)?;
+    Ok((Arc::clone(common), plan))
+}
+
+/// Checks what can only be said of a whole plan.
+fn finish(mut plan: Plan, moves: Vec<Move>, common: &Common, state: &State) -> Result<Plan, PlanError> {
+    plan.moves = moves;
+    takeover::resolve(&mut plan, state, &common.registry);
+    let mut failures = takeover::held(&plan, state, &common.registry);
+    failures.extend(protect::violations(&plan, &common.pipeline, state));
+    if !failures.is_empty() {
+        return Err(PlanError { failures, skipped: Vec::new() });
+    }
+    common.events.emit(Event::Planned { pipeline: plan.pipeline.clone(), summary: plan.summary() });
+    Ok(plan)
 }
 
 async fn plan_step(
@@ -134,13 +170,6 @@ fn collect(
     let all = plan.steps.iter().map(|step| &step.name).chain(state.resources.keys().map(ResourceAddress::step));
     plan.left_out = all.filter(|step| engine.selection.leaves_out(step)).cloned().collect();
     add_leftovers(&mut plan, state);
-    takeover::resolve(&mut plan, state, &common.registry);
-    error.failures.extend(takeover::held(&plan, state, &common.registry));
-    error.failures.extend(protect::violations(&plan, &common.pipeline, state));
-    if !error.failures.is_empty() {
-        return Err(error);
-    }
-    common.events.emit(Event::Planned { pipeline: plan.pipeline.clone(), summary: plan.summary() });
     Ok(plan)
 }
 

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_cloudcontrol::types::{HandlerErrorCode, Operation as Verb, OperationStatus, ProgressEvent};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
-    Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};

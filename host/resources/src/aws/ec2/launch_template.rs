@@ -10,9 +10,7 @@ use aws_sdk_ec2::types::{
     LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
     ResourceType, ResponseLaunchTemplateData, VolumeType,
 };
-use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress,
-};
+use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 

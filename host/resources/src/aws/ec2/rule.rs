@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{IpPermission, IpRange, ResourceType, SecurityGroupRule as Found, UserIdGroupPair};
-use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress,
-};
+use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress};
 use serde::{Deserialize, Serialize};
 
 use super::{Operation, cidr, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
@@ -103,7 +101,8 @@ impl Kind for SecurityGroupRule {
     const IMMUTABLE: &'static [&'static str] =
         &["security_group_id", "direction", "ip_protocol", "from_port", "to_port", "peer", "description"];
     /// EC2 refuses two rules that allow the same.
-    const UNIQUE: &'static [&'static str] = &["security_group_id", "direction", "ip_protocol", "from_port", "to_port", "peer"];
+    const UNIQUE: &'static [&'static str] =
+        &["security_group_id", "direction", "ip_protocol", "from_port", "to_port", "peer"];
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, SubnetState};
 use futures::FutureExt;
-use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
-};
+use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress};
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::{Addon as Found, AddonStatus, ResolveConflicts};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
-    Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -10,7 +10,8 @@ use aws_sdk_eks::types::{
 };
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
+    Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};

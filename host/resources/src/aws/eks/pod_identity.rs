@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::PodIdentityAssociation as Found;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
-    Scope,
+    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};

@@ -14,7 +14,8 @@ use aws_sdk_s3::types::{BucketLifecycleConfiguration, builders::LifecycleRuleBui
 use futures::FutureExt;
 use llmhost_engine::byproduct::{Foreseen, Refusal};
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
+    Scope,
 };
 use llmhost_engine::run::{ADDRESS_TAG, PIPELINE_TAG};
 use llmhost_engine::unknown;

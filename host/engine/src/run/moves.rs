@@ -1,0 +1,121 @@
+//! Resources that are called otherwise now: declared in `[[moved]]`, or recognised by what they are.
+//! A move changes the state and nothing in the cloud.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::names::{ResourceAddress, StepName};
+use crate::pipeline::Pipeline;
+use crate::plan::{Action, Move, Plan};
+use crate::registry::Registry;
+use crate::state::{Change, Instance, State};
+use crate::unknown;
+
+/// The moves of `[[moved]]` that are still to be made.
+pub(super) fn declared(pipeline: &Pipeline, state: &State) -> Vec<Move> {
+    let moves = pipeline.moved.iter().map(|moved| &moved.change);
+    moves.filter(|change| is_open(change, state)).cloned().collect()
+}
+
+fn is_open(change: &Move, state: &State) -> bool {
+    match change {
+        Move::Step { from, to } => state.has_step(from) && !state.has_step(to),
+        Move::Resource { from, to } => state.resources.contains_key(from) && !state.resources.contains_key(to),
+    }
+}
+
+/// The state as it is when these moves are made.
+pub(super) fn made(state: &Arc<State>, moves: &[Move]) -> Arc<State> {
+    if moves.is_empty() {
+        return Arc::clone(state);
+    }
+    let mut state = State::clone(state);
+    moves.iter().cloned().for_each(|change| state.apply(change.into()));
+    Arc::new(state)
+}
+
+/// What a plan would delete under one name and create under another though it is the same. A plan
+/// after these moves may show further ones: what refers to something that moved.
+pub(super) fn recognised(plan: &Plan, state: &State, registry: &Registry) -> Vec<Move> {
+    let steps = renamed_steps(plan, state, registry);
+    if !steps.is_empty() {
+        return steps;
+    }
+    renamed_resources(plan, state, registry)
+}
+
+/// Steps that the file has no longer, each with the one new step that declares the same resources.
+fn renamed_steps(plan: &Plan, state: &State, registry: &Registry) -> Vec<Move> {
+    let declared: BTreeSet<&StepName> = plan.steps.iter().map(|step| &step.name).collect();
+    let mut gone: BTreeMap<&StepName, Vec<(&ResourceAddress, &Instance)>> = BTreeMap::new();
+    for (address, instance) in state.instances() {
+        if !declared.contains(address.step()) && !plan.left_out.contains(address.step()) {
+            gone.entry(address.step()).or_default().push((address, instance));
+        }
+    }
+    let new = declared.into_iter().filter(|step| !state.has_step(step) && !plan.left_out.contains(*step));
+    let new: Vec<&StepName> = new.collect();
+    let mut pairs: Vec<(&StepName, &StepName)> = Vec::new();
+    for (from, instances) in &gone {
+        let is_same = |to: &&&StepName| {
+            instances.iter().all(|(address, instance)| is_same(plan, registry, &address.in_step(to), instance))
+        };
+        let mut candidates = new.iter().filter(is_same);
+        if let (Some(to), None) = (candidates.next(), candidates.next()) {
+            pairs.push((from, to));
+        }
+    }
+    // Where two could have become the same one, nobody knows which.
+    let count = |to: &StepName| pairs.iter().filter(|(_, other)| *other == to).count();
+    let clear = pairs.iter().filter(|(_, to)| count(to) == 1);
+    clear.map(|(from, to)| Move::Step { from: (*from).clone(), to: (*to).clone() }).collect()
+}
+
+/// Whether what is planned at an address is what there is of another name: nothing that cannot be
+/// changed in place differs, as far as it is known.
+fn is_same(plan: &Plan, registry: &Registry, to: &ResourceAddress, instance: &Instance) -> bool {
+    let Some(planned) = plan.resources.get(to).filter(|planned| planned.action == Action::Create) else { return false };
+    let Some(kind) = registry.kind(to.kind()) else { return false };
+    let compared = kind.compare(&instance.spec, &planned.spec);
+    let differs = |change: &crate::plan::FieldChange| {
+        let known = |side: &Option<Value>| side.as_ref().is_some_and(|value| !unknown::any_unknown(value));
+        change.replaces && known(&change.old) && known(&change.new)
+    };
+    !compared.fields.iter().any(differs)
+}
+
+/// Resources under a new name that have the name or place in the cloud of one whose name is gone.
+fn renamed_resources(plan: &Plan, state: &State, registry: &Registry) -> Vec<Move> {
+    let key = |address: &ResourceAddress, spec: &Value| {
+        let unique = registry.kind(address.kind())?.unique(spec)?;
+        (!unknown::any_unknown(&unique)).then(|| (address.kind().to_owned(), unique.to_string()))
+    };
+    let of_action = |action: Action| plan.resources.iter().filter(move |(_, planned)| planned.action == action);
+    let mut gone: HashMap<(String, String), &ResourceAddress> = HashMap::new();
+    for (address, _) in of_action(Action::Delete) {
+        let current = state.resources.get(address).and_then(|record| record.current.as_ref());
+        if let Some(key) = current.and_then(|instance| key(address, &instance.spec)) {
+            gone.insert(key, address);
+        }
+    }
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    let mut moves = Vec::new();
+    for (address, planned) in of_action(Action::Create).filter(|(address, _)| !state.resources.contains_key(*address)) {
+        let from = key(address, &planned.spec).and_then(|key| gone.remove(&key));
+        moves.extend(from.map(|from| Move::Resource { from: from.clone(), to: address.clone() }));
+    }
+    moves
+}
+
+impl From<Move> for Change {
+    fn from(change: Move) -> Self {
+        match change {
+            Move::Step { from, to } => Self::StepMoved { from, to },
+            Move::Resource { from, to } => Self::Moved { from, to },
+        }
+    }
+}
