@@ -85,6 +85,12 @@ pub trait Capabilities: Send + Sync {
     /// The pipeline's region.
     fn region(&self) -> &str;
 
+    /// The text of a value of the step's `with` table that other steps give, as it stands in the file. Nothing
+    /// where the file alone tells the value. `pointer` is a JSON pointer.
+    fn written(&self, _pointer: &str) -> Option<String> {
+        None
+    }
+
     /// A message of the plugin for the user.
     fn log(&self, level: LogLevel, message: &str);
 }

@@ -114,7 +114,7 @@ pub(crate) const FUNCTIONS: &[(&str, &str, &str)] = &[
 
 /// The interfaces served, by package; all are of the version in [`VERSION`].
 pub(crate) const INTERFACES: &[(&str, &[&str])] = &[
-    ("llmhost:plugin", &["types", "log"]),
+    ("llmhost:plugin", &["types", "log", "file"]),
     ("llmhost:aws", &["ec2", "s3", "sts", "iam", "eks", "cloud-control", "request"]),
     ("llmhost:kubernetes", &["kube"]),
     ("llmhost:inference", &["inference"]),
@@ -126,8 +126,8 @@ pub(crate) const VERSION: &str = "0.1.0";
 use llmhost::aws::{cloud_control, ec2, eks, iam, request, s3, sts};
 use llmhost::inference::inference;
 use llmhost::kubernetes::kube;
-use llmhost::plugin::log;
 pub(crate) use llmhost::plugin::types;
+use llmhost::plugin::{file, log};
 
 /// `llmhost:aws/ec2.subnet` -> `ec2.subnet`.
 const fn kind(wit: &'static str) -> &'static str {
@@ -169,6 +169,12 @@ impl sts::Host for State {
 
     async fn region(&mut self) -> wasmtime::Result<String> {
         Ok(self.region_name().to_owned())
+    }
+}
+
+impl file::Host for State {
+    async fn written(&mut self, pointer: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.text_in_file(&pointer))
     }
 }
 

@@ -150,6 +150,10 @@ impl Capabilities for Scoped {
         self.host.region()
     }
 
+    fn written(&self, pointer: &str) -> Option<String> {
+        self.host.written(pointer)
+    }
+
     fn log(&self, level: LogLevel, message: &str) {
         self.host.log(level, message);
     }

@@ -122,6 +122,10 @@ impl State {
         self.run.host.fact(key).await.map_err(Failure::from)
     }
 
+    pub(crate) fn text_in_file(&self, pointer: &str) -> Option<String> {
+        self.run.host.written(pointer)
+    }
+
     pub(crate) fn region_name(&self) -> &str {
         self.run.host.region()
     }

@@ -40,11 +40,13 @@
 //! # fn main() {}
 //! ```
 
+mod names;
 mod place;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+pub use names::{Names, name_of, pointer, written};
 pub use place::{Applier, Elsewhere, How, Kubeconfig};
 
 /// The bindings to the host's interfaces.

@@ -58,6 +58,12 @@ impl Pipeline {
         file::load(path, vars, env)
     }
 
+    /// The text at a JSON pointer into a step's `with` table, where it refers to other steps: as it stands in the
+    /// file, variables replaced.
+    pub(crate) fn written(&self, step: &StepName, pointer: &str) -> Option<String> {
+        self.steps.iter().find(|known| known.name == *step)?.written(pointer)
+    }
+
     /// The graph of its steps.
     pub fn graph(&self) -> StepGraph {
         self.graph.clone()
@@ -82,5 +88,53 @@ impl Pipeline {
         outputs_of: impl Fn(&StepName) -> Option<&'a [(String, String)]>,
     ) -> Vec<Diagnostic> {
         check::outputs(&self.steps, outputs_of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_the_text_of_references_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pipeline.toml");
+        let text = r#"
+            [pipeline]
+            name = "test"
+            region = "us-east-1"
+            [vars.office]
+            default = "10.0.0.0/8"
+            [steps.a]
+            uses = "vpc"
+            [steps.b]
+            uses = "vpc"
+            [steps.b.with]
+            plain = ["x", "${vars.office}", "${a.id}", "arn:${a.id}/${vars.office}"]
+            whole = "${a.ids}"
+            "a/b~c" = { deep = "${a.by.key[0]}" }
+        "#;
+        std::fs::write(&path, text).expect("a file");
+        let pipeline = Pipeline::load(&path, &[], &|_| None).expect("a pipeline");
+        let step = "b".parse().expect("a name");
+        for (pointer, written) in [
+            ("/plain/0", None),
+            ("/plain/1", None),
+            ("/plain/2", Some("${a.id}")),
+            ("/plain/3", Some("arn:${a.id}/10.0.0.0/8")),
+            ("/plain/4", None),
+            ("/plain/2/0", Some("${a.id}/0")),
+            ("/plain/3/0", None),
+            ("/plain", None),
+            ("/whole", Some("${a.ids}")),
+            ("/whole/1", Some("${a.ids}/1")),
+            ("/a~1b~0c/deep", Some("${a.by.key[0]}")),
+            ("/nothing", None),
+            ("", None),
+            ("plain/2", None),
+        ] {
+            assert_eq!(pipeline.written(&step, pointer).as_deref(), written, "{pointer}");
+        }
+        assert_eq!(pipeline.written(&"c".parse().expect("a name"), "/plain/2"), None);
     }
 }

@@ -37,6 +37,12 @@ impl Step {
         if problems.is_empty() { Ok(value) } else { Err(problems) }
     }
 
+    /// The text at a JSON pointer into the `with` table, where it refers to other steps: as it stands in the file,
+    /// variables replaced.
+    pub(super) fn written(&self, pointer: &str) -> Option<String> {
+        self.with.written(pointer)
+    }
+
     /// What a plugin that could not be loaded means for the file.
     pub fn load_problem(&self, error: &LoadError) -> Diagnostic {
         let at_uses = |help: Option<String>| Diagnostic {

@@ -153,6 +153,31 @@ impl Template {
         }
     }
 
+    /// The text that a JSON pointer leads to, where other steps give it. A part of what one reference gives is the
+    /// reference's text and the rest of the pointer.
+    pub(super) fn written(&self, pointer: &str) -> Option<String> {
+        let mut here = self;
+        let mut rest = pointer;
+        loop {
+            match &here.node {
+                Node::Whole(reference) => return Some(reference.text() + rest),
+                Node::Mixed(pieces) if rest.is_empty() => {
+                    return Some(pieces.iter().map(Piece::text).collect());
+                }
+                _ => {}
+            }
+            let part = rest.strip_prefix('/')?;
+            let part = &part[..part.find('/').unwrap_or(part.len())];
+            rest = &rest[1 + part.len()..];
+            let key = part.replace("~1", "/").replace("~0", "~");
+            here = match &here.node {
+                Node::List(items) => items.get(key.parse::<usize>().ok()?)?,
+                Node::Table(fields) => &fields.iter().find(|field| field.key == key)?.value,
+                _ => return None,
+            };
+        }
+    }
+
     /// The part of the file that a JSON path leads to, or the nearest one above it.
     pub(super) fn span_at(&self, path: &[Part]) -> Span {
         match (&self.node, path) {
@@ -180,6 +205,16 @@ impl Template {
         match &here.node {
             Node::Table(fields) => fields.iter().find(|field| field.key == key).map(|field| field.span.clone()),
             _ => None,
+        }
+    }
+}
+
+impl Piece {
+    /// As it stands in the file.
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Reference(reference) => reference.text(),
         }
     }
 }

@@ -268,6 +268,10 @@ impl Capabilities for ApplySession {
         &self.common.pipeline.region
     }
 
+    fn written(&self, pointer: &str) -> Option<String> {
+        self.common.pipeline.written(&self.step, pointer)
+    }
+
     fn log(&self, level: LogLevel, message: &str) {
         let message = message.to_owned();
         self.common.events.emit(Event::StepLog { step: self.step.clone(), level, message });

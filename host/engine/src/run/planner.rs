@@ -248,6 +248,10 @@ impl Capabilities for PlanSession {
         &self.common.pipeline.region
     }
 
+    fn written(&self, pointer: &str) -> Option<String> {
+        self.common.pipeline.written(&self.step, pointer)
+    }
+
     /// What a plugin says is said again when it is applied; once is enough.
     fn log(&self, _level: LogLevel, _message: &str) {}
 }

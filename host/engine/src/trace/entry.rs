@@ -117,6 +117,8 @@ pub enum Asked {
     },
     /// What only the outside can tell.
     Fact(String),
+    /// What stands in the file at a JSON pointer into the step's `with` table.
+    Written(String),
 }
 
 /// What the host answered.
@@ -172,6 +174,7 @@ impl fmt::Display for Asked {
             Self::Declare { kind, name, .. } => write!(f, "it declares {kind} '{name}'"),
             Self::Output { address, name } => write!(f, "it reads '{name}' of {address}"),
             Self::Fact(key) => write!(f, "it asks for {key}"),
+            Self::Written(pointer) => write!(f, "it asks what is written at {pointer}"),
         }
     }
 }

@@ -127,6 +127,12 @@ impl Capabilities for Recorder {
         self.host.region()
     }
 
+    fn written(&self, pointer: &str) -> Option<String> {
+        let text = self.host.written(pointer);
+        self.note(Asked::Written(pointer.to_owned()), Answer::Value(text.clone().into()));
+        text
+    }
+
     fn log(&self, level: LogLevel, message: &str) {
         self.trace.write(&Entry::Log { run: self.run, level, message: message.to_owned() });
         self.host.log(level, message);

@@ -152,6 +152,10 @@ impl Capabilities for Replayer {
         &self.run.begun.region
     }
 
+    fn written(&self, pointer: &str) -> Option<String> {
+        self.ask(Asked::Written(pointer.to_owned())).ok()?.as_str().map(str::to_owned)
+    }
+
     fn log(&self, _: LogLevel, _: &str) {}
 }
 
