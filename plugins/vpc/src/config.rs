@@ -14,19 +14,28 @@ pub struct Config {
     /// IPv4 range of the VPC, /16 to /28.
     #[serde(default = "default_cidr")]
     pub(crate) cidr: String,
-    /// Number of availability zones, each with a public and a private subnet.
-    #[serde(default = "two")]
+    /// Number of availability zones, each with a public and a private subnet. By default 2. More zones add subnets and change none.
+    #[serde(default)]
     #[schemars(range(min = 1, max = 6))]
-    pub(crate) azs: usize,
-    /// Ranges of the public subnets, one for each zone. By default every other /24 of the VPC from the second on: 10.0.1.0/24, 10.0.3.0/24.
+    pub(crate) azs: Option<usize>,
+    /// The zones by name, instead of their number: ["us-east-1a", "us-east-1c"]. Their order does not matter.
+    #[serde(default)]
+    pub(crate) zones: Option<Vec<String>>,
+    /// Ranges of the public subnets, one for each zone. By default those of zone a, b, … are 10.0.1.0/24, 10.0.3.0/24, … of a /16; of a smaller VPC they are 256 times smaller than the VPC, at least /28. A /25 has room for zones a to d, a /26 for a and b.
     #[serde(default)]
     pub(crate) public_subnets: Option<Vec<String>>,
-    /// Ranges of the private subnets, one for each zone, or [] for none. By default 10.0.2.0/24, 10.0.4.0/24.
+    /// Ranges of the private subnets, one for each zone, or [] for none. By default 10.0.2.0/24, 10.0.4.0/24, …
     #[serde(default)]
     pub(crate) private_subnets: Option<Vec<String>>,
-    /// NAT gateways, the private subnets' way out: none, a single one, or one for each zone. Billed by the hour.
+    /// Zones by name with the ranges of their subnets: { us-east-1a = { public = "10.0.1.0/24", private = "10.0.2.0/24" } }. Instead of azs, zones, public_subnets and private_subnets.
+    #[serde(default)]
+    pub(crate) subnets: Option<BTreeMap<String, ZoneRanges>>,
+    /// NAT gateways, which let private subnets reach the internet: none, a single one in the first zone, or one for each zone. Billed by the hour. A change from single to per-az or back keeps the gateway of the first zone and its address.
     #[serde(default)]
     pub(crate) nat: Nat,
+    /// Zone of the single NAT gateway, one of those that zones or subnets names. By default the first by name.
+    #[serde(default)]
+    pub(crate) nat_zone: Option<String>,
     /// A gateway endpoint for S3: free, and traffic to S3 stays off the NAT gateway.
     #[serde(default = "yes")]
     pub(crate) s3_endpoint: bool,
@@ -39,6 +48,17 @@ pub struct Config {
     /// Tags for everything, on top of the pipeline's.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// Ranges of the subnets of one zone.
+#[derive(Deserialize, JsonSchema, Debug, Clone)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ZoneRanges {
+    /// Range of the public subnet.
+    pub(crate) public: String,
+    /// Range of the private subnet; none where it is absent.
+    #[serde(default)]
+    pub(crate) private: Option<String>,
 }
 
 /// NAT gateways.
@@ -64,10 +84,10 @@ pub(crate) struct Group {
 }
 
 /// What may come in.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {
-    /// Name of the rule, unique in its group.
+    /// Name of the rule, which becomes its description. A rule is known by what it allows: protocol, ports and source.
     pub(crate) name: String,
     /// The port, or the first of a range.
     pub(crate) port: u16,
@@ -84,10 +104,6 @@ pub(crate) struct Rule {
 
 fn default_cidr() -> String {
     "10.0.0.0/16".to_owned()
-}
-
-fn two() -> usize {
-    2
 }
 
 fn yes() -> bool {

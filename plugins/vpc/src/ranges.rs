@@ -1,59 +1,101 @@
-//! Where the subnets lie when the user does not say.
+//! Where the subnets of a zone lie when the user does not say.
 
 use ipnet::Ipv4Net;
 use llmhost_plugin::{Failure, invalid};
 
-/// Public and private ranges for so many zones, in turn: of 10.0.0.0/16 the public ones are
-/// 10.0.1.0/24, 10.0.3.0/24, …, the private ones 10.0.2.0/24, 10.0.4.0/24, …
+/// The public and the private range of the zone in this slot: of 10.0.0.0/16 those of slot 0 are 10.0.1.0/24 and
+/// 10.0.2.0/24, those of slot 1 are 10.0.3.0/24 and 10.0.4.0/24.
 ///
-/// Subnets are 256 times smaller than the VPC, but not smaller than AWS allows (/28).
-pub(crate) fn subnets(vpc: &str, zones: usize) -> Result<(Vec<String>, Vec<String>), Failure> {
+/// Ranges are 256 times smaller than the VPC, but not smaller than AWS allows (/28). A slot's ranges depend on the
+/// VPC and the slot alone, so further zones never move a subnet.
+pub(crate) fn of_slot(vpc: &str, slot: usize) -> Result<(String, String), Failure> {
     let net: Ipv4Net =
         vpc.parse().map_err(|_| invalid(format!("cidr '{vpc}' is not an IPv4 range, such as 10.0.0.0/16")))?;
     let prefix = (net.prefix_len() + 8).min(28);
-    let all: Vec<Ipv4Net> = match net.subnets(prefix) {
-        // The first range stays free where there is room: it is where people look for other things.
-        Ok(all) => {
-            let count = 1_usize << (prefix - net.prefix_len());
-            all.skip(usize::from(count > 2 * zones)).take(2 * zones).collect()
-        }
-        Err(_) => Vec::new(),
+    let count = 1_usize << prefix.saturating_sub(net.prefix_len());
+    if 2 * slot + 1 >= count {
+        let advice = "choose a larger range, or state the ranges of the subnets";
+        return Err(invalid(match count / 2 {
+            0 => format!("cidr '{vpc}' has no room for a public and a private subnet of /{prefix}; {advice}"),
+            zones => {
+                let last = letter(zones - 1);
+                format!(
+                    "cidr '{vpc}' has room for the subnets (/{prefix}) of zones a to {last}, and not of zone {}; {advice}",
+                    letter(slot)
+                )
+            }
+        }));
+    }
+    // The first range comes last: it is where people look for other things.
+    let range = |at: usize| {
+        let start = u32::from(net.network()) + (((at % count) as u32) << (32 - prefix));
+        format!("{}/{prefix}", std::net::Ipv4Addr::from(start))
     };
-    if all.len() < 2 * zones {
-        return Err(invalid(format!(
-            "cidr '{vpc}' has no room for {} subnets of /{prefix}; choose a larger range, or state public_subnets and private_subnets",
-            2 * zones
-        )));
-    }
-    let (mut public, mut private) = (Vec::new(), Vec::new());
-    for pair in all.chunks(2) {
-        public.push(pair[0].to_string());
-        private.push(pair[1].to_string());
-    }
-    Ok((public, private))
+    Ok((range(2 * slot + 1), range(2 * slot + 2)))
+}
+
+/// Letter of a slot: a, b, c, …
+pub(crate) fn letter(slot: usize) -> char {
+    char::from(b'a'.saturating_add(u8::try_from(slot).unwrap_or(u8::MAX)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn slots(vpc: &str) -> Vec<(Ipv4Net, Ipv4Net)> {
+        let parse = |text: String| text.parse::<Ipv4Net>().expect("a range");
+        let all = (0..26).map_while(|slot| of_slot(vpc, slot).ok());
+        all.map(|(public, private)| (parse(public), parse(private))).collect()
+    }
+
     #[test]
     fn ranges_alternate_and_shrink_with_the_vpc() {
-        for (vpc, zones, public, private) in [
-            ("10.0.0.0/16", 2, ["10.0.1.0/24", "10.0.3.0/24"], ["10.0.2.0/24", "10.0.4.0/24"]),
-            ("172.31.0.0/16", 2, ["172.31.1.0/24", "172.31.3.0/24"], ["172.31.2.0/24", "172.31.4.0/24"]),
-            ("10.0.0.0/20", 2, ["10.0.0.16/28", "10.0.0.48/28"], ["10.0.0.32/28", "10.0.0.64/28"]),
-            ("10.0.0.0/26", 2, ["10.0.0.0/28", "10.0.0.32/28"], ["10.0.0.16/28", "10.0.0.48/28"]),
+        for (vpc, public, private) in [
+            ("10.0.0.0/16", ["10.0.1.0/24", "10.0.3.0/24"], ["10.0.2.0/24", "10.0.4.0/24"]),
+            ("172.31.0.0/16", ["172.31.1.0/24", "172.31.3.0/24"], ["172.31.2.0/24", "172.31.4.0/24"]),
+            ("10.0.0.0/20", ["10.0.0.16/28", "10.0.0.48/28"], ["10.0.0.32/28", "10.0.0.64/28"]),
+            ("10.8.0.0/25", ["10.8.0.16/28", "10.8.0.48/28"], ["10.8.0.32/28", "10.8.0.64/28"]),
+            ("10.0.0.0/26", ["10.0.0.16/28", "10.0.0.48/28"], ["10.0.0.32/28", "10.0.0.0/28"]),
         ] {
-            let found = subnets(vpc, zones).map_err(|_| ()).expect(vpc);
-            assert_eq!(found, (public.map(str::to_owned).to_vec(), private.map(str::to_owned).to_vec()), "{vpc}");
+            for slot in 0..2 {
+                let found = of_slot(vpc, slot).map_err(|_| ()).expect(vpc);
+                assert_eq!(found, (public[slot].to_owned(), private[slot].to_owned()), "{vpc}");
+            }
         }
     }
 
     #[test]
-    fn a_range_without_room_or_sense_is_refused() {
-        for vpc in ["10.0.0.0/27", "ten", "10.0.0.0/28", ""] {
-            assert!(subnets(vpc, 2).is_err(), "{vpc}");
+    fn every_range_has_ranges_of_its_own_within_the_vpc() {
+        for length in 16..=28 {
+            let vpc = format!("10.64.0.0/{length}");
+            let net: Ipv4Net = vpc.parse().expect("a range");
+            let all: Vec<_> = slots(&vpc).into_iter().flat_map(|(public, private)| [public, private]).collect();
+            let zones = match length {
+                16..=22 => 26,
+                _ => (1 << (28 - length)) / 2,
+            };
+            assert_eq!(all.len(), 2 * zones, "{vpc}");
+            for (at, range) in all.iter().enumerate() {
+                assert!(net.contains(range) && range.prefix_len() <= 28, "{range} of {vpc}");
+                let overlaps = |other: &Ipv4Net| other.contains(range) || range.contains(other);
+                assert!(!all[..at].iter().any(overlaps), "{range} of {vpc}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_without_room_or_sense_is_refused_before_anything_is_made() {
+        for (vpc, slot, words) in [
+            ("10.0.0.0/25", 4, "has room for the subnets (/28) of zones a to d, and not of zone e"),
+            ("10.0.0.0/27", 1, "and not of zone b"),
+            ("10.0.0.0/28", 0, "has no room for a public and a private subnet of /28"),
+            ("ten", 0, "is not an IPv4 range"),
+            ("", 0, "is not an IPv4 range"),
+            ("10.0.0.0/32", 0, "has no room"),
+        ] {
+            let Err(Failure::Invalid(message)) = of_slot(vpc, slot) else { panic!("{vpc} has room") };
+            assert!(message.contains(words), "{message}");
         }
     }
 }
