@@ -89,7 +89,7 @@ def network(ec2):
             if gateway["State"] not in ("deleting", "deleted")
         ],
         "addresses": [
-            {"id": address["AllocationId"], "tags": tags(address)}
+            {"id": address["AllocationId"], "ip": address["PublicIp"], "tags": tags(address)}
             for address in ec2.describe_addresses()["Addresses"]
         ],
         "route_tables": [
@@ -162,6 +162,9 @@ def storage(s3):
                 "versioning": ask(s3.get_bucket_versioning, Bucket=name),
                 "lifecycle": ask(s3.get_bucket_lifecycle_configuration, Bucket=name),
                 "tags": {tag["Key"]: tag["Value"] for tag in (ask(s3.get_bucket_tagging, Bucket=name) or {"TagSet": []})["TagSet"]},
+                "uploads": [
+                    upload["Key"] for upload in s3.list_multipart_uploads(Bucket=name).get("Uploads", [])
+                ],
                 "objects": {
                     thing["Key"]: thing["Size"]
                     for thing in s3.list_objects_v2(Bucket=name).get("Contents", [])

@@ -159,7 +159,7 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let group = json!({ "vpc_id": vpc.0, "group_name": "web", "description": "Web", "tags": tags });
     let group = bench.make("ec2.security-group", group, new_tags()).await;
     let rule = json!({ "security_group_id": group.0, "direction": "Ingress", "ip_protocol": "tcp", "from_port": 80, "to_port": 80, "peer": { "Cidr": "10.0.0.0/16" }, "description": "web", "tags": tags });
-    let rule = bench.make("ec2.security-group-rule", rule, new_tags()).await;
+    let rule = bench.make("ec2.security-group-rule", rule, Some(("description", json!("renamed")))).await;
     let lifecycle = json!([{ "id": "old", "prefix": "", "expire_after_days": null, "expire_noncurrent_after_days": 3, "abort_multipart_after_days": 7 }]);
     let bucket = json!({ "bucket": "kinds-bucket", "block_public_access": true, "encryption": "S3Managed", "versioning": true, "lifecycle": lifecycle, "force_destroy": true, "tags": tags });
     let bucket = bench.make("s3.bucket", bucket, Some(("lifecycle", json!([])))).await;

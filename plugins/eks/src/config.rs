@@ -49,10 +49,10 @@ pub struct Config {
     /// Add-ons by name.
     #[serde(default = "addons")]
     pub(crate) addons: BTreeMap<String, Addon>,
-    /// ARNs of roles and users that administer the cluster, on top of whoever makes it.
+    /// ARNs of roles and users that administer the cluster, on top of whoever makes it. Their order does not matter.
     #[serde(default)]
     pub(crate) admins: Vec<String>,
-    /// Further access entries, by a name of yours.
+    /// Further access entries, by a name of yours. EKS has one entry for each principal.
     #[serde(default)]
     pub(crate) access: BTreeMap<String, Access>,
     /// How long to wait for the cluster.

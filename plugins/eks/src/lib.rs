@@ -5,7 +5,7 @@ mod config;
 use std::collections::BTreeMap;
 
 use config::{Access, Addon, Config, Endpoint, Support};
-use llmhost_plugin::{Failure, Options, Outputs, Plugin, eks, iam, invalid, outputs, sts};
+use llmhost_plugin::{Failure, Names, Options, Outputs, Plugin, eks, iam, invalid, outputs, pointer, sts, written};
 
 /// Add-ons that run on every node, and so are there at once in a cluster without any. The others
 /// need a node that a later step makes.
@@ -87,6 +87,7 @@ impl Plugin for Cluster {
     }
 }
 
+/// Who gets in. An entry is known by its principal, of which EKS takes one entry for each cluster.
 fn entries(config: &Config, cluster: &str, after: &Options) -> Result<(), Failure> {
     let admin = |arn: &String| Access {
         principal_arn: arn.clone(),
@@ -94,12 +95,20 @@ fn entries(config: &Config, cluster: &str, after: &Options) -> Result<(), Failur
         namespaces: Vec::new(),
         groups: Vec::new(),
     };
-    let admins = config.admins.iter().enumerate().map(|(at, arn)| (format!("admin-{}", at + 1), admin(arn)));
-    let others = config.access.iter().map(|(name, access)| (name.clone(), access.clone()));
-    for (name, access) in admins.chain(others) {
+    let admins = config.admins.iter().enumerate().map(|(at, arn)| {
+        let principal = written(&format!("/admins/{at}"), arn);
+        (format!("admins[{at}]"), principal, admin(arn))
+    });
+    let others = config.access.iter().map(|(name, access)| {
+        let principal = written(&pointer(&[&"access", name, &"principal_arn"]), &access.principal_arn);
+        (format!("access.{name}"), principal, access.clone())
+    });
+    let mut names = Names::new("access entry");
+    for (place, principal, access) in admins.chain(others) {
         if access.policy.is_none() && access.groups.is_empty() {
-            return Err(invalid(format!("the access entry '{name}' allows nothing; state policy or groups")));
+            return Err(invalid(format!("{place} allows nothing; state policy or groups")));
         }
+        let name = names.take(&principal, &place)?;
         let policy = |policy: String| {
             let arn = match policy.starts_with("arn:") {
                 true => policy,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llmhost_plugin::{Failure, Options, Outputs, Plugin, iam, invalid, outputs, sts};
+use llmhost_plugin::{Failure, Names, Options, Outputs, Plugin, iam, invalid, outputs, pointer, sts, written};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -136,6 +136,7 @@ impl Plugin for Roles {
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {
+        refuse_twice("node_role_policies", "/node_role_policies", &config.node_role_policies)?;
         let aws = format!("arn:{}:iam::aws:policy", sts::partition());
         let cluster = match config.cluster_role.name("cluster_role")? {
             Some(name) => {
@@ -225,6 +226,7 @@ fn further(config: &Config, policy_arns: &BTreeMap<String, String>) -> Result<De
             }
             None => trust(&wanted.services, &wanted.principals),
         };
+        refuse_twice(&format!("roles.{key}.policies"), &pointer(&[&"roles", key, &"policies"]), &wanted.policies)?;
         let arn = |policy: &String| policy_arns.get(policy).unwrap_or(policy).clone();
         let spec = iam::RoleSpec {
             role_name: wanted.name.clone().unwrap_or_else(|| key.clone()),
@@ -250,6 +252,15 @@ fn further(config: &Config, policy_arns: &BTreeMap<String, String>) -> Result<De
         profiles.insert(key.clone(), iam::InstanceProfile::declare(key, &spec, &options)?);
     }
     Ok((roles, profiles))
+}
+
+/// A role has each policy once; their order means nothing.
+fn refuse_twice(place: &str, pointer: &str, policies: &[String]) -> Result<(), Failure> {
+    let mut names = Names::new("policy");
+    for (at, policy) in policies.iter().enumerate() {
+        names.take(&written(&format!("{pointer}/{at}"), policy), &format!("{place}[{at}]"))?;
+    }
+    Ok(())
 }
 
 fn role(

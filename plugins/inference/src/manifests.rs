@@ -1,6 +1,6 @@
 //! The objects of a model server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -98,7 +98,9 @@ fn pod(config: &Config) -> Value {
         None => json!({ "name": "cache", "emptyDir": { "sizeLimit": format!("{}Gi", config.cache.size_gib) } }),
     };
     let gpu = (config.gpus() > 0).then_some("nvidia.com/gpu");
-    let tolerated = gpu.into_iter().chain(config.tolerate.iter().map(String::as_str));
+    // A set: another order in the file is no other pod.
+    let tolerated: BTreeSet<&str> = gpu.into_iter().chain(config.tolerate.iter().map(String::as_str)).collect();
+    let tolerated = tolerated.into_iter();
     let tolerations: Vec<Value> = tolerated.map(|key| json!({ "key": key, "operator": "Exists" })).collect();
     let mut pod = json!({
         "securityContext": {

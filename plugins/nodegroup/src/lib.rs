@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use config::{Config, Effect, Missing, Os, RemoteAccess};
 use image::Kind;
-use llmhost_plugin::{Failure, Options, Outputs, Plugin, ec2, eks, invalid, outputs};
+use llmhost_plugin::{Failure, Names, Options, Outputs, Plugin, ec2, eks, invalid, outputs, written};
 
 struct NodeGroup;
 
@@ -119,9 +119,7 @@ fn ssh_group(config: &Config, access: &RemoteAccess) -> Result<String, Failure> 
     };
     let group = ec2::SecurityGroup::declare("ssh", &spec, &Options::default())?;
     let id = group.id()?;
-    let ranges = access.sources.iter().map(|range| ec2::Peer::Cidr(range.clone()));
-    let groups = access.source_security_group_ids.iter().map(|group| ec2::Peer::SecurityGroup(group.clone()));
-    for (at, peer) in ranges.chain(groups).enumerate() {
+    for (name, peer) in peers(access)? {
         let spec = ec2::SecurityGroupRuleSpec {
             security_group_id: id.clone(),
             direction: ec2::Direction::Ingress,
@@ -132,9 +130,31 @@ fn ssh_group(config: &Config, access: &RemoteAccess) -> Result<String, Failure> 
             description: "SSH".to_owned(),
             tags: tags(config, false),
         };
-        ec2::SecurityGroupRule::declare(&format!("ssh-{}", at + 1), &spec, &Options::default())?;
+        ec2::SecurityGroupRule::declare(&name, &spec, &Options::default())?;
     }
     Ok(id)
+}
+
+/// Who may come in, each with the name of its rule.
+fn peers(access: &RemoteAccess) -> Result<Vec<(String, ec2::Peer)>, Failure> {
+    let ranges = access.sources.iter().map(|range| ec2::Peer::Cidr(range.clone())).enumerate();
+    let groups = access.source_security_group_ids.iter().map(|id| ec2::Peer::SecurityGroup(id.clone())).enumerate();
+    let (mut names, mut peers) = (Names::new("SSH rule"), Vec::new());
+    for (at, peer) in ranges.chain(groups) {
+        let (list, value) = match &peer {
+            ec2::Peer::Cidr(range) => ("sources", range),
+            ec2::Peer::SecurityGroup(id) => ("source_security_group_ids", id),
+        };
+        let text = written(&format!("/remote_access/{list}/{at}"), value);
+        // A range is written with a slash, which no name has.
+        let identity = match &peer {
+            ec2::Peer::Cidr(_) if !text.contains("${") => format!("ssh-from-{}", text.replace('/', "-")),
+            _ => format!("ssh-from-{text}"),
+        };
+        let name = names.take(&identity, &format!("remote_access.{list}[{at}]"))?;
+        peers.push((name, peer));
+    }
+    Ok(peers)
 }
 
 fn taint(taint: &config::Taint) -> eks::Taint {

@@ -14,6 +14,7 @@ pub(crate) mod policy;
 pub(crate) mod preflight;
 mod request;
 pub(crate) mod s3;
+mod set;
 pub(crate) mod signed;
 mod sts;
 mod sweep;

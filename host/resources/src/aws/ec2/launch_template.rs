@@ -28,6 +28,7 @@ pub(in crate::aws) struct Spec {
     metadata_hop_limit: i32,
     root_volume: Volume,
     /// None: the default of whoever starts the instances.
+    #[serde(deserialize_with = "crate::aws::set::read")]
     security_group_ids: Vec<String>,
     key_name: Option<String>,
     /// Base64, as EC2 takes it.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{IpPermission, IpRange, ResourceType, SecurityGroupRule as Found, UserIdGroupPair};
+use aws_sdk_ec2::types::{
+    IpPermission, IpRange, ResourceType, SecurityGroupRule as Found, SecurityGroupRuleRequest, SecurityGroupRuleUpdate,
+    UserIdGroupPair,
+};
 use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress};
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +66,20 @@ impl Spec {
         .build()
     }
 
+    /// The rule as a whole, as AWS takes it for one that is there.
+    fn request(&self) -> SecurityGroupRuleRequest {
+        let request = SecurityGroupRuleRequest::builder().ip_protocol(&self.ip_protocol).description(&self.description);
+        let request = match self.ip_protocol.as_str() {
+            "-1" => request.from_port(-1).to_port(-1),
+            _ => request.from_port(self.from_port).to_port(self.to_port),
+        };
+        match &self.peer {
+            Peer::Cidr(range) => request.cidr_ipv4(range),
+            Peer::SecurityGroup(id) => request.referenced_group_id(id),
+        }
+        .build()
+    }
+
     /// A rule that AWS lists, in the form of a spec.
     fn observe(rule: &Found) -> Self {
         let egress = rule.is_egress().unwrap_or(false);
@@ -93,16 +110,16 @@ impl Kind for SecurityGroupRule {
         "ec2:AuthorizeSecurityGroupIngress",
         "ec2:AuthorizeSecurityGroupEgress",
         "ec2:DescribeSecurityGroupRules",
+        "ec2:ModifySecurityGroupRules",
         "ec2:RevokeSecurityGroupIngress",
         "ec2:RevokeSecurityGroupEgress",
         "ec2:CreateTags",
         "ec2:DeleteTags",
     ];
     const IMMUTABLE: &'static [&'static str] =
-        &["security_group_id", "direction", "ip_protocol", "from_port", "to_port", "peer", "description"];
-    /// EC2 refuses two rules that allow the same.
-    const UNIQUE: &'static [&'static str] =
         &["security_group_id", "direction", "ip_protocol", "from_port", "to_port", "peer"];
+    /// EC2 refuses two rules that allow the same.
+    const UNIQUE: &'static [&'static str] = Self::IMMUTABLE;
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
@@ -142,6 +159,13 @@ impl Kind for SecurityGroupRule {
     }
 
     async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
+        if was.is_some_and(|was| was.description != spec.description) {
+            let update =
+                SecurityGroupRuleUpdate::builder().security_group_rule_id(id).security_group_rule(spec.request());
+            let request = self.0.ec2().await.modify_security_group_rules().group_id(&spec.security_group_id);
+            let request = request.security_group_rules(update.build());
+            request.send().await.operation("ec2:ModifySecurityGroupRules")?;
+        }
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
         Ok(Outputs::new())
     }

@@ -41,7 +41,9 @@ pub(in crate::aws) struct Spec {
     cluster_name: String,
     version: String,
     role_arn: String,
+    #[serde(deserialize_with = "crate::aws::set::read")]
     subnet_ids: Vec<String>,
+    #[serde(deserialize_with = "crate::aws::set::read")]
     security_group_ids: Vec<String>,
     public_access: bool,
     private_access: bool,

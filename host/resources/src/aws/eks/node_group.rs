@@ -38,6 +38,7 @@ pub(in crate::aws) struct Spec {
     cluster_name: String,
     node_group_name: String,
     role_arn: String,
+    #[serde(deserialize_with = "crate::aws::set::read")]
     subnet_ids: Vec<String>,
     instance_types: Vec<String>,
     ami_type: String,
