@@ -1,11 +1,15 @@
 """What moto answers otherwise than AWS, mended in place. Each mend says what AWS does."""
 
+import base64
+import hashlib
+
 from moto import backends
 from moto.core.responses import EmptyResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.vpcs import VPCBackend
 from moto.iam.responses import IamResponse
+from moto.s3.responses import S3Response
 
 
 # Moto lists its own folder for every request: a third of the time that it takes.
@@ -18,6 +22,8 @@ def install():
     IamResponse.remove_client_id_from_open_id_connect_provider = remove_client_id
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
     VPCBackend.delete_vpc_endpoints = delete_vpc_endpoints
+    VPCBackend.modify_vpc_endpoint = modify_vpc_endpoint
+    S3Response.list_parts = list_parts
 
 
 def add_client_id(self):
@@ -56,3 +62,44 @@ def delete_vpc_endpoints(self, vpce_ids=None):
     """EC2 lists an endpoint that is gone as unsuccessful; moto looks for its routes and fails."""
     there = [found for found in vpce_ids or [] if getattr(self.vpc_end_points.get(found), "state", "deleted") != "deleted"]
     return _delete_vpc_endpoints(self, there)
+
+
+_modify_vpc_endpoint = VPCBackend.modify_vpc_endpoint
+
+
+def modify_vpc_endpoint(self, vpc_id, *changes, **more):
+    """EC2 keeps a route to the endpoint in each of its tables; moto forgets that when tables come and go."""
+    endpoint = self.describe_vpc_endpoints(vpc_end_point_ids=[vpc_id])[0]
+    before = set(endpoint.route_table_ids or [])
+    _modify_vpc_endpoint(self, vpc_id, *changes, **more)
+    after = set(endpoint.route_table_ids or [])
+    prefix = endpoint.destination_prefix_list_id
+    for table in sorted(after - before):
+        self.create_route(table, None, gateway_id=endpoint.id, destination_prefix_list_id=prefix)
+    for table in sorted(before - after):
+        if table in self.route_tables:
+            self.delete_route(table, prefix)
+
+
+_list_parts = S3Response.list_parts
+
+
+def list_parts(self):
+    """S3 lists the SHA-256 of each part of an upload that was begun with it, in a ListPartsResult; moto does neither."""
+    upload = self.backend.get_bucket(self.bucket_name).multiparts.get(self._get_param("uploadId"))
+    serialized = self.serialized
+
+    def with_sums(answer):
+        if upload is not None and upload.metadata.get("x-amz-checksum-algorithm") == "SHA256":
+            for part in answer.result["Parts"]:
+                value = upload.parts[part["PartNumber"]].value
+                part["ChecksumSHA256"] = base64.b64encode(hashlib.sha256(value).digest()).decode()
+        return serialized(answer)
+
+    self.serialized = with_sums
+    try:
+        status, headers, body = _list_parts(self)
+    finally:
+        del self.serialized
+    text = body.decode() if isinstance(body, bytes) else body
+    return status, headers, text.replace("ListPartsResponse", "ListPartsResult")

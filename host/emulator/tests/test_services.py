@@ -4,11 +4,12 @@ import io
 import json
 import time
 import unittest
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import app
 
-from served import Server, World, refusal, trust
+from served import REGION, Server, World, refusal, trust
 
 
 def setUpModule():
@@ -147,6 +148,29 @@ class Others(Case):
         self.assertNotIn("Status", s3.get_bucket_versioning(Bucket="models"))
         s3.put_bucket_versioning(Bucket="models", VersioningConfiguration={"Status": "Enabled"})
         self.assertEqual(s3.get_bucket_versioning(Bucket="models")["Status"], "Enabled")
+
+    def test_parts_are_listed_with_their_sums(self):
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="models")
+        where = {"Bucket": "models", "Key": "large"}
+        upload = s3.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")["UploadId"]
+        sent = s3.upload_part(**where, UploadId=upload, PartNumber=1, Body=b"a", ChecksumAlgorithm="SHA256")
+        listed = s3.list_parts(**where, UploadId=upload)["Parts"]
+        self.assertEqual([(part["PartNumber"], part["ChecksumSHA256"]) for part in listed], [(1, sent["ChecksumSHA256"])])
+        url = s3.generate_presigned_url("list_parts", Params={**where, "UploadId": upload})
+        self.assertIn(b"<ListPartsResult", urllib.request.urlopen(url).read())
+
+    def test_endpoint_routes_follow_its_tables(self):
+        ec2 = server.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+        one, other = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+        wanted = {"VpcEndpointType": "Gateway", "VpcId": vpc, "ServiceName": f"com.amazonaws.{REGION}.s3"}
+        endpoint = ec2.create_vpc_endpoint(**wanted, RouteTableIds=[one])["VpcEndpoint"]["VpcEndpointId"]
+        ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=[other], RemoveRouteTableIds=[one])
+        tables = ec2.describe_route_tables(RouteTableIds=[one, other])["RouteTables"]
+        with_route = [table["RouteTableId"] for table in tables if any(route.get("GatewayId") == endpoint for route in table["Routes"])]
+        self.assertEqual(with_route, [other])
+        self.assertEqual(ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"], [])
 
     def test_conditional_writes_are_one_step(self):
         s3 = server.client("s3")

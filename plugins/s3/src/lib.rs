@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llmhost_plugin::{Failure, Outputs, Plugin, outputs, s3};
+use llmhost_plugin::{Failure, Names, Outputs, Plugin, invalid, outputs, s3, written};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -72,8 +72,11 @@ struct Lifecycle {
 struct Upload {
     /// The folder; a relative path starts at the folder of the pipeline file.
     source: String,
-    /// Key prefix of its objects, without slashes at the ends.
+    /// Key prefix of its objects, without slashes at the ends; each upload has its own.
     prefix: String,
+    /// Files and folders to leave out: ["*.tmp", ".git", "cache/**"]. * stands for any characters of a name, ** for any folders. A pattern without a slash is held against names at any depth.
+    #[serde(default)]
+    exclude: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -127,9 +130,11 @@ impl Plugin for ModelBucket {
         let bucket = s3::Bucket::declare("main", &spec, &Default::default())?;
         let name = bucket.bucket_name()?;
         let mut folders = Vec::new();
-        for Upload { source, prefix } in config.upload {
-            let spec = s3::FolderSpec { bucket: name.clone(), prefix: prefix.clone(), source };
-            folders.push((s3::Folder::declare(&folder_name(&prefix), &spec, &Default::default())?, prefix));
+        for ((resource, prefix), Upload { source, exclude, .. }) in
+            names(&config.upload)?.into_iter().zip(config.upload)
+        {
+            let spec = s3::FolderSpec { bucket: name.clone(), prefix: prefix.clone(), source, exclude };
+            folders.push((s3::Folder::declare(&resource, &spec, &Default::default())?, prefix));
         }
         let mut uris = Outputs::new();
         for (folder, prefix) in folders {
@@ -139,10 +144,21 @@ impl Plugin for ModelBucket {
     }
 }
 
-/// A prefix as the name of a resource.
-fn folder_name(prefix: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
-    if prefix.is_empty() { "root".to_owned() } else { prefix.chars().map(plain).take(64).collect() }
+/// The name of each upload as a resource, and its prefix.
+fn names(uploads: &[Upload]) -> Result<Vec<(String, String)>, Failure> {
+    let (mut names, mut prefixes) = (Names::new("upload"), BTreeMap::new());
+    let mut all = Vec::new();
+    for (at, Upload { source, prefix, .. }) in uploads.iter().enumerate() {
+        if let Some(first) = prefixes.insert(prefix, source) {
+            return Err(invalid(format!(
+                "upload: the folders '{first}' and '{source}' have the same prefix '{prefix}'; give each a prefix of its own"
+            )));
+        }
+        let written = written(&format!("/upload/{at}/prefix"), prefix);
+        let identity = if written.is_empty() { "root" } else { &written };
+        all.push((names.take(identity, &format!("upload[{at}] ('{source}')"))?, prefix.clone()));
+    }
+    Ok(all)
 }
 
 llmhost_plugin::export!(ModelBucket);

@@ -294,6 +294,7 @@ impl Kind for Bucket {
         if ids.len() < spec.lifecycle.len() {
             return Err("two lifecycle rules have the same id".to_owned());
         }
+        spec.lifecycle.sort_by(|one, other| one.id.cmp(&other.id));
         spec.tags.complete(context)
     }
 
@@ -370,7 +371,8 @@ impl Kind for Bucket {
         let versioning = s3.get_bucket_versioning().bucket(id).send().await.operation("s3:GetBucketVersioning")?;
         let lifecycle = s3.get_bucket_lifecycle_configuration().bucket(id).send().await;
         let lifecycle = gone_is_none(lifecycle.operation("s3:GetLifecycleConfiguration"))?;
-        let lifecycle = lifecycle.and_then(|answer| answer.rules).unwrap_or_default();
+        let mut lifecycle = lifecycle.and_then(|answer| answer.rules).unwrap_or_default();
+        lifecycle.sort_by(|one, other| one.id.cmp(&other.id));
         let seen = Spec {
             bucket: id.to_owned(),
             block_public_access: blocked,

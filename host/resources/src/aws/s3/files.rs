@@ -8,6 +8,8 @@ use llmhost_engine::kind::DeclareContext;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::globs;
+
 /// A file as a plan shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct File {
@@ -29,8 +31,8 @@ pub(super) fn allowed(source: &str, context: &DeclareContext<'_>) -> Result<Path
     Err(format!("the folder '{source}' is not named in the step's 'with' table, so the plugin may not read it"))
 }
 
-/// The files of a folder, by their paths within it with `/` between the parts.
-pub(super) fn list(folder: &Path) -> Result<BTreeMap<String, File>, String> {
+/// The files of a folder that no pattern excludes ([`globs`]), by their paths within it with `/` between the parts.
+pub(super) fn list(folder: &Path, exclude: &[String]) -> Result<BTreeMap<String, File>, String> {
     let shown = folder.display();
     let root = folder.canonicalize().map_err(|error| format!("cannot read the folder {shown}: {error}"))?;
     if !root.is_dir() {
@@ -42,6 +44,11 @@ pub(super) fn list(folder: &Path) -> Result<BTreeMap<String, File>, String> {
         let unreadable = |error: std::io::Error| format!("cannot read the folder {}: {error}", here.display());
         for entry in std::fs::read_dir(&here).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
+            let name = path.strip_prefix(&root).ok().and_then(Path::to_str);
+            let name = name.ok_or_else(|| format!("the name of {} is not UTF-8", path.display()))?.to_owned();
+            if globs::excludes(exclude, &name) {
+                continue;
+            }
             let real = path.canonicalize().map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             if !real.starts_with(&root) {
                 return Err(format!("{} leads outside {shown}; copy the file instead of linking it", path.display()));
@@ -56,13 +63,14 @@ pub(super) fn list(folder: &Path) -> Result<BTreeMap<String, File>, String> {
             if !real.is_file() {
                 return Err(format!("{} is neither a file nor a folder", path.display()));
             }
-            let name = path.strip_prefix(&root).ok().and_then(Path::to_str);
-            let name = name.ok_or_else(|| format!("the name of {} is not UTF-8", path.display()))?.to_owned();
             files.insert(name, list_one(&path)?);
         }
     }
     if files.is_empty() {
-        return Err(format!("the folder {shown} is empty"));
+        return Err(match exclude.is_empty() {
+            true => format!("the folder {shown} is empty"),
+            false => format!("the folder {shown} has no file that 'exclude' leaves"),
+        });
     }
     Ok(files)
 }
@@ -129,25 +137,39 @@ mod tests {
         std::fs::create_dir(folder.path().join("sub")).expect("a folder");
         std::fs::write(folder.path().join("sub/b"), "abc").expect("a file");
         std::fs::write(folder.path().join("a"), "").expect("a file");
-        let files = list(folder.path()).expect("files");
+        let files = list(folder.path(), &[]).expect("files");
         assert_eq!(files.keys().collect::<Vec<_>>(), ["a", "sub/b"]);
         assert_eq!(files["sub/b"].size, 3);
         assert_eq!(files["sub/b"].sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let before = digest(&files);
         std::fs::write(folder.path().join("sub/b"), "abd").expect("a file");
-        assert_ne!(digest(&list(folder.path()).expect("files")), before);
+        assert_ne!(digest(&list(folder.path(), &[]).expect("files")), before);
+    }
+
+    #[test]
+    fn what_is_excluded_is_not_even_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(folder.path().join("cache/deep")).expect("a folder");
+        for name in ["a.json", "a.tmp", "cache/deep/b.json"] {
+            std::fs::write(folder.path().join(name), "x").expect("a file");
+        }
+        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link.tmp")).expect("a link");
+        let files = list(folder.path(), &["*.tmp".to_owned(), "cache/".to_owned()]).expect("files");
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["a.json"]);
+        let error = list(folder.path(), &["*".to_owned()]).expect_err("nothing is left");
+        assert!(error.contains("no file that 'exclude' leaves"), "{error}");
     }
 
     #[test]
     fn what_leads_outside_or_is_no_folder_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let error = list(folder.path()).expect_err("empty");
+        let error = list(folder.path(), &[]).expect_err("empty");
         assert!(error.contains("is empty"), "{error}");
-        assert!(list(&folder.path().join("missing")).expect_err("missing").contains("missing"));
+        assert!(list(&folder.path().join("missing"), &[]).expect_err("missing").contains("missing"));
         let file = folder.path().join("file");
         std::fs::write(&file, "x").expect("a file");
-        assert!(list(&file).expect_err("a file").contains("is not a folder"));
+        assert!(list(&file, &[]).expect_err("a file").contains("is not a folder"));
         std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link")).expect("a link");
-        assert!(list(folder.path()).expect_err("a link").contains("leads outside"));
+        assert!(list(folder.path(), &[]).expect_err("a link").contains("leads outside"));
     }
 }

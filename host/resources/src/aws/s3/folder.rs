@@ -1,22 +1,28 @@
 //! `s3.folder`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
 };
+use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::files::{self, File};
-use super::{empty, upload};
+use super::{empty, globs, unfinished, upload};
 use crate::aws::clients::Aws;
 use crate::aws::errors::{Operation, gone_is_none};
 use crate::aws::policy::Arns;
+
+/// Whether all keys with one prefix have the other one, too.
+fn within(inner: &str, outer: &str) -> bool {
+    outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 /// The files of a local folder as objects.
 pub(in crate::aws) struct Folder(pub(in crate::aws) Arc<Aws>);
@@ -26,6 +32,9 @@ pub(in crate::aws) struct Spec {
     bucket: String,
     prefix: String,
     source: String,
+    /// Patterns of files that are left out.
+    #[serde(default)]
+    exclude: Vec<String>,
     /// Filled in by the host: a plugin does not see files.
     #[serde(default)]
     files: BTreeMap<String, File>,
@@ -50,7 +59,10 @@ fn known(spec: &Spec) -> Outputs {
 }
 
 impl Folder {
+    /// Deletes the objects of these files, and what was sent of those that never were whole.
     async fn delete_files(&self, spec: &Spec, names: &[&String]) -> Result<(), OpError> {
+        let keys: BTreeSet<String> = names.iter().map(|name| spec.key(name)).collect();
+        unfinished::abort_all(&self.0, &spec.bucket, &keys).await?;
         for batch in names.chunks(1000) {
             let objects = batch.iter().filter_map(|name| empty::identifier(&spec.key(name), None)).collect();
             match empty::delete(&self.0, &spec.bucket, objects).await {
@@ -74,8 +86,15 @@ impl Folder {
 impl Kind for Folder {
     type Spec = Spec;
     const NAME: &'static str = "s3.folder";
-    const ACTIONS: &'static [&'static str] =
-        &["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket", "s3:AbortMultipartUpload"];
+    const ACTIONS: &'static [&'static str] = &[
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:DeleteObject",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts",
+        "s3:AbortMultipartUpload",
+    ];
     const IMMUTABLE: &'static [&'static str] = &["bucket", "prefix"];
     const ASIDE: &'static [&'static str] = &["path"];
     const UNIQUE: &'static [&'static str] = &["bucket", "prefix"];
@@ -99,9 +118,36 @@ impl Kind for Folder {
         if spec.prefix.len() > 512 {
             return Err("prefix is longer than 512 bytes".to_owned());
         }
+        spec.exclude.iter().try_for_each(|pattern| globs::check(pattern))?;
         spec.path = files::allowed(&spec.source, context)?;
-        spec.files = files::list(&spec.path)?;
+        spec.files = files::list(&spec.path, &spec.exclude)?;
         Ok(())
+    }
+
+    /// An object has one source: two folders that put the same key into a bucket would undo each other's work.
+    fn check(&self, address: &ResourceAddress, spec: &Spec, declared: &dyn Neighbours) -> Result<(), String> {
+        // Each pair is looked at twice; the one that comes later by name says it.
+        for other in declared.of_kind(Self::NAME).into_iter().filter(|other| other.address < *address) {
+            let Ok(that) = serde_json::from_value::<Spec>(Value::clone(&other.spec)) else { continue };
+            if that.bucket != spec.bucket || !(within(&that.prefix, &spec.prefix) || within(&spec.prefix, &that.prefix))
+            {
+                continue;
+            }
+            let theirs: BTreeSet<String> = that.files.keys().map(|name| that.key(name)).collect();
+            if let Some(key) = spec.files.keys().map(|name| spec.key(name)).find(|key| theirs.contains(key)) {
+                return Err(format!(
+                    "the object {key} has two sources: the folder '{}' (prefix '{}') and the folder '{}' (prefix '{}') of {}; \
+                     change a prefix, or leave the file out of one of them with exclude",
+                    spec.source, spec.prefix, that.source, that.prefix, other.address
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is uploaded counts, and not which patterns left the rest out.
+    fn comparable(&self, spec: &Spec) -> Value {
+        serde_json::to_value(Spec { exclude: Vec::new(), ..spec.clone() }).unwrap_or_default()
     }
 
     fn foreknown(&self, spec: &Spec) -> Outputs {

@@ -4,10 +4,12 @@ mod bucket;
 mod empty;
 mod files;
 mod folder;
+mod globs;
 mod held;
 mod names;
 mod objects;
 mod state;
+mod unfinished;
 mod upload;
 
 pub(super) use bucket::Bucket;
