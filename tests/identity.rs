@@ -80,8 +80,11 @@ async fn a_source_more_or_less_is_its_own_rule_and_another_order_is_no_change() 
     scene.at(emulator.url(), &["destroy", "pipeline.toml", "--yes"]).status(0);
 }
 
-/// Subnets and addresses, by their names: what must not move.
-fn network(url: &str) -> (BTreeMap<String, (String, String, String)>, BTreeMap<String, String>) {
+/// Id, range and zone of each subnet, by its name.
+type Subnets = BTreeMap<String, (String, String, String)>;
+
+/// Subnets, and the address of each NAT gateway by its id: what must not move.
+fn network(url: &str) -> (Subnets, BTreeMap<String, String>) {
     let world = look(url);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let named = |thing: &Value| thing["tags"]["Name"].as_str().is_some_and(|name| name.starts_with("az-"));

@@ -79,9 +79,10 @@ async fn excluded_files_stay_here() {
 }
 
 fn is_part(number: usize) -> impl Fn(&Request) -> bool + Send + 'static {
+    let part = format!("partNumber={number}");
     move |request| {
-        request.method == "PUT" && request.path.contains(&format!("partNumber={number}&"))
-            || request.method == "PUT" && request.path.ends_with(&format!("partNumber={number}"))
+        let query = request.path.split_once('?').map_or("", |(_, query)| query);
+        request.method == "PUT" && query.split('&').any(|pair| pair == part)
     }
 }
 
