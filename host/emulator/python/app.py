@@ -8,17 +8,20 @@ import re
 import threading
 
 import clusters
+import idempotency
 import inventory
 import mends
+import rules
 import services
 from services import eks
-from services.http import answer, serve
+from services.http import ACCOUNT, answer, serve
 
 PREFIX = "/llmhost-kubernetes/"
 
 
 def install():
     mends.install()
+    rules.install()
     eks.endpoint = lambda host, uid: f"http://{host}{PREFIX}{uid}"
     eks.on_deleted = clusters.forget
 
@@ -41,6 +44,7 @@ class Application:
             return clusters.handle(environ, start_response, uid, "/" + rest)
         if path == "/moto-api/reset":
             services.reset()
+            idempotency.reset()
         if path == "/llmhost-emulator/alive":
             return answer(start_response, 200, "yes")
         if path == "/llmhost-emulator/inventory":
@@ -48,18 +52,24 @@ class Application:
                 return answer(start_response, 200, inventory.everything(environ.get("QUERY_STRING") or "us-east-1"))
         region, service = scope(environ)
         # Read before it is this one's turn: a caller may be slow, or gone in the middle of it.
-        environ["wsgi.input"] = io.BytesIO(body(environ))
+        text = body(environ)
+        environ["wsgi.input"] = io.BytesIO(text)
+        form = idempotency.form(environ, text)
         if service in services.CALLERS:
-            return self.answered(environ, start_response, region, service)
+            return self.answered(environ, start_response, region, service, form)
         with _turn:
-            return self.answered(environ, start_response, region, service)
+            return self.answered(environ, start_response, region, service, form)
 
-    def answered(self, environ, start_response, region, service):
+    def answered(self, environ, start_response, region, service, form):
         handler = services.SERVICES.get(service)
         if handler is not None:
             return serve(handler, environ, start_response, region)
         if service == "s3" and environ.get("QUERY_STRING", "").split("=")[0].split("&")[0] == "versioning" and environ["REQUEST_METHOD"] == "GET":
             return mended(self.moto, environ, start_response, versioning)
+        if service == "ec2":
+            place = (environ.get("HTTP_X_MOTO_ACCOUNT_ID", ACCOUNT), region)
+            ask = lambda start: self.moto(environ, start)  # noqa: E731
+            return idempotency.ec2(form, place, start_response, ask)
         return self.moto(environ, start_response)
 
 

@@ -5,8 +5,7 @@ import hashlib
 
 from moto import backends
 from moto.core.responses import EmptyResult
-from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.nat_gateways import NatGatewayBackend
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.vpcs import VPCBackend
 from moto.iam.responses import IamResponse
 from moto.s3.responses import S3Response
@@ -20,7 +19,8 @@ def install():
     backends.list_of_moto_modules = lambda: MODULES
     IamResponse.add_client_id_to_open_id_connect_provider = add_client_id
     IamResponse.remove_client_id_from_open_id_connect_provider = remove_client_id
-    NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
+    # Moto keeps the tags of the beginning.
+    LaunchTemplate.tags = property(LaunchTemplate.get_tags, lambda self, tags: None)
     VPCBackend.delete_vpc_endpoints = delete_vpc_endpoints
     VPCBackend.modify_vpc_endpoint = modify_vpc_endpoint
     S3Response.list_parts = list_parts
@@ -42,17 +42,6 @@ def remove_client_id(self):
     if client in provider.client_id_list:
         provider.client_id_list.remove(client)
     return EmptyResult()
-
-
-def delete_nat_gateway(self, nat_gateway_id):
-    """EC2 says that there is no such gateway, and takes its network interface away; moto does neither."""
-    gateway = self.nat_gateways.get(nat_gateway_id)
-    if gateway is None:
-        raise EC2ClientError("NatGatewayNotFound", f"NatGateway {nat_gateway_id} was not found")
-    if gateway.state != "deleted" and gateway._eni is not None:
-        self.enis.pop(gateway._eni.id, None)
-    gateway.state = "deleted"
-    return gateway
 
 
 _delete_vpc_endpoints = VPCBackend.delete_vpc_endpoints

@@ -4,8 +4,8 @@ Imitated: which requests EKS refuses and how, what it fills in, which calls wait
 security group that it makes for a cluster, the access entries that it makes for the creator and
 for nodes. A client token that comes again gives the first answer again.
 
-Not imitated: the time that things take (a tag `llmhost-test:slow` makes something take that many
-seconds), machines, the auto scaling group behind a node group, Fargate, outposts, insights. A tag
+Not imitated: machines (their network interfaces are), the auto scaling group behind a node group, Fargate,
+outposts, insights. A tag `llmhost-test:slow` makes something take that many seconds; a tag
 `llmhost-test:fail` makes a cluster or node group end in failure with that code.
 """
 
@@ -17,8 +17,9 @@ import time
 import uuid
 
 import yaml
+from moto.ec2.exceptions import EC2ClientError
 
-from . import world
+from . import interfaces, quotas, world
 from .http import Refused
 
 VERSIONS = {"1.31": "EXTENDED_SUPPORT", "1.32": "STANDARD_SUPPORT", "1.33": "STANDARD_SUPPORT", "1.34": "STANDARD_SUPPORT"}
@@ -83,6 +84,13 @@ def once(call, work):
     return result
 
 
+def limited(call, code, there, what):
+    """Refuses one more than the quota."""
+    most = int(quotas.limit(call.account, call.region, "eks", code))
+    if there >= most:
+        raise Refused("ResourceLimitExceededException", f"You have reached the maximum number of {what} {most}.")
+
+
 def find(call, name):
     cluster = clusters.get((call.account, call.region, name))
     if cluster is None:
@@ -106,7 +114,7 @@ def begun(thing, tags, failed):
 
 
 def shown(thing, *hidden):
-    hidden = {"ready_at", "ends", "uid", "network", "node_groups", "addons", "entries", "associations", "updates", *hidden}
+    hidden = {"ready_at", "ends", "uid", "network", "interfaces", "node_groups", "addons", "entries", "associations", "updates", *hidden}
     return {key: value for key, value in thing.items() if key not in hidden and value is not None}
 
 
@@ -120,6 +128,8 @@ def create_cluster(call):
         raise invalid(f"The given cluster name '{name}' is not valid.")
     if (call.account, call.region, name) in clusters:
         raise in_use(f"Cluster already exists with name: {name}")
+    there = sum(1 for account, region, _ in clusters if (account, region) == (call.account, call.region))
+    limited(call, "L-1194D53C", there, "clusters per account in this region. The limit is")
     version = body.get("version") or DEFAULT_VERSION
     if version not in VERSIONS:
         raise invalid(f"unsupported Kubernetes version {version}")
@@ -166,6 +176,7 @@ def create_cluster(call):
         "upgradePolicy": {"supportType": (body.get("upgradePolicy") or {}).get("supportType", "EXTENDED")},
         "deletionProtection": bool(body.get("deletionProtection")),
         "uid": uid,
+        "interfaces": [],
         "node_groups": {},
         "addons": {},
         "entries": {},
@@ -176,6 +187,7 @@ def create_cluster(call):
     if cluster["ends"] == "FAILED":
         cluster["health"]["issues"] = [{"code": tags["llmhost-test:fail"], "message": "injected by a test", "resourceIds": place["subnetIds"]}]
     clusters[(call.account, call.region, name)] = cluster
+    interfaces.of_cluster(cluster, call.account, call.region)
     if cluster["accessConfig"]["bootstrapClusterCreatorAdminPermissions"]:
         entry = new_entry(call, cluster, world.principal(call.account, call.access_key), "STANDARD", {})
         entry["policies"] = {"arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy": {"type": "cluster", "namespaces": []}}
@@ -246,8 +258,13 @@ def delete_cluster(call, name):
         raise Refused("InvalidRequestException", f"Cluster {name} cannot be deleted because deletion protection is enabled")
     if cluster["node_groups"]:
         raise in_use(f"Cluster has nodegroups attached")
-    group = cluster["resourcesVpcConfig"]["clusterSecurityGroupId"]
-    world.ec2(call.account, call.region).delete_security_group(group_id=group)
+    interfaces.detach(call.account, call.region, cluster["interfaces"])
+    try:
+        group = cluster["resourcesVpcConfig"]["clusterSecurityGroupId"]
+        world.ec2(call.account, call.region).delete_security_group(group_id=group)
+    except EC2ClientError:
+        # Somebody still uses it, or deleted it: EKS does not wait for that.
+        pass
     del clusters[(call.account, call.region, name)]
     on_deleted(cluster["uid"])
     return {"cluster": {**shown(cluster), "status": "DELETING"}}
@@ -292,6 +309,8 @@ def update_cluster_config(call, name):
     if new == cluster[key]:
         raise invalid("No changes needed for the configuration provided")
     cluster[key] = new
+    if key == "resourcesVpcConfig":
+        interfaces.of_cluster(cluster, call.account, call.region)
     return updated(cluster, kind, {key: wanted})
 
 
@@ -356,6 +375,7 @@ def create_node_group(call, name):
     group_name = body.get("nodegroupName", "")
     if group_name in cluster["node_groups"]:
         raise in_use(f"NodeGroup already exists with name {group_name} and cluster name {name}")
+    limited(call, "L-6D54EA21", len(cluster["node_groups"]), "managed node groups per cluster. The limit is")
     role = world.role(call.account, body.get("nodeRole", ""))
     if role is None or not world.trusts(role, "ec2.amazonaws.com"):
         raise invalid("Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of nodeRole %s" % body.get("nodeRole"))
@@ -416,12 +436,14 @@ def create_node_group(call, name):
         "diskSize": None if template else body.get("diskSize", 20),
         "tags": tags,
         "network": next(number for number in range(256) if number not in taken),
+        "interfaces": [],
     }
     begun(group, tags, "CREATE_FAILED")
     if group["ends"] == "CREATE_FAILED":
         code, _, message = tags["llmhost-test:fail"].partition(" ")
         group["health"]["issues"] = [{"code": code, "message": message or "injected by a test", "resourceIds": [group["resources"]["autoScalingGroups"][0]["name"]]}]
     cluster["node_groups"][group_name] = group
+    interfaces.of_nodes(cluster, group, call.account, call.region)
     if cluster["accessConfig"]["authenticationMode"] != "CONFIG_MAP" and role.arn not in cluster["entries"]:
         # EKS lets the nodes of a managed group in by itself.
         new_entry(call, cluster, role.arn, "EC2_LINUX", {})["own"] = True
@@ -464,7 +486,14 @@ def group_of(call, name, group_name):
     group = cluster["node_groups"].get(group_name)
     if group is None:
         raise missing(f"No node group found for name: {group_name}.")
-    return cluster, settle(group)
+    settle(group)
+    template = group["launchTemplate"]
+    if template and group["status"] == "ACTIVE" and world.launch_template(call.account, call.region, template) is None:
+        # EC2 lets a template go that a node group uses; the group notices.
+        name, holder = template["id"], group["resources"]["autoScalingGroups"][0]["name"]
+        issue = {"code": "Ec2LaunchTemplateNotFound", "message": f"EC2 Launch Template {name} was not found.", "resourceIds": [holder]}
+        group["status"], group["health"] = "DEGRADED", {"issues": [issue]}
+    return cluster, group
 
 
 def describe_node_group(call, name, group_name):
@@ -484,6 +513,7 @@ def update_node_group_config(call, name, group_name):
         sizes = {**group["scalingConfig"], **body["scalingConfig"]}
         scaled(sizes)
         group["scalingConfig"] = sizes
+        interfaces.of_nodes(cluster, group, call.account, call.region)
     labels = body.get("labels") or {}
     for key in labels.get("removeLabels") or []:
         if key not in group["labels"]:
@@ -522,6 +552,9 @@ def update_node_group_version(call, name, group_name):
 
 def delete_node_group(call, name, group_name):
     cluster, group = group_of(call, name, group_name)
+    interfaces.detach(call.account, call.region, group["interfaces"])
+    if group["tags"].get("llmhost-test:leaves") == "interface":
+        interfaces.leave(cluster, group, call.account, call.region)
     del cluster["node_groups"][group_name]
     role = group["nodeRole"]
     if cluster["entries"].get(role, {}).get("own") and all(other["nodeRole"] != role for other in cluster["node_groups"].values()):
@@ -834,7 +867,7 @@ def nodes(cluster):
     """The machines of a cluster, for its Kubernetes API: as many as each active group wants."""
     found = []
     for name, group in cluster["node_groups"].items():
-        if settle(group)["status"] != "ACTIVE":
+        if settle(group)["status"] not in ("ACTIVE", "DEGRADED", "UPDATING"):
             continue
         kind = group["instanceTypes"][0]
         info = world.instance_type(kind)

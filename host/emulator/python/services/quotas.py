@@ -1,4 +1,4 @@
-"""Service Quotas: the quotas that node groups and networks run into.
+"""Service Quotas: the quotas that node groups, networks and roles run into. The services ask here, too.
 
 Not imitated: histories, requests that wait for a person. An increase that is asked for is granted
 at once, so that a test can set a quota.
@@ -19,8 +19,26 @@ DEFAULTS = {
         "L-2C3B7624": ("Running On-Demand Trn instances", 64.0),
         "L-0263D0A3": ("EC2-VPC Elastic IPs", 5.0),
     },
-    "vpc": {"L-F678F1CE": ("VPCs per Region", 5.0), "L-FE5A380F": ("NAT gateways per Availability Zone", 5.0)},
+    "vpc": {
+        "L-F678F1CE": ("VPCs per Region", 5.0),
+        "L-FE5A380F": ("NAT gateways per Availability Zone", 5.0),
+        "L-A4707A72": ("Internet gateways per Region", 5.0),
+        "L-407747CB": ("Subnets per VPC", 200.0),
+        "L-589F43AA": ("Route tables per VPC", 200.0),
+        "L-93826ACB": ("Routes per route table", 500.0),
+        "L-E79EC296": ("VPC security groups per Region", 2500.0),
+        "L-0EA8095F": ("Inbound or outbound rules per security group", 60.0),
+        "L-1B52E74A": ("Gateway VPC endpoints per Region", 20.0),
+        "L-29B6F2EB": ("Interface VPC endpoints per VPC", 50.0),
+    },
     "eks": {"L-1194D53C": ("Clusters", 100.0), "L-6D54EA21": ("Managed node groups per cluster", 30.0)},
+    "iam": {
+        "L-FE177D64": ("Roles per account", 1000.0),
+        "L-E95E4862": ("Customer managed policies per account", 1500.0),
+        "L-0DA4ABF3": ("Managed policies per role", 10.0),
+        "L-6E65F664": ("Instance profiles per account", 1000.0),
+        "L-858F3967": ("OpenId connect providers per account", 100.0),
+    },
 }
 granted = {}
 
@@ -56,6 +74,11 @@ def described(call, service, code, own):
         "Unit": "None",
         "QuotaArn": f"arn:aws:servicequotas:{call.region}:{call.account}:{service}/{code}",
     }
+
+
+def limit(account, region, service, code):
+    """What a service holds an account to."""
+    return granted.get((account, region, service, code), DEFAULTS[service][code][1])
 
 
 def quota(call, own):
