@@ -3,18 +3,25 @@
 Some of moto's own answers are mended on their way out; each mend says what AWS does.
 """
 
+import contextlib
 import io
 import re
 import threading
+from urllib.parse import parse_qs
 
 import clusters
 import idempotency
 import inventory
+import lag
 import mends
+import pace
+import permissions
+import refusals
 import rules
 import services
-from services import eks
-from services.http import ACCOUNT, answer, serve
+from request import Request
+from services import eks, world
+from services.http import answer, serve
 
 PREFIX = "/llmhost-kubernetes/"
 
@@ -24,6 +31,7 @@ def install():
     rules.install()
     eks.endpoint = lambda host, uid: f"http://{host}{PREFIX}{uid}"
     eks.on_deleted = clusters.forget
+    world.is_assumable = lag.is_assumable
 
 
 # Moto looks through its tables while others change them, and fails; it lets other writes in between a
@@ -42,35 +50,65 @@ class Application:
         if path.startswith(PREFIX):
             uid, _, rest = path[len(PREFIX):].partition("/")
             return clusters.handle(environ, start_response, uid, "/" + rest)
-        if path == "/moto-api/reset":
-            services.reset()
-            idempotency.reset()
-        if path == "/llmhost-emulator/alive":
-            return answer(start_response, 200, "yes")
-        if path == "/llmhost-emulator/inventory":
-            with _turn:
-                return answer(start_response, 200, inventory.everything(environ.get("QUERY_STRING") or "us-east-1"))
-        region, service = scope(environ)
+        if path.startswith("/llmhost-emulator/"):
+            return administer(path.rpartition("/")[2], environ.get("QUERY_STRING", ""), start_response)
         # Read before it is this one's turn: a caller may be slow, or gone in the middle of it.
         text = body(environ)
         environ["wsgi.input"] = io.BytesIO(text)
-        form = idempotency.form(environ, text)
-        if service in services.CALLERS:
-            return self.answered(environ, start_response, region, service, form)
-        with _turn:
-            return self.answered(environ, start_response, region, service, form)
+        request = Request(environ, text)
+        # Services that call moto take its turn in their own calls.
+        with contextlib.nullcontext() if request.service in services.CALLERS else _turn:
+            return self.answered(request, start_response)
 
-    def answered(self, environ, start_response, region, service, form):
-        handler = services.SERVICES.get(service)
+    def answered(self, request, start_response):
+        try:
+            permissions.check(request)
+        except permissions.Denied as denied:
+            return refusals.denied(request, start_response, str(denied))
+        if request.path == "/moto-api/reset":
+            return self.reset(request, start_response)
+        pace.settle()
+        if request.service in services.CALLERS:
+            return self.dispatched(request, start_response)
+        with lag.imitated(request):
+            answered = self.dispatched(request, start_response)
+        return answered
+
+    def reset(self, request, start_response):
+        # Moto makes what every account has, and what is left must not hinder it.
+        for one in (services, idempotency, pace):
+            one.reset()
+        answered = list(self.moto(request.headers, start_response))
+        lag.reset()
+        return answered
+
+    def dispatched(self, request, start_response):
+        environ, handler = request.headers, services.SERVICES.get(request.service)
         if handler is not None:
-            return serve(handler, environ, start_response, region)
-        if service == "s3" and environ.get("QUERY_STRING", "").split("=")[0].split("&")[0] == "versioning" and environ["REQUEST_METHOD"] == "GET":
+            return serve(handler, environ, start_response, request.region)
+        if request.service == "s3" and request.method == "GET" and next(iter(request.query), "") == "versioning":
             return mended(self.moto, environ, start_response, versioning)
-        if service == "ec2":
-            place = (environ.get("HTTP_X_MOTO_ACCOUNT_ID", ACCOUNT), region)
-            ask = lambda start: self.moto(environ, start)  # noqa: E731
-            return idempotency.ec2(form, place, start_response, ask)
-        return self.moto(environ, start_response)
+        if request.service != "ec2":
+            return self.moto(environ, start_response)
+        said = b"".join(idempotency.ec2(request, start_response, lambda start: self.moto(environ, start)))
+        if request.form.get("Action", "").startswith("Describe"):
+            pace.looked(said)
+        return [said]
+
+
+def administer(what, query, start_response):
+    """What the emulator is told and asked from outside of AWS."""
+    if what == "alive":
+        return answer(start_response, 200, "yes")
+    wanted = {key: values[0] for key, values in parse_qs(query).items()}
+    with _turn:
+        if what == "inventory":
+            return answer(start_response, 200, inventory.everything(query or "us-east-1"))
+        if what == "set":
+            pace.mode = wanted.get("pace", pace.mode)
+            if "lag" in wanted:
+                lag.switch(int(wanted.get("seed", 0)), float(wanted["lag"]))
+    return answer(start_response, 200 if what == "set" else 404, "yes")
 
 
 def body(environ):
@@ -79,12 +117,6 @@ def body(environ):
         return environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
     # Chunks: the server knows where they end.
     return environ["wsgi.input"].read() if environ.get("wsgi.input_terminated") else b""
-
-
-def scope(environ):
-    """Region and service that a request was signed for."""
-    found = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
-    return found.groups() if found else (None, None)
 
 
 def mended(application, environ, start_response, mend):

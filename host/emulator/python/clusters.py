@@ -87,9 +87,12 @@ def signer(account, region, cluster, url):
 
 
 def secret_of(account, key):
-    """The secret of a key: a user's, or the emulator's own."""
+    """The secret of a key: a user's, a session's, or the emulator's own."""
     for user in world.iam(account).users.values():
         for known in user.access_keys:
             if known.access_key_id == key:
                 return known.secret_access_key
+    session = world.session(account, key)
+    if session:
+        return session.secret_access_key
     return os.environ.get("LLMHOST_EMULATOR_SECRET", "testing")

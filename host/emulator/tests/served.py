@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 import boto3
 from botocore.config import Config
@@ -20,7 +21,7 @@ SECRET = "testing"
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, pace="now"):
         # Without AWS's own policies, which every reset would load anew.
         environment = {**os.environ, "LLMHOST_EMULATOR_SECRET": SECRET}
         environment.pop("PYTHONPATH", None)
@@ -28,6 +29,11 @@ class Server:
             [sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
         )
         self.url = f"http://127.0.0.1:{self.process.stdout.readline().strip()}"
+        self.set(pace=pace)
+
+    def set(self, **wanted):
+        """Tells the emulator how to behave, as llmhost does."""
+        urllib.request.urlopen(f"{self.url}/llmhost-emulator/set?{urlencode(wanted)}").read()
 
     def stop(self):
         self.process.stdin.close()
@@ -40,13 +46,13 @@ class Server:
     def inventory(self):
         return set(json.load(urllib.request.urlopen(f"{self.url}/llmhost-emulator/inventory?{REGION}")))
 
-    def client(self, service):
+    def client(self, service, key="testing", secret=SECRET):
         return boto3.client(
             service,
             endpoint_url=self.url,
             region_name=REGION,
-            aws_access_key_id="testing",
-            aws_secret_access_key=SECRET,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
             config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
         )
 

@@ -12,6 +12,8 @@ from moto.ec2.models.vpcs import VPCBackend
 from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
 
+import pace
+
 from .patch import before, dependency
 
 
@@ -21,7 +23,10 @@ def install():
     before(VPCBackend, "delete_vpc", vpc_is_empty)
     before(NetworkInterfaceBackend, "delete_network_interface", interface_is_free)
     before(ElasticAddressBackend, "disassociate_address", is_not_managed)
+    NatGatewayBackend.create_nat_gateway = create_nat_gateway(NatGatewayBackend.create_nat_gateway)
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
+    for owner, name in ((VPCBackend, "create_vpc"), (SubnetBackend, "create_subnet")):
+        setattr(owner, name, pending(getattr(owner, name)))
     ElasticAddressBackend.release_address = release_address
     SubnetBackend.delete_subnet = without_associations(SubnetBackend.delete_subnet)
 
@@ -41,6 +46,20 @@ def balancers(backend):
         yield {getattr(one, "id", one) for one in found.subnets}, set(found.security_groups or []), found.scheme != "internal"
     for found in elb_backends[account][region].load_balancers.values():
         yield set(found.subnets or []), set(found.security_groups or []), found.scheme != "internal"
+
+
+def pending(create):
+    """A network that was just made is pending."""
+
+    def begun(self, *args, **kwargs):
+        made = create(self, *args, **kwargs)
+        # Those that every account has are older.
+        if not kwargs.get("is_default") and self.vpcs and not getattr(made, "default_for_az", False):
+            made.state = "pending"
+            pace.begin(made.id, "network", lambda: setattr(made, "state", "available"))
+        return made
+
+    return begun
 
 
 def subnet_is_free(backend, subnet_id):
@@ -97,17 +116,36 @@ def interface_is_free(backend, eni_id):
             raise EC2ClientError("InvalidParameterValue", f"Network interface '{eni_id}' is currently in use.")
 
 
+def create_nat_gateway(create):
+    """A gateway that starts is pending."""
+
+    def begun(self, *args, **kwargs):
+        gateway = create(self, *args, **kwargs)
+        gateway.state = "pending"
+        pace.begin(gateway.id, "nat gateway", lambda: setattr(gateway, "state", "available"))
+        return gateway
+
+    return begun
+
+
 def delete_nat_gateway(self, nat_gateway_id):
-    """EC2 says that there is no such gateway, takes its network interface away and frees its address; moto does not."""
+    """EC2 says that there is no such gateway, and in time takes its network interface away and frees its address."""
     gateway = self.nat_gateways.get(nat_gateway_id)
     if gateway is None:
         raise EC2ClientError("NatGatewayNotFound", f"NatGateway {nat_gateway_id} was not found")
-    if gateway.state != "deleted" and gateway._eni is not None:
+    if gateway.state in ("deleting", "deleted"):
+        return gateway
+
+    def gone():
+        gateway.state = "deleted"
         self.enis.pop(gateway._eni.id, None)
         for address in self.addresses:
             if address.eni is gateway._eni:
                 address.eni = address.association_id = None
-    gateway.state = "deleted"
+
+    pace.end(nat_gateway_id)
+    gateway.state = "deleting"
+    pace.begin(nat_gateway_id, "nat gateway gone", gone)
     return gateway
 
 

@@ -1,7 +1,7 @@
 """The Cloud Control API for some types, each backed by moto's own service.
 
-Not imitated: types of other publishers, hooks, the throttling of single types. A request is done
-when its status is asked for the first time.
+Not imitated: types of other publishers, hooks, the throttling of single types. A type's own service
+is called at once; that it was is told in its time.
 """
 
 import json
@@ -9,16 +9,20 @@ import os
 import uuid
 
 import boto3
+from botocore.exceptions import ClientError
+
+import pace
 
 from .http import Refused
 
 
-def client(service, region):
+def client(service, region, access_key):
+    """A client of the type's own service, which acts as the caller does."""
     return boto3.client(
         service,
         region_name=region,
         endpoint_url=f"http://127.0.0.1:{os.environ['MOTO_PORT']}",
-        aws_access_key_id="testing",
+        aws_access_key_id=access_key,
         aws_secret_access_key="testing",
     )
 
@@ -122,19 +126,33 @@ def reset():
 
 def handle(call):
     if call.target == "GetResourceRequestStatus":
-        found = requests.get(call.body.get("RequestToken"))
+        found, wait, under_way = requests.get(call.body.get("RequestToken"), (None, None, None))
         if found is None:
             raise Refused("RequestTokenNotFoundException", "There is no request with this token.", 404)
-        return {"ProgressEvent": found}
+        over = wait.is_over()
+        wait.look()
+        return {"ProgressEvent": found if over else under_way}
     kind = TYPES.get(call.body.get("TypeName"))
     if kind is None:
         message = f"The type '{call.body.get('TypeName')}' cannot be found."
         raise Refused("TypeNotFoundException", message, 404)
-    api = client(kind.service, call.region)
+    api = client(kind.service, call.region, call.access_key)
     work = {"CreateResource": create, "GetResource": get, "UpdateResource": update, "DeleteResource": delete}.get(call.target)
     if work is None:
         raise Refused("UnsupportedActionException", f"{call.target} is not imitated", 405)
-    return work(call, kind, api)
+    try:
+        return work(call, kind, api)
+    except ClientError as error:
+        return told(call, error.response["Error"])
+
+
+def told(call, error):
+    """What the type's own service refuses, as Cloud Control tells it: in the answer to a look, otherwise in time."""
+    if call.target == "GetResource":
+        raise Refused("AccessDeniedException" if error["Code"].startswith("AccessDenied") else "GeneralServiceException", error["Message"])
+    codes = (("AccessDenied", "AccessDenied"), ("NotFound", "NotFound"), ("NonExistent", "NotFound"), ("Exists", "AlreadyExists"), ("Throttl", "Throttling"))
+    code = next((code for part, code in codes if part in error["Code"]), "GeneralServiceException")
+    return progress(call, call.target.removesuffix("Resource").upper(), call.body.get("Identifier"), code, error["Message"])
 
 
 def progress(call, verb, identifier=None, error=None, message=None):
@@ -145,8 +163,9 @@ def progress(call, verb, identifier=None, error=None, message=None):
     for key, value in (("Identifier", identifier), ("ErrorCode", error), ("StatusMessage", message)):
         if value:
             done[key] = value
-    requests[token] = done
-    return {"ProgressEvent": {**event, "OperationStatus": "IN_PROGRESS"}}
+    under_way = {**event, "OperationStatus": "IN_PROGRESS"}
+    requests[token] = (done, pace.Wait("request"), under_way)
+    return {"ProgressEvent": under_way}
 
 
 def create(call, kind, api):

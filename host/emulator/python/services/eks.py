@@ -19,6 +19,8 @@ import uuid
 import yaml
 from moto.ec2.exceptions import EC2ClientError
 
+import pace
+
 from . import interfaces, quotas, world
 from .http import Refused
 
@@ -92,29 +94,50 @@ def limited(call, code, there, what):
 
 
 def find(call, name):
-    cluster = clusters.get((call.account, call.region, name))
-    if cluster is None:
+    key = (call.account, call.region, name)
+    cluster = clusters.get(key)
+    if cluster is not None:
+        for things in (cluster["node_groups"], cluster["addons"]):
+            for thing in list(things.values()):
+                settle(thing)
+        settle(cluster)
+    if key not in clusters:
         raise missing(f"No cluster found for name: {name}.")
     return cluster
 
 
 def settle(thing):
     """Ends what has taken its time."""
-    if thing["status"] in ("CREATING", "UPDATING") and time.time() >= thing["ready_at"]:
-        thing["status"] = thing["ends"]
+    wait = thing.get("wait")
+    if wait and wait.is_over():
+        thing["wait"] = None
+        thing["then"]()
     return thing
 
 
-def begun(thing, tags, failed):
+def begin(thing, status, kind, then):
+    """Something takes its time, in a status of its own, and then ends."""
+    slow = (thing.get("tags") or {}).get("llmhost-test:slow") if status == "CREATING" else None
+    thing.update(status=status, wait=pace.Wait(kind, float(slow) if slow else None), then=then)
+    return settle(thing)
+
+
+def begun(thing, kind, tags, failed):
     """How something that is made begins and ends, by its test tags."""
-    thing["ready_at"] = time.time() + float(tags.get("llmhost-test:slow", 0))
     thing["ends"] = failed if "llmhost-test:fail" in tags else "ACTIVE"
-    thing["status"] = "CREATING"
-    return settle(thing) if "llmhost-test:slow" not in tags else thing
+    return begin(thing, "CREATING", kind, lambda: thing.update(status=thing["ends"]))
+
+
+def looked(thing, *hidden):
+    """A look at something, which brings it nearer to its end."""
+    seen = shown(settle(thing), *hidden)
+    if thing.get("wait"):
+        thing["wait"].look()
+    return seen
 
 
 def shown(thing, *hidden):
-    hidden = {"ready_at", "ends", "uid", "network", "interfaces", "node_groups", "addons", "entries", "associations", "updates", *hidden}
+    hidden = {"wait", "then", "ends", "uid", "network", "interfaces", "node_groups", "addons", "entries", "associations", "updates", *hidden}
     return {key: value for key, value in thing.items() if key not in hidden and value is not None}
 
 
@@ -183,7 +206,7 @@ def create_cluster(call):
         "associations": {},
         "updates": {},
     }
-    begun(cluster, tags, "FAILED")
+    begun(cluster, "cluster", tags, "FAILED")
     if cluster["ends"] == "FAILED":
         cluster["health"]["issues"] = [{"code": tags["llmhost-test:fail"], "message": "injected by a test", "resourceIds": place["subnetIds"]}]
     clusters[(call.account, call.region, name)] = cluster
@@ -245,7 +268,7 @@ def logging(wanted, old):
 
 
 def describe_cluster(call, name):
-    return {"cluster": shown(settle(find(call, name)))}
+    return {"cluster": looked(find(call, name))}
 
 
 def list_clusters(call):
@@ -258,39 +281,61 @@ def delete_cluster(call, name):
         raise Refused("InvalidRequestException", f"Cluster {name} cannot be deleted because deletion protection is enabled")
     if cluster["node_groups"]:
         raise in_use(f"Cluster has nodegroups attached")
-    interfaces.detach(call.account, call.region, cluster["interfaces"])
-    try:
-        group = cluster["resourcesVpcConfig"]["clusterSecurityGroupId"]
-        world.ec2(call.account, call.region).delete_security_group(group_id=group)
-    except EC2ClientError:
-        # Somebody still uses it, or deleted it: EKS does not wait for that.
-        pass
-    del clusters[(call.account, call.region, name)]
-    on_deleted(cluster["uid"])
+    if cluster["status"] == "DELETING":
+        raise in_use(f"Cluster is already being deleted: {name}")
+
+    def gone():
+        interfaces.detach(call.account, call.region, cluster["interfaces"])
+        try:
+            group = cluster["resourcesVpcConfig"]["clusterSecurityGroupId"]
+            world.ec2(call.account, call.region).delete_security_group(group_id=group)
+        except EC2ClientError:
+            # Somebody still uses it, or deleted it: EKS does not wait for that.
+            pass
+        clusters.pop((call.account, call.region, name), None)
+        on_deleted(cluster["uid"])
+
+    begin(cluster, "DELETING", "cluster gone", gone)
     return {"cluster": {**shown(cluster), "status": "DELETING"}}
 
 
 def is_active(cluster):
-    if settle(cluster)["status"] != "ACTIVE":
+    """A cluster that takes new parts; an update of it does not hinder them."""
+    if settle(cluster)["status"] not in ("ACTIVE", "UPDATING"):
         raise Refused("InvalidRequestException", f"Cluster '{cluster['name']}' is not in ACTIVE status")
     return cluster
 
 
-def updated(cluster, kind, params, holder=None):
+def is_idle(cluster):
+    """A cluster that takes a change of its own."""
+    if is_active(cluster)["status"] == "UPDATING":
+        raise in_use(f"Cluster {cluster['name']} currently has an update in progress")
+    return cluster
+
+
+def updated(cluster, kind, params, of, thing, holder=None):
+    """An update has begun: of the cluster itself, or of `thing`, which `holder` names in it."""
     update = {
         "id": str(uuid.uuid4()),
-        "status": "Successful",
+        "status": "InProgress",
         "type": kind,
         "params": [{"type": key, "value": json.dumps(value)} for key, value in params.items()],
         "createdAt": time.time(),
         "errors": [],
     }
-    cluster["updates"][update["id"]] = (holder, update)
-    return {"update": {**update, "status": "InProgress"}}
+    cluster["updates"][update["id"]] = (holder, update, thing)
+
+    def done():
+        thing["status"] = "ACTIVE"
+        update["status"] = "Successful"
+
+    first = dict(update)
+    begin(thing, "UPDATING", of, done)
+    return {"update": first}
 
 
 def update_cluster_config(call, name):
-    cluster, body = is_active(find(call, name)), call.body
+    cluster, body = is_idle(find(call, name)), call.body
     kinds = [key for key in ("resourcesVpcConfig", "logging", "accessConfig", "upgradePolicy", "deletionProtection") if body.get(key) is not None]
     if len(kinds) != 1:
         raise invalid("Exactly one type of update can be made at a time")
@@ -311,11 +356,11 @@ def update_cluster_config(call, name):
     cluster[key] = new
     if key == "resourcesVpcConfig":
         interfaces.of_cluster(cluster, call.account, call.region)
-    return updated(cluster, kind, {key: wanted})
+    return updated(cluster, kind, {key: wanted}, "cluster update", cluster)
 
 
 def update_cluster_version(call, name):
-    cluster, version = is_active(find(call, name)), call.body.get("version")
+    cluster, version = is_idle(find(call, name)), call.body.get("version")
     if version not in VERSIONS:
         raise invalid(f"unsupported Kubernetes version update from {cluster['version']} to {version}")
     step = int(version.split(".")[1]) - int(cluster["version"].split(".")[1])
@@ -324,28 +369,32 @@ def update_cluster_version(call, name):
     if step != 1:
         raise invalid(f"Unsupported Kubernetes minor version update from {cluster['version']} to {version}")
     cluster["version"] = version
-    return updated(cluster, "VersionUpdate", {"Version": version})
+    return updated(cluster, "VersionUpdate", {"Version": version}, "cluster version", cluster)
 
 
 def associate_encryption(call, name):
-    cluster = is_active(find(call, name))
+    cluster = is_idle(find(call, name))
     if cluster["encryptionConfig"]:
         raise invalid("Cluster already has an encryption configuration")
     cluster["encryptionConfig"] = call.body.get("encryptionConfig")
-    return updated(cluster, "AssociateEncryptionConfig", {"EncryptionConfig": cluster["encryptionConfig"]})
+    return updated(cluster, "AssociateEncryptionConfig", {"EncryptionConfig": cluster["encryptionConfig"]}, "cluster update", cluster)
 
 
 def describe_update(call, name, update_id):
     cluster = find(call, name)
-    holder, update = cluster["updates"].get(update_id, (None, None))
+    holder, update, thing = cluster["updates"].get(update_id, (None, None, None))
     if update is None or holder != (call.one("nodegroupName") or call.one("addonName")):
         raise missing(f"No update found for ID: {update_id}")
-    return {"update": update}
+    settle(thing)
+    seen = dict(update)
+    if thing.get("wait"):
+        thing["wait"].look()
+    return {"update": seen}
 
 
 def list_updates(call, name):
     holder = call.one("nodegroupName") or call.one("addonName")
-    return {"updateIds": [key for key, (of, _) in find(call, name)["updates"].items() if of == holder]}
+    return {"updateIds": [key for key, (of, _, _) in find(call, name)["updates"].items() if of == holder]}
 
 
 def cluster_versions(call):
@@ -438,7 +487,7 @@ def create_node_group(call, name):
         "network": next(number for number in range(256) if number not in taken),
         "interfaces": [],
     }
-    begun(group, tags, "CREATE_FAILED")
+    begun(group, "node group", tags, "CREATE_FAILED")
     if group["ends"] == "CREATE_FAILED":
         code, _, message = tags["llmhost-test:fail"].partition(" ")
         group["health"]["issues"] = [{"code": code, "message": message or "injected by a test", "resourceIds": [group["resources"]["autoScalingGroups"][0]["name"]]}]
@@ -497,18 +546,25 @@ def group_of(call, name, group_name):
 
 
 def describe_node_group(call, name, group_name):
-    return {"nodegroup": shown(group_of(call, name, group_name)[1])}
+    return {"nodegroup": looked(group_of(call, name, group_name)[1])}
 
 
 def list_node_groups(call, name):
     return {"nodegroups": sorted(find(call, name)["node_groups"])}
 
 
+def can_change(group):
+    name = group["nodegroupName"]
+    if group["status"] == "UPDATING":
+        raise in_use(f"Nodegroup {name} currently has an update in progress")
+    if group["status"] not in ("ACTIVE", "DEGRADED"):
+        raise Refused("InvalidRequestException", f"Nodegroup {name} is not in a valid state for the operation")
+
+
 def update_node_group_config(call, name, group_name):
     cluster, group = group_of(call, name, group_name)
     body = call.body
-    if group["status"] not in ("ACTIVE", "DEGRADED"):
-        raise Refused("InvalidRequestException", f"Nodegroup {group_name} is not in a valid state for the operation")
+    can_change(group)
     if body.get("scalingConfig"):
         sizes = {**group["scalingConfig"], **body["scalingConfig"]}
         scaled(sizes)
@@ -529,11 +585,12 @@ def update_node_group_config(call, name, group_name):
     for key in ("updateConfig", "nodeRepairConfig"):
         group[key] = body.get(key) or group[key]
     group["modifiedAt"] = time.time()
-    return updated(cluster, "ConfigUpdate", {"Config": 1}, group_name)
+    return updated(cluster, "ConfigUpdate", {"Config": 1}, "node group update", group, group_name)
 
 
 def update_node_group_version(call, name, group_name):
     cluster, group = group_of(call, name, group_name)
+    can_change(group)
     template, version = call.body.get("launchTemplate"), call.body.get("version")
     if template:
         found = world.launch_template(call.account, call.region, template)
@@ -547,18 +604,24 @@ def update_node_group_version(call, name, group_name):
             raise invalid(f"Nodegroup Kubernetes version {version} must not be newer than the cluster's")
         group["version"] = version
     group["modifiedAt"] = time.time()
-    return updated(cluster, "VersionUpdate", {"Version": group["version"]}, group_name)
+    return updated(cluster, "VersionUpdate", {"Version": group["version"]}, "node group update", group, group_name)
 
 
 def delete_node_group(call, name, group_name):
     cluster, group = group_of(call, name, group_name)
-    interfaces.detach(call.account, call.region, group["interfaces"])
-    if group["tags"].get("llmhost-test:leaves") == "interface":
-        interfaces.leave(cluster, group, call.account, call.region)
-    del cluster["node_groups"][group_name]
-    role = group["nodeRole"]
-    if cluster["entries"].get(role, {}).get("own") and all(other["nodeRole"] != role for other in cluster["node_groups"].values()):
-        del cluster["entries"][role]
+    if group["status"] in ("DELETING", "UPDATING"):
+        raise in_use(f"Nodegroup {group_name} cannot be deleted, it is in status {group['status']}")
+
+    def gone():
+        interfaces.detach(call.account, call.region, group["interfaces"])
+        if group["tags"].get("llmhost-test:leaves") == "interface":
+            interfaces.leave(cluster, group, call.account, call.region)
+        cluster["node_groups"].pop(group_name, None)
+        role = group["nodeRole"]
+        if cluster["entries"].get(role, {}).get("own") and all(other["nodeRole"] != role for other in cluster["node_groups"].values()):
+            del cluster["entries"][role]
+
+    begin(group, "DELETING", "node group gone", gone)
     return {"nodegroup": {**shown(group), "status": "DELETING"}}
 
 
@@ -685,7 +748,7 @@ def create_addon(call, name):
         "owner": "aws",
         "publisher": "eks",
     }
-    begun(addon, addon["tags"], "CREATE_FAILED")
+    begun(addon, "addon", addon["tags"], "CREATE_FAILED")
     cluster["addons"][addon_name] = addon
     return {"addon": {**shown(addon), "status": "CREATING"}}
 
@@ -722,7 +785,7 @@ def addon_of(call, name, addon_name):
 
 
 def describe_addon(call, name, addon_name):
-    return {"addon": shown(addon_of(call, name, addon_name)[1])}
+    return {"addon": looked(addon_of(call, name, addon_name)[1])}
 
 
 def list_addons(call, name):
@@ -737,12 +800,12 @@ def update_addon(call, name, addon_name):
     if body.get("configurationValues") is not None:
         addon["configurationValues"] = configuration(body["configurationValues"])
     addon["serviceAccountRoleArn"] = addon_role(call, body.get("serviceAccountRoleArn"))
-    return updated(cluster, "AddonUpdate", {"AddonVersion": addon["addonVersion"]}, addon_name)
+    return updated(cluster, "AddonUpdate", {"AddonVersion": addon["addonVersion"]}, "addon", addon, addon_name)
 
 
 def delete_addon(call, name, addon_name):
     cluster, addon = addon_of(call, name, addon_name)
-    del cluster["addons"][addon_name]
+    begin(addon, "DELETING", "addon gone", lambda: cluster["addons"].pop(addon_name, None))
     return {"addon": {**shown(addon), "status": "DELETING"}}
 
 
