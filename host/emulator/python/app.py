@@ -9,6 +9,7 @@ import re
 import threading
 from urllib.parse import parse_qs
 
+import checksums
 import clusters
 import idempotency
 import inventory
@@ -67,6 +68,10 @@ class Application:
             return refusals.denied(request, start_response, str(denied))
         if request.path == "/moto-api/reset":
             return self.reset(request, start_response)
+        name = checksums.wrong(request)
+        if name:
+            message = f"The {name} you specified did not match the calculated checksum."
+            return refusals.s3(start_response, 400, "BadDigest", message)
         pace.settle()
         if request.service in services.CALLERS:
             return self.dispatched(request, start_response)

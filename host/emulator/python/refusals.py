@@ -10,13 +10,17 @@ def denied(request, start_response, message):
     if request.service == "ec2":
         return ec2(start_response, 403, "UnauthorizedOperation", f"You are not authorized to perform this operation. {message}")
     if request.service == "s3":
-        body = f"<Error><Code>AccessDenied</Code><Message>{escape(message)}</Message></Error>"
-        return xml(start_response, 403, "" if request.method == "HEAD" else body)
+        return xml(start_response, 403, "") if request.method == "HEAD" else s3(start_response, 403, "AccessDenied", message)
     if request.form:
         body = f"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
         return xml(start_response, 403, body)
     status = 403 if request.service == "eks" else 400
     return answer(start_response, status, {"__type": "AccessDeniedException", "message": message}, [("x-amzn-ErrorType", "AccessDeniedException")])
+
+
+def s3(start_response, status, code, message):
+    """An error as S3 says it."""
+    return xml(start_response, status, f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>")
 
 
 def ec2(start_response, status, code, message):

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use llmhost_python_env::Environment;
 
 pub use error::EmulatorError;
-pub use server::{Emulator, Kept};
+pub use server::{Emulator, Kept, Pace};
 
 /// moto and what it needs.
 const PACKAGES: Environment = Environment {

@@ -54,6 +54,17 @@ impl Emulator {
         serde_json::from_slice(&body).map_err(|_| failed())
     }
 
+    /// Says how long things take in it from now on.
+    pub fn pace(&self, pace: Pace) -> Result<(), EmulatorError> {
+        set(&self.url, &format!("pace={}", pace.word()))
+    }
+
+    /// Makes it eventually consistent, as AWS is: what is made from now on is not found for up to `longest`,
+    /// as the seed has it. No time at all switches that off.
+    pub fn lag(&self, seed: u64, longest: Duration) -> Result<(), EmulatorError> {
+        set(&self.url, &format!("seed={seed}&lag={}", longest.as_secs_f64()))
+    }
+
     /// Lets it live on after this process.
     pub fn keep(mut self) -> Kept {
         if let Some(mut stdin) = self.stdin.take() {
@@ -83,6 +94,30 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// How long things take in the emulator.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Everything passes through the states that it has in AWS, and stays in each for one look.
+    #[default]
+    Fast,
+    /// Everything takes as long as it usually takes in AWS: a cluster nine minutes.
+    Real,
+}
+
+impl Pace {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Real => "real",
+        }
+    }
+}
+
+fn set(url: &str, how: &str) -> Result<(), EmulatorError> {
+    let refused = || EmulatorError::Start { reason: format!("{url} does not take the setting {how}") };
+    http::body(url, &format!("/llmhost-emulator/set?{how}")).map(drop).ok_or_else(refused)
 }
 
 fn launch(python: &Path, program: &Path, secret: &str) -> Result<Emulator, EmulatorError> {
@@ -154,6 +189,11 @@ impl Kept {
     /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Says how long things take in it from now on.
+    pub fn pace(&self, pace: Pace) -> Result<(), EmulatorError> {
+        set(&self.url, &format!("pace={}", pace.word()))
     }
 
     /// Stops it, and waits until it is gone.

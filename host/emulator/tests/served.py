@@ -92,7 +92,18 @@ class World:
         wanted.setdefault("accessConfig", {"authenticationMode": "API"})
         return self.eks.create_cluster(**wanted)["cluster"]
 
+    def way_out(self):
+        """Public subnets: nodes in them reach what they need."""
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        self.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc)
+        main = self.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self.vpc]}])["RouteTables"][0]["RouteTableId"]
+        self.ec2.create_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+        for subnet in self.subnets:
+            self.ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+        self.way_out = lambda: None
+
     def group(self, name="gpu", **more):
+        self.way_out()
         wanted = {"clusterName": "llm", "nodegroupName": name, "subnets": self.subnets, "nodeRole": self.nodes}
         wanted.update(instanceTypes=["g4dn.xlarge"], amiType="AL2023_x86_64_NVIDIA", **more)
         return self.eks.create_nodegroup(**wanted)["nodegroup"]

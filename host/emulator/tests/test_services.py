@@ -91,12 +91,53 @@ class Clusters(Case):
         issue = found["health"]["issues"][0]
         self.assertEqual((found["status"], issue["code"], issue["message"]), ("CREATE_FAILED", "NodeCreationFailure", "no luck"))
 
+    def test_nodes_without_a_network_add_on_are_not_ready(self):
+        self.world.cluster(bootstrapSelfManagedAddons=False)
+        read = lambda name: self.world.eks.describe_nodegroup(clusterName="llm", nodegroupName=name)["nodegroup"]  # noqa: E731
+        self.world.group("early")
+        self.assertEqual((read("early")["status"], read("early")["health"]["issues"][0]["code"]), ("CREATE_FAILED", "NodeCreationFailure"))
+        self.world.eks.create_addon(clusterName="llm", addonName="vpc-cni")
+        self.world.group("late")
+        self.assertEqual(read("late")["status"], "ACTIVE")
+
+    def test_nodes_without_a_way_out_do_not_join(self):
+        world = self.world
+        world.cluster()
+        world.way_out()
+        read = lambda name: world.eks.describe_nodegroup(clusterName="llm", nodegroupName=name)["nodegroup"]  # noqa: E731
+        private = world.ec2.create_subnet(VpcId=world.vpc, CidrBlock="10.0.7.0/24", AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"]
+        table = world.ec2.create_route_table(VpcId=world.vpc)["RouteTable"]["RouteTableId"]
+        world.ec2.associate_route_table(RouteTableId=table, SubnetId=private)
+        world.group("early", subnets=[private])
+        self.assertEqual((read("early")["status"], read("early")["health"]["issues"][0]["code"]), ("CREATE_FAILED", "NodeCreationFailure"))
+        address = world.ec2.allocate_address()["AllocationId"]
+        nat = world.ec2.create_nat_gateway(SubnetId=world.subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
+        world.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+        world.group("late", subnets=[private])
+        self.assertEqual(read("late")["status"], "ACTIVE")
+        public = world.ec2.create_subnet(VpcId=world.vpc, CidrBlock="10.0.8.0/24", AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"]
+        world.group("without-addresses", subnets=[public])
+        self.assertEqual(read("without-addresses")["status"], "CREATE_FAILED")
+
     def test_slow_tag(self):
         made = self.world.cluster(tags={"llmhost-test:slow": "600"})
         self.assertEqual(made["status"], "CREATING")
         self.assertEqual(refusal(self.world.group)[0], "InvalidRequestException")
 
+    def test_nodes_count_against_the_quota_of_their_family(self):
+        self.world.cluster()
+        read = lambda name: self.world.eks.describe_nodegroup(clusterName="llm", nodegroupName=name)["nodegroup"]  # noqa: E731
+        size = lambda count: {"scalingConfig": {"minSize": 0, "desiredSize": count, "maxSize": count}}  # noqa: E731
+        self.world.group("full", **size(16))
+        self.world.group("over", **size(1))
+        self.assertEqual((read("full")["status"], read("over")["status"]), ("ACTIVE", "CREATE_FAILED"))
+        self.assertIn("VcpuLimitExceeded", read("over")["health"]["issues"][0]["message"])
+        self.world.group("spot", capacityType="SPOT", **size(1))
+        self.assertEqual(read("spot")["status"], "ACTIVE")
+
     def test_every_node_has_a_name_of_its_own(self):
+        quotas = server.client("service-quotas")
+        quotas.request_service_quota_increase(ServiceCode="ec2", QuotaCode="L-DB2E81BA", DesiredValue=128)
         self.world.cluster()
         for number in range(30):
             self.world.group(f"group-{number}", scalingConfig={"minSize": 1, "maxSize": 1, "desiredSize": 1})
@@ -141,6 +182,14 @@ class Others(Case):
         self.assertEqual(done["OperationStatus"], "SUCCESS")
         self.assertEqual(sqs.get_queue_attributes(QueueUrl=done["Identifier"], AttributeNames=["DelaySeconds"])["Attributes"], {"DelaySeconds": "5"})
         self.assertIsNotNone(refusal(control.create_resource, TypeName="AWS::None::Such", DesiredState="{}"))
+
+    def test_checksums_are_compared(self):
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="models")
+        for wrong in ({"ChecksumCRC32": "AAAAAA=="}, {"ChecksumSHA256": "A" * 43 + "="}, {"ContentMD5": "A" * 22 + "=="}):
+            self.assertEqual(refusal(s3.put_object, Bucket="models", Key="k", Body=b"x", **wrong)[0], "BadDigest")
+        for algorithm in ("CRC32", "SHA1", "SHA256"):
+            s3.put_object(Bucket="models", Key="k", Body=b"x" * 70000, ChecksumAlgorithm=algorithm)
 
     def test_bucket_versioning_can_be_read(self):
         s3 = server.client("s3")

@@ -126,7 +126,12 @@ def eks(request):
     operation, resource = eks_operation(request, method, parts, arn)
     yield f"eks:{operation}", resource, tags
     if tags and operation.startswith("Create"):
-        yield "eks:TagResource", arn("cluster", body["name"]) if operation == "CreateCluster" else arn(EKS_MADE[operation], parts[1], "*"), tags
+        if operation == "CreateCluster":
+            made = arn("cluster", body["name"])
+        else:
+            kind, key = EKS_MADE[operation]
+            made = arn(kind, parts[1], named(kind, body[key] if key else "a-0123abcd"))
+        yield "eks:TagResource", made, tags
     passed = body.get("roleArn") or body.get("nodeRole") or body.get("serviceAccountRoleArn")
     if passed:
         service = {"CreateCluster": "eks.amazonaws.com", "CreateNodegroup": "ec2.amazonaws.com"}.get(operation, "pods.eks.amazonaws.com")
@@ -145,7 +150,11 @@ def eks(request):
             yield "ec2:RunInstances", resource, {}
 
 
-EKS_MADE = {"CreateNodegroup": "nodegroup", "CreateAddon": "addon", "CreateAccessEntry": "access-entry", "CreatePodIdentityAssociation": "podidentityassociation"}
+# What a call makes in a cluster, and which parameter names it.
+EKS_MADE = {
+    "CreateNodegroup": ("nodegroup", "nodegroupName"), "CreateAddon": ("addon", "addonName"),
+    "CreateAccessEntry": ("access-entry", "principalArn"), "CreatePodIdentityAssociation": ("podidentityassociation", None),
+}
 # What stands under a cluster: the word of the path, of the operation, and of the ARN.
 UNDER = {
     "node-groups": ("Nodegroup", "Nodegroups", "nodegroup"), "addons": ("Addon", "Addons", "addon"),

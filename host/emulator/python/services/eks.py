@@ -21,7 +21,7 @@ from moto.ec2.exceptions import EC2ClientError
 
 import pace
 
-from . import interfaces, quotas, world
+from . import capacity, interfaces, quotas, world
 from .http import Refused
 
 VERSIONS = {"1.31": "EXTENDED_SUPPORT", "1.32": "STANDARD_SUPPORT", "1.33": "STANDARD_SUPPORT", "1.34": "STANDARD_SUPPORT"}
@@ -137,7 +137,7 @@ def looked(thing, *hidden):
 
 
 def shown(thing, *hidden):
-    hidden = {"wait", "then", "ends", "uid", "network", "interfaces", "node_groups", "addons", "entries", "associations", "updates", *hidden}
+    hidden = {"wait", "then", "ends", "uid", "self_managed", "network", "interfaces", "node_groups", "addons", "entries", "associations", "updates", *hidden}
     return {key: value for key, value in thing.items() if key not in hidden and value is not None}
 
 
@@ -198,6 +198,8 @@ def create_cluster(call):
         },
         "upgradePolicy": {"supportType": (body.get("upgradePolicy") or {}).get("supportType", "EXTENDED")},
         "deletionProtection": bool(body.get("deletionProtection")),
+        # Without it there is a network plugin only where an add-on brings one.
+        "self_managed": body.get("bootstrapSelfManagedAddons", True),
         "uid": uid,
         "interfaces": [],
         "node_groups": {},
@@ -487,16 +489,37 @@ def create_node_group(call, name):
         "network": next(number for number in range(256) if number not in taken),
         "interfaces": [],
     }
-    begun(group, "node group", tags, "CREATE_FAILED")
-    if group["ends"] == "CREATE_FAILED":
-        code, _, message = tags["llmhost-test:fail"].partition(" ")
-        group["health"]["issues"] = [{"code": code, "message": message or "injected by a test", "resourceIds": [group["resources"]["autoScalingGroups"][0]["name"]]}]
+    holder = group["resources"]["autoScalingGroups"][0]["name"]
+
+    def joined():
+        code, _, message = tags.get("llmhost-test:fail", "").partition(" ")
+        if not code and not cluster["self_managed"] and "vpc-cni" not in cluster["addons"]:
+            code, message = "NodeCreationFailure", "Unhealthy nodes in the kubernetes cluster"
+        if not code and sizes["desiredSize"] and not all(world.reaches_out(call.account, call.region, one, private(cluster)) for one in group["subnets"]):
+            code, message = "NodeCreationFailure", "Instances failed to join the kubernetes cluster"
+        over = None if code else capacity.exceeded(call.account, call.region, all_groups(call), group)
+        if over:
+            code, message = "AsgInstanceLaunchFailures", over
+        group["status"] = "CREATE_FAILED" if code else "ACTIVE"
+        if code:
+            group["health"]["issues"] = [{"code": code, "message": message or "injected by a test", "resourceIds": [holder]}]
+
     cluster["node_groups"][group_name] = group
+    begin(group, "CREATING", "node group", joined)
     interfaces.of_nodes(cluster, group, call.account, call.region)
     if cluster["accessConfig"]["authenticationMode"] != "CONFIG_MAP" and role.arn not in cluster["entries"]:
         # EKS lets the nodes of a managed group in by itself.
         new_entry(call, cluster, role.arn, "EC2_LINUX", {})["own"] = True
     return {"nodegroup": shown(group)}
+
+
+def all_groups(call):
+    there = [cluster for (account, region, _), cluster in clusters.items() if (account, region) == (call.account, call.region)]
+    return [group for cluster in there for group in cluster["node_groups"].values()]
+
+
+def private(cluster):
+    return cluster["resourcesVpcConfig"]["endpointPrivateAccess"]
 
 
 def scaled(sizes):
@@ -929,7 +952,8 @@ def list_tags(call, arn):
 def nodes(cluster):
     """The machines of a cluster, for its Kubernetes API: as many as each active group wants."""
     found = []
-    for name, group in cluster["node_groups"].items():
+    # What has ended goes out of the table.
+    for name, group in list(cluster["node_groups"].items()):
         if settle(group)["status"] not in ("ACTIVE", "DEGRADED", "UPDATING"):
             continue
         kind = group["instanceTypes"][0]

@@ -72,6 +72,26 @@ def subnet(account, region, subnet_id):
     return None
 
 
+# What nodes ask before they join, where nothing else is in reach.
+ENDPOINTS = ("ec2", "ecr.api", "ecr.dkr", "sts")
+
+
+def reaches_out(account, region, subnet_id, has_private_access):
+    """Whether a machine in a subnet reaches the registry and the API server of its cluster."""
+    backend, place = ec2(account, region), subnet(account, region, subnet_id)
+    if place is None:
+        return False
+    own = next((table for table in backend.route_tables.values() if subnet_id in table._associations.values()), None)
+    main = next((table for table in backend.route_tables.values() if table.vpc_id == place.vpc_id and table.main_association_id), None)
+    for route in (own or main).routes:
+        if route.destination_cidr_block == "0.0.0.0/0" and not route.local:
+            # A machine without a public address gets nowhere by an internet gateway.
+            if route.nat_gateway or not (route.gateway and route.gateway.id.startswith("igw-")) or place.map_public_ip_on_launch:
+                return True
+    there = [one.service_name for one in backend.vpc_end_points.values() if one.vpc_id == place.vpc_id and one.state != "deleted"]
+    return has_private_access and all(any(name.endswith(f".{service}") for name in there) for service in ENDPOINTS)
+
+
 def instance_type(name):
     return INSTANCE_TYPES.get(name)
 
