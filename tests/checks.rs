@@ -105,6 +105,16 @@ fn a_finding_shows_the_line_and_the_fix() {
 }
 
 #[test]
+fn a_cluster_whose_nodes_get_no_network_is_told() {
+    let scene = Scene::with_examples();
+    scene.edit(FILE, "logging = [", "addons = { coredns = {} }\nlogging = [");
+    let told = ("warning".to_owned(), "no-network-add-on".to_owned(), "cluster".to_owned());
+    assert!(findings(&scene, &[]).contains(&told));
+    scene.edit(FILE, "coredns = {}", "vpc-cni = {}");
+    assert!(!findings(&scene, &[]).contains(&told));
+}
+
+#[test]
 fn what_only_aws_can_tell_is_asked_and_asking_changes_nothing() {
     for (from, to, code, step) in [
         ("default = \"g4dn.xlarge\"", "default = \"g4dn.xlagre\"", "unknown-instance-type", "gpu"),

@@ -78,6 +78,15 @@ pub(crate) struct File {
     pub(crate) state: Option<StatePlace>,
 }
 
+/// How long things take in the emulator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Pace {
+    /// No longer than a look at each state
+    Fast,
+    /// As long as it usually takes in AWS
+    Real,
+}
+
 /// Where the resources live.
 #[derive(Debug, Args)]
 pub(crate) struct Where {
@@ -87,6 +96,9 @@ pub(crate) struct Where {
     /// As --emulate, but leave the emulator and its state there for later runs.
     #[arg(long, conflicts_with = "endpoint_url")]
     pub(crate) emulate_keep: bool,
+    /// How long things take in the emulator [default: fast].
+    #[arg(long, value_enum, value_name = "PACE")]
+    pub(crate) emulate_pace: Option<Pace>,
     /// Send every AWS call to this address instead.
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
@@ -249,6 +261,9 @@ pub(crate) struct Drift {
 pub(crate) struct Rehearse {
     #[command(flatten)]
     pub(crate) file: File,
+    /// How long things take in the emulator [default: fast].
+    #[arg(long, value_enum, value_name = "PACE")]
+    pub(crate) emulate_pace: Option<Pace>,
     /// How many steps, and how many operations, run at a time.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) parallelism: u16,

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use llmhost_emulator::{Emulator, Kept};
+use llmhost_emulator::{Emulator, Kept, Pace};
 use llmhost_engine::kind::Permission;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::state::{Bucket, BucketStore, LeaseSettings, Shown, State, StateStore};
 use llmhost_resources::AwsSettings;
 
 use crate::app::Console;
-use crate::args::{File, Where};
+use crate::args::{self, File, Where};
 use crate::failure::Failure;
 use crate::keep::{Keep, StatePlace};
 use crate::view::{JsonLine, style};
@@ -38,12 +38,17 @@ struct Emulation {
     /// State of an emulator that goes with the run.
     temporary: Option<tempfile::TempDir>,
     destroyed: bool,
+    pace: Pace,
 }
 
 impl Place {
     /// The place that the command line asks for. Touches nothing yet.
     pub(crate) fn new(pipeline: &Pipeline, file: &File, place: &Where) -> Result<Self, Failure> {
         if !(place.emulate || place.emulate_keep) {
+            if place.emulate_pace.is_some() {
+                let help = "Add --emulate, or leave out --emulate-pace.";
+                return Err(Failure::usage("--emulate-pace is for the emulator", help));
+            }
             let mut real = Self::real(pipeline, file)?;
             real.settings.endpoint_url.clone_from(&place.endpoint_url);
             real.settings.profile.clone_from(&place.profile);
@@ -62,7 +67,14 @@ impl Place {
             let help = "Leave out --state; the emulator's state is kept with the emulator.";
             return Err(Failure::usage("--state does not go with --emulate", help));
         }
-        let mut kept = Self::kept(pipeline);
+        let mut kept = Self::kept(pipeline, place.emulate_pace);
+        if let Some(wait) = place.wait_timeout {
+            kept.settings.wait = Duration::from_secs(wait.into());
+            kept.settings.rollout_wait = Some(kept.settings.wait);
+        }
+        if let Some(timeout) = place.call_timeout {
+            kept.settings.attempt_timeout = Duration::from_secs(timeout.into());
+        }
         if let Some(emulation) = &mut kept.emulation {
             emulation.keep = place.emulate_keep;
         }
@@ -80,25 +92,21 @@ impl Place {
     }
 
     /// The emulator, perhaps one that an earlier run kept.
-    fn kept(pipeline: &Pipeline) -> Self {
+    fn kept(pipeline: &Pipeline, pace: Option<args::Pace>) -> Self {
         let folder = folder(pipeline).join("emulator");
         let kept = Kept::load(&folder.join("emulator.json")).filter(Kept::is_alive);
         let state = StatePlace::Folder(folder.join("state"));
-        let emulation = Emulation { keep: false, folder, emulator: None, kept, temporary: None, destroyed: false };
-        let mut settings = settings(pipeline);
-        if let Some(kept) = &emulation.kept {
-            emulated(&mut settings, kept.url());
-        }
+        let emulation = Emulation::new(folder, kept, pace);
+        let mut settings = emulation.settings(pipeline);
+        settings.endpoint_url = emulation.kept.as_ref().map(|kept| kept.url().to_owned());
         Self::at(pipeline, settings, state, Some(emulation))
     }
 
     /// An emulator of its own, whatever an earlier run kept.
-    pub(crate) fn rehearsal(pipeline: &Pipeline) -> Self {
-        let folder = folder(pipeline).join("emulator");
-        let emulation =
-            Emulation { keep: false, folder, emulator: None, kept: None, temporary: None, destroyed: false };
+    pub(crate) fn rehearsal(pipeline: &Pipeline, pace: Option<args::Pace>) -> Self {
+        let emulation = Emulation::new(folder(pipeline).join("emulator"), None, pace);
         let state = StatePlace::Folder(PathBuf::new());
-        Self::at(pipeline, settings(pipeline), state, Some(emulation))
+        Self::at(pipeline, emulation.settings(pipeline), state, Some(emulation))
     }
 
     /// Everything that is in the emulator.
@@ -142,8 +150,7 @@ impl Place {
     /// Starts the emulator where one is wanted and none is kept, and opens the state.
     pub(crate) async fn open(&mut self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
         if let Some(emulation) = &mut self.emulation {
-            let url = emulation.start(console).await?;
-            emulated(&mut self.settings, &url);
+            self.settings.endpoint_url = Some(emulation.start(console).await?);
             if let Some(temporary) = &emulation.temporary {
                 self.state = StatePlace::Folder(temporary.path().to_owned());
             }
@@ -198,11 +205,35 @@ impl Place {
 }
 
 impl Emulation {
+    fn new(folder: PathBuf, kept: Option<Kept>, pace: Option<args::Pace>) -> Self {
+        let pace = match pace {
+            Some(args::Pace::Real) => Pace::Real,
+            Some(args::Pace::Fast) | None => Pace::Fast,
+        };
+        Self { keep: false, folder, emulator: None, kept, temporary: None, destroyed: false, pace }
+    }
+
+    /// How to reach it, with credentials that are worth nothing anywhere else, and what to expect of it.
+    fn settings(&self, pipeline: &Pipeline) -> AwsSettings {
+        let mut settings = settings(pipeline);
+        let (key, secret) = (llmhost_emulator::ACCESS_KEY_ID, llmhost_emulator::SECRET_ACCESS_KEY);
+        settings.access_key = Some((key.to_owned(), secret.to_owned()));
+        settings.placeholder_secrets = true;
+        if self.pace == Pace::Fast {
+            // What is in the way stays in the way, and pods that do not start at once never do.
+            settings.wait = Duration::from_secs(5);
+            settings.rollout_wait = Some(settings.wait);
+        }
+        settings
+    }
+
     async fn start(&mut self, console: &Console) -> Result<String, Failure> {
         if let Some(kept) = &self.kept {
+            kept.pace(self.pace)?;
             return Ok(kept.url().to_owned());
         }
         let emulator = Emulator::start(&|text| console.note(text)).await?;
+        emulator.pace(self.pace)?;
         let url = emulator.url().to_owned();
         if self.keep {
             // What an earlier one held went with it.
@@ -246,15 +277,6 @@ impl Emulation {
 
 fn settings(pipeline: &Pipeline) -> AwsSettings {
     AwsSettings { region: pipeline.region.clone(), secrets: pipeline.secrets.clone(), ..AwsSettings::default() }
-}
-
-/// Sends every call to an emulator, with credentials that are worth nothing anywhere else.
-fn emulated(settings: &mut AwsSettings, url: &str) {
-    let credentials = (llmhost_emulator::ACCESS_KEY_ID, llmhost_emulator::SECRET_ACCESS_KEY);
-    settings.endpoint_url = Some(url.to_owned());
-    settings.emulator_credentials = Some((credentials.0.to_owned(), credentials.1.to_owned()));
-    // Nothing takes its time there; what is in the way stays in the way.
-    settings.wait = Duration::from_secs(5);
 }
 
 fn folder(pipeline: &Pipeline) -> PathBuf {

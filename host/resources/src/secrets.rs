@@ -88,10 +88,9 @@ async fn value(aws: &Aws, name: &str) -> Result<String, OpError> {
         let message = format!("secret '{name}' is not in the file");
         return Err(wrong(name, message, &format!("Declare it: [secrets.{name}]")));
     };
-    let value = match &aws.settings.emulator_credentials {
-        // What is for AWS is not for an emulator of this machine.
-        Some(_) => format!("emulated-{name}"),
-        None => read_from(aws, name, secret).await?,
+    let value = match aws.settings.placeholder_secrets {
+        true => format!("emulated-{name}"),
+        false => read_from(aws, name, secret).await?,
     };
     secret::hide(&value);
     read.insert(name.to_owned(), value.clone());

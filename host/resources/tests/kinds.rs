@@ -128,7 +128,7 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let settings = AwsSettings {
         region: "us-east-1".into(),
         endpoint_url: Some(emulator.url().into()),
-        emulator_credentials: Some(("testing".into(), "testing".into())),
+        access_key: Some(("testing".into(), "testing".into())),
         wait: Duration::from_secs(5),
         ..AwsSettings::default()
     };

@@ -21,7 +21,7 @@ fn aws(url: &str) -> Arc<Aws> {
     Arc::new(Aws::new(AwsSettings {
         region: "us-east-1".into(),
         endpoint_url: Some(url.into()),
-        emulator_credentials: Some(("testing".into(), "testing".into())),
+        access_key: Some(("testing".into(), "testing".into())),
         wait: Duration::from_secs(5),
         ..AwsSettings::default()
     }))

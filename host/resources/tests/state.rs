@@ -23,7 +23,7 @@ fn at(url: &str, address: &str) -> Arc<dyn Bucket> {
     let settings = AwsSettings {
         region: "us-east-1".into(),
         endpoint_url: Some(url.into()),
-        emulator_credentials: Some(("testing".into(), "testing".into())),
+        access_key: Some(("testing".into(), "testing".into())),
         attempt_timeout: Duration::from_secs(5),
         ..AwsSettings::default()
     };

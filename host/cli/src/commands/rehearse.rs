@@ -26,7 +26,7 @@ const DISTURBED: &str = "llmhost-rehearsal";
 pub(crate) async fn rehearse(args: Rehearse) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.file)?;
-    let mut place = Place::rehearsal(&pipeline);
+    let mut place = Place::rehearsal(&pipeline, args.emulate_pace);
     let store = place.open(&console, "rehearse").await?;
     let result = whole_life(&args, &console, pipeline, &place, &store).await;
     let result = app::close(&*store, &console, result).await;

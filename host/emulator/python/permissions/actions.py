@@ -78,8 +78,9 @@ def ec2(request):
     if operation in MADE:
         resources.append(arn(MADE[operation], "*"))
     tags = tags_of(members(form, "Tag", "Key", "Value")) if operation == "CreateTags" else tags_of(specified.get(MADE.get(operation), {}))
-    for resource in dict.fromkeys(resources) or ["*"]:
-        yield action, resource, {**tags, **carried(request, resource)}
+    # Some ids, as of associations, are in no ARN: then it is one that is not known here.
+    for resource in dict.fromkeys(resources) or [None]:
+        yield action, resource, {**tags, **(carried(request, resource) if resource else {})}
     for kind, pairs in specified.items():
         yield "ec2:CreateTags", arn(kind, "*"), {"ec2:CreateAction": operation, **tags_of(pairs)}
 

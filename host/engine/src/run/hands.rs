@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::Cancel;
 use super::event::{Event, Events, Operation};
+use super::known::once_known;
 use super::ledger::Ledger;
 use super::report::Reason;
 use crate::byproduct::Byproduct;
@@ -110,7 +111,10 @@ impl Hands {
             // Recording may have taken long enough for somebody else to take the state over: what is made
             // now would be in nobody's.
             self.still_ours()?;
-            let created = match kind.create(&pending.spec, &pending.intent, progress).await {
+            // What it refers to may have been made a moment ago.
+            let create = || kind.create(&pending.spec, &pending.intent, progress);
+            let created = if pending.depends_on.is_empty() { create().await } else { once_known(create).await };
+            let created = match created {
                 Ok(created) => created,
                 Err(error) => {
                     // No answer says nothing: the resource may be there. The intent stays, and the
@@ -269,7 +273,10 @@ impl Hands {
         was: Option<&Value>,
         progress: &dyn Progress,
     ) -> Result<Instance, Reason> {
-        let more = match kind.configure(&instance.id, &instance.spec, was, progress).await {
+        let configure = || kind.configure(&instance.id, &instance.spec, was, progress);
+        // What was just made may not be found at first; what is changed has been there for a while.
+        let configured = if was.is_none() { once_known(configure).await } else { configure().await };
+        let more = match configured {
             Ok(more) => more,
             Err(error) => {
                 if error.class == ErrorClass::Broken {

@@ -25,15 +25,21 @@ pub struct AwsSettings {
     pub endpoint_url: Option<String>,
     /// Profile of the AWS configuration; the standard chain decides where it is absent.
     pub profile: Option<String>,
-    /// An access key and its secret, for an emulator. Never those of a user.
-    pub emulator_credentials: Option<(String, String)>,
+    /// An access key and its secret in place of the standard chain of credentials.
+    pub access_key: Option<(String, String)>,
     /// How long one attempt at a call may take. Uploads get ten times that.
     pub attempt_timeout: Duration,
     /// How long to wait for what AWS does in its own time: gateways that start, users of a
     /// resource that are still going away.
     pub wait: Duration,
+    /// The longest that pods are waited for, whatever their step says: for a place where they start at
+    /// once or never.
+    pub rollout_wait: Option<Duration>,
     /// The pipeline's secrets, by name.
     pub secrets: BTreeMap<String, Secret>,
+    /// Whether each secret has `emulated-NAME` for its value, and is not read: for a place that the
+    /// real values are not meant for.
+    pub placeholder_secrets: bool,
 }
 
 impl Default for AwsSettings {
@@ -42,10 +48,12 @@ impl Default for AwsSettings {
             region: String::new(),
             endpoint_url: None,
             profile: None,
-            emulator_credentials: None,
+            access_key: None,
             attempt_timeout: Duration::from_secs(30),
             wait: Duration::from_secs(600),
+            rollout_wait: None,
             secrets: BTreeMap::new(),
+            placeholder_secrets: false,
         }
     }
 }
@@ -137,7 +145,7 @@ impl Aws {
     async fn s3_within(&self, attempt: Duration) -> aws_sdk_s3::config::Builder {
         let timeouts = self.timeouts(attempt);
         let mut config = aws_sdk_s3::config::Builder::from(self.shared().await).timeout_config(timeouts);
-        // A bucket's own host name means nothing to an emulator.
+        // Only AWS itself has a host name for each bucket.
         config.set_force_path_style(self.settings.endpoint_url.as_ref().map(|_| true));
         config
     }
@@ -203,12 +211,10 @@ impl Aws {
         provider.provide_credentials().await.map_err(|error| missing(error.to_string()))
     }
 
-    /// How long to wait for what may take so many minutes. An emulator takes no time.
-    pub(crate) fn patience(&self, minutes: u32) -> Duration {
-        match self.settings.emulator_credentials {
-            Some(_) => self.settings.wait,
-            None => Duration::from_secs(u64::from(minutes) * 60),
-        }
+    /// How long to wait for pods that may take so many minutes.
+    pub(crate) fn rollout_patience(&self, minutes: u32) -> Duration {
+        let patience = super::wait::minutes(minutes);
+        self.settings.rollout_wait.map_or(patience, |longest| longest.min(patience))
     }
 
     async fn shared(&self) -> &SdkConfig {
@@ -226,8 +232,8 @@ impl Aws {
             if let Some(profile) = &settings.profile {
                 loader = loader.profile_name(profile);
             }
-            if let Some((key, secret)) = &settings.emulator_credentials {
-                loader = loader.credentials_provider(Credentials::new(key, secret, None, None, "emulator"));
+            if let Some((key, secret)) = &settings.access_key {
+                loader = loader.credentials_provider(Credentials::new(key, secret, None, None, "settings"));
             }
             loader.load().await
         };

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::clients::Aws;
 use super::errors::{Operation, gone_is_none};
-use super::wait::until;
+use super::wait::{self, until};
 
 /// A resource of any type.
 pub(super) struct Entity(pub(super) Arc<Aws>);
@@ -82,7 +82,7 @@ impl Entity {
         }
         let token = event.request_token.unwrap_or_default();
         let token = &token;
-        until(operation, self.0.patience(minutes), || {
+        until(operation, wait::minutes(minutes), || {
             async move {
                 let request = self.0.cloud_control().await.get_resource_request_status().request_token(token);
                 let answer = request.send().await.operation(operation).map_err(uncertain)?;

@@ -128,8 +128,13 @@ fn narrowed(action: &str, resources: &[String], scope: &Scope<'_>) -> BTreeSet<S
     match action.split_once(':') {
         // What only looks cannot be narrowed.
         Some(("ec2", verb)) if everything && !verb.starts_with("Describe") => {
-            let arn = format!("arn:{}:ec2:{}:{}:*/*", partition_of(scope.region), scope.region, scope.account);
-            BTreeSet::from([arn])
+            let place = format!("arn:{}:ec2:{}", partition_of(scope.region), scope.region);
+            let mut arns = BTreeSet::from([format!("{place}:{}:*/*", scope.account)]);
+            if verb == "RunInstances" {
+                // Images belong to no account.
+                arns.insert(format!("{place}::image/*"));
+            }
+            arns
         }
         _ => resources.iter().cloned().collect(),
     }

@@ -8,43 +8,78 @@ use llmhost_engine::kind::{ErrorClass, OpError};
 use super::budget::{before_retry, jittered};
 use super::codes::is_in_use;
 
-/// Asks again and again, ever more slowly, until `poll` gives something or `budget` is used up.
+/// How long IAM may take until other services can assume a role, or attach a policy, that was just made.
+pub(super) const ROLE_IS_KNOWN: Duration = Duration::from_secs(120);
+/// How long a service may take until it finds what it has just made.
+const IS_FOUND: Duration = Duration::from_secs(30);
+/// How long a wait goes on while every look fails for a reason that passes: a service that answers with
+/// an error of its own, or that cannot be reached. The client has tried each look several times before.
+const OUTAGE: Duration = Duration::from_secs(180);
+
+/// So many minutes.
+pub(crate) fn minutes(minutes: u32) -> Duration {
+    Duration::from_secs(u64::from(minutes) * 60)
+}
+
+/// Asks again and again, ever more slowly, until `poll` gives something or `budget` is used up. A look that
+/// fails for a reason that passes is no answer; one that fails otherwise ends the wait.
 pub(crate) async fn until<'a, T>(
     operation: &str,
     budget: Duration,
     mut poll: impl FnMut() -> BoxFuture<'a, Result<Option<T>, OpError>> + Send,
 ) -> Result<T, OpError> {
     let began = Instant::now();
-    let mut pause = Duration::from_millis(100);
+    let mut answered = began;
+    let mut pause = Duration::from_millis(25);
     loop {
-        if let Some(value) = poll().await? {
-            return Ok(value);
-        }
+        let failed = match poll().await {
+            Ok(Some(value)) => return Ok(value),
+            Ok(None) => {
+                answered = Instant::now();
+                None
+            }
+            Err(error) if may_pass(&error) && answered.elapsed() + pause < OUTAGE => Some(error),
+            Err(error) => return Err(error),
+        };
         if began.elapsed() + pause > budget {
-            return Err(OpError {
+            return Err(failed.unwrap_or_else(|| OpError {
                 operation: operation.to_owned(),
                 code: None,
                 message: format!("still not done after {} seconds", budget.as_secs()),
                 request_id: None,
                 class: ErrorClass::Unreachable,
                 advice: Some("It may need longer; run again to go on waiting.".to_owned()),
-            });
+            }));
         }
         tokio::time::sleep(jittered(pause)).await;
         pause = (pause * 2).min(Duration::from_secs(10));
     }
 }
 
-/// Does it again while the thing that was just made is not yet known everywhere.
+fn may_pass(error: &OpError) -> bool {
+    matches!(error.class, ErrorClass::Throttled | ErrorClass::Service | ErrorClass::Unreachable)
+}
+
+/// Does it again while the thing that was just made is not found everywhere yet.
 pub(super) async fn settled<'a, T>(
+    call: impl FnMut() -> BoxFuture<'a, Result<T, OpError>> + Send,
+) -> Result<T, OpError> {
+    while_unknown(IS_FOUND, |error| error.class == ErrorClass::NotFound, call).await
+}
+
+/// Does it again, for as long as `budget`, while the service does not know yet what the call refers to.
+pub(super) async fn while_unknown<'a, T>(
+    budget: Duration,
+    is_unknown: impl Fn(&OpError) -> bool,
     mut call: impl FnMut() -> BoxFuture<'a, Result<T, OpError>> + Send,
 ) -> Result<T, OpError> {
+    let began = Instant::now();
     let mut pause = Duration::from_millis(200);
     loop {
         match call().await {
-            Err(error) if error.class == ErrorClass::NotFound && pause < Duration::from_secs(10) => {
+            Err(error) if is_unknown(&error) && began.elapsed() + pause < budget => {
                 before_retry(&error.operation, pause).await;
-                pause *= 2;
+                pause = (pause * 2).min(Duration::from_secs(10));
             }
             other => return other,
         }
@@ -86,7 +121,63 @@ pub(super) fn blocked(mut error: OpError, by: &[String], advice: &str) -> OpErro
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::SeqCst;
+
+    use futures::FutureExt;
+
     use super::*;
+
+    fn failed(class: ErrorClass) -> OpError {
+        OpError { class, ..OpError::local("eks:DescribeCluster", "no luck") }
+    }
+
+    /// What a wait ends with whose looks give these, one after another.
+    async fn waited(budget: Duration, looks: Vec<Result<Option<u8>, OpError>>) -> Result<u8, OpError> {
+        let looks = std::sync::Mutex::new(looks.into_iter());
+        until("eks:DescribeCluster", budget, || {
+            let look = looks.lock().expect("no panic under it").next().expect("the wait has ended by now");
+            async move { look }.boxed()
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_wait_survives_what_passes_and_ends_with_what_does_not() {
+        let patient = Duration::from_secs(60);
+        for class in [ErrorClass::Service, ErrorClass::Unreachable, ErrorClass::Throttled] {
+            assert_eq!(
+                waited(patient, vec![Err(failed(class)), Ok(None), Err(failed(class)), Ok(Some(1))]).await,
+                Ok(1)
+            );
+        }
+        for class in [ErrorClass::Denied, ErrorClass::Expired, ErrorClass::Broken, ErrorClass::NotFound] {
+            assert_eq!(waited(patient, vec![Err(failed(class))]).await, Err(failed(class)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_over_says_what_failed_last() {
+        let none = Duration::ZERO;
+        let error = failed(ErrorClass::Service);
+        assert_eq!(waited(none, vec![Err(error.clone())]).await, Err(error));
+        let message = waited(none, vec![Ok(None)]).await.expect_err("there is no time").message;
+        assert_eq!(message, "still not done after 0 seconds");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_yet_is_asked_for_again_within_its_time() {
+        let calls = AtomicU32::new(0);
+        let unknown = |error: &OpError| error.class == ErrorClass::NotFound;
+        let call = |succeeds_at: u32| {
+            let count = calls.fetch_add(1, SeqCst) + 1;
+            async move { if count >= succeeds_at { Ok(count) } else { Err(failed(ErrorClass::NotFound)) } }.boxed()
+        };
+        assert_eq!(while_unknown(Duration::from_secs(60), unknown, || call(2)).await, Ok(2));
+        calls.store(0, SeqCst);
+        assert!(while_unknown(Duration::ZERO, unknown, || call(2)).await.is_err());
+        assert_eq!(calls.load(SeqCst), 1);
+    }
 
     #[test]
     fn a_blocked_deletion_names_the_first_of_many_and_counts_the_rest() {

@@ -171,7 +171,7 @@ impl Object {
         params.force = spec.force_conflicts || dry_run;
         params.dry_run = dry_run;
         let (name, patch) = (&spec.object.name, Patch::Apply(Value::Object(manifest)));
-        let (began, patience) = (Instant::now(), self.0.patience(spec.wait_minutes).min(ENDING));
+        let (began, patience) = (Instant::now(), self.0.rollout_patience(spec.wait_minutes).min(ENDING));
         loop {
             match at.api.patch(name, &params, &patch).await.described(&operation) {
                 Err(error) if is_ending(&error) && !dry_run && began.elapsed() + PAUSE < patience => {

@@ -14,7 +14,7 @@ use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Ob
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, made_by, observed, outputs, present, sync_tags, tag, tagged, with_tags};
+use super::{Operation, made_by, observed, outputs, present, sync_tags, tag, tagged, there, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::{Pairs, Tags};
@@ -197,8 +197,8 @@ impl Kind for LaunchTemplate {
 
     async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
         let ec2 = self.0.ec2().await;
-        let template = present("ec2:DescribeLaunchTemplates", self.look(id).await?)?;
-        let (mut version, data) = present("ec2:DescribeLaunchTemplateVersions", self.newest(id).await?)?;
+        let template = there("ec2:DescribeLaunchTemplates", id, self.look(id).await?)?;
+        let (mut version, data) = there("ec2:DescribeLaunchTemplateVersions", id, self.newest(id).await?)?;
         if !Spec::observe(&template, &data, spec).is_same_data(spec) {
             let operation = "ec2:CreateLaunchTemplateVersion";
             let request = self.0.ec2_once().await.create_launch_template_version().launch_template_id(id);

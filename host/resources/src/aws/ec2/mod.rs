@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 use futures::FutureExt;
-use llmhost_engine::kind::{Created, Intent, OpError};
+use llmhost_engine::kind::{Created, ErrorClass, Intent, OpError};
 
 use super::clients::Aws;
 use super::errors::Operation;
@@ -94,6 +94,14 @@ fn made(id: String) -> Created {
 /// The field of an answer that AWS always fills in.
 fn present<T>(operation: &str, field: Option<T>) -> Result<T, OpError> {
     field.ok_or_else(|| OpError::local(operation, "the answer lacks what was asked for"))
+}
+
+/// What a look at a resource found: where that is nothing, it is gone, or not known yet.
+fn there<T>(operation: &str, id: &str, found: Option<T>) -> Result<T, OpError> {
+    found.ok_or_else(|| OpError {
+        class: ErrorClass::NotFound,
+        ..OpError::local(operation, format!("there is no {id}"))
+    })
 }
 
 /// Brings the tags of a resource in line. `was` is absent where it is not known what is there.

@@ -17,7 +17,7 @@ use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
-use crate::aws::wait::until;
+use crate::aws::wait::{self, until};
 
 /// Software that EKS installs in a cluster and keeps running.
 pub(in crate::aws) struct Addon(pub(in crate::aws) Arc<Aws>);
@@ -60,7 +60,7 @@ impl Addon {
         let operation = "eks:DescribeAddon";
         let look = || self.look(&spec.cluster_name, &spec.addon_name).boxed();
         let look = || there(operation, "add-on", &spec.addon_name, look);
-        until(operation, self.0.patience(spec.wait_minutes), || {
+        until(operation, wait::minutes(spec.wait_minutes), || {
             async move {
                 let found = look().await?;
                 match found.status() {
@@ -219,7 +219,7 @@ impl Kind for Addon {
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        until("eks:DescribeAddon", self.0.patience(spec.wait_minutes), || {
+        until("eks:DescribeAddon", wait::minutes(spec.wait_minutes), || {
             async move {
                 progress.report("waiting for the add-on to go", 0, 0);
                 Ok(self.look(&spec.cluster_name, &spec.addon_name).await?.is_none().then_some(()))

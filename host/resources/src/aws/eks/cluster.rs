@@ -28,7 +28,7 @@ use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::sweep;
 use crate::aws::tags::Tags;
-use crate::aws::wait::until;
+use crate::aws::wait::{self, until};
 
 /// A cluster: the control plane. Who may use it is a matter of access entries.
 pub(in crate::aws) struct Cluster(pub(in crate::aws) Arc<Aws>);
@@ -69,7 +69,7 @@ impl Cluster {
     /// Waits until the cluster can be changed and used.
     async fn active(&self, name: &str, minutes: u32, progress: &dyn Progress) -> Result<Found, OpError> {
         let operation = "eks:DescribeCluster";
-        until(operation, self.0.patience(minutes), || {
+        until(operation, wait::minutes(minutes), || {
             async move {
                 let found = look(&self.0, name).await?;
                 match found.as_ref().and_then(|cluster| cluster.status()) {
@@ -406,7 +406,11 @@ impl Kind for Cluster {
         let network = network.map(|range| KubernetesNetworkConfigRequest::builder().service_ipv4_cidr(range).build());
         let request = self.0.eks_once().await.create_cluster().name(&spec.cluster_name).version(&spec.version);
         let request = request.role_arn(&spec.role_arn).resources_vpc_config(place).access_config(access);
-        let request = request.logging(logging(&spec.logging)).set_kubernetes_network_config(network);
+        // Add-ons are the pipeline's, and EKS's own would be there beside them unmanaged.
+        let request = request
+            .bootstrap_self_managed_addons(false)
+            .logging(logging(&spec.logging))
+            .set_kubernetes_network_config(network);
         let request = request.set_encryption_config(spec.secrets_key_arn.as_ref().map(|key| vec![encryption(key)]));
         let request =
             request.upgrade_policy(support(spec.extended_support)).deletion_protection(spec.deletion_protection);

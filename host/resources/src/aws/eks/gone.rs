@@ -10,7 +10,7 @@ use llmhost_engine::kind::{ErrorClass, OpError, Progress};
 use super::{Operation, look};
 use crate::aws::clients::Aws;
 use crate::aws::sweep::{self, Owner};
-use crate::aws::wait::{blocked, until, unused};
+use crate::aws::wait::{self, blocked, until, unused};
 
 /// How long a cluster may be busy with something else. Node groups that are still there then are
 /// somebody's who keeps them.
@@ -81,7 +81,7 @@ pub(super) async fn delete(
     if let Err(error) = deleted.await {
         return Err(in_the_way(aws, name, error).await);
     }
-    until("eks:DescribeCluster", aws.patience(minutes), || {
+    until("eks:DescribeCluster", wait::minutes(minutes), || {
         async move {
             progress.report("waiting for the cluster to go", 0, 0);
             Ok(look(aws, name).await?.is_none().then_some(()))

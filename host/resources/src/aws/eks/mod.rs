@@ -10,7 +10,6 @@ mod pod_identity;
 mod versions;
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use aws_sdk_eks::types::{ErrorDetail, UpdateStatus};
 use futures::FutureExt;
@@ -21,7 +20,7 @@ use llmhost_engine::unknown;
 use super::clients::Aws;
 use super::errors::{Operation, gone_is_none};
 use super::tags::{INTENT, Tags};
-use super::wait::{settled, until};
+use super::wait::{self, settled, until};
 
 pub(super) use access_entry::AccessEntry;
 pub(super) use addon::Addon;
@@ -124,35 +123,20 @@ fn taken(mut error: OpError, what: &str, name: &str) -> OpError {
     error
 }
 
-/// A role or an access policy that was made a moment ago is not known everywhere at once: EKS calls
-/// it an invalid parameter.
+/// A role, a launch template or a security group that was made a moment ago is not known everywhere at once:
+/// EKS calls it an invalid parameter.
 async fn once_role_is_known<'a, T>(
     aws: &Aws,
-    mut call: impl FnMut() -> BoxFuture<'a, Result<T, OpError>> + Send,
+    call: impl FnMut() -> BoxFuture<'a, Result<T, OpError>> + Send,
 ) -> Result<T, OpError> {
-    let began = Instant::now();
-    let patience = std::time::Duration::from_secs(30).min(aws.settings.wait);
-    let mut pause = std::time::Duration::from_millis(500);
-    loop {
-        match call().await {
-            Err(error)
-                if is_unknown_role(&error)
-                    && aws.settings.emulator_credentials.is_none()
-                    && began.elapsed() < patience =>
-            {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            other => return other,
-        }
-    }
+    wait::while_unknown(wait::ROLE_IS_KNOWN.min(aws.settings.wait), is_unknown_role, call).await
 }
 
 fn is_unknown_role(error: &OpError) -> bool {
     let message = error.message.to_lowercase();
     let code = error.code.as_deref();
     matches!(code, Some("InvalidParameterException" | "InvalidRequestException"))
-        && (message.contains("role") || message.contains("principal"))
+        && ["role", "principal", "launch template", "security group"].iter().any(|what| message.contains(what))
         && ["not exist", "could not be assumed", "cannot be assumed", "not be found", "invalid"]
             .iter()
             .any(|w| message.contains(w))
@@ -169,7 +153,7 @@ async fn updated(
     let operation = "eks:DescribeUpdate";
     let Some(id) = update.and_then(|update| update.id) else { return Ok(()) };
     let (id, eks) = (&id, aws.eks().await);
-    until(operation, aws.patience(minutes), || {
+    until(operation, wait::minutes(minutes), || {
         async move {
             let request = eks.describe_update().name(cluster).update_id(id);
             let request = request.set_nodegroup_name(node_group.map(str::to_owned));

@@ -25,7 +25,7 @@ use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::{Pairs, Tags};
-use crate::aws::wait::until;
+use crate::aws::wait::{self, until};
 
 /// A managed node group.
 pub(in crate::aws) struct NodeGroup(pub(in crate::aws) Arc<Aws>);
@@ -166,7 +166,7 @@ impl NodeGroup {
 
     async fn active(&self, spec: &Spec, progress: &dyn Progress) -> Result<Found, OpError> {
         let operation = "eks:DescribeNodegroup";
-        until(operation, self.0.patience(spec.wait_minutes), || {
+        until(operation, wait::minutes(spec.wait_minutes), || {
             async move {
                 let found = self.look(&spec.cluster_name, &spec.node_group_name).await?;
                 match found.as_ref().and_then(|group| group.status()) {
@@ -471,7 +471,7 @@ impl Kind for NodeGroup {
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        until("eks:DescribeNodegroup", self.0.patience(spec.wait_minutes), || {
+        until("eks:DescribeNodegroup", wait::minutes(spec.wait_minutes), || {
             async move {
                 let found = self.look(&spec.cluster_name, &spec.node_group_name).await?;
                 match found.as_ref().and_then(|group| group.status()) {

@@ -3,6 +3,7 @@
 //! Offline, from the plan alone; online, with what AWS says of quotas, offerings and networks.
 
 mod access;
+mod addons;
 mod instances;
 mod network;
 mod nodes;
@@ -69,6 +70,7 @@ pub async fn preflight(aws: Option<&Aws>, plan: &Plan, all: bool) -> Result<Vec<
     let view = View::new(plan, all);
     let mut findings = Vec::new();
     access::check(&view, &mut findings);
+    addons::check(&view, &mut findings);
     network::check(&view, &mut findings);
     nodes::check(&view, &mut findings);
     trust::check(&view, &mut findings);

@@ -24,7 +24,7 @@ impl Object {
     pub(super) async fn rolled_out(&self, spec: &Spec, report: &dyn Report) -> Result<(), OpError> {
         let operation = spec.operation("wait for");
         let began = Instant::now();
-        let waited = until(&operation, self.0.patience(spec.wait_minutes), || {
+        let waited = until(&operation, self.0.rollout_patience(spec.wait_minutes), || {
             async move {
                 let found = match self.glance(spec, report).await? {
                     Glance::There(found) => found,
@@ -54,7 +54,7 @@ impl Object {
 
     /// Waits until an object that was deleted is gone.
     pub(super) async fn went(&self, spec: &Spec, report: &dyn Report) -> Result<(), OpError> {
-        let gone = until(&spec.operation("delete"), self.0.patience(spec.wait_minutes), || {
+        let gone = until(&spec.operation("delete"), self.0.rollout_patience(spec.wait_minutes), || {
             async move {
                 report.report("waiting for it to go", 0, 0);
                 Ok(matches!(self.glance(spec, report).await?, Glance::Gone).then_some(()))

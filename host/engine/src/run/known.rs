@@ -1,0 +1,50 @@
+//! Waiting until a service finds what it has just made.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::kind::{ErrorClass, OpError};
+
+/// How long a service may take until it finds everywhere what it has just made.
+const KNOWN: Duration = Duration::from_secs(30);
+
+/// Does a call again while the service does not find what the call is about or refers to. A call that fails
+/// so has changed nothing.
+pub(super) async fn once_known<T, F>(mut call: impl FnMut() -> F) -> Result<T, OpError>
+where
+    F: Future<Output = Result<T, OpError>>,
+{
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(200);
+    loop {
+        match call().await {
+            Err(error) if error.class == ErrorClass::NotFound && began.elapsed() + pause < KNOWN => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+            other => return other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_found_is_asked_for_again_and_nothing_else_is() {
+        for (class, calls) in [(ErrorClass::NotFound, 2), (ErrorClass::Invalid, 1), (ErrorClass::Unreachable, 1)] {
+            let made = Cell::new(0);
+            let result = once_known(|| {
+                made.set(made.get() + 1);
+                let result = if made.get() > 1 { Ok(()) } else { Err(OpError { class, ..OpError::local("do", "no") }) };
+                async move { result }
+            });
+            assert_eq!(result.await.is_ok(), class == ErrorClass::NotFound);
+            assert_eq!(made.get(), calls, "{class:?}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A caller that has exactly what `llmhost policy` printed can run, change and destroy a pipeline, and
+//! with one action less it is told which.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::process::Command;
+
+use llmhost_emulator::Emulator;
+use serde_json::Value;
+use support::{ACCESS_KEY, Ran, SECRET_KEY, Scene, emulator, look, repository};
+
+const FILE: &str = "llm-on-eks.toml";
+const ACCOUNT: &str = "123456789012";
+
+/// Somebody with an access key of their own.
+struct Caller<'a> {
+    scene: &'a Scene,
+    emulator: &'a Emulator,
+}
+
+impl Caller<'_> {
+    /// The policy that llmhost prints for the pipeline as it is now.
+    fn policy(&self, purpose: &str) -> Value {
+        let ran = self.scene.llmhost(&["policy", FILE, "--account", ACCOUNT, "--for", purpose]).status(0);
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+
+    /// Runs llmhost as a user who has this policy and nothing else.
+    fn llmhost(&self, policy: &Value, args: &[&str]) -> Ran {
+        let file = self.scene.write("policy.json", policy.to_string());
+        let python = llmhost_emulator::python().unwrap();
+        let mut make = Command::new(python);
+        make.arg(repository().join("tests/support/caller.py"));
+        make.args([self.emulator.url(), "us-east-1", "deployer"]).arg(file);
+        make.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        let made = make.output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let [key, secret]: [String; 2] = serde_json::from_slice(&made.stdout).unwrap();
+        let mut command = self.scene.command(args);
+        command.args(["--endpoint-url", self.emulator.url()]);
+        command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
+        let output = command.output().unwrap();
+        Ran {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A policy with these actions taken out, wherever they stand.
+fn without(policy: &Value, out: &[&str]) -> Value {
+    let text = policy.to_string();
+    for action in out {
+        assert!(text.contains(&format!("\"{action}\"")), "{action} is not in the policy");
+    }
+    let mut less = policy.clone();
+    let statements = less["Statement"].as_array_mut().unwrap();
+    for statement in &mut *statements {
+        statement["Action"].as_array_mut().unwrap().retain(|action| !out.contains(&action.as_str().unwrap()));
+    }
+    statements.retain(|statement| !statement["Action"].as_array().unwrap().is_empty());
+    less
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_policy_says_is_enough_and_one_action_less_is_named() {
+    let (scene, emulator) = (Scene::with_examples(), emulator().await);
+    let caller = Caller { scene: &scene, emulator: &emulator };
+    let run = caller.policy("run");
+    // Each run goes on from where the one before was held back; steps that need nothing of each other go
+    // on beside each other.
+    for out in [
+        &["servicequotas:GetServiceQuota"][..],
+        &["ec2:CreateTags", "iam:CreateRole", "s3:PutObject"],
+        &["ec2:CreateNatGateway"],
+        &["iam:CreateServiceLinkedRole"],
+        &["eks:CreateAddon"],
+        &["iam:PassRole"],
+        &["ec2:RunInstances"],
+    ] {
+        caller.llmhost(&without(&run, out), &["run", FILE, "--yes"]).status(1).says(out);
+    }
+    caller.llmhost(&run, &["run", FILE, "--yes"]).status(0);
+    caller.llmhost(&run, &["run", FILE, "--yes"]).status(0).says(&["0 changes"]);
+    caller.llmhost(&run, &["drift", FILE]).status(0);
+
+    scene.edit(FILE, "team = \"ml\"", "team = \"serving\"");
+    scene.edit(FILE, "disk_gib = 20", "disk_gib = 40");
+    scene.write("models/demo/more.json", "{}");
+    let changed = caller.policy("run");
+    caller
+        .llmhost(&without(&changed, &["ec2:CreateLaunchTemplateVersion"]), &["run", FILE, "--yes"])
+        .status(1)
+        .says(&["ec2:CreateLaunchTemplateVersion"]);
+    caller.llmhost(&changed, &["run", FILE, "--yes"]).status(0);
+
+    let destroy = caller.policy("destroy");
+    for action in ["eks:DeleteNodegroup", "ec2:DeleteSubnet"] {
+        caller.llmhost(&without(&destroy, &[action]), &["destroy", FILE, "--yes"]).status(1).says(&[action]);
+    }
+    caller.llmhost(&destroy, &["destroy", FILE, "--yes"]).status(0);
+    let left = look(emulator.url());
+    assert_eq!(left["network"]["vpcs"].as_array().unwrap().len(), 1, "{left}");
+    assert_eq!(left["clusters"], serde_json::json!({}));
+}
