@@ -150,6 +150,8 @@ async fn an_api_server_that_cannot_be_reached_is_said_and_the_next_run_goes_on()
     let proxy = RecordingProxy::start(emulator.url()).await.expect("the proxy starts");
     scene.at(proxy.url(), &["run", FILE]).status(0);
     drop(proxy);
+    // AWS itself is reached at another address, and llmhost is told so.
+    scene.at(emulator.url(), &["state", "pin", FILE]).status(0).says(&["are found there"]);
     scene.write(FILE, whole);
     let ran = scene.at(emulator.url(), &["run", FILE]).status(1);
     ran.says(&["step identity", "the API server cannot be reached", "public_access_cidrs"]);

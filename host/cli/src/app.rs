@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use llmhost_engine::diagnostic::Diagnostic;
 use llmhost_engine::lock::Lock;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::run::{Engine, Events};
@@ -74,7 +75,17 @@ pub(crate) fn print(text: &str) {
 
 /// Reads the pipeline file.
 pub(crate) fn pipeline(file: &File) -> Result<Arc<Pipeline>, Failure> {
-    Ok(Arc::new(Pipeline::load(&file.path, &file.vars, &|name| std::env::var(name).ok())?))
+    let pipeline = Pipeline::load(&file.path, &file.vars, &|name| std::env::var(name).ok())?;
+    match llmhost_resources::unknown_region(&pipeline.region).filter(|_| !file.new_region) {
+        None => Ok(Arc::new(pipeline)),
+        Some((message, help)) => Err(Failure::File(pipeline.diagnostics(vec![Diagnostic {
+            code: "unknown-region",
+            message,
+            span: Some(pipeline.region_span.clone()),
+            label: "no such region".to_owned(),
+            help: Some(help),
+        }]))),
+    }
 }
 
 /// Puts the engine together: sandboxed plugins on one side, AWS on the other.

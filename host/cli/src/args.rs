@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::keep::StatePlace;
 pub(crate) use plugin::{Plugin, Replay};
-pub(crate) use state::{State, StateAt, StateList, StateMv, StateRm, StateShow, StateUnlock};
+pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.
 ///
@@ -76,6 +76,9 @@ pub(crate) struct File {
     /// bucket is not in the pipeline's) [default: what the file says, or .llmhost/NAME beside it].
     #[arg(long, value_name = "PLACE", value_parser = StatePlace::from_str)]
     pub(crate) state: Option<StatePlace>,
+    /// Accept a region that this llmhost does not know: one that AWS has opened since.
+    #[arg(long)]
+    pub(crate) new_region: bool,
 }
 
 /// How long things take in the emulator.

@@ -1,5 +1,6 @@
 //! Where a state is kept: a folder, or a bucket. Both are stores to the engine.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -31,6 +32,19 @@ impl FromStr for StatePlace {
                 Err(format!("'{scheme}://' is not known; name a folder, or s3://bucket/prefix"))
             }
             _ => Ok(Self::Folder(PathBuf::from(text))),
+        }
+    }
+}
+
+/// As it is written on a command line, from whatever folder.
+impl fmt::Display for StatePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => {
+                let whole = folder.canonicalize().or_else(|_| std::path::absolute(folder));
+                write!(f, "{}", whole.as_ref().unwrap_or(folder).display())
+            }
+            Self::S3(address) => write!(f, "{address}"),
         }
     }
 }

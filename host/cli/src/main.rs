@@ -8,6 +8,7 @@ mod keep;
 mod masked;
 mod place;
 mod private;
+mod renamed;
 mod saved;
 mod signals;
 mod traced;

@@ -60,7 +60,7 @@ def signer(account, region, cluster, url):
     """The access key that signed a token for this cluster, where the signature is good."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.hostname not in ("sts.amazonaws.com", f"sts.{region}.amazonaws.com") or query.get("Action") != "GetCallerIdentity":
+    if parts.hostname not in ("sts.amazonaws.com", f"sts.{region}.{world.domain(region)}") or query.get("Action") != "GetCallerIdentity":
         return None
     try:
         key, date, of_region, service, _ = query["X-Amz-Credential"].split("/")
@@ -88,7 +88,7 @@ def signer(account, region, cluster, url):
 
 def secret_of(account, key):
     """The secret of a key: a user's, a session's, or the emulator's own."""
-    for user in world.iam(account).users.values():
+    for user in world.users(account):
         for known in user.access_keys:
             if known.access_key_id == key:
                 return known.secret_access_key

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::byproduct::{Byproduct, Foreseen};
 use crate::names::ResourceAddress;
+use crate::state::State;
+use crate::world::{Hints, World};
 
 /// Named outputs of a resource, for example `{"id": "vpc-1"}`.
 pub type Outputs = Map<String, Value>;
@@ -388,6 +390,15 @@ impl OpError {
 pub trait Facts: Send + Sync {
     /// `key` is `interface.name`, with `/argument` where it has one: `ec2.availability-zone/0`.
     async fn look_up(&self, key: &str) -> Result<String, OpError>;
+
+    /// The world of everything that is asked and made here. Known without a call, so its account is not.
+    async fn world(&self) -> World;
+
+    /// What the resources of a state that names no world tell of theirs: ids that carry a region or an
+    /// account.
+    fn told_by(&self, _state: &State) -> Hints {
+        Hints::default()
+    }
 
     /// Whether the answer is a choice that holds for everybody ([`crate::lock`]), beyond one state.
     fn is_locked(&self, _key: &str) -> bool {

@@ -13,6 +13,7 @@ use llmhost_engine::registry::Registry;
 
 pub use aws::policy::{document as policy_document, is_for_destroy};
 pub use aws::preflight::{ACTIONS as PREFLIGHT_ACTIONS, Finding, Severity, preflight};
+pub use aws::region::unknown as unknown_region;
 pub use aws::s3::StateAddress;
 pub use aws::{Aws, AwsSettings};
 pub use secrets::check as check_secrets;

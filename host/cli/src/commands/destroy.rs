@@ -6,7 +6,6 @@ use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::registry::Registry;
 use llmhost_engine::run::{self, Destruction, Foresight, Selection};
 use llmhost_engine::state::{State, StateStore};
-use llmhost_resources::Aws;
 
 use super::run::{conclude, confirm, text_style};
 use crate::app::{self, Console};
@@ -23,7 +22,7 @@ pub(crate) async fn destroy(args: Destroy) -> Result<(), Failure> {
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
     if args.dry_run {
         let state = place.read().await?;
-        let registry = registry(&place);
+        let registry = place.registry();
         return show(&console, &args, &pipeline, &registry, &state).await.map(drop);
     }
     let store = place.open_kept(&console, "destroy").await?;
@@ -36,10 +35,6 @@ pub(crate) async fn destroy(args: Destroy) -> Result<(), Failure> {
     result
 }
 
-fn registry(place: &Place) -> Arc<Registry> {
-    Arc::new(llmhost_resources::registry(Arc::new(Aws::new(place.settings()))))
-}
-
 async fn delete(
     console: &Console,
     args: &Destroy,
@@ -47,7 +42,7 @@ async fn delete(
     place: &Place,
     store: &Arc<dyn StateStore>,
 ) -> Result<(), Failure> {
-    let registry = registry(place);
+    let registry = place.registry();
     let Some((selection, found)) = show(console, args, pipeline, &registry, &store.snapshot()).await? else {
         return Ok(());
     };

@@ -53,7 +53,7 @@ fn failure(error: ImportError) -> Failure {
     let message = error.to_string();
     let (more, help) = match error {
         ImportError::Plan(error) => return error.into(),
-        ImportError::Account(error) => return error.into(),
+        ImportError::World(error) => return error.into(),
         ImportError::State(error) => return error.into(),
         ImportError::Operation(error) => (String::new(), error.advice().to_owned()),
         ImportError::NotDeclared { near: Some(near), .. } => (String::new(), format!("did you mean '{near}'?")),

@@ -18,11 +18,11 @@ const LONGEST: usize = 6144;
 pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let console = Console::new(false);
     let pipeline = app::pipeline(&args.file)?;
-    let place = Place::real(&pipeline, &args.file)?;
+    let place = Place::real(&pipeline, &args.file)?.offline();
     let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, 10).await?;
     let state = place.read().await?;
     let plan = engine.plan(&Arc::new(state.clone())).await?;
-    let account = args.account.or_else(|| state.facts.get("sts.account-id").cloned());
+    let account = args.account.or_else(|| state.account().cloned());
     let account = account.unwrap_or_else(|| "*".to_owned());
     let scope = Scope { pipeline: &pipeline.name, region: &pipeline.region, account: &account };
     let registry = engine.registry();

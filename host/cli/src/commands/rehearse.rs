@@ -67,13 +67,13 @@ async fn whole_life(
 
     let stage = Stage::begin(console, "drift");
     let registry = engine.registry();
-    let found = run::drift(registry, &store.snapshot(), parallelism).await;
+    let found = run::drift(registry, &store.snapshot(), parallelism).await?;
     if !found.is_empty() {
         return Err(stage.failed(&format!("what was just made is not as declared:\n{}", drift::text(&found))));
     }
     match disturb(registry, store).await? {
         Some(disturbed) => {
-            let found = run::drift(registry, &store.snapshot(), parallelism).await;
+            let found = run::drift(registry, &store.snapshot(), parallelism).await?;
             if !is_found(&found, &disturbed) {
                 let text = drift::text(&found);
                 return Err(

@@ -33,6 +33,7 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     saved.as_ref().map_or(Ok(()), |saved| saved.check_file(&pipeline))?;
     let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
+    let place = if args.dry_run && !args.refresh { place.offline() } else { place };
     let trace = args.trace.as_deref().map(|path| traced::begin(&pipeline, path)).transpose()?;
     let job = Job { args: &args, console: &console, pipeline: &pipeline, format, trace: trace.as_ref() };
     let result = if args.dry_run { job.show(&place).await } else { job.make(place, saved.as_ref()).await };
@@ -66,8 +67,8 @@ impl Job<'_> {
     /// Shows what would change.
     async fn show(&self, place: &Place) -> Result<(), Failure> {
         let Self { args, console, pipeline, .. } = self;
-        let engine = self.engine(place).await?;
         let mut state = place.read().await?;
+        let engine = self.engine(place).await?;
         if args.refresh {
             refreshed(&engine, console, &state, args.how.parallelism).await?.apply_to(&mut state);
         }

@@ -13,7 +13,8 @@ use crate::view::{JsonLine, style};
 pub(crate) async fn validate(args: Validate) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.file)?;
-    let mut place = Place::new(&pipeline, &args.file, &args.place)?;
+    let place = Place::new(&pipeline, &args.file, &args.place)?;
+    let mut place = if args.online { place } else { place.offline() };
     if place.is_emulated() && args.online {
         // An emulator that nobody started has to be asked, and is gone after it.
         place.open(&console, "validate").await?.close().await?;
@@ -29,9 +30,10 @@ async fn check(
     pipeline: &Arc<llmhost_engine::pipeline::Pipeline>,
     place: &Place,
 ) -> Result<(), Failure> {
+    let state = place.read().await?;
     let engine = app::engine(Arc::clone(pipeline), place.settings(), console, 10).await?;
     let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-    let plan = engine.plan(&Arc::new(place.read().await?)).await?;
+    let plan = engine.plan(&Arc::new(state)).await?;
     let online = args.online.then(|| place.settings());
     let findings = preflight::check(console, pipeline, &plan, online, true).await?;
     let (good, steps, resources) = (style::GOOD, plan.steps.len(), plan.resources.len());

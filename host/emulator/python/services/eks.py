@@ -186,7 +186,7 @@ def create_cluster(call):
         "resourcesVpcConfig": place,
         "kubernetesNetworkConfig": {"serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", **(body.get("kubernetesNetworkConfig") or {})},
         "logging": log,
-        "identity": {"oidc": {"issuer": f"https://oidc.eks.{call.region}.amazonaws.com/id/{uid}"}},
+        "identity": {"oidc": {"issuer": f"https://oidc.eks.{call.region}.{world.domain(call.region)}/id/{uid}"}},
         "certificateAuthority": {"data": CERTIFICATE},
         "platformVersion": "eks.9",
         "tags": tags,
@@ -428,8 +428,9 @@ def create_node_group(call, name):
         raise in_use(f"NodeGroup already exists with name {group_name} and cluster name {name}")
     limited(call, "L-6D54EA21", len(cluster["node_groups"]), "managed node groups per cluster. The limit is")
     role = world.role(call.account, body.get("nodeRole", ""))
-    if role is None or not world.trusts(role, "ec2.amazonaws.com"):
-        raise invalid("Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of nodeRole %s" % body.get("nodeRole"))
+    principal = world.ec2_principal(call.region)
+    if role is None or not world.trusts(role, principal):
+        raise invalid(f"Following required service principals [{principal}] were not found in the trust relationships of nodeRole {body.get('nodeRole')}")
     for subnet_id in body.get("subnets") or []:
         subnet = world.subnet(call.account, call.region, subnet_id)
         if subnet is None:

@@ -43,10 +43,10 @@ pub(super) fn load(
     let graph = check::graph(&read.steps);
     match graph {
         Ok(graph) if problems.0.is_empty() => {
-            let Read { head: Head { name, region, tags, state }, secrets, steps, moved } = read;
+            let Read { head: Head { name, region: (region, region_span), tags, state }, secrets, steps, moved } = read;
             drop(root);
             let path = path.to_owned();
-            Ok(Pipeline { path, base, source, name, region, tags, state, secrets, steps, moved, graph })
+            Ok(Pipeline { path, base, source, name, region, region_span, tags, state, secrets, steps, moved, graph })
         }
         graph => {
             problems.0.extend(graph.err().into_iter().flatten());
@@ -103,7 +103,7 @@ struct Read {
 #[derive(Default)]
 struct Head {
     name: String,
-    region: String,
+    region: (String, Range<usize>),
     tags: BTreeMap<String, String>,
     state: Option<(String, Range<usize>)>,
 }
@@ -165,7 +165,7 @@ impl Reading<'_> {
         }
         let tags = found.get("tags").map(|(_, item)| self.tags(item)).unwrap_or_default();
         let state = found.string("state", self.problems);
-        Head { name: name.unwrap_or_default().0, region: region.unwrap_or_default().0, tags, state }
+        Head { name: name.unwrap_or_default().0, region: region.unwrap_or_default(), tags, state }
     }
 
     fn tags(&mut self, item: Item<'_>) -> BTreeMap<String, String> {

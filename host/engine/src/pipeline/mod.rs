@@ -35,6 +35,8 @@ pub struct Pipeline {
     pub name: String,
     /// Region of everything that it makes.
     pub region: String,
+    /// Where the file says so.
+    pub region_span: Range<usize>,
     /// Tags for everything that it makes.
     pub tags: BTreeMap<String, String>,
     /// Where its state is kept, where the file says so, and where it does.

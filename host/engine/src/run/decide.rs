@@ -116,5 +116,5 @@ fn lost(
 
 /// The account that the state belongs to, or `*`.
 fn account(state: &State) -> &str {
-    state.facts.get(super::ACCOUNT).map_or("*", String::as_str)
+    state.account().map_or("*", String::as_str)
 }

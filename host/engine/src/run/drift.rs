@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use serde::Serialize;
 
-use super::{AccountError, same_account};
+use super::{WorldError, same_world};
 use crate::kind::OpError;
 use crate::names::ResourceAddress;
 use crate::plan::FieldChange;
@@ -40,8 +40,17 @@ pub enum Found {
     },
 }
 
-/// Reads every resource of a state and compares it, `parallelism` at a time. Nothing is changed.
-pub async fn drift(registry: &Registry, state: &State, parallelism: usize) -> Vec<Drift> {
+/// Reads every resource of a state and compares it, `parallelism` at a time. Nothing is changed. Refused
+/// in another world than the state's: there, everything would look gone.
+pub async fn drift(registry: &Registry, state: &State, parallelism: usize) -> Result<Vec<Drift>, WorldError> {
+    if !state.resources.is_empty() {
+        same_world(registry, state).await?;
+    }
+    Ok(drift_at(registry, state, parallelism).await)
+}
+
+/// As [`drift`], wherever this run is: to find out whether what a state holds is here.
+pub async fn drift_at(registry: &Registry, state: &State, parallelism: usize) -> Vec<Drift> {
     seen(registry, state, parallelism).await.into_iter().map(|(drift, _)| drift).collect()
 }
 
@@ -73,11 +82,11 @@ impl Refresh {
 }
 
 /// Reads every resource of a state, for a plan that starts from what is there: what is gone is to be
-/// made again, what somebody changed is to be brought back. Credentials of another account are
-/// refused: there, everything would look gone.
-pub async fn refresh(registry: &Registry, state: &State, parallelism: usize) -> Result<Refresh, AccountError> {
+/// made again, what somebody changed is to be brought back. Refused in another world than the state's:
+/// there, everything would look gone.
+pub async fn refresh(registry: &Registry, state: &State, parallelism: usize) -> Result<Refresh, WorldError> {
     if !state.resources.is_empty() {
-        same_account(registry, state).await?;
+        same_world(registry, state).await?;
     }
     let (mut drift, mut changes) = (Vec::new(), Vec::new());
     for (found, instance) in seen(registry, state, parallelism).await {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{AccountError, Engine, PlanError, check_account};
+use super::{Engine, PlanError, WorldError, enter};
 use crate::diagnostic::did_you_mean;
 use crate::kind::OpError;
 use crate::names::ResourceAddress;
@@ -31,9 +31,9 @@ pub enum ImportError {
     /// The pipeline cannot be planned.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The credentials are not those of the state.
+    /// The state belongs to another world.
     #[error(transparent)]
-    Account(#[from] AccountError),
+    World(#[from] WorldError),
     /// The state could not be written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -160,7 +160,7 @@ pub async fn import(
         return Err(ImportError::Known { address: address.clone(), id: id.to_owned() });
     }
     let kind = engine.registry().kind(address.kind()).expect("it was planned");
-    check_account(engine.registry(), store).await?;
+    enter(engine.registry(), store).await?;
     let id = match existing {
         Existing::Id(id) => id.clone(),
         Existing::Tags(tags) => by_tags(&**kind, tags, &planned.spec).await?,

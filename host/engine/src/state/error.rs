@@ -97,7 +97,7 @@ pub enum StateError {
         reason: String,
     },
     /// Of another pipeline.
-    #[error("the state {path} belongs to the pipeline '{found}', not to '{wanted}'; choose another --state")]
+    #[error("the state {path} belongs to the pipeline '{found}', not to '{wanted}'")]
     OtherPipeline {
         /// The file.
         path: String,
@@ -105,6 +105,14 @@ pub enum StateError {
         found: String,
         /// The one that wants it.
         wanted: String,
+    },
+    /// It is kept elsewhere now.
+    #[error("the state {path} was moved to {to}")]
+    MovedAway {
+        /// The state.
+        path: String,
+        /// Where it is kept.
+        to: String,
     },
     /// A bucket did not do as asked.
     #[error("cannot {doing} {path}: {}", .error.message)]
@@ -173,6 +181,15 @@ impl StateError {
     pub fn advice(&self) -> Option<&str> {
         Some(match self {
             Self::Bucket { error, .. } => &error.advice,
+            Self::OtherPipeline { .. } => {
+                "Nothing was changed. Where the pipeline was renamed in the file, llmhost state mv FILE --pipeline with \
+                 the old name renames the state as well. Where this is another pipeline, or another environment of it, \
+                 give it a state of its own with --state, or with state in [pipeline]."
+            }
+            Self::MovedAway { .. } => {
+                "Nothing was changed. Use that one: name it with --state, or with state in [pipeline]. Where the move \
+                 itself did not end, the same llmhost state mv again ends it."
+            }
             Self::Held { .. } => {
                 "Wait until that run ends. If it is dead, its lease ends by itself; llmhost state unlock FILE ends it now."
             }

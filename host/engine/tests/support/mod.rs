@@ -17,6 +17,7 @@ use llmhost_engine::plugin::*;
 use llmhost_engine::registry::Registry;
 use llmhost_engine::run::{Cancel, Engine, Events, Report};
 use llmhost_engine::state::{LocalStore, State, StateStore};
+use llmhost_engine::world::World as Place;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -184,12 +185,18 @@ macro_rules! kind {
 kind!(Slot, "test.slot", true);
 kind!(Disk, "test.disk", false);
 
-struct NoFacts;
+/// Facts of a place.
+struct NoFacts(Place);
 
 #[async_trait]
 impl Facts for NoFacts {
     async fn look_up(&self, key: &str) -> Result<String, OpError> {
-        Ok(format!("the {key}"))
+        let account = self.0.account.clone().filter(|_| key == "sts.account-id");
+        Ok(account.unwrap_or_else(|| format!("the {key}")))
+    }
+
+    async fn world(&self) -> Place {
+        Place { account: None, ..self.0.clone() }
     }
 }
 
@@ -283,16 +290,19 @@ pub fn script(uses: &str) -> impl Plugin + use<> {
 pub struct World {
     pub cloud: Arc<Cloud>,
     pub keyed: Arc<keyed::Cloud>,
+    /// Where runs are.
+    pub place: Place,
     pub folder: tempfile::TempDir,
 }
 
 impl World {
     pub fn new() -> Self {
-        Self { cloud: Arc::default(), keyed: Arc::default(), folder: tempfile::tempdir().unwrap() }
+        let place = Place { partition: "one".into(), region: "us-east-1".into(), ..Place::default() };
+        Self { cloud: Arc::default(), place, keyed: Arc::default(), folder: tempfile::tempdir().unwrap() }
     }
 
     pub fn registry(&self) -> Arc<Registry> {
-        let registry = Registry::new(Arc::new(NoFacts));
+        let registry = Registry::new(Arc::new(NoFacts(self.place.clone())));
         let registry = registry.with(Slot(Arc::clone(&self.cloud))).with(Disk(Arc::clone(&self.cloud)));
         let keyed = || Arc::clone(&self.keyed);
         let registry = registry.with(keyed::Group(keyed())).with(keyed::Member(keyed()));

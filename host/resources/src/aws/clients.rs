@@ -240,6 +240,16 @@ impl Aws {
         self.shared.get_or_init(load).await
     }
 
+    /// The address that calls go to where it is not the region's own: of the settings, or of the environment
+    /// or the profile. The same address is always written the same.
+    pub(crate) async fn endpoint(&self) -> Option<String> {
+        let url = match &self.settings.endpoint_url {
+            Some(url) => url.clone(),
+            None => self.shared().await.endpoint_url()?.to_owned(),
+        };
+        Some(canonical(&url))
+    }
+
     fn timeouts(&self, attempt: Duration) -> TimeoutConfig {
         TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5).min(attempt))
@@ -248,8 +258,36 @@ impl Aws {
             .build()
     }
 
-    /// The partition of the region: `aws`, `aws-cn`, `aws-us-gov`.
+    /// The partition of the region, as ARNs have it.
     pub(crate) fn partition(&self) -> &'static str {
         partition_of(&self.settings.region)
+    }
+}
+
+/// Schemes and hosts are the same in any case, and a path that is empty is none.
+fn canonical(url: &str) -> String {
+    let url = url.trim().trim_end_matches('/');
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let (scheme, host) = (scheme.to_lowercase(), host.to_lowercase());
+    let usual = if scheme == "https" { ":443" } else { ":80" };
+    format!("{scheme}://{}{path}", host.strip_suffix(usual).unwrap_or(&host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_the_same_however_it_is_written() {
+        for (one, other) in [
+            ("http://127.0.0.1:9/", "http://127.0.0.1:9"),
+            ("HTTPS://VPCE-1.example.com:443/", "https://vpce-1.example.com"),
+            ("http://proxy:80/Aws", "http://proxy/Aws"),
+        ] {
+            assert_eq!(canonical(one), canonical(other));
+        }
+        assert_ne!(canonical("http://a:1"), canonical("http://a:2"));
+        assert_ne!(canonical("http://a/Aws"), canonical("http://a/aws"));
     }
 }

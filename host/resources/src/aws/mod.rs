@@ -12,6 +12,7 @@ mod iam;
 mod once;
 pub(crate) mod policy;
 pub(crate) mod preflight;
+pub(crate) mod region;
 mod request;
 pub(crate) mod s3;
 mod set;
@@ -26,6 +27,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use llmhost_engine::kind::{Facts, OpError, Outputs};
 use llmhost_engine::registry::Registry;
+use llmhost_engine::state::State;
+use llmhost_engine::world::{Hints, World};
 use serde_json::Value;
 
 pub use clients::{Aws, AwsSettings};
@@ -85,6 +88,19 @@ impl Facts for AwsFacts {
             None if key == "sts.account-id" => sts::account_id(&self.0).await,
             _ => Err(OpError::local("look up", format!("this llmhost knows nothing of '{key}'"))),
         }
+    }
+
+    async fn world(&self) -> World {
+        World {
+            account: None,
+            partition: self.0.partition().to_owned(),
+            region: self.0.settings.region.clone(),
+            endpoint: self.0.endpoint().await,
+        }
+    }
+
+    fn told_by(&self, state: &State) -> Hints {
+        region::told_by(state)
     }
 
     fn is_locked(&self, key: &str) -> bool {

@@ -80,10 +80,9 @@ async fn once(aws: &Aws, signed: &Signed<'_>) -> Result<String, OpError> {
     let unreachable =
         |reason: String| OpError { class: ErrorClass::Unreachable, ..OpError::local(signed.operation, reason) };
     let region = &aws.settings.region;
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let base = match &aws.settings.endpoint_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("https://{}.{region}.{suffix}", signed.prefix),
+        None => format!("https://{}", llmhost_partitions::of(region).host(signed.prefix, region)),
     };
     let url = format!("{base}{}", signed.path);
     let identity = aws.credentials(signed.operation).await?.into();

@@ -32,8 +32,7 @@ fn presigned(
     credentials: aws_credential_types::Credentials,
     time: SystemTime,
 ) -> Result<String, String> {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let host = format!("sts.{region}.{suffix}");
+    let host = llmhost_partitions::of(region).host("sts", region);
     let url = format!("https://{host}/?Action=GetCallerIdentity&Version=2011-06-15");
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;

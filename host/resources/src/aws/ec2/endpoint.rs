@@ -66,8 +66,8 @@ impl Kind for GatewayEndpoint {
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
-        let prefix = if self.0.partition() == "aws-cn" { "cn.com.amazonaws" } else { "com.amazonaws" };
-        let service = format!("{prefix}.{}.{}", self.0.settings.region, spec.service);
+        // In every partition: only interface endpoints are called otherwise in China.
+        let service = format!("com.amazonaws.{}.{}", self.0.settings.region, spec.service);
         let request = self.0.ec2_once().await.create_vpc_endpoint().vpc_endpoint_type(VpcEndpointType::Gateway);
         let request = request.vpc_id(&spec.vpc_id).service_name(service).client_token(&intent.token);
         let request = request.set_route_table_ids(Some(spec.route_table_ids.iter().cloned().collect()));

@@ -329,6 +329,7 @@ impl Kind for Cluster {
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("cluster name", &spec.cluster_name, 100)?;
+        crate::aws::region::has_eks(context.region)?;
         if !unknown::is_unknown(&spec.version) && versions::number(&spec.version).is_none() {
             return Err(format!("version '{}' is not a Kubernetes version such as 1.34", spec.version));
         }
