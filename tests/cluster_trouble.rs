@@ -38,7 +38,11 @@ async fn a_role_of_somebody_else_is_neither_adopted_nor_deleted() {
     let (scene, emulator) = (cluster_alone(), emulator().await);
     let before = look_after(emulator.url(), &["create-role", "EKSNodeRole"]);
     let ran = scene.at(emulator.url(), &["run", FILE]).status(1);
-    ran.says(&["The role 'EKSNodeRole' exists and was not made by this pipeline", "choose another name"]);
+    ran.says(&[
+        "EKSNodeRole exists and carries no tags of llmhost",
+        "Choose another name",
+        "llmhost import FILE roles/iam.role/node EKSNodeRole",
+    ]);
     scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(0);
     let after = look(emulator.url());
     assert_eq!(after["identity"]["roles"], before["identity"]["roles"], "it is as it was");
@@ -193,7 +197,7 @@ async fn a_service_account_that_is_there_is_adopted_only_when_asked_and_never_de
 
     scene.write(FILE, &whole);
     let ran = scene.at(emulator.url(), &["run", FILE]).status(1);
-    ran.says(&["is there already, and this pipeline did not make it", "adopt = true"]);
+    ran.says(&["exists already", "adopt = true"]);
     assert!(account(&look(emulator.url())).get("annotations").is_none());
 
     scene.edit(FILE, "service_account = \"model-server\"", "service_account = \"model-server\"\nadopt = true");

@@ -190,7 +190,7 @@ async fn what_holds_a_deletion_back_is_named_and_the_next_destroy_goes_on() {
     let subnet = ours.map(|subnet| subnet["id"].as_str().unwrap()).next().unwrap().to_owned();
     look_after(emulator.url(), &["make-interface", &subnet, "somebody's"]);
     let failed = scene.at(emulator.url(), &["destroy", FILE, "--yes", "--wait-timeout", "1"]).status(1);
-    failed.says(&["in the way: instance profile somebodys", "take the role out of these instance profiles"]);
+    failed.says(&["in the way: instance profile somebodys", "Whoever made it has to give it another role first"]);
     assert_eq!(look(emulator.url())["identity"]["profiles"], serde_json::json!(["somebodys"]));
 }
 

@@ -308,6 +308,33 @@ def tag_role(name, key, value):
     client("iam").tag_role(RoleName=name, Tags=[{"Key": key, "Value": value}])
 
 
+def make_network(name, *zones):
+    """A VPC with a public subnet in each zone, in the ranges that the vpc plugin gives them, by somebody's hand."""
+    ec2 = client("ec2")
+
+    def tagged(kind, name):
+        return [{"ResourceType": kind, "Tags": pairs(Name=name)}]
+
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc", name))["Vpc"]["VpcId"]
+    for at, zone in enumerate(zones):
+        place = {"CidrBlock": f"10.0.{2 * at + 1}.0/24", "AvailabilityZone": zone}
+        ec2.create_subnet(VpcId=vpc, TagSpecifications=tagged("subnet", f"{name}-{at}"), **place)
+
+
+def untag_bucket(name):
+    client("s3").delete_bucket_tagging(Bucket=name)
+
+
+def delete_cluster(name):
+    """With everything in it, as somebody does who has had enough of it."""
+    eks = client("eks")
+    for group in eks.list_nodegroups(clusterName=name)["nodegroups"]:
+        eks.delete_nodegroup(clusterName=name, nodegroupName=group)
+    for addon in eks.list_addons(clusterName=name)["addons"]:
+        eks.delete_addon(clusterName=name, addonName=addon)
+    eks.delete_cluster(name=name)
+
+
 def remake_role(name):
     delete_role(name)
     create_role(name)
@@ -459,6 +486,9 @@ DOINGS = {
     "create-role": create_role,
     "delete-role": delete_role,
     "tag-role": tag_role,
+    "make-network": make_network,
+    "untag-bucket": untag_bucket,
+    "delete-cluster": delete_cluster,
     "remake-role": remake_role,
     "remake-bucket": remake_bucket,
     "remake-service-account": remake_service_account,

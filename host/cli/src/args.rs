@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Validate(Validate),
     /// List what a pipeline made, from its state.
     Status(Status),
-    /// Take a resource that exists into the state, as the one that the file declares.
+    /// Import an existing resource into the state, or everything that a lost state held.
     Import(Import),
     /// Look into the state, and change what it says.
     #[command(subcommand)]
@@ -111,15 +111,28 @@ pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) at: StateAt,
     /// The resource as the file declares it: step/kind/name.
-    #[arg(value_name = "ADDRESS")]
-    pub(crate) address: String,
+    #[arg(value_name = "ADDRESS", required_unless_present = "all")]
+    pub(crate) address: Option<String>,
     /// Its id, as AWS has it: vpc-0abc…, the name of a role or bucket.
-    #[arg(value_name = "ID", required_unless_present = "tags")]
+    #[arg(value_name = "ID", required_unless_present_any = ["tags", "all"])]
     pub(crate) id: Option<String>,
     /// In place of the id: a tag that it has and nothing else of its kind; all of them, where there
     /// are several. For what EC2 gives ids to: networks and what is in them, launch templates.
     #[arg(long = "tag", value_name = "KEY=VALUE", conflicts_with = "id", value_parser = tag)]
     pub(crate) tags: Vec<(String, String)>,
+    /// Take it although it carries the tags of this pipeline, which no longer has it in its state.
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    pub(crate) from_pipeline: Option<String>,
+    /// Rebuild a lost state: import everything that carries this pipeline's tags, or has the names that it
+    /// declares. Shows what was found, and asks.
+    #[arg(long, conflicts_with_all = ["address", "id", "tags"])]
+    pub(crate) all: bool,
+    /// With --all: do not ask.
+    #[arg(long, short = 'y', requires = "all")]
+    pub(crate) yes: bool,
+    /// With --all: print JSON.
+    #[arg(long, requires = "all")]
+    pub(crate) json: bool,
 }
 
 fn tag(text: &str) -> Result<(String, String), String> {

@@ -1,6 +1,6 @@
 //! What the engine asks of a kind of resource. The engine knows no AWS: kinds are handed to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::byproduct::{Byproduct, Foreseen};
 use crate::names::ResourceAddress;
+use crate::run::{ADDRESS_TAG, PIPELINE_TAG};
 
 /// Named outputs of a resource, for example `{"id": "vpc-1"}`.
 pub type Outputs = Map<String, Value>;
@@ -136,6 +137,24 @@ pub trait Kind: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The id, where the spec alone determines it: what is known by a name or by its place. It may hold
+    /// unknown tokens, as the spec may.
+    fn id_of(&self, _spec: &Self::Spec) -> Option<String> {
+        None
+    }
+
+    /// The ids of what has the name or the place that the spec states, whoever made it: at most one can
+    /// have it, and whoever is second is refused. Nothing where this kind is not looked for in this way.
+    /// An id that is given need not exist any more; `read` says.
+    async fn by_place(&self, spec: &Self::Spec) -> Result<Option<Vec<String>>, OpError> {
+        Ok(self.id_of(spec).map(|id| vec![id]))
+    }
+
+    /// Whose a resource is, by the tags in its spec. Nothing where resources of this kind carry no tags.
+    fn marks(&self, spec: &Self::Spec) -> Option<Marks> {
+        Marks::of_tags(&serde_json::to_value(spec).ok()?)
+    }
+
     /// What deleting it would meet: what it made by itself, and what would refuse. Looks, and
     /// changes nothing. `going` are the resources that would be deleted as well.
     async fn foresee(&self, _id: &str, _spec: &Self::Spec, _going: &dyn Neighbours) -> Result<Foreseen, OpError> {
@@ -248,6 +267,24 @@ pub enum ReplaceOrder {
     DeleteFirst,
 }
 
+/// Whose a resource is, by what llmhost wrote on it: tags, or the annotations of a Kubernetes object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The pipeline that made it.
+    pub pipeline: Option<String>,
+    /// Its address there, when that pipeline last ran.
+    pub address: Option<String>,
+}
+
+impl Marks {
+    /// The marks among the tags of a spec; nothing where it has no tags.
+    fn of_tags(spec: &Value) -> Option<Self> {
+        let tags = spec.get("tags")?.as_object()?;
+        let tag = |key: &str| tags.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(Self { pipeline: tag(PIPELINE_TAG), address: tag(ADDRESS_TAG) })
+    }
+}
+
 /// A create that is about to happen, recorded before the call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Intent {
@@ -354,11 +391,17 @@ impl ErrorClass {
             Self::Quota => "Raise the limit in Service Quotas, or delete what is no longer used, and run again.",
             Self::Capacity => "Try another availability zone or instance type, or run again later.",
             Self::Throttled => "Run again in a minute, or with a lower --parallelism.",
-            Self::Conflict => "Remove or rename what is in the way, and run again.",
-            Self::NotFound => "It was removed by something else; run again to make it anew.",
+            Self::Conflict => {
+                "Something else has this name or place, or still uses it. Its tags say whose it is. Choose another name, or \
+                 take it in with 'llmhost import', and run again."
+            }
+            Self::NotFound => {
+                "Check the name, the region and the account. If it existed before, 'llmhost drift' lists what is gone, and \
+                 'llmhost run --refresh' creates that again."
+            }
             Self::Unreachable => "Check the network, the region and --endpoint-url, and run again.",
             Self::Service => "The service failed on its side; run again, and give it the request id if it persists.",
-            Self::Broken => "Mend the cause and run again: what failed is deleted and made anew.",
+            Self::Broken => "Fix the cause and run again: the resource that failed is replaced.",
             Self::Local => "Check the file or folder and run again.",
         }
     }
@@ -388,6 +431,12 @@ impl OpError {
 pub trait Facts: Send + Sync {
     /// `key` is `interface.name`, with `/argument` where it has one: `ec2.availability-zone/0`.
     async fn look_up(&self, key: &str) -> Result<String, OpError>;
+
+    /// As `look_up`, where the answers to other keys of the same fact are known: an answer that must not be
+    /// given twice, such as the zone of a network, is none of these.
+    async fn look_up_beside(&self, key: &str, _others: &BTreeSet<String>) -> Result<String, OpError> {
+        self.look_up(key).await
+    }
 
     /// Whether the answer is a choice that holds for everybody ([`crate::lock`]), beyond one state.
     fn is_locked(&self, _key: &str) -> bool {

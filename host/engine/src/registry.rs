@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::byproduct::Foreseen;
 use crate::kind::{
-    Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
+    Created, DeclareContext, Facts, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs, Permission, Progress,
+    Scope,
 };
 use crate::names::ResourceAddress;
 use crate::plan::{Comparison, compare};
@@ -77,6 +78,12 @@ pub trait DynKind: Send + Sync {
     async fn find(&self, spec: &Value, intent: &Intent) -> Result<Option<Created>, OpError>;
     /// [`Kind::by_tags`].
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError>;
+    /// [`Kind::id_of`].
+    fn id_of(&self, spec: &Value) -> Option<String>;
+    /// [`Kind::by_place`].
+    async fn by_place(&self, spec: &Value) -> Result<Option<Vec<String>>, OpError>;
+    /// [`Kind::marks`].
+    fn marks(&self, spec: &Value) -> Option<Marks>;
     /// [`Kind::MAKES`].
     fn makes(&self) -> bool;
     /// [`Kind::foresee`].
@@ -220,6 +227,18 @@ impl<K: Kind> DynKind for K {
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
         Kind::by_tags(self, tags).await
+    }
+
+    fn id_of(&self, spec: &Value) -> Option<String> {
+        Kind::id_of(self, &from_json::<K>(spec).ok()?)
+    }
+
+    async fn by_place(&self, spec: &Value) -> Result<Option<Vec<String>>, OpError> {
+        Kind::by_place(self, &from_json::<K>(spec)?).await
+    }
+
+    fn marks(&self, spec: &Value) -> Option<Marks> {
+        Kind::marks(self, &from_json::<K>(spec).ok()?)
     }
 
     fn makes(&self) -> bool {

@@ -8,10 +8,10 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::Cancel;
 use super::event::{Event, Events, Operation};
 use super::ledger::Ledger;
 use super::report::Reason;
+use super::{Cancel, blame};
 use crate::byproduct::Byproduct;
 use crate::kind::{Created, ErrorClass, Intent, OpError, Outputs, Progress};
 use crate::names::ResourceAddress;
@@ -118,6 +118,7 @@ impl Hands {
                     if !matches!(error.class, ErrorClass::Unreachable | ErrorClass::Service) {
                         self.record(Change::NothingMade { address: address.clone() }).await?;
                     }
+                    let error = blame::explain(&*self.store, address, kind, &pending.spec, error).await;
                     return Err(Reason::Operation(error).into());
                 }
             };

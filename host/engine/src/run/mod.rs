@@ -1,6 +1,7 @@
 //! A pipeline at work: plan, apply, destroy.
 
 mod applier;
+mod blame;
 mod book;
 mod common;
 mod converge;
@@ -9,6 +10,7 @@ mod destroy;
 mod destruction;
 mod drift;
 mod event;
+mod facts;
 mod foresight;
 mod hands;
 mod import;
@@ -43,7 +45,9 @@ pub use destruction::{Destruction, Doomed, Holding};
 pub use drift::{Drift, Found, Refresh, drift, refresh};
 pub use event::{Event, Events, Operation};
 pub use foresight::Foresight;
-pub use import::{Existing, Import, ImportError, import};
+pub use import::{
+    Existing, Found as FoundResource, How, Import, ImportError, Missing, Stray, Survey, Why, import, survey,
+};
 pub use planner::PlanError;
 pub use protect::protected;
 pub use report::{Departure, Reason, Report, StepFailure};

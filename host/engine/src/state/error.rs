@@ -186,8 +186,8 @@ impl StateError {
             Self::Lease { .. } => "Where nobody runs this pipeline, llmhost state unlock FILE writes a new one.",
             Self::Missing { .. } => {
                 "Nothing is begun from an empty state that may not be one. Bring the file back, or copy the one before it \
-                 to its place: what was made after that is not in it. Where the pipeline has nothing any more, take away \
-                 what is left of its state too."
+                 to its place: what was made after that is not in it. If it is lost for good, take away what is left of it \
+                 too, and rebuild it from what exists: llmhost import FILE --all."
             }
             Self::OtherHolder { .. } => {
                 "Wait until that run ends, or run llmhost state unlock FILE again to break its lease."

@@ -21,6 +21,7 @@ mod sweep;
 pub(crate) mod tags;
 mod wait;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -79,8 +80,12 @@ struct AwsFacts(Arc<Aws>);
 #[async_trait]
 impl Facts for AwsFacts {
     async fn look_up(&self, key: &str) -> Result<String, OpError> {
+        self.look_up_beside(key, &BTreeSet::new()).await
+    }
+
+    async fn look_up_beside(&self, key: &str, others: &BTreeSet<String>) -> Result<String, OpError> {
         match key.split_once('/') {
-            Some(("ec2.availability-zone", index)) => ec2::availability_zone(&self.0, index).await,
+            Some(("ec2.availability-zone", index)) => ec2::availability_zone(&self.0, index, others).await,
             None if key == "eks.newest-version" => eks::newest_version(&self.0).await,
             None if key == "sts.account-id" => sts::account_id(&self.0).await,
             _ => Err(OpError::local("look up", format!("this llmhost knows nothing of '{key}'"))),

@@ -62,18 +62,30 @@ impl Tags {
             return Ok(());
         }
         let address = self.0.get(ADDRESS_TAG).map(String::as_str).unwrap_or_default();
-        Err(foreign(operation, what, &format!("tag {PIPELINE_TAG} = {pipeline}"), address))
+        let other = there.0.get(PIPELINE_TAG).map(String::as_str);
+        Err(foreign(operation, what, &format!("tag {PIPELINE_TAG} = {pipeline}"), other, address))
     }
 }
 
-/// The refusal to delete what carries no mark of this pipeline.
-pub(crate) fn foreign(operation: &str, what: &str, mark: &str, address: &str) -> OpError {
-    let message = format!("the {what} does not carry the {mark}: somebody else made it anew, or took the mark off");
-    let mut error = OpError::local(operation, message);
+/// Whose something is, by its tags: `pipeline 'demo', network/ec2.vpc/main`. Nothing where it carries none of
+/// llmhost's.
+pub(super) fn maker<'a>(tag: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let pipeline = tag(PIPELINE_TAG)?;
+    let address = tag(ADDRESS_TAG).map(|address| format!(", {address}")).unwrap_or_default();
+    Some(format!("pipeline '{pipeline}'{address}"))
+}
+
+/// The refusal to delete what carries no mark of this pipeline, or that of another one.
+pub(crate) fn foreign(operation: &str, what: &str, mark: &str, other: Option<&str>, address: &str) -> OpError {
+    let whose = match other {
+        Some(other) => format!("it carries that of the pipeline '{other}'"),
+        None => "it was created by something else under the same name, or the mark was taken off".to_owned(),
+    };
+    let mut error = OpError::local(operation, format!("the {what} does not carry the {mark}: {whose}"));
     error.class = ErrorClass::Conflict;
     error.advice = Some(format!(
-        "If it is somebody else's, forget it with 'llmhost state rm FILE {address}'. If it is this pipeline's, put the \
-         mark back, and run the same command again."
+        "It was not changed. If it belongs to something else, take it out of the state: 'llmhost state rm FILE {address}'. If \
+         it belongs to this pipeline, put the mark back, and run the same command again."
     ));
     error
 }

@@ -42,7 +42,7 @@ fn describe(operation: &str, error: &Error) -> OpError {
                     Some("Raise the namespace's ResourceQuota, or ask for less, and run again.".to_owned())
                 }
                 403 if class == ErrorClass::Conflict => {
-                    Some("Run again once the namespace is gone: it is made anew where the pipeline states it.".to_owned())
+                    Some("Run again once the namespace is gone: it is created again where the pipeline declares it.".to_owned())
                 }
                 403 if class == ErrorClass::Invalid => {
                     Some("Change the manifest so that it keeps to the namespace's pod security level.".to_owned())
@@ -53,8 +53,7 @@ fn describe(operation: &str, error: &Error) -> OpError {
                     managers.join(" and ")
                 )),
                 422 if status.message.contains("immutable") => Some(
-                    "Kubernetes takes no change of this field. Give the object another name, or delete it and run again."
-                        .to_owned(),
+                    "Kubernetes takes no change of this field. Give the object another name, or undo the change.".to_owned(),
                 ),
                 _ => None,
             };

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
 use kube::core::discovery::Scope as ApiScope;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs, Permission,
     Progress as Report, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
@@ -152,6 +152,12 @@ impl Object {
             let name = if let Target::Eks(name) = &spec.target { name.as_str() } else { "it" };
             let mut error = OpError::local(&spec.operation("apply"), format!("there is no cluster '{name}'"));
             error.class = ErrorClass::NotFound;
+            error.advice = Some(
+                "The cluster has to exist before something is created in it. Check its name in the file, the region and the \
+                 account. If another pipeline or step makes it, run that first. If it existed and was deleted, 'llmhost run \
+                 --refresh' creates again what this pipeline made."
+                    .to_owned(),
+            );
             error
         })
     }
@@ -320,6 +326,12 @@ impl Kind for Object {
         known
     }
 
+    fn marks(&self, spec: &Spec) -> Option<Marks> {
+        let manifest = json!(spec.manifest);
+        let of = |key: &str| mark(&manifest, key).map(str::to_owned);
+        Some(Marks { pipeline: of(manifest::PIPELINE), address: of(manifest::ADDRESS) })
+    }
+
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
         match &spec.target {
             Target::Eks(name) => {
@@ -331,14 +343,20 @@ impl Kind for Object {
         }
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.id())
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Report) -> Result<Created, OpError> {
         let operation = spec.operation("create");
         let taken = |what: &str| {
-            let mut error =
-                OpError::local(&operation, format!("{what} is there already, and this pipeline did not make it"));
+            let mut error = OpError::local(&operation, format!("{what} exists already"));
             error.class = ErrorClass::Conflict;
-            error.advice =
-                Some("Set adopt = true to manage its stated fields, choose another name, or remove it.".to_owned());
+            error.advice = Some(
+                "Set adopt = true to manage the fields that the file states, and to leave the object when the pipeline is \
+                 destroyed; or choose another name."
+                    .to_owned(),
+            );
             error
         };
         if let Some(path) = spec.file() {
@@ -454,7 +472,7 @@ impl Kind for Object {
         if let Some(pipeline) = mark(&stated, manifest::PIPELINE).filter(|pipeline| found != Some(*pipeline)) {
             let address = mark(&stated, manifest::ADDRESS).unwrap_or_default();
             let stated = format!("annotation {} = {pipeline}", manifest::PIPELINE);
-            return Err(foreign(&operation, &spec.object.to_string(), &stated, address));
+            return Err(foreign(&operation, &spec.object.to_string(), &stated, found, address));
         }
         let params =
             DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };

@@ -10,7 +10,7 @@ use aws_sdk_ec2::types::{
     LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
     ResourceType, ResponseLaunchTemplateData, VolumeType,
 };
-use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress};
+use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
@@ -179,17 +179,7 @@ impl Kind for LaunchTemplate {
         let request = self.0.ec2_once().await.create_launch_template().launch_template_name(&spec.template_name);
         let request = request.client_token(&intent.token).launch_template_data(spec.data());
         let request = request.tag_specifications(tagged(ResourceType::LaunchTemplate, &spec.tags, intent));
-        let answer = request.send().await.operation(operation).map_err(|mut error| {
-            if error.code.as_deref() == Some("InvalidLaunchTemplateName.AlreadyExistsException") {
-                error.class = ErrorClass::Conflict;
-                error.advice = Some(format!(
-                    "A launch template '{}' exists and was not made by this pipeline, so it is left alone; choose \
-                     another name, or remove it yourself.",
-                    spec.template_name
-                ));
-            }
-            error
-        })?;
+        let answer = request.send().await.operation(operation)?;
         let id = answer.launch_template.and_then(|template| template.launch_template_id);
         let id = present(operation, id)?;
         Ok(Created { outputs: known(&id, 1), id })
@@ -226,6 +216,13 @@ impl Kind for LaunchTemplate {
         let answer = request.send().await.operation("ec2:DescribeLaunchTemplates")?;
         let id = answer.launch_templates.into_iter().flatten().find_map(|template| template.launch_template_id);
         Ok(id.map(|id| Created { outputs: known(&id, 1), id }))
+    }
+
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        let request = self.0.ec2().await.describe_launch_templates().launch_template_names(&spec.template_name);
+        let answer = gone_is_none(request.send().await.operation("ec2:DescribeLaunchTemplates"))?;
+        let found = answer.and_then(|answer| answer.launch_templates).unwrap_or_default();
+        Ok(Some(found.into_iter().filter_map(|template| template.launch_template_id).collect()))
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {

@@ -12,7 +12,7 @@ use llmhost_engine::kind::{
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use super::{Operation, carrying, has_all, made, made_by, observed, outputs, present, sync_tags, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -136,7 +136,11 @@ impl Kind for NatGateway {
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
-        with_tags(&self.0, ResourceType::Natgateway, tags).await.map(Some)
+        let request = self.0.ec2().await.describe_nat_gateways().set_filter(Some(carrying(tags)));
+        let pages = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let found = pages.operation("ec2:DescribeNatGateways")?.into_iter();
+        let found = found.filter(|gateway| has_all(gateway.tags(), tags));
+        Ok(Some(found.filter_map(|gateway| gateway.nat_gateway_id).collect()))
     }
 
     async fn delete(&self, id: &str, _: &Spec, progress: &dyn Progress) -> Result<(), OpError> {

@@ -84,6 +84,10 @@ impl Kind for Route {
         }
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(id(spec))
+    }
+
     async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         // Made once: a second attempt would meet the route of the first, and take it for another's.
         let ec2 = self.0.ec2_once().await;

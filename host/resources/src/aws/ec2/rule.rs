@@ -80,6 +80,11 @@ impl Spec {
         .build()
     }
 
+    fn allows_the_same(&self, other: &Self) -> bool {
+        let what = |spec: &Self| (spec.direction, spec.ip_protocol.clone(), spec.from_port, spec.to_port);
+        self.security_group_id == other.security_group_id && what(self) == what(other) && self.peer == other.peer
+    }
+
     /// A rule that AWS lists, in the form of a spec.
     fn observe(rule: &Found) -> Self {
         let egress = rule.is_egress().unwrap_or(false);
@@ -184,6 +189,16 @@ impl Kind for SecurityGroupRule {
         let answer = gone_is_none(request.send().await.operation("ec2:DescribeSecurityGroupRules"))?;
         let found = answer.and_then(|answer| answer.security_group_rules?.pop()?.security_group_rule_id);
         Ok(found.map(made))
+    }
+
+    /// A group has no two rules that allow the same, whatever their descriptions say.
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        let request = self.0.ec2().await.describe_security_group_rules();
+        let request = request.filters(filter("group-id", &spec.security_group_id));
+        let pages = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let rules = gone_is_none(pages.operation("ec2:DescribeSecurityGroupRules"))?.unwrap_or_default();
+        let same = rules.iter().filter(|rule| Spec::observe(rule).allows_the_same(spec));
+        Ok(Some(same.filter_map(|rule| rule.security_group_rule_id().map(str::to_owned)).collect()))
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {

@@ -10,7 +10,7 @@ use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpEr
 use serde::{Deserialize, Serialize};
 
 use super::blockers::{self, Held};
-use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use super::{Operation, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -93,6 +93,14 @@ impl Kind for SecurityGroup {
         let request = self.0.ec2().await.describe_security_groups().filters(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeSecurityGroups")?;
         Ok(answer.security_groups.and_then(|mut groups| groups.pop()?.group_id).map(made))
+    }
+
+    /// A group's name is unique in its VPC.
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        let filters = [filter("vpc-id", &spec.vpc_id), filter("group-name", &spec.group_name)];
+        let request = self.0.ec2().await.describe_security_groups().set_filters(Some(filters.into()));
+        let found = request.send().await.operation("ec2:DescribeSecurityGroups")?.security_groups.unwrap_or_default();
+        Ok(Some(found.into_iter().filter_map(|group| group.group_id).collect()))
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {

@@ -12,7 +12,7 @@ use llmhost_engine::kind::{
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken, there};
+use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, there};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -102,6 +102,10 @@ impl Kind for AccessEntry {
         vec![Permission::new(Self::ACTIONS, [cluster, entries])]
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(joined(&[&spec.cluster_name, &spec.principal_arn]))
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         let operation = "eks:CreateAccessEntry";
         let request = self.0.eks_once().await.create_access_entry().cluster_name(&spec.cluster_name);
@@ -110,8 +114,7 @@ impl Kind for AccessEntry {
         let request = request.set_kubernetes_groups(groups).client_request_token(&intent.token);
         let request = &request.set_tags(Some(tagged(&spec.tags, intent)));
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
-        let answer = once_role_is_known(&self.0, call).await;
-        let answer = answer.map_err(|error| taken(error, "access entry for", &spec.principal_arn))?;
+        let answer = once_role_is_known(&self.0, call).await?;
         Ok(made(spec, answer.access_entry.as_ref()))
     }
 

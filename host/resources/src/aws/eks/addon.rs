@@ -11,7 +11,7 @@ use llmhost_engine::kind::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken, there};
+use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, there};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -151,6 +151,10 @@ impl Kind for Addon {
         all
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(joined(&[&spec.cluster_name, &spec.addon_name]))
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         let operation = "eks:CreateAddon";
         let request = self.0.eks_once().await.create_addon().cluster_name(&spec.cluster_name);
@@ -160,8 +164,7 @@ impl Kind for Addon {
         let request = request.resolve_conflicts(conflicts(spec)).client_request_token(&intent.token);
         let request = &request.set_tags(Some(tagged(&spec.tags, intent)));
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
-        let answer = once_role_is_known(&self.0, call).await;
-        let answer = answer.map_err(|error| taken(error, "add-on", &spec.addon_name))?;
+        let answer = once_role_is_known(&self.0, call).await?;
         let outputs = answer.addon.as_ref().map(known).unwrap_or_default();
         Ok(Created { id: joined(&[&spec.cluster_name, &spec.addon_name]), outputs })
     }

@@ -19,8 +19,7 @@ use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Operation, check_name, gone, is_made_by, look, observed, once_role_is_known, sync_tags, tagged, taken, updated,
-    versions,
+    Operation, check_name, gone, is_made_by, look, observed, once_role_is_known, sync_tags, tagged, updated, versions,
 };
 use crate::aws::clients::Aws;
 use crate::aws::ec2::cidr;
@@ -76,8 +75,9 @@ impl Cluster {
                     Some(ClusterStatus::Active) => Ok(found),
                     Some(ClusterStatus::Failed) => Err(broken(found.as_ref())),
                     Some(ClusterStatus::Deleting) => {
-                        let mut error = OpError::local(operation, "the cluster is being deleted by somebody else");
+                        let mut error = OpError::local(operation, format!("the cluster '{name}' is being deleted"));
                         error.class = ErrorClass::Conflict;
+                        error.advice = Some("Wait until it is gone, and run again with --refresh.".to_owned());
                         Err(error)
                     }
                     status => {
@@ -388,6 +388,10 @@ impl Kind for Cluster {
         all
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.cluster_name.clone())
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         let operation = "eks:CreateCluster";
         let place = VpcConfigRequest::builder()
@@ -416,10 +420,7 @@ impl Kind for Cluster {
         self.0.kubernetes.forget(&spec.cluster_name).await;
         let answer = match once_role_is_known(&self.0, call).await {
             Ok(answer) => answer,
-            Err(error) => {
-                let error = taken(error, "cluster", &spec.cluster_name);
-                return Err(versions::explain(&self.0, error, &spec.version).await);
-            }
+            Err(error) => return Err(versions::explain(&self.0, error, &spec.version).await),
         };
         let outputs = answer.cluster.as_ref().map(known).unwrap_or_default();
         Ok(Created { id: spec.cluster_name.clone(), outputs })

@@ -111,19 +111,6 @@ async fn there<'a, T>(
     .await
 }
 
-/// EKS names what is there already; it is somebody else's, and stays so.
-fn taken(mut error: OpError, what: &str, name: &str) -> OpError {
-    let message = error.message.to_lowercase();
-    if error.code.as_deref() == Some("ResourceInUseException") && message.contains("already") {
-        error.class = ErrorClass::Conflict;
-        error.advice = Some(format!(
-            "The {what} '{name}' exists and was not made by this pipeline, so it is neither adopted nor changed nor \
-             deleted; choose another name, or remove it yourself."
-        ));
-    }
-    error
-}
-
 /// A role or an access policy that was made a moment ago is not known everywhere at once: EKS calls
 /// it an invalid parameter.
 async fn once_role_is_known<'a, T>(

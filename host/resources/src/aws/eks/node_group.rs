@@ -17,8 +17,7 @@ use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Operation, capacity, check_name, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken,
-    updated,
+    Operation, capacity, check_name, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, updated,
 };
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
@@ -401,6 +400,10 @@ impl Kind for NodeGroup {
         ]
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(joined(&[&spec.cluster_name, &spec.node_group_name]))
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         let operation = "eks:CreateNodegroup";
         let request = self.0.eks_once().await.create_nodegroup().cluster_name(&spec.cluster_name);
@@ -418,8 +421,7 @@ impl Kind for NodeGroup {
         let request = request.client_request_token(&intent.token).set_tags(Some(tagged(&spec.tags, intent)));
         let request = &request;
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
-        let answer = once_role_is_known(&self.0, call).await;
-        let answer = answer.map_err(|error| taken(error, "node group", &spec.node_group_name))?;
+        let answer = once_role_is_known(&self.0, call).await?;
         let id = joined(&[&spec.cluster_name, &spec.node_group_name]);
         Ok(Created { id, outputs: answer.nodegroup.as_ref().map(known).unwrap_or_default() })
     }

@@ -8,7 +8,7 @@ mod profile;
 mod role;
 
 use aws_sdk_iam::types::Tag;
-use llmhost_engine::kind::{ErrorClass, Intent, OpError};
+use llmhost_engine::kind::{Intent, OpError};
 
 use super::errors::Operation;
 use super::tags::{INTENT, Tags};
@@ -46,18 +46,6 @@ fn changes(operation: &str, was: Option<&Tags>, now: &Tags) -> Result<(Vec<Tag>,
     let new = now.0.iter().filter(|(key, value)| differs(key, value)).map(|(k, v)| (k.as_str(), v.as_str()));
     let gone = was.into_iter().flat_map(|was| was.0.keys()).filter(|key| !now.0.contains_key(*key));
     Ok((list(operation, new)?, gone.cloned().collect()))
-}
-
-/// IAM names what is there already; it is somebody else's, and stays so.
-fn taken(mut error: OpError, what: &str, name: &str) -> OpError {
-    if error.code.as_deref() == Some("EntityAlreadyExists") {
-        error.class = ErrorClass::Conflict;
-        error.advice = Some(format!(
-            "The {what} '{name}' exists and was not made by this pipeline, so it is neither adopted nor changed nor \
-             deleted; choose another name, or remove it yourself."
-        ));
-    }
-    error
 }
 
 /// A name as IAM takes it, or what is wrong with it. `most` is the longest that is allowed.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::blockers::{self, Held};
-use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged, taken};
+use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -37,6 +37,14 @@ impl Policy {
     async fn look(&self, arn: &str) -> Result<Option<aws_sdk_iam::types::Policy>, OpError> {
         let answer = self.0.iam().await.get_policy().policy_arn(arn).send().await.operation("iam:GetPolicy");
         Ok(gone_is_none(answer)?.and_then(|answer| answer.policy))
+    }
+
+    /// The ARN of the account's policy of this name; a name is unique whatever its path.
+    async fn named(&self, spec: &Spec) -> Result<Option<String>, OpError> {
+        let request = self.0.iam().await.list_policies().scope(aws_sdk_iam::types::PolicyScopeType::Local);
+        let all = request.into_paginator().items().send().try_collect().await.operation("iam:ListPolicies")?;
+        let named = all.into_iter().find(|policy| policy.policy_name() == Some(spec.policy_name.as_str()));
+        Ok(named.and_then(|policy| policy.arn))
     }
 
     /// The document in force.
@@ -117,7 +125,7 @@ impl Kind for Policy {
         let request = self.0.iam_once().await.create_policy().policy_name(&spec.policy_name).path(&spec.path);
         let request = request.description(&spec.description).policy_document(spec.document.text());
         let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
-        let answer = request.send().await.operation(operation).map_err(|e| taken(e, "policy", &spec.policy_name))?;
+        let answer = request.send().await.operation(operation)?;
         let arn = answer.policy.and_then(|policy| policy.arn);
         let arn = arn.ok_or_else(|| OpError::local(operation, "the answer names no ARN"))?;
         Ok(Created { outputs: outputs([("arn", arn.as_str())]), id: arn })
@@ -164,12 +172,12 @@ impl Kind for Policy {
         Ok(Some(Observed { spec: seen, outputs: outputs([("arn", id)]) }))
     }
 
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        Ok(Some(self.named(spec).await?.into_iter().collect()))
+    }
+
     async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
-        let request = self.0.iam().await.list_policies().scope(aws_sdk_iam::types::PolicyScopeType::Local);
-        let pages = request.path_prefix(&spec.path).into_paginator().items().send();
-        let all = pages.try_collect().await.operation("iam:ListPolicies")?;
-        let named = all.into_iter().find(|policy| policy.policy_name() == Some(spec.policy_name.as_str()));
-        let Some(arn) = named.and_then(|policy| policy.arn) else { return Ok(None) };
+        let Some(arn) = self.named(spec).await? else { return Ok(None) };
         let found = self.look(&arn).await?.filter(|policy| is_made_by(policy.tags(), intent));
         Ok(found.map(|_| Created { outputs: outputs([("arn", arn.as_str())]), id: arn }))
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::blockers::{self, Held};
-use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged, taken};
+use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -196,6 +196,10 @@ impl Kind for Role {
         vec![Permission::new(Self::ACTIONS, [scope.iam("role", &spec.path, &spec.role_name)])]
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.role_name.clone())
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         let operation = "iam:CreateRole";
         let request = self.0.iam_once().await.create_role().role_name(&spec.role_name).path(&spec.path);
@@ -203,7 +207,7 @@ impl Kind for Role {
         let request = request.assume_role_policy_document(spec.assume_role_policy.text());
         let request = request.set_permissions_boundary(spec.permissions_boundary.clone());
         let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
-        let answer = request.send().await.operation(operation).map_err(|e| taken(e, "role", &spec.role_name))?;
+        let answer = request.send().await.operation(operation)?;
         let arn = answer.role.map(|role| role.arn).unwrap_or_default();
         Ok(Created {
             id: spec.role_name.clone(),

@@ -9,7 +9,7 @@ mod nodes;
 mod quotas;
 mod trust;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use llmhost_engine::kind::OpError;
 use llmhost_engine::names::ResourceAddress;
@@ -146,13 +146,18 @@ pub(super) struct Zones(BTreeMap<String, String>);
 impl Zones {
     async fn of(aws: &Aws, view: &View<'_>) -> Result<Self, OpError> {
         let mut known = BTreeMap::new();
+        let zones = view.of_kind("ec2.subnet").map(|subnet| text(subnet.spec, "availability_zone"));
+        // A zone that is known for one number is not given for another.
+        let mut chosen: BTreeSet<String> = zones.filter(|zone| !unknown::is_unknown(zone)).map(str::to_owned).collect();
         for subnet in view.of_kind("ec2.subnet") {
             let zone = text(subnet.spec, "availability_zone");
             if let Some(Source::Fact(key)) = unknown::whole(zone)
                 && let Some((_, index)) = key.split_once('/')
                 && !known.contains_key(zone)
             {
-                known.insert(zone.to_owned(), ec2::availability_zone(aws, index).await?);
+                let name = ec2::availability_zone(aws, index, &chosen).await?;
+                chosen.insert(name.clone());
+                known.insert(zone.to_owned(), name);
             }
         }
         Ok(Self(known))

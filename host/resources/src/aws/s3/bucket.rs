@@ -242,10 +242,7 @@ fn yours(bucket: &str) -> OpError {
     OpError {
         code: Some(OWNED.to_owned()),
         class: ErrorClass::Conflict,
-        advice: Some(format!(
-            "The bucket {bucket} is yours and was not made by this pipeline, so it is left alone; choose another name."
-        )),
-        ..OpError::local("s3:CreateBucket", format!("there is a bucket {bucket} already"))
+        ..OpError::local("s3:CreateBucket", format!("there is a bucket {bucket} in this account already"))
     }
 }
 
@@ -302,6 +299,10 @@ impl Kind for Bucket {
         if unknown::is_unknown(&spec.bucket) { Outputs::new() } else { self.known(&spec.bucket) }
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.bucket.clone())
+    }
+
     async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         // In us-east-1 S3 answers as if it had made a bucket that is its caller's already.
         if self.is_taken(&spec.bucket).await? {
@@ -314,11 +315,7 @@ impl Kind for Bucket {
             CreateBucketConfiguration::builder().location_constraint(constraint).build()
         });
         let request = self.0.s3_once().await.create_bucket().bucket(&spec.bucket);
-        let answer = request.set_create_bucket_configuration(place).send().await.operation("s3:CreateBucket");
-        answer.map_err(|error| match error.code.as_deref() {
-            Some(OWNED) => OpError { advice: yours(&spec.bucket).advice, ..error },
-            _ => error,
-        })?;
+        request.set_create_bucket_configuration(place).send().await.operation("s3:CreateBucket")?;
         Ok(Created { id: spec.bucket.clone(), outputs: self.known(&spec.bucket) })
     }
 

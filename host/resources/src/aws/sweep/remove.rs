@@ -99,8 +99,8 @@ async fn interfaces(aws: &Aws, owner: &Owner, groups: &[String], progress: &dyn 
     let Err(error) = waited.await else { return Ok(()) };
     let left = find::interfaces(aws, owner, groups).await.unwrap_or_default();
     let by: Vec<String> = left.iter().map(in_use).collect();
-    let advice =
-        "They belong to nodes of the cluster that are still there: terminate these, and run the same command again.";
+    let advice = "The instances that are named still use them. When whoever runs these instances has ended them, run the same command \
+         again; it goes on from here.";
     Err(blocked(error, &by, advice))
 }
 
