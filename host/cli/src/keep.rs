@@ -25,6 +25,8 @@ impl FromStr for StatePlace {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             _ if text.is_empty() => Err("it is empty; name a folder, or s3://bucket/prefix".to_owned()),
+            // On the command line nobody replaces it, and every environment would have the same state.
+            _ if text.contains("${") => Err("it holds '${': references work in the pipeline file alone".to_owned()),
             Some(("s3", _)) => Ok(Self::S3(text.parse()?)),
             // A folder with a colon in its name is written ./like:this.
             Some((scheme, rest)) if rest.starts_with("//") => {

@@ -2,12 +2,17 @@
 
 mod check;
 mod file;
+mod head;
 mod moved;
 mod reader;
 mod schema;
+mod secrets;
 mod step;
+mod steps;
 mod template;
+mod types;
 mod values;
+mod vars;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
