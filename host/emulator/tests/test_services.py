@@ -191,6 +191,18 @@ class Others(Case):
         for algorithm in ("CRC32", "SHA1", "SHA256"):
             s3.put_object(Bucket="models", Key="k", Body=b"x" * 70000, ChecksumAlgorithm=algorithm)
 
+    def test_launch_template_shows_its_tags_of_now(self):
+        ec2 = server.client("ec2")
+        data = {"InstanceType": "t3.micro"}
+        made = ec2.create_launch_template(
+            LaunchTemplateName="nodes",
+            LaunchTemplateData=data,
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": [{"Key": "env", "Value": "dev"}]}],
+        )["LaunchTemplate"]["LaunchTemplateId"]
+        ec2.create_tags(Resources=[made], Tags=[{"Key": "env", "Value": "prod"}])
+        found = ec2.describe_launch_templates(LaunchTemplateIds=[made])["LaunchTemplates"][0]
+        self.assertEqual(found["Tags"], [{"Key": "env", "Value": "prod"}])
+
     def test_bucket_versioning_can_be_read(self):
         s3 = server.client("s3")
         s3.create_bucket(Bucket="models")

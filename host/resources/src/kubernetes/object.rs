@@ -276,6 +276,9 @@ impl Kind for Object {
         spec.fixed = manifest::fixed(&spec.manifest, &spec.object);
         let pipeline = context.tags.get(PIPELINE_TAG).map(String::as_str).unwrap_or_default();
         manifest::mark(&mut spec.manifest, pipeline, &context.address.to_string());
+        if matches!(spec.target, Target::Eks(_)) {
+            manifest::tag_balancer(&mut spec.manifest, &spec.object, context.tags);
+        }
         Ok(())
     }
 

@@ -33,6 +33,7 @@ pub(in crate::aws) struct Spec {
     key_name: Option<String>,
     /// Base64, as EC2 takes it.
     user_data: Option<String>,
+    /// Of instances, and of the volumes and network interfaces that are launched with them.
     instance_tags: Pairs,
     tags: Tags,
 }
@@ -45,6 +46,9 @@ struct Volume {
     iops: Option<i32>,
     throughput_mibps: Option<i32>,
 }
+
+/// What carries the tags of instances: all that a launch makes.
+const TAGGED: [ResourceType; 3] = [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface];
 
 impl Spec {
     fn data(&self) -> RequestLaunchTemplateData {
@@ -64,7 +68,7 @@ impl Spec {
             .build();
         let device = LaunchTemplateBlockDeviceMappingRequest::builder().device_name(&self.root_volume.device_name);
         let tags: Vec<_> = self.instance_tags.0.iter().map(|(key, value)| tag(key, value)).collect();
-        let tagged = [ResourceType::Instance, ResourceType::Volume].map(|kind| {
+        let tagged = TAGGED.map(|kind| {
             let tags = Some(tags.clone());
             LaunchTemplateTagSpecificationRequest::builder().resource_type(kind).set_tags(tags).build()
         });
@@ -82,8 +86,13 @@ impl Spec {
     fn observe(template: &Found, data: &ResponseLaunchTemplateData, spec: &Self) -> Self {
         let device = data.block_device_mappings().first();
         let volume = device.and_then(|device| device.ebs());
-        let instance_tags = data.tag_specifications().iter();
-        let instance_tags = instance_tags.filter(|tags| tags.resource_type() == Some(&ResourceType::Instance));
+        let tags_of = |kind: &ResourceType| {
+            let all = data.tag_specifications().iter().filter(|tags| tags.resource_type() == Some(kind));
+            Pairs(observed(&all.flat_map(|tags| tags.tags()).cloned().collect::<Vec<_>>()).0)
+        };
+        // All of them have the same; where one has not, that one has to show.
+        let mut tags = TAGGED.iter().map(tags_of);
+        let instance_tags = tags.find(|tags| *tags != spec.instance_tags).unwrap_or_else(|| spec.instance_tags.clone());
         let metadata = data.metadata_options();
         let open = metadata.and_then(|m| m.http_tokens()).is_none_or(|tokens| tokens.as_str() != "required");
         Self {
@@ -104,9 +113,7 @@ impl Spec {
             security_group_ids: data.security_group_ids().to_vec(),
             key_name: data.key_name().map(str::to_owned),
             user_data: data.user_data().filter(|data| !data.is_empty()).map(str::to_owned),
-            instance_tags: Pairs(
-                observed(instance_tags.flat_map(|tags| tags.tags()).cloned().collect::<Vec<_>>().as_slice()).0,
-            ),
+            instance_tags,
             tags: observed(template.tags()),
         }
     }
@@ -171,6 +178,7 @@ impl Kind for LaunchTemplate {
         if !(1..=65_536).contains(&spec.root_volume.size_gib) {
             return Err(format!("the root volume has {} GiB; gp3 takes 1 to 65536", spec.root_volume.size_gib));
         }
+        spec.instance_tags.complete_for_instances(context)?;
         spec.tags.complete(context)
     }
 
