@@ -58,6 +58,18 @@ class Clusters(Case):
         world.cluster()
         self.assertEqual(refusal(world.cluster)[0], "ResourceInUseException")
 
+    def test_kube_proxy_has_the_version_of_its_cluster(self):
+        self.world.cluster(version="1.33")
+        eks = self.world.eks
+        for version in ["1.33", "1.34"]:
+            offered = eks.describe_addon_versions(addonName="kube-proxy", kubernetesVersion=version)["addons"][0]["addonVersions"]
+            default = [one["addonVersion"] for one in offered if one["compatibilities"][0]["defaultVersion"]]
+            self.assertEqual(default, [f"v{version}.3-eksbuild.2"])
+        made = eks.create_addon(clusterName="llm", addonName="kube-proxy")["addon"]
+        self.assertEqual(made["addonVersion"], "v1.33.3-eksbuild.2")
+        code, _ = refusal(eks.update_addon, clusterName="llm", addonName="kube-proxy", addonVersion="v1.34.3-eksbuild.2")
+        self.assertEqual(code, "InvalidParameterException")
+
     def test_node_group_refusals(self):
         world = self.world
         world.cluster()

@@ -57,11 +57,23 @@ pub trait Kind: Send + Sync + 'static {
     const SECRETS: &'static [&'static str] = &[];
     /// Outputs that an update in place may change: unknown in a plan that updates it.
     const VOLATILE: &'static [&'static str] = &[];
+    /// Whether [`follow`](Self::follow) does anything.
+    const FOLLOWS: bool = false;
 
     /// Fills in what the plugin left to the host (tags, contents of folders) and checks what can
     /// be checked without AWS and without looking at other resources. Strings may hold unknown
     /// tokens ([`crate::unknown`]).
     fn complete(&self, spec: &mut Self::Spec, context: &DeclareContext<'_>) -> Result<(), String>;
+
+    /// Takes what the plugin left open from the resources declared so far: the version of its cluster, for a node
+    /// group that states none.
+    fn follow(&self, _spec: &mut Self::Spec, _declared: &dyn Neighbours) {}
+
+    /// Whether a resource can be changed in place from one spec to another. What the service is known to refuse is
+    /// refused when the run is planned, before anything begins.
+    fn check_change(&self, _old: &Self::Spec, _new: &Self::Spec) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Checks the spec against the other resources of the pipeline: overlaps, ranges.
     fn check(&self, _address: &ResourceAddress, _spec: &Self::Spec, _declared: &dyn Neighbours) -> Result<(), String> {

@@ -51,6 +51,10 @@ pub trait DynKind: Send + Sync {
     fn secrets(&self) -> &'static [&'static str];
     /// Reads what a plugin declared and gives its canonical form.
     fn complete(&self, raw: Value, context: &DeclareContext<'_>) -> Result<Value, String>;
+    /// [`Kind::follow`].
+    fn follow(&self, spec: Value, declared: &dyn Neighbours) -> Result<Value, String>;
+    /// [`Kind::check_change`].
+    fn check_change(&self, old: &Value, new: &Value) -> Result<(), String>;
     /// [`Kind::check`].
     fn check(&self, address: &ResourceAddress, spec: &Value, declared: &dyn Neighbours) -> Result<(), String>;
     /// [`Kind::after`].
@@ -160,6 +164,23 @@ impl<K: Kind> DynKind for K {
         let mut spec: K::Spec = serde_json::from_value(raw).map_err(|error| error.to_string())?;
         Kind::complete(self, &mut spec, context)?;
         to_json(&spec).map_err(|error| error.to_string())
+    }
+
+    fn follow(&self, spec: Value, declared: &dyn Neighbours) -> Result<Value, String> {
+        if !K::FOLLOWS {
+            return Ok(spec);
+        }
+        let mut spec: K::Spec = serde_json::from_value(spec).map_err(|error| error.to_string())?;
+        Kind::follow(self, &mut spec, declared);
+        to_json(&spec).map_err(|error| error.to_string())
+    }
+
+    fn check_change(&self, old: &Value, new: &Value) -> Result<(), String> {
+        match (from_json::<K>(old), from_json::<K>(new)) {
+            (Ok(old), Ok(new)) => Kind::check_change(self, &old, &new),
+            // What cannot be read is said where it is used.
+            _ => Ok(()),
+        }
     }
 
     fn check(&self, address: &ResourceAddress, spec: &Value, declared: &dyn Neighbours) -> Result<(), String> {

@@ -29,6 +29,8 @@ DEFAULT_VERSION = "1.34"
 ADDONS = ["vpc-cni", "coredns", "kube-proxy", "eks-pod-identity-agent", "aws-ebs-csi-driver", "aws-efs-csi-driver",
           "aws-mountpoint-s3-csi-driver", "amazon-cloudwatch-observability", "metrics-server", "snapshot-controller"]
 ADDON_VERSIONS = ["v1.20.4-eksbuild.1", "v1.20.1-eksbuild.3", "v1.19.6-eksbuild.1"]
+# kube-proxy has the cluster's own version.
+PROXY_VERSIONS = {version: [f"v{version}.3-eksbuild.2", f"v{version}.0-eksbuild.2"] for version in VERSIONS}
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 POLICIES = ["AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy", "AmazonEKSViewPolicy",
             "AmazonEKSAdminViewPolicy", "AmazonEKSSecretReaderPolicy"]
@@ -760,7 +762,7 @@ def create_addon(call, name):
     addon = {
         "addonName": addon_name,
         "clusterName": name,
-        "addonVersion": addon_version(body.get("addonVersion") or ADDON_VERSIONS[0]),
+        "addonVersion": addon_version(addon_name, body.get("addonVersion"), cluster["version"]),
         "health": {"issues": []},
         "addonArn": f"arn:aws:eks:{call.region}:{call.account}:addon/{name}/{addon_name}/{uuid.uuid4()}",
         "createdAt": time.time(),
@@ -776,10 +778,16 @@ def create_addon(call, name):
     return {"addon": {**shown(addon), "status": "CREATING"}}
 
 
-def addon_version(version):
-    if version not in ADDON_VERSIONS:
+def versions_of(addon_name, cluster_version):
+    """The versions of an add-on for a version of the cluster, the default first."""
+    return PROXY_VERSIONS[cluster_version] if addon_name == "kube-proxy" else ADDON_VERSIONS
+
+
+def addon_version(addon_name, version, cluster_version):
+    known = versions_of(addon_name, cluster_version)
+    if version and version not in known:
         raise invalid("Addon version specified is not supported")
-    return version
+    return version or known[0]
 
 
 def addon_role(call, arn):
@@ -819,7 +827,7 @@ def update_addon(call, name, addon_name):
     cluster, addon = addon_of(call, name, addon_name)
     body = call.body
     if body.get("addonVersion"):
-        addon["addonVersion"] = addon_version(body["addonVersion"])
+        addon["addonVersion"] = addon_version(addon_name, body["addonVersion"], cluster["version"])
     if body.get("configurationValues") is not None:
         addon["configurationValues"] = configuration(body["configurationValues"])
     addon["serviceAccountRoleArn"] = addon_role(call, body.get("serviceAccountRoleArn"))
@@ -836,15 +844,24 @@ def addon_versions(call):
     wanted = call.one("addonName")
     if wanted and wanted not in ADDONS:
         raise invalid(f"Addon {wanted} specified is not supported")
-    compatible = [{"clusterVersion": version, "platformVersions": ["*"], "defaultVersion": False} for version in VERSIONS]
-    described = lambda at, version: {  # noqa: E731
-        "addonVersion": version,
-        "architecture": ["amd64", "arm64"],
-        "compatibilities": [{**entry, "defaultVersion": at == 0} for entry in compatible],
-    }
-    versions = [described(at, version) for at, version in enumerate(ADDON_VERSIONS)]
+    asked = call.one("kubernetesVersion")
+    if asked and asked not in VERSIONS:
+        raise invalid(f"Kubernetes version {asked} is not supported")
+
+    def described(name):
+        found = {}
+        for cluster_version in [asked] if asked else VERSIONS:
+            for at, version in enumerate(versions_of(name, cluster_version)):
+                entry = {"clusterVersion": cluster_version, "platformVersions": ["*"], "defaultVersion": at == 0}
+                found.setdefault(version, []).append(entry)
+        return [
+            {"addonVersion": version, "architecture": ["amd64", "arm64"], "compatibilities": compatible}
+            for version, compatible in found.items()
+        ]
+
     names = [wanted] if wanted else ADDONS
-    return {"addons": [{"addonName": name, "type": "networking", "addonVersions": versions, "publisher": "eks", "owner": "aws"} for name in names]}
+    about = {"type": "networking", "publisher": "eks", "owner": "aws"}
+    return {"addons": [{"addonName": name, **about, "addonVersions": described(name)} for name in names]}
 
 
 # Pod identities

@@ -12,6 +12,7 @@ mod event;
 mod foresight;
 mod hands;
 mod import;
+mod impossible;
 mod known;
 mod ledger;
 mod moves;

@@ -11,7 +11,7 @@ use super::common::Common;
 use super::decide::{Known, decide};
 use super::event::Event;
 use super::report::{Reason, StepFailure};
-use super::{Engine, failure_of_plugin, moves, protect, select, takeover};
+use super::{Engine, failure_of_plugin, impossible, moves, protect, select, takeover};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Move, Plan, PlannedResource, PlannedStep};
@@ -81,6 +81,7 @@ fn finish(mut plan: Plan, moves: Vec<Move>, common: &Common, state: &State) -> R
     takeover::resolve(&mut plan, state, &common.registry);
     let mut failures = takeover::held(&plan, state, &common.registry);
     failures.extend(protect::violations(&plan, &common.pipeline, state));
+    failures.extend(impossible::violations(&plan, &common.registry, state));
     if !failures.is_empty() {
         return Err(PlanError { failures, skipped: Vec::new() });
     }

@@ -98,28 +98,21 @@ impl Cluster {
 
     async fn upgrade(&self, spec: &Spec, there: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
         let operation = "eks:UpdateClusterVersion";
-        let (Some(from), Some(to)) = (versions::number(&there.version), versions::number(&spec.version)) else {
+        if spec.version == there.version {
             return Ok(());
-        };
-        if to < from {
-            let message = format!("the cluster runs {}, and EKS cannot go back to {}", there.version, spec.version);
+        }
+        if let Err(message) = versions::check_upgrade(&there.version, &spec.version) {
             let mut error = OpError::local(operation, message);
             error.class = ErrorClass::Invalid;
-            error.advice = Some(format!("State version = \"{}\" or a newer one.", there.version));
             return Err(error);
         }
-        // One minor version at a time: EKS takes no longer step.
-        for minor in from.1 + 1..=to.1 {
-            let version = format!("{}.{minor}", to.0);
-            progress.report(&format!("upgrading to Kubernetes {version}"), 0, 0);
-            let request = self.0.eks().await.update_cluster_version().name(&spec.cluster_name).version(&version);
-            let answer = match request.send().await.operation(operation) {
-                Ok(answer) => answer,
-                Err(error) => return Err(versions::explain(&self.0, error, &version).await),
-            };
-            updated(&self.0, (&spec.cluster_name, None), answer.update, spec.wait_minutes, progress).await?;
-        }
-        Ok(())
+        progress.report(&format!("upgrading to Kubernetes {}", spec.version), 0, 0);
+        let request = self.0.eks().await.update_cluster_version().name(&spec.cluster_name).version(&spec.version);
+        let answer = match request.send().await.operation(operation) {
+            Ok(answer) => answer,
+            Err(error) => return Err(versions::explain(&self.0, error, &spec.version).await),
+        };
+        updated(&self.0, (&spec.cluster_name, None), answer.update, spec.wait_minutes, progress).await
     }
 
     /// Settings that EKS changes one kind at a time, each waited for.
@@ -346,6 +339,17 @@ impl Kind for Cluster {
             return Err("a cluster needs subnets in at least two availability zones".to_owned());
         }
         spec.tags.complete(context)
+    }
+
+    fn check_change(&self, old: &Spec, new: &Spec) -> Result<(), String> {
+        if old.secrets_key_arn.is_some() && old.secrets_key_arn != new.secrets_key_arn {
+            let was = old.secrets_key_arn.as_deref().unwrap_or_default();
+            return Err(format!(
+                "EKS can neither take away nor change the key of a cluster's secrets; state secrets_key_arn = \"{was}\" \
+                 again, or make another cluster beside this one"
+            ));
+        }
+        versions::check_upgrade(&old.version, &new.version)
     }
 
     fn foreknown(&self, spec: &Spec) -> Outputs {

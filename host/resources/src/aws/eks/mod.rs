@@ -28,7 +28,7 @@ pub(super) use capacity::{offered, zones_of};
 pub(super) use cluster::Cluster;
 pub(super) use node_group::NodeGroup;
 pub(super) use pod_identity::PodIdentityAssociation;
-pub(super) use versions::{newest_version, offered_versions};
+pub(super) use versions::{Offered, day_of, newest_version, number, offered_versions};
 
 /// Endpoint and certificate authority (base64) of a cluster; nothing where it is gone.
 pub(super) async fn endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {

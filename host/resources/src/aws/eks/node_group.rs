@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Operation, capacity, check_name, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken,
-    updated,
+    updated, versions,
 };
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
@@ -51,6 +51,7 @@ pub(in crate::aws) struct Spec {
     max_unavailable: Share,
     launch_template_id: String,
     launch_template_version: String,
+    /// None: what the cluster has when it is made, where the pipeline does not declare the cluster.
     version: Option<String>,
     node_repair: bool,
     wait_minutes: u32,
@@ -317,6 +318,7 @@ impl Kind for NodeGroup {
     /// As the cluster's role.
     const BY_NAME: &'static [&'static str] = &["role_arn"];
     const IDENTITIES: &'static [&'static str] = &["arn", "auto_scaling_group"];
+    const FOLLOWS: bool = true;
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("node group name", &spec.node_group_name, 63)?;
@@ -355,6 +357,32 @@ impl Kind for NodeGroup {
             return Err(format!("the label '{key}' is EKS's own"));
         }
         spec.tags.complete(context)
+    }
+
+    /// Nodes follow their cluster.
+    fn follow(&self, spec: &mut Spec, declared: &dyn Neighbours) {
+        // Who brings an image of their own brings its version.
+        if spec.version.is_none() && spec.ami_type != "CUSTOM" {
+            spec.version = versions::of_cluster(&spec.cluster_name, declared);
+        }
+    }
+
+    fn check_change(&self, old: &Spec, new: &Spec) -> Result<(), String> {
+        let (Some(was), Some(version)) = (&old.version, &new.version) else { return Ok(()) };
+        match (versions::number(was), versions::number(version)) {
+            (Some(from), Some(to)) if to < from => Err(format!(
+                "the nodes run Kubernetes {was}, and EKS cannot take them back to {version}; state version = \"{was}\" or \
+                 leave it out, or make a node group of another name"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self, _: &ResourceAddress, spec: &Spec, declared: &dyn Neighbours) -> Result<(), String> {
+        match (versions::of_cluster(&spec.cluster_name, declared), &spec.version) {
+            (Some(cluster), Some(nodes)) => versions::check_skew(&cluster, nodes),
+            _ => Ok(()),
+        }
     }
 
     fn foreknown(&self, spec: &Spec) -> Outputs {

@@ -9,6 +9,7 @@ mod network;
 mod nodes;
 mod quotas;
 mod trust;
+mod versions;
 
 use std::collections::BTreeMap;
 
@@ -74,6 +75,7 @@ pub async fn preflight(aws: Option<&Aws>, plan: &Plan, all: bool) -> Result<Vec<
     network::check(&view, &mut findings);
     nodes::check(&view, &mut findings);
     trust::check(&view, &mut findings);
+    versions::check(&view, &versions::today(), &mut findings);
     if let Some(aws) = aws {
         let zones = Zones::of(aws, &view).await?;
         network::ask(aws, &view, &mut findings).await?;
@@ -81,6 +83,7 @@ pub async fn preflight(aws: Option<&Aws>, plan: &Plan, all: bool) -> Result<Vec<
         access::ask(aws, &view, &mut findings).await?;
         trust::ask(aws, &view, &mut findings).await?;
         quotas::ask(aws, &view, &mut findings).await?;
+        versions::ask(aws, &view, &mut findings).await?;
     }
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.address.cmp(&b.address)));
     findings.dedup();
