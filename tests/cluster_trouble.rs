@@ -172,7 +172,7 @@ async fn a_conflict_names_the_other_manager() {
     let (scene, emulator) = (Scene::with_examples(), emulator().await);
     scene.at(emulator.url(), &["run", FILE]).status(0);
     look_after(emulator.url(), &["edit-deployment", CLUSTER, "models", "model-server", "example.com/other:1"]);
-    let ran = scene.at(emulator.url(), &["run", FILE, "--var", "image=example.com/ours:2"]).status(1);
+    let ran = scene.at(emulator.url(), &["run", FILE, "--var", "image=example.com/llmhost:2"]).status(1);
     ran.says(&["step server", "somebody-else", "manages these fields too"]);
     let world = look(emulator.url());
     let deployment = &world["objects"][CLUSTER]["deployments"]["models/model-server"];

@@ -50,10 +50,14 @@ async fn addons_and_nodes_follow_their_cluster_in_order() {
     proxy.forget();
     scene.at(proxy.url(), &["run", FILE, "-y"]).status(0);
     assert_eq!(versions(), ["1.34", "v1.34.3-eksbuild.2", "1.34", "1.33"]);
-    let asked: Vec<String> = proxy.requests().iter().filter_map(|request| request.iam_action()).collect();
-    let first = |action: &str| asked.iter().position(|asked| asked == action).unwrap_or_else(|| panic!("{action}"));
-    let order = ["eks:UpdateClusterVersion", "eks:UpdateAddon", "eks:UpdateNodegroupVersion"].map(first);
-    assert!(order.is_sorted(), "{asked:?}");
+    let asked: Vec<String> =
+        proxy.requests().into_iter().map(|request| format!("{} {}", request.method, request.path)).collect();
+    let first = |path: &str| {
+        let path = format!("POST /clusters/{CLUSTER}{path}");
+        asked.iter().position(|asked| *asked == path).unwrap_or_else(|| panic!("{path} in {asked:#?}"))
+    };
+    let order = ["/updates", "/addons/kube-proxy/update", "/node-groups/gpu/update-version"].map(first);
+    assert!(order.is_sorted(), "{asked:#?}");
     scene.at(proxy.url(), &["run", FILE, "-y"]).status(0).says(&["No changes"]);
     scene.at(proxy.url(), &["drift", FILE, "--exit-code"]).status(0);
 
