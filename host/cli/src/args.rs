@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Rehearse(Rehearse),
     /// Print the least IAM policy that a pipeline needs.
     Policy(Policy),
+    /// Write a kubeconfig for the pipeline's cluster, for kubectl and other clients.
+    Kubeconfig(Kubeconfig),
+    /// Print a token for an EKS cluster: the plugin that such a kubeconfig names.
+    Token(Token),
     /// Serve a language model: OpenAI's API, health, metrics, and a page to try it.
     Serve(Serve),
     /// Fetch a model from S3 into the cache, as serve does, and print its folder.
@@ -115,6 +119,38 @@ pub(crate) struct Where {
     /// How long others wait for a run that died while it held a state in S3 [default: 30].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) lease_seconds: Option<u32>,
+}
+
+/// `llmhost kubeconfig`
+#[derive(Debug, Args)]
+pub(crate) struct Kubeconfig {
+    #[command(flatten)]
+    pub(crate) file: File,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// The step whose cluster it is [default: the only cluster that the pipeline has].
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step: Option<String>,
+    /// The file to write [default: standard output].
+    #[arg(long, short, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `llmhost token`
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// The cluster's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: String,
+    /// The cluster's region.
+    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    pub(crate) region: String,
+    /// Take credentials from this profile of the AWS configuration.
+    #[arg(long, value_name = "NAME", conflicts_with = "emulate")]
+    pub(crate) profile: Option<String>,
+    /// Sign as the user of an emulator that --emulate-keep left.
+    #[arg(long)]
+    pub(crate) emulate: bool,
 }
 
 /// `llmhost import`

@@ -279,6 +279,11 @@ fn settings(pipeline: &Pipeline) -> AwsSettings {
     AwsSettings { region: pipeline.region.clone(), secrets: pipeline.secrets.clone(), ..AwsSettings::default() }
 }
 
+/// The credentials of every emulator, which are worth nothing anywhere else.
+pub(crate) fn emulator_credentials() -> (String, String) {
+    (llmhost_emulator::ACCESS_KEY_ID.to_owned(), llmhost_emulator::SECRET_ACCESS_KEY.to_owned())
+}
+
 fn folder(pipeline: &Pipeline) -> PathBuf {
     pipeline.base.join(".llmhost").join(&pipeline.name)
 }

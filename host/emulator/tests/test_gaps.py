@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from served import REGION, Server, World, refusal
+from served import REGION, Server, World, refusal, trusting
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
 
@@ -55,18 +55,14 @@ class Kubernetes(unittest.TestCase):
     def setUp(self):
         server.reset()
         self.world = World(server)
-        self.endpoint = self.world.cluster()["endpoint"]
+        self.cluster = self.world.cluster()
 
     def ask(self, path, token=None):
-        request = urllib.request.Request(self.endpoint + path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        request = urllib.request.Request(self.cluster["endpoint"] + path, headers={"Authorization": f"Bearer {token}"} if token else {})
         try:
-            return urllib.request.urlopen(request).status
+            return urllib.request.urlopen(request, context=trusting(self.cluster)).status
         except urllib.error.HTTPError as error:
             return error.code
-
-    def test_gap_no_tls(self):
-        """The API server speaks plain HTTP, on this machine only."""
-        self.assertTrue(self.endpoint.startswith("http://127.0.0.1:"))
 
     def test_gap_authorization(self):
         """Who is let in may do everything: a viewer may write."""

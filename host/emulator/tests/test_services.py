@@ -1,15 +1,19 @@
 """EKS, Service Quotas, Cloud Control and the mends of moto, asked by an independent client."""
 
+import http.server
 import io
 import json
+import ssl
+import threading
 import time
 import unittest
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import app
 
-from served import REGION, Server, World, refusal, trust
+from served import REGION, Server, World, refusal, trust, trusting
 
 
 def setUpModule():
@@ -143,6 +147,46 @@ class Clusters(Case):
             self.world.group(f"group-{number}", scalingConfig={"minSize": 1, "maxSize": 1, "desiredSize": 1})
         nodes = self.world.kubernetes("/api/v1/nodes")["items"]
         self.assertEqual(len({node["metadata"]["name"] for node in nodes}), 30)
+
+    def test_api_server_has_its_own_certificate(self):
+        one, two = self.world.cluster(), self.world.cluster("other")
+        self.assertNotEqual(one["certificateAuthority"], two["certificateAuthority"])
+        self.assertTrue(one["endpoint"].startswith("https://127.0.0.1:"))
+        self.assertEqual(self.world.kubernetes("/api/v1/nodes")["kind"], "NodeList")
+        for trusted in (ssl.create_default_context(), trusting(two)):
+            with self.assertRaisesRegex(urllib.error.URLError, "CERTIFICATE_VERIFY_FAILED"):
+                urllib.request.urlopen(one["endpoint"] + "/version", context=trusted)
+        self.assertEqual(urllib.request.urlopen(one["endpoint"] + "/version", context=trusting(one)).status, 200)
+        self.world.eks.delete_cluster(name="llm")
+        with self.assertRaisesRegex(urllib.error.URLError, "refused"):
+            urllib.request.urlopen(one["endpoint"] + "/version", context=trusting(one))
+
+    def test_api_server_is_asked_through_the_proxy_that_eks_was_asked_through(self):
+        seen = []
+
+        class Proxy(http.server.BaseHTTPRequestHandler):
+            def forward(self):
+                seen.append(f"{self.command} {self.path}")
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                asked = urllib.request.Request(server.url + self.path, body or None, dict(self.headers), method=self.command)
+                with urllib.request.urlopen(asked) as answer:
+                    text = answer.read()
+                self.send_response(answer.status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = forward
+            log_message = lambda *_: None  # noqa: E731
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+            threading.Thread(target=proxy.serve_forever, daemon=True).start()
+            eks = server.client("eks", url=f"http://127.0.0.1:{proxy.server_port}")
+            wanted = {"name": "llm", "roleArn": self.world.role, "resourcesVpcConfig": {"subnetIds": self.world.subnets}}
+            eks.create_cluster(**wanted, accessConfig={"authenticationMode": "API"})
+            self.assertEqual(self.world.kubernetes("/api/v1/nodes")["items"], [])
+            proxy.shutdown()
+        self.assertRegex(seen[-1], "^GET /llmhost-kubernetes/[0-9A-F]+/api/v1/nodes$")
 
     def test_client_token(self):
         one, two = (self.world.cluster(clientRequestToken="once") for _ in range(2))

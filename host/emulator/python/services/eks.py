@@ -36,12 +36,12 @@ AMI_TYPES = ["AL2_x86_64", "AL2_x86_64_GPU", "AL2_ARM_64", "CUSTOM", "BOTTLEROCK
              "BOTTLEROCKET_ARM_64_NVIDIA", "BOTTLEROCKET_x86_64_NVIDIA", "AL2023_x86_64_STANDARD", "AL2023_ARM_64_STANDARD",
              "AL2023_x86_64_NEURON", "AL2023_x86_64_NVIDIA", "AL2023_ARM_64_NVIDIA"]
 PRIVATE = [ipaddress.ip_network(own) for own in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
-CERTIFICATE = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n").decode()
 
 clusters = {}
 tokens = {}
-# Where a cluster's Kubernetes API is, and what to do when the cluster goes: set by the server.
-endpoint = lambda host, uid: f"https://{uid}.eks.invalid"  # noqa: E731
+# Starts a cluster's Kubernetes API and gives its endpoint and authority; ends it with the cluster: set
+# by the server. The host is the one that the cluster was asked of.
+api_server = lambda host, uid: (f"https://{uid}.eks.invalid", "")  # noqa: E731
 on_deleted = lambda uid: None  # noqa: E731
 
 
@@ -176,18 +176,19 @@ def create_cluster(call):
         tags={f"kubernetes.io/cluster/{name}": "owned", "aws:eks:cluster-name": name},
     )
     place["clusterSecurityGroupId"] = group.id
+    endpoint, authority = api_server(call.host, uid)
     cluster = {
         "name": name,
         "arn": f"arn:aws:eks:{call.region}:{call.account}:cluster/{name}",
         "createdAt": time.time(),
         "version": version,
-        "endpoint": endpoint(call.host, uid),
+        "endpoint": endpoint,
         "roleArn": role.arn,
         "resourcesVpcConfig": place,
         "kubernetesNetworkConfig": {"serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", **(body.get("kubernetesNetworkConfig") or {})},
         "logging": log,
         "identity": {"oidc": {"issuer": f"https://oidc.eks.{call.region}.amazonaws.com/id/{uid}"}},
-        "certificateAuthority": {"data": CERTIFICATE},
+        "certificateAuthority": {"data": authority},
         "platformVersion": "eks.9",
         "tags": tags,
         "encryptionConfig": body.get("encryptionConfig") or [],

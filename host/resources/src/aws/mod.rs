@@ -37,7 +37,7 @@ pub(crate) fn outputs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
 }
 
 /// Endpoint and certificate authority (base64) of a cluster; nothing where it is gone.
-pub(crate) async fn cluster_endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {
+pub async fn cluster_endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {
     eks::endpoint(aws, name).await
 }
 

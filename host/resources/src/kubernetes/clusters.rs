@@ -102,26 +102,18 @@ async fn eks(aws: &Aws, name: &str) -> Result<Option<Config>, OpError> {
     let url =
         url.map_err(|_| OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is no address")))?;
     // Without TLS the token would be anybody's.
-    if url.scheme_str() != Some("https") && !is_this_machine(&url) {
+    if url.scheme_str() != Some("https") {
         return Err(OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is not https")));
     }
+    let pem = base64::engine::general_purpose::STANDARD.decode(authority);
+    let pem = pem.map_err(|_| OpError::local(operation, "the cluster's certificate authority is not base64"))?;
     let mut config = Config::new(url);
-    if config.cluster_url.scheme_str() == Some("https") {
-        let pem = base64::engine::general_purpose::STANDARD.decode(authority);
-        let pem = pem.map_err(|_| OpError::local(operation, "the cluster's certificate authority is not base64"))?;
-        config.root_cert = Some(certificates(&pem));
-    }
+    config.root_cert = Some(certificates(&pem));
     config.auth_info.token = Some(token(aws, name).await?.into());
     config.connect_timeout = Some(Duration::from_secs(10));
     config.read_timeout = Some(aws.settings.attempt_timeout);
     config.write_timeout = Some(aws.settings.attempt_timeout);
     Ok(Some(config))
-}
-
-/// Emulators listen on this machine, where nobody is in between.
-fn is_this_machine(url: &http::Uri) -> bool {
-    let address = url.host().and_then(|host| host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().ok());
-    address.is_some_and(|address| address.is_loopback()) || url.host() == Some("localhost")
 }
 
 async fn kubeconfig(path: Option<&String>, context: &str) -> Result<Config, OpError> {

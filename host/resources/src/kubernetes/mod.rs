@@ -9,6 +9,8 @@ mod manifest;
 mod object;
 mod rollout;
 mod token;
+mod trouble;
 
 pub(crate) use clusters::Clusters;
 pub(crate) use object::Object;
+pub use token::{ClusterToken, cluster_token};
