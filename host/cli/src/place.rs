@@ -216,8 +216,7 @@ impl Emulation {
     /// How to reach it, with credentials that are worth nothing anywhere else, and what to expect of it.
     fn settings(&self, pipeline: &Pipeline) -> AwsSettings {
         let mut settings = settings(pipeline);
-        let (key, secret) = (llmhost_emulator::ACCESS_KEY_ID, llmhost_emulator::SECRET_ACCESS_KEY);
-        settings.access_key = Some((key.to_owned(), secret.to_owned()));
+        settings.access_key = Some(emulator_credentials());
         settings.placeholder_secrets = true;
         if self.pace == Pace::Fast {
             // What is in the way stays in the way, and pods that do not start at once never do.

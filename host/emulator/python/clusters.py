@@ -21,6 +21,7 @@ import kubernetes
 from werkzeug.wrappers import Request
 
 import tls
+from kubernetes.authorize import User
 from services import eks, world
 
 # Before the paths of a cluster's API, where a proxy passes requests to it on.
@@ -70,8 +71,16 @@ def asked(uid, what, review):
     if entry:
         policies = [arn.rpartition("/")[2] for arn, scope in entry["policies"].items() if scope["type"] == "cluster"]
         groups = [*entry["kubernetesGroups"], *(GROUP + name for name in policies)]
-        status["user"] = {"username": entry["principalArn"], "groups": groups}
+        status["user"] = {"username": entry["username"], "groups": groups}
     return {"apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status}
+
+
+def user(entry):
+    """Whoever an access entry is for, to the emulated API server."""
+    if entry is None:
+        return None
+    policies = [(arn.rpartition("/")[2], None if scope["type"] == "cluster" else scope["namespaces"]) for arn, scope in entry["policies"].items()]
+    return User(entry["username"], entry["kubernetesGroups"], policies)
 
 
 def of(uid):
@@ -86,7 +95,7 @@ def handle(environ, start_response, uid, path):
     with lock:
         if uid not in apis:
             apis[uid] = kubernetes.Cluster(
-                version=found["version"], nodes=lambda: eks.nodes(found), authenticate=lambda token: (identity(found, token) or {}).get("principalArn")
+                version=found["version"], nodes=lambda: eks.nodes(found), authenticate=lambda token: user(identity(found, token))
             )
     return apis[uid].handle(Request(environ), path)(environ, start_response)
 

@@ -161,6 +161,32 @@ class Clusters(Case):
         with self.assertRaisesRegex(urllib.error.URLError, "refused"):
             urllib.request.urlopen(one["endpoint"] + "/version", context=trusting(one))
 
+    def test_access_entries_decide_who_may_do_what(self):
+        cluster = self.world.cluster()
+        self.world.iam.create_user(UserName="viewer")
+        key = self.world.iam.create_access_key(UserName="viewer")["AccessKey"]
+        arn = "arn:aws:iam::123456789012:user/viewer"
+        token = self.world.token(key=(key["AccessKeyId"], key["SecretAccessKey"]))
+
+        def ask(path, body=None):
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            asked = urllib.request.Request(cluster["endpoint"] + path, body and json.dumps(body).encode(), headers)
+            try:
+                return urllib.request.urlopen(asked, context=trusting(cluster)).status
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        self.assertEqual(ask("/api/v1/namespaces"), 401, "there is no access entry")
+        self.world.eks.create_access_entry(clusterName="llm", principalArn=arn, kubernetesGroups=["readers"])
+        self.assertEqual(ask("/api/v1/namespaces"), 403, "an entry alone allows nothing")
+        policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+        scope = {"type": "namespace", "namespaces": ["default"]}
+        self.world.eks.associate_access_policy(clusterName="llm", principalArn=arn, policyArn=policy, accessScope=scope)
+        self.assertEqual(ask("/api/v1/namespaces/default/pods"), 200)
+        self.assertEqual(ask("/api/v1/namespaces/kube-system/pods"), 403, "it is for one namespace")
+        self.assertEqual(ask("/api/v1/namespaces/default/secrets"), 403, "who views sees no secrets")
+        self.assertEqual(ask("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "a"}}), 403)
+
     def test_api_server_is_asked_through_the_proxy_that_eks_was_asked_through(self):
         seen = []
 

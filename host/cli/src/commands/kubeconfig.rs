@@ -111,12 +111,8 @@ fn plugin(settings: &AwsSettings, cluster: &str) -> Result<Value, Failure> {
 /// The file's text. A kubeconfig is YAML, and every JSON value is.
 fn written(cluster: &str, endpoint: &str, authority: &str, plugin: &Value) -> String {
     let name = json!(cluster);
-    let exec: String = plugin
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("      {key}: {value}\n"))
-        .collect();
+    let exec: String =
+        plugin.as_object().into_iter().flatten().map(|(key, value)| format!("      {key}: {value}\n")).collect();
     format!(
         "apiVersion: v1\nkind: Config\nclusters:\n- name: {name}\n  cluster:\n    server: {}\n    \
          certificate-authority-data: {}\nusers:\n- name: {name}\n  user:\n    exec:\n{exec}contexts:\n- name: {name}\n  \
@@ -178,7 +174,9 @@ mod tests {
             ..AwsSettings::default()
         };
         let text = written("c", "https://x", "Q0E=", &plugin(&settings, "c").expect("a plugin"));
-        assert!(text.contains("      args: [\"token\",\"--cluster\",\"c\",\"--region\",\"us-east-1\",\"--emulate\"]\n"));
+        assert!(
+            text.contains("      args: [\"token\",\"--cluster\",\"c\",\"--region\",\"us-east-1\",\"--emulate\"]\n")
+        );
         assert!(!text.contains("a-secret"), "{text}");
         for line in text.lines() {
             assert!(line.contains(": ") || line.ends_with(':'), "{line}");

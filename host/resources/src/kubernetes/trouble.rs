@@ -290,8 +290,7 @@ mod tests {
     }
 
     fn waiting(reason: &str, message: &str, more: &Value) -> Value {
-        let mut status =
-            json!({ "name": "server", "ready": false, "state": { "waiting": { "reason": reason, "message": message } } });
+        let mut status = json!({ "name": "server", "ready": false, "state": { "waiting": { "reason": reason, "message": message } } });
         let fields = status.as_object_mut().expect("an object");
         fields.extend(more.as_object().cloned().unwrap_or_default());
         pod(&json!({ "containerStatuses": [status] }))
@@ -300,7 +299,8 @@ mod tests {
     #[test]
     fn each_kind_of_failed_rollout_has_its_sentence_and_its_advice() {
         let crash = json!({ "restartCount": 6, "lastState": { "terminated": { "exitCode": 3, "reason": "Error" } } });
-        let killed = json!({ "restartCount": 1, "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } } });
+        let killed =
+            json!({ "restartCount": 1, "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } } });
         let unscheduled = |why: &str| {
             pod(&json!({ "conditions": [
                 { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why }] }))
@@ -338,7 +338,12 @@ mod tests {
                 "Secret",
                 false,
             ),
-            (unscheduled("0/2 nodes are available: 2 Insufficient nvidia.com/gpu."), "Unschedulable: 0/2", "GPU", false),
+            (
+                unscheduled("0/2 nodes are available: 2 Insufficient nvidia.com/gpu."),
+                "Unschedulable: 0/2",
+                "GPU",
+                false,
+            ),
             (unscheduled("1 node(s) had untolerated taint {a: b}"), "untolerated taint", "toleration", false),
             (unscheduled("2 Insufficient cpu."), "Insufficient cpu", "larger ones", false),
         ] {
@@ -390,6 +395,9 @@ mod tests {
     #[test]
     fn a_long_text_keeps_its_start_and_its_end() {
         let text = short(&format!("start {} end", "x".repeat(5000)));
-        assert!(text.starts_with("start x") && text.ends_with("x end") && text.chars().count() < LONGEST + 10, "{text}");
+        assert!(
+            text.starts_with("start x") && text.ends_with("x end") && text.chars().count() < LONGEST + 10,
+            "{text}"
+        );
     }
 }
