@@ -14,8 +14,8 @@ Known deviations from a real API server:
   the next request is served. The progress deadline of deployments never passes,
   and there is no grace period. Paused deployments roll out all the same.
 * Autoscalers report a desired size but do not change their target; cron jobs start
-  nothing; disruption budgets are not enforced; quotas and limit ranges are only
-  stored; load balancers get no address; endpoints and events are not made.
+  nothing; quotas and limit ranges are only stored; load balancers get no address;
+  endpoints and events are not made.
 * There is no authorization: whoever is authenticated may do everything.
 * No OpenAPI documents and no Table output; protobuf bodies are read for namespaces,
   config maps, secrets and service accounts only; lists are never split into pages;

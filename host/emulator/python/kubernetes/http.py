@@ -7,7 +7,7 @@ import time
 import yaml
 from werkzeug.wrappers import Response
 
-from . import errors, merge, protobuf, resources
+from . import errors, eviction, merge, protobuf, resources
 from .errors import ApiError, bad_request
 from .operations import (APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Context)
 from .selectors import parse_fields, parse_labels
@@ -152,6 +152,11 @@ class Router:
             resource = self.ops.resource(group, version, plural)
         if resource is None or len(rest) > 3 or (namespace is not None and not resource.namespaced):
             raise errors.no_such_path()
+        if sub == "eviction" and resource is resources.PODS and namespace is not None:
+            if method != "POST":
+                raise errors.method_not_allowed()
+            body, context = self._body(request), self._context(request)
+            return reply(eviction.evict(self, body, context, namespace, name), 201)
         if sub and not (sub == "status" and resource.status or sub == "scale" and resource.scale):
             raise errors.no_such_path()
         if name is None:
