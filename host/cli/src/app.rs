@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use llmhost_engine::lock::Lock;
 use llmhost_engine::pipeline::Pipeline;
-use llmhost_engine::run::{Engine, Events};
+use llmhost_engine::run::{Cancel, Engine, Event, Events};
 use llmhost_engine::secret::mask;
 use llmhost_engine::state::StateStore;
+use llmhost_engine::wait::Scope;
 use llmhost_resources::{Aws, AwsSettings};
 use llmhost_sandbox::{Builtin, EventSink, Loader, LoaderEvent, LoaderOptions};
 
@@ -32,6 +33,19 @@ impl Console {
             Self::Text(terminal) => Events::new(move |event| terminal.show(&event)),
             Self::Json(json) => Events::new(move |event| json.show(&event)),
         }
+    }
+
+    /// Does work, and says what is tried again meanwhile.
+    pub(crate) async fn hear<T>(&self, work: impl Future<Output = T>) -> T {
+        let console = self.clone();
+        let on_retry = move |retry| {
+            let event = Event::Retrying { address: None, retry };
+            match &console {
+                Self::Text(terminal) => terminal.show(&event),
+                Self::Json(json) => json.show(&event),
+            }
+        };
+        Scope::new(Cancel::default(), on_retry).run(work).await
     }
 
     /// A word to a person; programs get events.

@@ -109,6 +109,12 @@ pub trait Kind: Send + Sync + 'static {
         vec![Permission::new(Self::ACTIONS, ["*".to_owned()])]
     }
 
+    /// What a change of a resource that exists interrupts, in one sentence about it: "rolls its nodes: …". Shown
+    /// in the plan. Specs may hold unknown tokens: a field that becomes known only later counts as changed.
+    fn interrupts(&self, _old: &Self::Spec, _new: &Self::Spec, _how: ChangeKind) -> Option<String> {
+        None
+    }
+
     /// Makes the resource: one call, with the intent's token and tags where AWS takes them.
     async fn create(&self, spec: &Self::Spec, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError>;
 
@@ -248,6 +254,15 @@ pub enum ReplaceOrder {
     DeleteFirst,
 }
 
+/// How a resource that exists is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// In place.
+    Update,
+    /// By another one that takes its place.
+    Replace(ReplaceOrder),
+}
+
 /// A create that is about to happen, recorded before the call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Intent {
@@ -288,6 +303,9 @@ pub struct Observed<S> {
 pub trait Progress: Send + Sync {
     /// `done` of `total` units (bytes, mostly); `total` 0 where it is not known.
     fn report(&self, message: &str, done: u64, total: u64);
+
+    /// Something that a person should read, and not only see pass by.
+    fn note(&self, _message: &str) {}
 
     /// Something that the resource made by itself was removed; or stays, where it says why.
     fn byproduct(&self, _byproduct: Byproduct) {}
@@ -340,6 +358,8 @@ pub enum ErrorClass {
     Broken,
     /// On this side: a file, a folder.
     Local,
+    /// The run was stopped while this waited: nothing is in flight, and the next run goes on.
+    Interrupted,
 }
 
 impl ErrorClass {
@@ -360,6 +380,7 @@ impl ErrorClass {
             Self::Service => "The service failed on its side; run again, and give it the request id if it persists.",
             Self::Broken => "Mend the cause and run again: what failed is deleted and made anew.",
             Self::Local => "Check the file or folder and run again.",
+            Self::Interrupted => "Run again to go on waiting.",
         }
     }
 }

@@ -17,3 +17,4 @@ pub mod secret;
 pub mod state;
 pub mod trace;
 pub mod unknown;
+pub mod wait;

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::byproduct::Foreseen;
 use crate::kind::{
-    Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
+    Progress, Scope,
 };
 use crate::names::ResourceAddress;
 use crate::plan::{Comparison, compare};
@@ -61,6 +62,8 @@ pub trait DynKind: Send + Sync {
     fn predicted(&self, spec: &Value, scope: &Scope<'_>) -> Outputs;
     /// Compares two canonical specs.
     fn compare(&self, old: &Value, new: &Value) -> Comparison;
+    /// [`Kind::interrupts`].
+    fn interrupts(&self, old: &Value, new: &Value, how: ChangeKind) -> Option<String>;
     /// [`Kind::create`].
     async fn create(&self, spec: &Value, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError>;
     /// [`Kind::configure`].
@@ -187,6 +190,12 @@ impl<K: Kind> DynKind for K {
             if old == new { Comparison::default() } else { compare(&form(old), &form(new), K::IMMUTABLE) };
         compared.fields.retain(|field| !K::ASIDE.contains(&field.path.as_str()));
         compared
+    }
+
+    fn interrupts(&self, old: &Value, new: &Value, how: ChangeKind) -> Option<String> {
+        // A spec of another version says nothing.
+        let (old, new) = (from_json::<K>(old).ok()?, from_json::<K>(new).ok()?);
+        Kind::interrupts(self, &old, &new, how)
     }
 
     async fn create(&self, spec: &Value, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError> {

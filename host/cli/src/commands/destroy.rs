@@ -19,20 +19,24 @@ use crate::view::{self, JsonLine};
 /// Destroys what a pipeline made, or what some of its steps made.
 pub(crate) async fn destroy(args: Destroy) -> Result<(), Failure> {
     let console = Console::new(args.how.json);
+    console.hear(destroy_with(&console, args)).await
+}
+
+async fn destroy_with(console: &Console, args: Destroy) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.file)?;
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
     if args.dry_run {
         let state = place.read().await?;
         let registry = registry(&place);
-        return show(&console, &args, &pipeline, &registry, &state).await.map(drop);
+        return show(console, &args, &pipeline, &registry, &state).await.map(drop);
     }
-    let store = place.open_kept(&console, "destroy").await?;
-    let result = delete(&console, &args, &pipeline, &place, &store).await;
-    let result = app::close(&*store, &console, result).await;
+    let store = place.open_kept(console, "destroy").await?;
+    let result = delete(console, &args, &pipeline, &place, &store).await;
+    let result = app::close(&*store, console, result).await;
     if result.is_ok() && store.snapshot().resources.is_empty() {
         place.destroyed();
     }
-    place.leave(&console).await?;
+    place.leave(console).await?;
     result
 }
 

@@ -20,7 +20,7 @@ pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
     let place = Place::new(&pipeline, &args.file, &args.place)?;
     let state = place.read().await?;
     let registry = llmhost_resources::registry(Arc::new(Aws::new(place.settings())));
-    let found = run::drift(&registry, &state, args.parallelism.into()).await;
+    let found = console.hear(run::drift(&registry, &state, args.parallelism.into())).await;
     let unread = found.iter().any(|drift| matches!(drift.found, How::Unread { .. }));
     let all = state.resources.len();
     let summary = match found.len() {

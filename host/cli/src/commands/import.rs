@@ -23,7 +23,7 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
     };
     let mut place = Place::new(&pipeline, &args.at.file, &args.at.place)?;
     let store = place.open_kept(&console, "import").await?;
-    let result = async {
+    let work = async {
         let engine = app::engine(pipeline, place.settings(), &console, 10).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
         let imported = run::import(&engine, &*store, &address, &existing).await.map_err(failure)?;
@@ -34,9 +34,8 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
             false => "The next run brings it in line.\n",
         });
         Ok(())
-    }
-    .await;
-    let result = app::close(&*store, &console, result).await;
+    };
+    let result = app::close(&*store, &console, console.hear(work).await).await;
     place.leave(&console).await?;
     result
 }

@@ -31,11 +31,12 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     }
     let pipeline = app::pipeline(&args.file)?;
     saved.as_ref().map_or(Ok(()), |saved| saved.check_file(&pipeline))?;
-    let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
+    let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let trace = args.trace.as_deref().map(|path| traced::begin(&pipeline, path)).transpose()?;
     let job = Job { args: &args, console: &console, pipeline: &pipeline, format, trace: trace.as_ref() };
-    let result = if args.dry_run { job.show(&place).await } else { job.make(place, saved.as_ref()).await };
+    let work = async { if args.dry_run { job.show(&place).await } else { job.make(place, saved.as_ref()).await } };
+    let result = console.hear(work).await;
     if let (Some(trace), Some(path)) = (&trace, &args.trace) {
         traced::end(trace, path, &console);
     }
@@ -205,7 +206,12 @@ async fn apply(
         preflight::stop_at_errors(&findings)?;
     }
     if summary.replace + summary.delete > 0 && !yes {
-        confirm(&format!("{} to delete, {} to replace.", summary.delete, summary.replace))?;
+        let interruptions = match plan.interruptions() {
+            0 => String::new(),
+            1 => " 1 change interrupts something.".to_owned(),
+            many => format!(" {many} changes interrupt something."),
+        };
+        confirm(&format!("{} to delete, {} to replace.{interruptions}", summary.delete, summary.replace))?;
     }
     if summary.changes() > 0 {
         llmhost_resources::check_secrets(&Aws::new(secrets), &plan).await.map_err(|error| Failure::Other {

@@ -18,7 +18,7 @@ pub(crate) async fn validate(args: Validate) -> Result<(), Failure> {
         // An emulator that nobody started has to be asked, and is gone after it.
         place.open(&console, "validate").await?.close().await?;
     }
-    let result = check(&args, &console, &pipeline, &place).await;
+    let result = console.hear(check(&args, &console, &pipeline, &place)).await;
     place.leave(&console).await?;
     result
 }

@@ -41,7 +41,7 @@ pub(crate) enum OpFailure {
     Reported(Arc<str>),
     #[error("not started, because {0} failed")]
     NotStarted(ResourceAddress),
-    #[error("not started, because the run was interrupted")]
+    #[error("not finished, because the run was interrupted")]
     Interrupted,
 }
 
@@ -226,7 +226,7 @@ async fn update(
     let hands = &operations.hands;
     hands.record(Change::Current { address: address.clone(), instance: current.clone() }).await?;
     match current.was.clone() {
-        Some(was) if resumes => hands.reapply(address, &**kind, current, &was, Operation::Finish).await,
+        Some(was) if resumes => hands.reapply(address, &**kind, current, &was, Operation::Update).await,
         Some(was) if is_same => hands.reapply(address, &**kind, current, &was, Operation::Update).await,
         was => hands.configure(address, &**kind, current, was.as_ref()).await,
     }

@@ -39,6 +39,7 @@ pub async fn destroy(
     }
     report.kept = std::mem::take(&mut *hands.kept.lock().expect("no panic under this lock"));
     report.done.delete = hands.ledger.deletions();
+    report.waiting = hands.take_waiting();
     events.emit(Event::Finished { ok: report.is_ok(), done: report.done, failures: report.failures.len() });
     Ok(report)
 }

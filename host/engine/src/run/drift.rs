@@ -1,13 +1,16 @@
 //! Drift: what is there, beside what the state says.
 
+use std::collections::HashSet;
+
 use futures::StreamExt;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{AccountError, same_account};
 use crate::kind::OpError;
 use crate::names::ResourceAddress;
 use crate::plan::FieldChange;
-use crate::registry::Registry;
+use crate::registry::{DynKind, Registry};
 use crate::state::{Change, Instance, State, StateError, StateStore};
 
 /// One resource that is not as the state has it.
@@ -121,13 +124,25 @@ async fn look(
         Err(error) => Some((Found::Unread { error }, None)),
         Ok(None) => Some((Found::Gone, None)),
         Ok(Some(seen)) => {
-            let fields = kind.compare(&instance.spec, &seen.spec).fields;
+            let fields = changed(&**kind, instance, &seen.spec);
             if fields.is_empty() {
                 return None;
             }
-            let mut now = Instance { spec: seen.spec, ..instance.clone() };
+            let was = instance.was.as_ref().map(|_| seen.spec.clone());
+            let mut now = Instance { spec: seen.spec, was, ..instance.clone() };
             now.outputs.extend(seen.outputs);
             Some((Found::Changed { fields }, Some(now)))
         }
     }
+}
+
+/// The fields that somebody else changed. After an update that did not end, each field may have its value
+/// from before the update or from after it: neither is drift.
+fn changed(kind: &dyn DynKind, instance: &Instance, seen: &Value) -> Vec<FieldChange> {
+    let mut fields = kind.compare(&instance.spec, seen).fields;
+    if let Some(was) = instance.was.as_ref().filter(|_| instance.unfinished) {
+        let since: HashSet<String> = kind.compare(was, seen).fields.into_iter().map(|field| field.path).collect();
+        fields.retain(|field| since.contains(&field.path));
+    }
+    fields
 }

@@ -12,6 +12,7 @@ mod event;
 mod foresight;
 mod hands;
 mod import;
+mod interrupts;
 mod known;
 mod ledger;
 mod moves;
@@ -23,10 +24,10 @@ mod select;
 mod takeover;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
@@ -47,7 +48,7 @@ pub use foresight::Foresight;
 pub use import::{Existing, Import, ImportError, import};
 pub use planner::PlanError;
 pub use protect::protected;
-pub use report::{Departure, Reason, Report, StepFailure};
+pub use report::{Departure, Reason, Report, StepFailure, Waiting};
 pub use select::{Consequences, Selection, UnknownStep};
 
 use book::Book;
@@ -73,18 +74,25 @@ pub struct Engine {
     trace: Option<Arc<Trace>>,
 }
 
-/// What stops a run from outside. Running operations finish and are recorded; none begins.
+/// What stops a run from outside. Calls that are in flight finish and are recorded; waits end, and nothing
+/// begins.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<watch::Sender<bool>>);
 
 impl Cancel {
     /// Stops the run.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.send_replace(true);
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        *self.0.borrow()
+    }
+
+    /// Returns when the run is stopped.
+    pub(crate) async fn cancelled(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
     }
 }
 

@@ -130,6 +130,13 @@ pub struct Instance {
     pub broken: Option<String>,
 }
 
+impl Instance {
+    /// Whether it was finished once, and an update of it has not ended since.
+    pub fn is_half_updated(&self) -> bool {
+        self.unfinished && self.was.is_some()
+    }
+}
+
 /// A create that was about to happen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

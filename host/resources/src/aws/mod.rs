@@ -13,6 +13,7 @@ mod once;
 pub(crate) mod policy;
 pub(crate) mod preflight;
 mod request;
+mod retries;
 pub(crate) mod s3;
 mod set;
 pub(crate) mod signed;
@@ -29,7 +30,7 @@ use llmhost_engine::registry::Registry;
 use serde_json::Value;
 
 pub use clients::{Aws, AwsSettings};
-pub(crate) use wait::until;
+pub(crate) use wait::{is_passing, until};
 
 /// Outputs, all of them text.
 pub(crate) fn outputs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> Outputs {

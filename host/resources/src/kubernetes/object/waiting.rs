@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use llmhost_engine::kind::{ErrorClass, OpError, Progress as Report};
+use llmhost_engine::wait::is_interrupted;
 use serde_json::Value;
 
 use super::{Object, Spec};
-use crate::aws::until;
+use crate::aws::{is_passing, until};
 use crate::kubernetes::rollout;
 
 /// What one look says.
@@ -28,26 +29,27 @@ impl Object {
             async move {
                 let found = match self.glance(spec, report).await? {
                     Glance::There(found) => found,
-                    Glance::Gone => return Ok(Some(())),
+                    Glance::Gone => return Ok(Some(Ok(()))),
                     Glance::Unknown => return Ok(None),
                 };
                 match rollout::progress(&spec.object.kind, &found) {
-                    rollout::Progress::Ready => Ok(Some(())),
+                    rollout::Progress::Ready => Ok(Some(Ok(()))),
                     rollout::Progress::Waiting(how_far) => {
                         report.report(&how_far, 0, 0);
                         Ok(None)
                     }
                     rollout::Progress::Failed(reason) => {
                         let error = OpError::local(&spec.operation("wait for"), reason);
-                        Err(OpError { class: ErrorClass::Service, ..error })
+                        Ok(Some(Err(OpError { class: ErrorClass::Service, ..error })))
                     }
                 }
             }
             .boxed()
         })
         .await;
-        match waited {
+        match waited.and_then(|ended| ended) {
             Ok(()) => Ok(()),
+            Err(error) if is_interrupted(&error) => Err(error),
             Err(error) => Err(self.explained(spec, began, error).await),
         }
     }
@@ -63,6 +65,9 @@ impl Object {
         })
         .await;
         let Err(mut error) = gone else { return Ok(()) };
+        if is_interrupted(&error) {
+            return Err(error);
+        }
         if let Ok(Some((_, object))) = self.now(spec).await {
             let finalizers = object["metadata"]["finalizers"].as_array();
             let finalizers: Vec<&str> = finalizers.into_iter().flatten().filter_map(Value::as_str).collect();
@@ -111,9 +116,4 @@ impl Object {
         let Some(at) = self.at_if_any(spec).await? else { return Ok(None) };
         Ok(self.look(&at, spec).await?.map(|object| (at.client, object)))
     }
-}
-
-/// Whether another look may have an answer.
-fn is_passing(error: &OpError) -> bool {
-    matches!(error.class, ErrorClass::Unreachable | ErrorClass::Service | ErrorClass::Throttled)
 }
