@@ -18,6 +18,7 @@ use crate::app::Console;
 use crate::args::{self, File, Where};
 use crate::failure::Failure;
 use crate::keep::{Keep, StatePlace};
+use crate::saved::World;
 use crate::view::{JsonLine, style};
 
 /// Where a pipeline lives.
@@ -118,6 +119,19 @@ impl Place {
     /// How to reach AWS there.
     pub(crate) fn settings(&self) -> AwsSettings {
         self.settings.clone()
+    }
+
+    /// Where a plan for this place may be applied.
+    pub(crate) fn world(&self) -> World {
+        let emulator = self.is_emulated().then(|| "emulator".to_owned());
+        World {
+            region: self.settings.region.clone(),
+            endpoint: emulator.or_else(|| self.settings.endpoint_url.clone()),
+            state: match &self.state {
+                StatePlace::Folder(_) => None,
+                StatePlace::S3(address) => Some(address.to_string()),
+            },
+        }
     }
 
     /// Whether nothing there is real.

@@ -32,6 +32,7 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.file)?;
     saved.as_ref().map_or(Ok(()), |saved| saved.check_file(&pipeline))?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
+    saved.as_ref().map_or(Ok(()), |saved| saved.check_world(&place.world()))?;
     let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let trace = args.trace.as_deref().map(|path| traced::begin(&pipeline, path)).transpose()?;
     let job = Job { args: &args, console: &console, pipeline: &pipeline, format, trace: trace.as_ref() };
@@ -77,7 +78,7 @@ impl Job<'_> {
         let plan = engine.plan(&state).await?;
         show_plan(console, &plan, self.graph())?;
         if let Some(out) = &args.out {
-            Saved::of(pipeline, args, &state, &plan).write(out)?;
+            Saved::of(pipeline, args, place.world(), &state, &plan).write(out)?;
         }
         if !args.skip_preflight {
             preflight::check(console, pipeline, &plan, None, false).await?;
@@ -167,7 +168,7 @@ fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
     }
     args.steps.only.clone_from(&saved.only);
     args.steps.exclude.clone_from(&saved.exclude);
-    args.file.path.clone_from(&saved.file);
+    args.file.path = saved.pipeline_file(&args.file.path)?;
     args.file.vars.clone_from(&saved.vars);
     args.refresh = saved.refresh;
     Ok(())
@@ -193,7 +194,7 @@ async fn apply(
     saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
     tell_consequences(engine, console, &state)?;
     let plan = Arc::new(engine.plan(&state).await?);
-    saved.map_or(Ok(()), |saved| saved.check_plan(&plan))?;
+    saved.map_or(Ok(()), |saved| saved.check_plan(&plan, engine.pipeline()))?;
     show_plan(console, &plan, graph)?;
     let foresight = engine.foresee(&plan, &state).await?;
     if !foresight.is_empty() {
