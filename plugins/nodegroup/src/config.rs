@@ -80,6 +80,14 @@ pub struct Config {
     #[serde(default = "hour")]
     #[schemars(range(min = 1, max = 1440))]
     pub(crate) timeout_minutes: u32,
+    /// How long pods may take to leave the nodes, as their disruption budgets allow, before the group is deleted or
+    /// replaced; 0 leaves draining to EKS, which ends pods after 5 minutes.
+    #[serde(default = "quarter")]
+    #[schemars(range(max = 1440))]
+    pub(crate) drain_timeout_minutes: u32,
+    /// Delete the nodes all the same when that time is over, instead of failing.
+    #[serde(default)]
+    pub(crate) drain_force: bool,
     /// Tags for everything, on top of the pipeline's.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
@@ -155,6 +163,10 @@ fn two() -> u32 {
 
 fn hour() -> u32 {
     60
+}
+
+fn quarter() -> u32 {
+    15
 }
 
 fn one_missing() -> Missing {

@@ -1,6 +1,6 @@
 //! Clients of clusters, each made when it is first needed, and anew before its token ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,11 @@ const FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// Every cluster that was spoken to.
 #[derive(Default)]
-pub(crate) struct Clusters(Mutex<HashMap<Target, Known>>);
+pub(crate) struct Clusters {
+    known: Mutex<HashMap<Target, Known>>,
+    /// Clusters of EKS that are being deleted in this run, with all that is in them.
+    going: std::sync::Mutex<HashSet<String>>,
+}
 
 struct Known {
     client: Client,
@@ -34,7 +38,7 @@ struct Known {
 impl Clusters {
     /// A client for a cluster; nothing where the cluster is gone.
     pub(super) async fn client(&self, aws: &Aws, target: &Target) -> Result<Option<Client>, OpError> {
-        let mut known = self.0.lock().await;
+        let mut known = self.known.lock().await;
         if let Some(known) = known.get(target).filter(|known| known.since.elapsed() < FRESH) {
             return Ok(Some(known.client.clone()));
         }
@@ -48,9 +52,28 @@ impl Clusters {
         Ok(Some(client))
     }
 
+    /// As [`client`](Self::client), for calls whose refusals are answers: the library's own client tries them
+    /// again for minutes, and says nothing of it.
+    pub(super) async fn direct(&self, aws: &Aws, target: &Target) -> Result<Option<Client>, OpError> {
+        let Some(mut config) = config(aws, target).await? else { return Ok(None) };
+        config.default_retry = false;
+        Client::try_from(config).described("kube:connect").map(Some)
+    }
+
+    /// Notes that a cluster of EKS goes, and all that is in it.
+    pub(crate) fn goes(&self, name: &str) {
+        self.going.lock().expect("no panic under this lock").insert(name.to_owned());
+    }
+
+    /// Whether a cluster of EKS goes in this run.
+    pub(crate) fn is_going(&self, name: &str) -> bool {
+        self.going.lock().expect("no panic under this lock").contains(name)
+    }
+
     /// Forgets what is known of a cluster of EKS: another one gets its name.
     pub(crate) async fn forget(&self, name: &str) {
-        self.0.lock().await.remove(&Target::Eks(name.to_owned()));
+        self.known.lock().await.remove(&Target::Eks(name.to_owned()));
+        self.going.lock().expect("no panic under this lock").remove(name);
     }
 
     /// What the cluster calls a kind of object, asked once.
@@ -60,12 +83,12 @@ impl Clusters {
         target: &Target,
         gvk: &GroupVersionKind,
     ) -> Result<(ApiResource, ApiCapabilities), OpError> {
-        if let Some(found) = self.0.lock().await.get(target).and_then(|known| known.kinds.get(gvk)) {
+        if let Some(found) = self.known.lock().await.get(target).and_then(|known| known.kinds.get(gvk)) {
             return Ok(found.clone());
         }
         let found = pinned_kind(client, gvk).await;
         let found = found.described("kube:discover").map_err(|error| unknown_kind(error, gvk))?;
-        if let Some(known) = self.0.lock().await.get_mut(target) {
+        if let Some(known) = self.known.lock().await.get_mut(target) {
             known.kinds.insert(gvk.clone(), found.clone());
         }
         Ok(found)

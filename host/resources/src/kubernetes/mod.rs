@@ -2,8 +2,10 @@
 //! manifests in a folder.
 
 mod clusters;
+pub(crate) mod drain;
 mod errors;
 mod folder;
+mod interrupts;
 pub(crate) mod made;
 mod manifest;
 mod object;

@@ -11,17 +11,18 @@ use async_trait::async_trait;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
 use kube::core::discovery::Scope as ApiScope;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
     Progress as Report, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::PIPELINE_TAG;
-use llmhost_engine::{secret, unknown};
+use llmhost_engine::{secret, unknown, wait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::errors::{Described, is_ending};
 use super::folder;
+use super::interrupts;
 use super::manifest::{self, ADOPTED, INTENT, Identity};
 use crate::aws::policy::Arns;
 use crate::aws::tags::foreign;
@@ -175,7 +176,7 @@ impl Object {
         loop {
             match at.api.patch(name, &params, &patch).await.described(&operation) {
                 Err(error) if is_ending(&error) && !dry_run && began.elapsed() + PAUSE < patience => {
-                    tokio::time::sleep(PAUSE).await;
+                    wait::pause(&operation, PAUSE).await?;
                 }
                 applied => return json_of(&applied?, &operation),
             }
@@ -312,6 +313,14 @@ impl Kind for Object {
             }
         }
         before
+    }
+
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        // Manifests in a folder are applied by somebody else.
+        if new.file().is_some() {
+            return None;
+        }
+        interrupts::interrupts(&old.object.kind, &old.manifest, &new.manifest, how)
     }
 
     fn foreknown(&self, spec: &Spec) -> Outputs {

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{NatGateway as Found, NatGatewayState, ResourceType};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
+    ReplaceOrder,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,21 @@ impl Kind for NatGateway {
             .filter(|gateway| gateway.spec["vpc_id"] == subnet.spec["vpc_id"])
             .map(|gateway| gateway.address)
             .collect()
+    }
+
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        let ChangeKind::Replace(order) = how else { return None };
+        let address = match old.allocation_id == new.allocation_id {
+            true => "",
+            false => ", and new ones come from another public address",
+        };
+        Some(match order {
+            ReplaceOrder::CreateFirst => format!("open connections through it break{address}"),
+            ReplaceOrder::DeleteFirst => format!(
+                "what is behind it has no way out until the new gateway is available, usually 2 to 3 minutes: open \
+                 connections break{address}"
+            ),
+        })
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

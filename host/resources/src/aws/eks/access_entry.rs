@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::{AccessEntry as Found, AccessScope, AccessScopeType};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,12 @@ impl Kind for AccessEntry {
     const IMMUTABLE: &'static [&'static str] = &["cluster_name", "principal_arn", "entry_type"];
     const UNIQUE: &'static [&'static str] = &["cluster_name", "principal_arn"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
+
+    fn interrupts(&self, old: &Spec, _: &Spec, how: ChangeKind) -> Option<String> {
+        let who = &old.principal_arn;
+        (how == ChangeKind::Replace(ReplaceOrder::DeleteFirst))
+            .then(|| format!("{who} has no access to the cluster while its entry is replaced, usually some seconds"))
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         if !unknown::is_unknown(&spec.principal_arn) && !spec.principal_arn.starts_with("arn:") {

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::{Addon as Found, AddonStatus, ResolveConflicts};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
+    ReplaceOrder, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -129,6 +130,33 @@ impl Kind for Addon {
     const BY_NAME: &'static [&'static str] = &["service_account_role_arn"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
     const VOLATILE: &'static [&'static str] = &["version"];
+
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        let name = old.addon_name.as_str();
+        if let ChangeKind::Replace(order) = how {
+            let gone = order == ReplaceOrder::DeleteFirst;
+            return gone
+                .then(|| format!("add-on '{name}' is gone until the new one is active, usually under 5 minutes"));
+        }
+        let same = old.version == new.version
+            && old.configuration == new.configuration
+            && old.service_account_role_arn == new.service_account_role_arn;
+        let restarted = match name {
+            "vpc-cni" => {
+                "restarts its DaemonSet aws-node, node by node: a new pod may wait some seconds for its address"
+            }
+            "kube-proxy" => "restarts its DaemonSet kube-proxy, node by node: open connections stay",
+            "coredns" => "restarts CoreDNS, one pod after the other: names are resolved meanwhile",
+            "eks-pod-identity-agent" => {
+                "restarts its DaemonSet, node by node: pods there get no new credentials for some seconds"
+            }
+            "aws-ebs-csi-driver" => {
+                "restarts the driver's pods: volumes that are mounted stay, new ones wait some seconds"
+            }
+            _ => "restarts the add-on's pods",
+        };
+        (!same).then(|| restarted.to_owned())
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         if spec.addon_name.is_empty() {

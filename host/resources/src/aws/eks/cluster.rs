@@ -12,8 +12,8 @@ use aws_sdk_eks::types::{
 use futures::FutureExt;
 use llmhost_engine::byproduct::{Foreseen, Refusal};
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
-    Scope,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
+    Progress, ReplaceOrder, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -326,6 +326,26 @@ impl Kind for Cluster {
     const MAKES: bool = true;
     const IDENTITIES: &'static [&'static str] = &["cluster_name", "arn", "oidc_issuer", "security_group_id"];
     const VOLATILE: &'static [&'static str] = &["version"];
+
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        if let ChangeKind::Replace(order) = how {
+            let gone = "the cluster and everything in it are gone until the new one is ready, usually 10 to 15 minutes, and \
+                        what was in it is not brought back by itself";
+            return (order == ReplaceOrder::DeleteFirst).then(|| gone.to_owned());
+        }
+        let mut all = Vec::new();
+        if old.version != new.version {
+            all.push(format!(
+                "updates the control plane to {}, usually 10 minutes for each minor version: the API stays available, and \
+                 watches reconnect; nodes keep their version until their node group is updated",
+                new.version
+            ));
+        }
+        if old.public_access && !new.public_access {
+            all.push("closes the public endpoint: who is outside of the VPC reaches the API no more".to_owned());
+        }
+        (!all.is_empty()).then(|| all.join("; "))
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("cluster name", &spec.cluster_name, 100)?;

@@ -47,7 +47,11 @@ pub(super) async fn foresee(aws: &Aws, name: &str, subnets: &[String]) -> Result
 pub(super) async fn release(aws: &Aws, name: &str, subnets: &[String], progress: &dyn Progress) {
     // A cluster that stays keeps its load balancers.
     let Ok(Some(cluster)) = look(aws, name).await else { return };
-    if cluster.deletion_protection() == Some(true) || cluster.status() == Some(&ClusterStatus::Deleting) {
+    if cluster.deletion_protection() == Some(true) {
+        return;
+    }
+    aws.kubernetes.goes(name);
+    if cluster.status() == Some(&ClusterStatus::Deleting) {
         return;
     }
     if let Ok(owner) = owner(aws, name, subnets).await {

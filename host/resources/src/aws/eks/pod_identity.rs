@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::PodIdentityAssociation as Found;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
+    ReplaceOrder, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,19 @@ impl Kind for PodIdentityAssociation {
     const UNIQUE: &'static [&'static str] = &["cluster_name", "namespace", "service_account"];
     const BY_NAME: &'static [&'static str] = &["role_arn"];
     const IDENTITIES: &'static [&'static str] = &["id", "arn"];
+
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        let of = format!("{}/{}", old.namespace, old.service_account);
+        match how {
+            ChangeKind::Replace(ReplaceOrder::DeleteFirst) => Some(format!(
+                "pods of service account {of} get no new credentials while it is replaced, usually some seconds"
+            )),
+            ChangeKind::Update if old.role_arn != new.role_arn => {
+                Some(format!("pods of service account {of} keep the old role until they are started again"))
+            }
+            _ => None,
+        }
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         spec.tags.complete(context)

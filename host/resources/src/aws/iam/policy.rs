@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -87,6 +88,13 @@ impl Kind for Policy {
     const UNIQUE: &'static [&'static str] = &["policy_name"];
     const BY_NAME: &'static [&'static str] = &["document"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
+
+    fn interrupts(&self, old: &Spec, _: &Spec, how: ChangeKind) -> Option<String> {
+        let name = &old.policy_name;
+        (how == ChangeKind::Replace(ReplaceOrder::DeleteFirst)).then(|| {
+            format!("the roles that have it are without policy '{name}' while it is replaced, usually some seconds")
+        })
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("policy name", &spec.policy_name, 128)?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
+    ReplaceOrder, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -150,6 +151,29 @@ impl Kind for Role {
     /// IAM deletes a principal that others trust.
     const LOOSE: &'static [&'static str] = &["assume_role_policy"];
     const IDENTITIES: &'static [&'static str] = &["arn", "role_name"];
+
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        let name = &old.role_name;
+        match how {
+            ChangeKind::Replace(ReplaceOrder::DeleteFirst) => Some(format!(
+                "nobody can assume role '{name}' while it is replaced, usually under a minute; sessions that it gave out end"
+            )),
+            ChangeKind::Replace(ReplaceOrder::CreateFirst) => None,
+            ChangeKind::Update => {
+                let gone = old.managed_policy_arns.difference(&new.managed_policy_arns).map(String::as_str);
+                let names = old.inline_policies.keys().filter(|name| !new.inline_policies.contains_key(*name));
+                let gone: Vec<&str> = gone.chain(names.map(String::as_str)).collect();
+                let trust = old.assume_role_policy.comparable() != new.assume_role_policy.comparable();
+                match (gone.is_empty(), trust) {
+                    (true, false) => None,
+                    (false, _) => Some(format!("whoever has role '{name}' loses {}", gone.join(", "))),
+                    (true, true) => {
+                        Some(format!("whoever the new trust policy leaves out can assume role '{name}' no more"))
+                    }
+                }
+            }
+        }
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("role name", &spec.role_name, 64)?;
