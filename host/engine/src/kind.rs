@@ -355,7 +355,10 @@ impl ErrorClass {
             Self::Capacity => "Try another availability zone or instance type, or run again later.",
             Self::Throttled => "Run again in a minute, or with a lower --parallelism.",
             Self::Conflict => "Remove or rename what is in the way, and run again.",
-            Self::NotFound => "It was removed by something else; run again to make it anew.",
+            Self::NotFound => {
+                "Check its name, the region and the account. Where it was deleted outside llmhost, run again with --refresh to \
+                 create it again."
+            }
             Self::Unreachable => "Check the network, the region and --endpoint-url, and run again.",
             Self::Service => "The service failed on its side; run again, and give it the request id if it persists.",
             Self::Broken => "Mend the cause and run again: what failed is deleted and made anew.",

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use llmhost_engine::registry::Registry;
 
+pub use aws::limits::MANAGED_POLICY;
 pub use aws::policy::{document as policy_document, is_for_destroy};
 pub use aws::preflight::{ACTIONS as PREFLIGHT_ACTIONS, Finding, Severity, preflight};
 pub use aws::s3::StateAddress;

@@ -12,7 +12,8 @@ use llmhost_engine::state::{State, StateStore};
 use llmhost_engine::trace::Trace;
 use llmhost_resources::{Aws, AwsSettings};
 
-use super::{destroy, preflight};
+use super::destroy;
+use super::preflight::{self, Before};
 use crate::app::{self, Console};
 use crate::args::Run;
 use crate::failure::Failure;
@@ -79,7 +80,7 @@ impl Job<'_> {
             Saved::of(pipeline, args, &state, &plan).write(out)?;
         }
         if !args.skip_preflight {
-            preflight::check(console, pipeline, &plan, None, false).await?;
+            preflight::check(console, pipeline, (&plan, &state), None, false).await?;
         }
         if args.exit_code && !plan.is_empty() { Err(Failure::Changes) } else { Ok(()) }
     }
@@ -201,8 +202,8 @@ async fn apply(
     destroy::stop_at_protected(&foresight)?;
     let summary = plan.summary();
     if let Some(settings) = checks.filter(|_| summary.changes() > 0) {
-        let findings = preflight::check(console, engine.pipeline(), &plan, Some(settings), false).await?;
-        preflight::stop_at_errors(&findings)?;
+        let findings = preflight::check(console, engine.pipeline(), (&plan, &state), Some(settings), false).await?;
+        preflight::stop_at_errors(&findings, Before::Run)?;
     }
     if summary.replace + summary.delete > 0 && !yes {
         confirm(&format!("{} to delete, {} to replace.", summary.delete, summary.replace))?;

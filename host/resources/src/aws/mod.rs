@@ -9,6 +9,7 @@ mod eks;
 mod elb;
 mod errors;
 mod iam;
+pub(crate) mod limits;
 mod once;
 pub(crate) mod policy;
 pub(crate) mod preflight;

@@ -6,6 +6,7 @@ mod errors;
 mod folder;
 pub(crate) mod made;
 mod manifest;
+pub(crate) mod names;
 mod object;
 mod rollout;
 mod token;

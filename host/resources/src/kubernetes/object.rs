@@ -23,6 +23,7 @@ use serde_json::{Map, Value, json};
 use super::errors::{Described, is_ending};
 use super::folder;
 use super::manifest::{self, ADOPTED, INTENT, Identity};
+use super::names;
 use crate::aws::policy::Arns;
 use crate::aws::tags::foreign;
 use crate::aws::{Aws, outputs};
@@ -152,6 +153,10 @@ impl Object {
             let name = if let Target::Eks(name) = &spec.target { name.as_str() } else { "it" };
             let mut error = OpError::local(&spec.operation("apply"), format!("there is no cluster '{name}'"));
             error.class = ErrorClass::NotFound;
+            error.advice = Some(
+                "Check the name, the region and the account. Where a pipeline of its own makes the cluster, run that first."
+                    .to_owned(),
+            );
             error
         })
     }
@@ -271,8 +276,9 @@ impl Kind for Object {
                 return Err("a folder of manifests would hold the secret for everybody to read".to_owned());
             }
         }
-        manifest::check_name("metadata.name", &spec.object.name)?;
-        spec.object.namespace.iter().try_for_each(|name| manifest::check_name("metadata.namespace", name))?;
+        names::check_object(&spec.object.group, &spec.object.kind, &spec.object.name)?;
+        spec.object.namespace.iter().try_for_each(|name| names::dns_label("metadata.namespace", name))?;
+        names::check_marks(&spec.manifest)?;
         spec.fixed = manifest::fixed(&spec.manifest, &spec.object);
         let pipeline = context.tags.get(PIPELINE_TAG).map(String::as_str).unwrap_or_default();
         manifest::mark(&mut spec.manifest, pipeline, &context.address.to_string());

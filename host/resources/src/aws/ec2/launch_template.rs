@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{Operation, made_by, observed, outputs, present, sync_tags, tag, tagged, there, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::limits;
 use crate::aws::tags::{Pairs, Tags};
 
 /// How instances are started. Instance metadata always needs a session token (IMDSv2).
@@ -44,6 +45,29 @@ struct Volume {
     kms_key_id: Option<String>,
     iops: Option<i32>,
     throughput_mibps: Option<i32>,
+}
+
+impl Volume {
+    fn check(&self) -> Result<(), String> {
+        let size = self.size_gib;
+        if !(1..=65_536).contains(&size) {
+            return Err(format!("the root volume has {size} GiB; gp3 takes 1 to 65536"));
+        }
+        let (least, most) = limits::GP3_IOPS;
+        // The first 3,000 come with every volume, however small.
+        let most = most.min(limits::GP3_IOPS_PER_GIB.saturating_mul(size).max(least));
+        if let Some(iops) = self.iops.filter(|iops| !(least..=most).contains(iops)) {
+            return Err(format!("the root volume has {iops} IOPS; gp3 takes {least} to {most} at {size} GiB"));
+        }
+        let (least, most) = limits::GP3_MIBPS;
+        let most = most.min((self.iops.unwrap_or(limits::GP3_IOPS.0) / 4).max(least));
+        match self.throughput_mibps.filter(|throughput| !(least..=most).contains(throughput)) {
+            Some(throughput) => Err(format!(
+                "the root volume has {throughput} MiB/s; gp3 takes {least} to {most} with these IOPS, 0.25 for each"
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Spec {
@@ -168,8 +192,15 @@ impl Kind for LaunchTemplate {
         if !(1..=64).contains(&spec.metadata_hop_limit) {
             return Err(format!("metadata_hop_limit is {}; EC2 takes 1 to 64", spec.metadata_hop_limit));
         }
-        if !(1..=65_536).contains(&spec.root_volume.size_gib) {
-            return Err(format!("the root volume has {} GiB; gp3 takes 1 to 65536", spec.root_volume.size_gib));
+        spec.root_volume.check()?;
+        let groups = spec.security_group_ids.len();
+        if groups > limits::INTERFACE_GROUPS {
+            let most = limits::INTERFACE_GROUPS;
+            return Err(format!("security_group_ids has {groups} groups; a network interface takes {most} at most"));
+        }
+        let bytes = spec.user_data.as_deref().map_or(0, |data| data.trim_end_matches('=').len() * 3 / 4);
+        if bytes > limits::USER_DATA {
+            return Err(format!("the user data has {bytes} bytes; EC2 takes {}", limits::USER_DATA));
         }
         spec.tags.complete(context)
     }
@@ -235,5 +266,36 @@ impl Kind for LaunchTemplate {
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
         let request = self.0.ec2().await.delete_launch_template().launch_template_id(id);
         gone_is_none(request.send().await.operation("ec2:DeleteLaunchTemplate")).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_has_what_gp3_gives() {
+        for (size_gib, iops, throughput_mibps, wrong) in [
+            (20, None, None, None),
+            (65_536, Some(80_000), Some(2000), None),
+            (65_537, None, None, Some("1 to 65536")),
+            (0, None, None, Some("0 GiB")),
+            (5, Some(3000), None, None),
+            (20, Some(10_000), None, None),
+            (20, Some(10_001), None, Some("3000 to 10000 at 20 GiB")),
+            (1000, Some(80_001), None, Some("3000 to 80000")),
+            (20, Some(2999), None, Some("2999 IOPS")),
+            (20, None, Some(750), None),
+            (20, None, Some(751), Some("125 to 750")),
+            (20, None, Some(124), Some("124 MiB/s")),
+        ] {
+            let volume =
+                Volume { device_name: "/dev/xvda".to_owned(), size_gib, kms_key_id: None, iops, throughput_mibps };
+            let found = volume.check();
+            match wrong {
+                None => assert_eq!(found, Ok(()), "{volume:?}"),
+                Some(words) => assert!(found.as_ref().is_err_and(|e| e.contains(words)), "{volume:?}: {found:?}"),
+            }
+        }
     }
 }

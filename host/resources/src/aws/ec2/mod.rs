@@ -82,7 +82,13 @@ pub(in crate::aws) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 
-fn observed(tags: &[Tag]) -> Tags {
+/// As [`filter`], for whatever has one of these values: 200 at most.
+pub(in crate::aws) fn filter_any(name: &str, values: &[&str]) -> Filter {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+pub(in crate::aws) fn observed(tags: &[Tag]) -> Tags {
     Tags::observed(tags.iter().map(|tag| (tag.key(), tag.value())))
 }
 

@@ -11,7 +11,9 @@ use aws_sdk_ec2::types::{
 use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress};
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, cidr, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use super::{
+    Operation, cidr, filter, made, made_by, observed, outputs, present, security_group, sync_tags, tagged, with_tags,
+};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -131,8 +133,21 @@ impl Kind for SecurityGroupRule {
         } else if spec.ip_protocol != "icmp" && spec.from_port > spec.to_port {
             return Err(format!("the ports {} to {} are the wrong way round", spec.from_port, spec.to_port));
         }
+        let ports = match spec.ip_protocol.as_str() {
+            "tcp" | "udp" => 0..=65_535,
+            // A type and a code of ICMP; -1 is every one.
+            "icmp" => -1..=255,
+            _ => 0..=0,
+        };
+        if let Some(port) = [spec.from_port, spec.to_port].into_iter().find(|port| !ports.contains(port)) {
+            let (least, most) = (ports.start(), ports.end());
+            return Err(format!("{port} is not a port that {} takes: {least} to {most}", spec.ip_protocol));
+        }
         if let Peer::Cidr(range) = &spec.peer {
             cidr::parse("peer", range)?;
+        }
+        if !spec.description.is_empty() {
+            security_group::check_text("description", &spec.description)?;
         }
         spec.tags.complete(context)
     }

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::aws::clients::Aws;
 use crate::aws::ec2::cidr;
+use crate::aws::limits;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::sweep;
@@ -279,6 +280,40 @@ fn known(found: &Found) -> Outputs {
     ])
 }
 
+impl Spec {
+    /// Checks the ranges and groups that a cluster is given.
+    fn check_network(&self) -> Result<(), String> {
+        let (groups, ranges) = (self.security_group_ids.len(), self.public_access_cidrs.len());
+        if groups > limits::CLUSTER_GROUPS {
+            let most = limits::CLUSTER_GROUPS;
+            return Err(format!("security_group_ids has {groups} groups; EKS takes {most} beside the cluster's own"));
+        }
+        if ranges > limits::ENDPOINT_RANGES {
+            let most = limits::ENDPOINT_RANGES;
+            return Err(format!(
+                "public_access_cidrs has {ranges} ranges; EKS takes {most}. Join some into larger ones"
+            ));
+        }
+        for range in &self.public_access_cidrs {
+            let Some(net) = cidr::parse("public_access_cidrs", range)? else { continue };
+            if cidr::is_private(net) {
+                return Err(format!(
+                    "public_access_cidrs has the private range {net}; EKS takes public ones alone: nobody reaches the public \
+                     endpoint from a private address"
+                ));
+            }
+        }
+        let Some(text) = &self.service_ipv4_cidr else { return Ok(()) };
+        match cidr::parse("service_ipv4_cidr", text)? {
+            Some(net) if !(12..=24).contains(&net.prefix_len()) || !cidr::is_private(net) => Err(format!(
+                "service_ipv4_cidr {net} is not a range that EKS takes: /12 to /24 within 10.0.0.0/8, 172.16.0.0/12 or \
+                 192.168.0.0/16"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[async_trait]
 impl Kind for Cluster {
     type Spec = Spec;
@@ -338,7 +373,7 @@ impl Kind for Cluster {
         if !spec.public_access && !spec.private_access {
             return Err("nobody could reach the API server: both public and private access are off".to_owned());
         }
-        spec.public_access_cidrs.iter().try_for_each(|range| cidr::parse("public_access_cidrs", range).map(drop))?;
+        spec.check_network()?;
         if spec.public_access && spec.public_access_cidrs.is_empty() {
             spec.public_access_cidrs.insert("0.0.0.0/0".to_owned());
         }
@@ -473,5 +508,43 @@ impl Kind for Cluster {
             return Err(foreign);
         }
         gone::delete(&self.0, id, &spec.subnet_ids, spec.wait_minutes, progress).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ranges_and_groups_of_a_cluster_are_those_that_eks_takes() {
+        let many = |n: usize, of: &dyn Fn(usize) -> String| (0..n).map(of).collect::<Vec<_>>();
+        let (group, range) = (|i| format!("sg-{i}"), |i| format!("203.0.113.{i}/32"));
+        for (field, value, wrong) in [
+            ("security_group_ids", json!(many(4, &group)), None),
+            ("security_group_ids", json!(many(5, &group)), Some("5 groups; EKS takes 4")),
+            ("public_access_cidrs", json!(many(40, &range)), None),
+            ("public_access_cidrs", json!(many(41, &range)), Some("41 ranges; EKS takes 40")),
+            ("public_access_cidrs", json!(["0.0.0.0/0"]), None),
+            ("public_access_cidrs", json!(["10.1.0.0/16"]), Some("private range 10.1.0.0/16")),
+            ("service_ipv4_cidr", json!("10.100.0.0/16"), None),
+            ("service_ipv4_cidr", json!("172.16.0.0/12"), None),
+            ("service_ipv4_cidr", json!("10.0.0.0/11"), Some("/12 to /24")),
+            ("service_ipv4_cidr", json!("10.0.0.0/25"), Some("/12 to /24")),
+            ("service_ipv4_cidr", json!("100.64.0.0/16"), Some("within 10.0.0.0/8")),
+        ] {
+            let mut spec = json!({ "cluster_name": "c", "version": "1.34", "role_arn": "r", "subnet_ids": [],
+                "security_group_ids": [], "public_access": true, "private_access": true, "public_access_cidrs": [],
+                "logging": [], "secrets_key_arn": null, "service_ipv4_cidr": null, "extended_support": false,
+                "deletion_protection": false, "wait_minutes": 1, "tags": [] });
+            spec[field] = value;
+            let spec: Spec = serde_json::from_value(spec).expect("a spec");
+            let found = spec.check_network();
+            match wrong {
+                None => assert_eq!(found, Ok(()), "{spec:?}"),
+                Some(words) => assert!(found.as_ref().is_err_and(|e| e.contains(words)), "{spec:?}: {found:?}"),
+            }
+        }
     }
 }

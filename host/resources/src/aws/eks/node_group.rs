@@ -17,8 +17,8 @@ use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Operation, capacity, check_name, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken,
-    updated,
+    Operation, capacity, check_name, is_made_by, joined, labels, observed, once_role_is_known, sync_tags, tagged,
+    taken, updated,
 };
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
@@ -58,10 +58,10 @@ pub(in crate::aws) struct Spec {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Taint {
-    key: String,
-    value: Option<String>,
-    effect: String,
+pub(super) struct Taint {
+    pub(super) key: String,
+    pub(super) value: Option<String>,
+    pub(super) effect: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -351,9 +351,8 @@ impl Kind for NodeGroup {
             return Err(format!("the taint effect '{}' is not one of {}", taint.effect, effects.join(", ")));
         }
         spec.taints.sort();
-        if let Some(key) = spec.labels.0.keys().find(|key| key.starts_with("eks.amazonaws.com/")) {
-            return Err(format!("the label '{key}' is EKS's own"));
-        }
+        labels::check_taints(&spec.taints)?;
+        labels::check_labels(&spec.labels.0)?;
         spec.tags.complete(context)
     }
 

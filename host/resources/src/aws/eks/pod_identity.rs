@@ -17,6 +17,7 @@ use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
+use crate::kubernetes::names::{dns_label, dns_subdomain};
 
 /// Gives the pods of a service account a role, through the cluster's pod identity agent.
 pub(in crate::aws) struct PodIdentityAssociation(pub(in crate::aws) Arc<Aws>);
@@ -64,6 +65,8 @@ impl Kind for PodIdentityAssociation {
     const IDENTITIES: &'static [&'static str] = &["id", "arn"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+        dns_label("the namespace", &spec.namespace)?;
+        dns_subdomain("the service account", &spec.service_account)?;
         spec.tags.complete(context)
     }
 

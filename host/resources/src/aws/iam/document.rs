@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::aws::limits;
+
 /// A policy document in one form: statements are a list, and so is whatever may be one value or a
 /// list. Order is kept as written; [`comparable`](Document::comparable) does away with it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,6 +43,20 @@ impl Document {
     /// Reads the text that IAM gives: percent-encoded JSON.
     pub(super) fn observed(text: &str) -> Option<Self> {
         serde_json::from_str(&decode(text)).ok().and_then(|raw| Self::new(raw).ok())
+    }
+
+    /// Its characters as IAM counts them. What is not known yet counts as none.
+    pub(in crate::aws) fn length(&self) -> usize {
+        limits::counted(&self.text())
+    }
+
+    /// Checks that IAM takes all of its characters: a tab, line ends, and what Latin-1 can print.
+    pub(super) fn check_characters(&self) -> Result<(), String> {
+        let text = self.text();
+        match text.chars().find(|c| !matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')) {
+            Some(bad) => Err(format!("the policy document has the character '{bad}', which IAM does not allow there")),
+            None => Ok(()),
+        }
     }
 
     /// The text to send.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Operation, changes, is_made_by, observed, tagged, taken};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::limits;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
@@ -64,6 +65,14 @@ impl Kind for OidcProvider {
         }
         if spec.client_ids.is_empty() {
             return Err("client_ids is empty; clusters use sts.amazonaws.com".to_owned());
+        }
+        let longest = spec.client_ids.iter().map(|id| id.len()).chain([spec.url.len()]).max().unwrap_or(0);
+        if longest > limits::OIDC_LENGTH || spec.client_ids.len() > limits::OIDC_CLIENTS {
+            return Err(format!(
+                "an OIDC provider has at most {} client_ids, and at most {} characters in each and in its url",
+                limits::OIDC_CLIENTS,
+                limits::OIDC_LENGTH
+            ));
         }
         spec.tags.complete(context)
     }

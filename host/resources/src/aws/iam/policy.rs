@@ -14,6 +14,7 @@ use super::blockers::{self, Held};
 use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged, taken};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::limits;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
@@ -91,6 +92,15 @@ impl Kind for Policy {
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("policy name", &spec.policy_name, 128)?;
         check_path(&spec.path)?;
+        limits::check_iam_description(&spec.description)?;
+        spec.document.check_characters()?;
+        limits::check_length(
+            "the policy document has",
+            spec.document.length(),
+            limits::MANAGED_POLICY,
+            "in a managed policy",
+            "Move statements into a second policy.",
+        )?;
         spec.tags.complete(context)
     }
 
@@ -188,5 +198,60 @@ impl Kind for Policy {
                 .boxed()
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use llmhost_engine::unknown;
+
+    use super::*;
+    use crate::aws::AwsSettings;
+
+    /// What a policy of so many statements is told when it is declared.
+    fn declare(statements: usize, resource: &str) -> Result<(), String> {
+        let kind = Policy(Arc::new(Aws::new(AwsSettings::default())));
+        let statement = |i: usize| json!({ "Sid": format!("s{i:03}"), "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [resource] });
+        let all: Vec<Value> = (0..statements).map(statement).collect();
+        let spec =
+            json!({ "policy_name": "p", "path": "/", "description": "", "document": { "Statement": all }, "tags": [] });
+        let mut spec: Spec = serde_json::from_value(spec).expect("a spec");
+        let address = "a/iam.policy/b".parse().expect("an address");
+        let context = DeclareContext {
+            address: &address,
+            tags: &BTreeMap::new(),
+            region: "us-east-1",
+            base: Path::new(""),
+            config: &Value::Null,
+        };
+        kind.complete(&mut spec, &context)
+    }
+
+    #[test]
+    fn a_policy_that_grows_over_its_limit_by_one_statement_is_told_by_how_much() {
+        // 39 characters around the statements, and 94 with a comma for each.
+        let arn = "arn:aws:s3:::models/*";
+        let length = |n: usize| 39 + n * 95 - 1;
+        assert_eq!((length(64), length(65)), (6118, 6213));
+        assert_eq!(declare(64, arn), Ok(()));
+        let error = declare(65, arn).expect_err("over the limit");
+        assert!(error.contains("has 6213 characters, white space not counted: 69 more than the 6144"), "{error}");
+        assert!(error.contains("Move statements into a second policy."), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_known_yet_counts_for_nothing() {
+        let bucket = "a/s3.bucket/models".parse().expect("an address");
+        assert_eq!(declare(80, &unknown::output(&bucket, "arn")), Ok(()));
+        assert!(declare(100, &unknown::output(&bucket, "arn")).is_err());
+    }
+
+    #[test]
+    fn a_character_that_iam_does_not_take_is_named() {
+        assert!(declare(1, "arn:aws:s3:::東/*").is_err_and(|error| error.contains("'東'")));
+        assert_eq!(declare(1, "arn:aws:s3:::é/*"), Ok(()));
     }
 }

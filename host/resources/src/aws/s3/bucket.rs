@@ -25,6 +25,7 @@ use serde_json::Value;
 use super::{empty, held, names};
 use crate::aws::clients::Aws;
 use crate::aws::errors::{Operation, gone_is_none};
+use crate::aws::limits;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
 use crate::aws::wait::{blocked, unused};
@@ -72,6 +73,10 @@ impl LifecycleRule {
         }
         if !(1..=255).contains(&self.id.chars().count()) {
             return Err("a lifecycle rule's id must have 1 to 255 characters".to_owned());
+        }
+        if self.prefix.len() > limits::KEY_BYTES {
+            let (bytes, most) = (self.prefix.len(), limits::KEY_BYTES);
+            return Err(format!("lifecycle rule '{}' has a prefix of {bytes} bytes; S3 takes {most}", self.id));
         }
         Ok(())
     }
@@ -290,6 +295,10 @@ impl Kind for Bucket {
             names::check(&spec.bucket)?;
         }
         spec.lifecycle.iter().try_for_each(LifecycleRule::check)?;
+        if spec.lifecycle.len() > limits::LIFECYCLE_RULES {
+            let (count, most) = (spec.lifecycle.len(), limits::LIFECYCLE_RULES);
+            return Err(format!("the bucket has {count} lifecycle rules; S3 takes {most}"));
+        }
         let ids: BTreeSet<&str> = spec.lifecycle.iter().map(|rule| rule.id.as_str()).collect();
         if ids.len() < spec.lifecycle.len() {
             return Err("two lifecycle rules have the same id".to_owned());
@@ -438,6 +447,36 @@ impl Kind for Bucket {
                 })
             }
             other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifecycle_rule_has_what_s3_takes() {
+        let rule = |id: usize, prefix: usize, days: Option<i32>| LifecycleRule {
+            id: "i".repeat(id),
+            prefix: "p".repeat(prefix),
+            expire_after_days: days,
+            expire_noncurrent_after_days: None,
+            abort_multipart_after_days: None,
+        };
+        for (rule, wrong) in [
+            (rule(255, 1024, Some(1)), None),
+            (rule(256, 0, Some(1)), Some("1 to 255")),
+            (rule(0, 0, Some(1)), Some("1 to 255")),
+            (rule(1, 1025, Some(1)), Some("a prefix of 1025 bytes; S3 takes 1024")),
+            (rule(1, 0, Some(0)), Some("below 1")),
+            (rule(1, 0, None), Some("does nothing")),
+        ] {
+            let found = rule.check();
+            match wrong {
+                None => assert_eq!(found, Ok(()), "{rule:?}"),
+                Some(words) => assert!(found.as_ref().is_err_and(|e| e.contains(words)), "{rule:?}: {found:?}"),
+            }
         }
     }
 }
