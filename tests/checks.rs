@@ -144,6 +144,139 @@ async fn the_checks_only_read() {
     assert!(!scene.path(".llmhost").exists());
 }
 
+/// A pipeline of the given name and region with a network, roles, a cluster and a bucket.
+fn stack(scene: &Scene, file: &str, name: &str, region: &str, azs: usize) {
+    let text = format!(
+        "[pipeline]\nname = \"{name}\"\nregion = \"{region}\"\n[steps.net]\nuses = \"vpc\"\n\
+         with = {{ name = \"llm\", cluster = \"llm\", azs = {azs}, nat = \"none\", security_groups = {{}} }}\n\
+         [steps.roles]\nuses = \"iam\"\n[steps.cluster]\nuses = \"eks\"\n\
+         with = {{ name = \"llm\", role_arn = \"${{roles.cluster_role_arn}}\", subnet_ids = \"${{net.subnet_ids}}\", \
+         endpoint = \"private\", addons = {{}} }}\n[steps.b]\nuses = \"s3\"\n\
+         with = {{ bucket = \"sr-models\", force_destroy = true }}\n"
+    );
+    scene.write(file, text);
+}
+
+/// What `validate --online` finds at an endpoint: severity, code and step.
+fn online(scene: &Scene, url: &str, file: &str, state: &str) -> BTreeSet<(String, String, String)> {
+    let ran = scene.at(url, &["validate", file, "--online", "--json", "--state", state]);
+    assert!(ran.status <= 1, "{ran:?}");
+    let lines = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let found = lines.filter(|line| line["event"] == "finding").map(|line| {
+        let step = text(&line["address"]).split('/').next().unwrap_or_default().to_owned();
+        (text(&line["severity"]), text(&line["code"]), step)
+    });
+    found.collect()
+}
+
+fn wanted(all: &[(&str, &str, &str)]) -> BTreeSet<(String, String, String)> {
+    all.iter().map(|(a, b, c)| ((*a).to_owned(), (*b).to_owned(), (*c).to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_taken_are_said_before_anything_is_made() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    stack(&scene, "first.toml", "first", "us-east-1", 2);
+    stack(&scene, "second.toml", "second", "eu-west-1", 2);
+    stack(&scene, "third.toml", "third", "us-east-1", 2);
+    scene.at(emulator.url(), &["run", "first.toml", "--state", "st1"]).status(0);
+    // What the state holds is no finding.
+    assert_eq!(online(&scene, emulator.url(), "first.toml", "st1"), BTreeSet::new());
+    // Roles and buckets are taken in every region, a cluster in its own.
+    let shared = [("error", "name-taken", "roles"), ("error", "name-taken", "b")];
+    assert_eq!(online(&scene, emulator.url(), "second.toml", "st2"), wanted(&shared));
+    let third = wanted(&[shared[0], shared[1], ("error", "name-taken", "cluster")]);
+    assert_eq!(online(&scene, emulator.url(), "third.toml", "st3"), third);
+    let ran = scene.at(emulator.url(), &["run", "third.toml", "--state", "st3"]).status(1);
+    ran.says(&[
+        "the cluster 'llm' exists and was not made by this pipeline: it carries the tag llmhost:pipeline = first",
+        "the role 'EKSNodeRole' exists",
+        "the bucket 'sr-models' exists",
+        "To manage this one from here, import it: llmhost import FILE cluster/",
+        "nothing was changed",
+    ]);
+    // What this pipeline made and its state lost can be imported.
+    let lost = online(&scene, emulator.url(), "first.toml", "lost");
+    assert!(
+        lost.is_superset(&wanted(&[("error", "not-in-state", "roles"), ("error", "not-in-state", "cluster")])),
+        "{lost:?}"
+    );
+    assert!(lost.iter().all(|(_, code, _)| code != "name-taken"), "{lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_file_only_names_has_to_exist() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    scene.pipeline(
+        "[steps.id]\nuses = \"irsa\"\nwith = { cluster = \"pl\", namespace = \"a\", service_account = \"s\", \
+         mode = \"pod-identity\", bucket = \"team-a\" }\n\
+         [steps.roles]\nuses = \"iam\"\nwith = { node_role_policies = [\"arn:aws:iam::aws:policy/NoSuchPolicy\"] }\n\
+         [steps.cluster]\nuses = \"eks\"\n\
+         with = { name = \"own\", role_arn = \"arn:aws:iam::123456789012:role/nobody\", endpoint = \"private\", \
+         subnet_ids = [\"subnet-0123456789abcdef0\", \"subnet-0123456789abcdef1\"], addons = {} }\n",
+    );
+    let found = online(&scene, emulator.url(), "pipeline.toml", "st");
+    let named = wanted(&[
+        ("error", "no-cluster", "id"),
+        ("error", "no-policy", "roles"),
+        ("error", "no-role", "cluster"),
+        ("error", "not-there", "cluster"),
+    ]);
+    assert_eq!(found, named);
+    scene.at(emulator.url(), &["validate", "pipeline.toml", "--online"]).status(1).says(&[
+        "there is no cluster 'pl' in us-east-1, and no step makes one",
+        "there is no managed policy arn:aws:iam::aws:policy/NoSuchPolicy",
+        "there is no role arn:aws:iam::123456789012:role/nobody",
+        "there is no subnet subnet-0123456789abcdef0 in us-east-1",
+        "pipeline.toml:",
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotas_of_the_account_and_zones_that_eks_refuses_are_said_before() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let network = |name: &str, nat: &str| {
+        format!(
+            "[steps.{name}]\nuses = \"vpc\"\nwith = {{ name = \"{name}\", nat = \"{nat}\", security_groups = {{}} }}\n"
+        )
+    };
+    // The account has a VPC of its own already.
+    for (count, nat, found) in
+        [(4, "none", &[][..]), (5, "none", &[("error", "quota", "n0")]), (3, "per-az", &[("error", "quota", "n0")])]
+    {
+        scene.pipeline(&(0..count).map(|i| network(&format!("n{i}"), nat)).collect::<String>());
+        assert_eq!(online(&scene, emulator.url(), "pipeline.toml", "st"), wanted(found), "{count} {nat}");
+    }
+    scene.at(emulator.url(), &["validate", "pipeline.toml", "--online"]).status(1).says(&[
+        "the quota 'EC2-VPC Elastic IPs' (L-0263D0A3) allows 5 elastic IP addresses in the region: 0 are there, and the plan \
+         makes 6 more",
+        "--quota-code L-0263D0A3 --desired-value 6",
+    ]);
+    // us-east-1e is use1-az3 here.
+    for (azs, found) in [(4, &[][..]), (5, &[("error", "zone-not-for-clusters", "cluster")])] {
+        stack(&scene, "zones.toml", "zones", "us-east-1", azs);
+        assert_eq!(online(&scene, emulator.url(), "zones.toml", "zones"), wanted(found), "{azs}");
+    }
+}
+
+#[test]
+fn a_rehearsal_says_what_can_be_done_in_a_rehearsal() {
+    let scene = Scene::new();
+    scene.pipeline(
+        "[steps.id]\nuses = \"irsa\"\nwith = { cluster = \"pl\", namespace = \"a\", service_account = \"s\", \
+         mode = \"pod-identity\", bucket = \"team-a\" }\n",
+    );
+    let ran = scene.llmhost(&["rehearse", "pipeline.toml"]).status(1);
+    ran.says(&["there is no cluster 'pl'", "starts in an empty account", "rehearse a file that makes it"]);
+    assert!(!ran.stderr.contains("--skip-preflight"), "{}", ran.stderr);
+    scene
+        .llmhost(&["rehearse", "pipeline.toml", "--state", "st"])
+        .status(2)
+        .says(&["--state does not go with rehearse"]);
+    assert!(!scene.path("st").exists());
+}
+
 /// The actions of a policy, and whether each resource of theirs is narrowed.
 fn actions(policy: &str) -> BTreeSet<String> {
     let policy: Value = serde_json::from_str(policy).expect("a policy");

@@ -406,8 +406,8 @@ addons = { coredns = {}, kube-proxy = {}, vpc-cni = { configuration = { env = { 
 
     // One minor version at a time, and never back.
     scene.edit(FILE, "version = \"1.34\"", "version = \"1.32\"");
-    let ran = scene.at(emulator.url(), &["run", FILE, "--dry-run"]);
-    ran.says(&["1.32"]);
+    let ran = scene.at(emulator.url(), &["run", FILE, "--dry-run"]).status(1);
+    ran.says(&["EKS cannot go back to 1.32"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,8 +37,14 @@ fn without(scene: &Scene, step: &str) -> String {
 async fn a_role_of_somebody_else_is_neither_adopted_nor_deleted() {
     let (scene, emulator) = (cluster_alone(), emulator().await);
     let before = look_after(emulator.url(), &["create-role", "EKSNodeRole"]);
-    let ran = scene.at(emulator.url(), &["run", FILE]).status(1);
-    ran.says(&["The role 'EKSNodeRole' exists and was not made by this pipeline", "choose another name"]);
+    let checked = scene.at(emulator.url(), &["run", FILE]).status(1);
+    checked.says(&["the role 'EKSNodeRole' exists", "Choose another name", "nothing was changed"]);
+    let ran = scene.at(emulator.url(), &["run", FILE, "--skip-preflight"]).status(1);
+    ran.says(&[
+        "EKSNodeRole exists and carries no tags of llmhost",
+        "Choose another name",
+        "llmhost import FILE roles/iam.role/node EKSNodeRole",
+    ]);
     scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(0);
     let after = look(emulator.url());
     assert_eq!(after["identity"]["roles"], before["identity"]["roles"], "it is as it was");
@@ -150,6 +156,8 @@ async fn an_api_server_that_cannot_be_reached_is_said_and_the_next_run_goes_on()
     let proxy = RecordingProxy::start(emulator.url()).await.expect("the proxy starts");
     scene.at(proxy.url(), &["run", FILE]).status(0);
     drop(proxy);
+    // AWS itself is reached at another address, and llmhost is told so.
+    scene.at(emulator.url(), &["state", "pin", FILE]).status(0).says(&["are found there"]);
     scene.write(FILE, whole);
     let ran = scene.at(emulator.url(), &["run", FILE]).status(1);
     ran.says(&["step identity", "the API server cannot be reached", "public_access_cidrs"]);
@@ -172,7 +180,7 @@ async fn a_conflict_names_the_other_manager() {
     let (scene, emulator) = (Scene::with_examples(), emulator().await);
     scene.at(emulator.url(), &["run", FILE]).status(0);
     look_after(emulator.url(), &["edit-deployment", CLUSTER, "models", "model-server", "example.com/other:1"]);
-    let ran = scene.at(emulator.url(), &["run", FILE, "--var", "image=example.com/ours:2"]).status(1);
+    let ran = scene.at(emulator.url(), &["run", FILE, "--var", "image=example.com/llmhost:2"]).status(1);
     ran.says(&["step server", "somebody-else", "manages these fields too"]);
     let world = look(emulator.url());
     let deployment = &world["objects"][CLUSTER]["deployments"]["models/model-server"];
@@ -193,7 +201,7 @@ async fn a_service_account_that_is_there_is_adopted_only_when_asked_and_never_de
 
     scene.write(FILE, &whole);
     let ran = scene.at(emulator.url(), &["run", FILE]).status(1);
-    ran.says(&["is there already, and this pipeline did not make it", "adopt = true"]);
+    ran.says(&["exists already", "adopt = true"]);
     assert!(account(&look(emulator.url())).get("annotations").is_none());
 
     scene.edit(FILE, "service_account = \"model-server\"", "service_account = \"model-server\"\nadopt = true");

@@ -40,7 +40,7 @@ async fn an_endpoint_that_fails_is_reported_once_and_a_later_run_goes_on_without
     let world = look(emulator.url());
     let subnets = world["network"]["subnets"].as_array().expect("subnets").len();
     assert_eq!(subnets - before["network"]["subnets"].as_array().expect("subnets").len(), 4);
-    scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(0);
+    scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
     assert_eq!(look(emulator.url()), before);
 }
 
@@ -56,7 +56,7 @@ async fn an_endpoint_that_hangs_ends_in_an_error_and_what_it_made_is_found_again
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     proxy.clear();
-    scene.at(emulator.url(), &["run", FILE]).status(0);
+    scene.at(proxy.url(), &["run", FILE]).status(0);
     let world = look(emulator.url());
     let vpcs = world["network"]["vpcs"].as_array().expect("VPCs");
     let named = vpcs.iter().filter(|vpc| vpc["tags"]["Name"] == "llm-vpc").count();

@@ -80,10 +80,9 @@ async fn a_source_more_or_less_is_its_own_rule_and_another_order_is_no_change() 
     scene.at(emulator.url(), &["destroy", "pipeline.toml", "--yes"]).status(0);
 }
 
-/// Id, range and zone of each subnet, by its name.
+/// Subnets and addresses, by their names: what must not move.
 type Subnets = BTreeMap<String, (String, String, String)>;
 
-/// Subnets, and the address of each NAT gateway by its id: what must not move.
 fn network(url: &str) -> (Subnets, BTreeMap<String, String>) {
     let world = look(url);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -156,7 +156,7 @@ async fn a_role_that_keeps_its_name_under_another_path_is_made_when_the_old_one_
     scene.pipeline(steps);
     scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0);
     scene.edit("pipeline.toml", "/a/", "/b/");
-    scene.at(emulator.url(), &["run", "pipeline.toml", "--dry-run"]).status(0).says(&["the old one goes first"]);
+    scene.at(emulator.url(), &["run", "pipeline.toml", "--dry-run"]).status(0).says(&["the old one is deleted first"]);
     scene.at(emulator.url(), &["run", "pipeline.toml", "--yes"]).status(0).says(&["2 replaced"]);
     scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["0 changes"]);
     let roles = &look(emulator.url())["identity"]["roles"];

@@ -101,8 +101,9 @@ async fn the_policy_has_what_the_state_needs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_operator_is_told_and_goes_on_when_the_first_is_dead() {
     let (scene, emulator) = (Scene::with_examples(), with_bucket().await);
-    let url = emulator.url();
-    let proxy = RecordingProxy::start(url).await.expect("the proxy starts");
+    let proxy = RecordingProxy::start(emulator.url()).await.expect("the proxy starts");
+    // All operators know one address of AWS.
+    let url = proxy.url();
     let mut first = hanging(&scene, &proxy, &with(&["run", FILE], &["--lease-seconds", "3"])).await;
     let process = format!("process {} of ann", first.id());
     let told = ["in use by llmhost run", &process, "unless it is renewed", "llmhost state unlock"];
@@ -130,8 +131,9 @@ async fn a_second_operator_is_told_and_goes_on_when_the_first_is_dead() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_is_broken_stops_its_holder_who_overwrites_nothing() {
     let (scene, emulator) = (Scene::with_examples(), with_bucket().await);
-    let url = emulator.url();
-    let proxy = RecordingProxy::start(url).await.expect("the proxy starts");
+    let proxy = RecordingProxy::start(emulator.url()).await.expect("the proxy starts");
+    // All operators know one address of AWS.
+    let url = proxy.url();
     let args = with(&["run", FILE], &["--lease-seconds", "3", "--call-timeout", "8"]);
     let first = hanging(&scene, &proxy, &args).await;
     let refused = scene.at(url, &with(&["state", "unlock", FILE], &[])).status(1);

@@ -159,5 +159,5 @@ async fn a_folders_lock_goes_with_its_process() {
     // What it was about to make is not renamed: it would not be found by another name.
     let pending = scene.llmhost(&["state", "mv", FILE, VPC, "network/ec2.vpc/other"]).status(1);
     pending.says(&["did not end", "Run the pipeline as it was first"]);
-    scene.at(emulator.url(), &["run", FILE]).status(0);
+    scene.at(proxy.url(), &["run", FILE]).status(0);
 }

@@ -59,7 +59,7 @@ async fn what_a_cluster_made_is_shown_and_goes_with_it_and_nothing_else_does() {
     let (scene, emulator) = (Scene::new(), emulator().await);
     let proxy = RecordingProxy::start(emulator.url()).await.unwrap();
     scene.pipeline(CLUSTER);
-    scene.at(emulator.url(), &["run", FILE]).status(0);
+    scene.at(proxy.url(), &["run", FILE]).status(0);
     let before = look_after(emulator.url(), &["live-in", "llm"]);
     let swept = ["k8s-models-web", "k8s-models-web-tg", "k8s-models-api", "k8s-models-api-tg", "a0classic"];
     assert_eq!(before["network"]["balancers"].as_array().unwrap().len(), swept.len() + 2, "{before}");
@@ -86,7 +86,7 @@ async fn what_a_cluster_made_is_shown_and_goes_with_it_and_nothing_else_does() {
     assert!(proxy.requests().iter().all(|request| !request.is_mutating() || request.action.is_empty()), "only read");
     assert_eq!(look(emulator.url()), before);
 
-    let gone = scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(0);
+    let gone = scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
     gone.says(&[
         "removed service default/web (the cluster takes its load balancer back)",
         "removed network load balancer k8s-models-web",
@@ -104,7 +104,7 @@ async fn what_a_cluster_made_is_shown_and_goes_with_it_and_nothing_else_does() {
     assert_eq!(after["clusters"], serde_json::json!({}));
     // The network that others have made for themselves, and the account's own.
     assert_eq!(after["network"]["vpcs"].as_array().unwrap().len(), 2);
-    scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(0).says(&["Nothing to destroy"]);
+    scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0).says(&["Nothing to destroy"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,14 +163,15 @@ async fn a_crash_between_cluster_and_sweep_loses_nothing() {
     let (scene, emulator) = (Scene::new(), emulator().await);
     let proxy = RecordingProxy::start(emulator.url()).await.unwrap();
     scene.pipeline(CLUSTER);
-    scene.at(emulator.url(), &["run", FILE]).status(0);
+    scene.at(proxy.url(), &["run", FILE]).status(0);
     look_after(emulator.url(), &["live-in", "llm"]);
     // The load balancers cannot be deleted: the cluster is gone by then, and they are not.
     let fails = llmhost_emulator::testing::Fault::Status(403);
     proxy.inject(|request| request.action == "DeleteLoadBalancer", usize::MAX, fails);
     let failed = scene.at(proxy.url(), &["destroy", FILE, "--yes", "--wait-timeout", "2"]).status(1);
     failed.says(&["the cluster is gone, and not all that it made by itself", "network load balancer k8s-models-web"]);
-    scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(0).says(&["removed network load balancer"]);
+    proxy.clear();
+    scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0).says(&["removed network load balancer"]);
     let world = look(emulator.url());
     assert_eq!(names(&world, "balancers", |name| name), ["k8s-others", "k8s-others-tg"]);
     assert_eq!(names(&world, "volumes", |found| &found["tags"]["Name"]), ["forgotten", "others", "weights"]);
@@ -190,7 +191,7 @@ async fn what_holds_a_deletion_back_is_named_and_the_next_destroy_goes_on() {
     let subnet = ours.map(|subnet| subnet["id"].as_str().unwrap()).next().unwrap().to_owned();
     look_after(emulator.url(), &["make-interface", &subnet, "somebody's"]);
     let failed = scene.at(emulator.url(), &["destroy", FILE, "--yes", "--wait-timeout", "1"]).status(1);
-    failed.says(&["in the way: instance profile somebodys", "take the role out of these instance profiles"]);
+    failed.says(&["in the way: instance profile somebodys", "Whoever made it has to give it another role first"]);
     assert_eq!(look(emulator.url())["identity"]["profiles"], serde_json::json!(["somebodys"]));
 }
 

@@ -79,10 +79,9 @@ async fn excluded_files_stay_here() {
 }
 
 fn is_part(number: usize) -> impl Fn(&Request) -> bool + Send + 'static {
-    let part = format!("partNumber={number}");
     move |request| {
-        let query = request.path.split_once('?').map_or("", |(_, query)| query);
-        request.method == "PUT" && query.split('&').any(|pair| pair == part)
+        let part = format!("partNumber={number}");
+        request.method == "PUT" && (request.path.contains(&format!("{part}&")) || request.path.ends_with(&part))
     }
 }
 

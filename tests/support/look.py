@@ -7,7 +7,7 @@ The credentials are the environment's.
 
 import base64
 import json
-import os
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -253,11 +253,12 @@ def token(cluster):
 
 def kubernetes(name, method, path, body=None, kind="application/json"):
     """One request to a cluster's API server."""
-    server = client("eks").describe_cluster(name=name)["cluster"]["endpoint"]
-    request = urllib.request.Request(server + path, method=method, data=body and json.dumps(body).encode())
+    cluster = client("eks").describe_cluster(name=name)["cluster"]
+    trusted = ssl.create_default_context(cadata=base64.b64decode(cluster["certificateAuthority"]["data"]).decode())
+    request = urllib.request.Request(cluster["endpoint"] + path, method=method, data=body and json.dumps(body).encode())
     request.add_header("Authorization", f"Bearer {token(name)}")
     request.add_header("Content-Type", kind)
-    with urllib.request.urlopen(request) as answer:
+    with urllib.request.urlopen(request, context=trusted) as answer:
         return json.loads(answer.read())
 
 
@@ -306,6 +307,36 @@ def delete_role(name):
 
 def tag_role(name, key, value):
     client("iam").tag_role(RoleName=name, Tags=[{"Key": key, "Value": value}])
+
+
+def make_network(name, *zones):
+    """A VPC with a public subnet in each zone, in the ranges that the vpc plugin gives them, by somebody's hand."""
+    ec2 = client("ec2")
+
+    def tagged(kind, name):
+        return [{"ResourceType": kind, "Tags": pairs(Name=name)}]
+
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc", name))["Vpc"]["VpcId"]
+    for at, zone in enumerate(zones):
+        place = {"CidrBlock": f"10.0.{2 * at + 1}.0/24", "AvailabilityZone": zone}
+        ec2.create_subnet(VpcId=vpc, TagSpecifications=tagged("subnet", f"{name}-{at}"), **place)
+
+
+def untag_bucket(name):
+    client("s3").delete_bucket_tagging(Bucket=name)
+
+
+def delete_cluster(name):
+    """With everything in it, as somebody does who has had enough of it."""
+    eks = client("eks")
+    for group in eks.list_nodegroups(clusterName=name)["nodegroups"]:
+        eks.delete_nodegroup(clusterName=name, nodegroupName=group)
+        eks.get_waiter("nodegroup_deleted").wait(clusterName=name, nodegroupName=group, WaiterConfig={"Delay": 1})
+    for addon in eks.list_addons(clusterName=name)["addons"]:
+        eks.delete_addon(clusterName=name, addonName=addon)
+        eks.get_waiter("addon_deleted").wait(clusterName=name, addonName=addon, WaiterConfig={"Delay": 1})
+    eks.delete_cluster(name=name)
+    eks.get_waiter("cluster_deleted").wait(name=name, WaiterConfig={"Delay": 1})
 
 
 def remake_role(name):
@@ -459,6 +490,9 @@ DOINGS = {
     "create-role": create_role,
     "delete-role": delete_role,
     "tag-role": tag_role,
+    "make-network": make_network,
+    "untag-bucket": untag_bucket,
+    "delete-cluster": delete_cluster,
     "remake-role": remake_role,
     "remake-bucket": remake_bucket,
     "remake-service-account": remake_service_account,

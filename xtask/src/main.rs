@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod bench;
+mod conformance;
 mod demo;
 mod examples;
 mod inference;
@@ -17,6 +18,7 @@ const USAGE: &str = "cargo xtask setup         install what is missing for build
 cargo xtask demo          set up, build, and rehearse the example pipeline on the emulators
 cargo xtask test          formatting, lints, every test, documentation
 cargo xtask torture       kill, spoil and repeat: every call, hundreds of instants, a thousand faulty lines
+cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters
 cargo xtask examples      build the example plugins in JavaScript and Python
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
@@ -29,6 +31,9 @@ fn main() -> ExitCode {
         Some("demo") => setup::run().and_then(|()| demo::run()),
         Some("test") => setup::run().and_then(|()| test::run()),
         Some("torture") => setup::run().and_then(|()| torture::run(&std::env::args().skip(2).collect::<Vec<_>>())),
+        Some("conformance") => {
+            setup::run().and_then(|()| conformance::run(&std::env::args().skip(2).collect::<Vec<_>>()))
+        }
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),

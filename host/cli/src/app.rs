@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use llmhost_engine::diagnostic::Diagnostic;
 use llmhost_engine::lock::Lock;
 use llmhost_engine::pipeline::Pipeline;
-use llmhost_engine::run::{Engine, Events};
+use llmhost_engine::run::{Cancel, Engine, Event, Events};
 use llmhost_engine::secret::mask;
 use llmhost_engine::state::StateStore;
+use llmhost_engine::wait::Scope;
 use llmhost_resources::{Aws, AwsSettings};
 use llmhost_sandbox::{Builtin, EventSink, Loader, LoaderEvent, LoaderOptions};
 
@@ -32,6 +34,19 @@ impl Console {
             Self::Text(terminal) => Events::new(move |event| terminal.show(&event)),
             Self::Json(json) => Events::new(move |event| json.show(&event)),
         }
+    }
+
+    /// Does work, and says what is tried again meanwhile.
+    pub(crate) async fn hear<T>(&self, work: impl Future<Output = T>) -> T {
+        let console = self.clone();
+        let on_retry = move |retry| {
+            let event = Event::Retrying { address: None, retry };
+            match &console {
+                Self::Text(terminal) => terminal.show(&event),
+                Self::Json(json) => json.show(&event),
+            }
+        };
+        Scope::new(Cancel::default(), on_retry).run(work).await
     }
 
     /// A word to a person; programs get events.
@@ -74,7 +89,17 @@ pub(crate) fn print(text: &str) {
 
 /// Reads the pipeline file.
 pub(crate) fn pipeline(file: &File) -> Result<Arc<Pipeline>, Failure> {
-    Ok(Arc::new(Pipeline::load(&file.path, &file.vars, &|name| std::env::var(name).ok())?))
+    let pipeline = Pipeline::load(&file.path, &file.vars, &|name| std::env::var(name).ok())?;
+    match llmhost_resources::unknown_region(&pipeline.region).filter(|_| !file.new_region) {
+        None => Ok(Arc::new(pipeline)),
+        Some((message, help)) => Err(Failure::File(pipeline.diagnostics(vec![Diagnostic {
+            code: "unknown-region",
+            message,
+            span: Some(pipeline.region_span.clone()),
+            label: "no such region".to_owned(),
+            help: Some(help),
+        }]))),
+    }
 }
 
 /// Puts the engine together: sandboxed plugins on one side, AWS on the other.

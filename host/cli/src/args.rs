@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::keep::StatePlace;
 pub(crate) use plugin::{Plugin, Replay};
-pub(crate) use state::{State, StateAt, StateList, StateMv, StateRm, StateShow, StateUnlock};
+pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.
 ///
@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Validate(Validate),
     /// List what a pipeline made, from its state.
     Status(Status),
-    /// Take a resource that exists into the state, as the one that the file declares.
+    /// Import an existing resource into the state, or everything that a lost state held.
     Import(Import),
     /// Look into the state, and change what it says.
     #[command(subcommand)]
@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Rehearse(Rehearse),
     /// Print the least IAM policy that a pipeline needs.
     Policy(Policy),
+    /// Write a kubeconfig for the pipeline's cluster, for kubectl and other clients.
+    Kubeconfig(Kubeconfig),
+    /// Print a token for an EKS cluster: the plugin that such a kubeconfig names.
+    Token(Token),
     /// Serve a language model: OpenAI's API, health, metrics, and a page to try it.
     Serve(Serve),
     /// Fetch a model from S3 into the cache, as serve does, and print its folder.
@@ -76,6 +80,9 @@ pub(crate) struct File {
     /// bucket is not in the pipeline's) [default: what the file says, or .llmhost/NAME beside it].
     #[arg(long, value_name = "PLACE", value_parser = StatePlace::from_str)]
     pub(crate) state: Option<StatePlace>,
+    /// Accept a region that this llmhost does not know: one that AWS has opened since.
+    #[arg(long)]
+    pub(crate) new_region: bool,
 }
 
 /// How long things take in the emulator.
@@ -117,21 +124,66 @@ pub(crate) struct Where {
     pub(crate) lease_seconds: Option<u32>,
 }
 
+/// `llmhost kubeconfig`
+#[derive(Debug, Args)]
+pub(crate) struct Kubeconfig {
+    #[command(flatten)]
+    pub(crate) file: File,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// The step whose cluster it is [default: the only cluster that the pipeline has].
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step: Option<String>,
+    /// The file to write [default: standard output].
+    #[arg(long, short, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `llmhost token`
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// The cluster's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: String,
+    /// The cluster's region.
+    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    pub(crate) region: String,
+    /// Take credentials from this profile of the AWS configuration.
+    #[arg(long, value_name = "NAME", conflicts_with = "emulate")]
+    pub(crate) profile: Option<String>,
+    /// Sign as the user of an emulator that --emulate-keep left.
+    #[arg(long)]
+    pub(crate) emulate: bool,
+}
+
 /// `llmhost import`
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) at: StateAt,
     /// The resource as the file declares it: step/kind/name.
-    #[arg(value_name = "ADDRESS")]
-    pub(crate) address: String,
+    #[arg(value_name = "ADDRESS", required_unless_present = "all")]
+    pub(crate) address: Option<String>,
     /// Its id, as AWS has it: vpc-0abc…, the name of a role or bucket.
-    #[arg(value_name = "ID", required_unless_present = "tags")]
+    #[arg(value_name = "ID", required_unless_present_any = ["tags", "all"])]
     pub(crate) id: Option<String>,
     /// In place of the id: a tag that it has and nothing else of its kind; all of them, where there
     /// are several. For what EC2 gives ids to: networks and what is in them, launch templates.
     #[arg(long = "tag", value_name = "KEY=VALUE", conflicts_with = "id", value_parser = tag)]
     pub(crate) tags: Vec<(String, String)>,
+    /// Take it although it carries the tags of this pipeline, which no longer has it in its state.
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    pub(crate) from_pipeline: Option<String>,
+    /// Rebuild a lost state: import everything that carries this pipeline's tags, or has the names that it
+    /// declares. Shows what was found, and asks.
+    #[arg(long, conflicts_with_all = ["address", "id", "tags"])]
+    pub(crate) all: bool,
+    /// With --all: do not ask.
+    #[arg(long, short = 'y', requires = "all")]
+    pub(crate) yes: bool,
+    /// With --all: print JSON.
+    #[arg(long, requires = "all")]
+    pub(crate) json: bool,
 }
 
 fn tag(text: &str) -> Result<(String, String), String> {

@@ -1,7 +1,7 @@
 //! Everything that ends the program, and its exit status.
 
 use llmhost_engine::diagnostic::Diagnostics;
-use llmhost_engine::run::{AccountError, PlanError, UnknownStep};
+use llmhost_engine::run::{PlanError, UnknownStep, WorldError};
 use llmhost_engine::state::StateError;
 
 /// Why the program ends without having done what it was asked.
@@ -25,9 +25,9 @@ pub(crate) enum Failure {
     /// The state cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The credentials are not those of the state.
+    /// What the state holds is elsewhere.
     #[error(transparent)]
-    Account(#[from] AccountError),
+    World(#[from] WorldError),
     /// The emulator did not start.
     #[error(transparent)]
     Emulator(#[from] llmhost_emulator::EmulatorError),
@@ -57,11 +57,8 @@ impl Failure {
     pub(crate) fn help(&self) -> Option<String> {
         match self {
             Self::Other { help, .. } => Some(help.clone()),
-            Self::Account(AccountError::Unknown(error)) => Some(error.advice().to_owned()),
-            Self::Account(AccountError::Differs { .. }) => {
-                Some("Use the credentials of the state's account, or another --state.".to_owned())
-            }
-            Self::State(error) | Self::Account(AccountError::State(error)) => error.advice().map(str::to_owned),
+            Self::World(error) => Some(error.advice()).filter(|advice| !advice.is_empty()),
+            Self::State(error) => error.advice().map(str::to_owned),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! Where a state is kept: a folder, or a bucket. Both are stores to the engine.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -25,12 +26,27 @@ impl FromStr for StatePlace {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             _ if text.is_empty() => Err("it is empty; name a folder, or s3://bucket/prefix".to_owned()),
+            // On the command line nobody replaces it, and every environment would have the same state.
+            _ if text.contains("${") => Err("it holds '${': references work in the pipeline file alone".to_owned()),
             Some(("s3", _)) => Ok(Self::S3(text.parse()?)),
             // A folder with a colon in its name is written ./like:this.
             Some((scheme, rest)) if rest.starts_with("//") => {
                 Err(format!("'{scheme}://' is not known; name a folder, or s3://bucket/prefix"))
             }
             _ => Ok(Self::Folder(PathBuf::from(text))),
+        }
+    }
+}
+
+/// As it is written on a command line, from whatever folder.
+impl fmt::Display for StatePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => {
+                let whole = folder.canonicalize().or_else(|_| std::path::absolute(folder));
+                write!(f, "{}", whole.as_ref().unwrap_or(folder).display())
+            }
+            Self::S3(address) => write!(f, "{address}"),
         }
     }
 }

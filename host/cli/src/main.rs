@@ -8,6 +8,7 @@ mod keep;
 mod masked;
 mod place;
 mod private;
+mod renamed;
 mod saved;
 mod signals;
 mod traced;
@@ -54,6 +55,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Drift(args) => commands::drift::drift(args).await,
         Command::Rehearse(args) => commands::rehearse::rehearse(args).await,
         Command::Policy(args) => commands::policy::policy(args).await,
+        Command::Kubeconfig(args) => commands::kubeconfig::kubeconfig(args).await,
+        Command::Token(args) => commands::token::token(args).await,
         Command::Serve(args) => commands::serve::serve(args).await,
         Command::Fetch(args) => commands::model::fetch(&args).await,
         Command::Generate(args) => commands::generate::generate(args).await,

@@ -11,13 +11,17 @@ use std::time::Duration;
 use llmhost_emulator::{Emulator, Kept, Pace};
 use llmhost_engine::kind::Permission;
 use llmhost_engine::pipeline::Pipeline;
-use llmhost_engine::state::{Bucket, BucketStore, LeaseSettings, Shown, State, StateStore};
-use llmhost_resources::AwsSettings;
+use llmhost_engine::registry::Registry;
+use llmhost_engine::run;
+use llmhost_engine::state::{Bucket, BucketStore, LeaseSettings, Shown, State, StateError, StateStore};
+use llmhost_resources::{Aws, AwsSettings};
 
-use crate::app::Console;
+use crate::app::{self, Console};
 use crate::args::{self, File, Where};
 use crate::failure::Failure;
 use crate::keep::{Keep, StatePlace};
+use crate::renamed::Renamed;
+use crate::saved::World;
 use crate::view::{JsonLine, style};
 
 /// Where a pipeline lives.
@@ -27,6 +31,10 @@ pub(crate) struct Place {
     state: StatePlace,
     lease: Duration,
     emulation: Option<Emulation>,
+    /// Whether AWS is asked for anything there.
+    asks: bool,
+    /// A state that may be the pipeline's, where it has none.
+    renamed: Option<Renamed>,
 }
 
 struct Emulation {
@@ -84,11 +92,27 @@ impl Place {
     /// AWS.
     pub(crate) fn real(pipeline: &Pipeline, file: &File) -> Result<Self, Failure> {
         let state = StatePlace::of(pipeline, file.state.as_ref(), &folder(pipeline))?;
-        Ok(Self::at(pipeline, settings(pipeline), state, None))
+        let usual = file.state.is_none() && pipeline.state.is_none();
+        let renamed = usual.then(|| Renamed::find(pipeline)).flatten();
+        Ok(Self { renamed, ..Self::at(pipeline, settings(pipeline), state, None) })
     }
 
     fn at(pipeline: &Pipeline, settings: AwsSettings, state: StatePlace, emulation: Option<Emulation>) -> Self {
-        Self { pipeline: pipeline.name.clone(), settings, state, lease: LeaseSettings::TTL, emulation }
+        Self {
+            pipeline: pipeline.name.clone(),
+            settings,
+            state,
+            lease: LeaseSettings::TTL,
+            emulation,
+            asks: true,
+            renamed: None,
+        }
+    }
+
+    /// For what asks AWS nothing: an endpoint that is not given is none that would be asked.
+    pub(crate) fn offline(mut self) -> Self {
+        self.asks = false;
+        self
     }
 
     /// The emulator, perhaps one that an earlier run kept.
@@ -115,9 +139,27 @@ impl Place {
         Ok(emulator.map(|emulator| emulator.inventory(&self.settings.region)).transpose()?.unwrap_or_default())
     }
 
+    /// How long others wait for one who died with the state in hand.
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease
+    }
+
     /// How to reach AWS there.
     pub(crate) fn settings(&self) -> AwsSettings {
         self.settings.clone()
+    }
+
+    /// Where a plan for this place may be applied.
+    pub(crate) fn world(&self) -> World {
+        let emulator = self.is_emulated().then(|| "emulator".to_owned());
+        World {
+            region: self.settings.region.clone(),
+            endpoint: emulator.or_else(|| self.settings.endpoint_url.clone()),
+            state: match &self.state {
+                StatePlace::Folder(_) => None,
+                StatePlace::S3(address) => Some(address.to_string()),
+            },
+        }
     }
 
     /// Whether nothing there is real.
@@ -125,13 +167,44 @@ impl Place {
         self.emulation.is_some()
     }
 
-    /// The state as it is, without a lock and without writing anything.
+    /// The state as it is, without a lock and without writing anything. One that belongs elsewhere is refused.
     pub(crate) async fn read(&self) -> Result<State, Failure> {
+        let state = self.look().await?;
+        self.admit(&state).await?;
+        Ok(state)
+    }
+
+    /// As `read`, wherever the state belongs.
+    pub(crate) async fn look(&self) -> Result<State, Failure> {
+        self.has_begun()?;
         match &self.emulation {
             // What an emulator made went with it.
             Some(Emulation { kept: None, .. }) => Ok(State { pipeline: self.pipeline.clone(), ..State::default() }),
-            _ => Ok(self.keep().read(&self.pipeline).await?),
+            _ => self.here(self.keep().read(&self.pipeline).await?),
         }
+    }
+
+    /// Refuses to take a state that still has the pipeline's old name for none.
+    fn has_begun(&self) -> Result<(), Failure> {
+        self.renamed.as_ref().map_or(Ok(()), |renamed| Err(renamed.refusal()))
+    }
+
+    /// Refuses a state that is kept elsewhere now.
+    fn here(&self, state: State) -> Result<State, Failure> {
+        match state.moved_to {
+            Some(to) => Err(StateError::MovedAway { path: self.keep().address(), to }.into()),
+            None => Ok(state),
+        }
+    }
+
+    /// Refuses a state that belongs to another world, as far as that is known without a call.
+    async fn admit(&self, state: &State) -> Result<(), Failure> {
+        Ok(run::check_world(&self.registry(), state, self.asks).await?)
+    }
+
+    /// The kinds of resources, as they are made there.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::new(llmhost_resources::registry(Arc::new(Aws::new(self.settings()))))
     }
 
     /// Where the state is kept.
@@ -147,7 +220,8 @@ impl Place {
         }
     }
 
-    /// Starts the emulator where one is wanted and none is kept, and opens the state.
+    /// Starts the emulator where one is wanted and none is kept, and opens the state. One that belongs
+    /// elsewhere is refused.
     pub(crate) async fn open(&mut self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
         if let Some(emulation) = &mut self.emulation {
             self.settings.endpoint_url = Some(emulation.start(console).await?);
@@ -155,7 +229,11 @@ impl Place {
                 self.state = StatePlace::Folder(temporary.path().to_owned());
             }
         }
-        self.open_state(console, command).await
+        let store = self.open_state(console, command).await?;
+        if let Err(failure) = self.admit(&store.snapshot()).await {
+            app::close(&*store, console, Err(failure)).await?;
+        }
+        Ok(store)
     }
 
     /// Breaks the lease of the run that was shown. Whoever held it is fenced off by the one who
@@ -172,9 +250,14 @@ impl Place {
         Ok(store.close().await?)
     }
 
-    async fn open_state(&self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
+    /// Opens the state, wherever it belongs.
+    pub(crate) async fn open_state(&self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
+        self.has_begun()?;
         let (store, notes) = self.keep().open(&self.pipeline, command, self.lease).await?;
         notes.iter().for_each(|note| console.note(&note.to_string()));
+        if let Err(failure) = self.here(store.snapshot()) {
+            app::close(&*store, console, Err(failure)).await?;
+        }
         Ok(store)
     }
 
@@ -216,8 +299,7 @@ impl Emulation {
     /// How to reach it, with credentials that are worth nothing anywhere else, and what to expect of it.
     fn settings(&self, pipeline: &Pipeline) -> AwsSettings {
         let mut settings = settings(pipeline);
-        let (key, secret) = (llmhost_emulator::ACCESS_KEY_ID, llmhost_emulator::SECRET_ACCESS_KEY);
-        settings.access_key = Some((key.to_owned(), secret.to_owned()));
+        settings.access_key = Some(emulator_key());
         settings.placeholder_secrets = true;
         if self.pace == Pace::Fast {
             // What is in the way stays in the way, and pods that do not start at once never do.
@@ -279,8 +361,18 @@ fn settings(pipeline: &Pipeline) -> AwsSettings {
     AwsSettings { region: pipeline.region.clone(), secrets: pipeline.secrets.clone(), ..AwsSettings::default() }
 }
 
+/// The access key of every emulator, which is worth nothing anywhere else.
+pub(crate) fn emulator_key() -> (String, String) {
+    (llmhost_emulator::ACCESS_KEY_ID.to_owned(), llmhost_emulator::SECRET_ACCESS_KEY.to_owned())
+}
+
 fn folder(pipeline: &Pipeline) -> PathBuf {
-    pipeline.base.join(".llmhost").join(&pipeline.name)
+    folder_of(pipeline, &pipeline.name)
+}
+
+/// Where the state of a pipeline of this name is kept beside the file, where nobody says otherwise.
+pub(crate) fn folder_of(pipeline: &Pipeline, name: &str) -> PathBuf {
+    pipeline.base.join(".llmhost").join(name)
 }
 
 fn remove(folder: &Path) -> Result<(), Failure> {

@@ -1,8 +1,10 @@
 //! Plans in a file: what was shown is what is done, or nothing.
 //!
 //! The file holds what the plan was made from, by digest: the pipeline file, the variables, the
-//! state, and the plan itself. A later run makes the plan again, which costs next to nothing, and
-//! goes on only where all of it is the same. So the file needs no trust: it can only be refused.
+//! state, and the plan itself, and where it was to be applied. A later run makes the plan again, which
+//! costs next to nothing, and goes on only where all of it is the same. So the file needs no trust: it
+//! can only be refused. Nothing in it depends on where the checkout lies: a plan that was made in one
+//! is applied in another.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -21,15 +23,16 @@ use crate::private;
 
 /// What the file begins with; then come the format's version and the digest of the rest.
 const MAGIC: &str = "llmhost-plan";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// A plan of ten thousand resources has a few megabytes.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// What was saved.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
-    /// The pipeline file, absolute.
-    pub(crate) file: PathBuf,
+    /// The pipeline's name, and its file as it was named then.
+    pipeline: String,
+    file: PathBuf,
     /// Variables of the command line.
     pub(crate) vars: Vec<(String, String)>,
     /// Steps that the run is about, and steps that it is not about.
@@ -37,6 +40,8 @@ pub(crate) struct Saved {
     pub(crate) exclude: Vec<String>,
     /// Whether what is there was read first.
     pub(crate) refresh: bool,
+    /// Where it is to be applied, and where its state is kept.
+    world: World,
     /// Digests of what the plan was made from, and of the plan.
     source: String,
     state: String,
@@ -45,20 +50,31 @@ pub(crate) struct Saved {
     shown: Value,
 }
 
+/// Where a plan is to be applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct World {
+    pub(crate) region: String,
+    /// The address that calls go to instead of AWS, or `emulator`.
+    pub(crate) endpoint: Option<String>,
+    /// The bucket that the state is kept in; a folder is told by what it holds.
+    pub(crate) state: Option<String>,
+}
+
 impl Saved {
     /// What is to be saved of a plan.
-    pub(crate) fn of(pipeline: &Pipeline, args: &Run, state: &State, plan: &Plan) -> Self {
-        let file = std::path::absolute(&pipeline.path).unwrap_or_else(|_| pipeline.path.clone());
+    pub(crate) fn of(pipeline: &Pipeline, args: &Run, world: World, state: &State, plan: &Plan) -> Self {
         Self {
-            file,
+            pipeline: pipeline.name.clone(),
+            file: as_named(&pipeline.path),
+            world,
             vars: args.file.vars.clone(),
             only: args.steps.only.clone(),
             exclude: args.steps.exclude.clone(),
             refresh: args.refresh,
             source: digest(pipeline.source.as_bytes()),
             state: digest_of(state),
-            plan: digest_of(plan),
-            shown: serde_json::to_value(plan).expect("a plan is JSON"),
+            plan: digest_of(&portable(plan, &pipeline.base)),
+            shown: portable(plan, &pipeline.base),
         }
     }
 
@@ -100,7 +116,7 @@ impl Saved {
         let mut words = head.split(' ').skip(1);
         match words.next().and_then(|version| version.parse::<u32>().ok()) {
             Some(VERSION) => {}
-            Some(version) if version > VERSION => {
+            Some(version) if version > 0 => {
                 return Err(refused(format!("has version {version}; this llmhost reads {VERSION}")));
             }
             _ => return Err(refused("is damaged: its first line is none of a plan".to_owned())),
@@ -112,11 +128,48 @@ impl Saved {
         Ok(Some(saved))
     }
 
+    /// The pipeline file in this checkout: by its path of then, from the working folder or from the plan's own;
+    /// the first with the same text, else the first that is there.
+    pub(crate) fn pipeline_file(&self, plan: &Path) -> Result<PathBuf, Failure> {
+        let beside = plan.parent().unwrap_or(Path::new(""));
+        let name = self.file.file_name().map(PathBuf::from).unwrap_or_default();
+        let mut candidates = vec![self.file.clone(), beside.join(&self.file), name.clone(), beside.join(&name)];
+        candidates.retain(|path| path.is_file());
+        let same = candidates.iter().find(|path| std::fs::read(path).is_ok_and(|text| digest(&text) == self.source));
+        same.or(candidates.first()).cloned().ok_or_else(|| Failure::Other {
+            message: format!(
+                "the saved plan is for the pipeline '{}', and its file {} is not here",
+                self.pipeline,
+                self.file.display()
+            ),
+            help: "Nothing was changed. Run it in a checkout that has the file, in the same folder as then.".to_owned(),
+            status: 1,
+        })
+    }
+
     /// Refuses where something has changed since the plan was shown.
     pub(crate) fn check_file(&self, pipeline: &Pipeline) -> Result<(), Failure> {
+        if pipeline.name != self.pipeline {
+            let path = pipeline.path.display();
+            return Err(foreign("pipeline", &self.pipeline, &format!("{path} is '{}'", pipeline.name)));
+        }
         match digest(pipeline.source.as_bytes()) == self.source {
             true => Ok(()),
-            false => Err(moved_on(&format!("{} is another file than then", pipeline.path.display()))),
+            false => Err(stale(&format!("{} has changed since it was made", pipeline.path.display()))),
+        }
+    }
+
+    /// Refuses to apply a plan elsewhere than where it was made for.
+    pub(crate) fn check_world(&self, here: &World) -> Result<(), Failure> {
+        let of = |place: &Option<String>, none: &str| place.clone().unwrap_or_else(|| none.to_owned());
+        let pairs = [
+            ("region", self.world.region.clone(), here.region.clone()),
+            ("endpoint", of(&self.world.endpoint, "AWS"), of(&here.endpoint, "AWS")),
+            ("state", of(&self.world.state, "a folder"), of(&here.state, "a folder")),
+        ];
+        match pairs.into_iter().find(|(_, then, now)| then != now) {
+            Some((what, then, now)) => Err(foreign(what, &then, &format!("this run uses '{now}'"))),
+            None => Ok(()),
         }
     }
 
@@ -124,17 +177,44 @@ impl Saved {
     pub(crate) fn check_state(&self, state: &State) -> Result<(), Failure> {
         match digest_of(state) == self.state {
             true => Ok(()),
-            false => Err(moved_on("the state has moved on: somebody has run the pipeline, or it is another state")),
+            false => Err(stale("the state has changed: the pipeline was run since, or this is another state")),
         }
     }
 
     /// As above, of the plan itself: plugins, versions and variables of the environment are in it.
-    pub(crate) fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
-        match digest_of(plan) == self.plan {
+    pub(crate) fn check_plan(&self, plan: &Plan, pipeline: &Pipeline) -> Result<(), Failure> {
+        match digest_of(&portable(plan, &pipeline.base)) == self.plan {
             true => Ok(()),
-            false => Err(moved_on("the plan would be another one: a plugin or the environment has changed")),
+            false => Err(stale("a plugin, a file that it reads, or an environment variable has changed")),
         }
     }
+}
+
+/// The pipeline file as it is found again in another checkout: from the working folder, where it is below it.
+fn as_named(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).to_owned()
+}
+
+/// A plan without the folder of its pipeline file: paths below that are told from there.
+fn portable(plan: &Plan, base: &Path) -> Value {
+    fn walk(value: &mut Value, base: &Path) {
+        match value {
+            Value::String(text) => {
+                if let Some(below) = Path::new(text).strip_prefix(base).ok().and_then(Path::to_str) {
+                    *text = below.to_owned();
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| walk(item, base)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| walk(field, base)),
+            _ => {}
+        }
+    }
+    let mut plan = serde_json::to_value(plan).expect("a plan is JSON");
+    if !base.as_os_str().is_empty() {
+        walk(&mut plan, base);
+    }
+    plan
 }
 
 fn begins_like_one(mut file: std::fs::File) -> bool {
@@ -142,10 +222,18 @@ fn begins_like_one(mut file: std::fs::File) -> bool {
     std::io::Read::read_exact(&mut file, &mut start).is_ok() && start == *MAGIC.as_bytes()
 }
 
-fn moved_on(what: &str) -> Failure {
+fn stale(what: &str) -> Failure {
     Failure::Other {
-        message: format!("the saved plan is no longer what would be done: {what}"),
-        help: "Nothing was changed. Make a new plan, and look at it: llmhost run FILE --dry-run --out PLAN".to_owned(),
+        message: format!("Saved plan is stale: {what}"),
+        help: "Nothing was changed. Make a new plan and review it: llmhost run FILE --dry-run --out PLAN".to_owned(),
+        status: 1,
+    }
+}
+
+fn foreign(what: &str, then: &str, now: &str) -> Failure {
+    Failure::Other {
+        message: format!("Saved plan was made for the {what} '{then}', and {now}"),
+        help: "Nothing was changed. Apply it where it was made for, or make a plan for this place.".to_owned(),
         status: 1,
     }
 }

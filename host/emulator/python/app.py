@@ -5,6 +5,7 @@ Some of moto's own answers are mended on their way out; each mend says what AWS 
 
 import contextlib
 import io
+import json
 import re
 import threading
 from urllib.parse import parse_qs
@@ -24,13 +25,13 @@ from request import Request
 from services import eks, world
 from services.http import answer, serve
 
-PREFIX = "/llmhost-kubernetes/"
+PREFIX = clusters.PREFIX
 
 
 def install():
     mends.install()
     rules.install()
-    eks.endpoint = lambda host, uid: f"http://{host}{PREFIX}{uid}"
+    eks.api_server = clusters.start
     eks.on_deleted = clusters.forget
     world.is_assumable = lag.is_assumable
 
@@ -51,6 +52,10 @@ class Application:
         if path.startswith(PREFIX):
             uid, _, rest = path[len(PREFIX):].partition("/")
             return clusters.handle(environ, start_response, uid, "/" + rest)
+        if path.startswith(clusters.ASKED):
+            uid, _, what = path[len(clusters.ASKED):].partition("/")
+            review = json.loads(body(environ)) if what == "token-review" else None
+            return answer(start_response, 200, clusters.asked(uid, what, review))
         if path.startswith("/llmhost-emulator/"):
             return administer(path.rpartition("/")[2], environ.get("QUERY_STRING", ""), start_response)
         # Read before it is this one's turn: a caller may be slow, or gone in the middle of it.

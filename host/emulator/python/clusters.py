@@ -1,5 +1,8 @@
 """The Kubernetes APIs of the emulated clusters, and who is let in.
 
+With LLMHOST_EMULATOR_CONTROL_PLANE, the address of a control plane of tests/conformance, clusters have
+a real API server, which asks here who a token belongs to and what nodes there are.
+
 A token is checked as EKS checks it: a presigned GetCallerIdentity, signed for this cluster's name by
 a key that the emulator knows, at most fifteen minutes ago, of somebody with an access entry.
 """
@@ -8,38 +11,97 @@ import base64
 import datetime
 import hashlib
 import hmac
+import json
 import os
 import threading
+import urllib.request
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import kubernetes
 from werkzeug.wrappers import Request
 
+import tls
+from kubernetes.authorize import User
 from services import eks, world
 
+# Before the paths of a cluster's API, where a proxy passes requests to it on.
+PREFIX = "/llmhost-kubernetes/"
+# Before the paths by which a real API server asks about its cluster.
+ASKED = "/llmhost-emulator/clusters/"
+CONTROL_PLANE = os.environ.get("LLMHOST_EMULATOR_CONTROL_PLANE")
+# Who has an access policy for the whole cluster is in a group of its name; the control plane gives it a role.
+GROUP = "eks-access-policy:"
+
 apis = {}
+endpoints = {}
 lock = threading.Lock()
+
+
+def start(host, uid):
+    """Listens for a cluster's API server; gives its address and its authority."""
+    if CONTROL_PLANE:
+        asked = {"uid": uid, "authority": f"http://127.0.0.1:{os.environ['MOTO_PORT']}{ASKED}{uid}"}
+        made = json.load(urllib.request.urlopen(f"{CONTROL_PLANE}/clusters", json.dumps(asked).encode()))
+        return made["endpoint"], base64.b64encode(made["certificate"].encode()).decode()
+    is_proxy = host.rpartition(":")[2] != os.environ.get("MOTO_PORT")
+    if is_proxy:
+        serve = tls.Relay(host, PREFIX + uid)
+    else:
+        serve = tls.Application(lambda environ, start_response: handle(environ, start_response, uid, environ["PATH_INFO"]))
+    endpoints[uid] = tls.Endpoint(serve)
+    return endpoints[uid].url, endpoints[uid].authority
 
 
 def forget(uid):
     apis.pop(uid, None)
+    endpoint = endpoints.pop(uid, None)
+    if endpoint:
+        endpoint.close()
+    if CONTROL_PLANE:
+        urllib.request.urlopen(urllib.request.Request(f"{CONTROL_PLANE}/clusters/{uid}", method="DELETE"))
+
+
+def asked(uid, what, review):
+    """What a real API server asks about its cluster: its nodes, or who a token belongs to."""
+    cluster = of(uid)
+    if what == "nodes":
+        return eks.nodes(cluster) if cluster else []
+    entry = identity(cluster, review["spec"].get("token")) if cluster else None
+    status = {"authenticated": entry is not None}
+    if entry:
+        policies = [arn.rpartition("/")[2] for arn, scope in entry["policies"].items() if scope["type"] == "cluster"]
+        groups = [*entry["kubernetesGroups"], *(GROUP + name for name in policies)]
+        status["user"] = {"username": entry["username"], "groups": groups}
+    return {"apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status}
+
+
+def user(entry):
+    """Whoever an access entry is for, to the emulated API server."""
+    if entry is None:
+        return None
+    policies = [(arn.rpartition("/")[2], None if scope["type"] == "cluster" else scope["namespaces"]) for arn, scope in entry["policies"].items()]
+    return User(entry["username"], entry["kubernetesGroups"], policies)
+
+
+def of(uid):
+    return next((cluster for cluster in eks.clusters.values() if cluster["uid"] == uid), None)
 
 
 def handle(environ, start_response, uid, path):
-    found = next((cluster for cluster in eks.clusters.values() if cluster["uid"] == uid), None)
+    found = of(uid)
     if found is None:
         start_response("404 Not Found", [("Content-Length", "0")])
         return [b""]
     with lock:
         if uid not in apis:
             apis[uid] = kubernetes.Cluster(
-                version=found["version"], nodes=lambda: eks.nodes(found), authenticate=lambda token: identity(found, token)
+                version=found["version"], nodes=lambda: eks.nodes(found), authenticate=lambda token: user(identity(found, token))
             )
     return apis[uid].handle(Request(environ), path)(environ, start_response)
 
 
 def identity(cluster, token):
-    """The user behind a token, or nothing."""
+    """The access entry of the user behind a token, or nothing."""
     account, region = cluster["arn"].split(":")[4], cluster["arn"].split(":")[3]
     if not token or not token.startswith("k8s-aws-v1."):
         return None
@@ -53,14 +115,14 @@ def identity(cluster, token):
     entry = cluster["entries"].get(principal)
     if entry is None or not (entry["policies"] or entry["kubernetesGroups"]):
         return None
-    return principal
+    return entry
 
 
 def signer(account, region, cluster, url):
     """The access key that signed a token for this cluster, where the signature is good."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.hostname not in ("sts.amazonaws.com", f"sts.{region}.amazonaws.com") or query.get("Action") != "GetCallerIdentity":
+    if parts.hostname not in ("sts.amazonaws.com", f"sts.{region}.{world.domain(region)}") or query.get("Action") != "GetCallerIdentity":
         return None
     try:
         key, date, of_region, service, _ = query["X-Amz-Credential"].split("/")
@@ -88,7 +150,7 @@ def signer(account, region, cluster, url):
 
 def secret_of(account, key):
     """The secret of a key: a user's, a session's, or the emulator's own."""
-    for user in world.iam(account).users.values():
+    for user in world.users(account):
         for known in user.access_keys:
             if known.access_key_id == key:
                 return known.secret_access_key

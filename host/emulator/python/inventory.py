@@ -16,8 +16,10 @@ from services.http import ACCOUNT
 
 
 def everything(region):
-    # A region has its default network from the first question on.
-    ec2_backends[ACCOUNT][region]
+    # A region has its default network from the first question on, and so has the one that global services
+    # are in.
+    for asked in (region, "us-east-1"):
+        ec2_backends[ACCOUNT][asked]
     return sorted({*ec2(), *iam(), *s3(), *others(), *kubernetes()})
 
 

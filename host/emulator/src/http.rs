@@ -12,21 +12,25 @@ pub(crate) fn is_emulator(url: &str) -> bool {
 /// The body of an answer, where it came whole.
 pub(crate) fn body(url: &str, path: &str) -> Option<Vec<u8>> {
     let mut answer = Vec::new();
-    ask(url, path)?.read_to_end(&mut answer).ok()?;
+    ask(url, path, WHOLE)?.read_to_end(&mut answer).ok()?;
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
     answer.starts_with(b"HTTP/1.1 200 ").then(|| answer.split_off(head + 4))
 }
 
 fn get(url: &str, path: &str) -> Option<String> {
     let mut head = vec![0; 256];
-    let read = ask(url, path)?.read(&mut head).ok()?;
+    let read = ask(url, path, ALIVE)?.read(&mut head).ok()?;
     Some(String::from_utf8_lossy(&head[..read]).into_owned())
 }
 
-fn ask(url: &str, path: &str) -> Option<TcpStream> {
+/// How long a server takes at most that is alive.
+const ALIVE: Duration = Duration::from_secs(5);
+/// How long it may take to say all that is in it, on a machine that is busy with other things.
+const WHOLE: Duration = Duration::from_secs(60);
+
+fn ask(url: &str, path: &str, patience: Duration) -> Option<TcpStream> {
     let address: SocketAddr = url.strip_prefix("http://")?.parse().ok()?;
-    let patience = Duration::from_secs(5);
-    let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, ALIVE).ok()?;
     stream.set_read_timeout(Some(patience)).ok()?;
     stream.set_write_timeout(Some(patience)).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;

@@ -1,10 +1,13 @@
 """A server for a test module, started as llmhost starts it, and clients of it."""
 
 import base64
+import datetime
 import json
 import os
+import ssl
 import subprocess
 import sys
+import unittest.mock
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode
@@ -46,10 +49,10 @@ class Server:
     def inventory(self):
         return set(json.load(urllib.request.urlopen(f"{self.url}/llmhost-emulator/inventory?{REGION}")))
 
-    def client(self, service, key="testing", secret=SECRET):
+    def client(self, service, key="testing", secret=SECRET, url=None):
         return boto3.client(
             service,
-            endpoint_url=self.url,
+            endpoint_url=url or self.url,
             region_name=REGION,
             aws_access_key_id=key,
             aws_secret_access_key=secret,
@@ -64,6 +67,11 @@ def refusal(call, **arguments):
     except ClientError as error:
         return error.response["Error"]["Code"], error.response["Error"]["Message"]
     return None
+
+
+def trusting(cluster):
+    """A TLS context that trusts what EKS says of a cluster, and nobody else."""
+    return ssl.create_default_context(cadata=base64.b64decode(cluster["certificateAuthority"]["data"]).decode())
 
 
 def trust(*services):
@@ -108,14 +116,19 @@ class World:
         wanted.update(instanceTypes=["g4dn.xlarge"], amiType="AL2023_x86_64_NVIDIA", **more)
         return self.eks.create_nodegroup(**wanted)["nodegroup"]
 
-    def kubernetes(self, path):
-        """What the cluster's API server answers, to a token as `aws eks get-token` makes it."""
-        session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key=SECRET)
+    def token(self, cluster="llm", key=("testing", SECRET), age=0):
+        """A token as `aws eks get-token` makes it, some seconds ago."""
+        session = boto3.Session(aws_access_key_id=key[0], aws_secret_access_key=key[1])
         signer = RequestSigner(ServiceId("STS"), REGION, "sts", "v4", session.get_credentials(), session.events)
         url = f"https://sts.{REGION}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
-        request = {"method": "GET", "url": url, "body": {}, "headers": {"x-k8s-aws-id": "llm"}, "context": {}}
-        signed = signer.generate_presigned_url(request, region_name=REGION, expires_in=60, operation_name="")
-        token = "k8s-aws-v1." + base64.urlsafe_b64encode(signed.encode()).decode().rstrip("=")
-        endpoint = self.eks.describe_cluster(name="llm")["cluster"]["endpoint"]
-        asked = urllib.request.Request(endpoint + path, headers={"Authorization": f"Bearer {token}"})
-        return json.load(urllib.request.urlopen(asked))
+        request = {"method": "GET", "url": url, "body": {}, "headers": {"x-k8s-aws-id": cluster}, "context": {}}
+        then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=age)
+        with unittest.mock.patch("botocore.auth.get_current_datetime", return_value=then.replace(tzinfo=None)):
+            signed = signer.generate_presigned_url(request, region_name=REGION, expires_in=60, operation_name="")
+        return "k8s-aws-v1." + base64.urlsafe_b64encode(signed.encode()).decode().rstrip("=")
+
+    def kubernetes(self, path):
+        """What the cluster's API server answers."""
+        cluster = self.eks.describe_cluster(name="llm")["cluster"]
+        asked = urllib.request.Request(cluster["endpoint"] + path, headers={"Authorization": f"Bearer {self.token()}"})
+        return json.load(urllib.request.urlopen(asked, context=trusting(cluster)))

@@ -3,11 +3,9 @@ is closed, and comes off the list in docs/emulator.md."""
 
 import re
 import unittest
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from served import REGION, Server, World, refusal
+from served import Server, World, refusal
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
 
@@ -52,30 +50,6 @@ class Gaps(unittest.TestCase):
 
 
 class Kubernetes(unittest.TestCase):
-    def setUp(self):
-        server.reset()
-        self.world = World(server)
-        self.endpoint = self.world.cluster()["endpoint"]
-
-    def ask(self, path, token=None):
-        request = urllib.request.Request(self.endpoint + path, headers={"Authorization": f"Bearer {token}"} if token else {})
-        try:
-            return urllib.request.urlopen(request).status
-        except urllib.error.HTTPError as error:
-            return error.code
-
-    def test_gap_no_tls(self):
-        """The API server speaks plain HTTP, on this machine only."""
-        self.assertTrue(self.endpoint.startswith("http://127.0.0.1:"))
-
-    def test_gap_authorization(self):
-        """Who is let in may do everything: a viewer may write."""
-        import kubernetes
-
-        cluster = kubernetes.Cluster(version="1.34", nodes=lambda: [], authenticate=lambda token: "viewer")
-        self.assertEqual(self.ask("/api/v1/namespaces"), 401, "who is not let in may do nothing")
-        self.assertFalse(hasattr(cluster, "authorize"))
-
     def test_gap_simplified(self):
         """What the API server's own description lists stands on the page."""
         import kubernetes

@@ -19,6 +19,7 @@ from werkzeug.wrappers import Request
 
 from kubernetes import Cluster, quantities
 from kubernetes.apply import decode, encode
+from kubernetes.authorize import User
 from kubernetes.operations import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 
 GIB = 1024 ** 3
@@ -532,11 +533,92 @@ class Verbs(Case):
         self.assertEqual(self.cluster.user_objects(), [])
 
     def test_authentication(self):
-        self.cluster = Cluster(authenticate=lambda token: "u" if token == "good" else None)
-        status = self.get("/api/v1/namespaces", 401)
+        self.cluster = Cluster(authenticate=lambda token: User("u", ["system:masters"]) if token == "good" else None)
+        status = self.call("GET", "/api/v1/namespaces", headers={"Authorization": "Bearer bad"}, expect=401)
         self.assertEqual((status["reason"], status["message"]), ("Unauthorized", "Unauthorized"))
+        self.assertIn('User "system:anonymous" cannot list', self.get("/api/v1/namespaces", 403)["message"])
         self.call("GET", "/api/v1/namespaces", headers={"Authorization": "Bearer good"}, expect=200)
         self.assertEqual(self.get("/healthz"), "ok")
+
+    def test_roles_and_bindings(self):
+        users = {"admin": User("admin", ["system:masters"]), "reader": User("reader", ["readers"])}
+        self.cluster = Cluster(authenticate=users.get)
+        admin, reader = ({"Authorization": f"Bearer {name}"} for name in users)
+        path = "/api/v1/namespaces/default/configmaps"
+        self.call("POST", path, {"metadata": {"name": "a"}}, headers=admin, expect=201)
+        status = self.call("GET", path + "/a", headers=reader, expect=403)
+        self.assertEqual(status["message"], 'configmaps "a" is forbidden: User "reader" cannot get resource "configmaps" in API '
+                         'group "" in the namespace "default"')
+        rbac = "/apis/rbac.authorization.k8s.io/v1"
+        self.call("POST", f"{rbac}/namespaces/default/roles", {"metadata": {"name": "r"}, "rules": [
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"], "resourceNames": ["a"]}]}, headers=admin, expect=201)
+        self.call("POST", f"{rbac}/namespaces/default/rolebindings", {
+            "metadata": {"name": "r"}, "subjects": [{"kind": "Group", "name": "readers", "apiGroup": "rbac.authorization.k8s.io"}],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}}, headers=admin, expect=201)
+        self.call("GET", path + "/a", headers=reader, expect=200)
+        for method, where in (("GET", path), ("DELETE", path + "/a"), ("GET", "/api/v1/namespaces/kube-system/configmaps/a")):
+            self.call(method, where, headers=reader, expect=403)
+        self.call("POST", f"{rbac}/clusterroles", {"metadata": {"name": "more", "labels": {
+            "rbac.authorization.k8s.io/aggregate-to-view": "true"}}, "rules": [
+                {"apiGroups": ["example.com"], "resources": ["widgets"], "verbs": ["list"]}]}, headers=admin, expect=201)
+        self.call("POST", f"{rbac}/clusterrolebindings", {
+            "metadata": {"name": "r"}, "subjects": [{"kind": "User", "name": "reader", "apiGroup": "rbac.authorization.k8s.io"}],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}}, headers=admin, expect=201)
+        self.call("GET", path, headers=reader, expect=200)
+        self.call("GET", "/apis/example.com/v1/widgets", headers=reader, expect=404)
+        self.call("GET", "/api/v1/namespaces/default/secrets", headers=reader, expect=403)
+
+    def test_unknown_fields_are_dropped_warned_of_or_refused(self):
+        body = deployment(replica=2)
+        body["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"
+        refused = self.call("POST", DEPLOYMENTS, body, expect=400, fieldValidation="Strict")["message"]
+        self.assertIn('strict decoding error: unknown field "spec.template.spec.containers[0].imagee", unknown field "spec.replica"', refused)
+        for value in ("Warn", "Ignore"):
+            builder = EnvironBuilder(method="POST", path=DEPLOYMENTS, query_string={"fieldValidation": value, "dryRun": "All"},
+                                     data=json.dumps(body), content_type="application/json")
+            response = self.cluster.handle(Request(builder.get_environ()), DEPLOYMENTS)
+            self.assertEqual(response.status_code, 201)
+            self.assertNotIn("replica", json.loads(response.get_data())["spec"])
+            self.assertEqual(len(response.headers.getlist("Warning")), 2 if value == "Warn" else 0)
+        self.assertIn(".spec.replica: field not declared in schema", self.apply(DEPLOYMENTS + "/web", deployment(replica=2), expect=500)["message"])
+
+    def test_quotas_and_pod_security_hold_pods_back(self):
+        self.call("POST", "/api/v1/namespaces/default/resourcequotas", {
+            "metadata": {"name": "few"}, "spec": {"hard": {"pods": "1", "requests.nvidia.com/gpu": "0"}}}, expect=201)
+        self.apply(DEPLOYMENTS + "/web", deployment(replicas=2), expect=201)
+        status = self.get(DEPLOYMENTS + "/web")["status"]
+        failure = next(c for c in status["conditions"] if c["type"] == "ReplicaFailure")
+        self.assertEqual(failure["reason"], "FailedCreate")
+        self.assertIn("exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1", failure["message"])
+        events = self.get("/api/v1/namespaces/default/events", fieldSelector="reason=FailedCreate,type=Warning")["items"]
+        self.assertEqual(events[0]["involvedObject"]["kind"], "ReplicaSet")
+        used = self.get("/api/v1/namespaces/default/resourcequotas/few")["status"]["used"]
+        self.assertEqual(used, {"pods": "1", "requests.nvidia.com/gpu": "0"})
+        self.call("DELETE", "/api/v1/namespaces/default/resourcequotas/few", expect=200)
+        self.assertEqual(self.get(DEPLOYMENTS + "/web")["status"]["readyReplicas"], 2)
+        self.call("POST", "/api/v1/namespaces", {"metadata": {"name": "strict", "labels": {
+            "pod-security.kubernetes.io/enforce": "restricted"}}}, expect=201)
+        pod = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "x"}]}}
+        self.assertIn('violates PodSecurity "restricted:latest"', self.call("POST", "/api/v1/namespaces/strict/pods", pod, expect=403)["message"])
+        pod["spec"]["securityContext"] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        pod["spec"]["containers"][0]["securityContext"] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        self.call("POST", "/api/v1/namespaces/strict/pods", pod, expect=201)
+
+    def test_rollouts_fail_by_the_name_of_their_image(self):
+        for image, phase, state, reason in (
+            ("does-not-exist:1", "Pending", "ImagePullBackOff", "Failed"),
+            ("exits-with-1:1", "Running", "CrashLoopBackOff", "BackOff"),
+            ("never-ready:1", "Running", None, "Unhealthy"),
+        ):
+            name = image.partition(":")[0]
+            self.apply(DEPLOYMENTS + "/" + name, deployment(name, image), expect=201)
+            pod = self.get("/api/v1/namespaces/default/pods", labelSelector=f"app={name}")["items"][0]
+            is_now = pod["status"]["containerStatuses"][0]
+            self.assertEqual((pod["status"]["phase"], is_now["state"].get("waiting", {}).get("reason"), is_now["ready"]), (phase, state, False))
+            events = self.get("/api/v1/namespaces/default/events", fieldSelector=f"involvedObject.uid={pod['metadata']['uid']}")["items"]
+            self.assertEqual([event["reason"] for event in events], [reason])
+        crashed = self.get("/api/v1/namespaces/default/pods", labelSelector="app=exits-with-1")["items"][0]["metadata"]["name"]
+        self.assertIn("ends with status 1", self.get(f"/api/v1/namespaces/default/pods/{crashed}/log"))
 
     def test_watch(self):
         start = self.get(DEPLOYMENTS)["metadata"]["resourceVersion"]

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from served import REGION, Server, World, refusal, trust
+from served import Server, World, refusal, trust
 
 
 def setUpModule():

@@ -1,15 +1,19 @@
 """EKS, Service Quotas, Cloud Control and the mends of moto, asked by an independent client."""
 
+import http.server
 import io
 import json
+import ssl
+import threading
 import time
 import unittest
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import app
 
-from served import REGION, Server, World, refusal, trust
+from served import REGION, Server, World, refusal, trust, trusting
 
 
 def setUpModule():
@@ -57,6 +61,18 @@ class Clusters(Case):
             self.assertEqual(code, "InvalidParameterException")
         world.cluster()
         self.assertEqual(refusal(world.cluster)[0], "ResourceInUseException")
+
+    def test_kube_proxy_has_the_version_of_its_cluster(self):
+        self.world.cluster(version="1.33")
+        eks = self.world.eks
+        for version in ["1.33", "1.34"]:
+            offered = eks.describe_addon_versions(addonName="kube-proxy", kubernetesVersion=version)["addons"][0]["addonVersions"]
+            default = [one["addonVersion"] for one in offered if one["compatibilities"][0]["defaultVersion"]]
+            self.assertEqual(default, [f"v{version}.3-eksbuild.2"])
+        made = eks.create_addon(clusterName="llm", addonName="kube-proxy")["addon"]
+        self.assertEqual(made["addonVersion"], "v1.33.3-eksbuild.2")
+        code, _ = refusal(eks.update_addon, clusterName="llm", addonName="kube-proxy", addonVersion="v1.34.3-eksbuild.2")
+        self.assertEqual(code, "InvalidParameterException")
 
     def test_node_group_refusals(self):
         world = self.world
@@ -144,6 +160,72 @@ class Clusters(Case):
         nodes = self.world.kubernetes("/api/v1/nodes")["items"]
         self.assertEqual(len({node["metadata"]["name"] for node in nodes}), 30)
 
+    def test_api_server_has_its_own_certificate(self):
+        one, two = self.world.cluster(), self.world.cluster("other")
+        self.assertNotEqual(one["certificateAuthority"], two["certificateAuthority"])
+        self.assertTrue(one["endpoint"].startswith("https://127.0.0.1:"))
+        self.assertEqual(self.world.kubernetes("/api/v1/nodes")["kind"], "NodeList")
+        for trusted in (ssl.create_default_context(), trusting(two)):
+            with self.assertRaisesRegex(urllib.error.URLError, "CERTIFICATE_VERIFY_FAILED"):
+                urllib.request.urlopen(one["endpoint"] + "/version", context=trusted)
+        self.assertEqual(urllib.request.urlopen(one["endpoint"] + "/version", context=trusting(one)).status, 200)
+        self.world.eks.delete_cluster(name="llm")
+        with self.assertRaisesRegex(urllib.error.URLError, "refused"):
+            urllib.request.urlopen(one["endpoint"] + "/version", context=trusting(one))
+
+    def test_access_entries_decide_who_may_do_what(self):
+        cluster = self.world.cluster()
+        self.world.iam.create_user(UserName="viewer")
+        key = self.world.iam.create_access_key(UserName="viewer")["AccessKey"]
+        arn = "arn:aws:iam::123456789012:user/viewer"
+        token = self.world.token(key=(key["AccessKeyId"], key["SecretAccessKey"]))
+
+        def ask(path, body=None):
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            asked = urllib.request.Request(cluster["endpoint"] + path, body and json.dumps(body).encode(), headers)
+            try:
+                return urllib.request.urlopen(asked, context=trusting(cluster)).status
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        self.assertEqual(ask("/api/v1/namespaces"), 401, "there is no access entry")
+        self.world.eks.create_access_entry(clusterName="llm", principalArn=arn, kubernetesGroups=["readers"])
+        self.assertEqual(ask("/api/v1/namespaces"), 403, "an entry alone allows nothing")
+        policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+        scope = {"type": "namespace", "namespaces": ["default"]}
+        self.world.eks.associate_access_policy(clusterName="llm", principalArn=arn, policyArn=policy, accessScope=scope)
+        self.assertEqual(ask("/api/v1/namespaces/default/pods"), 200)
+        self.assertEqual(ask("/api/v1/namespaces/kube-system/pods"), 403, "it is for one namespace")
+        self.assertEqual(ask("/api/v1/namespaces/default/secrets"), 403, "who views sees no secrets")
+        self.assertEqual(ask("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "a"}}), 403)
+
+    def test_api_server_is_asked_through_the_proxy_that_eks_was_asked_through(self):
+        seen = []
+
+        class Proxy(http.server.BaseHTTPRequestHandler):
+            def forward(self):
+                seen.append(f"{self.command} {self.path}")
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                asked = urllib.request.Request(server.url + self.path, body or None, dict(self.headers), method=self.command)
+                with urllib.request.urlopen(asked) as answer:
+                    text = answer.read()
+                self.send_response(answer.status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = forward
+            log_message = lambda *_: None  # noqa: E731
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+            threading.Thread(target=proxy.serve_forever, daemon=True).start()
+            eks = server.client("eks", url=f"http://127.0.0.1:{proxy.server_port}")
+            wanted = {"name": "llm", "roleArn": self.world.role, "resourcesVpcConfig": {"subnetIds": self.world.subnets}}
+            eks.create_cluster(**wanted, accessConfig={"authenticationMode": "API"})
+            self.assertEqual(self.world.kubernetes("/api/v1/nodes")["items"], [])
+            proxy.shutdown()
+        self.assertRegex(seen[-1], "^GET /llmhost-kubernetes/[0-9A-F]+/api/v1/nodes$")
+
     def test_client_token(self):
         one, two = (self.world.cluster(clientRequestToken="once") for _ in range(2))
         self.assertEqual(one["arn"], two["arn"])
@@ -190,6 +272,18 @@ class Others(Case):
             self.assertEqual(refusal(s3.put_object, Bucket="models", Key="k", Body=b"x", **wrong)[0], "BadDigest")
         for algorithm in ("CRC32", "SHA1", "SHA256"):
             s3.put_object(Bucket="models", Key="k", Body=b"x" * 70000, ChecksumAlgorithm=algorithm)
+
+    def test_launch_template_shows_its_tags_of_now(self):
+        ec2 = server.client("ec2")
+        data = {"InstanceType": "t3.micro"}
+        made = ec2.create_launch_template(
+            LaunchTemplateName="nodes",
+            LaunchTemplateData=data,
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": [{"Key": "env", "Value": "dev"}]}],
+        )["LaunchTemplate"]["LaunchTemplateId"]
+        ec2.create_tags(Resources=[made], Tags=[{"Key": "env", "Value": "prod"}])
+        found = ec2.describe_launch_templates(LaunchTemplateIds=[made])["LaunchTemplates"][0]
+        self.assertEqual(found["Tags"], [{"Key": "env", "Value": "prod"}])
 
     def test_bucket_versioning_can_be_read(self):
         s3 = server.client("s3")

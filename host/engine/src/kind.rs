@@ -1,6 +1,6 @@
 //! What the engine asks of a kind of resource. The engine knows no AWS: kinds are handed to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 
 use crate::byproduct::{Byproduct, Foreseen};
 use crate::names::ResourceAddress;
+use crate::run::{ADDRESS_TAG, PIPELINE_TAG};
+use crate::state::State;
+use crate::world::{Hints, World};
 
 /// Named outputs of a resource, for example `{"id": "vpc-1"}`.
 pub type Outputs = Map<String, Value>;
@@ -57,11 +60,23 @@ pub trait Kind: Send + Sync + 'static {
     const SECRETS: &'static [&'static str] = &[];
     /// Outputs that an update in place may change: unknown in a plan that updates it.
     const VOLATILE: &'static [&'static str] = &[];
+    /// Whether [`follow`](Self::follow) does anything.
+    const FOLLOWS: bool = false;
 
     /// Fills in what the plugin left to the host (tags, contents of folders) and checks what can
     /// be checked without AWS and without looking at other resources. Strings may hold unknown
     /// tokens ([`crate::unknown`]).
     fn complete(&self, spec: &mut Self::Spec, context: &DeclareContext<'_>) -> Result<(), String>;
+
+    /// Takes what the plugin left open from the resources declared so far: the version of its cluster, for a node
+    /// group that states none.
+    fn follow(&self, _spec: &mut Self::Spec, _declared: &dyn Neighbours) {}
+
+    /// Whether a resource can be changed in place from one spec to another. What the service is known to refuse is
+    /// refused when the run is planned, before anything begins.
+    fn check_change(&self, _old: &Self::Spec, _new: &Self::Spec) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Checks the spec against the other resources of the pipeline: overlaps, ranges.
     fn check(&self, _address: &ResourceAddress, _spec: &Self::Spec, _declared: &dyn Neighbours) -> Result<(), String> {
@@ -109,6 +124,12 @@ pub trait Kind: Send + Sync + 'static {
         vec![Permission::new(Self::ACTIONS, ["*".to_owned()])]
     }
 
+    /// What a change of a resource that exists interrupts, in one sentence about it: "rolls its nodes: …". Shown
+    /// in the plan. Specs may hold unknown tokens: a field that becomes known only later counts as changed.
+    fn interrupts(&self, _old: &Self::Spec, _new: &Self::Spec, _how: ChangeKind) -> Option<String> {
+        None
+    }
+
     /// Makes the resource: one call, with the intent's token and tags where AWS takes them.
     async fn create(&self, spec: &Self::Spec, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError>;
 
@@ -134,6 +155,24 @@ pub trait Kind: Send + Sync + 'static {
     /// not looked for by tags, for they have none, or are known by the name that the spec has.
     async fn by_tags(&self, _tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
         Ok(None)
+    }
+
+    /// The id, where the spec alone determines it: what is known by a name or by its place. It may hold
+    /// unknown tokens, as the spec may.
+    fn id_of(&self, _spec: &Self::Spec) -> Option<String> {
+        None
+    }
+
+    /// The ids of what has the name or the place that the spec states, whoever made it: at most one can
+    /// have it, and whoever is second is refused. Nothing where this kind is not looked for in this way.
+    /// An id that is given need not exist any more; `read` says.
+    async fn by_place(&self, spec: &Self::Spec) -> Result<Option<Vec<String>>, OpError> {
+        Ok(self.id_of(spec).map(|id| vec![id]))
+    }
+
+    /// Whose a resource is, by the tags in its spec. Nothing where resources of this kind carry no tags.
+    fn marks(&self, spec: &Self::Spec) -> Option<Marks> {
+        Marks::of_tags(&serde_json::to_value(spec).ok()?)
     }
 
     /// What deleting it would meet: what it made by itself, and what would refuse. Looks, and
@@ -248,6 +287,33 @@ pub enum ReplaceOrder {
     DeleteFirst,
 }
 
+/// Whose a resource is, by what llmhost wrote on it: tags, or the annotations of a Kubernetes object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The pipeline that made it.
+    pub pipeline: Option<String>,
+    /// Its address there, when that pipeline last ran.
+    pub address: Option<String>,
+}
+
+impl Marks {
+    /// The marks among the tags of a spec; nothing where it has no tags.
+    fn of_tags(spec: &Value) -> Option<Self> {
+        let tags = spec.get("tags")?.as_object()?;
+        let tag = |key: &str| tags.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(Self { pipeline: tag(PIPELINE_TAG), address: tag(ADDRESS_TAG) })
+    }
+}
+
+/// How a resource that exists is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// In place.
+    Update,
+    /// By another one that takes its place.
+    Replace(ReplaceOrder),
+}
+
 /// A create that is about to happen, recorded before the call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Intent {
@@ -288,6 +354,9 @@ pub struct Observed<S> {
 pub trait Progress: Send + Sync {
     /// `done` of `total` units (bytes, mostly); `total` 0 where it is not known.
     fn report(&self, message: &str, done: u64, total: u64);
+
+    /// Something that a person should read, and not only see pass by.
+    fn note(&self, _message: &str) {}
 
     /// Something that the resource made by itself was removed; or stays, where it says why.
     fn byproduct(&self, _byproduct: Byproduct) {}
@@ -340,6 +409,8 @@ pub enum ErrorClass {
     Broken,
     /// On this side: a file, a folder.
     Local,
+    /// The run was stopped while this waited: nothing is in flight, and the next run goes on.
+    Interrupted,
 }
 
 impl ErrorClass {
@@ -354,12 +425,19 @@ impl ErrorClass {
             Self::Quota => "Raise the limit in Service Quotas, or delete what is no longer used, and run again.",
             Self::Capacity => "Try another availability zone or instance type, or run again later.",
             Self::Throttled => "Run again in a minute, or with a lower --parallelism.",
-            Self::Conflict => "Remove or rename what is in the way, and run again.",
-            Self::NotFound => "It was removed by something else; run again to make it anew.",
+            Self::Conflict => {
+                "Something else has this name or place, or still uses it. Its tags say whose it is. Choose another name, or \
+                 take it in with 'llmhost import', and run again."
+            }
+            Self::NotFound => {
+                "Check the name, the region and the account. If it existed before, 'llmhost drift' lists what is gone, and \
+                 'llmhost run --refresh' creates that again."
+            }
             Self::Unreachable => "Check the network, the region and --endpoint-url, and run again.",
             Self::Service => "The service failed on its side; run again, and give it the request id if it persists.",
-            Self::Broken => "Mend the cause and run again: what failed is deleted and made anew.",
+            Self::Broken => "Fix the cause and run again: the resource that failed is replaced.",
             Self::Local => "Check the file or folder and run again.",
+            Self::Interrupted => "Run again to go on waiting.",
         }
     }
 }
@@ -388,6 +466,21 @@ impl OpError {
 pub trait Facts: Send + Sync {
     /// `key` is `interface.name`, with `/argument` where it has one: `ec2.availability-zone/0`.
     async fn look_up(&self, key: &str) -> Result<String, OpError>;
+
+    /// The world of everything that is asked and made here. Known without a call, so its account is not.
+    async fn world(&self) -> World;
+
+    /// What the resources of a state that names no world tell of theirs: ids that carry a region or an
+    /// account.
+    fn told_by(&self, _state: &State) -> Hints {
+        Hints::default()
+    }
+
+    /// As `look_up`, where the answers to other keys of the same fact are known: an answer that must not be
+    /// given twice, such as the zone of a network, is none of these.
+    async fn look_up_beside(&self, key: &str, _others: &BTreeSet<String>) -> Result<String, OpError> {
+        self.look_up(key).await
+    }
 
     /// Whether the answer is a choice that holds for everybody ([`crate::lock`]), beyond one state.
     fn is_locked(&self, _key: &str) -> bool {

@@ -15,5 +15,8 @@ pub mod registry;
 pub mod run;
 pub mod secret;
 pub mod state;
+pub mod tags;
 pub mod trace;
 pub mod unknown;
+pub mod wait;
+pub mod world;

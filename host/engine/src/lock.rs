@@ -70,14 +70,31 @@ impl Lock {
         fresh.format = FORMAT;
         let entry = fresh.pipelines.entry(self.pipeline.clone()).or_default();
         entry.facts.insert(key.to_owned(), value.to_owned());
-        let failed = |reason: String| LockError { path: self.path.clone(), reason };
-        let text = toml::to_string(&fresh).map_err(|error| failed(error.to_string()))?;
-        let draft = self.path.with_extension("lock.tmp");
-        std::fs::write(&draft, format!("{HEAD}{text}")).map_err(|error| failed(error.to_string()))?;
-        std::fs::rename(&draft, &self.path).map_err(|error| failed(error.to_string()))?;
+        write(&self.path, &fresh)?;
         *document = fresh;
         Ok(())
     }
+}
+
+/// Gives what was chosen for a pipeline to the name that it has now. Nothing where that has choices of its
+/// own, or where nothing was chosen.
+pub fn rename(folder: &Path, from: &str, to: &str) -> Result<(), LockError> {
+    let path = folder.join(FILE);
+    let mut document = read(&path)?;
+    if document.pipelines.contains_key(to) {
+        return Ok(());
+    }
+    let Some(entry) = document.pipelines.remove(from) else { return Ok(()) };
+    document.pipelines.insert(to.to_owned(), entry);
+    write(&path, &document)
+}
+
+fn write(path: &Path, document: &Document) -> Result<(), LockError> {
+    let failed = |reason: String| LockError { path: path.to_owned(), reason };
+    let text = toml::to_string(document).map_err(|error| failed(error.to_string()))?;
+    let draft = path.with_extension("lock.tmp");
+    std::fs::write(&draft, format!("{HEAD}{text}")).map_err(|error| failed(error.to_string()))?;
+    std::fs::rename(&draft, path).map_err(|error| failed(error.to_string()))
 }
 
 fn read(path: &Path) -> Result<Document, LockError> {
@@ -108,6 +125,11 @@ mod tests {
         assert_eq!(again.fact("eks.newest-version").as_deref(), Some("1.34"));
         assert_eq!(again.fact("other"), None);
         assert!(std::fs::read_to_string(folder.path().join(FILE)).expect("there").contains("two"));
+        for (from, to, kept) in [("one", "new", Some("1.34")), ("one", "none", None), ("two", "new", Some("1.34"))] {
+            rename(folder.path(), from, to).expect("written");
+            let renamed = Lock::open(folder.path(), to).expect("read");
+            assert_eq!(renamed.fact("eks.newest-version").as_deref(), kept, "{from} to {to}");
+        }
     }
 
     #[test]

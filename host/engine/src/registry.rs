@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::byproduct::Foreseen;
 use crate::kind::{
-    Created, DeclareContext, Facts, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, Facts, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
+    Permission, Progress, Scope,
 };
 use crate::names::ResourceAddress;
 use crate::plan::{Comparison, compare};
@@ -51,6 +52,10 @@ pub trait DynKind: Send + Sync {
     fn secrets(&self) -> &'static [&'static str];
     /// Reads what a plugin declared and gives its canonical form.
     fn complete(&self, raw: Value, context: &DeclareContext<'_>) -> Result<Value, String>;
+    /// [`Kind::follow`].
+    fn follow(&self, spec: Value, declared: &dyn Neighbours) -> Result<Value, String>;
+    /// [`Kind::check_change`].
+    fn check_change(&self, old: &Value, new: &Value) -> Result<(), String>;
     /// [`Kind::check`].
     fn check(&self, address: &ResourceAddress, spec: &Value, declared: &dyn Neighbours) -> Result<(), String>;
     /// [`Kind::after`].
@@ -61,6 +66,8 @@ pub trait DynKind: Send + Sync {
     fn predicted(&self, spec: &Value, scope: &Scope<'_>) -> Outputs;
     /// Compares two canonical specs.
     fn compare(&self, old: &Value, new: &Value) -> Comparison;
+    /// [`Kind::interrupts`].
+    fn interrupts(&self, old: &Value, new: &Value, how: ChangeKind) -> Option<String>;
     /// [`Kind::create`].
     async fn create(&self, spec: &Value, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError>;
     /// [`Kind::configure`].
@@ -77,6 +84,12 @@ pub trait DynKind: Send + Sync {
     async fn find(&self, spec: &Value, intent: &Intent) -> Result<Option<Created>, OpError>;
     /// [`Kind::by_tags`].
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError>;
+    /// [`Kind::id_of`].
+    fn id_of(&self, spec: &Value) -> Option<String>;
+    /// [`Kind::by_place`].
+    async fn by_place(&self, spec: &Value) -> Result<Option<Vec<String>>, OpError>;
+    /// [`Kind::marks`].
+    fn marks(&self, spec: &Value) -> Option<Marks>;
     /// [`Kind::MAKES`].
     fn makes(&self) -> bool;
     /// [`Kind::foresee`].
@@ -162,6 +175,23 @@ impl<K: Kind> DynKind for K {
         to_json(&spec).map_err(|error| error.to_string())
     }
 
+    fn follow(&self, spec: Value, declared: &dyn Neighbours) -> Result<Value, String> {
+        if !K::FOLLOWS {
+            return Ok(spec);
+        }
+        let mut spec: K::Spec = serde_json::from_value(spec).map_err(|error| error.to_string())?;
+        Kind::follow(self, &mut spec, declared);
+        to_json(&spec).map_err(|error| error.to_string())
+    }
+
+    fn check_change(&self, old: &Value, new: &Value) -> Result<(), String> {
+        match (from_json::<K>(old), from_json::<K>(new)) {
+            (Ok(old), Ok(new)) => Kind::check_change(self, &old, &new),
+            // What cannot be read is said where it is used.
+            _ => Ok(()),
+        }
+    }
+
     fn check(&self, address: &ResourceAddress, spec: &Value, declared: &dyn Neighbours) -> Result<(), String> {
         Kind::check(self, address, &from_json::<K>(spec).map_err(|error| error.message)?, declared)
     }
@@ -187,6 +217,12 @@ impl<K: Kind> DynKind for K {
             if old == new { Comparison::default() } else { compare(&form(old), &form(new), K::IMMUTABLE) };
         compared.fields.retain(|field| !K::ASIDE.contains(&field.path.as_str()));
         compared
+    }
+
+    fn interrupts(&self, old: &Value, new: &Value, how: ChangeKind) -> Option<String> {
+        // A spec of another version says nothing.
+        let (old, new) = (from_json::<K>(old).ok()?, from_json::<K>(new).ok()?);
+        Kind::interrupts(self, &old, &new, how)
     }
 
     async fn create(&self, spec: &Value, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError> {
@@ -220,6 +256,18 @@ impl<K: Kind> DynKind for K {
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
         Kind::by_tags(self, tags).await
+    }
+
+    fn id_of(&self, spec: &Value) -> Option<String> {
+        Kind::id_of(self, &from_json::<K>(spec).ok()?)
+    }
+
+    async fn by_place(&self, spec: &Value) -> Result<Option<Vec<String>>, OpError> {
+        Kind::by_place(self, &from_json::<K>(spec)?).await
+    }
+
+    fn marks(&self, spec: &Value) -> Option<Marks> {
+        Kind::marks(self, &from_json::<K>(spec).ok()?)
     }
 
     fn makes(&self) -> bool {

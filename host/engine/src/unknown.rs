@@ -81,6 +81,21 @@ pub fn any_unknown(value: &Value) -> bool {
     }
 }
 
+/// Shows every token in a value to `each`, those of secrets included.
+pub fn each_token(value: &Value, each: &mut dyn FnMut(Source<'_>)) {
+    match value {
+        Value::String(text) => tokens(text).for_each(each),
+        Value::Array(items) => items.iter().for_each(|item| each_token(item, each)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                tokens(key).for_each(&mut *each);
+                each_token(value, each);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Whether `real` is what `planned` said, with each token standing for any text.
 pub fn matches(planned: &Value, real: &Value) -> bool {
     match (planned, real) {

@@ -6,7 +6,8 @@ mod support;
 use std::sync::Arc;
 
 use llmhost_engine::kind::ErrorClass;
-use llmhost_engine::run::{Cancel, Departure, Events, Reason, Selection, destroy};
+use llmhost_engine::plan::{TextStyle, show};
+use llmhost_engine::run::{Cancel, Departure, Event, Events, Operation, Reason, Selection, destroy, drift};
 use support::{World, fates};
 
 const NETWORK: &str = r#"
@@ -108,11 +109,88 @@ async fn an_update_that_stopped_half_way_is_finished_from_what_is_there() {
     world.cloud.half.lock().unwrap().insert("b".into());
     assert_eq!(world.run(&tagged(r#"{ new = "1" }"#)).await.failures.len(), 1);
     assert_eq!(tags(&world), ["new", "old"], "half of it was done");
+    // It is shown as the update that it is, from what was there before it.
+    let plan = world.plan(&tagged(r#"{ new = "1" }"#)).await;
+    assert_eq!(fates(&plan), [("b".to_owned(), "update")]);
+    let changes: Vec<_> = plan.resources.values().flat_map(|planned| &planned.changes).collect();
+    let paths: Vec<_> = changes.iter().map(|change| (change.path.as_str(), change.old.is_some())).collect();
+    assert_eq!(paths, [("tags.new", false), ("tags.old", true)]);
+    assert!(show(&plan, TextStyle::default()).contains("did not finish this update"));
+    let found = drift(&world.registry(), &world.state(), 4).await.unwrap();
+    assert!(found.is_empty(), "what the update did, and did not do, is nobody else's: {found:?}");
     // To the end, or to somewhere else: what was there before and what was done of the update both go.
     let report = world.run(&tagged(r#"{ other = "1" }"#)).await;
     assert!(report.is_ok(), "{report:?}");
+    assert_eq!((report.done.create, report.done.update), (0, 1));
     assert_eq!(tags(&world), ["other"]);
     assert_eq!(fates(&world.plan(&tagged(r#"{ other = "1" }"#)).await), []);
+}
+
+#[tokio::test]
+async fn an_update_that_the_service_refuses_is_an_update_in_the_next_plan_and_counted_as_one() {
+    let world = World::new();
+    world.run(NETWORK).await;
+    let tagged = NETWORK.replace(r#"name = "b", range"#, r#"tags = { team = "ml" }, name = "b", range"#);
+    world.cloud.refused.lock().unwrap().insert("b".into());
+    assert_eq!(world.run(&tagged).await.failures.len(), 1);
+    let plan = world.plan(&tagged).await;
+    let shown = show(&plan, TextStyle::default());
+    assert_eq!(fates(&plan), [("b".to_owned(), "update")], "{shown}");
+    assert!(shown.contains("~ test.slot/b  (an earlier run did not finish this update)"), "{shown}");
+    assert!(shown.contains("+ tags.team: \"ml\"") && shown.contains("0 to create, 1 to update"), "{shown}");
+    assert!(shown.contains("! restarts b: Update") && shown.contains("1 change interrupts something"), "{shown}");
+    assert!(drift(&world.registry(), &world.state(), 4).await.unwrap().is_empty());
+    // Undone in the file, what may have been done of it is still undone.
+    assert_eq!(fates(&world.plan(NETWORK).await), [("b".to_owned(), "update")]);
+    world.cloud.refused.lock().unwrap().clear();
+    let report = world.run(&tagged).await;
+    assert!(report.is_ok() && report.done.update == 1 && report.done.create == 0, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_run_is_stopped_and_the_next_run_goes_on_with_it() {
+    let world = World::new();
+    world.cloud.slow.lock().unwrap().insert("net".into());
+    let stop_at_progress = || {
+        let cancel = Cancel::default();
+        let stop = cancel.clone();
+        let events = Events::new(move |event| {
+            if matches!(event, Event::OperationProgress { .. }) {
+                stop.cancel();
+            }
+        });
+        (cancel, events)
+    };
+    let (cancel, events) = stop_at_progress();
+    let engine = world.engine_with(NETWORK, 4, events).await;
+    let store = world.store();
+    let plan = Arc::new(engine.plan(&Arc::new(store.snapshot())).await.unwrap());
+    let report = engine.apply(plan, Arc::clone(&store), cancel).await.unwrap();
+    store.close().await.unwrap();
+    assert!(report.interrupted && report.failures.is_empty(), "{report:?}");
+    let [waiting] = &report.waiting[..] else { panic!("{report:?}") };
+    assert_eq!((waiting.operation, waiting.waiting.as_str()), (Operation::Create, "waiting for net"));
+    assert_eq!(fates(&world.plan(NETWORK).await)[0], ("net".to_owned(), "finish"));
+
+    world.cloud.slow.lock().unwrap().clear();
+    world.cloud.take_calls();
+    assert!(world.run(NETWORK).await.is_ok());
+    assert_eq!(world.cloud.take_calls(), ["create a", "create b", "create node"], "net was made");
+
+    // A deletion that is waited for stays in the state, too.
+    world.cloud.slow.lock().unwrap().insert("node".into());
+    let (cancel, events) = stop_at_progress();
+    let (registry, all) = (world.registry(), Selection::default());
+    let store = world.store();
+    let report = destroy(Arc::clone(&registry), Arc::clone(&store), events, cancel, 4, &all).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(report.waiting[0].operation, Operation::Delete);
+    assert_eq!(world.state().resources.len(), 4, "nothing is gone, and nothing is forgotten");
+    world.cloud.slow.lock().unwrap().clear();
+    let store = world.store();
+    let report = destroy(registry, Arc::clone(&store), Events::none(), Cancel::default(), 4, &all).await.unwrap();
+    store.close().await.unwrap();
+    assert!(report.is_ok() && world.state().resources.is_empty(), "{report:?}");
 }
 
 #[tokio::test]

@@ -173,6 +173,45 @@ async fn a_journal_of_another_pipeline_is_never_taken_in() {
 }
 
 #[tokio::test]
+async fn a_pipeline_is_renamed_in_one_step_whenever_the_process_dies() {
+    let named = |folder: &Path| {
+        let read = |name| LocalStore::read(folder, name).map(|state| (state.pipeline, state.outputs.len()));
+        match (read("test"), read("new")) {
+            (Ok(state), Err(StateError::OtherPipeline { .. })) | (Err(StateError::OtherPipeline { .. }), Ok(state)) => {
+                state
+            }
+            both => panic!("{both:?}"),
+        }
+    };
+    // With a snapshot, and of a first run that has none.
+    for has_snapshot in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        store.record(step(1)).await.unwrap();
+        if has_snapshot {
+            store.close().await.unwrap();
+        } else {
+            drop(store);
+        }
+        let store = open(folder.path());
+        assert_eq!(named(folder.path()), ("test".to_owned(), 1));
+        store.record(Change::PipelineMoved { to: "new".into() }).await.unwrap();
+        // It dies before the end of the run ...
+        assert_eq!(named(folder.path()), ("new".to_owned(), 1));
+        let journal = std::fs::read(folder.path().join("journal.jsonl")).unwrap();
+        store.close().await.unwrap();
+        assert_eq!(named(folder.path()), ("new".to_owned(), 1));
+        // ... or between the snapshot and the end of the journal that has the old name.
+        std::fs::write(folder.path().join("journal.jsonl"), journal).unwrap();
+        assert_eq!(named(folder.path()), ("new".to_owned(), 1));
+        let store = LocalStore::open(folder.path(), "new", "run").unwrap().0;
+        store.record(step(2)).await.unwrap();
+        drop(store);
+        assert_eq!(named(folder.path()), ("new".to_owned(), 2));
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_that_is_missing_is_never_taken_for_an_empty_one() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(LocalStore::read(folder.path(), "test").unwrap().outputs.len(), 0, "a first run has none");

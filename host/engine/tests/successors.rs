@@ -10,6 +10,7 @@ use std::fmt::Write;
 use llmhost_engine::plan::Plan;
 use llmhost_engine::run::refresh;
 use proptest::prelude::*;
+use support::keyed::When;
 use support::{World, fates};
 
 /// A group, members of it, an entry for a member and a server that names it.
@@ -125,10 +126,12 @@ struct Version {
     /// Name and fixed field, of those that are there.
     groups: Vec<Option<(u8, u8)>>,
     /// Name, fixed field, note, groups (a bit each), whether it has an entry, and a server.
-    members: Vec<Option<(u8, u8, u8, u8, bool, bool)>>,
+    members: Vec<Option<MemberOf>>,
     /// What somebody deletes by hand before the next version: a bit for each group and member.
     lost: u8,
 }
+
+type MemberOf = (u8, u8, u8, u8, bool, bool);
 
 const GROUPS: usize = 3;
 const MEMBERS: usize = 3;
@@ -219,10 +222,17 @@ async fn lose(world: &World, lost: u8) {
     store.close().await.unwrap();
 }
 
-async fn lived(versions: &[Version]) {
+/// Lives through the versions. Where calls fail in between, a second run comes to the same end.
+async fn lived(versions: &[Version], failing: &[(String, When)]) {
     let world = World::new();
     for version in versions {
         let text = text(version);
+        if !failing.is_empty() {
+            world.keyed.failing.lock().unwrap().extend(failing.iter().cloned());
+            // It may fail or not; what it leaves is what counts.
+            world.run(&text).await;
+            world.keyed.failing.lock().unwrap().clear();
+        }
         let planned = world.plan(&text).await.summary();
         let report = world.run(&text).await;
         assert!(report.is_ok(), "{report:?}\n{text}");
@@ -236,6 +246,15 @@ async fn lived(versions: &[Version]) {
     }
 }
 
+/// A call that fails.
+fn failing() -> impl Strategy<Value = (String, When)> {
+    let call = prop::sample::select(&["create", "update", "delete"][..]);
+    let thing =
+        prop::sample::select(&["test.group/g", "test.member/m", "test.entry/test.member-m", "test.server/of-m"][..]);
+    let when = prop::sample::select(&[When::Before, When::After][..]);
+    (call, thing, 0..4_u8, when).prop_map(|(call, thing, at, when)| (format!("{call} {thing}{at}"), when))
+}
+
 /// With `LLMHOST_TORTURE=long` (`cargo xtask torture`) as many as a coffee takes.
 fn cases() -> u32 {
     if std::env::var("LLMHOST_TORTURE").is_ok_and(|extent| extent == "long") { 2_000 } else { 96 }
@@ -246,6 +265,14 @@ proptest! {
 
     #[test]
     fn random_histories_of_named_things_are_done_as_planned(versions in prop::collection::vec(version(), 2..5)) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(lived(&versions));
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(lived(&versions, &[]));
+    }
+
+    #[test]
+    fn whatever_call_fails_in_between_the_next_run_comes_to_the_same_end(
+        versions in prop::collection::vec(version(), 2..5),
+        failing in prop::collection::vec(failing(), 1..4),
+    ) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(lived(&versions, &failing));
     }
 }

@@ -11,10 +11,13 @@ use std::sync::Arc;
 
 use llmhost_engine::registry::Registry;
 
+pub use aws::limits::MANAGED_POLICY;
 pub use aws::policy::{document as policy_document, is_for_destroy};
 pub use aws::preflight::{ACTIONS as PREFLIGHT_ACTIONS, Finding, Severity, preflight};
+pub use aws::region::unknown as unknown_region;
 pub use aws::s3::StateAddress;
-pub use aws::{Aws, AwsSettings};
+pub use aws::{Aws, AwsSettings, cluster_endpoint};
+pub use kubernetes::{ClusterToken, cluster_token};
 pub use secrets::check as check_secrets;
 
 /// A bucket as the store that models are fetched from.
@@ -25,6 +28,16 @@ pub fn model_store(aws: Arc<Aws>, bucket: &str) -> Arc<dyn llmhost_models::Store
 /// A folder of a bucket as a state is kept in it.
 pub fn state_bucket(aws: Arc<Aws>, address: StateAddress) -> Arc<dyn llmhost_engine::state::Bucket> {
     Arc::new(aws::s3::StateBucket::new(aws, address))
+}
+
+/// The clusters of EKS that a resource's recorded spec or id names: a cluster itself, or what is in one.
+pub fn cluster_of(kind: &str, id: &str, spec: &serde_json::Value) -> Option<String> {
+    let name = match kind {
+        "eks.cluster" => Some(id),
+        "kube.object" => spec.pointer("/target/eks").and_then(serde_json::Value::as_str),
+        _ => None,
+    };
+    name.map(str::to_owned)
 }
 
 /// Every kind there is, made with these clients.

@@ -110,6 +110,8 @@ pub(crate) const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("sts", "account-id", "sts:identity"),
     ("sts", "partition", "sts:identity"),
     ("sts", "region", "sts:identity"),
+    ("sts", "service-principal", "sts:identity"),
+    ("sts", "web-identity-audiences", "sts:identity"),
 ];
 
 /// The interfaces served, by package; all are of the version in [`VERSION`].
@@ -164,7 +166,15 @@ impl sts::Host for State {
     }
 
     async fn partition(&mut self) -> wasmtime::Result<String> {
-        Ok(partition_of(self.region_name()).to_owned())
+        Ok(self.partition_of_region().id.to_owned())
+    }
+
+    async fn service_principal(&mut self, service: String) -> wasmtime::Result<String> {
+        Ok(self.partition_of_region().service_principal(&service))
+    }
+
+    async fn web_identity_audiences(&mut self) -> wasmtime::Result<Vec<String>> {
+        Ok(self.partition_of_region().web_identity_audiences.iter().map(ToString::to_string).collect())
     }
 
     async fn region(&mut self) -> wasmtime::Result<String> {
@@ -187,20 +197,6 @@ impl log::Host for State {
         };
         self.log(level, &message);
         Ok(())
-    }
-}
-
-/// Regions carry their partition in their name.
-fn partition_of(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ if region.starts_with("us-iso-") => "aws-iso",
-        _ if region.starts_with("us-isob-") => "aws-iso-b",
-        _ if region.starts_with("eu-isoe-") => "aws-iso-e",
-        _ if region.starts_with("us-isof-") => "aws-iso-f",
-        _ if region.starts_with("eusc-") => "aws-eusc",
-        _ => "aws",
     }
 }
 
@@ -231,15 +227,6 @@ mod tests {
     #[test]
     fn a_kind_is_interface_and_resource() {
         assert_eq!(kind("llmhost:aws/ec2.route-table"), "ec2.route-table");
-    }
-
-    #[test]
-    fn a_region_tells_its_partition() {
-        for (region, partition) in
-            [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-3", "aws")]
-        {
-            assert_eq!(partition_of(region), partition, "{region}");
-        }
     }
 
     #[test]

@@ -130,6 +130,11 @@ impl State {
         self.run.host.region()
     }
 
+    /// What differs between the partition of the pipeline's region and others.
+    pub(crate) fn partition_of_region(&self) -> &'static llmhost_partitions::Partition {
+        llmhost_partitions::of(self.region_name())
+    }
+
     pub(crate) fn log(&self, level: LogLevel, message: &str) {
         self.run.log(level, message);
     }

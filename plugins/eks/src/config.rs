@@ -12,7 +12,7 @@ use serde_json::Value;
 pub struct Config {
     /// Name of the cluster.
     pub(crate) name: String,
-    /// Kubernetes version, such as "1.34". By default the newest that EKS offers, chosen once and kept in llmhost.lock.
+    /// Kubernetes version, such as "1.34". By default the newest that EKS offers, chosen once and kept in llmhost.lock. The next minor version upgrades the cluster, then its add-ons and node groups that state no version of their own.
     #[serde(default)]
     pub(crate) version: Option<String>,
     /// ARN of the cluster's role.
@@ -87,7 +87,7 @@ pub(crate) enum Support {
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Addon {
-    /// Version; by default the one that EKS recommends for the cluster's version.
+    /// Version; by default the one that EKS recommends for the cluster's version, also when that goes up.
     #[serde(default)]
     pub(crate) version: Option<String>,
     /// Settings, by the add-on's own schema.

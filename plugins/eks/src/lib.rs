@@ -64,7 +64,7 @@ impl Plugin for Cluster {
         let after = Options { after: vec![cluster.address()] };
         let provider = match config.oidc_provider {
             true => {
-                let client_ids = vec!["sts.amazonaws.com".to_owned()];
+                let client_ids = sts::web_identity_audiences();
                 let spec = iam::OidcProviderSpec { url: issuer.clone(), client_ids, tags: tags(&config) };
                 Some(iam::OidcProvider::declare("main", &spec, &Options::default())?)
             }

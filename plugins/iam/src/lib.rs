@@ -55,7 +55,7 @@ struct Role {
     /// What it is for.
     #[serde(default)]
     description: String,
-    /// Services that may assume it: ec2.amazonaws.com.
+    /// Services that may assume it: ec2.amazonaws.com (ec2.amazonaws.com.cn in China).
     #[serde(default)]
     services: Vec<String>,
     /// ARNs of accounts, roles or users that may assume it.
@@ -147,7 +147,7 @@ impl Plugin for Roles {
                     "cluster",
                     name,
                     description,
-                    &trust(&["eks.amazonaws.com".to_owned()], &[]),
+                    &trust(&[sts::service_principal("eks")], &[]),
                     policies,
                 )?)
             }
@@ -160,14 +160,7 @@ impl Plugin for Roles {
                 let policies = needed.iter().map(|policy| format!("{aws}/{policy}"));
                 let policies = policies.chain(config.node_role_policies.iter().cloned()).collect();
                 let description = "Lets the nodes of an EKS cluster join it and pull images";
-                Some(role(
-                    &config,
-                    "node",
-                    name,
-                    description,
-                    &trust(&["ec2.amazonaws.com".to_owned()], &[]),
-                    policies,
-                )?)
+                Some(role(&config, "node", name, description, &trust(&[sts::service_principal("ec2")], &[]), policies)?)
             }
             None => None,
         };

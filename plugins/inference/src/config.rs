@@ -39,11 +39,15 @@ pub struct Config {
     /// Namespace.
     #[serde(default = "default_namespace")]
     pub(crate) namespace: String,
-    /// Container image of the server; the repository's Dockerfile makes it, for CPU and for CUDA. Needed in the cluster.
+    /// Container image of the server; the repository's Dockerfile makes llmhost's, for CPU and for CUDA. Needed in the cluster.
     #[serde(default)]
     pub(crate) image: String,
-    /// Address of the model: s3://bucket/prefix, or on this machine a folder beside the pipeline file.
-    pub(crate) model: String,
+    /// Whose server the image runs: llmhost's own, which gets llmhost's arguments, or another (custom), such as vLLM, which gets command and args alone. Needed where the image's name does not say llmhost.
+    #[serde(default)]
+    pub(crate) server: Option<Server>,
+    /// Address of the model: s3://bucket/prefix, or on this machine a folder beside the pipeline file. A custom server is told by its args instead.
+    #[serde(default)]
+    pub(crate) model: Option<String>,
     /// Service account of the pods; its role has to be able to read the model.
     #[serde(default)]
     pub(crate) service_account: Option<String>,
@@ -81,18 +85,40 @@ pub struct Config {
     /// Annotations of the service, for the load balancer's controller.
     #[serde(default)]
     pub(crate) service_annotations: BTreeMap<String, String>,
+    /// Port that the server in the container listens on.
+    #[serde(default = "eight_thousand")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub(crate) server_port: u32,
+    /// Path that answers with 200 when a custom server is ready for requests; by default /health, as vLLM, SGLang and text-generation-inference have it.
+    #[serde(default)]
+    pub(crate) ready_path: Option<String>,
+    /// Path that answers with 200 while a custom server is alive; by default the same.
+    #[serde(default)]
+    pub(crate) live_path: Option<String>,
     /// Environment of the server.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
-    /// Key that requests have to carry: a secret of the file, ${secrets.name}.
+    /// Secrets and ConfigMaps of the namespace whose entries all become environment of the server.
+    #[serde(default)]
+    pub(crate) env_from: Vec<Source>,
+    /// Key that requests to llmhost's server have to carry: a secret of the file, ${secrets.name}.
     #[serde(default)]
     pub(crate) api_key: Option<String>,
     /// Environment of the server whose values are secrets of the file: name = "${secrets.name}".
     #[serde(default)]
     pub(crate) secret_env: BTreeMap<String, String>,
-    /// Further arguments of the server.
+    /// Arguments of the server: further ones of llmhost's, all of a custom one.
     #[serde(default)]
     pub(crate) args: Vec<String>,
+    /// Command of a custom server, in place of the image's entrypoint.
+    #[serde(default)]
+    pub(crate) command: Vec<String>,
+    /// Number of the user that a custom server runs as; by default the image's own. llmhost's runs as a user without rights.
+    #[serde(default)]
+    pub(crate) run_as_user: Option<u32>,
+    /// Shared memory in GiB (/dev/shm), which servers that use several GPUs exchange data by.
+    #[serde(default)]
+    pub(crate) shared_memory_gib: Option<u32>,
     /// How long a replica may take until it is ready: fetching the model, loading it, warming up.
     #[serde(default = "twenty")]
     #[schemars(range(min = 1, max = 1440))]
@@ -169,12 +195,40 @@ pub(crate) struct Cache {
     /// Storage class of a volume that outlives pods; by default the node's own disk.
     #[serde(default)]
     pub(crate) storage_class: Option<String>,
+    /// Where it is mounted: the folder that the server keeps models in.
+    #[serde(default = "cache_path")]
+    pub(crate) path: String,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { size_gib: twenty(), storage_class: None }
+        Self { size_gib: twenty(), storage_class: None, path: cache_path() }
     }
+}
+
+/// Whose server an image runs.
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Server {
+    /// llmhost's.
+    Llmhost,
+    /// Another one, with arguments of its own.
+    Custom,
+}
+
+/// Where environment comes from: a Secret or a ConfigMap.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Source {
+    /// Name of a Secret.
+    #[serde(default)]
+    pub(crate) secret: Option<String>,
+    /// Name of a ConfigMap.
+    #[serde(default)]
+    pub(crate) config_map: Option<String>,
+    /// What each name begins with in the environment.
+    #[serde(default)]
+    pub(crate) prefix: Option<String>,
 }
 
 /// How a service is reached.
@@ -224,6 +278,14 @@ fn thirty() -> u32 {
 
 fn seventy() -> u32 {
     70
+}
+
+fn eight_thousand() -> u32 {
+    8000
+}
+
+fn cache_path() -> String {
+    "/var/cache/llmhost".to_owned()
 }
 
 fn eighty() -> u32 {

@@ -1,11 +1,13 @@
 //! The `inference` plugin: a model server in the cluster, or a model on this machine.
 
+mod check;
 mod config;
+mod container;
 mod local;
 mod manifests;
 
 use config::{Config, Placement};
-use llmhost_plugin::{Applier, Failure, How, Outputs, Plugin, invalid, outputs};
+use llmhost_plugin::{Applier, Failure, How, Outputs, Plugin, outputs};
 use serde_json::{Value, json};
 
 struct ModelServer;
@@ -28,21 +30,7 @@ impl Plugin for ModelServer {
         if config.placement == Placement::Local {
             return local::ask(&config);
         }
-        if config.prompt.is_some() {
-            return Err(invalid(
-                "prompt is for placement = \"local\"; a server in the cluster is asked by its clients",
-            ));
-        }
-        if !config.model.starts_with("s3://") && !config.model.contains("<<") {
-            return Err(invalid(format!("model '{}' is not an s3:// address", config.model)));
-        }
-        if config.image.is_empty() || config.image.contains(char::is_whitespace) {
-            return Err(invalid(format!("image '{}' is not the name of an image", config.image)));
-        }
-        if config.replicas.max < config.replicas.min {
-            let (min, max) = (config.replicas.min, config.replicas.max);
-            return Err(invalid(format!("replicas.max is {max}, fewer than replicas.min ({min})")));
-        }
+        check::in_cluster(&config)?;
         let applier = Applier::new(config.cluster.as_deref(), config.target.as_ref(), config.startup_minutes)?;
         let (rolled_out, at_once) = (How { adopt: false, wait: config.wait }, How::default());
         if config.create_namespace {

@@ -7,8 +7,9 @@ use crate::config::{Config, Device};
 
 pub(crate) fn ask(config: &Config) -> Result<Outputs, Failure> {
     let prompt = config.prompt.as_ref().ok_or_else(|| invalid("prompt is missing: what is the model to be asked?"))?;
+    let model = config.model.as_ref().ok_or_else(|| invalid("model is missing: which model is to be asked?"))?;
     let spec = inference::ModelSpec {
-        address: config.model.clone(),
+        address: model.clone(),
         device: match config.device {
             Device::Auto => inference::Device::Auto,
             Device::Cpu => inference::Device::Cpu,

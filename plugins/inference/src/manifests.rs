@@ -5,11 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::config::{Config, Device, Service};
-
-/// The port that the server listens on.
-const PORT: u32 = 8000;
-/// The user of the image, which has no name.
-const USER: u32 = 10_001;
+use crate::container::{container, security, volumes};
 
 impl Config {
     pub(crate) fn gpus(&self) -> u32 {
@@ -32,19 +28,19 @@ impl Config {
         json!({ "app.kubernetes.io/name": "llmhost", "app.kubernetes.io/instance": self.name })
     }
 
-    fn secrets_name(&self) -> String {
+    pub(crate) fn secrets_name(&self) -> String {
         format!("{}-secrets", self.name)
     }
 
     /// Environment variables whose values are secrets. All that there is of these here are handles.
-    fn secrets(&self) -> BTreeMap<&str, &str> {
+    pub(crate) fn secrets(&self) -> BTreeMap<&str, &str> {
         let mut all: BTreeMap<&str, &str> =
             self.secret_env.iter().map(|(name, handle)| (name.as_str(), handle.as_str())).collect();
         all.extend(self.api_key.iter().map(|handle| ("LLMHOST_API_KEY", handle.as_str())));
         all
     }
 
-    fn claim_name(&self) -> String {
+    pub(crate) fn claim_name(&self) -> String {
         format!("{}-cache", self.name)
     }
 }
@@ -93,24 +89,17 @@ pub(crate) fn secret(config: &Config) -> Option<Value> {
 }
 
 fn pod(config: &Config) -> Value {
-    let cache = match &config.cache.storage_class {
-        Some(_) => json!({ "name": "cache", "persistentVolumeClaim": { "claimName": config.claim_name() } }),
-        None => json!({ "name": "cache", "emptyDir": { "sizeLimit": format!("{}Gi", config.cache.size_gib) } }),
-    };
     let gpu = (config.gpus() > 0).then_some("nvidia.com/gpu");
     // A set: another order in the file is no other pod.
     let tolerated: BTreeSet<&str> = gpu.into_iter().chain(config.tolerate.iter().map(String::as_str)).collect();
     let tolerated = tolerated.into_iter();
     let tolerations: Vec<Value> = tolerated.map(|key| json!({ "key": key, "operator": "Exists" })).collect();
     let mut pod = json!({
-        "securityContext": {
-            "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
-            "seccompProfile": { "type": "RuntimeDefault" },
-        },
+        "securityContext": security(config),
         // The server finishes what it is at; then it may go.
         "terminationGracePeriodSeconds": config.drain_seconds + 15,
         "containers": [container(config)],
-        "volumes": [cache, { "name": "tmp", "emptyDir": {} }],
+        "volumes": volumes(config),
     });
     if let Some(account) = &config.service_account {
         pod["serviceAccountName"] = json!(account);
@@ -122,56 +111,6 @@ fn pod(config: &Config) -> Value {
         pod["tolerations"] = json!(tolerations);
     }
     pod
-}
-
-fn container(config: &Config) -> Value {
-    let device = match config.device {
-        Device::Cuda => "cuda",
-        Device::Cpu => "cpu",
-        Device::Auto => "auto",
-    };
-    let mut args =
-        vec!["serve".to_owned(), "--model".to_owned(), config.model.clone(), "--device".to_owned(), device.to_owned()];
-    args.extend(["--host", "0.0.0.0", "--port"].map(str::to_owned));
-    args.extend([PORT.to_string(), "--cache".to_owned(), "/var/cache/llmhost".to_owned()]);
-    args.extend(["--drain-seconds".to_owned(), config.drain_seconds.to_string()]);
-    args.extend(config.args.iter().cloned());
-    let mut env: Vec<Value> = config.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
-    env.extend(config.secrets().keys().map(
-        |name| json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": config.secrets_name(), "key": name } } }),
-    ));
-    let mut limits = json!({ "memory": config.memory });
-    if config.gpus() > 0 {
-        limits["nvidia.com/gpu"] = json!(config.gpus().to_string());
-    }
-    let probe = |path: &str| json!({ "httpGet": { "path": path, "port": "http" } });
-    let with = |mut probe: Value, period: u32, failures: u32| {
-        probe["periodSeconds"] = json!(period);
-        probe["failureThreshold"] = json!(failures);
-        probe
-    };
-    let mut container = json!({
-        "name": "server",
-        "image": config.image,
-        "args": args,
-        "ports": [{ "name": "http", "containerPort": PORT }],
-        "resources": { "requests": { "cpu": config.cpu, "memory": config.memory }, "limits": limits },
-        // Fetching and loading count for the start only: once it is ready, silence is trouble.
-        "startupProbe": with(probe("/readyz"), 10, config.startup_minutes * 6),
-        "readinessProbe": with(probe("/readyz"), 5, 2),
-        "livenessProbe": with(probe("/livez"), 10, 3),
-        "securityContext": {
-            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] },
-        },
-        "volumeMounts": [
-            { "name": "cache", "mountPath": "/var/cache/llmhost" },
-            { "name": "tmp", "mountPath": "/tmp" },
-        ],
-    });
-    if !env.is_empty() {
-        container["env"] = json!(env);
-    }
-    container
 }
 
 pub(crate) fn claim(config: &Config) -> Option<Value> {

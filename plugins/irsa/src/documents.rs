@@ -26,12 +26,16 @@ pub(crate) fn trust(config: &Config) -> Result<Value, Failure> {
             let issuer = issuer.strip_prefix("https://").unwrap_or(issuer);
             let account = format!("system:serviceaccount:{}:{}", config.namespace, config.service_account);
             let (audience, subject) = (format!("{issuer}:aud"), format!("{issuer}:sub"));
+            let audiences = match &*sts::web_identity_audiences() {
+                [one] => json!(one),
+                any_of => json!(any_of),
+            };
             json!({
                 "Effect": "Allow",
                 "Principal": { "Federated": provider },
                 "Action": "sts:AssumeRoleWithWebIdentity",
                 // Equal, not like: a pattern would let other accounts in.
-                "Condition": { "StringEquals": { audience: "sts.amazonaws.com", subject: account } },
+                "Condition": { "StringEquals": { audience: audiences, subject: account } },
             })
         }
     };

@@ -73,14 +73,22 @@ pub struct Config {
     /// Let EKS replace nodes that its node monitoring calls broken.
     #[serde(default)]
     pub(crate) node_repair: bool,
-    /// Kubernetes version of the nodes; by default the cluster's.
+    /// Kubernetes version of the nodes. By default the cluster's: where cluster is a reference to an eks step, nodes are rolled over when that is upgraded. At most three minor versions behind the cluster's, never ahead of it, and never lowered.
     #[serde(default)]
     pub(crate) version: Option<String>,
     /// How long to wait for the nodes.
     #[serde(default = "hour")]
     #[schemars(range(min = 1, max = 1440))]
     pub(crate) timeout_minutes: u32,
-    /// Tags for everything, on top of the pipeline's.
+    /// How long pods may take to leave the nodes, as their disruption budgets allow, before the group is deleted or
+    /// replaced; 0 leaves draining to EKS, which ends pods after 5 minutes.
+    #[serde(default = "quarter")]
+    #[schemars(range(max = 1440))]
+    pub(crate) drain_timeout_minutes: u32,
+    /// Delete the nodes all the same when that time is over, instead of failing.
+    #[serde(default)]
+    pub(crate) drain_force: bool,
+    /// Tags for everything, on top of the pipeline's: for the group, and for its instances with their volumes and network interfaces.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
 }
@@ -155,6 +163,10 @@ fn two() -> u32 {
 
 fn hour() -> u32 {
     60
+}
+
+fn quarter() -> u32 {
+    15
 }
 
 fn one_missing() -> Missing {

@@ -65,6 +65,8 @@ impl Plugin for NodeGroup {
             version: config.version.clone(),
             node_repair: config.node_repair,
             wait_minutes: config.timeout_minutes,
+            drain_timeout_minutes: config.drain_timeout_minutes,
+            drain_force: config.drain_force,
             tags: tags(&config, config.autoscaler),
         };
         let group = eks::NodeGroup::declare("main", &spec, &Options::default())?;

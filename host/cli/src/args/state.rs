@@ -1,8 +1,11 @@
 //! `llmhost state …`
 
+use std::str::FromStr;
+
 use clap::{Args, Subcommand};
 
 use super::{File, Where};
+use crate::keep::StatePlace;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum State {
@@ -12,8 +15,11 @@ pub(crate) enum State {
     Show(StateShow),
     /// Forget resources: they stay where they are, and nothing looks after them any more.
     Rm(StateRm),
-    /// Call a resource, or a whole step, otherwise: after it was renamed in the file.
+    /// Rename a resource, a step or the pipeline in the state, after it was renamed in the file; or move the
+    /// state to another place.
     Mv(StateMv),
+    /// Accept a new endpoint for the state, after checking that everything it holds is found there.
+    Pin(StatePin),
     /// Say who holds the state, and break their lease: after a run died and left it.
     Unlock(StateUnlock),
 }
@@ -68,11 +74,24 @@ pub(crate) struct StateMv {
     #[command(flatten)]
     pub(crate) at: StateAt,
     /// What it is called in the state: step/kind/name of a resource, or the name of a step.
-    #[arg(value_name = "FROM")]
-    pub(crate) from: String,
+    #[arg(value_name = "FROM", required_unless_present_any = ["pipeline", "new_place"], requires = "to")]
+    pub(crate) from: Option<String>,
     /// What it is called in the file now.
     #[arg(value_name = "TO")]
-    pub(crate) to: String,
+    pub(crate) to: Option<String>,
+    /// The name that the pipeline had before it was renamed in the file: its state is renamed, too.
+    #[arg(long, value_name = "OLD NAME", conflicts_with = "from")]
+    pub(crate) pipeline: Option<String>,
+    /// Move the whole state to this place: a folder, or s3://bucket/prefix.
+    #[arg(long = "to", value_name = "PLACE", value_parser = StatePlace::from_str, conflicts_with = "from")]
+    pub(crate) new_place: Option<StatePlace>,
+}
+
+/// `llmhost state pin`
+#[derive(Debug, Args)]
+pub(crate) struct StatePin {
+    #[command(flatten)]
+    pub(crate) at: StateAt,
 }
 
 #[derive(Debug, Args)]

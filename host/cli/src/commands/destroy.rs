@@ -6,7 +6,6 @@ use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::registry::Registry;
 use llmhost_engine::run::{self, Destruction, Foresight, Selection};
 use llmhost_engine::state::{State, StateStore};
-use llmhost_resources::Aws;
 
 use super::run::{conclude, confirm, text_style};
 use crate::app::{self, Console};
@@ -19,25 +18,25 @@ use crate::view::{self, JsonLine};
 /// Destroys what a pipeline made, or what some of its steps made.
 pub(crate) async fn destroy(args: Destroy) -> Result<(), Failure> {
     let console = Console::new(args.how.json);
+    console.hear(destroy_with(&console, args)).await
+}
+
+async fn destroy_with(console: &Console, args: Destroy) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.file)?;
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
     if args.dry_run {
         let state = place.read().await?;
-        let registry = registry(&place);
-        return show(&console, &args, &pipeline, &registry, &state).await.map(drop);
+        let registry = place.registry();
+        return show(console, &args, &pipeline, &registry, &state).await.map(drop);
     }
-    let store = place.open_kept(&console, "destroy").await?;
-    let result = delete(&console, &args, &pipeline, &place, &store).await;
-    let result = app::close(&*store, &console, result).await;
+    let store = place.open_kept(console, "destroy").await?;
+    let result = delete(console, &args, &pipeline, &place, &store).await;
+    let result = app::close(&*store, console, result).await;
     if result.is_ok() && store.snapshot().resources.is_empty() {
         place.destroyed();
     }
-    place.leave(&console).await?;
+    place.leave(console).await?;
     result
-}
-
-fn registry(place: &Place) -> Arc<Registry> {
-    Arc::new(llmhost_resources::registry(Arc::new(Aws::new(place.settings()))))
 }
 
 async fn delete(
@@ -47,7 +46,7 @@ async fn delete(
     place: &Place,
     store: &Arc<dyn StateStore>,
 ) -> Result<(), Failure> {
-    let registry = registry(place);
+    let registry = place.registry();
     let Some((selection, found)) = show(console, args, pipeline, &registry, &store.snapshot()).await? else {
         return Ok(());
     };

@@ -1,11 +1,9 @@
 //! `llmhost drift`: what is there, beside what the state says.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use llmhost_engine::plan::plain;
 use llmhost_engine::run::{self, Drift as Found, Found as How};
-use llmhost_resources::Aws;
 
 use crate::app::{self, Console};
 use crate::args::Drift;
@@ -19,8 +17,7 @@ pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.file)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
     let state = place.read().await?;
-    let registry = llmhost_resources::registry(Arc::new(Aws::new(place.settings())));
-    let found = run::drift(&registry, &state, args.parallelism.into()).await;
+    let found = console.hear(run::drift(&place.registry(), &state, args.parallelism.into())).await?;
     let unread = found.iter().any(|drift| matches!(drift.found, How::Unread { .. }));
     let all = state.resources.len();
     let summary = match found.len() {

@@ -15,7 +15,7 @@ pub(crate) async fn graph(args: Graph) -> Result<(), Failure> {
     let console = Console::new(false);
     let pipeline = app::pipeline(&args.file)?;
     let format = args.output.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
-    let place = Place::real(&pipeline, &args.file)?;
+    let place = Place::real(&pipeline, &args.file)?.offline();
     let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, 10).await?;
     let plan = engine.plan(&Arc::new(place.read().await?)).await?;
     match args.output.as_deref().zip(format) {

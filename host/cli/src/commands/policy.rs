@@ -4,25 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use llmhost_engine::kind::{Permission, Scope};
-use llmhost_resources::{PREFLIGHT_ACTIONS, is_for_destroy, policy_document};
+use llmhost_resources::{MANAGED_POLICY, PREFLIGHT_ACTIONS, is_for_destroy, policy_document};
 
 use crate::app::{self, Console};
 use crate::args::{Policy, Purpose};
 use crate::failure::Failure;
 use crate::place::Place;
 
-/// IAM takes managed policies up to this many characters, white space not counted.
-const LONGEST: usize = 6144;
-
 /// Prints the policy.
 pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let console = Console::new(false);
     let pipeline = app::pipeline(&args.file)?;
-    let place = Place::real(&pipeline, &args.file)?;
+    let place = Place::real(&pipeline, &args.file)?.offline();
     let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, 10).await?;
     let state = place.read().await?;
     let plan = engine.plan(&Arc::new(state.clone())).await?;
-    let account = args.account.or_else(|| state.facts.get("sts.account-id").cloned());
+    let account = args.account.or_else(|| state.account().cloned());
     let account = account.unwrap_or_else(|| "*".to_owned());
     let scope = Scope { pipeline: &pipeline.name, region: &pipeline.region, account: &account };
     let registry = engine.registry();
@@ -48,9 +45,9 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(&document).expect("a policy is plain data");
     app::print(&(text + "\n"));
     let length = document.to_string().len();
-    if length > LONGEST {
+    if length > MANAGED_POLICY {
         console.note(&format!(
-            "The policy has {length} characters and IAM takes {LONGEST} in one: split its statements over several policies."
+            "The policy has {length} characters and IAM takes {MANAGED_POLICY} in one: split its statements over several policies."
         ));
     }
     Ok(())

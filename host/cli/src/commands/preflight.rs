@@ -5,23 +5,49 @@ use std::sync::Arc;
 use llmhost_engine::diagnostic::Diagnostic;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::Plan;
+use llmhost_engine::state::State;
 use llmhost_resources::{Aws, AwsSettings, Finding, Severity};
 
 use crate::app::Console;
 use crate::failure::Failure;
 use crate::view::{self, JsonLine};
 
-/// Checks a plan and shows the findings; an error among them ends the run. With `online`, AWS is
-/// asked too.
+/// What the checks are made for: it decides what can be done about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    Run,
+    Validation,
+    Rehearsal,
+}
+
+impl Before {
+    /// What to do about findings that cannot work.
+    fn help(self) -> &'static str {
+        match self {
+            Self::Run => "Correct what is reported above. To run without these checks, use --skip-preflight.",
+            Self::Validation => {
+                "Correct what is reported above. A run makes the same checks, unless it is given --skip-preflight."
+            }
+            Self::Rehearsal => {
+                "Correct what is reported above, and rehearse again. A rehearsal starts in an empty account: what the file only \
+                 names does not exist there, so rehearse a file that makes it as well."
+            }
+        }
+    }
+}
+
+/// Checks a plan that was made from `state` and shows the findings. With `online`, AWS is asked too. `all` includes
+/// what stays as it is.
 pub(crate) async fn check(
     console: &Console,
     pipeline: &Pipeline,
-    plan: &Plan,
+    (plan, state): (&Plan, &State),
     online: Option<AwsSettings>,
     all: bool,
 ) -> Result<Vec<Finding>, Failure> {
     let aws = online.map(|settings| Arc::new(Aws::new(settings)));
-    let findings = llmhost_resources::preflight(aws.as_deref(), plan, all).await.map_err(|error| Failure::Other {
+    let findings = llmhost_resources::preflight(aws.as_deref(), plan, state, all).await;
+    let findings = findings.map_err(|error| Failure::Other {
         message: format!("the checks before the run could not ask AWS: {error}"),
         help: format!("{} To run without these checks, use llmhost run --skip-preflight.", error.advice()),
         status: 1,
@@ -30,8 +56,8 @@ pub(crate) async fn check(
     Ok(findings)
 }
 
-/// Ends the run where something cannot work.
-pub(crate) fn stop_at_errors(findings: &[Finding]) -> Result<(), Failure> {
+/// Ends the command where something cannot work.
+pub(crate) fn stop_at_errors(findings: &[Finding], before: Before) -> Result<(), Failure> {
     match findings.iter().filter(|finding| finding.severity == Severity::Error).count() {
         0 => Ok(()),
         count => Err(Failure::Other {
@@ -39,7 +65,7 @@ pub(crate) fn stop_at_errors(findings: &[Finding]) -> Result<(), Failure> {
                 "{count} finding{} that cannot work; nothing was changed",
                 if count == 1 { "" } else { "s" }
             ),
-            help: "Mend what is said above. To run all the same, use --skip-preflight.".to_owned(),
+            help: before.help().to_owned(),
             status: 1,
         }),
     }

@@ -10,8 +10,9 @@ use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::{self, Drift, Found, Report, Selection};
 use llmhost_engine::state::StateStore;
 
+use super::drift;
+use super::preflight::{self, Before};
 use super::run::conclude;
-use super::{drift, preflight};
 use crate::app::{self, Console};
 use crate::args::Rehearse;
 use crate::failure::Failure;
@@ -25,6 +26,10 @@ const DISTURBED: &str = "llmhost-rehearsal";
 /// Rehearses a pipeline.
 pub(crate) async fn rehearse(args: Rehearse) -> Result<(), Failure> {
     let console = Console::new(args.json);
+    if args.file.state.is_some() {
+        let help = "Leave it out: a rehearsal keeps its state with its emulator, and both are gone after it.";
+        return Err(Failure::usage("--state does not go with rehearse", help));
+    }
     let pipeline = app::pipeline(&args.file)?;
     let mut place = Place::rehearsal(&pipeline, args.emulate_pace);
     let store = place.open(&console, "rehearse").await?;
@@ -47,9 +52,10 @@ async fn whole_life(
     let empty = place.inventory()?;
 
     let stage = Stage::begin(console, "apply");
-    let plan = Arc::new(engine.plan(&Arc::new(store.snapshot())).await?);
-    let findings = preflight::check(console, &pipeline, &plan, Some(place.settings()), true).await?;
-    preflight::stop_at_errors(&findings)?;
+    let state = Arc::new(store.snapshot());
+    let plan = Arc::new(engine.plan(&state).await?);
+    let findings = preflight::check(console, &pipeline, (&plan, &state), Some(place.settings()), true).await?;
+    preflight::stop_at_errors(&findings, Before::Rehearsal)?;
     let cancel = signals::listen(console);
     let report = engine.apply(plan, Arc::clone(store), cancel.clone()).await?;
     done(console, &report)?;
@@ -67,13 +73,13 @@ async fn whole_life(
 
     let stage = Stage::begin(console, "drift");
     let registry = engine.registry();
-    let found = run::drift(registry, &store.snapshot(), parallelism).await;
+    let found = run::drift(registry, &store.snapshot(), parallelism).await?;
     if !found.is_empty() {
         return Err(stage.failed(&format!("what was just made is not as declared:\n{}", drift::text(&found))));
     }
     match disturb(registry, store).await? {
         Some(disturbed) => {
-            let found = run::drift(registry, &store.snapshot(), parallelism).await;
+            let found = run::drift(registry, &store.snapshot(), parallelism).await?;
             if !is_found(&found, &disturbed) {
                 let text = drift::text(&found);
                 return Err(

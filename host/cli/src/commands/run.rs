@@ -12,7 +12,8 @@ use llmhost_engine::state::{State, StateStore};
 use llmhost_engine::trace::Trace;
 use llmhost_resources::{Aws, AwsSettings};
 
-use super::{destroy, preflight};
+use super::destroy;
+use super::preflight::{self, Before};
 use crate::app::{self, Console};
 use crate::args::Run;
 use crate::failure::Failure;
@@ -31,11 +32,14 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     }
     let pipeline = app::pipeline(&args.file)?;
     saved.as_ref().map_or(Ok(()), |saved| saved.check_file(&pipeline))?;
-    let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
+    saved.as_ref().map_or(Ok(()), |saved| saved.check_world(&place.world()))?;
+    let place = if args.dry_run && !args.refresh { place.offline() } else { place };
+    let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let trace = args.trace.as_deref().map(|path| traced::begin(&pipeline, path)).transpose()?;
     let job = Job { args: &args, console: &console, pipeline: &pipeline, format, trace: trace.as_ref() };
-    let result = if args.dry_run { job.show(&place).await } else { job.make(place, saved.as_ref()).await };
+    let work = async { if args.dry_run { job.show(&place).await } else { job.make(place, saved.as_ref()).await } };
+    let result = console.hear(work).await;
     if let (Some(trace), Some(path)) = (&trace, &args.trace) {
         traced::end(trace, path, &console);
     }
@@ -66,8 +70,8 @@ impl Job<'_> {
     /// Shows what would change.
     async fn show(&self, place: &Place) -> Result<(), Failure> {
         let Self { args, console, pipeline, .. } = self;
-        let engine = self.engine(place).await?;
         let mut state = place.read().await?;
+        let engine = self.engine(place).await?;
         if args.refresh {
             refreshed(&engine, console, &state, args.how.parallelism).await?.apply_to(&mut state);
         }
@@ -76,10 +80,10 @@ impl Job<'_> {
         let plan = engine.plan(&state).await?;
         show_plan(console, &plan, self.graph())?;
         if let Some(out) = &args.out {
-            Saved::of(pipeline, args, &state, &plan).write(out)?;
+            Saved::of(pipeline, args, place.world(), &state, &plan).write(out)?;
         }
         if !args.skip_preflight {
-            preflight::check(console, pipeline, &plan, None, false).await?;
+            preflight::check(console, pipeline, (&plan, &state), None, false).await?;
         }
         if args.exit_code && !plan.is_empty() { Err(Failure::Changes) } else { Ok(()) }
     }
@@ -166,7 +170,7 @@ fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
     }
     args.steps.only.clone_from(&saved.only);
     args.steps.exclude.clone_from(&saved.exclude);
-    args.file.path.clone_from(&saved.file);
+    args.file.path = saved.pipeline_file(&args.file.path)?;
     args.file.vars.clone_from(&saved.vars);
     args.refresh = saved.refresh;
     Ok(())
@@ -192,7 +196,7 @@ async fn apply(
     saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
     tell_consequences(engine, console, &state)?;
     let plan = Arc::new(engine.plan(&state).await?);
-    saved.map_or(Ok(()), |saved| saved.check_plan(&plan))?;
+    saved.map_or(Ok(()), |saved| saved.check_plan(&plan, engine.pipeline()))?;
     show_plan(console, &plan, graph)?;
     let foresight = engine.foresee(&plan, &state).await?;
     if !foresight.is_empty() {
@@ -201,11 +205,16 @@ async fn apply(
     destroy::stop_at_protected(&foresight)?;
     let summary = plan.summary();
     if let Some(settings) = checks.filter(|_| summary.changes() > 0) {
-        let findings = preflight::check(console, engine.pipeline(), &plan, Some(settings), false).await?;
-        preflight::stop_at_errors(&findings)?;
+        let findings = preflight::check(console, engine.pipeline(), (&plan, &state), Some(settings), false).await?;
+        preflight::stop_at_errors(&findings, Before::Run)?;
     }
     if summary.replace + summary.delete > 0 && !yes {
-        confirm(&format!("{} to delete, {} to replace.", summary.delete, summary.replace))?;
+        let interruptions = match plan.interruptions() {
+            0 => String::new(),
+            1 => " 1 change interrupts something.".to_owned(),
+            many => format!(" {many} changes interrupt something."),
+        };
+        confirm(&format!("{} to delete, {} to replace.{interruptions}", summary.delete, summary.replace))?;
     }
     if summary.changes() > 0 {
         llmhost_resources::check_secrets(&Aws::new(secrets), &plan).await.map_err(|error| Failure::Other {

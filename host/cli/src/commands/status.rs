@@ -15,7 +15,7 @@ use crate::view::{self, style};
 pub(crate) async fn status(args: Status) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.file)?;
-    let place = Place::new(&pipeline, &args.file, &args.place)?;
+    let place = Place::new(&pipeline, &args.file, &args.place)?.offline();
     let state = place.read().await?;
     if args.json {
         let text = serde_json::to_string_pretty(&state).expect("a state is plain data");

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
-use llmhost_engine::run::{Destruction, Drift, Event, Foresight, Reason, StepFailure};
+use llmhost_engine::run::{Destruction, Drift, Event, Foresight, Reason, StepFailure, Survey};
 use llmhost_engine::secret::mask;
 use llmhost_resources::Finding;
 use serde::Serialize;
@@ -50,6 +50,11 @@ pub(crate) enum JsonLine<'a> {
     },
     /// What is not as the state has it.
     Drift { resources: usize, drift: &'a [Drift] },
+    /// What exists and is not in the state.
+    Survey {
+        #[serde(flatten)]
+        survey: &'a Survey,
+    },
     /// A part of a rehearsal is done.
     Stage { stage: &'a str, result: &'a str, millis: u64 },
     /// A rehearsal is done.

@@ -4,12 +4,14 @@ mod destruction;
 mod diagnostics;
 mod json;
 mod report;
+mod survey;
 mod terminal;
 
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::{diagnostics, finding};
 pub(crate) use json::{Json, JsonLine};
 pub(crate) use report::{failures, outputs, summary};
+pub(crate) use survey::survey;
 pub(crate) use terminal::Terminal;
 
 /// The styles of everything that llmhost prints.

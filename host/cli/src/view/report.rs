@@ -5,7 +5,7 @@ use std::fmt::Write;
 use llmhost_engine::kind::OpError;
 use llmhost_engine::names::StepName;
 use llmhost_engine::plan::{Summary, plain};
-use llmhost_engine::run::{Departure, Reason, Report, StepFailure};
+use llmhost_engine::run::{Departure, Operation, Reason, Report, StepFailure, Waiting};
 use serde_json::Value;
 
 use super::style;
@@ -84,6 +84,13 @@ pub(crate) fn summary(report: &Report) -> String {
         true => format!("{bad}Interrupted{bad:#}: {done}; everything is recorded, run again to go on."),
         false => format!("{bad}Failed{bad:#}: {done}, {} failed.", report.failures.len()),
     };
+    for Waiting { address, operation, waiting } in &report.waiting {
+        let what = match operation {
+            Operation::Delete => "still being deleted",
+            _ => "not finished",
+        };
+        let _ = write!(text, "\n  {address}: {what} ({})", plain(waiting));
+    }
     if !report.postponed.is_empty() {
         let count = report.postponed.len();
         let _ = write!(text, " {count} deletion{} wait until every step succeeds.", if count == 1 { "" } else { "s" });

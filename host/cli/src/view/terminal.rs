@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use llmhost_engine::names::ResourceAddress;
@@ -11,20 +11,27 @@ use llmhost_engine::plan::plain;
 use llmhost_engine::plugin::LogLevel;
 use llmhost_engine::run::{Event, Operation};
 use llmhost_engine::secret::mask;
+use llmhost_engine::wait::Retry;
 
 use super::style;
+
+/// How long nothing more is said of the retries of one operation: a service that throttles fails dozens of
+/// calls in a minute.
+const BETWEEN_RETRIES: Duration = Duration::from_secs(10);
 
 /// Shows events.
 pub(crate) struct Terminal {
     /// Absent where standard error is no terminal.
     live: Option<MultiProgress>,
     running: Mutex<HashMap<ResourceAddress, ProgressBar>>,
+    /// When a retry was said last, of an operation and of what belongs to none.
+    retried: Mutex<HashMap<Option<ResourceAddress>, Instant>>,
 }
 
 impl Terminal {
     pub(crate) fn new() -> Self {
         let live = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { live, running: Mutex::default() }
+        Self { live, running: Mutex::default(), retried: Mutex::default() }
     }
 
     pub(crate) fn show(&self, event: &Event) {
@@ -36,6 +43,19 @@ impl Terminal {
             Event::OperationStarted { address, operation } => self.begin(address, doing(*operation)),
             Event::OperationProgress { address, message, done, total } => {
                 self.progress(address, message, *done, *total);
+            }
+            Event::OperationNote { address, message } => {
+                let (faint, message) = (style::FAINT, one_line(message));
+                self.line(&format!("{faint}{address}:{faint:#} {message}"));
+            }
+            Event::Retrying { address, retry } => self.retrying(address.as_ref(), retry),
+            Event::OperationWaiting { address, operation, millis, latest } if self.live.is_none() => {
+                self.line(&still_at_work(address, *operation, *millis, latest.as_deref()));
+            }
+            Event::OperationInterrupted { address, operation, waiting } => {
+                self.end(address);
+                let (warn, doing, waiting) = (style::WARN, doing(*operation), one_line(waiting));
+                self.line(&format!("{warn}!{warn:#} stopped waiting: {doing} {address}: {waiting}"));
             }
             Event::OperationDone { address, operation, id, millis } => {
                 self.end(address);
@@ -89,7 +109,9 @@ impl Terminal {
     fn begin(&self, address: &ResourceAddress, doing: &str) {
         let Some(live) = &self.live else { return };
         let bar = live.add(ProgressBar::new_spinner());
-        bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}").expect("the template is valid"));
+        // A line that wraps is not taken back whole: the message gets the columns that are left, and no more.
+        let template = "{spinner} {wide_msg} {elapsed:.dim}";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));
         bar.set_message(format!("{doing} {address}"));
         bar.enable_steady_tick(Duration::from_millis(100));
         self.running.lock().expect("no panic under this lock").insert(address.clone(), bar);
@@ -98,8 +120,25 @@ impl Terminal {
     fn progress(&self, address: &ResourceAddress, message: &str, done: u64, total: u64) {
         if let Some(bar) = self.running.lock().expect("no panic under this lock").get(address) {
             let share = (done * 100).checked_div(total).map(|share| format!(" {share}%")).unwrap_or_default();
-            bar.set_message(format!("{address}: {}{share}", plain(&mask(message))));
+            bar.set_message(format!("{address}: {}{share}", one_line(message)));
         }
+    }
+
+    /// Says a retry: beside the operation's spinner, or on a line of its own.
+    fn retrying(&self, address: Option<&ResourceAddress>, retry: &Retry) {
+        let retry = one_line(&retry.to_string());
+        if let (Some(_), Some(address)) = (&self.live, address) {
+            return self.progress(address, &retry, 0, 0);
+        }
+        let mut retried = self.retried.lock().expect("no panic under this lock");
+        let said = retried.get(&address.cloned()).is_some_and(|said| said.elapsed() < BETWEEN_RETRIES);
+        if said {
+            return;
+        }
+        retried.insert(address.cloned(), Instant::now());
+        drop(retried);
+        let (faint, of) = (style::FAINT, address.map(|address| format!("{address}: ")).unwrap_or_default());
+        self.line(&format!("{faint}…{faint:#} {of}{retry}"));
     }
 
     fn end(&self, address: &ResourceAddress) {
@@ -107,6 +146,23 @@ impl Terminal {
             bar.finish_and_clear();
         }
     }
+}
+
+/// `… creating cluster/eks.cluster/main for 1 min 20 s: waiting for the cluster (creating)`
+fn still_at_work(address: &ResourceAddress, operation: Operation, millis: u64, latest: Option<&str>) -> String {
+    let (faint, doing, seconds) = (style::FAINT, doing(operation), millis / 1000);
+    let time = match seconds / 60 {
+        0 => format!("{seconds} s"),
+        minutes => format!("{minutes} min {} s", seconds % 60),
+    };
+    let latest = latest.map(|latest| format!(": {}", one_line(latest))).unwrap_or_default();
+    format!("{faint}…{faint:#} {doing} {address} for {time}{latest}")
+}
+
+/// A message as one line that cannot act on the terminal.
+fn one_line(message: &str) -> String {
+    let words: Vec<&str> = message.split_whitespace().collect();
+    plain(&mask(&words.join(" "))).into_owned()
 }
 
 fn sign(operation: Operation) -> char {
@@ -141,4 +197,21 @@ fn done(operation: Operation) -> &'static str {
 
 fn seconds(millis: u64) -> String {
     format!("{}.{}s", millis / 1000, millis % 1000 / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_that_takes_long_is_said_with_its_time_and_what_it_waits_for() {
+        let address: ResourceAddress = "cluster/eks.cluster/main".parse().unwrap();
+        let said = |millis, latest| {
+            anstream::adapter::strip_str(&still_at_work(&address, Operation::Create, millis, latest)).to_string()
+        };
+        let latest = "waiting for the cluster\n(creating)";
+        let expected = "… creating cluster/eks.cluster/main for 1 min 20 s: waiting for the cluster (creating)";
+        assert_eq!(said(80_400, Some(latest)), expected);
+        assert_eq!(said(20_000, None), "… creating cluster/eks.cluster/main for 20 s");
+    }
 }

@@ -7,17 +7,17 @@ that schedule pods on given nodes.
 
 Known deviations from a real API server:
 
-* Built-in objects are checked by hand-written rules; unknown fields of built-in
-  kinds are kept instead of being dropped or rejected (``fieldValidation`` is
-  ignored). Custom resources do follow their schema.
+* Built-in objects are checked by hand-written rules, less than all that a real one
+  checks; of pod security levels the usual checks are made.
 * A write settles at once: pods run, rollouts finish and deletions complete before
   the next request is served. The progress deadline of deployments never passes,
   and there is no grace period. Paused deployments roll out all the same.
 * Autoscalers report a desired size but do not change their target; cron jobs start
-  nothing; disruption budgets are not enforced; quotas and limit ranges are only
-  stored; load balancers get no address; endpoints and events are not made.
-* There is no authorization: whoever is authenticated may do everything.
-* No OpenAPI documents and no Table output; protobuf bodies are read for namespaces,
+  nothing; quotas hold pods back and nothing
+  else; limit ranges are only stored; load balancers get no address; endpoints are
+  not made; events tell of pods that cannot be made, placed or started only.
+* Whoever may write roles and bindings may give away more than they have.
+* No schemas in the OpenAPI documents and no Table output; protobuf bodies are read for namespaces,
   config maps, secrets and service accounts only; lists are never split into pages;
   API groups are limited to the table in ``resources``; there is no scale by apply.
 * Pods get no service account token volume; volumes never delay a pod; priorities
@@ -39,8 +39,8 @@ class Cluster:
 
     nodes: a callable that lists the worker nodes as dicts (name, labels, taints,
     instance_type, gpu, cpu in millicores, memory in bytes, architecture,
-    gpu_plugin_builtin). authenticate: maps a bearer token or None to a user name,
-    or to None when the request is to be refused."""
+    gpu_plugin_builtin). authenticate: maps a bearer token to an ``authorize.User``,
+    or to None when it is nobody's; without it everybody may do everything."""
 
     def __init__(self, version="1.34", nodes=lambda: [], authenticate=None):
         self.version = version

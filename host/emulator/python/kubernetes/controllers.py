@@ -10,9 +10,11 @@ import logging
 import math
 
 from . import apply as ssa
-from . import crds, quantities, resources
+from . import crds, quantities, quotas, resources
 from .apply import clone, same
-from .operations import Context, now, random_suffix
+from .errors import ApiError
+from .operations import PVC_PROTECTION, Context, now, random_suffix
+from .roles import ROLES
 from .selectors import expression, selects
 
 _LOG = logging.getLogger(__name__)
@@ -125,6 +127,7 @@ class _Room:
         self.closed = bool((node.get("spec") or {}).get("unschedulable"))
         self.free = {k: quantities.parse(v) * (1000 if k == "cpu" else 1)
                      for k, v in node["status"]["allocatable"].items()}
+        self.all = dict(self.free)
 
     def take(self, wanted):
         for name, value in wanted.items():
@@ -149,7 +152,10 @@ class _Room:
             return [f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value') or ''}}}"], False
         if not attracted(spec, self.labels, self.name):
             return ["node(s) didn't match Pod's node affinity/selector"], False
-        return self.lacking(wanted), True
+        # What the whole node could not hold, no eviction makes room for.
+        fits = all(value <= self.all.get(name, 0) for name, value in wanted.items()
+                   if name in ("cpu", "memory", "ephemeral-storage") or "/" in name)
+        return self.lacking(wanted), fits
 
 
 def _unschedulable(rooms, refusals):
@@ -164,8 +170,8 @@ def _unschedulable(rooms, refusals):
     hints = [(len(rooms) - helpless, "No preemption victims found for incoming pod"),
              (helpless, "Preemption is not helpful for scheduling")]
     hint = ", ".join(f"{n} {text}" for n, text in hints if n)
-    return (f"0/{len(rooms)} nodes are available: {listed}. preemption: 0/{len(rooms)} nodes are "
-            f"available: {hint}.")
+    return (f"0/{len(rooms)} nodes are available: {listed}. no new claims to deallocate, preemption: "
+            f"0/{len(rooms)} nodes are available: {hint}.")
 
 
 class Controllers:
@@ -178,6 +184,7 @@ class Controllers:
         self.rooms = []
         self.by_owner = {}
         self.described = {}       # node name -> (labels, taints) as last described
+        self.refused = {}         # uid of a workload -> why its last pod was not made
 
     # -- entry points -------------------------------------------------------
 
@@ -196,13 +203,9 @@ class Controllers:
                             ("system-node-critical", 2000001000)):
             self._make(classes, {"metadata": {"name": name}, "value": value}, "kube-apiserver")
         roles = self.ops.resource("rbac.authorization.k8s.io", "v1", "clusterroles")
-        for name, verbs in (("cluster-admin", ["*"]), ("admin", ["*"]), ("edit", ["*"]),
-                            ("view", ["get", "list", "watch"])):
-            self._make(roles, {
-                "metadata": {"name": name,
-                             "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},
-                "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}]},
-                "kube-apiserver")
+        for name, rules in ROLES.items():
+            self._make(roles, {"metadata": {"name": name, "labels": {
+                "kubernetes.io/bootstrapping": "rbac-defaults"}}, "rules": clone(rules)}, "kube-apiserver")
         self.sync()
 
     def sync(self):
@@ -250,6 +253,7 @@ class Controllers:
         self._each(self._claim, values(("", "persistentvolumeclaims")))
         self._each(self._autoscaler, values(("autoscaling", "horizontalpodautoscalers")))
         self._each(self._budget, values(("policy", "poddisruptionbudgets")))
+        self._each(self._quota, values(quotas.KEY))
 
     @staticmethod
     def _each(function, objects):
@@ -270,6 +274,26 @@ class Controllers:
         made = self.ops.create(resource, namespace, obj, Context(manager))
         self.ops.system.add(made["metadata"]["uid"])
         return made
+
+    def _event(self, obj, reason, message, component):
+        """Tells of an object, once for each reason and text."""
+        meta = obj["metadata"]
+        events = self.ops.resource("", "v1", "events")
+        digest = hashlib.sha256(f"{meta['uid']} {reason} {message}".encode()).hexdigest()[:16]
+        name = f"{meta['name'][:230]}.{digest}"
+        if self.store.get(events.key, meta["namespace"], name) is not None:
+            return
+        stamp = now()
+        try:
+            self._make(events, {
+                "metadata": {"name": name, "namespace": meta["namespace"]},
+                "involvedObject": {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": meta["name"],
+                                   "namespace": meta["namespace"], "uid": meta["uid"]},
+                "type": "Warning", "reason": reason, "message": message, "count": 1, "firstTimestamp": stamp,
+                "lastTimestamp": stamp, "source": {"component": component}, "reportingComponent": component}, component)
+        except ApiError:
+            # The namespace is going away.
+            pass
 
     def _set_status(self, resource, obj, status, manager=_MANAGER, annotations=None):
         """Writes a status (and annotations) the way a controller does."""
@@ -473,7 +497,15 @@ class Controllers:
         spec = clone(template["spec"])
         if node:
             spec["tolerations"] = (spec.get("tolerations") or []) + clone(_DAEMON_TOLERATIONS)
-        made = self._make(resources.PODS, {"metadata": meta, "spec": spec})
+        uid = owner["metadata"]["uid"]
+        try:
+            made = self._make(resources.PODS, {"metadata": meta, "spec": spec})
+        except ApiError as error:
+            self.refused[uid] = error.message
+            component = {"ReplicaSet": "replicaset", "DaemonSet": "daemonset", "StatefulSet": "statefulset", "Job": "job"}[kind]
+            self._event(owner, "FailedCreate", f"Error creating: {error.message}", f"{component}-controller")
+            return None
+        self.refused.pop(uid, None)
         made = self._run(made, only=node, finishes=kind == "Job")
         self._pods_of(owner).append(made)
         return made
@@ -495,6 +527,7 @@ class Controllers:
                 refusals.append((reasons, evictable))
             if chosen is None:
                 message = _unschedulable(rooms, refusals)
+                self._event(pod, "FailedScheduling", message, "default-scheduler")
                 status = {"phase": "Pending", "qosClass": pod.get("status", {}).get("qosClass"),
                           "conditions": self._pod_conditions(pod, [
                               ("PodScheduled", "False", "Unschedulable", message)])}
@@ -522,33 +555,17 @@ class Controllers:
         spec, old = pod["spec"], pod.get("status") or {}
         owner = (pod["metadata"].get("ownerReferences") or [{}])[0]
         finishes = finishes or owner.get("kind") == "Job"
-        bad = [c for c in spec["containers"] if "does-not-exist" in c["image"]]
         started = old.get("startTime") or now()
         before = {c["name"]: c for c in old.get("containerStatuses") or []}
-        statuses = []
-        for container in spec["containers"]:
-            item = {"name": container["name"], "image": container["image"],
-                    "restartCount": 0}
-            known = before.get(container["name"]) or {}
-            if container in bad:
-                item.update(ready=False, started=False, imageID="", state={"waiting": {
-                    "reason": "ImagePullBackOff",
-                    "message": f"Back-off pulling image \"{container['image']}\""}})
-            elif finishes:
-                item.update(ready=False, started=False, imageID=container["image"],
-                            state={"terminated": {
-                                "exitCode": 0, "reason": "Completed", "startedAt": started,
-                                "finishedAt": started}})
-            else:
-                running = (known.get("state") or {}).get("running") or {"startedAt": now()}
-                item.update(ready=True, started=True, imageID=container["image"],
-                            state={"running": running})
-            statuses.append(item)
+        statuses = [self._container(pod, c, before.get(c["name"]) or {}, finishes, started) for c in spec["containers"]]
+        bad = [c["name"] for c in statuses if "waiting" in c["state"] or "running" in c["state"] and not c["ready"]]
+        crashed = any(c["state"].get("terminated", {}).get("exitCode") for c in statuses)
+        unpulled = any(c["state"].get("waiting", {}).get("reason") == "ImagePullBackOff" for c in statuses)
         done = finishes and not bad
-        phase = "Succeeded" if done else ("Pending" if bad else "Running")
+        phase = "Pending" if unpulled else "Failed" if crashed else "Succeeded" if done else "Running"
         up = "True" if not bad and not done else "False"
-        why = "PodCompleted" if done else ("ContainersNotReady" if bad else None)
-        text = f"containers with unready status: [{' '.join(c['name'] for c in bad)}]" if bad else None
+        why = "PodFailed" if crashed else "PodCompleted" if done else "ContainersNotReady" if bad else None
+        text = f"containers with unready status: [{' '.join(bad)}]" if bad else None
         conditions = self._pod_conditions(pod, [
             ("PodReadyToStartContainers", "True", None, None), ("Initialized", "True", None, None),
             ("Ready", up, why, text), ("ContainersReady", up, why, text),
@@ -561,6 +578,31 @@ class Controllers:
         if old.get("qosClass"):
             status["qosClass"] = old["qosClass"]
         return status
+
+    def _container(self, pod, container, known, finishes, started):
+        """What becomes of a container by the name of its image, and the event that tells of it."""
+        image = container["image"]
+        item = {"name": container["name"], "image": image, "restartCount": 0, "ready": False, "started": False, "imageID": image}
+        ended = {"exitCode": 0, "reason": "Completed", "startedAt": started, "finishedAt": started}
+        if "does-not-exist" in image:
+            why = f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": {image}: not found'
+            self._event(pod, "Failed", f'Failed to pull image "{image}": {why}', "kubelet")
+            return dict(item, imageID="", state={"waiting": {
+                "reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}": ErrImagePull: {why}'}})
+        if "exits-with-1" in image:
+            ended.update(exitCode=1, reason="Error")
+            if finishes:
+                return dict(item, state={"terminated": ended})
+            self._event(pod, "BackOff", f"Back-off restarting failed container {container['name']} in pod {pod['metadata']['name']}", "kubelet")
+            return dict(item, restartCount=5, lastState={"terminated": ended}, state={"waiting": {
+                "reason": "CrashLoopBackOff", "message": f"back-off 5m0s restarting failed container={container['name']}"}})
+        if finishes:
+            return dict(item, state={"terminated": ended})
+        running = {"running": (known.get("state") or {}).get("running") or {"startedAt": now()}}
+        if "never-ready" in image:
+            self._event(pod, "Unhealthy", "Readiness probe failed: connection refused", "kubelet")
+            return dict(item, started=True, state=running)
+        return dict(item, ready=True, started=True, state=running)
 
     # -- deployments and replica sets ---------------------------------------
 
@@ -610,6 +652,8 @@ class Controllers:
             if up:
                 status["readyReplicas"] = status["availableReplicas"] = up
             total, available = total + len(pods), available + up
+            if item is current and len(pods) < desired:
+                status["conditions"] = self._refusal(item, item)
             item = self._scale(item, len(pods) if item is not current else desired)
             status["observedGeneration"] = item["metadata"]["generation"]
             extra = {"deployment.kubernetes.io/desired-replicas": str(desired)}
@@ -639,8 +683,15 @@ class Controllers:
              f'ReplicaSet "{name}" has successfully progressed.') if done else
             ("Progressing", "True", "ReplicaSetUpdated",
              f'ReplicaSet "{name}" is progressing.')])
+        if updated < desired:
+            status["conditions"] += self._refusal(current, obj)
         self._set_status(resources.DEPLOYMENTS, obj, status, annotations={
             "deployment.kubernetes.io/revision": str(revision)})
+
+    def _refusal(self, owner, obj):
+        """The condition of a workload whose pods are refused, as the conditions of `obj` have it."""
+        message = self.refused.get(owner["metadata"]["uid"])
+        return self._conditions(obj, [("ReplicaFailure", "True", "FailedCreate", message)]) if message else []
 
     def _scale(self, item, replicas):
         """Sets the size of a replica set the deployment controller manages."""
@@ -695,7 +746,8 @@ class Controllers:
             old = [p for item in others for p in self._pods_of(item)]
             room = desired + surge - len(new) - len(old)
             for _ in range(min(room, desired - len(new))):
-                self._start(current)
+                if self._start(current) is None:
+                    break
                 moved = True
             # Pods of old sets that are not available go first, the others as far as allowed.
             unready = len(new) - sum(map(_ready, new))
@@ -718,8 +770,11 @@ class Controllers:
         while len(pods) > desired:
             self._drop(pods[-1])
         while len(pods) < desired:
-            self._start(obj)
+            if self._start(obj) is None:
+                break
         status = {"replicas": len(pods), "observedGeneration": obj["metadata"]["generation"]}
+        if len(pods) < desired:
+            status["conditions"] = self._refusal(obj, obj)
         up = sum(map(_ready, pods))
         if pods:
             status["fullyLabeledReplicas"] = len(pods)
@@ -786,6 +841,8 @@ class Controllers:
                 if self.store.get(resources.PODS.key, meta["namespace"], name) is not None:
                     break
                 pod = self._stateful_pod(obj, name, revision)
+            if pod is None:
+                break
             if not _ready(pod) and spec["podManagementPolicy"] == "OrderedReady":
                 break
         up = sum(map(_ready, pods))
@@ -823,21 +880,33 @@ class Controllers:
         if meta.get("deletionTimestamp") or spec.get("suspend"):
             return
         old = obj.get("status") or {}
-        if any(c["type"] == "Complete" for c in old.get("conditions") or []):
+        if any(c["type"] in ("Complete", "Failed") for c in old.get("conditions") or []):
             return
         pods = self._pods_of(obj)
         wanted = spec.get("completions")
         wanted = spec.get("parallelism", 1) if wanted is None else wanted
         self._retry(pods)
-        while len(pods) < wanted:
-            self._pod(obj, "Job", f"{meta['name']}-{random_suffix()}")
+        failed = [p for p in pods if p["status"].get("phase") == "Failed"]
+        while len(pods) < wanted and not failed:
+            made = self._pod(obj, "Job", f"{meta['name']}-{random_suffix()}")
+            if made is None:
+                break
+        failed = [p for p in pods if p["status"].get("phase") == "Failed"]
         done = sum(p["status"].get("phase") == "Succeeded" for p in pods)
         status = {"startTime": old.get("startTime") or now(), "ready": 0,
                   "terminating": 0, "uncountedTerminatedPods": {}}
-        if len(pods) - done:
-            status["active"] = len(pods) - done
+        if len(pods) - done - len(failed):
+            status["active"] = len(pods) - done - len(failed)
         if done:
             status["succeeded"] = done
+        if failed:
+            # As often as the limit allows, at once.
+            status["failed"] = spec.get("backoffLimit", 6) + 1
+            stamp = now()
+            status["conditions"] = [
+                {"type": kind, "status": "True", "lastProbeTime": stamp, "lastTransitionTime": stamp,
+                 "reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
+                for kind in ("FailureTarget", "Failed")]
         if done >= wanted:
             stamp = now()
             status["completionTime"] = stamp
@@ -851,6 +920,18 @@ class Controllers:
     # -- the rest -----------------------------------------------------------
 
     def _claim(self, claim):
+        resource, meta = self.ops.resource("", "v1", "persistentvolumeclaims"), claim["metadata"]
+        if meta.get("deletionTimestamp"):
+            used = any((volume.get("persistentVolumeClaim") or {}).get("claimName") == meta["name"]
+                       for pod in self.store.items(resources.PODS.key, meta["namespace"]) if not _finished(pod)
+                       for volume in pod["spec"].get("volumes") or [])
+            if not used and PVC_PROTECTION in (meta.get("finalizers") or []):
+                rest = [name for name in meta["finalizers"] if name != PVC_PROTECTION]
+                if rest:
+                    self.store.put(resource.key, dict(claim, metadata=dict(meta, finalizers=rest)))
+                else:
+                    self.ops.remove(resource, claim)
+            return
         classes = {c["metadata"]["name"]: c
                    for c in self.store.values(("storage.k8s.io", "storageclasses"))}
         standard = any((c["metadata"].get("annotations") or {}).get(
@@ -884,6 +965,12 @@ class Controllers:
                           obj, "True", "SucceededGetScale",
                           "the HPA controller was able to get the target's current scale")}
         self._set_status(resource, obj, status)
+
+    def _quota(self, obj):
+        hard = (obj.get("spec") or {}).get("hard") or {}
+        pods = quotas.living(self.store, obj["metadata"]["namespace"])
+        used = {key: quotas.shown(key, quotas.usage(pods, key)) if quotas.counted(key) else "0" for key in hard}
+        self._set_status(self.ops.resource("", "v1", "resourcequotas"), obj, {"hard": dict(hard), "used": used})
 
     def _hpa_conditions(self, obj, state, reason, message):
         out = self._conditions(obj, [("AbleToScale", state, reason, message)])

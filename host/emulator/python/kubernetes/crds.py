@@ -68,6 +68,34 @@ def _type_name(value):
                  if _TYPES[n](value)), "null")
 
 
+_SCALARS = {"string": "string", "boolean": "boolean", "integer": "numeric (int or float)", "number": "numeric (int or float)",
+            "object": "map", "array": "list"}
+
+
+def mistyped(value, schema, path="", root=False):
+    """The first value that server-side apply cannot read by the schema, as it says so; nothing where all are good."""
+    kind = schema.get("type")
+    if value is None or schema.get("x-kubernetes-int-or-string"):
+        return None
+    good = _TYPES["number" if kind == "integer" else kind](value) if kind in _TYPES else True
+    if not good:
+        shown = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+        if kind in ("integer", "number"):
+            shown = {str: "string", bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}[type(value)]
+            return f"{path}: expected {_SCALARS[kind]}, got {shown}"
+        return f"{path}: expected {_SCALARS[kind]}, got &value.valueUnstructured{{Value:{shown}}}"
+    children = []
+    if isinstance(value, dict):
+        extra = schema.get("additionalProperties")
+        for key, child in value.items():
+            sub = (schema.get("properties") or {}).get(key) or (extra if isinstance(extra, dict) else None)
+            if sub and not (root and key in ("apiVersion", "kind", "metadata")):
+                children.append((child, sub, f"{path}.{key}"))
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        children = [(child, schema["items"], f"{path}[{number}]") for number, child in enumerate(value)]
+    return next(filter(None, (mistyped(*child) for child in children)), None)
+
+
 def _check(errors, value, schema, path, root=False):
     where = path or "<nil>"
     if value is None and schema.get("nullable"):

@@ -225,6 +225,17 @@ def job(obj):
                            ("controller-uid", uid), ("job-name", name)):
             labels.setdefault(key, value)
         _fill(spec, selector={"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
+        if not obj["metadata"].get("labels"):
+            obj["metadata"]["labels"] = dict(labels)
+
+
+def template_generation(obj, old=None):
+    """The annotation by which the API server counts the templates of a daemon set."""
+    key = "deprecated.daemonset.template.generation"
+    before = ((old or {}).get("metadata", {}).get("annotations") or {}).get(key, "1")
+    changed = old is not None and old["spec"]["template"] != obj["spec"]["template"]
+    annotations = obj["metadata"].setdefault("annotations", {})
+    annotations[key] = str(int(before) + 1) if changed else before
 
 
 def cronjob(obj):

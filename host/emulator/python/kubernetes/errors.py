@@ -45,6 +45,14 @@ def no_such_path():
     return ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
 
+class NoPage(Exception):
+    """A path that no handler has: answered in plain text."""
+
+
+def no_such_page():
+    return NoPage()
+
+
 def already_exists(resource, name):
     return ApiError(409, "AlreadyExists", f'{resource.qualified} "{name}" already exists',
                     _details(resource, name))
@@ -83,6 +91,10 @@ def unsupported_media_type(supported):
     return ApiError(415, "UnsupportedMediaType",
                     "the body of the request was in an unknown format - accepted media "
                     "types include: " + ", ".join(supported))
+
+
+def unsupported_patch_type():
+    return ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
 def expired(message):

@@ -7,13 +7,13 @@ import time
 import yaml
 from werkzeug.wrappers import Response
 
-from . import errors, merge, protobuf, resources
+from . import authorize, errors, eviction, known, merge, openapi, protobuf, resources
 from .errors import ApiError, bad_request
 from .operations import (APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Context)
 from .selectors import parse_fields, parse_labels
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _WATCH_SECONDS = 30
 _WATCH_LIMIT = 600
 _PRINTABLE = re.compile(r"^[^\x00-\x1f\x7f]*$")
@@ -42,6 +42,13 @@ def reply(body, code=200):
                     status=code, content_type="application/json")
 
 
+def _warned(response, warnings):
+    """The response with a warning for each text."""
+    for text in warnings:
+        response.headers.add("Warning", '299 - "' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    return response
+
+
 def _truth(value):
     return value is not None and value.lower() in ("true", "1", "")
 
@@ -57,6 +64,8 @@ class Router:
     def handle(self, request, path):
         try:
             return self._handle(request, path)
+        except errors.NoPage:
+            return Response("404 page not found\n", status=404, content_type="text/plain; charset=utf-8")
         except ApiError as error:
             return reply(error.status(), error.code)
         except Exception as error:  # an unexpected failure is still a Status
@@ -64,11 +73,14 @@ class Router:
             return reply(failure.status(), failure.code)
 
     def _handle(self, request, path):
-        self._authenticate(request, path)
+        user = self._authenticate(request)
         parts = [p for p in path.split("/") if p]
         method = request.method
         if method == "HEAD":
             method = "GET"
+        if len(parts) < 3 or parts[0] not in ("api", "apis"):
+            with self.store.lock:
+                authorize.check_path(self.store, user, method.lower(), path)
         if not parts:
             return reply({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/version"]})
         if parts[0] in ("healthz", "livez", "readyz"):
@@ -79,23 +91,52 @@ class Router:
             if len(parts) == 1:
                 return reply({"kind": "APIVersions", "versions": ["v1"],
                               "serverAddressByClientCIDRs": []})
-            return self._group_version(request, method, "", parts[1], parts[2:])
+            return self._group_version(request, method, "", parts[1], parts[2:], user)
         if parts[0] == "apis":
             if len(parts) == 1:
                 return reply({"kind": "APIGroupList", "apiVersion": "v1", "groups": self._groups()})
             if len(parts) == 2:
                 return self._group(parts[1])
-            return self._group_version(request, method, parts[1], parts[2], parts[3:])
-        raise errors.no_such_path()
+            return self._group_version(request, method, parts[1], parts[2], parts[3:], user)
+        if parts[:2] == ["openapi", "v3"]:
+            with self.store.lock:
+                served = self._served()
+            found = openapi.document(served, "/".join(parts[2:])) if parts[2:] else openapi.index(served)
+            if found is not None:
+                return reply(found)
+        raise errors.no_such_page()
 
-    def _authenticate(self, request, path):
+    def _authenticate(self, request):
+        """Who asks."""
         check = self.cluster.authenticate
         if check is None:
-            return
+            return authorize.User("admin", ["system:masters"])
         header = request.headers.get("Authorization", "")
         token = header[7:].strip() if header[:7].lower() == "bearer " else None
-        if check(token) is None and not (token is None and path.rstrip("/").startswith(_PUBLIC)):
+        if not token:
+            return authorize.ANONYMOUS
+        user = check(token)
+        if user is None:
             raise errors.unauthorized()
+        return user
+
+    def _authorize(self, request, user, method, group, rest):
+        """Before anything is said of what there is: whether the user may ask."""
+        namespace = None
+        if rest[0] == "namespaces" and len(rest) >= 3 and not (
+                group == "" and len(rest) == 3 and rest[2] in ("status", "finalize")):
+            namespace, rest = rest[1], rest[2:]
+        plural, name, sub = rest[0], *(rest[1:] + [None, ""])[:2]
+        if plural == "namespaces" and group == "" and name:
+            namespace = name
+        if method == "GET":
+            verb = "get" if name else "watch" if "watch" in request.args and _truth(request.args["watch"]) else "list"
+        elif method == "DELETE":
+            verb = "delete" if name else "deletecollection"
+        else:
+            verb = _VERBS.get(method, method.lower())
+        with self.store.lock:
+            authorize.check(self.store, user, verb, group, plural, sub or "", namespace, name)
 
     # -- discovery ----------------------------------------------------------
 
@@ -120,13 +161,13 @@ class Router:
         for group in self._groups():
             if group["name"] == name:
                 return reply({"kind": "APIGroup", "apiVersion": "v1", **group})
-        raise errors.no_such_path()
+        raise errors.no_such_page()
 
     def _resource_list(self, group, version):
         with self.store.lock:
             served = [r for r in self._served() if (r.group, r.version) == (group, version)]
         if not served:
-            raise errors.no_such_path()
+            raise errors.no_such_page()
         listed = [i for r in sorted(served, key=lambda r: r.plural) for i in r.discovery()]
         out = {"kind": "APIResourceList"}
         if group:
@@ -137,11 +178,14 @@ class Router:
 
     # -- resources ----------------------------------------------------------
 
-    def _group_version(self, request, method, group, version, rest):
+    def _group_version(self, request, method, group, version, rest, user):
         if not rest:
+            with self.store.lock:
+                authorize.check_path(self.store, user, method.lower(), request.path)
             if method != "GET":
                 raise errors.method_not_allowed()
             return self._resource_list(group, version)
+        self._authorize(request, user, method, group, rest)
         namespace = None
         if rest[0] == "namespaces" and len(rest) >= 3 and not (
                 group == "" and len(rest) == 3 and rest[2] in ("status", "finalize")):
@@ -150,9 +194,18 @@ class Router:
         sub = rest[2] if len(rest) > 2 else ""
         with self.store.lock:
             resource = self.ops.resource(group, version, plural)
+            is_served = any((it.group, it.version) == (group, version) for it in self._served())
+        if resource is None and not is_served:
+            raise errors.no_such_page()
         if resource is None or len(rest) > 3 or (namespace is not None and not resource.namespaced):
             raise errors.no_such_path()
-        if sub and not (sub == "status" and resource.status or sub == "scale" and resource.scale):
+        if sub == "eviction" and resource is resources.PODS and namespace is not None:
+            if method != "POST":
+                raise errors.method_not_allowed()
+            body, context = self._body(request), self._context(request)
+            return reply(eviction.evict(self, body, context, namespace, name), 201)
+        is_log = sub == "log" and resource.key == resources.PODS.key and method == "GET"
+        if sub and not (is_log or sub == "status" and resource.status or sub == "scale" and resource.scale):
             raise errors.no_such_path()
         if name is None:
             return self._collection(request, method, resource, namespace)
@@ -169,6 +222,9 @@ class Router:
         for value in dry:
             if value != "All":
                 found.unsupported("dryRun", [value], ["All"])
+        validation = args.get("fieldValidation")
+        if request.method in _VERBS and validation not in (None, "", "Ignore", "Strict", "Warn"):
+            found.unsupported("fieldValidation", validation, ["", "Ignore", "Strict", "Warn"])
         force = args.get("force")
         manager = args.get("fieldManager")
         if media == APPLY_PATCH:
@@ -214,6 +270,15 @@ class Router:
                          "application/x-yaml", "*/*", ""):
             raise errors.unsupported_media_type(["application/json", "application/yaml"])
         return self._parse(request, media)
+
+    @staticmethod
+    def _loose(request, resource, body):
+        """Warnings of fields that the kind does not have; refused where the request is strict."""
+        found = [f'unknown field "{path}"' for path in known.unknown(resource, body)]
+        if found and request.args.get("fieldValidation") == "Strict":
+            raise bad_request(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+                              f'strict decoding error: {", ".join(found)}')
+        return [] if request.args.get("fieldValidation") == "Ignore" else found
 
     def _options(self, request):
         """DeleteOptions from the body and the query."""
@@ -271,9 +336,10 @@ class Router:
             with self.store.lock:
                 self.cluster.sync()
                 self.ops._check_body(resource, body, namespace, None)
+                warnings = self._loose(request, resource, body)
                 made = self.ops.create(resource, namespace, body, context)
                 self.cluster.sync()
-            return reply(self.ops.shown(resource, made), 201)
+            return _warned(reply(self.ops.shown(resource, made), 201), warnings)
         if method == "DELETE":
             context, options = self._context(request), self._options(request)
             chosen = self._selection(request)
@@ -299,6 +365,8 @@ class Router:
                 obj = self.ops.find(resource, namespace, name)
             if sub == "scale":
                 return reply(_scale(obj))
+            if sub == "log":
+                return Response(_log(obj), content_type="text/plain; charset=utf-8")
             if self._partial(request):
                 return reply(_metadata_only(obj))
             return reply(self.ops.shown(resource, obj))
@@ -309,25 +377,28 @@ class Router:
                 self.cluster.sync()
                 if sub == "scale":
                     return reply(self._set_scale(resource, namespace, name, body, context))
+                warnings = self._loose(request, resource, body)
                 obj, made = self.ops.update(resource, namespace, name, body, context)
                 self.cluster.sync()
-            return reply(self.ops.shown(resource, obj), 201 if made else 200)
+            return _warned(reply(self.ops.shown(resource, obj), 201 if made else 200), warnings)
         if method == "PATCH":
             media = (request.headers.get("Content-Type") or "").split(";")[0].strip()
-            known = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH]
-            if not resource.builtin:
-                known.remove(STRATEGIC_PATCH)
-            if media not in known:
-                raise errors.unsupported_media_type(known)
+            types = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH]
+            if media not in types:
+                raise errors.unsupported_patch_type()
+            if media == STRATEGIC_PATCH and not resource.builtin:
+                types.remove(STRATEGIC_PATCH)
+                raise errors.unsupported_media_type(types)
             context = self._context(request, media, sub)
             body = self._parse(request, media)
             with self.store.lock:
                 self.cluster.sync()
                 if sub == "scale":
                     return reply(self._patch_scale(resource, namespace, name, media, body, context))
+                warnings = self._loose(request, resource, body) if media in (MERGE_PATCH, STRATEGIC_PATCH) else []
                 obj, made = self.ops.patch(resource, namespace, name, media, body, context)
                 self.cluster.sync()
-            return reply(self.ops.shown(resource, obj), 201 if made else 200)
+            return _warned(reply(self.ops.shown(resource, obj), 201 if made else 200), warnings)
         if method == "DELETE" and not sub:
             context, options = self._context(request), self._options(request)
             with self.store.lock:
@@ -461,6 +532,12 @@ class Router:
 def _metadata_only(obj):
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
             "metadata": obj["metadata"]}
+
+
+def _log(pod):
+    """What a pod's containers wrote: those that crash say so, the others nothing."""
+    crashed = any("exits-with-1" in container["image"] for container in pod["spec"]["containers"])
+    return "error: the name of the image says that this container ends with status 1\n" if crashed else ""
 
 
 def _scale(obj):

@@ -7,7 +7,7 @@ import time
 import uuid
 
 from . import apply as ssa
-from . import crds, defaults, errors, merge, resources, validate
+from . import crds, defaults, errors, known, merge, podsecurity, quotas, resources, validate
 from .apply import clone, same
 from .errors import bad_request
 
@@ -17,6 +17,8 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+# Keeps a claim while a pod uses it; the controllers take it away.
+PVC_PROTECTION = "kubernetes.io/pvc-protection"
 
 
 def now() -> str:
@@ -43,6 +45,13 @@ def _without_nulls(value):
     if isinstance(value, list):
         return [_without_nulls(v) for v in value]
     return value
+
+
+def _place(resource, body):
+    """An object and its kind as server-side apply names them."""
+    meta = body.get("metadata") or {}
+    return (f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {resource.group}/{resource.version}, "
+            f"Kind={resource.kind}")
 
 
 def _bare(obj):
@@ -107,16 +116,13 @@ class Operations:
                 f'{kind} in version "{(version or "").rsplit("/", 1)[-1]}" cannot be handled as a '
                 f'{resource.kind}: no kind "{kind}" is served at this path')
         if version and version != resource.api_version:
-            if strict:
-                raise bad_request("Incorrect version specified in apply patch. Specified patch "
-                                  f"version: {version}, expected: {resource.api_version}")
             raise bad_request(f"the API version in the data ({version}) does not match the "
                               f"expected API version ({resource.api_version})")
         # Of custom resources only the metadata has a type that is known here.
         wrong = validate.types(body if resource.builtin else {"metadata": body.get("metadata")},
                                resource)
         if wrong:
-            path, wanted, found = wrong
+            path, wanted, found = wrong[:3]
             shown = {dict: "object", list: "array", str: "string", bool: "bool"}.get(
                 type(found), "number")
             raise bad_request(
@@ -190,12 +196,19 @@ class Operations:
             meta["generation"] = 1
         if resource.builtin:
             defaults.apply_defaults(resource, obj)
+        if resource.key == resources.DAEMONSETS.key:
+            defaults.template_generation(obj)
         self._start_status(resource, obj)
         validate.validate(resource, obj)
+        if resource.key == resources.PODS.key:
+            podsecurity.check(self.store, resource, obj)
+            quotas.check(self.store, resource, obj)
         if self.store.get(resource.key, meta.get("namespace", ""), meta["name"]) is not None:
             raise errors.already_exists(resource, meta["name"])
         if resource.key == ("", "services"):
             self._allocate(obj, None, context.dry_run)
+        if resource.key == ("", "persistentvolumeclaims"):
+            meta["finalizers"] = [*(meta.get("finalizers") or []), PVC_PROTECTION]
         meta["managedFields"] = ssa.encode_managers(managers)
         if not context.dry_run:
             self.store.put(resource.key, obj)
@@ -205,6 +218,7 @@ class Operations:
     def _admit(self, resource, obj):
         obj = _without_nulls(obj)
         if resource.builtin:
+            obj = known.dropped(resource, obj)
             defaults.apply_defaults(resource, obj)
             return obj
         return crds.admit(resource, obj)
@@ -268,6 +282,8 @@ class Operations:
     def _write(self, resource, old, new, context, managers=None):
         """Stores `new` in place of `old`; `managers` is given by an apply."""
         new = self._admit(resource, self._carry_over(resource, old, new, context))
+        if resource.key == resources.DAEMONSETS.key:
+            defaults.template_generation(new, old)
         if resource.key == ("", "services"):
             self._allocate(new, old, context.dry_run)
         if resource.builtin and resource.key == ("batch", "jobs"):
@@ -393,10 +409,20 @@ class Operations:
         meta = body.get("metadata") or {}
         if meta.get("managedFields") is not None:
             raise bad_request("metadata.managedFields must be nil")
+        undeclared = [f".{path}: field not declared in schema" for path in known.unknown(resource, body)]
+        if undeclared:
+            raise self._untyped(resource, body, undeclared[0] if len(undeclared) == 1 else "errors:\n  " + "\n  ".join(undeclared))
+        wrong = crds.mistyped(body, resource.openapi, root=True) if resource.openapi else None
+        if wrong:
+            raise self._untyped(resource, body, wrong)
         try:
             ssa.check(body, resource.schema)
         except (ValueError, TypeError) as error:
-            raise self._untyped(resource, namespace, name, str(error)) from None
+            raise self._untyped(resource, body, str(error)) from None
+        wrong = validate.bad_quantity(body) if resource.builtin else None
+        if wrong:
+            raise errors.unknown(f"failed to convert new object ({_place(resource, body)}) to proper version: unable to convert "
+                                 f"unstructured object to {resource.group}/{resource.version}, Kind={resource.kind}: {wrong}")
         old = self.store.get(resource.key, namespace or "", name)
         config = dict(body, metadata=dict(meta, name=name))
         if resource.namespaced:
@@ -425,17 +451,19 @@ class Operations:
         if resource.builtin and isinstance(body.get("kind"), str):
             wrong = validate.types(body, resource)
             if wrong:
-                path, wanted, found = wrong
+                path, wanted, found, key = (*wrong, "")[:4]
                 shown = "null" if found is None else str(found)
+                path = f"{path}.{key}" if key else path
                 raise self._untyped(
-                    resource, namespace, name,
-                    f".{path}: expected {wanted}, got &value.valueUnstructured{{Value:{shown}}}")
+                    resource, body, f".{path}: expected {wanted}, got &value.valueUnstructured{{Value:{shown}}}")
+        version, kind = body.get("apiVersion"), body.get("kind")
+        if version and kind and (version, kind) != (resource.api_version, resource.kind):
+            group, _, of = version.rpartition("/")
+            raise bad_request(f"invalid object type: {group}/{of}, Kind={kind}")
         self._check_body(resource, body, namespace, name, strict=True)
 
-    def _untyped(self, resource, namespace, name, why):
-        place = f"{namespace or ''}/{name}"
-        return errors.unknown(f"failed to create typed patch object ({place}; "
-                              f"{resource.api_version}, Kind={resource.kind}): {why}")
+    def _untyped(self, resource, body, why):
+        return errors.unknown(f"failed to create typed patch object ({_place(resource, body)}): {why}")
 
     # -- deleting -----------------------------------------------------------
 
@@ -458,7 +486,7 @@ class Operations:
         policy = options.get("propagationPolicy")
         if policy not in (None, "Background", "Foreground", "Orphan"):
             found = errors.FieldErrors()
-            found.unsupported("propagationPolicy", policy, ["Background", "Foreground", "Orphan"])
+            found.unsupported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"])
             found.raise_for("meta.k8s.io", "DeleteOptions", "")
         if options.get("orphanDependents"):
             policy = "Orphan"
@@ -468,10 +496,11 @@ class Operations:
         if policy == "Orphan":
             self._orphan(meta["uid"])
         elif policy == "Foreground":
+            # It goes after what it owns, and is there until then.
+            obj = self._mark(resource, obj, "foregroundDeletion")
             self.collect(meta["uid"])
-            if any(True for _ in self._dependents(meta["uid"])):
-                obj = self._mark(resource, obj, "foregroundDeletion")
-                return self._answer(resource, obj, True)
+            self.finish_deletions()
+            return self._answer(resource, obj, True)
         if not slow:
             self.remove(resource, obj)
             return self._answer(resource, obj, False)

@@ -39,6 +39,9 @@ class Resource:
         if self.categories:
             item["categories"] = self.categories
         yield item
+        if self.key == ("", "pods"):
+            yield {"name": "pods/eviction", "singularName": "", "namespaced": True,
+                   "group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"]}
         if self.scale:
             yield {"name": self.plural + "/scale", "singularName": "",
                    "namespaced": self.namespaced, "group": "autoscaling", "version": "v1",

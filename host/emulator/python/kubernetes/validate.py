@@ -139,9 +139,9 @@ def _strings(path, value):
         return None
     if not isinstance(value, dict):
         return path, "map[string]string", value
-    for item in value.values():
+    for key, item in value.items():
         if item is not None and not isinstance(item, str):
-            return path, "string", item
+            return path, "string", item, key
     return None
 
 
@@ -190,6 +190,25 @@ def _walk_types(obj, path, parent):
                     wrong = wrong or _walk_types(item, where, key)
         if wrong:
             return wrong
+    return None
+
+
+def bad_quantity(value):
+    """What is wrong with the first quantity that is none, in the requests and limits below a value."""
+    if isinstance(value, list):
+        return next(filter(None, map(bad_quantity, value)), None)
+    if not isinstance(value, dict):
+        return None
+    for key, child in value.items():
+        amounts = child.values() if key in _QUANTITY_MAPS and isinstance(child, dict) else ()
+        for amount in amounts:
+            try:
+                quantities.parse(amount)
+            except ValueError as error:
+                return str(error)
+        found = None if amounts else bad_quantity(child)
+        if found:
+            return found
     return None
 
 
@@ -281,9 +300,11 @@ def _containers(errors, field, containers, volumes, seen):
             mounted.add(path)
         for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
             body = container.get(probe)
-            if isinstance(body, dict) and not any(
-                    body.get(k) for k in ("httpGet", "exec", "tcpSocket", "grpc")):
+            handlers = [k for k in ("exec", "httpGet", "tcpSocket", "grpc") if isinstance(body, dict) and body.get(k)]
+            if isinstance(body, dict) and not handlers:
                 errors.required(f"{at}.{probe}", "must specify a handler type")
+            for handler in handlers[1:]:
+                errors.forbidden(f"{at}.{probe}.{handler}", "may not specify more than 1 handler type")
         _resources(errors, f"{at}.resources", container.get("resources") or {})
 
 
@@ -299,6 +320,8 @@ def pod_spec(errors, field, spec):
             errors.duplicate(f"{field}.volumes[{number}].name", volume["name"])
         else:
             _check_name(errors, f"{field}.volumes[{number}].name", volume["name"], "label")
+        for kind in sorted(key for key in volume if key != "name" and volume[key] is not None)[1:]:
+            errors.forbidden(f"{field}.volumes[{number}].{kind}", "may not specify more than 1 volume type")
         volumes.add(volume.get("name"))
     seen = set()
     _containers(errors, f"{field}.containers", spec["containers"], volumes, seen)
@@ -334,7 +357,9 @@ def _template(errors, obj, restart=("Always",)):
     _labels(errors, "spec.template.labels", meta.get("labels"))
     pod_spec(errors, "spec.template.spec", template.get("spec"))
     policy = (template.get("spec") or {}).get("restartPolicy")
-    if policy is not None and policy not in restart:
+    if policy == "Always" and policy not in restart:
+        errors.required("spec.template.spec.restartPolicy", "valid values: " + ", ".join(f'"{value}"' for value in restart))
+    elif policy is not None and policy not in restart:
         errors.unsupported("spec.template.spec.restartPolicy", policy, list(restart))
 
 
@@ -356,7 +381,7 @@ def _workload(errors, obj):
                            f"empty selector is invalid for {obj['kind'].lower()}")
         labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
         if not selects(selector, labels):
-            errors.invalid("spec.template.metadata.labels", labels,
+            errors.invalid("spec.template.metadata.labels", labels or None,
                            "`selector` does not match template `labels`")
     _template(errors, obj)
     _non_negative(errors, spec, "replicas", "revisionHistoryLimit", "minReadySeconds")
@@ -392,6 +417,9 @@ def _deployment(errors, obj):
         if rolling.get("maxSurge") in (0, "0%") and rolling.get("maxUnavailable") in (0, "0%"):
             errors.invalid("spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"],
                            "may not be 0 when `maxSurge` is 0")
+    deadline = spec.get("progressDeadlineSeconds")
+    if isinstance(deadline, int) and deadline <= (spec.get("minReadySeconds") or 0):
+        errors.invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds")
 
 
 def _pod(errors, obj):
@@ -455,9 +483,6 @@ def _service(errors, obj):
 def _autoscaler(errors, obj):
     spec = obj.get("spec") or {}
     target = spec.get("scaleTargetRef") or {}
-    for key in ("kind", "name"):
-        if not target.get(key):
-            errors.required(f"spec.scaleTargetRef.{key}")
     low, high = spec.get("minReplicas", 1), spec.get("maxReplicas", 0)
     if low < 1:
         errors.invalid("spec.minReplicas", low, "must be greater than or equal to 1")
@@ -465,6 +490,11 @@ def _autoscaler(errors, obj):
         errors.invalid("spec.maxReplicas", high, "must be greater than 0")
     elif high < low:
         errors.invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
+    for key in ("kind", "name"):
+        if not target.get(key):
+            errors.required(f"spec.scaleTargetRef.{key}")
+    if target.get("kind") in ("Deployment", "ReplicaSet", "StatefulSet") and "/" not in (target.get("apiVersion") or ""):
+        errors.invalid("spec.scaleTargetRef.apiVersion", target.get("apiVersion") or "", "apiVersion must specify API group")
 
 
 def _budget(errors, obj):
@@ -472,7 +502,10 @@ def _budget(errors, obj):
     for key in ("minAvailable", "maxUnavailable"):
         _count_or_share(errors, f"spec.{key}", spec.get(key))
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
-        errors.invalid("spec", {k: spec[k] for k in ("minAvailable", "maxUnavailable")},
+        # Printed as Go has it.
+        errors.invalid("spec", {"MinAvailable": spec["minAvailable"], "Selector": spec.get("selector"),
+                                "MaxUnavailable": spec["maxUnavailable"],
+                                "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy")},
                        "minAvailable and maxUnavailable cannot be both set")
 
 
@@ -507,6 +540,18 @@ def _data(errors, obj):
                                "a valid config key must consist of alphanumeric characters, '-', "
                                "'_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex "
                                "used for validation is '[-._a-zA-Z0-9]+')")
+
+
+# What a secret of a type must hold.
+_SECRETS = {"kubernetes.io/tls": ("tls.crt", "tls.key"), "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+            "kubernetes.io/ssh-auth": ("ssh-privatekey",)}
+
+
+def _secret(errors, obj):
+    _data(errors, obj)
+    for key in _SECRETS.get(obj.get("type"), ()):
+        if key not in (obj.get("data") or {}):
+            errors.required(f"data[{key}]")
 
 
 def _claim(errors, obj):
@@ -560,7 +605,7 @@ def _definition(errors, obj):
 _RBAC = "rbac.authorization.k8s.io"
 _BY_KEY = {
     ("", "pods"): _pod, ("", "services"): _service, ("", "configmaps"): _data,
-    ("", "secrets"): _data, ("", "persistentvolumeclaims"): _claim,
+    ("", "secrets"): _secret, ("", "persistentvolumeclaims"): _claim,
     ("apps", "deployments"): _deployment, ("apps", "daemonsets"): _workload,
     ("apps", "statefulsets"): _workload, ("apps", "replicasets"): _workload,
     ("batch", "jobs"): _job, ("batch", "cronjobs"): _cronjob,
@@ -635,7 +680,10 @@ def _update(errors, resource, old, new):
             errors.immutable("spec.clusterIP", after.get("clusterIP", ""))
     elif key in ((_RBAC, "rolebindings"), (_RBAC, "clusterrolebindings")):
         if not same(old.get("roleRef"), new.get("roleRef")):
-            errors.invalid("roleRef", new.get("roleRef"), "cannot change roleRef")
+            # Printed as Go has it.
+            shown = {key[0].upper() + key[1:]: value for key, value in (new.get("roleRef") or {}).items()}
+            shown = {"APIGroup" if key == "ApiGroup" else key: value for key, value in shown.items()}
+            errors.invalid("roleRef", shown, "cannot change roleRef")
     elif key in (("", "configmaps"), ("", "secrets")):
         if old.get("immutable"):
             for field in ("data", "binaryData"):
@@ -665,9 +713,13 @@ def validate(resource, obj, old=None):
             _update_metadata(errors, old, obj)
         if resource.builtin:
             check = _BY_KEY.get(resource.key)
+            # Some kinds look at what changed before they look at what is there.
+            changes_first = resource.key in (("apps", "daemonsets"), ("", "secrets"))
+            if old is not None and changes_first:
+                _update(errors, resource, old, obj)
             if check is not None:
                 check(errors, obj)
-            if old is not None:
+            if old is not None and not changes_first:
                 _update(errors, resource, old, obj)
     except (TypeError, AttributeError, ValueError, KeyError) as error:
         # A value of a type that decoding would have refused.

@@ -6,7 +6,6 @@ signs with another key, as llmhost itself does with `testing`, is the account's 
 Not imitated: service control policies, resource policies of buckets and keys, session policies.
 """
 
-from urllib.parse import unquote
 
 from services import world
 

@@ -9,7 +9,6 @@ outposts, insights. A tag `llmhost-test:slow` makes something take that many sec
 `llmhost-test:fail` makes a cluster or node group end in failure with that code.
 """
 
-import base64
 import ipaddress
 import json
 import re
@@ -29,6 +28,8 @@ DEFAULT_VERSION = "1.34"
 ADDONS = ["vpc-cni", "coredns", "kube-proxy", "eks-pod-identity-agent", "aws-ebs-csi-driver", "aws-efs-csi-driver",
           "aws-mountpoint-s3-csi-driver", "amazon-cloudwatch-observability", "metrics-server", "snapshot-controller"]
 ADDON_VERSIONS = ["v1.20.4-eksbuild.1", "v1.20.1-eksbuild.3", "v1.19.6-eksbuild.1"]
+# kube-proxy has the cluster's own version.
+PROXY_VERSIONS = {version: [f"v{version}.3-eksbuild.2", f"v{version}.0-eksbuild.2"] for version in VERSIONS}
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 POLICIES = ["AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy", "AmazonEKSViewPolicy",
             "AmazonEKSAdminViewPolicy", "AmazonEKSSecretReaderPolicy"]
@@ -36,12 +37,12 @@ AMI_TYPES = ["AL2_x86_64", "AL2_x86_64_GPU", "AL2_ARM_64", "CUSTOM", "BOTTLEROCK
              "BOTTLEROCKET_ARM_64_NVIDIA", "BOTTLEROCKET_x86_64_NVIDIA", "AL2023_x86_64_STANDARD", "AL2023_ARM_64_STANDARD",
              "AL2023_x86_64_NEURON", "AL2023_x86_64_NVIDIA", "AL2023_ARM_64_NVIDIA"]
 PRIVATE = [ipaddress.ip_network(own) for own in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
-CERTIFICATE = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n").decode()
 
 clusters = {}
 tokens = {}
-# Where a cluster's Kubernetes API is, and what to do when the cluster goes: set by the server.
-endpoint = lambda host, uid: f"https://{uid}.eks.invalid"  # noqa: E731
+# Starts a cluster's Kubernetes API and gives its endpoint and authority; ends it with the cluster: set
+# by the server. The host is the one that the cluster was asked of.
+api_server = lambda host, uid: (f"https://{uid}.eks.invalid", "")  # noqa: E731
 on_deleted = lambda uid: None  # noqa: E731
 
 
@@ -176,18 +177,19 @@ def create_cluster(call):
         tags={f"kubernetes.io/cluster/{name}": "owned", "aws:eks:cluster-name": name},
     )
     place["clusterSecurityGroupId"] = group.id
+    endpoint, authority = api_server(call.host, uid)
     cluster = {
         "name": name,
         "arn": f"arn:aws:eks:{call.region}:{call.account}:cluster/{name}",
         "createdAt": time.time(),
         "version": version,
-        "endpoint": endpoint(call.host, uid),
+        "endpoint": endpoint,
         "roleArn": role.arn,
         "resourcesVpcConfig": place,
         "kubernetesNetworkConfig": {"serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", **(body.get("kubernetesNetworkConfig") or {})},
         "logging": log,
-        "identity": {"oidc": {"issuer": f"https://oidc.eks.{call.region}.amazonaws.com/id/{uid}"}},
-        "certificateAuthority": {"data": CERTIFICATE},
+        "identity": {"oidc": {"issuer": f"https://oidc.eks.{call.region}.{world.domain(call.region)}/id/{uid}"}},
+        "certificateAuthority": {"data": authority},
         "platformVersion": "eks.9",
         "tags": tags,
         "encryptionConfig": body.get("encryptionConfig") or [],
@@ -428,8 +430,9 @@ def create_node_group(call, name):
         raise in_use(f"NodeGroup already exists with name {group_name} and cluster name {name}")
     limited(call, "L-6D54EA21", len(cluster["node_groups"]), "managed node groups per cluster. The limit is")
     role = world.role(call.account, body.get("nodeRole", ""))
-    if role is None or not world.trusts(role, "ec2.amazonaws.com"):
-        raise invalid("Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of nodeRole %s" % body.get("nodeRole"))
+    principal = world.ec2_principal(call.region)
+    if role is None or not world.trusts(role, principal):
+        raise invalid(f"Following required service principals [{principal}] were not found in the trust relationships of nodeRole {body.get('nodeRole')}")
     for subnet_id in body.get("subnets") or []:
         subnet = world.subnet(call.account, call.region, subnet_id)
         if subnet is None:
@@ -760,7 +763,7 @@ def create_addon(call, name):
     addon = {
         "addonName": addon_name,
         "clusterName": name,
-        "addonVersion": addon_version(body.get("addonVersion") or ADDON_VERSIONS[0]),
+        "addonVersion": addon_version(addon_name, body.get("addonVersion"), cluster["version"]),
         "health": {"issues": []},
         "addonArn": f"arn:aws:eks:{call.region}:{call.account}:addon/{name}/{addon_name}/{uuid.uuid4()}",
         "createdAt": time.time(),
@@ -776,10 +779,16 @@ def create_addon(call, name):
     return {"addon": {**shown(addon), "status": "CREATING"}}
 
 
-def addon_version(version):
-    if version not in ADDON_VERSIONS:
+def versions_of(addon_name, cluster_version):
+    """The versions of an add-on for a version of the cluster, the default first."""
+    return PROXY_VERSIONS[cluster_version] if addon_name == "kube-proxy" else ADDON_VERSIONS
+
+
+def addon_version(addon_name, version, cluster_version):
+    known = versions_of(addon_name, cluster_version)
+    if version and version not in known:
         raise invalid("Addon version specified is not supported")
-    return version
+    return version or known[0]
 
 
 def addon_role(call, arn):
@@ -819,7 +828,7 @@ def update_addon(call, name, addon_name):
     cluster, addon = addon_of(call, name, addon_name)
     body = call.body
     if body.get("addonVersion"):
-        addon["addonVersion"] = addon_version(body["addonVersion"])
+        addon["addonVersion"] = addon_version(addon_name, body["addonVersion"], cluster["version"])
     if body.get("configurationValues") is not None:
         addon["configurationValues"] = configuration(body["configurationValues"])
     addon["serviceAccountRoleArn"] = addon_role(call, body.get("serviceAccountRoleArn"))
@@ -836,15 +845,24 @@ def addon_versions(call):
     wanted = call.one("addonName")
     if wanted and wanted not in ADDONS:
         raise invalid(f"Addon {wanted} specified is not supported")
-    compatible = [{"clusterVersion": version, "platformVersions": ["*"], "defaultVersion": False} for version in VERSIONS]
-    described = lambda at, version: {  # noqa: E731
-        "addonVersion": version,
-        "architecture": ["amd64", "arm64"],
-        "compatibilities": [{**entry, "defaultVersion": at == 0} for entry in compatible],
-    }
-    versions = [described(at, version) for at, version in enumerate(ADDON_VERSIONS)]
+    asked = call.one("kubernetesVersion")
+    if asked and asked not in VERSIONS:
+        raise invalid(f"Kubernetes version {asked} is not supported")
+
+    def described(name):
+        found = {}
+        for cluster_version in [asked] if asked else VERSIONS:
+            for at, version in enumerate(versions_of(name, cluster_version)):
+                entry = {"clusterVersion": cluster_version, "platformVersions": ["*"], "defaultVersion": at == 0}
+                found.setdefault(version, []).append(entry)
+        return [
+            {"addonVersion": version, "architecture": ["amd64", "arm64"], "compatibilities": compatible}
+            for version, compatible in found.items()
+        ]
+
     names = [wanted] if wanted else ADDONS
-    return {"addons": [{"addonName": name, "type": "networking", "addonVersions": versions, "publisher": "eks", "owner": "aws"} for name in names]}
+    about = {"type": "networking", "publisher": "eks", "owner": "aws"}
+    return {"addons": [{"addonName": name, **about, "addonVersions": described(name)} for name in names]}
 
 
 # Pod identities

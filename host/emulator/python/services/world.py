@@ -6,14 +6,34 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
-
+from moto.utilities.utils import PARTITION_NAMES, get_partition
 
 # Whether a role that is there can be assumed yet: set by the server.
 is_assumable = lambda arn: True  # noqa: E731
 
 
-def iam(account):
-    return iam_backends[account]["aws"]
+
+DOMAINS = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu", "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov"}
+EC2_PRINCIPALS = {"aws-cn": "ec2.amazonaws.com.cn", "aws-iso": "ec2.c2s.ic.gov", "aws-iso-b": "ec2.sc2s.sgov.gov"}
+
+
+def iam(account, partition="aws"):
+    return iam_backends[account][partition]
+
+
+def partition_of(arn):
+    parts = arn.split(":")
+    return parts[1] if arn.startswith("arn:") and parts[1] in PARTITION_NAMES else "aws"
+
+
+def ec2_principal(region):
+    """The service that a node's role has to trust."""
+    return EC2_PRINCIPALS.get(get_partition(region), "ec2.amazonaws.com")
+
+
+def domain(region):
+    """The domain of a region's services."""
+    return DOMAINS.get(get_partition(region), "amazonaws.com")
 
 
 def ec2(account, region):
@@ -22,7 +42,7 @@ def ec2(account, region):
 
 def role(account, arn):
     """The role of an ARN, or nothing."""
-    return next((role for role in iam(account).roles.values() if role.arn == arn), None)
+    return next((role for role in iam(account, partition_of(arn)).roles.values() if role.arn == arn), None)
 
 
 def trusts(role, service):
@@ -40,9 +60,14 @@ def trusts(role, service):
     return False
 
 
+def users(account):
+    """Every user of an account, of whatever partition: a test's account is in all of them."""
+    return [user for backend in iam_backends[account].values() for user in backend.users.values()]
+
+
 def principal(account, access_key):
     """The ARN that an access key acts as."""
-    for user in iam(account).users.values():
+    for user in users(account):
         if any(key.access_key_id == access_key for key in user.access_keys):
             return user.arn
     found = session(account, access_key)
@@ -59,9 +84,10 @@ def session(account, access_key):
 
 
 def principal_exists(account, arn):
-    if not arn.startswith(f"arn:aws:iam::{account}:"):
-        return arn.startswith("arn:aws:iam::")
-    known = [role.arn for role in iam(account).roles.values()] + [user.arn for user in iam(account).users.values()]
+    own, partition = iam(account, partition_of(arn)), partition_of(arn)
+    if not arn.startswith(f"arn:{partition}:iam::{account}:"):
+        return arn.startswith(f"arn:{partition}:iam::")
+    known = [role.arn for role in own.roles.values()] + [user.arn for user in own.users.values()]
     return arn in known or arn.endswith(":root")
 
 

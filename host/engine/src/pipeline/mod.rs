@@ -2,12 +2,17 @@
 
 mod check;
 mod file;
+mod head;
 mod moved;
 mod reader;
 mod schema;
+mod secrets;
 mod step;
+mod steps;
 mod template;
+mod types;
 mod values;
+mod vars;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -33,8 +38,13 @@ pub struct Pipeline {
     pub source: String,
     /// Its name: the rules of step names.
     pub name: String,
+    /// Whether a variable or the environment gives the name, or a part of it: another name is another
+    /// environment then.
+    pub is_name_given: bool,
     /// Region of everything that it makes.
     pub region: String,
+    /// Where the file says so.
+    pub region_span: Range<usize>,
     /// Tags for everything that it makes.
     pub tags: BTreeMap<String, String>,
     /// Where its state is kept, where the file says so, and where it does.

@@ -33,7 +33,7 @@ fn read_entry(entry: Item<'_>, problems: &mut Problems) -> Option<Moved> {
     let found = Table::new("[[moved]]", entry.span(), found, &["from", "to"], problems);
     let mut place = |key, example| {
         found.need(key, example, problems)?;
-        let (text, span) = found.string(key, problems)?;
+        let (text, span) = found.literal(key, "write the name itself", problems)?;
         let parsed = parse(&text);
         if parsed.is_none() {
             let message = format!("'{text}' is neither a step nor a resource");

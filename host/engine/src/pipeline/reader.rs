@@ -101,58 +101,60 @@ impl<'a> Table<'a> {
         found
     }
 
-    /// A truth value; false where it is not there.
-    pub(super) fn boolean(&self, key: &str, problems: &mut Problems) -> bool {
-        let Some((_, value)) = self.get(key) else { return false };
-        if let DeValue::Boolean(on) = value.get_ref() {
-            return *on;
+    /// What a key of this table is called in a message: `name of [pipeline]`.
+    pub(super) fn called(&self, key: &str) -> String {
+        format!("{key} of {}", self.what)
+    }
+
+    /// A text for people, who may write in it what they like.
+    pub(super) fn description(&self, problems: &mut Problems) {
+        if let Some((_, value)) = self.get("description") {
+            string(&self.called("description"), value, problems);
         }
-        wrong_type(&format!("{key} of {}", self.what), "true or false", value.get_ref(), value.span(), problems);
-        false
     }
 
-    /// A whole number from 1.
-    pub(super) fn positive(&self, key: &str, problems: &mut Problems) -> Option<u32> {
+    /// A string that stands in the file as it is. `why` says why a reference is refused.
+    pub(super) fn literal(&self, key: &str, why: &str, problems: &mut Problems) -> Option<(String, Range<usize>)> {
         let (_, value) = self.get(key)?;
-        let number = match value.get_ref() {
-            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok().filter(|&n| n > 0),
-            _ => None,
-        };
-        if number.is_none() {
-            let wanted = "a whole number from 1";
-            wrong_type(&format!("{key} of {}", self.what), wanted, value.get_ref(), value.span(), problems);
-        }
-        number
+        literal(&self.called(key), why, value, problems)
     }
 
-    /// A string.
-    pub(super) fn string(&self, key: &str, problems: &mut Problems) -> Option<(String, Range<usize>)> {
-        let (_, value) = self.get(key)?;
-        string(&format!("{key} of {}", self.what), value, problems)
-    }
-
-    /// A list of strings.
-    pub(super) fn strings(&self, key: &str, problems: &mut Problems) -> Vec<(String, Range<usize>)> {
+    /// A list of such strings.
+    pub(super) fn literals(&self, key: &str, why: &str, problems: &mut Problems) -> Vec<(String, Range<usize>)> {
         let Some((_, value)) = self.get(key) else { return Vec::new() };
         match value.get_ref() {
             DeValue::Array(items) => {
-                let what = format!("every entry of {key}");
-                items.iter().filter_map(|item| string(&what, item, problems)).collect()
+                let what = format!("every entry of {}", self.called(key));
+                items.iter().filter_map(|item| literal(&what, why, item, problems)).collect()
             }
             other => {
-                wrong_type(&format!("{key} of {}", self.what), "a list of strings", other, value.span(), problems);
+                wrong_type(&self.called(key), "a list of strings", shape(other), value.span(), problems);
+                if matches!(other, DeValue::String(text) if text.contains("${")) {
+                    problems.help(why);
+                }
                 Vec::new()
             }
         }
     }
 }
 
+/// A string without references, or a problem.
+fn literal(what: &str, why: &str, value: Item<'_>, problems: &mut Problems) -> Option<(String, Range<usize>)> {
+    let (text, span) = string(what, value, problems)?;
+    if text.contains("${") {
+        problems.add("reference-not-here", span, format!("{what} cannot hold a reference"), "cannot stand here");
+        problems.help(why);
+        return None;
+    }
+    Some((text, span))
+}
+
 /// A string, or a problem.
-pub(super) fn string(what: &str, value: Item<'_>, problems: &mut Problems) -> Option<(String, Range<usize>)> {
+fn string(what: &str, value: Item<'_>, problems: &mut Problems) -> Option<(String, Range<usize>)> {
     match value.get_ref() {
         DeValue::String(text) => Some((text.to_string(), value.span())),
         other => {
-            wrong_type(what, "a string", other, value.span(), problems);
+            wrong_type(what, "a string", shape(other), value.span(), problems);
             None
         }
     }
@@ -163,20 +165,25 @@ pub(super) fn table<'a>(what: &str, value: Item<'a>, problems: &mut Problems) ->
     match value.get_ref() {
         DeValue::Table(table) => Some(table),
         other => {
-            wrong_type(what, "a table", other, value.span(), problems);
+            wrong_type(what, "a table", shape(other), value.span(), problems);
             None
         }
     }
 }
 
-fn wrong_type(what: &str, wanted: &str, found: &DeValue<'_>, span: Range<usize>, problems: &mut Problems) {
-    let found = match found {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    };
-    problems.add("wrong-type", span, format!("{what} must be {wanted}, not {found}"), &format!("this is {found}"));
+/// Adds that a value is of another type than it must be. `found` is a word: `string`, `number`.
+pub(super) fn wrong_type(what: &str, wanted: &str, found: &str, span: Range<usize>, problems: &mut Problems) {
+    problems.add("wrong-type", span, format!("{what} must be {wanted}, not a {found}"), &format!("this is a {found}"));
+}
+
+/// What a value of the file is, in a user's words.
+fn shape(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "string",
+        DeValue::Integer(_) | DeValue::Float(_) => "number",
+        DeValue::Boolean(_) => "boolean",
+        DeValue::Datetime(_) => "date",
+        DeValue::Array(_) => "list",
+        DeValue::Table(_) => "table",
+    }
 }

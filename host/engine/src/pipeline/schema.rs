@@ -203,6 +203,11 @@ fn shorten(value: &Value) -> String {
     if text.chars().count() <= 60 { text } else { text.chars().take(59).chain(['…']).collect() }
 }
 
+/// A text with a reference in it.
+const REFERENCE: &str = "\\$\\{";
+/// The type of a variable. Nesting is not a matter of regular expressions.
+const TYPE: &str = "^(string|number|integer|bool|any|list|map|(list|map)\\(.+\\))$";
+
 /// The JSON Schema of a pipeline file, with the `with` tables of these plugins: name, schema and
 /// summary of each. For editors; a reference may stand for any value.
 pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
@@ -217,6 +222,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
     };
     let rules: Vec<_> = plugins.iter().map(rule).collect();
     let name = "^[a-z][a-z0-9_-]{0,63}$";
+    let reference = json!({ "type": "string", "pattern": REFERENCE });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "llmhost pipeline",
@@ -229,9 +235,9 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                 "additionalProperties": false,
                 "required": ["name", "region"],
                 "properties": {
-                    "name": { "type": "string", "pattern": name, "description": "Names the state and tags every resource." },
+                    "name": { "anyOf": [{ "type": "string", "pattern": name }, reference], "description": "Names the state and tags every resource." },
                     "region": { "type": "string", "description": "AWS region, such as us-east-1." },
-                    "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags for every resource." },
+                    "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags for every resource, for instances, volumes and network interfaces of node groups, and for load balancers." },
                     "state": { "type": "string", "description": "Where the state is kept: s3://bucket/prefix, or a folder beside this file." },
                 },
             },
@@ -240,7 +246,11 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                 "additionalProperties": {
                     "type": "object",
                     "additionalProperties": false,
-                    "properties": { "default": {}, "description": { "type": "string" } },
+                    "properties": {
+                        "default": { "description": "The value where --var gives none." },
+                        "type": { "type": "string", "pattern": TYPE, "description": "string, number, integer, bool, list(TYPE), map(TYPE) or any; by default the default's, and string where there is none." },
+                        "description": { "type": "string" },
+                    },
                 },
             },
             "secrets": {
@@ -254,8 +264,21 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                         "file": { "type": "string", "description": "Path of a file." },
                         "parameter": { "type": "string", "description": "Name of a parameter of Systems Manager." },
                         "secrets-manager": { "type": "string", "description": "Name or ARN of a secret of Secrets Manager." },
-                        "version": { "type": "integer", "minimum": 1, "description": "Raise it to have a changed value sent again." },
+                        "version": { "anyOf": [{ "type": "integer", "minimum": 1 }, reference], "description": "Raise it to have a changed value sent again." },
                         "description": { "type": "string" },
+                    },
+                },
+            },
+            "moved": {
+                "type": "array",
+                "description": "Steps and resources that have another name from now on.",
+                "items": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["from", "to"],
+                    "properties": {
+                        "from": { "type": "string", "description": "The old name of a step, or step/kind/name of a resource." },
+                        "to": { "type": "string", "description": "The new one." },
                     },
                 },
             },
@@ -271,7 +294,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                         "with": { "type": "object" },
                         "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
                         "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
-                        "protect": { "type": "boolean", "description": "Nothing that this step made may be deleted or replaced." },
+                        "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Nothing that this step made may be deleted or replaced." },
                         "limits": {
                             "type": "object",
                             "additionalProperties": false,
@@ -304,7 +327,7 @@ fn wrap(schema: &mut Value) {
             if inside == "properties" {
                 let whole = value.take();
                 let description = whole.get("description").cloned();
-                *value = json!({ "anyOf": [whole, { "type": "string", "pattern": "\\$\\{" }] });
+                *value = json!({ "anyOf": [whole, { "type": "string", "pattern": REFERENCE }] });
                 if let Some(description) = description {
                     value["description"] = description;
                 }
@@ -314,6 +337,6 @@ fn wrap(schema: &mut Value) {
     if let Some(items) = schema.get_mut("items").filter(|items| items.is_object()) {
         wrap(items);
         let whole = items.take();
-        *items = json!({ "anyOf": [whole, { "type": "string", "pattern": "\\$\\{" }] });
+        *items = json!({ "anyOf": [whole, { "type": "string", "pattern": REFERENCE }] });
     }
 }

@@ -1,4 +1,7 @@
-//! Values of the `with` tables: TOML to JSON, references found and placed.
+//! Values of the file: TOML to JSON, references found and placed.
+//!
+//! In a `with` table a reference may stand for anything. Elsewhere (`[pipeline]`, `[secrets]`, `protect`) it may stand
+//! for what is known before any step runs: see [`Scope::setting`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,7 +9,7 @@ use std::ops::Range;
 use serde_json::Value;
 use toml::de::DeValue;
 
-use super::reader::{Item, Problems, entries};
+use super::reader::{Item, Key, Problems, entries, wrong_type};
 use super::template::{Field, Node, Part, Piece, Reference, Template, inline, kind};
 use crate::diagnostic::did_you_mean;
 use crate::secret::Secret;
@@ -21,6 +24,17 @@ pub(super) struct Scope<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// Which references may stand in a value.
+#[derive(Clone, Copy)]
+pub(super) enum Reach<'a> {
+    /// Every one.
+    All,
+    /// Variables and the environment: the value is needed before any step runs. What the value is.
+    Known(&'a str),
+    /// The environment alone: the default of a variable.
+    Environment,
+}
+
 /// What a reference stands for.
 enum Target {
     Known(Value),
@@ -28,15 +42,15 @@ enum Target {
 }
 
 impl Scope<'_> {
-    /// Reads a value.
+    /// Reads a value of a `with` table.
     pub(super) fn template(&self, item: Item<'_>, problems: &mut Problems) -> Template {
         let span = item.span();
         let node = match item.get_ref() {
-            DeValue::String(text) => self.text(text, &span, problems),
+            DeValue::String(text) => self.text(text, &span, Reach::All, problems),
             DeValue::Array(items) => Node::List(items.iter().map(|item| self.template(item, problems)).collect()),
             DeValue::Table(table) => {
                 let fields = entries(table).into_iter().map(|(key, value)| Field {
-                    key: key.name.to_owned(),
+                    key: plain_key(&key, "a key", problems),
                     span: key.span,
                     value: self.template(value, problems),
                 });
@@ -47,7 +61,76 @@ impl Scope<'_> {
         Template { span, node }
     }
 
-    fn text(&self, text: &str, span: &Range<usize>, problems: &mut Problems) -> Node {
+    /// A text that is needed before any step runs. `what` says what it is: `name of [pipeline]`.
+    pub(super) fn setting(
+        &self,
+        what: &str,
+        item: Item<'_>,
+        problems: &mut Problems,
+    ) -> Option<(String, Range<usize>)> {
+        let value = self.known(what, item, problems)?;
+        let span = item.span();
+        // A number of the file is a slip; that of a variable has one text.
+        let text = match (&value, item.get_ref()) {
+            (Value::String(text), _) => Some(text.clone()),
+            (value, DeValue::String(_)) => inline(value),
+            _ => None,
+        };
+        if text.is_none() {
+            wrong_type(what, "a string", kind(&value), span.clone(), problems);
+        }
+        Some((text?, span))
+    }
+
+    /// A truth value that is needed before any step runs.
+    pub(super) fn flag(&self, what: &str, item: Item<'_>, problems: &mut Problems) -> bool {
+        let Some(value) = self.known(what, item, problems) else { return false };
+        if let Value::Bool(on) = value {
+            return on;
+        }
+        wrong_type(what, "true or false", kind(&value), item.span(), problems);
+        false
+    }
+
+    /// A whole number from 1 that is needed before any step runs.
+    pub(super) fn positive(&self, what: &str, item: Item<'_>, problems: &mut Problems) -> Option<u32> {
+        let value = self.known(what, item, problems)?;
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|&number| number > 0);
+        if number.is_none() {
+            wrong_type(what, "a whole number from 1", kind(&value), item.span(), problems);
+        }
+        number
+    }
+
+    /// A value that is needed before any step runs.
+    fn known(&self, what: &str, item: Item<'_>, problems: &mut Problems) -> Option<Value> {
+        match item.get_ref() {
+            DeValue::String(text) => self.plain(text, &item.span(), Reach::Known(what), problems),
+            _ => {
+                let before = problems.0.len();
+                let value = constant(item, problems);
+                (problems.0.len() == before).then_some(value)
+            }
+        }
+    }
+
+    /// A text whose references stand for values that are known now; nothing after a problem.
+    pub(super) fn plain(
+        &self,
+        text: &str,
+        span: &Range<usize>,
+        reach: Reach<'_>,
+        problems: &mut Problems,
+    ) -> Option<Value> {
+        let before = problems.0.len();
+        match self.text(text, span, reach, problems) {
+            // A variable without a value was said.
+            Node::Plain(value) if problems.0.len() == before && !value.is_null() => Some(value),
+            _ => None,
+        }
+    }
+
+    fn text(&self, text: &str, span: &Range<usize>, reach: Reach<'_>, problems: &mut Problems) -> Node {
         if !text.contains("${") {
             return Node::Plain(Value::String(text.to_owned()));
         }
@@ -75,7 +158,7 @@ impl Scope<'_> {
                 return Node::Plain(Value::Null);
             };
             let here = place.of(found..end);
-            match self.target(&text[found + 2..end - 1], here.clone(), problems) {
+            match self.target(&text[found + 2..end - 1], here.clone(), reach, problems) {
                 // Problems are reported; what stands here no longer matters.
                 None => return Node::Plain(Value::Null),
                 Some(target) if found == 0 && end == text.len() => {
@@ -86,6 +169,8 @@ impl Scope<'_> {
                 }
                 Some(Target::Known(value)) => match inline(&value) {
                     Some(part) => plain.push_str(&part),
+                    // A variable without a value was said.
+                    None if value.is_null() => return Node::Plain(Value::Null),
                     None => {
                         let message =
                             format!("{} is a {}, which cannot stand inside a text", &text[found..end], kind(&value));
@@ -111,13 +196,24 @@ impl Scope<'_> {
         Node::Mixed(pieces)
     }
 
-    fn target(&self, inner: &str, span: Range<usize>, problems: &mut Problems) -> Option<Target> {
+    fn target(&self, inner: &str, span: Range<usize>, reach: Reach<'_>, problems: &mut Problems) -> Option<Target> {
         let Some((first, rest)) = inner.split_once('.').filter(|(first, rest)| !first.is_empty() && !rest.is_empty())
         else {
             problems.add("bad-reference", span, format!("'${{{inner}}}' is not a reference"), "here");
-            problems.help("write ${step.output}, ${vars.name}, ${secrets.name} or ${env.NAME}");
+            problems.help(match reach {
+                Reach::All => {
+                    "write ${step.output}, ${vars.name}, ${secrets.name} or ${env.NAME}; or $${ for a plain ${"
+                }
+                Reach::Known(_) => "write ${vars.name} or ${env.NAME}; or $${ for a plain ${",
+                Reach::Environment => "write ${env.NAME}; or $${ for a plain ${",
+            });
             return None;
         };
+        if let Some((message, help)) = self.out_of_reach(first, reach) {
+            problems.add("reference-not-here", span, message, "cannot stand here");
+            problems.help(help);
+            return None;
+        }
         match first {
             "vars" => match self.vars.get(rest) {
                 Some(value) => Some(Target::Known(value.clone())),
@@ -165,13 +261,44 @@ impl Scope<'_> {
             }
             step => {
                 problems.add("unknown-step", span, format!("there is no step '{step}'"), "not a step of this file");
-                if let Some(near) = did_you_mean(step, self.steps.iter().copied()) {
+                let words = ["vars", "env", "secrets"];
+                if let Some(near) = did_you_mean(step, self.steps.iter().copied().chain(words)) {
                     problems.help(format!("did you mean '{near}'?"));
                 }
                 None
             }
         }
     }
+
+    /// Why a reference that begins with this word cannot stand where it does, and what can.
+    fn out_of_reach(&self, first: &str, reach: Reach<'_>) -> Option<(String, &'static str)> {
+        const KNOWN: &str = "use a variable, ${vars.name}, or the environment, ${env.NAME}";
+        match (reach, first) {
+            (Reach::All, _) | (_, "env") | (Reach::Known(_), "vars") => None,
+            (Reach::Known(what), "secrets") => {
+                Some((format!("{what} cannot hold a secret: it is shown in plans and kept in the state"), KNOWN))
+            }
+            (Reach::Known(what), step) if self.steps.contains(&step) => {
+                Some((format!("{what} cannot hold an output of a step: it is needed before any step runs"), KNOWN))
+            }
+            (Reach::Known(_), _) => None,
+            (Reach::Environment, _) => Some((
+                "the default of a variable can refer to the environment alone".to_owned(),
+                "use ${env.NAME}, or leave the default out and give the value with --var",
+            )),
+        }
+    }
+}
+
+/// A key as it is written. Keys hold no references; `$${` is a plain `${`.
+pub(super) fn plain_key(key: &Key<'_>, what: &str, problems: &mut Problems) -> String {
+    let parts: Vec<&str> = key.name.split("$${").collect();
+    if parts.iter().any(|part| part.contains("${")) {
+        let message = format!("{what} cannot hold a reference: '{}'", key.name);
+        problems.add("reference-in-key", key.span.clone(), message, "a reference in a key");
+        problems.help("write the key itself, or $${ for a plain ${; references work in values");
+    }
+    parts.join("${")
 }
 
 /// `output.key[0].more` as the output and the path into it.
@@ -219,7 +346,7 @@ fn scalar(value: &DeValue<'_>, span: &Range<usize>, problems: &mut Problems) -> 
     }
 }
 
-/// The value of a variable: `default` of the file, or what the command line says.
+/// A value without references in it.
 pub(super) fn constant(item: Item<'_>, problems: &mut Problems) -> Value {
     match item.get_ref() {
         DeValue::String(text) => Value::String(text.to_string()),

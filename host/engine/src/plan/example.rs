@@ -31,8 +31,10 @@ pub(crate) fn add(plan: &mut Plan, at: &str, action: Action, depends_on: &[&str]
             changes: Vec::new(),
             depends_on,
             leftovers: Vec::new(),
+            unfinished: false,
             broken: None,
             takes_over: None,
+            interrupts: None,
             derived: &[],
         },
     );
@@ -83,6 +85,8 @@ pub(crate) fn plan() -> Plan {
     change(&mut plan, "network/ec2.subnet/public-a", "tags.team", json!("a"), json!("b"), false);
     change(&mut plan, "network/ec2.subnet/public-a", "tags.new", Value::Null, json!("x"), false);
     change(&mut plan, "network/ec2.subnet/public-a", "tags.old", json!("y"), Value::Null, false);
+    let interrupted = plan.resources.get_mut(&address("network/ec2.subnet/public-b")).expect("added before");
+    interrupted.interrupts = Some("instances in it are gone until they are started again in the new one".to_owned());
     change(&mut plan, "network/ec2.subnet/public-b", "cidr_block", json!("10.0.1.0/24"), json!("10.0.9.0/24"), true);
     plan
 }
@@ -109,8 +113,10 @@ pub(crate) fn hostile() -> Plan {
         changes,
         depends_on: Vec::new(),
         leftovers: Vec::new(),
+        unfinished: false,
         broken: None,
         takes_over: None,
+        interrupts: None,
         derived: &[],
     };
     plan.resources.insert(at, resource);

@@ -90,9 +90,15 @@ pub struct PlannedResource {
     /// does so before this one is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub takes_over: Option<ResourceAddress>,
+    /// Whether an earlier run began to create or update it and did not finish.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// Why the one that is there has to be made anew: it came up broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
+    /// What the change interrupts, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupts: Option<String>,
     /// Top-level fields of the spec that are not shown: they follow from the others.
     #[serde(skip)]
     pub derived: &'static [&'static str],
@@ -106,9 +112,9 @@ pub enum Action {
     Keep,
     /// It will be made.
     Create,
-    /// It was made but never finished, or its making was never recorded: it will be brought in line.
+    /// It was created but never finished, or its creation was never recorded: it will be brought in line.
     Finish,
-    /// It will be changed in place.
+    /// It will be changed in place, or an update that did not finish will be completed.
     Update,
     /// It will be made anew.
     Replace {
@@ -168,6 +174,11 @@ impl Plan {
     /// Whether it changes nothing, neither in the cloud nor in the state.
     pub fn is_empty(&self) -> bool {
         self.summary().changes() == 0 && self.moves.is_empty()
+    }
+
+    /// How many of its changes interrupt something.
+    pub fn interruptions(&self) -> usize {
+        self.resources.values().filter(|resource| resource.interrupts.is_some()).count()
     }
 
     /// Counts the fates.

@@ -1,6 +1,6 @@
 //! A plan in words, for a terminal.
 
-use anstyle::Style;
+use anstyle::{AnsiColor, Style};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
@@ -29,7 +29,12 @@ pub fn show(plan: &Plan, style: TextStyle) -> String {
         }
         out.push('\n');
     }
-    out + &sum_up(&plan.summary(), style) + "\n"
+    let interruptions = match plan.interruptions() {
+        0 => String::new(),
+        1 => "1 change interrupts something: see the line that begins with '!'.\n".to_owned(),
+        many => format!("{many} changes interrupt something: see the lines that begin with '!'.\n"),
+    };
+    out + &sum_up(&plan.summary(), style) + "\n" + &interruptions
 }
 
 /// What only its name changes of.
@@ -74,6 +79,7 @@ impl Block<'_> {
     fn resource(&mut self, address: &ResourceAddress, resource: &PlannedResource) {
         let note = match resource.action {
             Action::Finish => "  (was begun and not finished)",
+            Action::Update if resource.unfinished => "  (an earlier run did not finish this update)",
             Action::Replace { order: ReplaceOrder::CreateFirst } => {
                 "  (the new one is created first, then the old one is deleted)"
             }
@@ -95,6 +101,10 @@ impl Block<'_> {
         }
         if let Some(reason) = &resource.broken {
             self.line(6, &format!("it came up broken: {}", plain(reason)));
+        }
+        if let Some(sentence) = &resource.interrupts {
+            let sign = self.style.paint(AnsiColor::Yellow.on_default(), "!");
+            self.line(4, &format!("{sign} {}", plain(sentence)));
         }
         match resource.action {
             Action::Keep => {}
@@ -239,7 +249,9 @@ mod tests {
     #[test]
     fn a_plan_with_no_changes_says_so() {
         let mut plan = example::plan();
-        plan.resources.values_mut().for_each(|resource| resource.action = Action::Keep);
+        for resource in plan.resources.values_mut() {
+            (resource.action, resource.interrupts) = (Action::Keep, None);
+        }
         assert_eq!(show(&plan, TextStyle::default()), "No changes: 7 resources are as declared.\n");
         plan.resources.truncate(1);
         assert_eq!(show(&plan, TextStyle::default()), "No changes: 1 resource is as declared.\n");

@@ -64,6 +64,7 @@ pub(super) async fn apply(
     report.done = operations.hands.ledger.summary(&plan, &state);
     report.kept = std::mem::take(&mut *operations.hands.kept.lock().expect("no panic under this lock"));
     report.interrupted = cancel.is_cancelled();
+    report.waiting = operations.hands.take_waiting();
     if report.is_ok() {
         report.failures = departures(&operations, &state);
     }

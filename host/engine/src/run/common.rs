@@ -70,8 +70,9 @@ impl Common {
         };
         secret::check_given(&spec, config).map_err(|error| invalid(error.to_string()))?;
         let spec = kind.complete(spec, &context).map_err(invalid)?;
-        secret::check_place(&spec, kind.secrets()).map_err(|error| invalid(error.to_string()))?;
         let view = self.book.view(step);
+        let spec = kind.follow(spec, &view).map_err(invalid)?;
+        secret::check_place(&spec, kind.secrets()).map_err(|error| invalid(error.to_string()))?;
         let mut mentioned = view.mentioned(&spec);
         mentioned.shift_remove(&address);
         let mut depends_on: IndexSet<_> = mentioned.keys().cloned().collect();

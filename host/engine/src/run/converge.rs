@@ -8,10 +8,11 @@ use futures::future::{BoxFuture, Shared};
 
 use super::common::Declaration;
 use super::event::Operation;
+use super::facts;
 use super::hands::{Hands, Stop, intent};
 use super::remove::{self, Removals};
 use super::report::{Departure, Reason, StepFailure};
-use crate::kind::{Intent, OpError, Outputs, ReplaceOrder};
+use crate::kind::{Intent, Outputs, ReplaceOrder};
 use crate::lock::Lock;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Plan};
@@ -41,7 +42,7 @@ pub(crate) enum OpFailure {
     Reported(Arc<str>),
     #[error("not started, because {0} failed")]
     NotStarted(ResourceAddress),
-    #[error("not started, because the run was interrupted")]
+    #[error("not finished, because the run was interrupted")]
     Interrupted,
 }
 
@@ -138,15 +139,15 @@ impl Operations {
         if let Some(value) = self.hands.store.fact(key) {
             return Ok(value);
         }
-        let facts = self.hands.registry.facts();
+        let registry = &self.hands.registry;
         let value = match lock.and_then(|lock| lock.fact(key)) {
             Some(chosen) => chosen,
-            None => facts.look_up(key).await.map_err(Reason::Operation)?,
+            None => {
+                let known = self.hands.store.look(|state| state.facts.clone());
+                facts::ask(registry, key, &known).await.map_err(Reason::Operation)?
+            }
         };
-        if let Some(lock) = lock.filter(|lock| facts.is_locked(key) && lock.fact(key).as_ref() != Some(&value)) {
-            let failed = |error: crate::lock::LockError| OpError::local("write the lock file", error.to_string());
-            lock.pin(key, &value).map_err(|error| Reason::Operation(failed(error)))?;
-        }
+        facts::pin(registry, lock, key, &value).map_err(Reason::Operation)?;
         self.hands.record(Change::Fact { key: key.to_owned(), value: value.clone() }).await?;
         Ok(value)
     }
@@ -226,7 +227,7 @@ async fn update(
     let hands = &operations.hands;
     hands.record(Change::Current { address: address.clone(), instance: current.clone() }).await?;
     match current.was.clone() {
-        Some(was) if resumes => hands.reapply(address, &**kind, current, &was, Operation::Finish).await,
+        Some(was) if resumes => hands.reapply(address, &**kind, current, &was, Operation::Update).await,
         Some(was) if is_same => hands.reapply(address, &**kind, current, &was, Operation::Update).await,
         was => hands.configure(address, &**kind, current, was.as_ref()).await,
     }

@@ -18,15 +18,26 @@ pub(super) fn decide(declaration: &Declaration, state: &State, common: &Common) 
     let record = state.resources.get(address);
     let current = record.and_then(|record| record.current.as_ref());
     let pending = record.and_then(|record| record.pending.as_ref());
-    let scope = Scope { pipeline: &common.pipeline.name, region: &common.pipeline.region, account: account(state) };
+    let scope = Scope {
+        pipeline: &common.pipeline.name,
+        region: &common.pipeline.region,
+        account: state.account().map_or("*", String::as_str),
+    };
     let mut outputs = kind.foreknown(spec);
     let (action, changes) = match (current, pending) {
         (None, None) => (Action::Create, Vec::new()),
         (None, Some(pending)) => begun(declaration, pending),
         (Some(instance), _) => {
-            let mut compared = kind.compare(&instance.spec, spec);
-            compared.fields.extend(lost(declaration, &compared, instance, state, common));
-            (of_instance(&**kind, instance, spec, &compared), compared.fields)
+            let against = |old: &serde_json::Value| {
+                let mut compared = kind.compare(old, spec);
+                compared.fields.extend(lost(declaration, &compared, instance, state, common));
+                compared
+            };
+            let compared = against(&instance.spec);
+            let action = of_instance(&**kind, instance, spec, &compared);
+            // An update that did not end is an update still: from what was there before it.
+            let was = instance.was.as_ref().filter(|_| action == Action::Update && instance.unfinished);
+            (action, was.map_or(compared, against).fields)
         }
     };
     let renewed = matches!(action, Action::Create | Action::Replace { .. }) || (current.is_none() && pending.is_some());
@@ -46,8 +57,10 @@ pub(super) fn decide(declaration: &Declaration, state: &State, common: &Common) 
         changes,
         depends_on: depends_on.clone(),
         leftovers: Vec::new(),
+        unfinished: current.is_some_and(|instance| instance.unfinished),
         broken: current.and_then(|instance| instance.broken.clone()),
         takes_over: None,
+        interrupts: None,
         derived: kind.derived(),
     };
     Known { planned, outputs }
@@ -66,6 +79,8 @@ fn begun(declaration: &Declaration, pending: &Pending) -> (Action, Vec<FieldChan
 fn of_instance(kind: &dyn DynKind, instance: &Instance, spec: &serde_json::Value, compared: &Comparison) -> Action {
     if compared.replaces() || instance.broken.is_some() {
         Action::Replace { order: order(kind, &instance.spec, spec) }
+    } else if instance.is_half_updated() {
+        Action::Update
     } else if instance.unfinished {
         Action::Finish
     } else if compared.fields.is_empty() {
@@ -112,9 +127,4 @@ fn lost(
     let mut changes: Vec<FieldChange> = unchanged.map(change).collect();
     changes.dedup_by(|a, b| a.path == b.path);
     changes
-}
-
-/// The account that the state belongs to, or `*`.
-fn account(state: &State) -> &str {
-    state.facts.get(super::ACCOUNT).map_or("*", String::as_str)
 }

@@ -7,7 +7,7 @@ use super::hands::Hands;
 use super::remove::{Target, delete_all};
 use super::report::{Report, StepFailure};
 use super::select::Selection;
-use super::{AccountError, Cancel, check_account};
+use super::{Cancel, WorldError, enter};
 use crate::registry::Registry;
 use crate::state::{Change, StateStore};
 
@@ -20,10 +20,10 @@ pub async fn destroy(
     cancel: Cancel,
     parallelism: usize,
     selection: &Selection,
-) -> Result<Report, AccountError> {
+) -> Result<Report, WorldError> {
     let state = store.snapshot();
     if !state.resources.is_empty() {
-        check_account(&registry, &*store).await?;
+        enter(&registry, &*store).await?;
     }
     let hands = Hands::new(registry, store, events.clone(), cancel.clone(), parallelism);
     let going = state.resources.iter().filter(|(address, _)| !selection.leaves_out(address.step()));
@@ -39,6 +39,7 @@ pub async fn destroy(
     }
     report.kept = std::mem::take(&mut *hands.kept.lock().expect("no panic under this lock"));
     report.done.delete = hands.ledger.deletions();
+    report.waiting = hands.take_waiting();
     events.emit(Event::Finished { ok: report.is_ok(), done: report.done, failures: report.failures.len() });
     Ok(report)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::foresight::{self, Foresight};
 use super::select::Selection;
-use super::{AccountError, same_account};
+use super::{WorldError, same_world};
 use crate::graph::Dag;
 use crate::names::{ResourceAddress, StepName};
 use crate::pipeline::Pipeline;
@@ -47,21 +47,21 @@ pub struct Holding {
 }
 
 impl Destruction {
-    /// Looks at everything that a destroy of these steps would delete. Changes nothing. Credentials of
-    /// another account are refused: there, everything would look gone.
+    /// Looks at everything that a destroy of these steps would delete. Changes nothing. Refused
+    /// in another world than the state's: there, everything would look gone.
     pub async fn foresee(
         pipeline: &Pipeline,
         registry: &Registry,
         state: &State,
         selection: &Selection,
         parallelism: usize,
-    ) -> Result<Self, AccountError> {
+    ) -> Result<Self, WorldError> {
         let going: Vec<_> =
             state.resources.iter().filter(|(address, _)| !selection.leaves_out(address.step())).collect();
         if going.is_empty() {
             return Ok(Self::default());
         }
-        same_account(registry, state).await?;
+        same_world(registry, state).await?;
         let addresses: HashSet<_> = going.iter().map(|(address, _)| (*address).clone()).collect();
         Ok(Self {
             foresight: foresight::foresee(registry, state, &addresses, parallelism).await,

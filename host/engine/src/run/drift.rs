@@ -1,13 +1,16 @@
 //! Drift: what is there, beside what the state says.
 
+use std::collections::HashSet;
+
 use futures::StreamExt;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{AccountError, same_account};
+use super::{WorldError, same_world};
 use crate::kind::OpError;
 use crate::names::ResourceAddress;
 use crate::plan::FieldChange;
-use crate::registry::Registry;
+use crate::registry::{DynKind, Registry};
 use crate::state::{Change, Instance, State, StateError, StateStore};
 
 /// One resource that is not as the state has it.
@@ -40,8 +43,17 @@ pub enum Found {
     },
 }
 
-/// Reads every resource of a state and compares it, `parallelism` at a time. Nothing is changed.
-pub async fn drift(registry: &Registry, state: &State, parallelism: usize) -> Vec<Drift> {
+/// Reads every resource of a state and compares it, `parallelism` at a time. Nothing is changed. Refused
+/// in another world than the state's: there, everything would look gone.
+pub async fn drift(registry: &Registry, state: &State, parallelism: usize) -> Result<Vec<Drift>, WorldError> {
+    if !state.resources.is_empty() {
+        same_world(registry, state).await?;
+    }
+    Ok(drift_at(registry, state, parallelism).await)
+}
+
+/// As [`drift`], wherever this run is: to find out whether what a state holds is here.
+pub async fn drift_at(registry: &Registry, state: &State, parallelism: usize) -> Vec<Drift> {
     seen(registry, state, parallelism).await.into_iter().map(|(drift, _)| drift).collect()
 }
 
@@ -73,11 +85,11 @@ impl Refresh {
 }
 
 /// Reads every resource of a state, for a plan that starts from what is there: what is gone is to be
-/// made again, what somebody changed is to be brought back. Credentials of another account are
-/// refused: there, everything would look gone.
-pub async fn refresh(registry: &Registry, state: &State, parallelism: usize) -> Result<Refresh, AccountError> {
+/// made again, what somebody changed is to be brought back. Refused in another world than the state's:
+/// there, everything would look gone.
+pub async fn refresh(registry: &Registry, state: &State, parallelism: usize) -> Result<Refresh, WorldError> {
     if !state.resources.is_empty() {
-        same_account(registry, state).await?;
+        same_world(registry, state).await?;
     }
     let (mut drift, mut changes) = (Vec::new(), Vec::new());
     for (found, instance) in seen(registry, state, parallelism).await {
@@ -121,13 +133,25 @@ async fn look(
         Err(error) => Some((Found::Unread { error }, None)),
         Ok(None) => Some((Found::Gone, None)),
         Ok(Some(seen)) => {
-            let fields = kind.compare(&instance.spec, &seen.spec).fields;
+            let fields = changed(&**kind, instance, &seen.spec);
             if fields.is_empty() {
                 return None;
             }
-            let mut now = Instance { spec: seen.spec, ..instance.clone() };
+            let was = instance.was.as_ref().map(|_| seen.spec.clone());
+            let mut now = Instance { spec: seen.spec, was, ..instance.clone() };
             now.outputs.extend(seen.outputs);
             Some((Found::Changed { fields }, Some(now)))
         }
     }
+}
+
+/// The fields that somebody else changed. After an update that did not end, each field may have its value
+/// from before the update or from after it: neither is drift.
+fn changed(kind: &dyn DynKind, instance: &Instance, seen: &Value) -> Vec<FieldChange> {
+    let mut fields = kind.compare(&instance.spec, seen).fields;
+    if let Some(was) = instance.was.as_ref().filter(|_| instance.unfinished) {
+        let since: HashSet<String> = kind.compare(was, seen).fields.into_iter().map(|field| field.path).collect();
+        fields.retain(|field| since.contains(&field.path));
+    }
+    fields
 }

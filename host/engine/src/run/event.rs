@@ -9,6 +9,7 @@ use crate::kind::OpError;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::Summary;
 use crate::plugin::LogLevel;
+use crate::wait::Retry;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Serialize)]
@@ -73,6 +74,43 @@ pub enum Event {
         done: u64,
         /// Units in all; 0 where not known.
         total: u64,
+    },
+    /// Something about a running operation that a person should read.
+    OperationNote {
+        /// The resource.
+        address: ResourceAddress,
+        /// What.
+        message: String,
+    },
+    /// A call failed and is tried again.
+    Retrying {
+        /// The resource that it is for; absent where a run only looks.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        address: Option<ResourceAddress>,
+        /// The call and its failure.
+        #[serde(flatten)]
+        retry: Retry,
+    },
+    /// An operation is still at work: said at regular intervals, however long it takes.
+    OperationWaiting {
+        /// The resource.
+        address: ResourceAddress,
+        /// What is done to it.
+        operation: Operation,
+        /// Milliseconds since it began.
+        millis: u64,
+        /// What it said last of what it is doing or waiting for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        latest: Option<String>,
+    },
+    /// The run was stopped while this operation waited; the next run goes on with it.
+    OperationInterrupted {
+        /// The resource.
+        address: ResourceAddress,
+        /// What was being done to it.
+        operation: Operation,
+        /// What it was waiting for.
+        waiting: String,
     },
     /// The change is made and recorded.
     OperationDone {

@@ -3,21 +3,25 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::Cancel;
 use super::event::{Event, Events, Operation};
 use super::known::once_known;
 use super::ledger::Ledger;
-use super::report::Reason;
+use super::report::{Reason, Waiting};
+use super::{Cancel, blame};
 use crate::byproduct::Byproduct;
 use crate::kind::{Created, ErrorClass, Intent, OpError, Outputs, Progress};
 use crate::names::ResourceAddress;
 use crate::registry::{DynKind, Registry};
 use crate::state::{Change, Instance, Pending, StateStore};
+use crate::wait::{Scope, every};
+
+/// How often an operation that is still at work says so.
+const STILL_AT_WORK: Duration = Duration::from_secs(20);
 
 /// The means of a run.
 pub(crate) struct Hands {
@@ -29,6 +33,8 @@ pub(crate) struct Hands {
     pub(crate) ledger: Ledger,
     /// What resources made by themselves and what stays though these are gone.
     pub(crate) kept: Mutex<Vec<(ResourceAddress, Byproduct)>>,
+    /// Waits that ended because the user stopped the run.
+    waiting: Mutex<Vec<Waiting>>,
     /// Whether it was said that the state is no longer this run's.
     said_lost: AtomicBool,
 }
@@ -37,7 +43,7 @@ pub(crate) struct Hands {
 pub(crate) enum Stop {
     /// It failed.
     Because(Reason),
-    /// The run was stopped before it began, by the user or because the state was lost.
+    /// The run was stopped, by the user or because the state was lost, before it began or while it waited.
     Interrupted,
     /// This one failed, which had to come first.
     Blocked(ResourceAddress),
@@ -53,12 +59,19 @@ impl From<Reason> for Stop {
 struct Reporter<'a> {
     hands: &'a Hands,
     address: &'a ResourceAddress,
+    scope: &'a Scope,
 }
 
 impl Progress for Reporter<'_> {
     fn report(&self, message: &str, done: u64, total: u64) {
+        self.scope.note(message);
         let (address, message) = (self.address.clone(), message.to_owned());
         self.hands.events.emit(Event::OperationProgress { address, message, done, total });
+    }
+
+    fn note(&self, message: &str) {
+        let (address, message) = (self.address.clone(), message.to_owned());
+        self.hands.events.emit(Event::OperationNote { address, message });
     }
 
     fn byproduct(&self, byproduct: Byproduct) {
@@ -80,7 +93,32 @@ impl Hands {
     ) -> Self {
         let permits = Semaphore::new(parallelism.max(1));
         let said_lost = AtomicBool::new(false);
-        Self { registry, store, events, cancel, permits, ledger: Ledger::default(), kept: Mutex::default(), said_lost }
+        Self {
+            registry,
+            store,
+            events,
+            cancel,
+            permits,
+            ledger: Ledger::default(),
+            kept: Mutex::default(),
+            waiting: Mutex::default(),
+            said_lost,
+        }
+    }
+
+    /// The waits that ended because the user stopped the run, in order.
+    pub(crate) fn take_waiting(&self) -> Vec<Waiting> {
+        let mut waiting = std::mem::take(&mut *self.waiting.lock().expect("no panic under this lock"));
+        waiting.sort_by(|a, b| a.address.cmp(&b.address));
+        waiting
+    }
+
+    /// What the work on a resource runs in: its retries are said, and its waits end when the run is stopped.
+    fn scope(&self, address: &ResourceAddress) -> Scope {
+        let (events, address) = (self.events.clone(), address.clone());
+        Scope::new(self.cancel.clone(), move |retry| {
+            events.emit(Event::Retrying { address: Some(address.clone()), retry });
+        })
     }
 
     /// Whether something may be begun: the user has not stopped the run, and the state is still
@@ -105,8 +143,9 @@ impl Hands {
         kind: &dyn DynKind,
         pending: Pending,
     ) -> Result<Outputs, Stop> {
+        let scope = &self.scope(address);
         let work = async {
-            let progress = &Reporter { hands: self, address };
+            let progress = &Reporter { hands: self, address, scope };
             self.record(Change::Intent { pending: pending.clone() }).await?;
             // Recording may have taken long enough for somebody else to take the state over: what is made
             // now would be in nobody's.
@@ -117,18 +156,20 @@ impl Hands {
             let created = match created {
                 Ok(created) => created,
                 Err(error) => {
-                    // No answer says nothing: the resource may be there. The intent stays, and the
-                    // next run looks for it.
-                    if !matches!(error.class, ErrorClass::Unreachable | ErrorClass::Service) {
+                    // No answer says nothing, and neither does a wait that was cut short: the resource may be
+                    // there. The intent stays, and the next run looks for it.
+                    use ErrorClass::{Interrupted, Service, Unreachable};
+                    if !matches!(error.class, Unreachable | Service | Interrupted) {
                         self.record(Change::NothingMade { address: address.clone() }).await?;
                     }
+                    let error = blame::explain(&*self.store, address, kind, &pending.spec, error).await;
                     return Err(Reason::Operation(error).into());
                 }
             };
             let made = self.made(address, &pending, created).await?;
             Ok(self.finish(address, kind, made, None, progress).await?)
         };
-        let instance = self.operate(address, Operation::Create, work, |instance| instance.id.clone()).await?;
+        let instance = self.operate(address, Operation::Create, scope, work, |made| made.id.clone()).await?;
         Ok(instance.outputs)
     }
 
@@ -140,9 +181,11 @@ impl Hands {
         pending: &Pending,
     ) -> Result<Option<Instance>, Stop> {
         self.may_begin()?;
-        match kind.find(&pending.spec, &pending.intent).await.map_err(Reason::Operation)? {
+        let (scope, operation) = (self.scope(address), Operation::Adopt);
+        let found = scope.run(kind.find(&pending.spec, &pending.intent)).await;
+        match found.map_err(|error| self.stop(address, operation, Reason::Operation(error).into()))? {
             Some(created) => {
-                let (id, operation) = (created.id.clone(), Operation::Adopt);
+                let id = created.id.clone();
                 let made = self.made(address, pending, created).await?;
                 self.events.emit(Event::OperationDone { address: address.clone(), operation, id, millis: 0 });
                 Ok(Some(made))
@@ -163,9 +206,10 @@ impl Hands {
         was: Option<&Value>,
     ) -> Result<Outputs, Stop> {
         let operation = if was.is_some() { Operation::Update } else { Operation::Finish };
-        let progress = &Reporter { hands: self, address };
+        let scope = &self.scope(address);
+        let progress = &Reporter { hands: self, address, scope };
         let work = async { Ok(self.finish(address, kind, instance, was, progress).await?) };
-        let instance = self.operate(address, operation, work, |instance| instance.id.clone()).await?;
+        let instance = self.operate(address, operation, scope, work, |done| done.id.clone()).await?;
         Ok(instance.outputs)
     }
 
@@ -181,7 +225,8 @@ impl Hands {
         was: &Value,
         operation: Operation,
     ) -> Result<Outputs, Stop> {
-        let progress = &Reporter { hands: self, address };
+        let scope = &self.scope(address);
+        let progress = &Reporter { hands: self, address, scope };
         let work = async {
             let seen = kind.read(&instance.id, was).await.map_err(Reason::Operation)?;
             let was = seen.map_or_else(|| was.clone(), |seen| seen.spec);
@@ -190,7 +235,7 @@ impl Hands {
             instance.outputs.extend(more.map_err(Reason::Operation)?);
             Ok(self.finish(address, kind, instance, None, progress).await?)
         };
-        let instance = self.operate(address, operation, work, |instance| instance.id.clone()).await?;
+        let instance = self.operate(address, operation, scope, work, |done| done.id.clone()).await?;
         Ok(instance.outputs)
     }
 
@@ -203,14 +248,15 @@ impl Hands {
         instance: Instance,
         was: &Value,
     ) -> Result<(), Stop> {
-        let progress = &Reporter { hands: self, address };
+        let scope = &self.scope(address);
+        let progress = &Reporter { hands: self, address, scope };
         let work = async {
             // Recorded first: whatever stops this here, the next run brings the references back.
             let unfinished = Instance { unfinished: true, was: Some(was.clone()), ..instance.clone() };
             self.record(Change::Current { address: address.clone(), instance: unfinished }).await?;
             Ok(self.finish(address, kind, instance, Some(was), progress).await?)
         };
-        self.operate(address, Operation::Detach, work, |instance| instance.id.clone()).await.map(drop)
+        self.operate(address, Operation::Detach, scope, work, |instance| instance.id.clone()).await.map(drop)
     }
 
     /// Lets a resource that makes things by itself take them back, before what depends on it goes.
@@ -218,19 +264,22 @@ impl Hands {
     pub(crate) async fn release(&self, address: &ResourceAddress, instance: &Instance) {
         let Ok(kind) = self.kind(address) else { return };
         if kind.makes() && !self.cancel.is_cancelled() && self.store.check().is_ok() {
-            kind.release(&instance.id, &instance.spec, &Reporter { hands: self, address }).await;
+            let scope = &self.scope(address);
+            let progress = Reporter { hands: self, address, scope };
+            scope.run(kind.release(&instance.id, &instance.spec, &progress)).await;
         }
     }
 
     /// Deletes an instance and records that it is gone.
     pub(crate) async fn delete(&self, address: &ResourceAddress, instance: &Instance) -> Result<(), Stop> {
         let kind = self.kind(address)?;
+        let scope = &self.scope(address);
         let work = async {
-            let progress = &Reporter { hands: self, address };
+            let progress = &Reporter { hands: self, address, scope };
             kind.delete(&instance.id, &instance.spec, progress).await.map_err(Reason::Operation)?;
             Ok(self.record(Change::Gone { address: address.clone(), id: instance.id.clone() }).await?)
         };
-        self.operate(address, Operation::Delete, work, |()| instance.id.clone()).await
+        self.operate(address, Operation::Delete, scope, work, |()| instance.id.clone()).await
     }
 
     /// The kind of a resource in the state.
@@ -294,11 +343,13 @@ impl Hands {
         Ok(instance)
     }
 
-    /// Does one thing to a resource: waits for its turn, announces it, and says how it ended.
+    /// Does one thing to a resource: waits for its turn, announces it, says now and then that it is still at
+    /// work, and says how it ended.
     async fn operate<T>(
         &self,
         address: &ResourceAddress,
         operation: Operation,
+        scope: &Scope,
         work: impl Future<Output = Result<T, Stop>>,
         id: impl FnOnce(&T) -> String,
     ) -> Result<T, Stop> {
@@ -306,16 +357,36 @@ impl Hands {
         self.may_begin()?;
         let began = Instant::now();
         self.events.emit(Event::OperationStarted { address: address.clone(), operation });
-        match work.await {
+        let still_at_work = || {
+            let (millis, latest) = (began.elapsed().as_millis() as u64, scope.latest());
+            self.events.emit(Event::OperationWaiting { address: address.clone(), operation, millis, latest });
+        };
+        match every(STILL_AT_WORK, still_at_work, scope.run(work)).await {
             Ok(value) => {
                 let (id, millis) = (id(&value), began.elapsed().as_millis() as u64);
                 self.ledger.note(address, operation, &id);
                 self.events.emit(Event::OperationDone { address: address.clone(), operation, id, millis });
                 Ok(value)
             }
-            Err(stop) => {
+            Err(stop) => Err(self.stop(address, operation, stop)),
+        }
+    }
+
+    /// Says that an operation failed; or, where the run was stopped while it waited, that it waits no longer.
+    fn stop(&self, address: &ResourceAddress, operation: Operation, stop: Stop) -> Stop {
+        match stop {
+            Stop::Because(Reason::Operation(error)) if error.class == ErrorClass::Interrupted => {
+                let (address, waiting) = (address.clone(), error.message);
+                let event =
+                    Event::OperationInterrupted { address: address.clone(), operation, waiting: waiting.clone() };
+                self.events.emit(event);
+                let mut all = self.waiting.lock().expect("no panic under this lock");
+                all.push(Waiting { address, operation, waiting });
+                Stop::Interrupted
+            }
+            stop => {
                 self.announce_failure(address, operation, &stop);
-                Err(stop)
+                stop
             }
         }
     }

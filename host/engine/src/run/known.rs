@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::kind::{ErrorClass, OpError};
+use crate::wait;
 
 /// How long a service may take until it finds everywhere what it has just made.
 const KNOWN: Duration = Duration::from_secs(30);
@@ -20,7 +21,7 @@ where
     loop {
         match call().await {
             Err(error) if error.class == ErrorClass::NotFound && began.elapsed() + pause < KNOWN => {
-                tokio::time::sleep(pause).await;
+                wait::pause(&error.operation, pause).await?;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
             other => return other,

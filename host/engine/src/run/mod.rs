@@ -1,6 +1,7 @@
 //! A pipeline at work: plan, apply, destroy.
 
 mod applier;
+mod blame;
 mod book;
 mod common;
 mod converge;
@@ -9,9 +10,12 @@ mod destroy;
 mod destruction;
 mod drift;
 mod event;
+mod facts;
 mod foresight;
 mod hands;
 mod import;
+mod impossible;
+mod interrupts;
 mod known;
 mod ledger;
 mod moves;
@@ -21,12 +25,13 @@ mod remove;
 mod report;
 mod select;
 mod takeover;
+mod world;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
@@ -36,28 +41,29 @@ use crate::pipeline::{ConfigSchema, Pipeline};
 use crate::plan::Plan;
 use crate::plugin::{Capabilities, Failure, LoadRequest, Plugin, PluginError, PluginLoader};
 use crate::registry::Registry;
-use crate::state::{State, StateError, StateStore};
+use crate::state::{State, StateStore};
 use crate::trace::{Phase, Trace};
 pub use common::{ADDRESS_TAG, PIPELINE_TAG};
 pub use destroy::destroy;
 pub use destruction::{Destruction, Doomed, Holding};
-pub use drift::{Drift, Found, Refresh, drift, refresh};
+pub use drift::{Drift, Found, Refresh, drift, drift_at, refresh};
 pub use event::{Event, Events, Operation};
 pub use foresight::Foresight;
-pub use import::{Existing, Import, ImportError, import};
+pub use import::{
+    Existing, Found as FoundResource, How, Import, ImportError, Missing, Stray, Survey, Why, import, survey,
+};
 pub use planner::PlanError;
 pub use protect::protected;
-pub use report::{Departure, Reason, Report, StepFailure};
+pub use report::{Departure, Reason, Report, StepFailure, Waiting};
 pub use select::{Consequences, Selection, UnknownStep};
+pub use world::{WorldError, check_world, repinned};
 
 use book::Book;
 use common::Common;
+use world::{enter, same_world};
 
 /// How many steps, and how many operations, run at a time where the user says nothing.
 pub const DEFAULT_PARALLELISM: usize = 10;
-
-/// The fact that names the account; a state belongs to one.
-const ACCOUNT: &str = "sts.account-id";
 
 /// A pipeline with its plugins loaded and its file checked against them.
 pub struct Engine {
@@ -73,18 +79,25 @@ pub struct Engine {
     trace: Option<Arc<Trace>>,
 }
 
-/// What stops a run from outside. Running operations finish and are recorded; none begins.
+/// What stops a run from outside. Calls that are in flight finish and are recorded; waits end, and nothing
+/// begins.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<watch::Sender<bool>>);
 
 impl Cancel {
     /// Stops the run.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.send_replace(true);
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        *self.0.borrow()
+    }
+
+    /// Returns when the run is stopped.
+    pub(crate) async fn cancelled(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
     }
 }
 
@@ -178,7 +191,8 @@ impl Engine {
 
     /// Plans against a state. Mutates nothing and asks nobody.
     pub async fn plan(&self, state: &Arc<State>) -> Result<Plan, PlanError> {
-        planner::plan(self, state).await
+        let state = world::as_seen_from(&self.registry, state).await;
+        planner::plan(self, &state).await
     }
 
     /// Applies a plan that was shown. A declaration that differs from it is refused.
@@ -187,21 +201,22 @@ impl Engine {
         plan: Arc<Plan>,
         store: Arc<dyn StateStore>,
         cancel: Cancel,
-    ) -> Result<Report, AccountError> {
-        if plan.summary().changes() > 0 {
-            check_account(&self.registry, &*store).await?;
+    ) -> Result<Report, WorldError> {
+        match plan.summary().changes() {
+            0 => world::note(&self.registry, &*store).await?,
+            _ => enter(&self.registry, &*store).await?,
         }
         Ok(applier::apply(self, &self.common(), plan, store, cancel).await)
     }
 
     /// What the deletions and replacements of a plan would meet. Changes nothing.
-    pub async fn foresee(&self, plan: &Plan, state: &Arc<State>) -> Result<Foresight, AccountError> {
+    pub async fn foresee(&self, plan: &Plan, state: &Arc<State>) -> Result<Foresight, WorldError> {
         let destructive = plan.resources.iter().filter(|(_, planned)| planned.action.is_destructive());
         let going: HashSet<_> = destructive.map(|(address, _)| address.clone()).collect();
         if going.is_empty() {
             return Ok(Foresight::default());
         }
-        same_account(&self.registry, state).await?;
+        same_world(&self.registry, state).await?;
         let state = moves::made(state, &plan.moves);
         Ok(foresight::foresee(&self.registry, &state, &going, self.parallelism).await)
     }
@@ -266,53 +281,6 @@ fn schemas(pipeline: &Pipeline, plugins: &[Arc<dyn Plugin>], problems: &mut Vec<
         schemas.push(schema);
     }
     schemas
-}
-
-/// Why a run did not begin: the state belongs to one account.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AccountError {
-    /// Nobody says whose credentials these are.
-    #[error("cannot tell which account the credentials belong to: {0}")]
-    Unknown(#[source] crate::kind::OpError),
-    /// Another account than the one the state belongs to.
-    #[error("the state belongs to account {state}, the credentials to account {credentials}")]
-    Differs {
-        /// The account in the state.
-        state: String,
-        /// The account of the credentials.
-        credentials: String,
-    },
-    /// The state could not be written.
-    #[error(transparent)]
-    State(#[from] StateError),
-}
-
-/// The account that the credentials belong to.
-async fn account(registry: &Registry) -> Result<String, AccountError> {
-    registry.facts().look_up(ACCOUNT).await.map_err(AccountError::Unknown)
-}
-
-/// Refuses credentials of another account, and writes nothing.
-async fn same_account(registry: &Registry, state: &State) -> Result<(), AccountError> {
-    let credentials = account(registry).await?;
-    match state.facts.get(ACCOUNT).filter(|known| **known != credentials) {
-        Some(known) => Err(AccountError::Differs { state: known.clone(), credentials }),
-        None => Ok(()),
-    }
-}
-
-/// Refuses credentials of another account: there, everything in the state would look gone.
-async fn check_account(registry: &Registry, store: &dyn StateStore) -> Result<(), AccountError> {
-    let credentials = account(registry).await?;
-    match store.fact(ACCOUNT) {
-        Some(state) if state == credentials => Ok(()),
-        Some(state) => Err(AccountError::Differs { state, credentials }),
-        None => {
-            let fact = crate::state::Change::Fact { key: ACCOUNT.to_owned(), value: credentials };
-            Ok(store.record(fact).await?)
-        }
-    }
 }
 
 /// What a plugin's error adds to the report. Trouble that the host has reported already comes back

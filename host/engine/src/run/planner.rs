@@ -11,7 +11,7 @@ use super::common::Common;
 use super::decide::{Known, decide};
 use super::event::Event;
 use super::report::{Reason, StepFailure};
-use super::{Engine, failure_of_plugin, moves, protect, select, takeover};
+use super::{Engine, failure_of_plugin, impossible, interrupts, moves, protect, select, takeover};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Move, Plan, PlannedResource, PlannedStep};
@@ -79,8 +79,10 @@ async fn draft(engine: &Engine, state: &Arc<State>) -> Result<(Arc<Common>, Plan
 fn finish(mut plan: Plan, moves: Vec<Move>, common: &Common, state: &State) -> Result<Plan, PlanError> {
     plan.moves = moves;
     takeover::resolve(&mut plan, state, &common.registry);
+    interrupts::note(&mut plan, state, &common.registry);
     let mut failures = takeover::held(&plan, state, &common.registry);
     failures.extend(protect::violations(&plan, &common.pipeline, state));
+    failures.extend(impossible::violations(&plan, &common.registry, state));
     if !failures.is_empty() {
         return Err(PlanError { failures, skipped: Vec::new() });
     }
@@ -195,8 +197,10 @@ fn add_leftovers(plan: &mut Plan, state: &State) {
             changes: Vec::new(),
             depends_on,
             leftovers: if stays { Vec::new() } else { old },
+            unfinished: false,
             broken: None,
             takes_over: None,
+            interrupts: None,
             derived: &[],
         };
         plan.resources.insert(address.clone(), planned);

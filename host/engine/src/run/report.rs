@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::event::Operation;
 use crate::byproduct::Byproduct;
 use crate::kind::OpError;
 use crate::names::{ResourceAddress, StepName};
@@ -27,6 +28,19 @@ pub struct Report {
     pub kept: Vec<(ResourceAddress, Byproduct)>,
     /// Whether the user stopped it.
     pub interrupted: bool,
+    /// What was being waited for when the user stopped it. The next run goes on with it.
+    pub waiting: Vec<Waiting>,
+}
+
+/// A wait that ended because the user stopped the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// The resource.
+    pub address: ResourceAddress,
+    /// What was being done to it.
+    pub operation: Operation,
+    /// What it was waiting for.
+    pub waiting: String,
 }
 
 impl Report {

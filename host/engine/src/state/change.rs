@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Instance, Pending, ResourceRecord, State};
 use crate::names::{ResourceAddress, StepName};
+use crate::world::World;
 
 /// One thing that happened: a line of the journal. Applying the same change twice is the same as
 /// applying it once.
@@ -19,6 +20,11 @@ pub enum Change {
         key: String,
         /// The answer.
         value: String,
+    },
+    /// The state belongs to this world from now on.
+    World {
+        /// Which.
+        world: World,
     },
     /// A create is about to happen. A current one that makes room for it waits to be deleted.
     Intent {
@@ -83,6 +89,21 @@ pub enum Change {
         /// As it is called.
         to: StepName,
     },
+    /// The pipeline is called otherwise from now on.
+    PipelineMoved {
+        /// As it is called.
+        to: String,
+    },
+    /// The state is kept elsewhere from now on: nobody goes on with this one, which stays as it is.
+    MovedAway {
+        /// Where.
+        to: String,
+    },
+    /// The state that was kept elsewhere is kept here from now on.
+    MovedIn {
+        /// All of it.
+        state: Box<State>,
+    },
 }
 
 impl State {
@@ -92,6 +113,7 @@ impl State {
             Change::Fact { key, value } => {
                 self.facts.insert(key, value);
             }
+            Change::World { world } => self.enter(world),
             Change::Intent { pending } => {
                 let record = self.resources.entry(pending.intent.address.clone()).or_default();
                 if let Some(current) = record.current.take_if(|current| Some(&current.id) == pending.replaces.as_ref())
@@ -152,7 +174,23 @@ impl State {
                 }
             }
             Change::Moved { .. } | Change::StepMoved { .. } => {}
+            Change::PipelineMoved { to } if to != self.pipeline => {
+                self.was_called = Some(std::mem::replace(&mut self.pipeline, to));
+            }
+            Change::PipelineMoved { .. } => {}
+            Change::MovedAway { to } => self.moved_to = Some(to),
+            Change::MovedIn { state } => *self = *state,
         }
+    }
+
+    /// Makes a world this state's. Where nothing lives in the one before, what was asked there says
+    /// nothing of this one.
+    pub fn enter(&mut self, world: World) {
+        if self.resources.is_empty() && self.world.as_ref() != Some(&world) {
+            self.facts.clear();
+            self.outputs.clear();
+        }
+        self.world = Some(world);
     }
 
     /// Whether anything is known of a step.

@@ -60,7 +60,29 @@ pub(super) fn text(serial: u64, term: u64, state: &State) -> Vec<u8> {
     text
 }
 
-/// Reads a text. `path` and `backup` are what an error says of where it was and what was before it.
+/// Refuses what is of another pipeline: a snapshot with all that its journal adds, and the journal's
+/// headers, which name the pipeline as it was called when they were written.
+pub(super) fn check_pipeline<'a>(
+    path: &str,
+    before: &str,
+    state: &State,
+    headers: impl IntoIterator<Item = (String, &'a str)>,
+    wanted: &str,
+) -> Result<(), StateError> {
+    let other = |path: String, found: &str| {
+        let (found, wanted) = (found.to_owned(), wanted.to_owned());
+        StateError::OtherPipeline { path, found, wanted }
+    };
+    for (path, found) in headers {
+        if found != before && found != state.pipeline && Some(found) != state.was_called.as_deref() {
+            return Err(other(path, found));
+        }
+    }
+    if state.pipeline == wanted { Ok(()) } else { Err(other(path.to_owned(), &state.pipeline)) }
+}
+
+/// Reads a text. `path` and `backup` are what an error says of where it was and what was before it. Of which
+/// pipeline it is, `check_pipeline` tells; one that is damaged as well is not said to be `pipeline`'s.
 pub(super) fn parse(path: &str, backup: &str, text: &[u8], pipeline: &str) -> Result<Snapshot, StateError> {
     let damaged = |reason: String| {
         let (path, backup) = (path.to_owned(), backup.to_owned());
@@ -74,11 +96,8 @@ pub(super) fn parse(path: &str, backup: &str, text: &[u8], pipeline: &str) -> Re
     }
     let Document { checksum, serial, term, state, .. }: Document<State> =
         serde_json::from_slice(text).map_err(unreadable)?;
-    if state.pipeline != pipeline {
-        let (path, found) = (path.to_owned(), state.pipeline);
-        return Err(StateError::OtherPipeline { path, found, wanted: pipeline.to_owned() });
-    }
     if checksum.is_some_and(|sum| !is_sum(text, &sum)) {
+        check_pipeline(path, pipeline, &state, [], pipeline)?;
         let reason = "its checksum is wrong: it was changed after it was written. Whoever edits it by hand takes the \
                       line \"checksum\" out";
         return Err(damaged(reason.to_owned()));

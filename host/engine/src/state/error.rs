@@ -97,7 +97,7 @@ pub enum StateError {
         reason: String,
     },
     /// Of another pipeline.
-    #[error("the state {path} belongs to the pipeline '{found}', not to '{wanted}'; choose another --state")]
+    #[error("the state {path} belongs to the pipeline '{found}', not to '{wanted}'")]
     OtherPipeline {
         /// The file.
         path: String,
@@ -105,6 +105,14 @@ pub enum StateError {
         found: String,
         /// The one that wants it.
         wanted: String,
+    },
+    /// It is kept elsewhere now.
+    #[error("the state {path} was moved to {to}")]
+    MovedAway {
+        /// The state.
+        path: String,
+        /// Where it is kept.
+        to: String,
     },
     /// A bucket did not do as asked.
     #[error("cannot {doing} {path}: {}", .error.message)]
@@ -173,6 +181,15 @@ impl StateError {
     pub fn advice(&self) -> Option<&str> {
         Some(match self {
             Self::Bucket { error, .. } => &error.advice,
+            Self::OtherPipeline { .. } => {
+                "Nothing was changed. Where the pipeline was renamed in the file, llmhost state mv FILE --pipeline with \
+                 the old name renames the state as well. Where this is another pipeline, or another environment of it, \
+                 give it a state of its own with --state, or with state in [pipeline]."
+            }
+            Self::MovedAway { .. } => {
+                "Nothing was changed. Use that one: name it with --state, or with state in [pipeline]. Where the move \
+                 itself did not end, the same llmhost state mv again ends it."
+            }
             Self::Held { .. } => {
                 "Wait until that run ends. If it is dead, its lease ends by itself; llmhost state unlock FILE ends it now."
             }
@@ -186,8 +203,8 @@ impl StateError {
             Self::Lease { .. } => "Where nobody runs this pipeline, llmhost state unlock FILE writes a new one.",
             Self::Missing { .. } => {
                 "Nothing is begun from an empty state that may not be one. Bring the file back, or copy the one before it \
-                 to its place: what was made after that is not in it. Where the pipeline has nothing any more, take away \
-                 what is left of its state too."
+                 to its place: what was made after that is not in it. If it is lost for good, take away what is left of it \
+                 too, and rebuild it from what exists: llmhost import FILE --all."
             }
             Self::OtherHolder { .. } => {
                 "Wait until that run ends, or run llmhost state unlock FILE again to break its lease."

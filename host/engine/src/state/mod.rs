@@ -29,6 +29,10 @@ pub use store::StateStore;
 
 use crate::kind::{Intent, Outputs};
 use crate::names::{ResourceAddress, StepName};
+use crate::world::World;
+
+/// The fact that names the account.
+pub(crate) const ACCOUNT: &str = "sts.account-id";
 
 /// Everything a run must remember. Small: ids, specs, outputs, edges.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +40,13 @@ use crate::names::{ResourceAddress, StepName};
 pub struct State {
     /// The pipeline it belongs to.
     pub pipeline: String,
+    /// What that was called before, where it was renamed: what is left of a journal may say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_called: Option<String>,
+    /// The world that its resources live in; absent in states of older versions, which are pinned by the
+    /// next run. All steps share it: whoever gives a step one of its own keeps it beside this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<World>,
     /// What was asked of the outside once and is kept: zone names, the account.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
@@ -48,6 +59,23 @@ pub struct State {
     /// Outputs of every step that finished.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<StepName, Value>,
+    /// Where it is kept now, where it was moved away from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
+}
+
+impl State {
+    /// Whether it says nothing of any resource or step: what is lost with it is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty() && self.outputs.is_empty()
+    }
+
+    /// The account that its resources live in, where somebody asked.
+    pub fn account(&self) -> Option<&String> {
+        let pinned = self.world.as_ref().and_then(|world| world.account.as_ref());
+        // Versions that pinned no world kept the account as a fact.
+        pinned.or_else(|| self.facts.get(ACCOUNT))
+    }
 }
 
 impl State {
@@ -128,6 +156,13 @@ pub struct Instance {
     /// Made, but it came up broken, and why: the next run makes it anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
+}
+
+impl Instance {
+    /// Whether it was finished once, and an update of it has not ended since.
+    pub fn is_half_updated(&self) -> bool {
+        self.unfinished && self.was.is_some()
+    }
 }
 
 /// A create that was about to happen.

@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 pub struct Thing {
     /// Grows with everything that is created: tells a successor from its predecessor.
     pub serial: u32,
+    /// Of the intent that created it.
+    pub token: String,
     pub spec: Spec,
     /// The serial of each thing that it refers to, as of when the reference was made.
     pub bound: BTreeMap<String, u32>,
@@ -27,7 +29,18 @@ pub struct Thing {
 pub struct Cloud {
     pub things: Mutex<BTreeMap<String, Thing>>,
     pub calls: Mutex<Vec<String>>,
+    /// Calls that fail, each once: before they act, or after.
+    pub failing: Mutex<BTreeMap<String, When>>,
     serial: Mutex<u32>,
+}
+
+/// When a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// The service refuses it.
+    Before,
+    /// The service acts, and its answer is lost.
+    After,
 }
 
 /// One shape for all kinds: each uses the fields that mean something to it.
@@ -77,6 +90,20 @@ impl Cloud {
         things.iter().flat_map(dead).collect()
     }
 
+    /// Notes a call; an error where it is to fail without acting, and whether its answer is to be lost.
+    fn call(&self, call: String) -> Result<bool, OpError> {
+        let when = self.failing.lock().unwrap().remove(&call);
+        self.calls.lock().unwrap().push(call);
+        match when {
+            Some(When::Before) => Err(Self::error("test:Call", "Throttled", ErrorClass::Throttled)),
+            when => Ok(when == Some(When::After)),
+        }
+    }
+
+    fn lost(is_lost: bool) -> Result<(), OpError> {
+        if is_lost { Err(Self::error("test:Call", "Unreachable", ErrorClass::Unreachable)) } else { Ok(()) }
+    }
+
     fn error(operation: &str, code: &str, class: ErrorClass) -> OpError {
         let (operation, code) = (operation.to_owned(), Some(code.to_owned()));
         OpError { operation, code, message: "refused".into(), request_id: None, class, advice: None }
@@ -120,9 +147,9 @@ macro_rules! kind {
                 (spec.groups.len() < before).then_some(spec)
             }
 
-            async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
+            async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
                 let key = key::<Self>(spec);
-                self.0.calls.lock().unwrap().push(format!("create {key}"));
+                let is_lost = self.0.call(format!("create {key}"))?;
                 let mut things = self.0.things.lock().unwrap();
                 if things.contains_key(&key) {
                     return Err(Cloud::error("test:Create", "EntityAlreadyExists", ErrorClass::Conflict));
@@ -138,7 +165,9 @@ macro_rules! kind {
                 }
                 // Attachments are made by `configure`.
                 let spec = Spec { groups: BTreeSet::new(), ..spec.clone() };
-                things.insert(key.clone(), Thing { serial: *serial, spec, bound });
+                let token = intent.token.clone();
+                things.insert(key.clone(), Thing { serial: *serial, token, spec, bound });
+                Cloud::lost(is_lost)?;
                 Ok(Created { outputs: outputs(&key), id: key })
             }
 
@@ -149,9 +178,7 @@ macro_rules! kind {
                 was: Option<&Spec>,
                 _: &dyn Progress,
             ) -> Result<Outputs, OpError> {
-                if was.is_some() {
-                    self.0.calls.lock().unwrap().push(format!("update {id}"));
-                }
+                let is_lost = was.is_some() && self.0.call(format!("update {id}"))?;
                 let mut things = self.0.things.lock().unwrap();
                 let serials: BTreeMap<_, _> = things.iter().map(|(key, thing)| (arn(key), thing.serial)).collect();
                 let Some(thing) = things.get_mut(id) else {
@@ -169,6 +196,7 @@ macro_rules! kind {
                     thing.bound.insert(group.clone(), *serial);
                 }
                 thing.spec.groups.clone_from(&spec.groups);
+                Cloud::lost(is_lost)?;
                 Ok(Outputs::new())
             }
 
@@ -177,18 +205,20 @@ macro_rules! kind {
                 Ok(things.get(id).map(|thing| Observed { spec: thing.spec.clone(), outputs: outputs(id) }))
             }
 
-            async fn find(&self, _: &Spec, _: &Intent) -> Result<Option<Created>, OpError> {
-                Ok(None)
+            async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
+                let (key, things) = (key::<Self>(spec), self.0.things.lock().unwrap());
+                let made = things.get(&key).filter(|thing| thing.token == intent.token);
+                Ok(made.map(|_| Created { outputs: outputs(&key), id: key.clone() }))
             }
 
             async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
-                self.0.calls.lock().unwrap().push(format!("delete {id}"));
+                let is_lost = self.0.call(format!("delete {id}"))?;
                 let mut things = self.0.things.lock().unwrap();
                 if things.values().any(|other| other.spec.groups.contains(&arn(id))) {
                     return Err(Cloud::error("test:Delete", "DeleteConflict", ErrorClass::Conflict));
                 }
                 things.remove(id);
-                Ok(())
+                Cloud::lost(is_lost)
             }
         }
     };

@@ -7,6 +7,7 @@ pub mod keyed;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::*;
@@ -17,6 +18,8 @@ use llmhost_engine::plugin::*;
 use llmhost_engine::registry::Registry;
 use llmhost_engine::run::{Cancel, Engine, Events, Report};
 use llmhost_engine::state::{LocalStore, State, StateStore};
+use llmhost_engine::wait;
+use llmhost_engine::world::World as Place;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -29,6 +32,10 @@ pub struct Cloud {
     pub broken: Mutex<HashMap<String, ErrorClass>>,
     /// Names whose next update does half of its work, tags or the rest, and fails.
     pub half: Mutex<BTreeSet<String>>,
+    /// Names whose updates are refused.
+    pub refused: Mutex<BTreeSet<String>>,
+    /// Names that take for ever to be ready, and to be gone.
+    pub slow: Mutex<BTreeSet<String>>,
     /// Names whose create acts and then gives no answer.
     pub silent: Mutex<BTreeSet<String>>,
     serial: Mutex<u32>,
@@ -59,6 +66,15 @@ impl Cloud {
 
     fn call(&self, what: &str, name: &str) {
         self.calls.lock().unwrap().push(format!("{what} {name}"));
+    }
+
+    /// Waits as those do who wait for a service.
+    async fn settle(&self, name: &str, progress: &dyn Progress) -> Result<(), OpError> {
+        if !self.slow.lock().unwrap().contains(name) {
+            return Ok(());
+        }
+        progress.report(&format!("waiting for {name}"), 0, 0);
+        wait::pause("test:Wait", Duration::from_secs(3600)).await
     }
 
     fn error(&self, operation: &str, class: ErrorClass) -> OpError {
@@ -147,8 +163,12 @@ macro_rules! kind {
                 id: &str,
                 spec: &Spec,
                 was: Option<&Spec>,
-                _: &dyn Progress,
+                progress: &dyn Progress,
             ) -> Result<Outputs, OpError> {
+                self.0.settle(&spec.name, progress).await?;
+                if was.is_some() && self.0.refused.lock().unwrap().contains(&spec.name) {
+                    return Err(self.0.error("test:Update", ErrorClass::Invalid));
+                }
                 if was.is_some_and(|was| was != spec) {
                     self.0.call("update", &spec.name);
                 }
@@ -175,7 +195,12 @@ macro_rules! kind {
                 Ok(things.iter().find(|(_, thing)| *thing == spec).map(|(id, _)| created(id.clone())))
             }
 
-            async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
+            fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+                (old.tags != new.tags || how != ChangeKind::Update).then(|| format!("restarts {}: {how:?}", old.name))
+            }
+
+            async fn delete(&self, id: &str, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+                self.0.settle(&spec.name, progress).await?;
                 self.0.delete(id)
             }
         }
@@ -184,12 +209,18 @@ macro_rules! kind {
 kind!(Slot, "test.slot", true);
 kind!(Disk, "test.disk", false);
 
-struct NoFacts;
+/// Facts of a place.
+struct NoFacts(Place);
 
 #[async_trait]
 impl Facts for NoFacts {
     async fn look_up(&self, key: &str) -> Result<String, OpError> {
-        Ok(format!("the {key}"))
+        let account = self.0.account.clone().filter(|_| key == "sts.account-id");
+        Ok(account.unwrap_or_else(|| format!("the {key}")))
+    }
+
+    async fn world(&self) -> Place {
+        Place { account: None, ..self.0.clone() }
     }
 }
 
@@ -283,16 +314,19 @@ pub fn script(uses: &str) -> impl Plugin + use<> {
 pub struct World {
     pub cloud: Arc<Cloud>,
     pub keyed: Arc<keyed::Cloud>,
+    /// Where runs are.
+    pub place: Place,
     pub folder: tempfile::TempDir,
 }
 
 impl World {
     pub fn new() -> Self {
-        Self { cloud: Arc::default(), keyed: Arc::default(), folder: tempfile::tempdir().unwrap() }
+        let place = Place { partition: "one".into(), region: "us-east-1".into(), ..Place::default() };
+        Self { cloud: Arc::default(), place, keyed: Arc::default(), folder: tempfile::tempdir().unwrap() }
     }
 
     pub fn registry(&self) -> Arc<Registry> {
-        let registry = Registry::new(Arc::new(NoFacts));
+        let registry = Registry::new(Arc::new(NoFacts(self.place.clone())));
         let registry = registry.with(Slot(Arc::clone(&self.cloud))).with(Disk(Arc::clone(&self.cloud)));
         let keyed = || Arc::clone(&self.keyed);
         let registry = registry.with(keyed::Group(keyed())).with(keyed::Member(keyed()));
@@ -305,11 +339,16 @@ impl World {
 
     /// An engine that does so much at a time.
     pub async fn engine_for(&self, steps: &str, parallelism: usize) -> Engine {
+        self.engine_with(steps, parallelism, Events::none()).await
+    }
+
+    /// As above, with its events.
+    pub async fn engine_with(&self, steps: &str, parallelism: usize, events: Events) -> Engine {
         let file = self.folder.path().join("pipeline.toml");
         let text = format!("[pipeline]\nname = \"test\"\nregion = \"us-east-1\"\n{steps}");
         std::fs::write(&file, text).unwrap();
         let pipeline = Pipeline::load(&file, &[], &|_| None).unwrap();
-        Engine::load(Arc::new(pipeline), &Scripts, self.registry(), Events::none(), parallelism).await.unwrap()
+        Engine::load(Arc::new(pipeline), &Scripts, self.registry(), events, parallelism).await.unwrap()
     }
 
     pub fn state_folder(&self) -> std::path::PathBuf {

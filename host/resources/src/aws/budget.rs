@@ -9,6 +9,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use llmhost_engine::kind::OpError;
+use llmhost_engine::wait::{self, Retry};
+
 /// Retries that may come at once.
 const BURST: f64 = 20.0;
 /// Retries a second after that.
@@ -16,12 +19,16 @@ const RATE: f64 = 5.0;
 
 static SHARED: LazyLock<Budget> = LazyLock::new(Budget::default);
 
-/// Waits before another try of an operation (`ec2:DeleteVpc`): about as long as `pause`, and until
-/// the budget of its service has a token.
-pub(super) async fn before_retry(operation: &str, pause: Duration) {
+/// Says that a call (`ec2:DeleteVpc`) failed with this error, and waits before another try: about as long as
+/// `pause`, and until the budget of its service has a token. It is an error when the run is stopped meanwhile.
+pub(super) async fn before_retry(failed: &OpError, pause: Duration) -> Result<(), OpError> {
+    let operation = failed.operation.as_str();
     let service = operation.split(':').next().unwrap_or_default();
     let turn = SHARED.reserve(service, Instant::now());
-    tokio::time::sleep(jittered(pause).max(turn)).await;
+    let code = failed.code.as_deref().map(|code| format!("{code}: ")).unwrap_or_default();
+    let reason = format!("{code}{}", failed.message);
+    wait::retrying(Retry { call: operation.to_owned(), attempt: None, reason });
+    wait::pause(operation, jittered(pause).max(turn)).await
 }
 
 /// Between three quarters and five quarters of a pause, so that those that failed together do not

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::once::{AfterOthers, NotTwice};
 use super::policy::partition_of;
+use super::retries::SayRetries;
 use crate::kubernetes::Clusters;
 
 /// How AWS is reached. Nothing is looked up before the first call.
@@ -56,6 +57,20 @@ impl Default for AwsSettings {
             placeholder_secrets: false,
         }
     }
+}
+
+/// The configuration of a service's clients: retries are said, and classified by what is given.
+macro_rules! builder {
+    ($service:ident, $shared:expr $(, $classifier:expr)*) => {
+        $service::config::Builder::from($shared).interceptor(SayRetries)$(.retry_classifier($classifier))*
+    };
+}
+
+/// A client with that configuration.
+macro_rules! client {
+    ($service:ident, $shared:expr $(, $classifier:expr)*) => {
+        $service::Client::from_conf(builder!($service, $shared $(, $classifier)*).build())
+    };
 }
 
 /// AWS clients, each made when it is first needed: a plan needs none.
@@ -104,16 +119,13 @@ impl Aws {
 
     /// EC2.
     pub(crate) async fn ec2(&self) -> &aws_sdk_ec2::Client {
-        self.ec2.get_or_init(|| async move { aws_sdk_ec2::Client::new(self.shared().await) }).await
+        self.ec2.get_or_init(|| async move { client!(aws_sdk_ec2, self.shared().await) }).await
     }
 
     /// EC2, for calls that make something and take no token: an attempt without an answer may have
     /// worked, and is not made again.
     pub(crate) async fn ec2_once(&self) -> &aws_sdk_ec2::Client {
-        let make = || async move {
-            let config = aws_sdk_ec2::config::Builder::from(self.shared().await).retry_classifier(NotTwice).build();
-            aws_sdk_ec2::Client::from_conf(config)
-        };
+        let make = || async move { client!(aws_sdk_ec2, self.shared().await, NotTwice) };
         self.ec2_once.get_or_init(make).await
     }
 
@@ -144,7 +156,7 @@ impl Aws {
 
     async fn s3_within(&self, attempt: Duration) -> aws_sdk_s3::config::Builder {
         let timeouts = self.timeouts(attempt);
-        let mut config = aws_sdk_s3::config::Builder::from(self.shared().await).timeout_config(timeouts);
+        let mut config = builder!(aws_sdk_s3, self.shared().await).timeout_config(timeouts);
         // Only AWS itself has a host name for each bucket.
         config.set_force_path_style(self.settings.endpoint_url.as_ref().map(|_| true));
         config
@@ -152,51 +164,41 @@ impl Aws {
 
     /// STS.
     pub(crate) async fn sts(&self) -> &aws_sdk_sts::Client {
-        self.sts.get_or_init(|| async move { aws_sdk_sts::Client::new(self.shared().await) }).await
+        self.sts.get_or_init(|| async move { client!(aws_sdk_sts, self.shared().await) }).await
     }
 
     /// IAM.
     pub(crate) async fn iam(&self) -> &aws_sdk_iam::Client {
-        let make = || async move {
-            let config = aws_sdk_iam::config::Builder::from(self.shared().await).retry_classifier(AfterOthers).build();
-            aws_sdk_iam::Client::from_conf(config)
-        };
+        let make = || async move { client!(aws_sdk_iam, self.shared().await, AfterOthers) };
         self.iam.get_or_init(make).await
     }
 
     /// IAM, for calls that make something: as [`ec2_once`](Self::ec2_once).
     pub(crate) async fn iam_once(&self) -> &aws_sdk_iam::Client {
-        let make = || async move {
-            let config = aws_sdk_iam::config::Builder::from(self.shared().await);
-            let config = config.retry_classifier(AfterOthers).retry_classifier(NotTwice).build();
-            aws_sdk_iam::Client::from_conf(config)
-        };
+        let make = || async move { client!(aws_sdk_iam, self.shared().await, AfterOthers, NotTwice) };
         self.iam_once.get_or_init(make).await
     }
 
     /// EKS.
     pub(crate) async fn eks(&self) -> &aws_sdk_eks::Client {
-        self.eks.get_or_init(|| async move { aws_sdk_eks::Client::new(self.shared().await) }).await
+        self.eks.get_or_init(|| async move { client!(aws_sdk_eks, self.shared().await) }).await
     }
 
     /// EKS, for calls that make something: as [`ec2_once`](Self::ec2_once).
     pub(crate) async fn eks_once(&self) -> &aws_sdk_eks::Client {
-        let make = || async move {
-            let config = aws_sdk_eks::config::Builder::from(self.shared().await).retry_classifier(NotTwice).build();
-            aws_sdk_eks::Client::from_conf(config)
-        };
+        let make = || async move { client!(aws_sdk_eks, self.shared().await, NotTwice) };
         self.eks_once.get_or_init(make).await
     }
 
     /// Cloud Control.
     pub(crate) async fn cloud_control(&self) -> &aws_sdk_cloudcontrol::Client {
-        let make = || async move { aws_sdk_cloudcontrol::Client::new(self.shared().await) };
+        let make = || async move { client!(aws_sdk_cloudcontrol, self.shared().await) };
         self.cloud_control.get_or_init(make).await
     }
 
     /// Service Quotas.
     pub(crate) async fn quotas(&self) -> &aws_sdk_servicequotas::Client {
-        self.quotas.get_or_init(|| async move { aws_sdk_servicequotas::Client::new(self.shared().await) }).await
+        self.quotas.get_or_init(|| async move { client!(aws_sdk_servicequotas, self.shared().await) }).await
     }
 
     /// Credentials for signing a request that no client makes.
@@ -240,6 +242,16 @@ impl Aws {
         self.shared.get_or_init(load).await
     }
 
+    /// The address that calls go to where it is not the region's own: of the settings, or of the environment
+    /// or the profile. The same address is always written the same.
+    pub(crate) async fn endpoint(&self) -> Option<String> {
+        let url = match &self.settings.endpoint_url {
+            Some(url) => url.clone(),
+            None => self.shared().await.endpoint_url()?.to_owned(),
+        };
+        Some(canonical(&url))
+    }
+
     fn timeouts(&self, attempt: Duration) -> TimeoutConfig {
         TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5).min(attempt))
@@ -248,8 +260,36 @@ impl Aws {
             .build()
     }
 
-    /// The partition of the region: `aws`, `aws-cn`, `aws-us-gov`.
+    /// The partition of the region, as ARNs have it.
     pub(crate) fn partition(&self) -> &'static str {
         partition_of(&self.settings.region)
+    }
+}
+
+/// Schemes and hosts are the same in any case, and a path that is empty is none.
+fn canonical(url: &str) -> String {
+    let url = url.trim().trim_end_matches('/');
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let (scheme, host) = (scheme.to_lowercase(), host.to_lowercase());
+    let usual = if scheme == "https" { ":443" } else { ":80" };
+    format!("{scheme}://{}{path}", host.strip_suffix(usual).unwrap_or(&host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_the_same_however_it_is_written() {
+        for (one, other) in [
+            ("http://127.0.0.1:9/", "http://127.0.0.1:9"),
+            ("HTTPS://VPCE-1.example.com:443/", "https://vpce-1.example.com"),
+            ("http://proxy:80/Aws", "http://proxy/Aws"),
+        ] {
+            assert_eq!(canonical(one), canonical(other));
+        }
+        assert_ne!(canonical("http://a:1"), canonical("http://a:2"));
+        assert_ne!(canonical("http://a/Aws"), canonical("http://a/aws"));
     }
 }

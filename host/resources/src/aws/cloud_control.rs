@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::clients::Aws;
 use super::errors::{Operation, gone_is_none};
-use super::wait::{self, until};
+use super::wait::{self, is_passing, until};
 
 /// A resource of any type.
 pub(super) struct Entity(pub(super) Arc<Aws>);
@@ -82,17 +82,21 @@ impl Entity {
         }
         let token = event.request_token.unwrap_or_default();
         let token = &token;
-        until(operation, wait::minutes(minutes), || {
+        let ended = until(operation, wait::minutes(minutes), || {
             async move {
                 let request = self.0.cloud_control().await.get_resource_request_status().request_token(token);
-                let answer = request.send().await.operation(operation).map_err(uncertain)?;
+                let answer = match request.send().await.operation(operation) {
+                    Ok(answer) => answer,
+                    Err(error) if is_passing(&error) => return Err(error),
+                    Err(error) => return Ok(Some(Err(uncertain(error)))),
+                };
                 let Some(event) = answer.progress_event else { return Ok(None) };
                 progress.report(event.status_message().unwrap_or("waiting for Cloud Control"), 0, 0);
-                outcome(&event)
+                Ok(outcome(&event).transpose())
             }
             .boxed()
-        })
-        .await
+        });
+        ended.await?
     }
 }
 

@@ -9,10 +9,13 @@ mod eks;
 mod elb;
 mod errors;
 mod iam;
+pub(crate) mod limits;
 mod once;
 pub(crate) mod policy;
 pub(crate) mod preflight;
+pub(crate) mod region;
 mod request;
+mod retries;
 pub(crate) mod s3;
 mod set;
 pub(crate) mod signed;
@@ -21,15 +24,18 @@ mod sweep;
 pub(crate) mod tags;
 mod wait;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{Facts, OpError, Outputs};
 use llmhost_engine::registry::Registry;
+use llmhost_engine::state::State;
+use llmhost_engine::world::{Hints, World};
 use serde_json::Value;
 
 pub use clients::{Aws, AwsSettings};
-pub(crate) use wait::until;
+pub(crate) use wait::{is_passing, until};
 
 /// Outputs, all of them text.
 pub(crate) fn outputs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> Outputs {
@@ -37,7 +43,7 @@ pub(crate) fn outputs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
 }
 
 /// Endpoint and certificate authority (base64) of a cluster; nothing where it is gone.
-pub(crate) async fn cluster_endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {
+pub async fn cluster_endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {
     eks::endpoint(aws, name).await
 }
 
@@ -79,12 +85,29 @@ struct AwsFacts(Arc<Aws>);
 #[async_trait]
 impl Facts for AwsFacts {
     async fn look_up(&self, key: &str) -> Result<String, OpError> {
+        self.look_up_beside(key, &BTreeSet::new()).await
+    }
+
+    async fn look_up_beside(&self, key: &str, others: &BTreeSet<String>) -> Result<String, OpError> {
         match key.split_once('/') {
-            Some(("ec2.availability-zone", index)) => ec2::availability_zone(&self.0, index).await,
+            Some(("ec2.availability-zone", index)) => ec2::availability_zone(&self.0, index, others).await,
             None if key == "eks.newest-version" => eks::newest_version(&self.0).await,
             None if key == "sts.account-id" => sts::account_id(&self.0).await,
             _ => Err(OpError::local("look up", format!("this llmhost knows nothing of '{key}'"))),
         }
+    }
+
+    async fn world(&self) -> World {
+        World {
+            account: None,
+            partition: self.0.partition().to_owned(),
+            region: self.0.settings.region.clone(),
+            endpoint: self.0.endpoint().await,
+        }
+    }
+
+    fn told_by(&self, state: &State) -> Hints {
+        region::told_by(state)
     }
 
     fn is_locked(&self, key: &str) -> bool {

@@ -52,13 +52,9 @@ impl Arns for Scope<'_> {
     }
 }
 
-/// Regions carry their partition in their name.
+/// The partition of a region, as ARNs have it.
 pub(crate) fn partition_of(region: &str) -> &'static str {
-    match region {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
+    llmhost_partitions::of(region).id
 }
 
 /// A text with a star for each part that only applying can tell.
@@ -154,6 +150,24 @@ mod tests {
         );
         assert_eq!(SCOPE.iam("role", "/", "EKSNodeRole"), "arn:aws:iam::123456789012:role/EKSNodeRole");
         assert_eq!(SCOPE.known_arn("<<a/iam.role/b#arn>>", "iam", "role/*"), "arn:aws:iam::123456789012:role/*");
+    }
+
+    #[test]
+    fn arns_are_of_the_partition_of_the_region() {
+        for (region, partition) in [
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            let scope = Scope { region, ..SCOPE };
+            assert_eq!(scope.arn("eks", "cluster/x"), format!("arn:{partition}:eks:{region}:123456789012:cluster/x"));
+            assert_eq!(scope.iam("role", "/", "x"), format!("arn:{partition}:iam::123456789012:role/x"));
+            assert_eq!(scope.bucket("x"), format!("arn:{partition}:s3:::x"));
+            let all = document([Permission::new(&["ec2:CreateVpc"], ["*".to_owned()])], &scope);
+            let wanted = format!("arn:{partition}:ec2:{region}:123456789012:*/*");
+            assert_eq!(all["Statement"][0]["Resource"][0], wanted);
+        }
     }
 
     #[test]

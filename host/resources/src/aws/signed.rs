@@ -66,7 +66,7 @@ pub(crate) async fn call(aws: &Aws, signed: &Signed<'_>) -> Result<String, OpErr
     loop {
         match once(aws, signed).await {
             Err(error) if attempt < ATTEMPTS && signed.may_repeat(error.class) => {
-                before_retry(signed.operation, pause).await;
+                before_retry(&error, pause).await?;
                 pause = (pause * 2).min(Duration::from_secs(20));
                 attempt += 1;
             }
@@ -80,10 +80,9 @@ async fn once(aws: &Aws, signed: &Signed<'_>) -> Result<String, OpError> {
     let unreachable =
         |reason: String| OpError { class: ErrorClass::Unreachable, ..OpError::local(signed.operation, reason) };
     let region = &aws.settings.region;
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let base = match &aws.settings.endpoint_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("https://{}.{region}.{suffix}", signed.prefix),
+        None => format!("https://{}", llmhost_partitions::of(region).host(signed.prefix, region)),
     };
     let url = format!("{base}{}", signed.path);
     let identity = aws.credentials(signed.operation).await?.into();
@@ -147,7 +146,7 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// Code and message of an error, from JSON or XML.
-fn error_in(text: &str) -> (Option<String>, Option<String>) {
+pub(super) fn error_in(text: &str) -> (Option<String>, Option<String>) {
     if let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(text) {
         let one = |names: [&str; 3]| names.iter().find_map(|name| fields.get(*name)?.as_str().map(str::to_owned));
         let code = one(["__type", "code", "Code"]).map(|code| code.rsplit('#').next().unwrap_or_default().to_owned());

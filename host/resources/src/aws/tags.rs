@@ -5,6 +5,8 @@ use std::fmt;
 
 use llmhost_engine::kind::{DeclareContext, ErrorClass, OpError};
 use llmhost_engine::run::{ADDRESS_TAG, PIPELINE_TAG};
+use llmhost_engine::tags::{self, TagError};
+use llmhost_engine::unknown;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -21,27 +23,21 @@ impl Tags {
     /// Checks the plugin's own tags and puts the pipeline's beneath them; `Name` is the resource's
     /// name where nobody says otherwise.
     pub(super) fn complete(&mut self, context: &DeclareContext<'_>) -> Result<(), String> {
-        for (key, value) in &self.0 {
-            if ["aws:", "llmhost:"].iter().any(|reserved| key.to_lowercase().starts_with(reserved)) {
-                return Err(format!("the tag '{key}' starts with a reserved word; choose another"));
-            }
-            if key.is_empty() || key.chars().count() > 128 {
-                return Err(format!(
-                    "the tag '{key}' has a key of {} characters; 1 to 128 are allowed",
-                    key.chars().count()
-                ));
-            }
-            if value.chars().count() > 256 {
-                return Err(format!("the tag '{key}' has a value of over 256 characters"));
-            }
+        let service = context.address.kind().split('.').next().unwrap_or_default();
+        check(&self.0, service)?;
+        lay_under(&mut self.0, context.tags);
+        // To IAM, a tag 'name' of the pipeline is the same key.
+        if !self.0.keys().any(|key| key.eq_ignore_ascii_case("Name")) {
+            self.0.insert("Name".to_owned(), context.address.name().to_owned());
         }
-        for (key, value) in context.tags {
-            self.0.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-        self.0.entry("Name".to_owned()).or_insert_with(|| context.address.name().to_owned());
+        check_clash(&self.0, service)?;
         match self.0.len() {
-            // One more is the host's own, and AWS allows 50.
-            50.. => Err(format!("it has {} tags with the pipeline's and the host's; AWS allows 50", self.0.len() + 1)),
+            // One more is the host's own.
+            tags::MOST.. => Err(format!(
+                "it has {} tags with the pipeline's and the host's; AWS allows {}",
+                self.0.len() + 1,
+                tags::MOST
+            )),
             _ => Ok(()),
         }
     }
@@ -62,18 +58,30 @@ impl Tags {
             return Ok(());
         }
         let address = self.0.get(ADDRESS_TAG).map(String::as_str).unwrap_or_default();
-        Err(foreign(operation, what, &format!("tag {PIPELINE_TAG} = {pipeline}"), address))
+        let other = there.0.get(PIPELINE_TAG).map(String::as_str);
+        Err(foreign(operation, what, &format!("tag {PIPELINE_TAG} = {pipeline}"), other, address))
     }
 }
 
-/// The refusal to delete what carries no mark of this pipeline.
-pub(crate) fn foreign(operation: &str, what: &str, mark: &str, address: &str) -> OpError {
-    let message = format!("the {what} does not carry the {mark}: somebody else made it anew, or took the mark off");
-    let mut error = OpError::local(operation, message);
+/// Whose something is, by its tags: `pipeline 'demo', network/ec2.vpc/main`. Nothing where it carries none of
+/// llmhost's.
+pub(super) fn maker<'a>(tag: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let pipeline = tag(PIPELINE_TAG)?;
+    let address = tag(ADDRESS_TAG).map(|address| format!(", {address}")).unwrap_or_default();
+    Some(format!("pipeline '{pipeline}'{address}"))
+}
+
+/// The refusal to delete what carries no mark of this pipeline, or that of another one.
+pub(crate) fn foreign(operation: &str, what: &str, mark: &str, other: Option<&str>, address: &str) -> OpError {
+    let whose = match other {
+        Some(other) => format!("it carries that of the pipeline '{other}'"),
+        None => "it was created by something else under the same name, or the mark was taken off".to_owned(),
+    };
+    let mut error = OpError::local(operation, format!("the {what} does not carry the {mark}: {whose}"));
     error.class = ErrorClass::Conflict;
     error.advice = Some(format!(
-        "If it is somebody else's, forget it with 'llmhost state rm FILE {address}'. If it is this pipeline's, put the \
-         mark back, and run the same command again."
+        "It was not changed. If it belongs to something else, take it out of the state: 'llmhost state rm FILE {address}'. If \
+         it belongs to this pipeline, put the mark back, and run the same command again."
     ));
     error
 }
@@ -123,6 +131,69 @@ pub(super) struct Pairs(pub(super) BTreeMap<String, String>);
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Tags::deserialize(deserializer).map(|tags| Self(tags.0))
+    }
+}
+
+/// Tags that EKS and the auto scaling group of a node group put on its instances.
+const OF_NODES: usize = 6;
+
+impl Pairs {
+    /// Takes these for the tags of instances and of what is made with them: checked, and the pipeline's beneath
+    /// them. The address is left out: moving a step must not replace nodes, and what carries an address is never
+    /// taken for a cluster's own when the cluster is deleted.
+    pub(super) fn complete_for_instances(&mut self, context: &DeclareContext<'_>) -> Result<(), String> {
+        check(&self.0, "ec2")?;
+        let shared = context.tags.iter().filter(|(key, _)| *key != ADDRESS_TAG);
+        lay_under(&mut self.0, shared);
+        check_clash(&self.0, "ec2")?;
+        match self.0.len() + OF_NODES {
+            all if all > tags::MOST => Err(format!(
+                "its instances have {all} tags with the pipeline's and those of EKS; AWS allows {}",
+                tags::MOST
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Puts tags under those that are there.
+fn lay_under<'a>(own: &mut BTreeMap<String, String>, shared: impl IntoIterator<Item = (&'a String, &'a String)>) {
+    for (key, value) in shared {
+        own.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+/// Checks a plugin's tags by the rules of a service.
+fn check(own: &BTreeMap<String, String>, service: &str) -> Result<(), String> {
+    let check = |key: &str, value: &str| {
+        tags::check_key(key)?;
+        // Anything may come of what is not known yet.
+        let known = !unknown::is_opaque(value);
+        if known {
+            tags::check_value(key, value)?;
+        }
+        if service != "ec2" {
+            tags::check_key_characters(key)?;
+            if known {
+                tags::check_value_characters(key, value)?;
+            }
+        }
+        Ok(())
+    };
+    own.iter().try_for_each(|(key, value)| check(key, value)).map_err(|error: TagError| error.to_string())
+}
+
+/// Refuses keys that differ in case alone: IAM takes them for one. `Name` beside a `name` of the pipeline is what
+/// consoles show, and good everywhere else.
+fn check_clash(all: &BTreeMap<String, String>, service: &str) -> Result<(), String> {
+    let keys = all.keys().map(String::as_str);
+    let keys = keys.filter(|key| service == "iam" || !key.eq_ignore_ascii_case("Name"));
+    match tags::clash(keys) {
+        Some((one, other)) => Err(format!(
+            "the tags '{one}' and '{other}' differ in case alone, and IAM takes them for one key; keep one of them in \
+             the pipeline's and the step's tags"
+        )),
+        None => Ok(()),
     }
 }
 
@@ -176,5 +247,42 @@ mod tests {
         for key in ["aws:x", "llmhost:x", "AWS:x", "", &"k".repeat(129)] {
             assert!(Tags(BTreeMap::from([(key.to_owned(), String::new())])).complete(&context).is_err(), "{key}");
         }
+    }
+
+    #[test]
+    fn tags_that_some_service_refuses_are_refused_where_they_are_declared() {
+        let shared = BTreeMap::from([("env".to_owned(), "test".to_owned()), ("name".to_owned(), "x".to_owned())]);
+        let complete = |kind: &str, own: Value| {
+            let address = format!("step/{kind}/main").parse().expect("an address");
+            let (base, config) = (Path::new(""), &Value::Null);
+            let context = DeclareContext { address: &address, tags: &shared, region: "", base, config };
+            let mut tags: Tags = serde_json::from_value(own).expect("tags");
+            tags.complete(&context).map(|()| serde_json::to_value(&tags).expect("a map"))
+        };
+        for kind in ["iam.role", "ec2.vpc", "eks.cluster"] {
+            let error = complete(kind, json!({"Env": "x"})).expect_err(kind);
+            assert!(error.contains("'Env' and 'env' differ in case alone"), "{error}");
+        }
+        assert_eq!(complete("iam.role", json!({})).expect("good"), json!({"env": "test", "name": "x"}));
+        assert!(complete("iam.role", json!({"Name": "y"})).is_err());
+        assert!(complete("ec2.vpc", json!({"Name": "y"})).is_ok());
+        for (kind, good) in [("ec2.vpc", true), ("iam.role", false), ("eks.cluster", false)] {
+            assert_eq!(complete(kind, json!({"team": "a,b"})).is_ok(), good, "{kind}");
+        }
+        let unknown = unknown::output(&"step/ec2.vpc/main".parse().expect("an address"), "id");
+        assert!(complete("iam.role", json!({"vpc": unknown})).is_ok());
+    }
+
+    #[test]
+    fn instances_have_the_pipelines_tags_and_no_address() {
+        let address = "nodes/ec2.launch-template/main".parse().expect("an address");
+        let shared = [("env", "test"), (PIPELINE_TAG, "demo"), (ADDRESS_TAG, "nodes/ec2.launch-template/main")];
+        let shared = shared.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let (base, config) = (Path::new(""), &Value::Null);
+        let context = DeclareContext { address: &address, tags: &shared, region: "", base, config };
+        let mut pairs: Pairs = serde_json::from_value(json!({"Name": "llm-gpu", "env": "own"})).expect("pairs");
+        pairs.complete_for_instances(&context).expect("good tags");
+        let all = serde_json::to_value(&pairs).expect("a map");
+        assert_eq!(all, json!({"Name": "llm-gpu", "env": "own", "llmhost:pipeline": "demo"}));
     }
 }

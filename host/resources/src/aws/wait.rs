@@ -1,9 +1,11 @@
-//! Waiting for what AWS does in its own time.
+//! Waiting for what AWS does in its own time. Every wait ends when the run is stopped: what is waited for is
+//! recorded as unfinished, and the next run goes on with it.
 
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use llmhost_engine::kind::{ErrorClass, OpError};
+use llmhost_engine::wait::{Retry, pause, retrying, unless_stopped};
 
 use super::budget::{before_retry, jittered};
 use super::codes::is_in_use;
@@ -15,49 +17,82 @@ const IS_FOUND: Duration = Duration::from_secs(30);
 /// How long a wait goes on while every look fails for a reason that passes: a service that answers with
 /// an error of its own, or that cannot be reached. The client has tried each look several times before.
 const OUTAGE: Duration = Duration::from_secs(180);
+/// The first pause of a wait; they double.
+const FIRST: Duration = Duration::from_millis(25);
+/// The longest pause of a wait.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// So many minutes.
 pub(crate) fn minutes(minutes: u32) -> Duration {
     Duration::from_secs(u64::from(minutes) * 60)
 }
 
-/// Asks again and again, ever more slowly, until `poll` gives something or `budget` is used up. A look that
-/// fails for a reason that passes is no answer; one that fails otherwise ends the wait.
+/// Asks again and again, ever more slowly, until `look` gives something or `budget` is used up. It changes
+/// nothing: it is dropped when the run is stopped. A look that fails for a reason that passes is no answer;
+/// one that fails otherwise ends the wait.
 pub(crate) async fn until<'a, T>(
     operation: &str,
     budget: Duration,
-    mut poll: impl FnMut() -> BoxFuture<'a, Result<Option<T>, OpError>> + Send,
+    mut look: impl FnMut() -> BoxFuture<'a, Result<Option<T>, OpError>> + Send,
 ) -> Result<T, OpError> {
     let began = Instant::now();
     let mut answered = began;
-    let mut pause = Duration::from_millis(25);
+    let mut wait = FIRST;
     loop {
-        let failed = match poll().await {
+        let failed = match unless_stopped(operation, look()).await {
             Ok(Some(value)) => return Ok(value),
             Ok(None) => {
                 answered = Instant::now();
                 None
             }
-            Err(error) if may_pass(&error) && answered.elapsed() + pause < OUTAGE => Some(error),
+            Err(error) if is_passing(&error) && answered.elapsed() + wait < OUTAGE => {
+                retrying(Retry { call: operation.to_owned(), attempt: None, reason: error.message.clone() });
+                Some(error)
+            }
             Err(error) => return Err(error),
         };
-        if began.elapsed() + pause > budget {
-            return Err(failed.unwrap_or_else(|| OpError {
-                operation: operation.to_owned(),
-                code: None,
-                message: format!("still not done after {} seconds", budget.as_secs()),
-                request_id: None,
-                class: ErrorClass::Unreachable,
-                advice: Some("It may need longer; run again to go on waiting.".to_owned()),
-            }));
+        if began.elapsed() + wait > budget {
+            return Err(failed.unwrap_or_else(|| over(operation, budget)));
         }
-        tokio::time::sleep(jittered(pause)).await;
-        pause = (pause * 2).min(Duration::from_secs(10));
+        pause(operation, jittered(wait)).await?;
+        wait = (wait * 2).min(LONGEST);
     }
 }
 
-fn may_pass(error: &OpError) -> bool {
-    matches!(error.class, ErrorClass::Throttled | ErrorClass::Service | ErrorClass::Unreachable)
+/// Whether another look may have an answer.
+pub(crate) fn is_passing(error: &OpError) -> bool {
+    matches!(error.class, ErrorClass::Unreachable | ErrorClass::Service | ErrorClass::Throttled)
+}
+
+/// As [`until`], for a step that changes something: it is not dropped, and none begins when the run is stopped.
+pub(crate) async fn until_done<'a, T>(
+    operation: &str,
+    budget: Duration,
+    mut step: impl FnMut() -> BoxFuture<'a, Result<Option<T>, OpError>> + Send,
+) -> Result<T, OpError> {
+    let began = Instant::now();
+    let mut wait = FIRST;
+    loop {
+        if let Some(value) = step().await? {
+            return Ok(value);
+        }
+        if began.elapsed() + wait > budget {
+            return Err(over(operation, budget));
+        }
+        pause(operation, jittered(wait)).await?;
+        wait = (wait * 2).min(LONGEST);
+    }
+}
+
+fn over(operation: &str, budget: Duration) -> OpError {
+    OpError {
+        operation: operation.to_owned(),
+        code: None,
+        message: format!("still not done after {} seconds", budget.as_secs()),
+        request_id: None,
+        class: ErrorClass::Unreachable,
+        advice: Some("It may need longer; run again to go on waiting.".to_owned()),
+    }
 }
 
 /// Does it again while the thing that was just made is not found everywhere yet.
@@ -78,7 +113,7 @@ pub(super) async fn while_unknown<'a, T>(
     loop {
         match call().await {
             Err(error) if is_unknown(&error) && began.elapsed() + pause < budget => {
-                before_retry(&error.operation, pause).await;
+                before_retry(&error, pause).await?;
                 pause = (pause * 2).min(Duration::from_secs(10));
             }
             other => return other,
@@ -98,7 +133,7 @@ pub(super) async fn unused<'a>(
         match delete().await {
             Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
             Err(error) if is_in_use(error.code.as_deref()) && began.elapsed() + pause < budget => {
-                before_retry(&error.operation, pause).await;
+                before_retry(&error, pause).await?;
                 pause = (pause * 2).min(Duration::from_secs(10));
             }
             other => return other,

@@ -1,6 +1,6 @@
 //! Clients of clusters, each made when it is first needed, and anew before its token ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,11 @@ const FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// Every cluster that was spoken to.
 #[derive(Default)]
-pub(crate) struct Clusters(Mutex<HashMap<Target, Known>>);
+pub(crate) struct Clusters {
+    known: Mutex<HashMap<Target, Known>>,
+    /// Clusters of EKS that are being deleted in this run, with all that is in them.
+    going: std::sync::Mutex<HashSet<String>>,
+}
 
 struct Known {
     client: Client,
@@ -34,7 +38,7 @@ struct Known {
 impl Clusters {
     /// A client for a cluster; nothing where the cluster is gone.
     pub(super) async fn client(&self, aws: &Aws, target: &Target) -> Result<Option<Client>, OpError> {
-        let mut known = self.0.lock().await;
+        let mut known = self.known.lock().await;
         if let Some(known) = known.get(target).filter(|known| known.since.elapsed() < FRESH) {
             return Ok(Some(known.client.clone()));
         }
@@ -48,9 +52,28 @@ impl Clusters {
         Ok(Some(client))
     }
 
+    /// As [`client`](Self::client), for calls whose refusals are answers: the library's own client tries them
+    /// again for minutes, and says nothing of it.
+    pub(super) async fn direct(&self, aws: &Aws, target: &Target) -> Result<Option<Client>, OpError> {
+        let Some(mut config) = config(aws, target).await? else { return Ok(None) };
+        config.default_retry = false;
+        Client::try_from(config).described("kube:connect").map(Some)
+    }
+
+    /// Notes that a cluster of EKS goes, and all that is in it.
+    pub(crate) fn goes(&self, name: &str) {
+        self.going.lock().expect("no panic under this lock").insert(name.to_owned());
+    }
+
+    /// Whether a cluster of EKS goes in this run.
+    pub(crate) fn is_going(&self, name: &str) -> bool {
+        self.going.lock().expect("no panic under this lock").contains(name)
+    }
+
     /// Forgets what is known of a cluster of EKS: another one gets its name.
     pub(crate) async fn forget(&self, name: &str) {
-        self.0.lock().await.remove(&Target::Eks(name.to_owned()));
+        self.known.lock().await.remove(&Target::Eks(name.to_owned()));
+        self.going.lock().expect("no panic under this lock").remove(name);
     }
 
     /// What the cluster calls a kind of object, asked once.
@@ -60,12 +83,12 @@ impl Clusters {
         target: &Target,
         gvk: &GroupVersionKind,
     ) -> Result<(ApiResource, ApiCapabilities), OpError> {
-        if let Some(found) = self.0.lock().await.get(target).and_then(|known| known.kinds.get(gvk)) {
+        if let Some(found) = self.known.lock().await.get(target).and_then(|known| known.kinds.get(gvk)) {
             return Ok(found.clone());
         }
         let found = pinned_kind(client, gvk).await;
         let found = found.described("kube:discover").map_err(|error| unknown_kind(error, gvk))?;
-        if let Some(known) = self.0.lock().await.get_mut(target) {
+        if let Some(known) = self.known.lock().await.get_mut(target) {
             known.kinds.insert(gvk.clone(), found.clone());
         }
         Ok(found)
@@ -102,26 +125,18 @@ async fn eks(aws: &Aws, name: &str) -> Result<Option<Config>, OpError> {
     let url =
         url.map_err(|_| OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is no address")))?;
     // Without TLS the token would be anybody's.
-    if url.scheme_str() != Some("https") && !is_this_machine(&url) {
+    if url.scheme_str() != Some("https") {
         return Err(OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is not https")));
     }
+    let pem = base64::engine::general_purpose::STANDARD.decode(authority);
+    let pem = pem.map_err(|_| OpError::local(operation, "the cluster's certificate authority is not base64"))?;
     let mut config = Config::new(url);
-    if config.cluster_url.scheme_str() == Some("https") {
-        let pem = base64::engine::general_purpose::STANDARD.decode(authority);
-        let pem = pem.map_err(|_| OpError::local(operation, "the cluster's certificate authority is not base64"))?;
-        config.root_cert = Some(certificates(&pem));
-    }
+    config.root_cert = Some(certificates(&pem));
     config.auth_info.token = Some(token(aws, name).await?.into());
     config.connect_timeout = Some(Duration::from_secs(10));
     config.read_timeout = Some(aws.settings.attempt_timeout);
     config.write_timeout = Some(aws.settings.attempt_timeout);
     Ok(Some(config))
-}
-
-/// Emulators listen on this machine, where nobody is in between.
-fn is_this_machine(url: &http::Uri) -> bool {
-    let address = url.host().and_then(|host| host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().ok());
-    address.is_some_and(|address| address.is_loopback()) || url.host() == Some("localhost")
 }
 
 async fn kubeconfig(path: Option<&String>, context: &str) -> Result<Config, OpError> {

@@ -42,19 +42,23 @@ fn describe(operation: &str, error: &Error) -> OpError {
                     Some("Raise the namespace's ResourceQuota, or ask for less, and run again.".to_owned())
                 }
                 403 if class == ErrorClass::Conflict => {
-                    Some("Run again once the namespace is gone: it is made anew where the pipeline states it.".to_owned())
+                    Some("Run again once the namespace is gone: it is created again where the pipeline declares it.".to_owned())
                 }
-                403 if class == ErrorClass::Invalid => {
+                403 if status.message.contains("violates PodSecurity") => {
                     Some("Change the manifest so that it keeps to the namespace's pod security level.".to_owned())
                 }
+                _ if is_refused_by_admission(&status.message) => Some(
+                    "An admission rule of the cluster refuses the object. Change the manifest as the message says, or \
+                     ask whoever keeps the rule."
+                        .to_owned(),
+                ),
                 409 if !managers.is_empty() => Some(format!(
                     "{} manages these fields too. Leave them out of the manifest, or set force_conflicts to take them \
                      over.",
                     managers.join(" and ")
                 )),
                 422 if status.message.contains("immutable") => Some(
-                    "Kubernetes takes no change of this field. Give the object another name, or delete it and run again."
-                        .to_owned(),
+                    "Kubernetes takes no change of this field. Give the object another name, or undo the change.".to_owned(),
                 ),
                 _ => None,
             };
@@ -79,7 +83,7 @@ fn class(status: u16, message: &str) -> ErrorClass {
     match status {
         403 if message.contains("exceeded quota") => ErrorClass::Quota,
         403 if message.contains(ENDING) => ErrorClass::Conflict,
-        403 if message.contains("violates PodSecurity") => ErrorClass::Invalid,
+        403 if message.contains("violates PodSecurity") || is_refused_by_admission(message) => ErrorClass::Invalid,
         401 | 403 => ErrorClass::Denied,
         404 => ErrorClass::NotFound,
         409 => ErrorClass::Conflict,
@@ -87,6 +91,12 @@ fn class(status: u16, message: &str) -> ErrorClass {
         500.. => ErrorClass::Service,
         _ => ErrorClass::Invalid,
     }
+}
+
+/// Whether a webhook or a policy refused an object; what it answers with is its own choice.
+fn is_refused_by_admission(message: &str) -> bool {
+    message.contains("admission webhook") && message.contains("denied the request")
+        || message.contains("ValidatingAdmissionPolicy") && message.contains("denied request")
 }
 
 /// What the API server says of a namespace that is going away.
@@ -129,6 +139,12 @@ mod tests {
             (
                 403,
                 "pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\": privileged",
+                ErrorClass::Invalid,
+            ),
+            (403, "admission webhook \"w.example.com\" denied the request: no latest tags", ErrorClass::Invalid),
+            (
+                403,
+                "deployments.apps \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
                 ErrorClass::Invalid,
             ),
             (403, "pods is forbidden: User \"u\" cannot create resource \"pods\"", ErrorClass::Denied),

@@ -1,10 +1,11 @@
 //! What a manifest says of itself, and which of its parts Kubernetes never lets be changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kube::core::gvk::{GroupVersion, GroupVersionKind};
+use llmhost_engine::run::ADDRESS_TAG;
 use llmhost_engine::{secret, unknown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -19,6 +20,9 @@ pub(super) const ADDRESS: &str = "llmhost.dev/address";
 pub(super) const INTENT: &str = "llmhost.dev/intent";
 /// It was there before, and stays when the pipeline goes. Not part of a spec.
 pub(super) const ADOPTED: &str = "llmhost.dev/adopted";
+
+/// Tags of the load balancer that a controller makes for a service.
+const BALANCER_TAGS: &str = "service.beta.kubernetes.io/aws-load-balancer-additional-resource-tags";
 
 /// Which object a manifest speaks of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +110,23 @@ pub(super) fn mark(manifest: &mut Map<String, Value>, pipeline: &str, address: &
     annotate(manifest, "labels", MANAGED_BY, "llmhost");
     annotate(manifest, "annotations", PIPELINE, pipeline);
     annotate(manifest, "annotations", ADDRESS, address);
+}
+
+/// Has the controllers of AWS put the pipeline's tags on the load balancer of a service, unless the manifest says
+/// which. The address is left out: what carries one is never taken for the cluster's own, which it is. So is a tag
+/// that the annotation cannot hold, a list of `key=value` without escapes.
+pub(super) fn tag_balancer(manifest: &mut Map<String, Value>, object: &Identity, tags: &BTreeMap<String, String>) {
+    let is_balancer = object.group.is_empty()
+        && object.kind == "Service"
+        && manifest.get("spec").is_some_and(|spec| spec["type"] == "LoadBalancer");
+    let stated = manifest.get("metadata").is_some_and(|metadata| metadata["annotations"].get(BALANCER_TAGS).is_some());
+    if !is_balancer || stated {
+        return;
+    }
+    let fits = |text: &str| !text.contains([',', '=']);
+    let tags = tags.iter().filter(|(key, value)| *key != ADDRESS_TAG && fits(key) && fits(value));
+    let tags: Vec<String> = tags.map(|(key, value)| format!("{key}={value}")).collect();
+    annotate(manifest, "annotations", BALANCER_TAGS, &tags.join(","));
 }
 
 /// Sets a label or an annotation.
@@ -272,5 +293,30 @@ mod tests {
         let stated = json!({ "spec": { "replicas": 2, "list": [{ "a": 1 }] } });
         let there = json!({ "spec": { "replicas": 3, "list": [{ "a": 1, "b": 2 }], "more": 1 }, "status": {} });
         assert_eq!(projected(&stated, &there), json!({ "spec": { "replicas": 3, "list": [{ "a": 1 }] } }));
+    }
+
+    #[test]
+    fn a_load_balancer_gets_the_pipelines_tags_unless_the_manifest_says_which() {
+        let tags: BTreeMap<String, String> = [
+            ("team", "ml"),
+            ("formula", "a=b"),
+            ("llmhost:pipeline", "demo"),
+            (ADDRESS_TAG, "server/kube.object/service"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        let own = json!({ BALANCER_TAGS: "own=x" });
+        for (kind, annotations, wanted) in [
+            ("LoadBalancer", json!({}), Some("llmhost:pipeline=demo,team=ml")),
+            ("LoadBalancer", own, Some("own=x")),
+            ("ClusterIP", json!({}), None),
+        ] {
+            let metadata = json!({ "name": "s", "annotations": annotations });
+            let mut service =
+                map(json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": { "type": kind } }));
+            let object = identity(&service).expect("good");
+            tag_balancer(&mut service, &object, &tags);
+            assert_eq!(service["metadata"]["annotations"][BALANCER_TAGS].as_str(), wanted);
+        }
     }
 }

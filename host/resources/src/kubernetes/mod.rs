@@ -2,13 +2,18 @@
 //! manifests in a folder.
 
 mod clusters;
+pub(crate) mod drain;
 mod errors;
 mod folder;
+mod interrupts;
 pub(crate) mod made;
 mod manifest;
+pub(crate) mod names;
 mod object;
 mod rollout;
 mod token;
+mod trouble;
 
 pub(crate) use clusters::Clusters;
 pub(crate) use object::Object;
+pub use token::{ClusterToken, cluster_token};

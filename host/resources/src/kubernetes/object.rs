@@ -11,18 +11,20 @@ use async_trait::async_trait;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
 use kube::core::discovery::Scope as ApiScope;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
-    Progress as Report, Scope,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
+    Permission, Progress as Report, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::PIPELINE_TAG;
-use llmhost_engine::{secret, unknown};
+use llmhost_engine::{secret, unknown, wait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::errors::{Described, is_ending};
 use super::folder;
+use super::interrupts;
 use super::manifest::{self, ADOPTED, INTENT, Identity};
+use super::names;
 use crate::aws::policy::Arns;
 use crate::aws::tags::foreign;
 use crate::aws::{Aws, outputs};
@@ -152,6 +154,12 @@ impl Object {
             let name = if let Target::Eks(name) = &spec.target { name.as_str() } else { "it" };
             let mut error = OpError::local(&spec.operation("apply"), format!("there is no cluster '{name}'"));
             error.class = ErrorClass::NotFound;
+            error.advice = Some(
+                "The cluster has to exist before something is created in it. Check its name in the file, the region and the \
+                 account. If another pipeline or step makes it, run that first. If it existed and was deleted, 'llmhost run \
+                 --refresh' creates again what this pipeline made."
+                    .to_owned(),
+            );
             error
         })
     }
@@ -175,7 +183,7 @@ impl Object {
         loop {
             match at.api.patch(name, &params, &patch).await.described(&operation) {
                 Err(error) if is_ending(&error) && !dry_run && began.elapsed() + PAUSE < patience => {
-                    tokio::time::sleep(PAUSE).await;
+                    wait::pause(&operation, PAUSE).await?;
                 }
                 applied => return json_of(&applied?, &operation),
             }
@@ -271,11 +279,15 @@ impl Kind for Object {
                 return Err("a folder of manifests would hold the secret for everybody to read".to_owned());
             }
         }
-        manifest::check_name("metadata.name", &spec.object.name)?;
-        spec.object.namespace.iter().try_for_each(|name| manifest::check_name("metadata.namespace", name))?;
+        names::check_object(&spec.object.group, &spec.object.kind, &spec.object.name)?;
+        spec.object.namespace.iter().try_for_each(|name| names::dns_label("metadata.namespace", name))?;
+        names::check_marks(&spec.manifest)?;
         spec.fixed = manifest::fixed(&spec.manifest, &spec.object);
         let pipeline = context.tags.get(PIPELINE_TAG).map(String::as_str).unwrap_or_default();
         manifest::mark(&mut spec.manifest, pipeline, &context.address.to_string());
+        if matches!(spec.target, Target::Eks(_)) {
+            manifest::tag_balancer(&mut spec.manifest, &spec.object, context.tags);
+        }
         Ok(())
     }
 
@@ -314,10 +326,24 @@ impl Kind for Object {
         before
     }
 
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        // Manifests in a folder are applied by somebody else.
+        if new.file().is_some() {
+            return None;
+        }
+        interrupts::interrupts(&old.object.kind, &old.manifest, &new.manifest, how)
+    }
+
     fn foreknown(&self, spec: &Spec) -> Outputs {
         let mut known = known(spec, None);
         known.remove("uid");
         known
+    }
+
+    fn marks(&self, spec: &Spec) -> Option<Marks> {
+        let manifest = json!(spec.manifest);
+        let of = |key: &str| mark(&manifest, key).map(str::to_owned);
+        Some(Marks { pipeline: of(manifest::PIPELINE), address: of(manifest::ADDRESS) })
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
@@ -331,14 +357,20 @@ impl Kind for Object {
         }
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.id())
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Report) -> Result<Created, OpError> {
         let operation = spec.operation("create");
         let taken = |what: &str| {
-            let mut error =
-                OpError::local(&operation, format!("{what} is there already, and this pipeline did not make it"));
+            let mut error = OpError::local(&operation, format!("{what} exists already"));
             error.class = ErrorClass::Conflict;
-            error.advice =
-                Some("Set adopt = true to manage its stated fields, choose another name, or remove it.".to_owned());
+            error.advice = Some(
+                "Set adopt = true to manage the fields that the file states, and to leave the object when the pipeline is \
+                 destroyed; or choose another name."
+                    .to_owned(),
+            );
             error
         };
         if let Some(path) = spec.file() {
@@ -454,7 +486,7 @@ impl Kind for Object {
         if let Some(pipeline) = mark(&stated, manifest::PIPELINE).filter(|pipeline| found != Some(*pipeline)) {
             let address = mark(&stated, manifest::ADDRESS).unwrap_or_default();
             let stated = format!("annotation {} = {pipeline}", manifest::PIPELINE);
-            return Err(foreign(&operation, &spec.object.to_string(), &stated, address));
+            return Err(foreign(&operation, &spec.object.to_string(), &stated, found, address));
         }
         let params =
             DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };

@@ -1,8 +1,5 @@
-//! Whether an object has become what it says, and if not, why.
+//! Whether an object has become what it says.
 
-use kube::api::{Api, DynamicObject, ListParams};
-use kube::core::discovery::ApiResource;
-use kube::core::gvk::GroupVersionKind;
 use serde_json::Value;
 
 /// How far an object is.
@@ -68,36 +65,6 @@ fn condition(object: &Value, kind: &str, status: &str) -> Option<String> {
     let found = all.iter().find(|condition| condition["type"] == kind && condition["status"] == status)?;
     let text = |key: &str| found[key].as_str().unwrap_or_default();
     Some(format!("{}: {}", text("reason"), text("message")))
-}
-
-/// Why the pods of a workload are not ready, in their own words, each reason once.
-pub(super) async fn reasons(client: &kube::Client, namespace: &str, object: &Value) -> Vec<String> {
-    let Some(labels) = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else {
-        return Vec::new();
-    };
-    let pairs: Vec<String> =
-        labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
-    let pod = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod"));
-    let pods: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &pod);
-    let found = pods.list(&ListParams::default().labels(&pairs.join(",")).limit(50)).await;
-    let mut reasons = Vec::new();
-    for pod in found.map(|list| list.items).unwrap_or_default() {
-        let containers = ["/status/initContainerStatuses", "/status/containerStatuses"];
-        let statuses = containers.iter().filter_map(|pointer| pod.data.pointer(pointer)?.as_array()).flatten();
-        let waiting = statuses.filter_map(|status| {
-            let state = status.pointer("/state/waiting").or_else(|| status.pointer("/lastState/terminated"))?;
-            let text = |key: &str| state[key].as_str().unwrap_or_default().to_owned();
-            Some(format!("{}: {}", text("reason"), text("message")))
-        });
-        let unscheduled = condition(&pod.data, "PodScheduled", "False");
-        for reason in waiting.chain(unscheduled) {
-            let reason = reason.trim_end_matches(": ").to_owned();
-            if !reason.starts_with("ContainerCreating") && !reasons.contains(&reason) {
-                reasons.push(reason);
-            }
-        }
-    }
-    reasons
 }
 
 #[cfg(test)]

@@ -14,11 +14,42 @@ use crate::aws::Aws;
 /// tools ask for one.
 const VALID: Duration = Duration::from_secs(60);
 
+/// How long EKS takes a token, less the minute by which clocks may differ. `aws eks get-token` says the same.
+const TAKEN: Duration = Duration::from_secs(14 * 60);
+
+/// A token for a cluster, as a client of it needs it. `Debug` leaves the token out.
+pub struct ClusterToken {
+    /// What the cluster takes for a password.
+    pub token: String,
+    /// When the cluster stops taking it, as RFC 3339 has it.
+    pub expires: String,
+}
+
+impl std::fmt::Debug for ClusterToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterToken").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// A token for the cluster of this name, signed with these credentials. Nothing is asked for it but the
+/// credentials.
+pub async fn cluster_token(aws: &Aws, cluster: &str) -> Result<ClusterToken, OpError> {
+    let now = SystemTime::now();
+    let expires = aws_smithy_types::DateTime::from(now + TAKEN);
+    let expires = expires.fmt(aws_smithy_types::date_time::Format::DateTime);
+    let expires = expires.map_err(|error| OpError::local("sts:GetCallerIdentity", error.to_string()))?;
+    Ok(ClusterToken { token: signed(aws, cluster, now).await?, expires })
+}
+
 /// A token for a cluster.
 pub(super) async fn token(aws: &Aws, cluster: &str) -> Result<String, OpError> {
+    signed(aws, cluster, SystemTime::now()).await
+}
+
+async fn signed(aws: &Aws, cluster: &str, now: SystemTime) -> Result<String, OpError> {
     let operation = "sts:GetCallerIdentity";
     let credentials = aws.credentials(operation).await?;
-    let url = presigned(&aws.settings.region, cluster, credentials, SystemTime::now()).map_err(|reason| {
+    let url = presigned(&aws.settings.region, cluster, credentials, now).map_err(|reason| {
         let mut error = OpError::local(operation, format!("cannot sign the token: {reason}"));
         error.class = ErrorClass::Denied;
         error
@@ -32,8 +63,7 @@ fn presigned(
     credentials: aws_credential_types::Credentials,
     time: SystemTime,
 ) -> Result<String, String> {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let host = format!("sts.{region}.{suffix}");
+    let host = llmhost_partitions::of(region).host("sts", region);
     let url = format!("https://{host}/?Action=GetCallerIdentity&Version=2011-06-15");
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;

@@ -2,6 +2,8 @@
 //! under the lock and through the journal, like a run.
 
 mod mv;
+mod pin;
+mod relocate;
 mod rm;
 mod show;
 mod unlock;
@@ -22,6 +24,7 @@ pub(crate) async fn state(command: State) -> Result<(), Failure> {
         State::Show(args) => show::show(args).await,
         State::Rm(args) => rm::rm(args).await,
         State::Mv(args) => mv::mv(args).await,
+        State::Pin(args) => pin::pin(args).await,
         State::Unlock(args) => unlock::unlock(args).await,
     }
 }
@@ -29,7 +32,7 @@ pub(crate) async fn state(command: State) -> Result<(), Failure> {
 /// The state as it is.
 async fn read(at: &StateAt) -> Result<Contents, Failure> {
     let pipeline = app::pipeline(&at.file)?;
-    Place::new(&pipeline, &at.file, &at.place)?.read().await
+    Place::new(&pipeline, &at.file, &at.place)?.look().await
 }
 
 /// Opens the state, changes it, and closes it.
@@ -40,7 +43,7 @@ async fn change(
     work: impl AsyncFnOnce(&dyn StateStore, &Place) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let pipeline = app::pipeline(&at.file)?;
-    let mut place = Place::new(&pipeline, &at.file, &at.place)?;
+    let mut place = Place::new(&pipeline, &at.file, &at.place)?.offline();
     let store = place.open_kept(console, command).await?;
     let result = work(&*store, &place).await;
     let result = app::close(&*store, console, result).await;

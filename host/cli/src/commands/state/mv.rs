@@ -1,21 +1,27 @@
-//! `llmhost state mv`: calls a resource, or a whole step, otherwise. What is renamed in the file
-//! only would be made anew, and the old one deleted.
+//! `llmhost state mv`: renames a resource, a step or the pipeline in the state, or moves the state. What
+//! is renamed in the file only would be made anew, and the old one deleted.
 
 use llmhost_engine::names::{NameError, ResourceAddress, StepName};
 use llmhost_engine::state::{Change, State};
 
+use super::relocate::relocate;
 use super::{change, known, parse};
 use crate::app::{self, Console};
-use crate::args::StateMv;
+use crate::args::{StateAt, StateMv};
 use crate::failure::Failure;
 
-/// Renames a resource or a step.
+/// Renames something in the state, or moves it.
 pub(super) async fn mv(args: StateMv) -> Result<(), Failure> {
     let console = Console::new(false);
-    let steps = app::pipeline(&args.at.file)?.steps.iter().map(|step| step.name.clone()).collect::<Vec<_>>();
-    change(&args.at, &console, "state mv", async |store, _| {
+    let StateMv { at, from: Some(from), to: Some(to), .. } = &args else { return relocate(&args, &console).await };
+    rename(at, from, to, &console).await
+}
+
+/// Renames a resource or a step.
+async fn rename(at: &StateAt, from: &str, to: &str, console: &Console) -> Result<(), Failure> {
+    let steps = app::pipeline(&at.file)?.steps.iter().map(|step| step.name.clone()).collect::<Vec<_>>();
+    change(at, console, "state mv", async |store, _| {
         let state = store.snapshot();
-        let (from, to) = (args.from.as_str(), args.to.as_str());
         let (moved, step) = match (from.contains('/'), to.contains('/')) {
             (true, true) => resource(&state, from, to)?,
             (false, false) => whole_step(&state, from, to)?,
@@ -66,7 +72,7 @@ fn whole_step(state: &State, from: &str, to: &str) -> Result<(Change, StepName),
 }
 
 /// A create whose result was never recorded is looked for by the name that it was made with.
-fn settled(state: &State, address: &ResourceAddress) -> Result<(), Failure> {
+pub(super) fn settled(state: &State, address: &ResourceAddress) -> Result<(), Failure> {
     if state.resources[address].pending.is_none() {
         return Ok(());
     }

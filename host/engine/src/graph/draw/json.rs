@@ -29,6 +29,9 @@ struct Resource<'a> {
     name: &'a str,
     action: &'static str,
     changes: Vec<FieldChange>,
+    /// What the change interrupts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interrupts: Option<&'a str>,
     depends_on: &'a [ResourceAddress],
     /// Only on the page, which shows it beside the picture.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +64,7 @@ pub(super) fn graph(plan: &Plan, specs: bool) -> Graph<'_> {
             word => word,
         },
         changes: resource.changes.iter().map(told_change).collect(),
+        interrupts: resource.interrupts.as_deref(),
         depends_on: &resource.depends_on,
         spec: specs.then(|| told(&resource.spec)),
     });

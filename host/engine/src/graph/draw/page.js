@@ -115,6 +115,7 @@
     add(panel, "h1", plain(resource.name));
     add(panel, "p", plain(`${resource.kind} in step ${resource.step}`), "where");
     add(panel, "span", words[resource.action], `action is-${resource.action}`);
+    if (resource.interrupts) add(panel, "p", plain(`! ${resource.interrupts}`), "interrupts");
     if (resource.changes.length) {
       add(panel, "h2", "Changes");
       for (const change of resource.changes) {

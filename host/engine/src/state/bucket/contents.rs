@@ -60,15 +60,15 @@ pub(super) async fn load(bucket: &dyn Bucket, pipeline: &str) -> Result<Contents
 async fn load_once(bucket: &dyn Bucket, pipeline: &str) -> Result<Option<Contents>, StateError> {
     let keys = bucket.keys(segments::FOLDER).await.map_err(failed(bucket, "list", segments::FOLDER))?;
     let object = get(bucket, SNAPSHOT).await?;
-    let mut snapshot = match &object {
+    let found = match &object {
         Some(object) => {
             let backup = format!("the newest below {}", bucket.address(HISTORY));
-            document::parse(&bucket.address(SNAPSHOT), &backup, &object.bytes, pipeline)?
+            Some(document::parse(&bucket.address(SNAPSHOT), &backup, &object.bytes, pipeline)?)
         }
         None if was_there(bucket).await? => return Ok(None),
-        None => Snapshot::empty(pipeline),
+        None => None,
     };
-    let serial = snapshot.serial;
+    let serial = found.as_ref().map_or(0, |snapshot| snapshot.serial);
     let mut numbers: Vec<u64> = Vec::new();
     for key in &keys {
         match segments::parse(key) {
@@ -88,16 +88,22 @@ async fn load_once(bucket: &dyn Bucket, pipeline: &str) -> Result<Option<Content
         );
         return Err(StateError::Unfit { path, reason });
     }
-    let reads = numbers.into_iter().map(|number| segment(bucket, pipeline, serial, number));
-    let read: Vec<Option<(u64, Vec<Change>)>> = futures::stream::iter(reads).buffered(AT_A_TIME).try_collect().await?;
+    let reads = numbers.into_iter().map(|number| segment(bucket, serial, number));
+    let read: Vec<Option<Segment>> = futures::stream::iter(reads).buffered(AT_A_TIME).try_collect().await?;
     let Some(read) = read.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-    let term = read.iter().map(|(term, _)| *term).chain([snapshot.term]).max().unwrap_or(0);
+    let named = read.first().map(|segment| segment.pipeline.as_str());
+    let mut snapshot = found.unwrap_or_else(|| Snapshot::empty(named.unwrap_or(pipeline)));
+    let before = snapshot.state.pipeline.clone();
+    let term = read.iter().map(|segment| segment.term).chain([snapshot.term]).max().unwrap_or(0);
     let next = read.len() as u64 + 1;
-    let with_changes = (1..).zip(&read).filter(|(_, (_, changes))| !changes.is_empty());
+    let with_changes = (1..).zip(&read).filter(|(_, segment)| !segment.changes.is_empty());
     let segments = with_changes.map(|(number, _)| segments::key(serial, number)).collect();
-    let changes: Vec<Change> = read.into_iter().flat_map(|(_, changes)| changes).collect();
-    let count = changes.len();
-    changes.into_iter().for_each(|change| snapshot.state.apply(change));
+    let count = read.iter().map(|segment| segment.changes.len()).sum();
+    read.iter().flat_map(|segment| &segment.changes).for_each(|change| snapshot.state.apply(change.clone()));
+    let headers = (1..).zip(&read);
+    let headers =
+        headers.map(|(number, segment)| (bucket.address(&segments::key(serial, number)), segment.pipeline.as_str()));
+    document::check_pipeline(&bucket.address(SNAPSHOT), &before, &snapshot.state, headers, pipeline)?;
     Ok(Some(Contents { snapshot, object, changes: count, next, segments, term }))
 }
 
@@ -113,13 +119,17 @@ async fn was_there(bucket: &dyn Bucket) -> Result<bool, StateError> {
     Err(StateError::Missing { path: bucket.address(SNAPSHOT), reason })
 }
 
-/// Lease and changes of a segment; nothing where it is gone.
-async fn segment(
-    bucket: &dyn Bucket,
-    pipeline: &str,
-    serial: u64,
-    number: u64,
-) -> Result<Option<(u64, Vec<Change>)>, StateError> {
+/// A segment as it was read.
+struct Segment {
+    /// The lease that wrote it.
+    term: u64,
+    /// The pipeline, as it was called then.
+    pipeline: String,
+    changes: Vec<Change>,
+}
+
+/// Reads a segment; nothing where it is gone.
+async fn segment(bucket: &dyn Bucket, serial: u64, number: u64) -> Result<Option<Segment>, StateError> {
     let key = segments::key(serial, number);
     let Some(object) = get(bucket, &key).await? else { return Ok(None) };
     let path = bucket.address(&key);
@@ -131,11 +141,10 @@ async fn segment(
         return Err(lines.damaged("it is cut off, or its checksum is wrong".to_owned()));
     }
     let Some(header) = header else { return Err(lines.damaged("it is empty".to_owned())) };
-    if header.pipeline != pipeline {
-        return Err(StateError::OtherPipeline { path, found: header.pipeline, wanted: pipeline.to_owned() });
-    }
     match header.segment {
-        Some(segment) if segment.number == number && header.serial == serial => Ok(Some((segment.term, changes))),
+        Some(segment) if segment.number == number && header.serial == serial => {
+            Ok(Some(Segment { term: segment.term, pipeline: header.pipeline, changes }))
+        }
         _ => Err(lines.damaged("it is not the segment that its name says".to_owned())),
     }
 }

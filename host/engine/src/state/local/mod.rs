@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 
-use super::document::Snapshot;
+use super::document::{self, Snapshot};
 use super::memory::{self, Broken, Memory};
 use super::{Change, Cost, Recovered, State, StateError, StateStore, line};
 
@@ -162,9 +162,16 @@ impl StateStore for LocalStore {
 /// The other way round its changes would be missed, or a newer journal taken for a damaged one.
 fn load(folder: &Path, pipeline: &str) -> Result<(Snapshot, journal::Journal), StateError> {
     let bytes = journal::bytes(folder)?;
-    let mut snapshot = snapshot::read(folder, pipeline)?;
-    let journal = journal::parse(folder, &bytes, snapshot.serial, pipeline)?;
+    let found = snapshot::read(folder, pipeline)?;
+    let journal = journal::parse(folder, &bytes, found.as_ref().map_or(0, |snapshot| snapshot.serial))?;
+    let named = journal.pipeline.as_deref();
+    // Where there is no snapshot yet, the journal is all that can be of another pipeline.
+    let path = if found.is_some() { snapshot::path(folder) } else { journal::path(folder) };
+    let mut snapshot = found.unwrap_or_else(|| Snapshot::empty(named.unwrap_or(pipeline)));
+    let before = snapshot.state.pipeline.clone();
     journal.changes.iter().cloned().for_each(|change| snapshot.state.apply(change));
+    let header = named.map(|named| (journal::path(folder).display().to_string(), named));
+    document::check_pipeline(&path.display().to_string(), &before, &snapshot.state, header, pipeline)?;
     Ok((snapshot, journal))
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::state::document::{self, Snapshot};
 use crate::state::{State, StateError};
 
-fn path(folder: &Path) -> PathBuf {
+pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join("state.json")
 }
 
@@ -15,15 +15,15 @@ fn backup(path: &Path) -> PathBuf {
     path.with_extension("json.backup")
 }
 
-/// The snapshot; an empty one where there is none yet.
-pub(super) fn read(folder: &Path, pipeline: &str) -> Result<Snapshot, StateError> {
+/// The snapshot; nothing where there is none yet.
+pub(super) fn read(folder: &Path, pipeline: &str) -> Result<Option<Snapshot>, StateError> {
     let path = path(folder);
     let shown = path.display().to_string();
-    let parse = |text: &[u8]| document::parse(&shown, &backup(&path).display().to_string(), text, pipeline);
+    let parse = |text: &[u8]| document::parse(&shown, &backup(&path).display().to_string(), text, pipeline).map(Some);
     if let Some(text) = text(&path)? {
         return parse(&text);
     }
-    let Some(reason) = missing(&path) else { return Ok(Snapshot::empty(pipeline)) };
+    let Some(reason) = missing(&path) else { return Ok(None) };
     // The first runs may have ended since it was looked for.
     match text(&path)? {
         Some(text) => parse(&text),

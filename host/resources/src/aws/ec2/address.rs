@@ -9,7 +9,7 @@ use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use super::{Operation, carrying, has_all, made_by, observed, outputs, present, sync_tags, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -75,7 +75,10 @@ impl Kind for ElasticIp {
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
-        with_tags(&self.0, ResourceType::ElasticIp, tags).await.map(Some)
+        let request = self.0.ec2().await.describe_addresses().set_filters(Some(carrying(tags)));
+        let found = request.send().await.operation("ec2:DescribeAddresses")?.addresses.unwrap_or_default();
+        let found = found.into_iter().filter(|address| has_all(address.tags(), tags));
+        Ok(Some(found.filter_map(|address| address.allocation_id).collect()))
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {

@@ -3,12 +3,12 @@
 use aws_sdk_ec2::types::{NetworkInterface, Tag};
 use futures::future::BoxFuture;
 use llmhost_engine::kind::OpError;
-use llmhost_engine::run::ADDRESS_TAG;
 
 use super::filter;
 use crate::aws::clients::Aws;
 use crate::aws::codes::is_in_use;
 use crate::aws::errors::Operation;
+use crate::aws::tags::maker;
 use crate::aws::wait::{blocked, unused};
 
 /// What may hold something back.
@@ -39,8 +39,9 @@ async fn explain(aws: &Aws, held: Held<'_>, error: OpError) -> OpError {
     let by = in_the_way(aws, held).await.unwrap_or_default();
     let (seconds, what) = (aws.settings.wait.as_secs(), held.word());
     let advice = format!(
-        "llmhost tried for {seconds} seconds. Whoever made what is named has to remove it from the {what}: it is not this \
-         pipeline's, and left alone. Then run the same command again; it goes on from here."
+        "llmhost tried for {seconds} seconds, and changed nothing of what is named. Whoever made it has to move it off the \
+         {what} first; its tags, where it has any, say who. What carries this pipeline's tags and is not in its state comes \
+         in by 'llmhost import FILE --all'. Then run the same command again; it goes on from here."
     );
     blocked(error, &by, &advice)
 }
@@ -109,7 +110,7 @@ fn named(what: &str, id: Option<&str>, note: &str, tags: &[Tag]) -> String {
     let tag = |key: &str| tags.iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value());
     let mut notes: Vec<String> = Some(note.to_owned()).into_iter().filter(|note| !note.is_empty()).collect();
     notes.extend(tag("Name").map(|name| format!("named {name}")));
-    notes.extend(tag(ADDRESS_TAG).map(|address| format!("llmhost's {address}")));
+    notes.extend(maker(tag));
     let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
     format!("{what} {}{notes}", id.unwrap_or("without an id"))
 }

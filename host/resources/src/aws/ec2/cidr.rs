@@ -31,8 +31,14 @@ pub(super) fn of_network(field: &str, text: &str) -> Result<Option<Ipv4Net>, Str
     }
 }
 
+/// Whether a range lies within the private ones of RFC 1918.
+pub(in crate::aws) fn is_private(net: Ipv4Net) -> bool {
+    let within = |first: [u8; 4], prefix| Ipv4Net::new(first.into(), prefix).is_ok_and(|range| range.contains(&net));
+    within([10, 0, 0, 0], 8) || within([172, 16, 0, 0], 12) || within([192, 168, 0, 0], 16)
+}
+
 /// Whether two ranges share addresses.
-pub(super) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+pub(in crate::aws) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
     one.contains(&other) || other.contains(&one)
 }
 

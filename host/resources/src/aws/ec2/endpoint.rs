@@ -9,7 +9,7 @@ use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use super::{Operation, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -33,6 +33,12 @@ impl GatewayEndpoint {
         let answer = gone_is_none(request.send().await.operation("ec2:DescribeVpcEndpoints"))?;
         let found = answer.and_then(|answer| answer.vpc_endpoints?.pop());
         Ok(found.filter(|endpoint| !is_in(endpoint, "deleted")))
+    }
+
+    /// The service as EC2 calls it.
+    fn service_name(&self, spec: &Spec) -> String {
+        // In every partition: only interface endpoints are called otherwise in China.
+        format!("com.amazonaws.{}.{}", self.0.settings.region, spec.service)
     }
 }
 
@@ -66,8 +72,7 @@ impl Kind for GatewayEndpoint {
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
-        let prefix = if self.0.partition() == "aws-cn" { "cn.com.amazonaws" } else { "com.amazonaws" };
-        let service = format!("{prefix}.{}.{}", self.0.settings.region, spec.service);
+        let service = self.service_name(spec);
         let request = self.0.ec2_once().await.create_vpc_endpoint().vpc_endpoint_type(VpcEndpointType::Gateway);
         let request = request.vpc_id(&spec.vpc_id).service_name(service).client_token(&intent.token);
         let request = request.set_route_table_ids(Some(spec.route_table_ids.iter().cloned().collect()));
@@ -114,6 +119,15 @@ impl Kind for GatewayEndpoint {
         let is_there = |endpoint: &VpcEndpoint| !is_in(endpoint, "deleted") && !is_in(endpoint, "deleting");
         let found = answer.vpc_endpoints.into_iter().flatten().find(is_there);
         Ok(found.and_then(|endpoint| endpoint.vpc_endpoint_id).map(made))
+    }
+
+    /// A route table has one route to a service, so a VPC has one endpoint to it, as a rule.
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        let filters = [filter("vpc-id", &spec.vpc_id), filter("service-name", &self.service_name(spec))];
+        let request = self.0.ec2().await.describe_vpc_endpoints().set_filters(Some(filters.into()));
+        let found = request.send().await.operation("ec2:DescribeVpcEndpoints")?.vpc_endpoints.unwrap_or_default();
+        let there = found.into_iter().filter(|endpoint| !is_in(endpoint, "deleted") && !is_in(endpoint, "deleting"));
+        Ok(Some(there.filter_map(|endpoint| endpoint.vpc_endpoint_id).collect()))
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {

@@ -10,7 +10,7 @@ use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Ob
 use serde::{Deserialize, Serialize};
 
 use super::blockers::{self, Held};
-use super::{Operation, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags};
+use super::{Operation, filter, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -96,6 +96,15 @@ impl Kind for InternetGateway {
         let request = self.0.ec2().await.describe_internet_gateways().filters(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeInternetGateways")?;
         Ok(answer.internet_gateways.and_then(|mut gateways| gateways.pop()?.internet_gateway_id).map(made))
+    }
+
+    /// A VPC has one.
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        let attached = filter("attachment.vpc-id", &spec.vpc_id);
+        let request = self.0.ec2().await.describe_internet_gateways().filters(attached);
+        let found = request.send().await.operation("ec2:DescribeInternetGateways")?;
+        let found = found.internet_gateways.unwrap_or_default();
+        Ok(Some(found.into_iter().filter_map(|gateway| gateway.internet_gateway_id).collect()))
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {

@@ -10,13 +10,14 @@ use aws_sdk_ec2::types::{
     LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
     ResourceType, ResponseLaunchTemplateData, VolumeType,
 };
-use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress};
+use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
 use super::{Operation, made_by, observed, outputs, present, sync_tags, tag, tagged, there, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::limits;
 use crate::aws::tags::{Pairs, Tags};
 
 /// How instances are started. Instance metadata always needs a session token (IMDSv2).
@@ -33,6 +34,7 @@ pub(in crate::aws) struct Spec {
     key_name: Option<String>,
     /// Base64, as EC2 takes it.
     user_data: Option<String>,
+    /// Of instances, and of the volumes and network interfaces that are launched with them.
     instance_tags: Pairs,
     tags: Tags,
 }
@@ -44,6 +46,32 @@ struct Volume {
     kms_key_id: Option<String>,
     iops: Option<i32>,
     throughput_mibps: Option<i32>,
+}
+
+/// What carries the tags of instances: all that a launch makes.
+const TAGGED: [ResourceType; 3] = [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface];
+
+impl Volume {
+    fn check(&self) -> Result<(), String> {
+        let size = self.size_gib;
+        if !(1..=65_536).contains(&size) {
+            return Err(format!("the root volume has {size} GiB; gp3 takes 1 to 65536"));
+        }
+        let (least, most) = limits::GP3_IOPS;
+        // The first 3,000 come with every volume, however small.
+        let most = most.min(limits::GP3_IOPS_PER_GIB.saturating_mul(size).max(least));
+        if let Some(iops) = self.iops.filter(|iops| !(least..=most).contains(iops)) {
+            return Err(format!("the root volume has {iops} IOPS; gp3 takes {least} to {most} at {size} GiB"));
+        }
+        let (least, most) = limits::GP3_MIBPS;
+        let most = most.min((self.iops.unwrap_or(limits::GP3_IOPS.0) / 4).max(least));
+        match self.throughput_mibps.filter(|throughput| !(least..=most).contains(throughput)) {
+            Some(throughput) => Err(format!(
+                "the root volume has {throughput} MiB/s; gp3 takes {least} to {most} with these IOPS, 0.25 for each"
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Spec {
@@ -64,7 +92,7 @@ impl Spec {
             .build();
         let device = LaunchTemplateBlockDeviceMappingRequest::builder().device_name(&self.root_volume.device_name);
         let tags: Vec<_> = self.instance_tags.0.iter().map(|(key, value)| tag(key, value)).collect();
-        let tagged = [ResourceType::Instance, ResourceType::Volume].map(|kind| {
+        let tagged = TAGGED.map(|kind| {
             let tags = Some(tags.clone());
             LaunchTemplateTagSpecificationRequest::builder().resource_type(kind).set_tags(tags).build()
         });
@@ -82,8 +110,13 @@ impl Spec {
     fn observe(template: &Found, data: &ResponseLaunchTemplateData, spec: &Self) -> Self {
         let device = data.block_device_mappings().first();
         let volume = device.and_then(|device| device.ebs());
-        let instance_tags = data.tag_specifications().iter();
-        let instance_tags = instance_tags.filter(|tags| tags.resource_type() == Some(&ResourceType::Instance));
+        let tags_of = |kind: &ResourceType| {
+            let all = data.tag_specifications().iter().filter(|tags| tags.resource_type() == Some(kind));
+            Pairs(observed(&all.flat_map(|tags| tags.tags()).cloned().collect::<Vec<_>>()).0)
+        };
+        // All of them have the same; where one has not, that one has to show.
+        let mut tags = TAGGED.iter().map(tags_of);
+        let instance_tags = tags.find(|tags| *tags != spec.instance_tags).unwrap_or_else(|| spec.instance_tags.clone());
         let metadata = data.metadata_options();
         let open = metadata.and_then(|m| m.http_tokens()).is_none_or(|tokens| tokens.as_str() != "required");
         Self {
@@ -104,9 +137,7 @@ impl Spec {
             security_group_ids: data.security_group_ids().to_vec(),
             key_name: data.key_name().map(str::to_owned),
             user_data: data.user_data().filter(|data| !data.is_empty()).map(str::to_owned),
-            instance_tags: Pairs(
-                observed(instance_tags.flat_map(|tags| tags.tags()).cloned().collect::<Vec<_>>().as_slice()).0,
-            ),
+            instance_tags,
             tags: observed(template.tags()),
         }
     }
@@ -168,9 +199,17 @@ impl Kind for LaunchTemplate {
         if !(1..=64).contains(&spec.metadata_hop_limit) {
             return Err(format!("metadata_hop_limit is {}; EC2 takes 1 to 64", spec.metadata_hop_limit));
         }
-        if !(1..=65_536).contains(&spec.root_volume.size_gib) {
-            return Err(format!("the root volume has {} GiB; gp3 takes 1 to 65536", spec.root_volume.size_gib));
+        spec.root_volume.check()?;
+        let groups = spec.security_group_ids.len();
+        if groups > limits::INTERFACE_GROUPS {
+            let most = limits::INTERFACE_GROUPS;
+            return Err(format!("security_group_ids has {groups} groups; a network interface takes {most} at most"));
         }
+        let bytes = spec.user_data.as_deref().map_or(0, |data| data.trim_end_matches('=').len() * 3 / 4);
+        if bytes > limits::USER_DATA {
+            return Err(format!("the user data has {bytes} bytes; EC2 takes {}", limits::USER_DATA));
+        }
+        spec.instance_tags.complete_for_instances(context)?;
         spec.tags.complete(context)
     }
 
@@ -179,17 +218,7 @@ impl Kind for LaunchTemplate {
         let request = self.0.ec2_once().await.create_launch_template().launch_template_name(&spec.template_name);
         let request = request.client_token(&intent.token).launch_template_data(spec.data());
         let request = request.tag_specifications(tagged(ResourceType::LaunchTemplate, &spec.tags, intent));
-        let answer = request.send().await.operation(operation).map_err(|mut error| {
-            if error.code.as_deref() == Some("InvalidLaunchTemplateName.AlreadyExistsException") {
-                error.class = ErrorClass::Conflict;
-                error.advice = Some(format!(
-                    "A launch template '{}' exists and was not made by this pipeline, so it is left alone; choose \
-                     another name, or remove it yourself.",
-                    spec.template_name
-                ));
-            }
-            error
-        })?;
+        let answer = request.send().await.operation(operation)?;
         let id = answer.launch_template.and_then(|template| template.launch_template_id);
         let id = present(operation, id)?;
         Ok(Created { outputs: known(&id, 1), id })
@@ -228,6 +257,13 @@ impl Kind for LaunchTemplate {
         Ok(id.map(|id| Created { outputs: known(&id, 1), id }))
     }
 
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        let request = self.0.ec2().await.describe_launch_templates().launch_template_names(&spec.template_name);
+        let answer = gone_is_none(request.send().await.operation("ec2:DescribeLaunchTemplates"))?;
+        let found = answer.and_then(|answer| answer.launch_templates).unwrap_or_default();
+        Ok(Some(found.into_iter().filter_map(|template| template.launch_template_id).collect()))
+    }
+
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
         with_tags(&self.0, ResourceType::LaunchTemplate, tags).await.map(Some)
     }
@@ -235,5 +271,36 @@ impl Kind for LaunchTemplate {
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
         let request = self.0.ec2().await.delete_launch_template().launch_template_id(id);
         gone_is_none(request.send().await.operation("ec2:DeleteLaunchTemplate")).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_has_what_gp3_gives() {
+        for (size_gib, iops, throughput_mibps, wrong) in [
+            (20, None, None, None),
+            (65_536, Some(80_000), Some(2000), None),
+            (65_537, None, None, Some("1 to 65536")),
+            (0, None, None, Some("0 GiB")),
+            (5, Some(3000), None, None),
+            (20, Some(10_000), None, None),
+            (20, Some(10_001), None, Some("3000 to 10000 at 20 GiB")),
+            (1000, Some(80_001), None, Some("3000 to 80000")),
+            (20, Some(2999), None, Some("2999 IOPS")),
+            (20, None, Some(750), None),
+            (20, None, Some(751), Some("125 to 750")),
+            (20, None, Some(124), Some("124 MiB/s")),
+        ] {
+            let volume =
+                Volume { device_name: "/dev/xvda".to_owned(), size_gib, kms_key_id: None, iops, throughput_mibps };
+            let found = volume.check();
+            match wrong {
+                None => assert_eq!(found, Ok(()), "{volume:?}"),
+                Some(words) => assert!(found.as_ref().is_err_and(|e| e.contains(words)), "{volume:?}: {found:?}"),
+            }
+        }
     }
 }

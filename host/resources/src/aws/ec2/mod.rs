@@ -78,11 +78,30 @@ async fn with_tags(aws: &Aws, kind: ResourceType, tags: &BTreeMap<String, String
     Ok(with_all.unwrap_or_default().into_iter().collect())
 }
 
+/// Filters by tags. They take '*' and '?' for any characters, so [`has_all`] has the last word.
+fn carrying(tags: &BTreeMap<String, String>) -> Vec<Filter> {
+    tags.iter().map(|(key, value)| filter(&format!("tag:{key}"), value)).collect()
+}
+
+/// Whether all of these tags are among those of something.
+fn has_all(found: &[Tag], tags: &BTreeMap<String, String>) -> bool {
+    let has = |(key, value): (&String, &String)| {
+        found.iter().any(|tag| tag.key() == Some(key.as_str()) && tag.value() == Some(value.as_str()))
+    };
+    tags.iter().all(has)
+}
+
 pub(in crate::aws) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 
-fn observed(tags: &[Tag]) -> Tags {
+/// As [`filter`], for whatever has one of these values: 200 at most.
+pub(in crate::aws) fn filter_any(name: &str, values: &[&str]) -> Filter {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+pub(in crate::aws) fn observed(tags: &[Tag]) -> Tags {
     Tags::observed(tags.iter().map(|tag| (tag.key(), tag.value())))
 }
 

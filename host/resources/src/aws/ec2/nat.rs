@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{NatGateway as Found, NatGatewayState, ResourceType};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
+    ReplaceOrder,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use super::{Operation, carrying, has_all, made, made_by, observed, outputs, present, sync_tags, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -66,6 +67,21 @@ impl Kind for NatGateway {
             .filter(|gateway| gateway.spec["vpc_id"] == subnet.spec["vpc_id"])
             .map(|gateway| gateway.address)
             .collect()
+    }
+
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        let ChangeKind::Replace(order) = how else { return None };
+        let address = match old.allocation_id == new.allocation_id {
+            true => "",
+            false => ", and new ones come from another public address",
+        };
+        Some(match order {
+            ReplaceOrder::CreateFirst => format!("open connections through it break{address}"),
+            ReplaceOrder::DeleteFirst => format!(
+                "what is behind it has no way out until the new gateway is available, usually 2 to 3 minutes: open \
+                 connections break{address}"
+            ),
+        })
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
@@ -136,7 +152,11 @@ impl Kind for NatGateway {
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
-        with_tags(&self.0, ResourceType::Natgateway, tags).await.map(Some)
+        let request = self.0.ec2().await.describe_nat_gateways().set_filter(Some(carrying(tags)));
+        let pages = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let found = pages.operation("ec2:DescribeNatGateways")?.into_iter();
+        let found = found.filter(|gateway| has_all(gateway.tags(), tags));
+        Ok(Some(found.filter_map(|gateway| gateway.nat_gateway_id).collect()))
     }
 
     async fn delete(&self, id: &str, _: &Spec, progress: &dyn Progress) -> Result<(), OpError> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
+    ReplaceOrder,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,17 @@ impl Kind for Route {
         cidr::parse("destination_cidr_block", &spec.destination_cidr_block).map(drop)
     }
 
+    fn interrupts(&self, old: &Spec, _: &Spec, how: ChangeKind) -> Option<String> {
+        let destination = &old.destination_cidr_block;
+        Some(match how {
+            ChangeKind::Update => format!("open connections to {destination} break: they go another way from then on"),
+            ChangeKind::Replace(ReplaceOrder::DeleteFirst) => {
+                format!("there is no route to {destination} while it is replaced, usually some seconds")
+            }
+            ChangeKind::Replace(ReplaceOrder::CreateFirst) => return None,
+        })
+    }
+
     fn check(&self, at: &ResourceAddress, spec: &Spec, declared: &dyn Neighbours) -> Result<(), String> {
         let same = |other: &serde_json::Value| {
             other["route_table_id"] == spec.route_table_id.as_str()
@@ -82,6 +94,10 @@ impl Kind for Route {
             }
             None => Ok(()),
         }
+    }
+
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(id(spec))
     }
 
     async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

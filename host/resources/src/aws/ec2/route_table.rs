@@ -175,6 +175,12 @@ impl Kind for RouteTableAssociation {
         Ok(found.filter(|(_, found)| found == spec).map(|(id, _)| made(id)))
     }
 
+    /// A subnet uses one table.
+    async fn by_place(&self, spec: &AssociationSpec) -> Result<Option<Vec<String>>, OpError> {
+        let found = self.by("association.subnet-id", &spec.subnet_id).await?;
+        Ok(Some(found.into_iter().map(|(id, _)| id).collect()))
+    }
+
     async fn delete(&self, id: &str, _: &AssociationSpec, _: &dyn Progress) -> Result<(), OpError> {
         let request = self.0.ec2().await.disassociate_route_table().association_id(id);
         match request.send().await.operation("ec2:DisassociateRouteTable") {

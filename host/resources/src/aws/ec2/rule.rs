@@ -11,7 +11,9 @@ use aws_sdk_ec2::types::{
 use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress};
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, cidr, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use super::{
+    Operation, cidr, filter, made, made_by, observed, outputs, present, security_group, sync_tags, tagged, with_tags,
+};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -64,6 +66,11 @@ impl Spec {
             }
         }
         .build()
+    }
+
+    fn allows_the_same(&self, other: &Self) -> bool {
+        let what = |spec: &Self| (spec.direction, spec.ip_protocol.clone(), spec.from_port, spec.to_port);
+        self.security_group_id == other.security_group_id && what(self) == what(other) && self.peer == other.peer
     }
 
     /// The rule as a whole, as AWS takes it for one that is there.
@@ -131,8 +138,21 @@ impl Kind for SecurityGroupRule {
         } else if spec.ip_protocol != "icmp" && spec.from_port > spec.to_port {
             return Err(format!("the ports {} to {} are the wrong way round", spec.from_port, spec.to_port));
         }
+        let ports = match spec.ip_protocol.as_str() {
+            "tcp" | "udp" => 0..=65_535,
+            // A type and a code of ICMP; -1 is every one.
+            "icmp" => -1..=255,
+            _ => 0..=0,
+        };
+        if let Some(port) = [spec.from_port, spec.to_port].into_iter().find(|port| !ports.contains(port)) {
+            let (least, most) = (ports.start(), ports.end());
+            return Err(format!("{port} is not a port that {} takes: {least} to {most}", spec.ip_protocol));
+        }
         if let Peer::Cidr(range) = &spec.peer {
             cidr::parse("peer", range)?;
+        }
+        if !spec.description.is_empty() {
+            security_group::check_text("description", &spec.description)?;
         }
         spec.tags.complete(context)
     }
@@ -184,6 +204,16 @@ impl Kind for SecurityGroupRule {
         let answer = gone_is_none(request.send().await.operation("ec2:DescribeSecurityGroupRules"))?;
         let found = answer.and_then(|answer| answer.security_group_rules?.pop()?.security_group_rule_id);
         Ok(found.map(made))
+    }
+
+    /// A group has no two rules that allow the same, whatever their descriptions say.
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        let request = self.0.ec2().await.describe_security_group_rules();
+        let request = request.filters(filter("group-id", &spec.security_group_id));
+        let pages = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let rules = gone_is_none(pages.operation("ec2:DescribeSecurityGroupRules"))?.unwrap_or_default();
+        let same = rules.iter().filter(|rule| Spec::observe(rule).allows_the_same(spec));
+        Ok(Some(same.filter_map(|rule| rule.security_group_rule_id().map(str::to_owned)).collect()))
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {

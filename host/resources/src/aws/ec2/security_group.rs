@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, SecurityGroup as Found};
 use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
+use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
 use super::blockers::{self, Held};
-use super::{Operation, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use super::{Operation, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::limits;
 use crate::aws::tags::Tags;
 
 /// A security group.
@@ -24,6 +26,22 @@ pub(in crate::aws) struct Spec {
     group_name: String,
     description: String,
     tags: Tags,
+}
+
+/// Checks the name or description of a group, or the description of a rule.
+pub(super) fn check_text(field: &str, text: &str) -> Result<(), String> {
+    if unknown::is_unknown(text) {
+        return Ok(());
+    }
+    let length = text.chars().count();
+    if !(1..=limits::GROUP_TEXT).contains(&length) {
+        return Err(format!("{field} has {length} characters; EC2 takes 1 to {}", limits::GROUP_TEXT));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
+    match text.chars().find(|&c| !allowed(c)) {
+        Some(bad) => Err(format!("{field} has the character '{bad}', which EC2 does not allow there")),
+        None => Ok(()),
+    }
 }
 
 #[async_trait]
@@ -43,21 +61,12 @@ impl Kind for SecurityGroup {
     const IDENTITIES: &'static [&'static str] = &["id"];
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
-        let (name, length) = (&spec.group_name, spec.group_name.chars().count());
-        if name.starts_with("sg-") || name == "default" || !(1..=255).contains(&length) {
-            return Err(format!(
-                "group_name '{name}' is not allowed: 1 to 255 characters, not 'default', not starting with 'sg-'"
-            ));
+        let name = &spec.group_name;
+        if name.starts_with("sg-") || name == "default" {
+            return Err(format!("group_name '{name}' is not allowed: not 'default', not starting with 'sg-'"));
         }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
-        for (field, text) in [("group_name", name), ("description", &spec.description)] {
-            if let Some(bad) = text.chars().find(|&c| !allowed(c)) {
-                return Err(format!("{field} has the character '{bad}', which AWS does not allow there"));
-            }
-        }
-        if !(1..=255).contains(&spec.description.chars().count()) {
-            return Err("description must have 1 to 255 characters".to_owned());
-        }
+        check_text("group_name", name)?;
+        check_text("description", &spec.description)?;
         spec.tags.complete(context)
     }
 
@@ -95,6 +104,14 @@ impl Kind for SecurityGroup {
         Ok(answer.security_groups.and_then(|mut groups| groups.pop()?.group_id).map(made))
     }
 
+    /// A group's name is unique in its VPC.
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        let filters = [filter("vpc-id", &spec.vpc_id), filter("group-name", &spec.group_name)];
+        let request = self.0.ec2().await.describe_security_groups().set_filters(Some(filters.into()));
+        let found = request.send().await.operation("ec2:DescribeSecurityGroups")?.security_groups.unwrap_or_default();
+        Ok(Some(found.into_iter().filter_map(|group| group.group_id).collect()))
+    }
+
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
         with_tags(&self.0, ResourceType::SecurityGroup, tags).await.map(Some)
     }
@@ -108,5 +125,28 @@ impl Kind for SecurityGroup {
             .boxed()
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_groups_and_rules_have_255_characters_that_ec2_takes() {
+        for (text, wrong) in [
+            ("a".repeat(255), None),
+            ("a".repeat(256), Some("256 characters; EC2 takes 1 to 255")),
+            (String::new(), Some("0 characters")),
+            ("from 10.0.0.0/8 (all) #1".to_owned(), None),
+            ("a<b".to_owned(), Some("character '<'")),
+            ("a|b".to_owned(), Some("character '|'")),
+        ] {
+            let found = check_text("description", &text);
+            match wrong {
+                None => assert_eq!(found, Ok(()), "{text}"),
+                Some(words) => assert!(found.as_ref().is_err_and(|e| e.contains(words)), "{text}: {found:?}"),
+            }
+        }
     }
 }

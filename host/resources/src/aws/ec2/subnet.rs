@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::blockers::{self, Held};
-use super::{Operation, cidr, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags};
+use super::{
+    Operation, cidr, filter, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags,
+};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -130,6 +132,14 @@ impl Kind for Subnet {
         let request = self.0.ec2().await.describe_subnets().filters(made_by(intent));
         let answer = request.send().await.operation("ec2:DescribeSubnets")?;
         Ok(answer.subnets.and_then(|mut subnets| subnets.pop()?.subnet_id).map(made))
+    }
+
+    /// Ranges of a VPC do not overlap.
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        let filters = [filter("vpc-id", &spec.vpc_id), filter("cidr-block", &spec.cidr_block)];
+        let request = self.0.ec2().await.describe_subnets().set_filters(Some(filters.into()));
+        let found = request.send().await.operation("ec2:DescribeSubnets")?.subnets.unwrap_or_default();
+        Ok(Some(found.into_iter().filter_map(|subnet| subnet.subnet_id).collect()))
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {

@@ -1,12 +1,19 @@
 //! The zones of a region.
 
+use std::collections::BTreeSet;
+
 use llmhost_engine::kind::{ErrorClass, OpError};
 
 use super::{Operation, filter};
 use crate::aws::clients::Aws;
 
-/// The name of the `index`-th zone, by name, that this account can use.
-pub(in crate::aws) async fn availability_zone(aws: &Aws, index: &str) -> Result<String, OpError> {
+/// The name of the `index`-th zone, by name, that this account can use. Where that one was chosen for
+/// another index already, the first that was not.
+pub(in crate::aws) async fn availability_zone(
+    aws: &Aws,
+    index: &str,
+    chosen: &BTreeSet<String>,
+) -> Result<String, OpError> {
     let operation = "ec2:DescribeAvailabilityZones";
     let index: usize =
         index.parse().map_err(|_| OpError::local(operation, format!("'{index}' is not the number of a zone")))?;
@@ -18,7 +25,12 @@ pub(in crate::aws) async fn availability_zone(aws: &Aws, index: &str) -> Result<
         .filter(|zone| zone.opt_in_status().is_none_or(|status| status.as_str() != "not-opted-in"));
     let mut names: Vec<&str> = open.filter_map(|zone| zone.zone_name()).collect();
     names.sort_unstable();
-    names.get(index).map(|name| (*name).to_owned()).ok_or_else(|| {
+    let free = |name: &&str| !chosen.contains(*name);
+    let zone = names.get(index).copied().filter(free).or_else(|| {
+        let rest = names.iter().copied().find(free);
+        rest.filter(|_| index < names.len())
+    });
+    zone.map(str::to_owned).ok_or_else(|| {
         let region = &aws.settings.region;
         let message = format!("zone number {} was asked for, and {region} has {}", index + 1, names.len());
         let mut error = OpError::local(operation, message);

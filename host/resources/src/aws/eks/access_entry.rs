@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::{AccessEntry as Found, AccessScope, AccessScopeType};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken, there};
+use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, there};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -82,6 +83,12 @@ impl Kind for AccessEntry {
     const UNIQUE: &'static [&'static str] = &["cluster_name", "principal_arn"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
 
+    fn interrupts(&self, old: &Spec, _: &Spec, how: ChangeKind) -> Option<String> {
+        let who = &old.principal_arn;
+        (how == ChangeKind::Replace(ReplaceOrder::DeleteFirst))
+            .then(|| format!("{who} has no access to the cluster while its entry is replaced, usually some seconds"))
+    }
+
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         if !unknown::is_unknown(&spec.principal_arn) && !spec.principal_arn.starts_with("arn:") {
             return Err(format!("principal_arn '{}' is not the ARN of a role or user", spec.principal_arn));
@@ -102,6 +109,10 @@ impl Kind for AccessEntry {
         vec![Permission::new(Self::ACTIONS, [cluster, entries])]
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(joined(&[&spec.cluster_name, &spec.principal_arn]))
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         let operation = "eks:CreateAccessEntry";
         let request = self.0.eks_once().await.create_access_entry().cluster_name(&spec.cluster_name);
@@ -110,8 +121,7 @@ impl Kind for AccessEntry {
         let request = request.set_kubernetes_groups(groups).client_request_token(&intent.token);
         let request = &request.set_tags(Some(tagged(&spec.tags, intent)));
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
-        let answer = once_role_is_known(&self.0, call).await;
-        let answer = answer.map_err(|error| taken(error, "access entry for", &spec.principal_arn))?;
+        let answer = once_role_is_known(&self.0, call).await?;
         Ok(made(spec, answer.access_entry.as_ref()))
     }
 

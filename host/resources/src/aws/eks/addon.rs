@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_eks::types::{Addon as Found, AddonStatus, ResolveConflicts};
+use aws_sdk_eks::types::{Addon as Found, AddonStatus, AddonVersionInfo, ResolveConflicts};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
+    Progress, ReplaceOrder, Scope,
 };
+use llmhost_engine::run::ADDRESS_TAG;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken, there};
+use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, there, versions};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -26,8 +28,11 @@ pub(in crate::aws) struct Addon(pub(in crate::aws) Arc<Aws>);
 pub(in crate::aws) struct Spec {
     cluster_name: String,
     addon_name: String,
-    /// None: the default for the cluster's version, when it is made.
+    /// None: the default for the cluster's version.
     version: Option<String>,
+    /// The version of the declared cluster, where none is stated for the add-on: it follows.
+    #[serde(default)]
+    cluster_version: Option<String>,
     /// JSON, by the add-on's own schema.
     #[serde(deserialize_with = "settings")]
     configuration: Option<Value>,
@@ -48,10 +53,48 @@ fn settings<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
     }
 }
 
+/// The add-on that makes volumes of EBS for claims.
+const EBS_DRIVER: &str = "aws-ebs-csi-driver";
+
+/// Has the driver put the pipeline's tags on the volumes that it makes, unless its configuration says which. The
+/// address is left out: what carries one is never taken for the cluster's own, which these are.
+fn tag_volumes(spec: &mut Spec, context: &DeclareContext<'_>) {
+    let tags = context.tags.iter().filter(|(key, _)| *key != ADDRESS_TAG);
+    let tags: Value = tags.map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
+    let configuration = spec.configuration.get_or_insert_with(|| json!({}));
+    let controller = &mut configuration["controller"];
+    if controller.is_null() {
+        *controller = json!({});
+    }
+    if let Some(controller) = controller.as_object_mut() {
+        controller.entry("extraVolumeTags").or_insert(tags);
+    }
+}
+
 impl Addon {
     async fn look(&self, cluster: &str, name: &str) -> Result<Option<Found>, OpError> {
         let request = self.0.eks().await.describe_addon().cluster_name(cluster).addon_name(name);
         Ok(gone_is_none(request.send().await.operation("eks:DescribeAddon"))?.and_then(|answer| answer.addon))
+    }
+
+    /// The version that EKS recommends for the cluster's version, where an add-on that states none follows its cluster
+    /// there. What is newer already stays.
+    async fn followed(&self, spec: &Spec, was: Option<&Spec>, found: &Found) -> Result<Option<String>, OpError> {
+        let (None, Some(cluster)) = (&spec.version, &spec.cluster_version) else { return Ok(spec.version.clone()) };
+        // One that was made a moment ago has it.
+        if was.is_none_or(|was| was.cluster_version == spec.cluster_version) {
+            return Ok(None);
+        }
+        let request = self.0.eks().await.describe_addon_versions().addon_name(&spec.addon_name);
+        let answer = request.kubernetes_version(cluster).send().await.operation("eks:DescribeAddonVersions")?;
+        let offered = answer.addons().iter().flat_map(|addon| addon.addon_versions());
+        let is_default = |version: &&AddonVersionInfo| {
+            let mut places = version.compatibilities().iter();
+            places.any(|place| place.default_version() && place.cluster_version() == Some(cluster))
+        };
+        let default = offered.filter(is_default).find_map(|version| version.addon_version());
+        let there = found.addon_version().unwrap_or_default();
+        Ok(default.filter(|default| versions::is_newer_addon(default, there)).map(str::to_owned))
     }
 
     /// Waits until EKS is done with it. Without a node that it could run on, `DEGRADED` is as good
@@ -118,6 +161,7 @@ impl Kind for Addon {
         "eks:CreateAddon",
         "eks:DescribeAddon",
         "eks:UpdateAddon",
+        "eks:DescribeAddonVersions",
         "eks:TagResource",
         "eks:UntagResource",
         "eks:DeleteAddon",
@@ -129,6 +173,34 @@ impl Kind for Addon {
     const BY_NAME: &'static [&'static str] = &["service_account_role_arn"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
     const VOLATILE: &'static [&'static str] = &["version"];
+    const FOLLOWS: bool = true;
+
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        let name = old.addon_name.as_str();
+        if let ChangeKind::Replace(order) = how {
+            let gone = order == ReplaceOrder::DeleteFirst;
+            return gone
+                .then(|| format!("add-on '{name}' is gone until the new one is active, usually under 5 minutes"));
+        }
+        let same = old.version == new.version
+            && old.configuration == new.configuration
+            && old.service_account_role_arn == new.service_account_role_arn;
+        let restarted = match name {
+            "vpc-cni" => {
+                "restarts its DaemonSet aws-node, node by node: a new pod may wait some seconds for its address"
+            }
+            "kube-proxy" => "restarts its DaemonSet kube-proxy, node by node: open connections stay",
+            "coredns" => "restarts CoreDNS, one pod after the other: names are resolved meanwhile",
+            "eks-pod-identity-agent" => {
+                "restarts its DaemonSet, node by node: pods there get no new credentials for some seconds"
+            }
+            "aws-ebs-csi-driver" => {
+                "restarts the driver's pods: volumes that are mounted stay, new ones wait some seconds"
+            }
+            _ => "restarts the add-on's pods",
+        };
+        (!same).then(|| restarted.to_owned())
+    }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         if spec.addon_name.is_empty() {
@@ -137,18 +209,37 @@ impl Kind for Addon {
         if spec.configuration.as_ref().is_some_and(|settings| !settings.is_object()) {
             return Err("configuration must be a JSON object".to_owned());
         }
-        spec.tags.complete(context)
+        spec.tags.complete(context)?;
+        if spec.addon_name == EBS_DRIVER {
+            tag_volumes(spec, context);
+        }
+        Ok(())
+    }
+
+    fn follow(&self, spec: &mut Spec, declared: &dyn Neighbours) {
+        if spec.version.is_none() {
+            spec.cluster_version = versions::of_cluster(&spec.cluster_name, declared);
+        }
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
-        let on_it: Vec<_> = Self::ACTIONS.iter().copied().filter(|action| action.starts_with("eks:")).collect();
+        let on_it = Self::ACTIONS.iter().copied();
+        let on_it = on_it.filter(|action| action.starts_with("eks:") && *action != "eks:DescribeAddonVersions");
+        let on_it: Vec<_> = on_it.collect();
         let cluster = scope.arn("eks", &format!("cluster/{}", spec.cluster_name));
         let addons = scope.arn("eks", &format!("addon/{}/{}/*", spec.cluster_name, spec.addon_name));
-        let mut all = vec![Permission::new(&on_it, [cluster, addons])];
+        let mut all = vec![
+            Permission::new(&on_it, [cluster, addons]),
+            Permission::new(&["eks:DescribeAddonVersions"], ["*".to_owned()]),
+        ];
         if let Some(role) = &spec.service_account_role_arn {
             all.push(Permission::new(&["iam:PassRole"], [scope.known_arn(role, "iam", "role/*")]));
         }
         all
+    }
+
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(joined(&[&spec.cluster_name, &spec.addon_name]))
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
@@ -160,8 +251,7 @@ impl Kind for Addon {
         let request = request.resolve_conflicts(conflicts(spec)).client_request_token(&intent.token);
         let request = &request.set_tags(Some(tagged(&spec.tags, intent)));
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
-        let answer = once_role_is_known(&self.0, call).await;
-        let answer = answer.map_err(|error| taken(error, "add-on", &spec.addon_name))?;
+        let answer = once_role_is_known(&self.0, call).await?;
         let outputs = answer.addon.as_ref().map(known).unwrap_or_default();
         Ok(Created { id: joined(&[&spec.cluster_name, &spec.addon_name]), outputs })
     }
@@ -170,17 +260,19 @@ impl Kind for Addon {
         &self,
         _: &str,
         spec: &Spec,
-        _: Option<&Spec>,
+        was: Option<&Spec>,
         progress: &dyn Progress,
     ) -> Result<Outputs, OpError> {
         let found = self.settled(spec, progress).await?;
         let failed = |found: &Found| found.status() == Some(&AddonStatus::UpdateFailed);
         let there = Spec::observe(&found, spec);
-        let settings =
-            |spec: &Spec| (spec.version.clone(), spec.configuration.clone(), spec.service_account_role_arn.clone());
-        if settings(&there) != settings(spec) || failed(&found) {
+        let version = self.followed(spec, was, &found).await?;
+        let is_old = version.is_some() && version.as_deref() != found.addon_version();
+        let settings = |spec: &Spec| (spec.configuration.clone(), spec.service_account_role_arn.clone());
+        let is_updated = is_old || settings(&there) != settings(spec) || failed(&found);
+        if is_updated {
             let request = self.0.eks().await.update_addon().cluster_name(&spec.cluster_name);
-            let request = request.addon_name(&spec.addon_name).set_addon_version(spec.version.clone());
+            let request = request.addon_name(&spec.addon_name).set_addon_version(version);
             let values = spec.configuration.as_ref().map_or_else(|| "{}".to_owned(), Value::to_string);
             let request = request.configuration_values(values).resolve_conflicts(conflicts(spec));
             let request = request.set_service_account_role_arn(spec.service_account_role_arn.clone());
@@ -191,7 +283,10 @@ impl Kind for Addon {
             }
         }
         sync_tags(&self.0, found.addon_arn().unwrap_or_default(), &there.tags, &spec.tags).await?;
-        let found = if there == *spec { Some(found) } else { self.look(&spec.cluster_name, &spec.addon_name).await? };
+        let found = match is_updated {
+            true => self.look(&spec.cluster_name, &spec.addon_name).await?,
+            false => Some(found),
+        };
         Ok(found.as_ref().map(known).unwrap_or_default())
     }
 
@@ -240,12 +335,48 @@ impl Spec {
             addon_name: found.addon_name().unwrap_or_default().to_owned(),
             // Where none was stated, whatever EKS chose is right.
             version: spec.version.as_ref().and_then(|_| found.addon_version().map(str::to_owned)),
+            cluster_version: spec.cluster_version.clone(),
             configuration: configuration.filter(|value| !(spec.configuration.is_none() && nothing(value))),
             service_account_role_arn: found.service_account_role_arn().map(str::to_owned),
             overwrite: spec.overwrite,
             wait: spec.wait,
             wait_minutes: spec.wait_minutes,
             tags: observed(found.tags()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn volumes_of_the_ebs_driver_have_the_pipelines_tags_unless_it_is_told_which() {
+        let tags: BTreeMap<String, String> = [("team", "ml"), (ADDRESS_TAG, "cluster/eks.addon/aws-ebs-csi-driver")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        let address = "cluster/eks.addon/aws-ebs-csi-driver".parse().expect("an address");
+        let (base, config) = (Path::new(""), &Value::Null);
+        let context = DeclareContext { address: &address, tags: &tags, region: "", base, config };
+        for (configuration, wanted) in [
+            (json!(null), json!({ "controller": { "extraVolumeTags": { "team": "ml" } } })),
+            (
+                json!({ "controller": { "replicas": 1 } }),
+                json!({ "controller": { "replicas": 1, "extraVolumeTags": { "team": "ml" } } }),
+            ),
+            (
+                json!({ "controller": { "extraVolumeTags": { "own": "x" } } }),
+                json!({ "controller": { "extraVolumeTags": { "own": "x" } } }),
+            ),
+        ] {
+            let spec = json!({ "cluster_name": "c", "addon_name": EBS_DRIVER, "version": null, "configuration": configuration,
+                "service_account_role_arn": null, "overwrite": true, "wait": false, "wait_minutes": 1, "tags": {} });
+            let mut spec: Spec = serde_json::from_value(spec).expect("a spec");
+            tag_volumes(&mut spec, &context);
+            assert_eq!(spec.configuration, Some(wanted));
         }
     }
 }

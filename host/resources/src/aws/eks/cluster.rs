@@ -12,18 +12,18 @@ use aws_sdk_eks::types::{
 use futures::FutureExt;
 use llmhost_engine::byproduct::{Foreseen, Refusal};
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
-    Scope,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
+    Progress, ReplaceOrder, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Operation, check_name, gone, is_made_by, look, observed, once_role_is_known, sync_tags, tagged, taken, updated,
-    versions,
+    Operation, check_name, gone, is_made_by, look, observed, once_role_is_known, sync_tags, tagged, updated, versions,
 };
 use crate::aws::clients::Aws;
 use crate::aws::ec2::cidr;
+use crate::aws::limits;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::sweep;
@@ -76,8 +76,9 @@ impl Cluster {
                     Some(ClusterStatus::Active) => Ok(found),
                     Some(ClusterStatus::Failed) => Err(broken(found.as_ref())),
                     Some(ClusterStatus::Deleting) => {
-                        let mut error = OpError::local(operation, "the cluster is being deleted by somebody else");
+                        let mut error = OpError::local(operation, format!("the cluster '{name}' is being deleted"));
                         error.class = ErrorClass::Conflict;
+                        error.advice = Some("Wait until it is gone, and run again with --refresh.".to_owned());
                         Err(error)
                     }
                     status => {
@@ -98,28 +99,21 @@ impl Cluster {
 
     async fn upgrade(&self, spec: &Spec, there: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
         let operation = "eks:UpdateClusterVersion";
-        let (Some(from), Some(to)) = (versions::number(&there.version), versions::number(&spec.version)) else {
+        if spec.version == there.version {
             return Ok(());
-        };
-        if to < from {
-            let message = format!("the cluster runs {}, and EKS cannot go back to {}", there.version, spec.version);
+        }
+        if let Err(message) = versions::check_upgrade(&there.version, &spec.version) {
             let mut error = OpError::local(operation, message);
             error.class = ErrorClass::Invalid;
-            error.advice = Some(format!("State version = \"{}\" or a newer one.", there.version));
             return Err(error);
         }
-        // One minor version at a time: EKS takes no longer step.
-        for minor in from.1 + 1..=to.1 {
-            let version = format!("{}.{minor}", to.0);
-            progress.report(&format!("upgrading to Kubernetes {version}"), 0, 0);
-            let request = self.0.eks().await.update_cluster_version().name(&spec.cluster_name).version(&version);
-            let answer = match request.send().await.operation(operation) {
-                Ok(answer) => answer,
-                Err(error) => return Err(versions::explain(&self.0, error, &version).await),
-            };
-            updated(&self.0, (&spec.cluster_name, None), answer.update, spec.wait_minutes, progress).await?;
-        }
-        Ok(())
+        progress.report(&format!("upgrading to Kubernetes {}", spec.version), 0, 0);
+        let request = self.0.eks().await.update_cluster_version().name(&spec.cluster_name).version(&spec.version);
+        let answer = match request.send().await.operation(operation) {
+            Ok(answer) => answer,
+            Err(error) => return Err(versions::explain(&self.0, error, &spec.version).await),
+        };
+        updated(&self.0, (&spec.cluster_name, None), answer.update, spec.wait_minutes, progress).await
     }
 
     /// Settings that EKS changes one kind at a time, each waited for.
@@ -279,6 +273,40 @@ fn known(found: &Found) -> Outputs {
     ])
 }
 
+impl Spec {
+    /// Checks the ranges and groups that a cluster is given.
+    fn check_network(&self) -> Result<(), String> {
+        let (groups, ranges) = (self.security_group_ids.len(), self.public_access_cidrs.len());
+        if groups > limits::CLUSTER_GROUPS {
+            let most = limits::CLUSTER_GROUPS;
+            return Err(format!("security_group_ids has {groups} groups; EKS takes {most} beside the cluster's own"));
+        }
+        if ranges > limits::ENDPOINT_RANGES {
+            let most = limits::ENDPOINT_RANGES;
+            return Err(format!(
+                "public_access_cidrs has {ranges} ranges; EKS takes {most}. Join some into larger ones"
+            ));
+        }
+        for range in &self.public_access_cidrs {
+            let Some(net) = cidr::parse("public_access_cidrs", range)? else { continue };
+            if cidr::is_private(net) {
+                return Err(format!(
+                    "public_access_cidrs has the private range {net}; EKS takes public ones alone: nobody reaches the public \
+                     endpoint from a private address"
+                ));
+            }
+        }
+        let Some(text) = &self.service_ipv4_cidr else { return Ok(()) };
+        match cidr::parse("service_ipv4_cidr", text)? {
+            Some(net) if !(12..=24).contains(&net.prefix_len()) || !cidr::is_private(net) => Err(format!(
+                "service_ipv4_cidr {net} is not a range that EKS takes: /12 to /24 within 10.0.0.0/8, 172.16.0.0/12 or \
+                 192.168.0.0/16"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[async_trait]
 impl Kind for Cluster {
     type Spec = Spec;
@@ -327,8 +355,29 @@ impl Kind for Cluster {
     const IDENTITIES: &'static [&'static str] = &["cluster_name", "arn", "oidc_issuer", "security_group_id"];
     const VOLATILE: &'static [&'static str] = &["version"];
 
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        if let ChangeKind::Replace(order) = how {
+            let gone = "the cluster and everything in it are gone until the new one is ready, usually 10 to 15 minutes, and \
+                        what was in it is not brought back by itself";
+            return (order == ReplaceOrder::DeleteFirst).then(|| gone.to_owned());
+        }
+        let mut all = Vec::new();
+        if old.version != new.version {
+            all.push(format!(
+                "updates the control plane to {}, usually 10 minutes for each minor version: the API stays available, and \
+                 watches reconnect; nodes keep their version until their node group is updated",
+                new.version
+            ));
+        }
+        if old.public_access && !new.public_access {
+            all.push("closes the public endpoint: who is outside of the VPC reaches the API no more".to_owned());
+        }
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("cluster name", &spec.cluster_name, 100)?;
+        crate::aws::region::has_eks(context.region)?;
         if !unknown::is_unknown(&spec.version) && versions::number(&spec.version).is_none() {
             return Err(format!("version '{}' is not a Kubernetes version such as 1.34", spec.version));
         }
@@ -338,7 +387,7 @@ impl Kind for Cluster {
         if !spec.public_access && !spec.private_access {
             return Err("nobody could reach the API server: both public and private access are off".to_owned());
         }
-        spec.public_access_cidrs.iter().try_for_each(|range| cidr::parse("public_access_cidrs", range).map(drop))?;
+        spec.check_network()?;
         if spec.public_access && spec.public_access_cidrs.is_empty() {
             spec.public_access_cidrs.insert("0.0.0.0/0".to_owned());
         }
@@ -346,6 +395,17 @@ impl Kind for Cluster {
             return Err("a cluster needs subnets in at least two availability zones".to_owned());
         }
         spec.tags.complete(context)
+    }
+
+    fn check_change(&self, old: &Spec, new: &Spec) -> Result<(), String> {
+        if old.secrets_key_arn.is_some() && old.secrets_key_arn != new.secrets_key_arn {
+            let was = old.secrets_key_arn.as_deref().unwrap_or_default();
+            return Err(format!(
+                "EKS can neither take away nor change the key of a cluster's secrets; state secrets_key_arn = \"{was}\" \
+                 again, or make another cluster beside this one"
+            ));
+        }
+        versions::check_upgrade(&old.version, &new.version)
     }
 
     fn foreknown(&self, spec: &Spec) -> Outputs {
@@ -388,6 +448,10 @@ impl Kind for Cluster {
         all
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.cluster_name.clone())
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         let operation = "eks:CreateCluster";
         let place = VpcConfigRequest::builder()
@@ -420,10 +484,7 @@ impl Kind for Cluster {
         self.0.kubernetes.forget(&spec.cluster_name).await;
         let answer = match once_role_is_known(&self.0, call).await {
             Ok(answer) => answer,
-            Err(error) => {
-                let error = taken(error, "cluster", &spec.cluster_name);
-                return Err(versions::explain(&self.0, error, &spec.version).await);
-            }
+            Err(error) => return Err(versions::explain(&self.0, error, &spec.version).await),
         };
         let outputs = answer.cluster.as_ref().map(known).unwrap_or_default();
         Ok(Created { id: spec.cluster_name.clone(), outputs })
@@ -473,5 +534,43 @@ impl Kind for Cluster {
             return Err(foreign);
         }
         gone::delete(&self.0, id, &spec.subnet_ids, spec.wait_minutes, progress).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ranges_and_groups_of_a_cluster_are_those_that_eks_takes() {
+        let many = |n: usize, of: &dyn Fn(usize) -> String| (0..n).map(of).collect::<Vec<_>>();
+        let (group, range) = (|i| format!("sg-{i}"), |i| format!("203.0.113.{i}/32"));
+        for (field, value, wrong) in [
+            ("security_group_ids", json!(many(4, &group)), None),
+            ("security_group_ids", json!(many(5, &group)), Some("5 groups; EKS takes 4")),
+            ("public_access_cidrs", json!(many(40, &range)), None),
+            ("public_access_cidrs", json!(many(41, &range)), Some("41 ranges; EKS takes 40")),
+            ("public_access_cidrs", json!(["0.0.0.0/0"]), None),
+            ("public_access_cidrs", json!(["10.1.0.0/16"]), Some("private range 10.1.0.0/16")),
+            ("service_ipv4_cidr", json!("10.100.0.0/16"), None),
+            ("service_ipv4_cidr", json!("172.16.0.0/12"), None),
+            ("service_ipv4_cidr", json!("10.0.0.0/11"), Some("/12 to /24")),
+            ("service_ipv4_cidr", json!("10.0.0.0/25"), Some("/12 to /24")),
+            ("service_ipv4_cidr", json!("100.64.0.0/16"), Some("within 10.0.0.0/8")),
+        ] {
+            let mut spec = json!({ "cluster_name": "c", "version": "1.34", "role_arn": "r", "subnet_ids": [],
+                "security_group_ids": [], "public_access": true, "private_access": true, "public_access_cidrs": [],
+                "logging": [], "secrets_key_arn": null, "service_ipv4_cidr": null, "extended_support": false,
+                "deletion_protection": false, "wait_minutes": 1, "tags": [] });
+            spec[field] = value;
+            let spec: Spec = serde_json::from_value(spec).expect("a spec");
+            let found = spec.check_network();
+            match wrong {
+                None => assert_eq!(found, Ok(()), "{spec:?}"),
+                Some(words) => assert!(found.as_ref().is_err_and(|e| e.contains(words)), "{spec:?}: {found:?}"),
+            }
+        }
     }
 }

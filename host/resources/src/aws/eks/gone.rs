@@ -10,6 +10,7 @@ use llmhost_engine::kind::{ErrorClass, OpError, Progress};
 use super::{Operation, look};
 use crate::aws::clients::Aws;
 use crate::aws::sweep::{self, Owner};
+use crate::aws::tags::maker;
 use crate::aws::wait::{self, blocked, until, unused};
 
 /// How long a cluster may be busy with something else. Node groups that are still there then are
@@ -47,7 +48,11 @@ pub(super) async fn foresee(aws: &Aws, name: &str, subnets: &[String]) -> Result
 pub(super) async fn release(aws: &Aws, name: &str, subnets: &[String], progress: &dyn Progress) {
     // A cluster that stays keeps its load balancers.
     let Ok(Some(cluster)) = look(aws, name).await else { return };
-    if cluster.deletion_protection() == Some(true) || cluster.status() == Some(&ClusterStatus::Deleting) {
+    if cluster.deletion_protection() == Some(true) {
+        return;
+    }
+    aws.kubernetes.goes(name);
+    if cluster.status() == Some(&ClusterStatus::Deleting) {
         return;
     }
     if let Ok(owner) = owner(aws, name, subnets).await {
@@ -104,8 +109,17 @@ async fn in_the_way(aws: &Aws, name: &str, error: OpError) -> OpError {
     let answer = aws.eks().await.list_nodegroups().cluster_name(name).send().await;
     // Who may delete and not look gets the bare error.
     let groups = answer.map(|answer| answer.nodegroups.unwrap_or_default()).unwrap_or_default();
-    let by: Vec<String> = groups.iter().map(|group| format!("node group {group}")).collect();
-    let advice = "They are none of this pipeline's: delete them (aws eks delete-nodegroup), and run the same command again; it \
-         goes on from here.";
+    let mut by = Vec::new();
+    for group in &groups {
+        // Who may not read it does not hear whose it is.
+        let found = aws.eks().await.describe_nodegroup().cluster_name(name).nodegroup_name(group).send().await;
+        let found = found.ok().and_then(|answer| answer.nodegroup);
+        let tag = |key: &str| found.as_ref()?.tags()?.get(key).map(String::as_str);
+        let whose = maker(tag).map(|maker| format!(" ({maker})")).unwrap_or_default();
+        by.push(format!("node group {group}{whose}"));
+    }
+    let advice = "llmhost leaves these node groups as they are. Those with the tags of this pipeline come into its state by 'llmhost \
+                  import FILE --all'; then a destroy deletes them with the cluster. For the others, ask whoever made them. Then \
+                  run the same command again; it goes on from here.";
     blocked(error, &by, advice)
 }

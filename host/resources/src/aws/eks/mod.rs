@@ -5,6 +5,8 @@ mod addon;
 mod capacity;
 mod cluster;
 mod gone;
+mod labels;
+mod look;
 mod node_group;
 mod pod_identity;
 mod versions;
@@ -26,9 +28,10 @@ pub(super) use access_entry::AccessEntry;
 pub(super) use addon::Addon;
 pub(super) use capacity::{offered, zones_of};
 pub(super) use cluster::Cluster;
+pub(super) use look::{access_entry, addon, cluster, node_group, pod_identity, status};
 pub(super) use node_group::NodeGroup;
 pub(super) use pod_identity::PodIdentityAssociation;
-pub(super) use versions::{newest_version, offered_versions};
+pub(super) use versions::{Offered, day_of, newest_version, number, offered_versions};
 
 /// Endpoint and certificate authority (base64) of a cluster; nothing where it is gone.
 pub(super) async fn endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {
@@ -108,19 +111,6 @@ async fn there<'a, T>(
         async move { looked.await?.ok_or(gone) }.boxed()
     })
     .await
-}
-
-/// EKS names what is there already; it is somebody else's, and stays so.
-fn taken(mut error: OpError, what: &str, name: &str) -> OpError {
-    let message = error.message.to_lowercase();
-    if error.code.as_deref() == Some("ResourceInUseException") && message.contains("already") {
-        error.class = ErrorClass::Conflict;
-        error.advice = Some(format!(
-            "The {what} '{name}' exists and was not made by this pipeline, so it is neither adopted nor changed nor \
-             deleted; choose another name, or remove it yourself."
-        ));
-    }
-    error
 }
 
 /// A role, a launch template or a security group that was made a moment ago is not known everywhere at once:

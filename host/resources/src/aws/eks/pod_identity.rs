@@ -6,17 +6,19 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::PodIdentityAssociation as Found;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
+    ReplaceOrder, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, is_made_by, observed, once_role_is_known, sync_tags, tagged, taken, there};
+use super::{Operation, is_made_by, observed, once_role_is_known, sync_tags, tagged, there};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
+use crate::kubernetes::names::{dns_label, dns_subdomain};
 
 /// Gives the pods of a service account a role, through the cluster's pod identity agent.
 pub(in crate::aws) struct PodIdentityAssociation(pub(in crate::aws) Arc<Aws>);
@@ -35,6 +37,15 @@ impl PodIdentityAssociation {
         let request = self.0.eks().await.describe_pod_identity_association().cluster_name(cluster).association_id(id);
         let answer = gone_is_none(request.send().await.operation("eks:DescribePodIdentityAssociation"))?;
         Ok(answer.and_then(|answer| answer.association))
+    }
+
+    /// The id of the association of a service account: it has one at most.
+    async fn of_account(&self, spec: &Spec) -> Result<Vec<String>, OpError> {
+        let request = self.0.eks().await.list_pod_identity_associations().cluster_name(&spec.cluster_name);
+        let request = request.namespace(&spec.namespace).service_account(&spec.service_account);
+        let answer = gone_is_none(request.send().await.operation("eks:ListPodIdentityAssociations"))?;
+        let found = answer.and_then(|answer| answer.associations).unwrap_or_default();
+        Ok(found.into_iter().filter_map(|summary| summary.association_id).collect())
     }
 }
 
@@ -63,7 +74,22 @@ impl Kind for PodIdentityAssociation {
     const BY_NAME: &'static [&'static str] = &["role_arn"];
     const IDENTITIES: &'static [&'static str] = &["id", "arn"];
 
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        let of = format!("{}/{}", old.namespace, old.service_account);
+        match how {
+            ChangeKind::Replace(ReplaceOrder::DeleteFirst) => Some(format!(
+                "pods of service account {of} get no new credentials while it is replaced, usually some seconds"
+            )),
+            ChangeKind::Update if old.role_arn != new.role_arn => {
+                Some(format!("pods of service account {of} keep the old role until they are started again"))
+            }
+            _ => None,
+        }
+    }
+
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
+        dns_label("the namespace", &spec.namespace)?;
+        dns_subdomain("the service account", &spec.service_account)?;
         spec.tags.complete(context)
     }
 
@@ -93,9 +119,7 @@ impl Kind for PodIdentityAssociation {
         let request = request.role_arn(&spec.role_arn).client_request_token(&intent.token);
         let request = &request.set_tags(Some(tagged(&spec.tags, intent)));
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
-        let account = format!("{}/{}", spec.namespace, spec.service_account);
-        let answer = once_role_is_known(&self.0, call).await;
-        let answer = answer.map_err(|error| taken(error, "pod identity association of", &account))?;
+        let answer = once_role_is_known(&self.0, call).await?;
         let found = answer.association.ok_or_else(|| OpError::local(operation, "the answer names no association"))?;
         Ok(Created { id: found.association_id().unwrap_or_default().to_owned(), outputs: known(&found) })
     }
@@ -128,12 +152,12 @@ impl Kind for PodIdentityAssociation {
         Ok(Some(Observed { spec: seen, outputs: known(&found) }))
     }
 
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        self.of_account(spec).await.map(Some)
+    }
+
     async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
-        let request = self.0.eks().await.list_pod_identity_associations().cluster_name(&spec.cluster_name);
-        let request = request.namespace(&spec.namespace).service_account(&spec.service_account);
-        let answer = gone_is_none(request.send().await.operation("eks:ListPodIdentityAssociations"))?;
-        let ids = answer.and_then(|answer| answer.associations).unwrap_or_default();
-        for id in ids.into_iter().filter_map(|summary| summary.association_id) {
+        for id in self.of_account(spec).await? {
             if let Some(found) = self.look(&spec.cluster_name, &id).await?
                 && is_made_by(found.tags(), intent)
             {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use aws_sdk_iam::types::Tag;
 use futures::future::BoxFuture;
 use llmhost_engine::kind::OpError;
 
 use crate::aws::clients::Aws;
 use crate::aws::codes::is_in_use;
 use crate::aws::errors::Operation;
+use crate::aws::tags::maker;
 use crate::aws::wait::{blocked, unused};
 
 /// Nothing of IAM takes long to go; it only takes a while until that is known everywhere.
@@ -34,12 +36,12 @@ pub(super) async fn delete<'a>(
             let by = in_the_way(aws, held).await.unwrap_or_default();
             let advice = match held {
                 Held::Role(_) => {
-                    "It is none of this pipeline's: take the role out of these instance profiles, or the policies off it, \
-                     and run the same command again; it goes on from here."
+                    "llmhost leaves what is named as it is. Whoever made it has to give it another role first. Then run \
+                     the same command again; it goes on from here."
                 }
                 Held::Policy(_) => {
-                    "Somebody else attached the policy there: detach it, and run the same command again; it goes on from \
-                     here."
+                    "llmhost leaves what is named as it is. Whoever made it has to give it another policy first. Then run \
+                     the same command again; it goes on from here."
                 }
             };
             Err(blocked(error, &by, advice))
@@ -54,8 +56,10 @@ async fn in_the_way(aws: &Aws, held: Held<'_>) -> Result<Vec<String>, OpError> {
         Held::Role(name) => {
             let profiles = iam.list_instance_profiles_for_role().role_name(name).send().await;
             let profiles = profiles.operation("iam:ListInstanceProfilesForRole")?;
-            let names = profiles.instance_profiles().iter();
-            all.extend(names.map(|profile| format!("instance profile {}", profile.instance_profile_name())));
+            for profile in profiles.instance_profiles() {
+                let name = profile.instance_profile_name();
+                all.push(format!("instance profile {name}{}", note(profile.tags())));
+            }
             let attached = iam.list_attached_role_policies().role_name(name).send().await;
             let attached = attached.operation("iam:ListAttachedRolePolicies")?;
             let arns = attached.attached_policies().iter().filter_map(|policy| policy.policy_arn());
@@ -66,9 +70,12 @@ async fn in_the_way(aws: &Aws, held: Held<'_>) -> Result<Vec<String>, OpError> {
         Held::Policy(arn) => {
             let users = iam.list_entities_for_policy().policy_arn(arn).send().await;
             let users = users.operation("iam:ListEntitiesForPolicy")?;
-            all.extend(
-                users.policy_roles().iter().filter_map(|one| one.role_name()).map(|name| format!("role {name}")),
-            );
+            for name in users.policy_roles().iter().filter_map(|one| one.role_name()) {
+                // Who may not read it does not hear whose it is.
+                let role = iam.get_role().role_name(name).send().await.ok().and_then(|answer| answer.role);
+                let whose = role.map(|role| note(role.tags())).unwrap_or_default();
+                all.push(format!("role {name}{whose}"));
+            }
             all.extend(
                 users.policy_users().iter().filter_map(|one| one.user_name()).map(|name| format!("user {name}")),
             );
@@ -77,4 +84,10 @@ async fn in_the_way(aws: &Aws, held: Held<'_>) -> Result<Vec<String>, OpError> {
         }
     }
     Ok(all)
+}
+
+/// Whose it is, by its tags.
+fn note(tags: &[Tag]) -> String {
+    let tag = |key: &str| tags.iter().find(|tag| tag.key() == key).map(Tag::value);
+    maker(tag).map(|maker| format!(" ({maker})")).unwrap_or_default()
 }

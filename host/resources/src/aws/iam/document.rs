@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::aws::limits;
+
 /// A policy document in one form: statements are a list, and so is whatever may be one value or a
 /// list. Order is kept as written; [`comparable`](Document::comparable) does away with it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,6 +43,20 @@ impl Document {
     /// Reads the text that IAM gives: percent-encoded JSON.
     pub(super) fn observed(text: &str) -> Option<Self> {
         serde_json::from_str(&decode(text)).ok().and_then(|raw| Self::new(raw).ok())
+    }
+
+    /// Its characters as IAM counts them. What is not known yet counts as none.
+    pub(in crate::aws) fn length(&self) -> usize {
+        limits::counted(&self.text())
+    }
+
+    /// Checks that IAM takes all of its characters: a tab, line ends, and what Latin-1 can print.
+    pub(super) fn check_characters(&self) -> Result<(), String> {
+        let text = self.text();
+        match text.chars().find(|c| !matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')) {
+            Some(bad) => Err(format!("the policy document has the character '{bad}', which IAM does not allow there")),
+            None => Ok(()),
+        }
     }
 
     /// The text to send.
@@ -187,13 +203,22 @@ fn sort(value: &mut Value) {
             sorted.values_mut().for_each(sort);
             *fields = sorted.into_iter().collect();
         }
-        Value::String(text)
-            // IAM turns an account's number into the ARN of its root.
-            if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                *text = format!("arn:aws:iam::{text}:root");
+        Value::String(text) => {
+            if let Some(account) = account_of_root(text) {
+                *text = account.to_owned();
             }
+        }
         _ => {}
     }
+}
+
+/// The account of `arn:aws:iam::123456789012:root`, of any partition: IAM turns an account's number into
+/// that ARN.
+fn account_of_root(text: &str) -> Option<&str> {
+    let (partition, rest) = text.strip_prefix("arn:")?.split_once(":iam::")?;
+    let account = rest.strip_suffix(":root")?;
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    (is_account && llmhost_partitions::named(partition).is_some()).then_some(account)
 }
 
 fn decode(text: &str) -> String {
@@ -233,6 +258,17 @@ mod tests {
             "Condition": { "Bool": { "aws:MultiFactorAuthPresent": ["true"] } }, "Action": ["sts:AssumeRole"],
             "Principal": { "AWS": ["arn:aws:iam::123456789012:root"] }, "Effect": "Allow" }] }));
         assert_eq!(one.comparable(), other.comparable());
+        for (root, same) in
+            [("arn:aws-cn:iam::123456789012:root", true), ("arn:aws-cn:iam::123456789012:user/root", false)]
+        {
+            let there = document(
+                json!({ "Statement": [{ "Effect": "Allow", "Principal": { "AWS": root }, "Action": "sts:AssumeRole" }] }),
+            );
+            let sent = document(
+                json!({ "Statement": [{ "Effect": "Allow", "Principal": { "AWS": "123456789012" }, "Action": "sts:AssumeRole" }] }),
+            );
+            assert_eq!(there.comparable() == sent.comparable(), same, "{root}");
+        }
         let reads = |actions: Value| {
             document(json!({ "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }] }))
         };

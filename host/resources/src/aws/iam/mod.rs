@@ -2,18 +2,22 @@
 
 mod blockers;
 mod document;
+mod look;
 mod oidc_provider;
 mod policy;
 mod profile;
 mod role;
 
 use aws_sdk_iam::types::Tag;
-use llmhost_engine::kind::{ErrorClass, Intent, OpError};
+use llmhost_engine::kind::{Intent, OpError};
+use llmhost_engine::unknown;
 
 use super::errors::Operation;
+use super::limits;
 use super::tags::{INTENT, Tags};
 
 pub(super) use document::Document;
+pub(super) use look::{oidc_provider, policy, profile, role};
 pub(super) use oidc_provider::OidcProvider;
 pub(super) use policy::Policy;
 pub(super) use profile::InstanceProfile;
@@ -48,22 +52,10 @@ fn changes(operation: &str, was: Option<&Tags>, now: &Tags) -> Result<(Vec<Tag>,
     Ok((list(operation, new)?, gone.cloned().collect()))
 }
 
-/// IAM names what is there already; it is somebody else's, and stays so.
-fn taken(mut error: OpError, what: &str, name: &str) -> OpError {
-    if error.code.as_deref() == Some("EntityAlreadyExists") {
-        error.class = ErrorClass::Conflict;
-        error.advice = Some(format!(
-            "The {what} '{name}' exists and was not made by this pipeline, so it is neither adopted nor changed nor \
-             deleted; choose another name, or remove it yourself."
-        ));
-    }
-    error
-}
-
 /// A name as IAM takes it, or what is wrong with it. `most` is the longest that is allowed.
 fn check_name(what: &str, name: &str, most: usize) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
-    if llmhost_engine::unknown::is_unknown(name) {
+    if unknown::is_unknown(name) {
         return Ok(());
     }
     if name.is_empty() || name.len() > most || !name.chars().all(allowed) {
@@ -76,8 +68,49 @@ fn check_name(what: &str, name: &str, most: usize) -> Result<(), String> {
 
 /// A path as IAM takes it.
 fn check_path(path: &str) -> Result<(), String> {
-    if path.starts_with('/') && path.ends_with('/') && path.len() <= 512 {
+    let printable = path.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+    if unknown::is_unknown(path)
+        || (path.starts_with('/') && path.ends_with('/') && path.len() <= limits::IAM_PATH && printable)
+    {
         return Ok(());
     }
-    Err(format!("the path '{path}' must begin and end with a slash"))
+    Err(format!(
+        "the path '{path}' is not one that IAM takes: at most {} ASCII characters without spaces, beginning and ending with \
+         a slash",
+        limits::IAM_PATH
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_paths_have_the_characters_and_lengths_of_iam() {
+        let long = |n: usize| "a".repeat(n);
+        for (name, most, good) in [
+            (long(64).as_str(), 64, true),
+            (&long(65), 64, false),
+            (&long(128), 128, true),
+            (&long(129), 128, false),
+            ("a+=,.@_-Z9", 64, true),
+            ("", 64, false),
+            ("a b", 64, false),
+            ("a/b", 64, false),
+            ("größe", 64, false),
+        ] {
+            assert_eq!(check_name("role name", name, most).is_ok(), good, "{name}");
+        }
+        for (path, good) in [
+            ("/", true),
+            ("/a/b/", true),
+            (&format!("/{}/", long(510)), true),
+            (&format!("/{}/", long(511)), false),
+            ("a/", false),
+            ("/a", false),
+            ("/a b/", false),
+        ] {
+            assert_eq!(check_path(path).is_ok(), good, "{path}");
+        }
+    }
 }

@@ -10,9 +10,10 @@ use llmhost_engine::kind::{
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, changes, is_made_by, observed, tagged, taken};
+use super::{Operation, changes, is_made_by, observed, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::limits;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
@@ -33,6 +34,14 @@ impl OidcProvider {
     async fn look(&self, arn: &str) -> Result<Option<Found>, OpError> {
         let request = self.0.iam().await.get_open_id_connect_provider().open_id_connect_provider_arn(arn);
         gone_is_none(request.send().await.operation("iam:GetOpenIDConnectProvider"))
+    }
+
+    /// The ARN of the account's provider for the issuer: it has one at most.
+    async fn of_issuer(&self, spec: &Spec) -> Result<Option<String>, OpError> {
+        let answer = self.0.iam().await.list_open_id_connect_providers().send().await;
+        let all = answer.operation("iam:ListOpenIDConnectProviders")?.open_id_connect_provider_list.unwrap_or_default();
+        let ending = format!("oidc-provider/{}", spec.url.trim_start_matches("https://"));
+        Ok(all.into_iter().filter_map(|entry| entry.arn).find(|arn| arn.ends_with(&ending)))
     }
 }
 
@@ -65,6 +74,14 @@ impl Kind for OidcProvider {
         if spec.client_ids.is_empty() {
             return Err("client_ids is empty; clusters use sts.amazonaws.com".to_owned());
         }
+        let longest = spec.client_ids.iter().map(|id| id.len()).chain([spec.url.len()]).max().unwrap_or(0);
+        if longest > limits::OIDC_LENGTH || spec.client_ids.len() > limits::OIDC_CLIENTS {
+            return Err(format!(
+                "an OIDC provider has at most {} client_ids, and at most {} characters in each and in its url",
+                limits::OIDC_CLIENTS,
+                limits::OIDC_LENGTH
+            ));
+        }
         spec.tags.complete(context)
     }
 
@@ -81,7 +98,7 @@ impl Kind for OidcProvider {
         let request = self.0.iam_once().await.create_open_id_connect_provider().url(&spec.url);
         let request = request.set_client_id_list(Some(spec.client_ids.iter().cloned().collect()));
         let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
-        let answer = request.send().await.operation(operation).map_err(|e| taken(e, "OIDC provider", &spec.url))?;
+        let answer = request.send().await.operation(operation)?;
         let arn = answer.open_id_connect_provider_arn;
         let arn = arn.ok_or_else(|| OpError::local(operation, "the answer names no ARN"))?;
         Ok(Created { outputs: outputs([("arn", arn.as_str())]), id: arn })
@@ -127,12 +144,12 @@ impl Kind for OidcProvider {
         Ok(Some(Observed { spec, outputs: outputs([("arn", id)]) }))
     }
 
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        Ok(Some(self.of_issuer(spec).await?.into_iter().collect()))
+    }
+
     async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
-        let answer = self.0.iam().await.list_open_id_connect_providers().send().await;
-        let all = answer.operation("iam:ListOpenIDConnectProviders")?.open_id_connect_provider_list.unwrap_or_default();
-        let issuer = spec.url.trim_start_matches("https://");
-        let arn = all.into_iter().filter_map(|entry| entry.arn).find(|arn| arn.ends_with(issuer));
-        let Some(arn) = arn else { return Ok(None) };
+        let Some(arn) = self.of_issuer(spec).await? else { return Ok(None) };
         let found = self.look(&arn).await?.filter(|found| is_made_by(found.tags(), intent));
         Ok(found.map(|_| Created { outputs: outputs([("arn", arn.as_str())]), id: arn }))
     }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
+    Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::blockers::{self, Held};
-use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged, taken};
+use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::limits;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
@@ -37,6 +39,14 @@ impl Policy {
     async fn look(&self, arn: &str) -> Result<Option<aws_sdk_iam::types::Policy>, OpError> {
         let answer = self.0.iam().await.get_policy().policy_arn(arn).send().await.operation("iam:GetPolicy");
         Ok(gone_is_none(answer)?.and_then(|answer| answer.policy))
+    }
+
+    /// The ARN of the account's policy of this name; a name is unique whatever its path.
+    async fn named(&self, spec: &Spec) -> Result<Option<String>, OpError> {
+        let request = self.0.iam().await.list_policies().scope(aws_sdk_iam::types::PolicyScopeType::Local);
+        let all = request.into_paginator().items().send().try_collect().await.operation("iam:ListPolicies")?;
+        let named = all.into_iter().find(|policy| policy.policy_name() == Some(spec.policy_name.as_str()));
+        Ok(named.and_then(|policy| policy.arn))
     }
 
     /// The document in force.
@@ -88,9 +98,25 @@ impl Kind for Policy {
     const BY_NAME: &'static [&'static str] = &["document"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
 
+    fn interrupts(&self, old: &Spec, _: &Spec, how: ChangeKind) -> Option<String> {
+        let name = &old.policy_name;
+        (how == ChangeKind::Replace(ReplaceOrder::DeleteFirst)).then(|| {
+            format!("the roles that have it are without policy '{name}' while it is replaced, usually some seconds")
+        })
+    }
+
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("policy name", &spec.policy_name, 128)?;
         check_path(&spec.path)?;
+        limits::check_iam_description(&spec.description)?;
+        spec.document.check_characters()?;
+        limits::check_length(
+            "the policy document has",
+            spec.document.length(),
+            limits::MANAGED_POLICY,
+            "in a managed policy",
+            "Move statements into a second policy.",
+        )?;
         spec.tags.complete(context)
     }
 
@@ -117,7 +143,7 @@ impl Kind for Policy {
         let request = self.0.iam_once().await.create_policy().policy_name(&spec.policy_name).path(&spec.path);
         let request = request.description(&spec.description).policy_document(spec.document.text());
         let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
-        let answer = request.send().await.operation(operation).map_err(|e| taken(e, "policy", &spec.policy_name))?;
+        let answer = request.send().await.operation(operation)?;
         let arn = answer.policy.and_then(|policy| policy.arn);
         let arn = arn.ok_or_else(|| OpError::local(operation, "the answer names no ARN"))?;
         Ok(Created { outputs: outputs([("arn", arn.as_str())]), id: arn })
@@ -164,12 +190,12 @@ impl Kind for Policy {
         Ok(Some(Observed { spec: seen, outputs: outputs([("arn", id)]) }))
     }
 
+    async fn by_place(&self, spec: &Spec) -> Result<Option<Vec<String>>, OpError> {
+        Ok(Some(self.named(spec).await?.into_iter().collect()))
+    }
+
     async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
-        let request = self.0.iam().await.list_policies().scope(aws_sdk_iam::types::PolicyScopeType::Local);
-        let pages = request.path_prefix(&spec.path).into_paginator().items().send();
-        let all = pages.try_collect().await.operation("iam:ListPolicies")?;
-        let named = all.into_iter().find(|policy| policy.policy_name() == Some(spec.policy_name.as_str()));
-        let Some(arn) = named.and_then(|policy| policy.arn) else { return Ok(None) };
+        let Some(arn) = self.named(spec).await? else { return Ok(None) };
         let found = self.look(&arn).await?.filter(|policy| is_made_by(policy.tags(), intent));
         Ok(found.map(|_| Created { outputs: outputs([("arn", arn.as_str())]), id: arn }))
     }
@@ -188,5 +214,60 @@ impl Kind for Policy {
                 .boxed()
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use llmhost_engine::unknown;
+
+    use super::*;
+    use crate::aws::AwsSettings;
+
+    /// What a policy of so many statements is told when it is declared.
+    fn declare(statements: usize, resource: &str) -> Result<(), String> {
+        let kind = Policy(Arc::new(Aws::new(AwsSettings::default())));
+        let statement = |i: usize| json!({ "Sid": format!("s{i:03}"), "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [resource] });
+        let all: Vec<Value> = (0..statements).map(statement).collect();
+        let spec =
+            json!({ "policy_name": "p", "path": "/", "description": "", "document": { "Statement": all }, "tags": [] });
+        let mut spec: Spec = serde_json::from_value(spec).expect("a spec");
+        let address = "a/iam.policy/b".parse().expect("an address");
+        let context = DeclareContext {
+            address: &address,
+            tags: &BTreeMap::new(),
+            region: "us-east-1",
+            base: Path::new(""),
+            config: &Value::Null,
+        };
+        kind.complete(&mut spec, &context)
+    }
+
+    #[test]
+    fn a_policy_that_grows_over_its_limit_by_one_statement_is_told_by_how_much() {
+        // 39 characters around the statements, and 94 with a comma for each.
+        let arn = "arn:aws:s3:::models/*";
+        let length = |n: usize| 39 + n * 95 - 1;
+        assert_eq!((length(64), length(65)), (6118, 6213));
+        assert_eq!(declare(64, arn), Ok(()));
+        let error = declare(65, arn).expect_err("over the limit");
+        assert!(error.contains("has 6213 characters, white space not counted: 69 more than the 6144"), "{error}");
+        assert!(error.contains("Move statements into a second policy."), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_known_yet_counts_for_nothing() {
+        let bucket = "a/s3.bucket/models".parse().expect("an address");
+        assert_eq!(declare(80, &unknown::output(&bucket, "arn")), Ok(()));
+        assert!(declare(100, &unknown::output(&bucket, "arn")).is_err());
+    }
+
+    #[test]
+    fn a_character_that_iam_does_not_take_is_named() {
+        assert!(declare(1, "arn:aws:s3:::東/*").is_err_and(|error| error.contains("'東'")));
+        assert_eq!(declare(1, "arn:aws:s3:::é/*"), Ok(()));
     }
 }

@@ -9,7 +9,7 @@ use llmhost_engine::kind::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, changes, check_name, is_made_by, observed, tagged, taken};
+use super::{Operation, changes, check_name, is_made_by, observed, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -87,12 +87,15 @@ impl Kind for InstanceProfile {
         ]
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.profile_name.clone())
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         let operation = "iam:CreateInstanceProfile";
         let request = self.0.iam_once().await.create_instance_profile().instance_profile_name(&spec.profile_name);
         let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
-        let answer = request.send().await.operation(operation);
-        let answer = answer.map_err(|error| taken(error, "instance profile", &spec.profile_name))?;
+        let answer = request.send().await.operation(operation)?;
         Ok(made(&spec.profile_name, &answer.instance_profile.map(|profile| profile.arn).unwrap_or_default()))
     }
 

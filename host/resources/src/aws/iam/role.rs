@@ -6,15 +6,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
+    ReplaceOrder, Scope,
 };
+use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::blockers::{self, Held};
-use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged, taken};
+use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::limits;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
@@ -119,6 +122,34 @@ impl Role {
     }
 }
 
+impl Spec {
+    /// Checks what no quota can raise: lengths, and how many policies a role can have at most.
+    fn check_sizes(&self) -> Result<(), String> {
+        limits::check_iam_description(&self.description)?;
+        self.assume_role_policy.check_characters()?;
+        self.inline_policies.values().try_for_each(Document::check_characters)?;
+        let inline = self.inline_policies.values().map(Document::length).sum();
+        limits::check_length(
+            "the inline policies have together",
+            inline,
+            limits::INLINE_POLICIES,
+            "in all inline policies of a role",
+            "Move statements into a managed policy.",
+        )?;
+        let most = limits::TRUST_POLICY.most.unwrap_or(u64::MAX);
+        let trust = self.assume_role_policy.length();
+        let fix = "Trust fewer principals, or make a second role.";
+        limits::check_length("the trust policy has", trust, most as usize, "in a trust policy at most", fix)?;
+        let (count, most) = (self.managed_policy_arns.len(), limits::POLICIES_PER_ROLE.most.unwrap_or(u64::MAX));
+        if count as u64 > most {
+            return Err(format!(
+                "the role has {count} managed policies; IAM attaches {most} at most. Put their statements together in fewer."
+            ));
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Kind for Role {
     type Spec = Spec;
@@ -151,19 +182,40 @@ impl Kind for Role {
     const LOOSE: &'static [&'static str] = &["assume_role_policy"];
     const IDENTITIES: &'static [&'static str] = &["arn", "role_name"];
 
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        let name = &old.role_name;
+        match how {
+            ChangeKind::Replace(ReplaceOrder::DeleteFirst) => Some(format!(
+                "nobody can assume role '{name}' while it is replaced, usually under a minute; sessions that it gave out end"
+            )),
+            ChangeKind::Replace(ReplaceOrder::CreateFirst) => None,
+            ChangeKind::Update => {
+                let gone = old.managed_policy_arns.difference(&new.managed_policy_arns).map(String::as_str);
+                let names = old.inline_policies.keys().filter(|name| !new.inline_policies.contains_key(*name));
+                let gone: Vec<&str> = gone.chain(names.map(String::as_str)).collect();
+                let trust = old.assume_role_policy.comparable() != new.assume_role_policy.comparable();
+                match (gone.is_empty(), trust) {
+                    (true, false) => None,
+                    (false, _) => Some(format!("whoever has role '{name}' loses {}", gone.join(", "))),
+                    (true, true) => {
+                        Some(format!("whoever the new trust policy leaves out can assume role '{name}' no more"))
+                    }
+                }
+            }
+        }
+    }
+
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("role name", &spec.role_name, 64)?;
         check_path(&spec.path)?;
         spec.assume_role_policy.check_federation()?;
         spec.inline_policies.keys().try_for_each(|name| check_name("policy name", name, 128))?;
+        spec.check_sizes()?;
         if !(3600..=43_200).contains(&spec.max_session_duration) {
             return Err(format!(
                 "max_session_duration is {}; IAM takes 3600 to 43200 seconds",
                 spec.max_session_duration
             ));
-        }
-        if spec.managed_policy_arns.len() > 20 {
-            return Err("a role can have at most 20 managed policies".to_owned());
         }
         spec.tags.complete(context)
     }
@@ -193,7 +245,16 @@ impl Kind for Role {
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
-        vec![Permission::new(Self::ACTIONS, [scope.iam("role", &spec.path, &spec.role_name)])]
+        let own = Permission::new(Self::ACTIONS, [scope.iam("role", &spec.path, &spec.role_name)]);
+        // Whether they are there is asked before a run.
+        let named = spec.managed_policy_arns.iter().chain(&spec.permissions_boundary);
+        let named: Vec<String> = named.filter(|arn| !unknown::is_unknown(arn)).cloned().collect();
+        let asked = (!named.is_empty()).then(|| Permission::new(&["iam:GetPolicy"], named));
+        [own].into_iter().chain(asked).collect()
+    }
+
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.role_name.clone())
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
@@ -203,7 +264,7 @@ impl Kind for Role {
         let request = request.assume_role_policy_document(spec.assume_role_policy.text());
         let request = request.set_permissions_boundary(spec.permissions_boundary.clone());
         let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
-        let answer = request.send().await.operation(operation).map_err(|e| taken(e, "role", &spec.role_name))?;
+        let answer = request.send().await.operation(operation)?;
         let arn = answer.role.map(|role| role.arn).unwrap_or_default();
         Ok(Created {
             id: spec.role_name.clone(),

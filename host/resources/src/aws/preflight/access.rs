@@ -3,9 +3,8 @@
 use llmhost_engine::kind::OpError;
 use serde_json::Value;
 
-use super::{Finding, Severity, View, text, texts};
+use super::{Finding, Severity, View, texts};
 use crate::aws::clients::Aws;
-use crate::aws::eks;
 use crate::aws::errors::{Operation, gone_is_none};
 
 const WORLD: &str = "0.0.0.0/0";
@@ -55,23 +54,6 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>) -> Result<(), OpError> {
-    for cluster in view.checked("eks.cluster") {
-        let version = text(cluster.spec, "version");
-        if version.contains("<<") {
-            continue;
-        }
-        let offered = eks::offered_versions(aws).await?;
-        if !offered.iter().any(|known| known == version) {
-            findings.push(Finding {
-                severity: Severity::Error,
-                code: "version-not-offered",
-                address: cluster.address.clone(),
-                keys: &["version", "name"],
-                message: format!("EKS does not offer Kubernetes {version}"),
-                fix: format!("Choose one of {}.", offered.join(", ")),
-            });
-        }
-    }
     for role in view.checked("iam.role") {
         for provider in federated(&role.spec["assume_role_policy"])
             .filter(|arn| arn.contains(":oidc-provider/") && !arn.contains("<<"))

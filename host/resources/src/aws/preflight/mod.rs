@@ -1,20 +1,32 @@
 //! What would go wrong, said before anything is made.
 //!
-//! Offline, from the plan alone; online, with what AWS says of quotas, offerings and networks.
+//! Offline, from the plan alone; online, with what AWS says of quotas, offerings, networks, and of the names
+//! that the plan takes and mentions.
 
 mod access;
 mod addons;
+mod clusters;
+mod counts;
 mod instances;
+mod missing;
+mod names;
 mod network;
 mod nodes;
 mod quotas;
+mod rules;
+mod taken;
+#[cfg(test)]
+mod testing;
 mod trust;
+mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use llmhost_engine::kind::OpError;
+use futures::{StreamExt, TryStreamExt, stream};
+use llmhost_engine::kind::{OpError, ReplaceOrder};
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::plan::{Action, Plan};
+use llmhost_engine::state::State;
 use llmhost_engine::unknown::{self, Source};
 use serde_json::Value;
 
@@ -53,43 +65,81 @@ pub struct Finding {
 pub const ACTIONS: &[&str] = &[
     "ec2:DescribeInstanceTypes",
     "ec2:DescribeInstanceTypeOfferings",
+    "ec2:DescribeAddresses",
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeNatGateways",
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeRouteTables",
     "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
     "ec2:DescribeInstances",
     "eks:DescribeCluster",
     "eks:DescribeClusterVersions",
+    "eks:ListClusters",
+    "eks:ListNodegroups",
+    "iam:GetAccountSummary",
     "iam:GetOpenIDConnectProvider",
     "servicequotas:GetServiceQuota",
     "servicequotas:GetAWSDefaultServiceQuota",
 ];
 
-/// Checks a plan. With `aws`, asks it too: a failing question is an error, not a clean bill.
-/// `all` includes resources that stay as they are.
-pub async fn preflight(aws: Option<&Aws>, plan: &Plan, all: bool) -> Result<Vec<Finding>, OpError> {
-    let view = View::new(plan, all);
+/// How many questions are asked at a time.
+const AT_A_TIME: usize = 8;
+
+/// Checks a plan that was made from `state`. With `aws`, asks it too: a failing question is an error, not a clean
+/// bill. `all` includes resources that stay as they are.
+pub async fn preflight(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool) -> Result<Vec<Finding>, OpError> {
+    let view = View::new(plan, state, all);
     let mut findings = Vec::new();
     access::check(&view, &mut findings);
     addons::check(&view, &mut findings);
+    clusters::check(&view, &mut findings);
+    names::check(&view, &mut findings);
     network::check(&view, &mut findings);
     nodes::check(&view, &mut findings);
+    rules::check(&view, &mut findings);
     trust::check(&view, &mut findings);
-    if let Some(aws) = aws {
-        let zones = Zones::of(aws, &view).await?;
-        network::ask(aws, &view, &mut findings).await?;
-        nodes::ask(aws, &view, &zones, &mut findings).await?;
-        access::ask(aws, &view, &mut findings).await?;
-        trust::ask(aws, &view, &mut findings).await?;
-        quotas::ask(aws, &view, &mut findings).await?;
-    }
+    versions::check(&view, &versions::today(), &mut findings);
+    let Some(aws) = aws else {
+        counts::check(&view, &mut findings);
+        return Ok(sorted(findings));
+    };
+    let zones = Zones::of(aws, &view).await?;
+    clusters::ask(aws, &view, &zones, &mut findings).await?;
+    network::ask(aws, &view, &mut findings).await?;
+    nodes::ask(aws, &view, &zones, &mut findings).await?;
+    access::ask(aws, &view, &mut findings).await?;
+    trust::ask(aws, &view, &mut findings).await?;
+    quotas::ask(aws, &view, &mut findings).await?;
+    versions::ask(aws, &view, &mut findings).await?;
+    findings.extend(counts::ask(aws, &view, &zones).await?);
+    findings.extend(missing::ask(aws, &view).await?);
+    findings.extend(taken::ask(aws, &view).await?);
+    Ok(sorted(findings))
+}
+
+fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.address.cmp(&b.address)));
     findings.dedup();
-    Ok(findings)
+    findings
+}
+
+/// Asks several questions, a few at a time.
+async fn together<T>(
+    questions: impl Iterator<Item = impl Future<Output = Result<T, OpError>>>,
+) -> Result<Vec<T>, OpError> {
+    stream::iter(questions).buffer_unordered(AT_A_TIME).try_collect().await
 }
 
 /// The declared resources of a plan, by kind.
 pub(super) struct View<'a> {
     plan: &'a Plan,
+    /// Kind and id of everything that the state holds.
+    own: HashSet<(&'a str, &'a str)>,
     all: bool,
 }
 
@@ -97,13 +147,35 @@ pub(super) struct View<'a> {
 pub(super) struct Declared<'a> {
     pub(super) address: &'a ResourceAddress,
     pub(super) spec: &'a Value,
+    pub(super) action: Action,
     /// Whether this run makes or changes it.
     pub(super) is_checked: bool,
 }
 
+impl Declared<'_> {
+    /// Whether a name of its own has to be free.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self.action, Action::Create | Action::Replace { .. })
+    }
+
+    /// Whether there is one more for a while, or for good.
+    pub(super) fn adds_one(&self) -> bool {
+        matches!(self.action, Action::Create | Action::Replace { order: ReplaceOrder::CreateFirst })
+    }
+}
+
 impl<'a> View<'a> {
-    fn new(plan: &'a Plan, all: bool) -> Self {
-        Self { plan, all }
+    fn new(plan: &'a Plan, state: &'a State, all: bool) -> Self {
+        let ids = state.resources.iter().flat_map(|(address, record)| {
+            let made = record.current.iter().chain(&record.deposed);
+            made.map(|instance| (address.kind(), instance.id.as_str()))
+        });
+        Self { plan, own: ids.collect(), all }
+    }
+
+    /// Whether the state holds it.
+    pub(super) fn is_own(&self, kind: &str, id: &str) -> bool {
+        self.own.contains(&(kind, id))
     }
 
     /// Every declared resource of a kind.
@@ -114,9 +186,22 @@ impl<'a> View<'a> {
             move |(address, planned)| Declared {
                 address,
                 spec: &planned.spec,
+                action: planned.action,
                 is_checked: all || planned.action != Action::Keep,
             },
         )
+    }
+
+    /// Those that the check is about, of all kinds of a service: `ec2.`.
+    pub(super) fn checked_below(&self, service: &'static str) -> impl Iterator<Item = Declared<'a>> + use<'a> {
+        let all = self.all;
+        let resources = self.plan.resources.iter().filter(move |(address, _)| address.kind().starts_with(service));
+        let declared = resources.filter(|(_, planned)| planned.action != Action::Delete);
+        let declared = declared.map(move |(address, planned)| {
+            let is_checked = all || planned.action != Action::Keep;
+            Declared { address, spec: &planned.spec, action: planned.action, is_checked }
+        });
+        declared.filter(|declared| declared.is_checked)
     }
 
     /// Those that the check is about.
@@ -128,7 +213,7 @@ impl<'a> View<'a> {
     pub(super) fn behind(&self, text: &Value) -> Option<Declared<'a>> {
         let Some(Source::Output(address, _)) = unknown::whole(text.as_str()?) else { return None };
         let (address, planned) = self.plan.resources.get_key_value(&address)?;
-        Some(Declared { address, spec: &planned.spec, is_checked: true })
+        Some(Declared { address, spec: &planned.spec, action: planned.action, is_checked: true })
     }
 }
 
@@ -148,13 +233,18 @@ pub(super) struct Zones(BTreeMap<String, String>);
 impl Zones {
     async fn of(aws: &Aws, view: &View<'_>) -> Result<Self, OpError> {
         let mut known = BTreeMap::new();
+        let zones = view.of_kind("ec2.subnet").map(|subnet| text(subnet.spec, "availability_zone"));
+        // A zone that is known for one number is not given for another.
+        let mut chosen: BTreeSet<String> = zones.filter(|zone| !unknown::is_unknown(zone)).map(str::to_owned).collect();
         for subnet in view.of_kind("ec2.subnet") {
             let zone = text(subnet.spec, "availability_zone");
             if let Some(Source::Fact(key)) = unknown::whole(zone)
                 && let Some((_, index)) = key.split_once('/')
                 && !known.contains_key(zone)
             {
-                known.insert(zone.to_owned(), ec2::availability_zone(aws, index).await?);
+                let name = ec2::availability_zone(aws, index, &chosen).await?;
+                chosen.insert(name.clone());
+                known.insert(zone.to_owned(), name);
             }
         }
         Ok(Self(known))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, Subnet};
 use ipnet::Ipv4Net;
 use llmhost_engine::kind::OpError;
 use serde_json::Value;
@@ -98,11 +98,11 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
         if ids.is_empty() {
             continue;
         }
-        let request = aws.ec2().await.describe_subnets().set_subnet_ids(Some(ids.iter().cloned().collect()));
-        let subnets = request.send().await.operation("ec2:DescribeSubnets")?.subnets.unwrap_or_default();
+        let subnets = subnets(aws, &ids).await?;
         let free =
             subnets.iter().filter_map(|subnet| subnet.available_ip_address_count()).map(|count| count.max(0) as u64);
-        if group.spec["subnet_ids"].as_array().is_some_and(|all| all.len() == ids.len()) {
+        let known = subnets.len() == ids.len();
+        if known && group.spec["subnet_ids"].as_array().is_some_and(|all| all.len() == ids.len()) {
             findings.extend(too_small(&group, free.sum()));
         }
         let vpcs: BTreeSet<String> = subnets.iter().filter_map(|subnet| subnet.vpc_id().map(str::to_owned)).collect();
@@ -136,6 +136,13 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
         }
     }
     Ok(())
+}
+
+/// Those of these subnets that there are. Which are not, is said elsewhere.
+pub(super) async fn subnets(aws: &Aws, ids: &BTreeSet<String>) -> Result<Vec<Subnet>, OpError> {
+    let wanted = Filter::builder().name("subnet-id").set_values(Some(ids.iter().cloned().collect())).build();
+    let answer = aws.ec2().await.describe_subnets().filters(wanted).send().await;
+    Ok(answer.operation("ec2:DescribeSubnets")?.subnets.unwrap_or_default())
 }
 
 async fn missing_endpoints(aws: &Aws, vpc: &str) -> Result<Vec<&'static str>, OpError> {

@@ -36,7 +36,7 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
         demand.most += each * size("max_size");
     }
     for (code, demand) in demands {
-        let Some(allowed) = allowed(aws, code).await? else { continue };
+        let Some(allowed) = allowed(aws, "ec2", code).await? else { continue };
         let used = used(aws, code).await?;
         let free = allowed.saturating_sub(used);
         let severity = match (demand.desired > free, demand.most > free) {
@@ -82,13 +82,13 @@ async fn vcpus(aws: &Aws, kinds: &[&str]) -> Result<Vec<u64>, OpError> {
 }
 
 /// The account's quota, or the default; nothing where the region has no such quota.
-async fn allowed(aws: &Aws, code: &str) -> Result<Option<u64>, OpError> {
+pub(super) async fn allowed(aws: &Aws, service: &str, code: &str) -> Result<Option<u64>, OpError> {
     let quotas = aws.quotas().await;
-    let own = quotas.get_service_quota().service_code("ec2").quota_code(code).send().await;
+    let own = quotas.get_service_quota().service_code(service).quota_code(code).send().await;
     let value = match own.operation("servicequotas:GetServiceQuota") {
         Ok(answer) => answer.quota.and_then(|quota| quota.value),
         Err(error) if error.class == ErrorClass::NotFound => {
-            let default = quotas.get_aws_default_service_quota().service_code("ec2").quota_code(code).send().await;
+            let default = quotas.get_aws_default_service_quota().service_code(service).quota_code(code).send().await;
             match default.operation("servicequotas:GetAWSDefaultServiceQuota") {
                 Ok(answer) => answer.quota.and_then(|quota| quota.value),
                 Err(error) if error.class == ErrorClass::NotFound => None,

@@ -25,6 +25,7 @@ use serde_json::Value;
 use super::{empty, held, names};
 use crate::aws::clients::Aws;
 use crate::aws::errors::{Operation, gone_is_none};
+use crate::aws::limits;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
 use crate::aws::wait::{blocked, unused};
@@ -72,6 +73,10 @@ impl LifecycleRule {
         }
         if !(1..=255).contains(&self.id.chars().count()) {
             return Err("a lifecycle rule's id must have 1 to 255 characters".to_owned());
+        }
+        if self.prefix.len() > limits::KEY_BYTES {
+            let (bytes, most) = (self.prefix.len(), limits::KEY_BYTES);
+            return Err(format!("lifecycle rule '{}' has a prefix of {bytes} bytes; S3 takes {most}", self.id));
         }
         Ok(())
     }
@@ -242,10 +247,7 @@ fn yours(bucket: &str) -> OpError {
     OpError {
         code: Some(OWNED.to_owned()),
         class: ErrorClass::Conflict,
-        advice: Some(format!(
-            "The bucket {bucket} is yours and was not made by this pipeline, so it is left alone; choose another name."
-        )),
-        ..OpError::local("s3:CreateBucket", format!("there is a bucket {bucket} already"))
+        ..OpError::local("s3:CreateBucket", format!("there is a bucket {bucket} in this account already"))
     }
 }
 
@@ -290,6 +292,10 @@ impl Kind for Bucket {
             names::check(&spec.bucket)?;
         }
         spec.lifecycle.iter().try_for_each(LifecycleRule::check)?;
+        if spec.lifecycle.len() > limits::LIFECYCLE_RULES {
+            let (count, most) = (spec.lifecycle.len(), limits::LIFECYCLE_RULES);
+            return Err(format!("the bucket has {count} lifecycle rules; S3 takes {most}"));
+        }
         let ids: BTreeSet<&str> = spec.lifecycle.iter().map(|rule| rule.id.as_str()).collect();
         if ids.len() < spec.lifecycle.len() {
             return Err("two lifecycle rules have the same id".to_owned());
@@ -300,6 +306,10 @@ impl Kind for Bucket {
 
     fn foreknown(&self, spec: &Spec) -> Outputs {
         if unknown::is_unknown(&spec.bucket) { Outputs::new() } else { self.known(&spec.bucket) }
+    }
+
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.bucket.clone())
     }
 
     async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
@@ -314,11 +324,7 @@ impl Kind for Bucket {
             CreateBucketConfiguration::builder().location_constraint(constraint).build()
         });
         let request = self.0.s3_once().await.create_bucket().bucket(&spec.bucket);
-        let answer = request.set_create_bucket_configuration(place).send().await.operation("s3:CreateBucket");
-        answer.map_err(|error| match error.code.as_deref() {
-            Some(OWNED) => OpError { advice: yours(&spec.bucket).advice, ..error },
-            _ => error,
-        })?;
+        request.set_create_bucket_configuration(place).send().await.operation("s3:CreateBucket")?;
         Ok(Created { id: spec.bucket.clone(), outputs: self.known(&spec.bucket) })
     }
 
@@ -438,6 +444,36 @@ impl Kind for Bucket {
                 })
             }
             other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifecycle_rule_has_what_s3_takes() {
+        let rule = |id: usize, prefix: usize, days: Option<i32>| LifecycleRule {
+            id: "i".repeat(id),
+            prefix: "p".repeat(prefix),
+            expire_after_days: days,
+            expire_noncurrent_after_days: None,
+            abort_multipart_after_days: None,
+        };
+        for (rule, wrong) in [
+            (rule(255, 1024, Some(1)), None),
+            (rule(256, 0, Some(1)), Some("1 to 255")),
+            (rule(0, 0, Some(1)), Some("1 to 255")),
+            (rule(1, 1025, Some(1)), Some("a prefix of 1025 bytes; S3 takes 1024")),
+            (rule(1, 0, Some(0)), Some("below 1")),
+            (rule(1, 0, None), Some("does nothing")),
+        ] {
+            let found = rule.check();
+            match wrong {
+                None => assert_eq!(found, Ok(()), "{rule:?}"),
+                Some(words) => assert!(found.as_ref().is_err_and(|e| e.contains(words)), "{rule:?}: {found:?}"),
+            }
         }
     }
 }

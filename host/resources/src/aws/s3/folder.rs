@@ -158,6 +158,10 @@ impl Kind for Folder {
         all
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(spec.uri())
+    }
+
     /// There is nothing to make: a folder in S3 is its objects, and `configure` sends those.
     async fn create(&self, spec: &Spec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         Ok(Created { id: spec.uri(), outputs: known(spec) })

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use llmhost_engine::byproduct::Byproduct;
 use llmhost_engine::kind::{ErrorClass, OpError, Progress};
+use llmhost_engine::wait::is_interrupted;
 
 use super::Owner;
 use super::find::{self, Fate};
@@ -15,7 +16,7 @@ use crate::aws::ec2::blockers::{self, Held};
 use crate::aws::ec2::filter;
 use crate::aws::elb;
 use crate::aws::errors::{Operation, gone_is_none};
-use crate::aws::wait::{blocked, until, unused};
+use crate::aws::wait::{blocked, until, until_done, unused};
 
 /// Rules that the cluster's controllers put into groups of others say so in their description.
 const BY_CONTROLLERS: [&str; 2] = ["elbv2.k8s.aws/", "kubernetes.io/rule/"];
@@ -78,7 +79,7 @@ async fn target_groups(aws: &Aws, owner: &Owner, progress: &dyn Progress) -> Res
 /// going away.
 async fn interfaces(aws: &Aws, owner: &Owner, groups: &[String], progress: &dyn Progress) -> Result<(), OpError> {
     let operation = "ec2:DeleteNetworkInterface";
-    let waited = until(operation, aws.settings.wait, || {
+    let waited = until_done(operation, aws.settings.wait, || {
         async move {
             let left = find::interfaces(aws, owner, groups).await?;
             let free = left.iter().filter(|found| found.status() == Some(&NetworkInterfaceStatus::Available));
@@ -97,10 +98,13 @@ async fn interfaces(aws: &Aws, owner: &Owner, groups: &[String], progress: &dyn 
         .boxed()
     });
     let Err(error) = waited.await else { return Ok(()) };
+    if is_interrupted(&error) {
+        return Err(error);
+    }
     let left = find::interfaces(aws, owner, groups).await.unwrap_or_default();
     let by: Vec<String> = left.iter().map(in_use).collect();
-    let advice =
-        "They belong to nodes of the cluster that are still there: terminate these, and run the same command again.";
+    let advice = "The instances that are named still use them. When whoever runs these instances has ended them, run the same command \
+         again; it goes on from here.";
     Err(blocked(error, &by, advice))
 }
 

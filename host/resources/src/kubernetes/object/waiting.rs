@@ -1,15 +1,24 @@
 //! Waiting for what becomes of an object. Each look has its own client, since a wait may outlive a
 //! token, and an API server that does not answer for a while ends no wait.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use llmhost_engine::kind::{ErrorClass, OpError, Progress as Report};
+use llmhost_engine::wait::is_interrupted;
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::{Object, Spec};
-use crate::aws::until;
+use crate::aws::{is_passing, until};
 use crate::kubernetes::rollout;
+use crate::kubernetes::trouble::{Trouble, troubles};
+
+/// How long a reason that only a change helps against has to last: the first pods of a rollout may be
+/// there before what they need.
+const LASTING: Duration = Duration::from_secs(30);
+/// How often pods and events are asked while an object is waited for.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What one look says.
 enum Glance {
@@ -20,26 +29,35 @@ enum Glance {
 }
 
 impl Object {
-    /// Waits until the object has become what it says.
+    /// Waits until the object has become what it says, or cannot any more.
     pub(super) async fn rolled_out(&self, spec: &Spec, report: &dyn Report) -> Result<(), OpError> {
         let operation = spec.operation("wait for");
-        let began = Instant::now();
-        let waited = until(&operation, self.0.rollout_patience(spec.wait_minutes), || {
+        let (began, patience) = (Instant::now(), self.0.rollout_patience(spec.wait_minutes));
+        let lasting = LASTING.min(patience / 2);
+        let seen = &Mutex::new(Seen::default());
+        let waited = until(&operation, patience, || {
             async move {
                 let found = match self.glance(spec, report).await? {
                     Glance::There(found) => found,
-                    Glance::Gone => return Ok(Some(())),
+                    Glance::Gone => return Ok(Some(Ok(()))),
                     Glance::Unknown => return Ok(None),
                 };
-                match rollout::progress(&spec.object.kind, &found) {
-                    rollout::Progress::Ready => Ok(Some(())),
-                    rollout::Progress::Waiting(how_far) => {
-                        report.report(&how_far, 0, 0);
-                        Ok(None)
-                    }
+                let how_far = match rollout::progress(&spec.object.kind, &found) {
+                    rollout::Progress::Ready => return Ok(Some(Ok(()))),
+                    rollout::Progress::Waiting(how_far) => how_far,
                     rollout::Progress::Failed(reason) => {
                         let error = OpError::local(&spec.operation("wait for"), reason);
-                        Err(OpError { class: ErrorClass::Service, ..error })
+                        let error = OpError { class: ErrorClass::Service, ..error };
+                        return Ok(Some(Err(self.explained(spec, began, error).await)));
+                    }
+                };
+                let mut seen = seen.lock().await;
+                match self.looked_into(spec, &found, &mut seen).await {
+                    Some(trouble) if seen.is_lasting(lasting) => Ok(Some(Err(failed(spec, &how_far, &trouble)))),
+                    trouble => {
+                        let why = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
+                        report.report(&format!("{how_far}{why}"), 0, 0);
+                        Ok(None)
                     }
                 }
             }
@@ -47,9 +65,30 @@ impl Object {
         })
         .await;
         match waited {
-            Ok(()) => Ok(()),
+            Ok(result) => result,
+            Err(error) if is_interrupted(&error) => Err(error),
             Err(error) => Err(self.explained(spec, began, error).await),
         }
+    }
+
+    /// What is wrong with the object's pods, asked now and then.
+    async fn looked_into(&self, spec: &Spec, found: &Value, seen: &mut Seen) -> Option<Trouble> {
+        if seen.looked.is_some_and(|at| at.elapsed() < LOOK) {
+            return seen.trouble.clone();
+        }
+        let at = self.at_if_any(spec).await.ok()??;
+        let namespace = spec.object.namespace.as_deref().unwrap_or("default");
+        let trouble = troubles(&at.client, namespace, found).await.into_iter().next();
+        let is_final = trouble.as_ref().is_some_and(|trouble| trouble.is_final);
+        let is_same = trouble.as_ref().map(|trouble| &trouble.reason) == seen.trouble.as_ref().map(|old| &old.reason);
+        if !is_final {
+            seen.since = None;
+        } else if seen.since.is_none() || !is_same {
+            seen.since = Some(Instant::now());
+        }
+        seen.looked = Some(Instant::now());
+        seen.trouble.clone_from(&trouble);
+        trouble
     }
 
     /// Waits until an object that was deleted is gone.
@@ -63,6 +102,9 @@ impl Object {
         })
         .await;
         let Err(mut error) = gone else { return Ok(()) };
+        if is_interrupted(&error) {
+            return Err(error);
+        }
         if let Ok(Some((_, object))) = self.now(spec).await {
             let finalizers = object["metadata"]["finalizers"].as_array();
             let finalizers: Vec<&str> = finalizers.into_iter().flatten().filter_map(Value::as_str).collect();
@@ -75,22 +117,19 @@ impl Object {
         Err(error)
     }
 
-    /// How far it came, and what its pods say.
+    /// How far it came, and what is wrong with its pods.
     async fn explained(&self, spec: &Spec, began: Instant, mut error: OpError) -> OpError {
         let Ok(Some((client, found))) = self.now(spec).await else { return error };
         let namespace = spec.object.namespace.as_deref().unwrap_or("default");
-        let reasons = rollout::reasons(&client, namespace, &found).await;
+        let all = troubles(&client, namespace, &found).await;
         if let rollout::Progress::Waiting(how_far) = rollout::progress(&spec.object.kind, &found) {
             error.message = format!("after {} seconds: {how_far}", began.elapsed().as_secs());
         }
-        if !reasons.is_empty() {
-            error.message = format!("{}; its pods say: {}", error.message, reasons.join("; "));
+        for trouble in &all {
+            error.message = format!("{}; {trouble}", error.message);
         }
-        error.advice = Some(
-            "The object is there, and the cluster goes on trying. Mend what the pods say, or raise wait_minutes, and run \
-             again."
-                .to_owned(),
-        );
+        let advice = all.first().map_or("Raise wait_minutes where it only needs longer.", Trouble::advice);
+        error.advice = Some(format!("{advice} The object is there, and the cluster goes on trying; then run again."));
         error
     }
 
@@ -113,7 +152,25 @@ impl Object {
     }
 }
 
-/// Whether another look may have an answer.
-fn is_passing(error: &OpError) -> bool {
-    matches!(error.class, ErrorClass::Unreachable | ErrorClass::Service | ErrorClass::Throttled)
+/// What was seen of an object's pods.
+#[derive(Default)]
+struct Seen {
+    looked: Option<Instant>,
+    trouble: Option<Trouble>,
+    /// Since when the trouble is one that only a change helps against.
+    since: Option<Instant>,
+}
+
+impl Seen {
+    fn is_lasting(&self, long: Duration) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= long)
+    }
+}
+
+/// It will not become ready without a change.
+fn failed(spec: &Spec, how_far: &str, trouble: &Trouble) -> OpError {
+    let mut error = OpError::local(&spec.operation("wait for"), format!("{how_far}; {trouble}"));
+    error.class = ErrorClass::Service;
+    error.advice = Some(format!("{} Then run again.", trouble.advice()));
+    error
 }

@@ -1,162 +1,36 @@
 //! `eks.node-group`
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod interrupts;
+mod spec;
+mod update;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_eks::types::{
-    AmiTypes, CapacityTypes, LaunchTemplateSpecification, NodeRepairConfig, Nodegroup as Found, NodegroupScalingConfig,
-    NodegroupStatus, NodegroupUpdateConfig, Taint as EksTaint, TaintEffect, UpdateLabelsPayload, UpdateTaintsPayload,
-};
+use aws_sdk_eks::types::{AmiTypes, CapacityTypes, NodeRepairConfig, Nodegroup as Found, NodegroupStatus, TaintEffect};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
-    Scope,
+    ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
+    Progress, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
-use serde::{Deserialize, Serialize};
 
 use super::{
-    Operation, capacity, check_name, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, taken,
-    updated,
+    Operation, capacity, check_name, is_made_by, joined, labels, observed, once_role_is_known, sync_tags, tagged,
+    versions,
 };
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
-use crate::aws::tags::{Pairs, Tags};
 use crate::aws::wait::{self, until};
+use crate::kubernetes::drain::{Drain, drain};
+pub(super) use spec::Taint;
+use spec::{Share, Spec};
 
 /// A managed node group.
 pub(in crate::aws) struct NodeGroup(pub(in crate::aws) Arc<Aws>);
-
-/// Who has this tag lets the cluster autoscaler choose the size.
-const AUTOSCALED: &str = "k8s.io/cluster-autoscaler/enabled";
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(in crate::aws) struct Spec {
-    cluster_name: String,
-    node_group_name: String,
-    role_arn: String,
-    #[serde(deserialize_with = "crate::aws::set::read")]
-    subnet_ids: Vec<String>,
-    instance_types: Vec<String>,
-    ami_type: String,
-    spot: bool,
-    min_size: i32,
-    max_size: i32,
-    desired_size: i32,
-    labels: Pairs,
-    taints: Vec<Taint>,
-    max_unavailable: Share,
-    launch_template_id: String,
-    launch_template_version: String,
-    version: Option<String>,
-    node_repair: bool,
-    wait_minutes: u32,
-    tags: Tags,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Taint {
-    key: String,
-    value: Option<String>,
-    effect: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Share {
-    #[serde(alias = "Count")]
-    Count(i32),
-    #[serde(alias = "Percentage")]
-    Percentage(i32),
-}
-
-impl Taint {
-    fn to_eks(&self) -> EksTaint {
-        let taint = EksTaint::builder().key(&self.key).set_value(self.value.clone());
-        taint.effect(TaintEffect::from(self.effect.as_str())).build()
-    }
-
-    fn observe(taint: &EksTaint) -> Self {
-        Self {
-            key: taint.key().unwrap_or_default().to_owned(),
-            value: taint.value().filter(|value| !value.is_empty()).map(str::to_owned),
-            effect: taint.effect().map(|effect| effect.as_str().to_owned()).unwrap_or_default(),
-        }
-    }
-}
-
-impl Spec {
-    fn scaling(&self, desired: i32) -> NodegroupScalingConfig {
-        let sizes = NodegroupScalingConfig::builder().min_size(self.min_size).max_size(self.max_size);
-        sizes.desired_size(desired).build()
-    }
-
-    /// The size that an update asks for where there are `running` nodes: the autoscaler's, inside
-    /// the bounds, unless the pipeline states another one than before.
-    fn desired(&self, was: Option<&Self>, running: Option<i32>) -> i32 {
-        let is_new = was.is_some_and(|was| was.desired_size != self.desired_size);
-        match running.filter(|_| self.tags.0.contains_key(AUTOSCALED) && !is_new) {
-            Some(running) => running.clamp(self.min_size, self.max_size),
-            None => self.desired_size,
-        }
-    }
-
-    fn update_config(&self) -> NodegroupUpdateConfig {
-        match self.max_unavailable {
-            Share::Count(count) => NodegroupUpdateConfig::builder().max_unavailable(count),
-            Share::Percentage(share) => NodegroupUpdateConfig::builder().max_unavailable_percentage(share),
-        }
-        .build()
-    }
-
-    fn template(&self) -> LaunchTemplateSpecification {
-        let template = LaunchTemplateSpecification::builder().id(&self.launch_template_id);
-        template.version(&self.launch_template_version).build()
-    }
-
-    fn observe(found: &Found, spec: &Self) -> Self {
-        let sizes = found.scaling_config();
-        let size = |size: Option<i32>| size.unwrap_or_default();
-        let share = found.update_config();
-        let same = |ours: &[String], theirs: &[String]| {
-            let set = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<_>>();
-            if set(ours) == set(theirs) { ours.to_vec() } else { theirs.to_vec() }
-        };
-        let tags = observed(found.tags());
-        let desired = size(sizes.and_then(|sizes| sizes.desired_size()));
-        let mut taints: Vec<Taint> = found.taints().iter().map(Taint::observe).collect();
-        taints.sort();
-        let template = found.launch_template();
-        Self {
-            cluster_name: found.cluster_name().unwrap_or_default().to_owned(),
-            node_group_name: found.nodegroup_name().unwrap_or_default().to_owned(),
-            role_arn: found.node_role().unwrap_or_default().to_owned(),
-            subnet_ids: same(&spec.subnet_ids, found.subnets()),
-            instance_types: same(&spec.instance_types, found.instance_types()),
-            ami_type: found.ami_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
-            spot: found.capacity_type() == Some(&CapacityTypes::Spot),
-            min_size: size(sizes.and_then(|sizes| sizes.min_size())),
-            max_size: size(sizes.and_then(|sizes| sizes.max_size())),
-            // The autoscaler moves it all the time; that is its business.
-            desired_size: if tags.0.contains_key(AUTOSCALED) { spec.desired_size } else { desired },
-            labels: Pairs(found.labels().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect()),
-            taints,
-            max_unavailable: match share.and_then(|share| share.max_unavailable_percentage()) {
-                Some(percentage) => Share::Percentage(percentage),
-                None => Share::Count(share.and_then(|share| share.max_unavailable()).unwrap_or(1)),
-            },
-            launch_template_id: template.and_then(|template| template.id()).unwrap_or_default().to_owned(),
-            launch_template_version: template.and_then(|template| template.version()).unwrap_or_default().to_owned(),
-            version: spec.version.as_ref().and_then(|_| found.version().map(str::to_owned)),
-            node_repair: found.node_repair_config().and_then(|repair| repair.enabled()).unwrap_or(false),
-            wait_minutes: spec.wait_minutes,
-            tags,
-        }
-    }
-}
 
 impl NodeGroup {
     async fn look(&self, cluster: &str, name: &str) -> Result<Option<Found>, OpError> {
@@ -187,6 +61,22 @@ impl NodeGroup {
         .await
     }
 
+    /// Moves the pods of the group to other nodes. Where the cluster goes as well there are none for them.
+    async fn drain(&self, spec: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
+        if spec.drain_timeout_minutes == 0 || self.0.kubernetes.is_going(&spec.cluster_name) {
+            return Ok(());
+        }
+        let name = &spec.node_group_name;
+        let nodes = Drain {
+            cluster: &spec.cluster_name,
+            selector: &format!("eks.amazonaws.com/nodegroup={name}"),
+            what: &format!("node group '{name}'"),
+            patience: self.0.rollout_patience(spec.drain_timeout_minutes),
+            force: spec.drain_force,
+        };
+        drain(&self.0, &nodes, progress).await
+    }
+
     /// What went wrong, from the group's health issues, and what would help.
     async fn broken(&self, found: &Found, spec: &Spec) -> OpError {
         let issues = found.health().map(|health| health.issues()).unwrap_or_default();
@@ -205,69 +95,6 @@ impl NodeGroup {
         error.class = ErrorClass::Broken;
         error.advice = capacity::advice(&self.0, &reason, &spec.instance_types, &spec.subnet_ids, spec.spot).await;
         error
-    }
-
-    /// `desired` is the size to ask for.
-    async fn update_config(
-        &self,
-        spec: &Spec,
-        there: &Spec,
-        desired: i32,
-        progress: &dyn Progress,
-    ) -> Result<(), OpError> {
-        let sizes = |spec: &Spec| (spec.min_size, spec.max_size, spec.desired_size);
-        let same_sizes = sizes(spec) == sizes(there);
-        let same = same_sizes
-            && spec.labels == there.labels
-            && spec.taints == there.taints
-            && spec.max_unavailable == there.max_unavailable
-            && spec.node_repair == there.node_repair;
-        if same {
-            return Ok(());
-        }
-        let mut request = self.0.eks().await.update_nodegroup_config().cluster_name(&spec.cluster_name);
-        request = request.nodegroup_name(&spec.node_group_name).update_config(spec.update_config());
-        // What is not said stays as it is.
-        if !same_sizes {
-            request = request.scaling_config(spec.scaling(desired));
-        }
-        if spec.labels != there.labels {
-            let new = spec.labels.0.iter().filter(|(key, value)| there.labels.0.get(*key) != Some(value));
-            let new: HashMap<_, _> = new.map(|(key, value)| (key.clone(), value.clone())).collect();
-            let gone = there.labels.0.keys().filter(|key| !spec.labels.0.contains_key(*key)).cloned().collect();
-            let labels = UpdateLabelsPayload::builder();
-            request = request.labels(labels.set_add_or_update_labels(Some(new)).set_remove_labels(Some(gone)).build());
-        }
-        if spec.taints != there.taints {
-            let new = spec.taints.iter().filter(|taint| !there.taints.contains(taint)).map(Taint::to_eks).collect();
-            // A taint is told by key and effect: one with a new value is updated, not removed.
-            let stays = |old: &&Taint| spec.taints.iter().any(|new| new.key == old.key && new.effect == old.effect);
-            let gone = there.taints.iter().filter(|old| !stays(old)).map(Taint::to_eks).collect();
-            let taints = UpdateTaintsPayload::builder();
-            request = request.taints(taints.set_add_or_update_taints(Some(new)).set_remove_taints(Some(gone)).build());
-        }
-        if spec.node_repair != there.node_repair {
-            request = request.node_repair_config(NodeRepairConfig::builder().enabled(spec.node_repair).build());
-        }
-        let answer = request.send().await.operation("eks:UpdateNodegroupConfig")?;
-        let group = (spec.cluster_name.as_str(), Some(spec.node_group_name.as_str()));
-        updated(&self.0, group, answer.update, spec.wait_minutes, progress).await
-    }
-
-    /// New nodes by a new version of Kubernetes or of the launch template, old ones drained.
-    async fn update_version(&self, spec: &Spec, there: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
-        if spec.version == there.version && spec.launch_template_version == there.launch_template_version {
-            return Ok(());
-        }
-        progress.report("rolling the nodes over", 0, 0);
-        let mut request = self.0.eks().await.update_nodegroup_version().cluster_name(&spec.cluster_name);
-        request = request.nodegroup_name(&spec.node_group_name).set_version(spec.version.clone());
-        if spec.launch_template_version != there.launch_template_version {
-            request = request.launch_template(spec.template());
-        }
-        let answer = request.send().await.operation("eks:UpdateNodegroupVersion")?;
-        let group = (spec.cluster_name.as_str(), Some(spec.node_group_name.as_str()));
-        updated(&self.0, group, answer.update, spec.wait_minutes, progress).await
     }
 }
 
@@ -317,6 +144,7 @@ impl Kind for NodeGroup {
     /// As the cluster's role.
     const BY_NAME: &'static [&'static str] = &["role_arn"];
     const IDENTITIES: &'static [&'static str] = &["arn", "auto_scaling_group"];
+    const FOLLOWS: bool = true;
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         check_name("node group name", &spec.node_group_name, 63)?;
@@ -351,10 +179,39 @@ impl Kind for NodeGroup {
             return Err(format!("the taint effect '{}' is not one of {}", taint.effect, effects.join(", ")));
         }
         spec.taints.sort();
-        if let Some(key) = spec.labels.0.keys().find(|key| key.starts_with("eks.amazonaws.com/")) {
-            return Err(format!("the label '{key}' is EKS's own"));
-        }
+        labels::check_taints(&spec.taints)?;
+        labels::check_labels(&spec.labels.0)?;
         spec.tags.complete(context)
+    }
+
+    /// Nodes follow their cluster.
+    fn follow(&self, spec: &mut Spec, declared: &dyn Neighbours) {
+        // Who brings an image of their own brings its version.
+        if spec.version.is_none() && spec.ami_type != "CUSTOM" {
+            spec.version = versions::of_cluster(&spec.cluster_name, declared);
+        }
+    }
+
+    fn check_change(&self, old: &Spec, new: &Spec) -> Result<(), String> {
+        let (Some(was), Some(version)) = (&old.version, &new.version) else { return Ok(()) };
+        match (versions::number(was), versions::number(version)) {
+            (Some(from), Some(to)) if to < from => Err(format!(
+                "the nodes run Kubernetes {was}, and EKS cannot take them back to {version}; state version = \"{was}\" or \
+                 leave it out, or make a node group of another name"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self, _: &ResourceAddress, spec: &Spec, declared: &dyn Neighbours) -> Result<(), String> {
+        match (versions::of_cluster(&spec.cluster_name, declared), &spec.version) {
+            (Some(cluster), Some(nodes)) => versions::check_skew(&cluster, nodes),
+            _ => Ok(()),
+        }
+    }
+
+    fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
+        interrupts::interrupts(old, new, how)
     }
 
     fn foreknown(&self, spec: &Spec) -> Outputs {
@@ -401,6 +258,10 @@ impl Kind for NodeGroup {
         ]
     }
 
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        Some(joined(&[&spec.cluster_name, &spec.node_group_name]))
+    }
+
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
         let operation = "eks:CreateNodegroup";
         let request = self.0.eks_once().await.create_nodegroup().cluster_name(&spec.cluster_name);
@@ -418,8 +279,7 @@ impl Kind for NodeGroup {
         let request = request.client_request_token(&intent.token).set_tags(Some(tagged(&spec.tags, intent)));
         let request = &request;
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
-        let answer = once_role_is_known(&self.0, call).await;
-        let answer = answer.map_err(|error| taken(error, "node group", &spec.node_group_name))?;
+        let answer = once_role_is_known(&self.0, call).await?;
         let id = joined(&[&spec.cluster_name, &spec.node_group_name]);
         Ok(Created { id, outputs: answer.nodegroup.as_ref().map(known).unwrap_or_default() })
     }
@@ -458,6 +318,9 @@ impl Kind for NodeGroup {
         if let Some(there) = self.look(&spec.cluster_name, &spec.node_group_name).await? {
             let what = format!("node group '{}' of the cluster '{}'", spec.node_group_name, spec.cluster_name);
             spec.tags.own(&observed(there.tags()), "eks:DeleteNodegroup", &what)?;
+            if there.status() != Some(&NodegroupStatus::Deleting) {
+                self.drain(spec, progress).await?;
+            }
         }
         let request = self.0.eks().await.delete_nodegroup().cluster_name(&spec.cluster_name);
         match request.nodegroup_name(&spec.node_group_name).send().await.operation("eks:DeleteNodegroup") {
@@ -492,38 +355,5 @@ impl Kind for NodeGroup {
             .boxed()
         })
         .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn spec(desired: i32, max: i32, autoscaled: bool) -> Spec {
-        let tags = if autoscaled { json!([[AUTOSCALED, "true"]]) } else { json!([]) };
-        let spec = json!({ "cluster_name": "c", "node_group_name": "n", "role_arn": "r", "subnet_ids": [], "instance_types": [],
-            "ami_type": "a", "spot": false, "min_size": 1, "max_size": max, "desired_size": desired, "labels": [], "taints": [],
-            "max_unavailable": { "count": 1 }, "launch_template_id": "l", "launch_template_version": "1", "version": null,
-            "node_repair": true, "wait_minutes": 1, "tags": tags });
-        serde_json::from_value(spec).expect("a spec")
-    }
-
-    #[test]
-    fn an_update_leaves_the_size_that_the_autoscaler_chose() {
-        let old = spec(2, 9, true);
-        for (new, running, desired) in [
-            (spec(2, 9, true), Some(5), 5),
-            // Other bounds, and the size inside them.
-            (spec(2, 4, true), Some(5), 4),
-            // Another size is meant.
-            (spec(3, 9, true), Some(5), 3),
-            (spec(2, 9, false), Some(5), 2),
-            (spec(2, 9, true), None, 2),
-        ] {
-            assert_eq!(new.desired(Some(&old), running), desired, "{new:?}");
-        }
-        assert_eq!(old.desired(None, Some(5)), 5, "a run that goes on");
     }
 }

@@ -1,4 +1,6 @@
-//! `llmhost import`: a resource that exists becomes the pipeline's.
+//! `llmhost import`: resources that exist become the pipeline's.
+
+mod all;
 
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::plan::{FieldChange, plain};
@@ -9,24 +11,22 @@ use crate::args::Import;
 use crate::failure::Failure;
 use crate::place::Place;
 
-/// Takes a resource into the state.
+/// Takes resources into the state.
 pub(crate) async fn import(args: Import) -> Result<(), Failure> {
-    let console = Console::new(false);
+    let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.at.file)?;
-    let address: ResourceAddress = args.address.parse().map_err(|error| {
-        let help = "Give step/kind/name, as llmhost run --dry-run and llmhost graph show it.";
-        Failure::usage(format!("'{}' is no address: {error}", args.address), help)
-    })?;
-    let existing = match args.id {
-        Some(id) => Existing::Id(id),
-        None => Existing::Tags(args.tags.into_iter().collect()),
-    };
+    let one = one_of(&args)?;
     let mut place = Place::new(&pipeline, &args.at.file, &args.at.place)?;
     let store = place.open_kept(&console, "import").await?;
-    let result = async {
-        let engine = app::engine(pipeline, place.settings(), &console, 10).await?;
+    let work = async {
+        // It is planned many times, which is nothing to tell.
+        let engine = app::engine(pipeline, place.settings(), &Console::new(false), 10).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-        let imported = run::import(&engine, &*store, &address, &existing).await.map_err(failure)?;
+        let Some((address, existing)) = one else {
+            return all::all(&engine, &*store, &console, !(args.yes || place.is_emulated())).await;
+        };
+        let from = args.from_pipeline.as_deref();
+        let imported = run::import(&engine, &*store, &address, &existing, from).await.map_err(failure)?;
         app::print(&format!("{} is {} from now on.\n", imported.address, plain(&imported.id)));
         app::print(&fields(&imported.differs));
         app::print(match imported.differs.is_empty() {
@@ -34,11 +34,24 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
             false => "The next run brings it in line.\n",
         });
         Ok(())
-    }
-    .await;
-    let result = app::close(&*store, &console, result).await;
+    };
+    let result = app::close(&*store, &console, console.hear(work).await).await;
     place.leave(&console).await?;
     result
+}
+
+/// The one resource that is asked for, and what it is found by; nothing where it is all of them.
+fn one_of(args: &Import) -> Result<Option<(ResourceAddress, Existing)>, Failure> {
+    let Some(address) = args.address.as_ref().filter(|_| !args.all) else { return Ok(None) };
+    let address: ResourceAddress = address.parse().map_err(|error| {
+        let help = "Give step/kind/name, as llmhost run --dry-run and llmhost graph show it.";
+        Failure::usage(format!("'{address}' is no address: {error}"), help)
+    })?;
+    let existing = match &args.id {
+        Some(id) => Existing::Id(id.clone()),
+        None => Existing::Tags(args.tags.iter().cloned().collect()),
+    };
+    Ok(Some((address, existing)))
 }
 
 fn fields(all: &[FieldChange]) -> String {
@@ -53,7 +66,7 @@ fn failure(error: ImportError) -> Failure {
     let message = error.to_string();
     let (more, help) = match error {
         ImportError::Plan(error) => return error.into(),
-        ImportError::Account(error) => return error.into(),
+        ImportError::World(error) => return error.into(),
         ImportError::State(error) => return error.into(),
         ImportError::Operation(error) => (String::new(), error.advice().to_owned()),
         ImportError::NotDeclared { near: Some(near), .. } => (String::new(), format!("did you mean '{near}'?")),
@@ -62,8 +75,23 @@ fn failure(error: ImportError) -> Failure {
             "Declare it in the file first; llmhost run FILE --dry-run says what is declared.".to_owned(),
         ),
         ImportError::Known { .. } | ImportError::Taken { .. } => {
-            (String::new(), "llmhost state rm forgets it, llmhost state mv calls it otherwise.".to_owned())
+            (String::new(), "To rename it in the state, run llmhost state mv.".to_owned())
         }
+        ImportError::OtherId { declared, .. } => (
+            String::new(),
+            format!("Resources of this kind go by what the file declares. Give '{declared}', or change the file."),
+        ),
+        ImportError::First { first, .. } => {
+            let first: Vec<String> = first.iter().map(ToString::to_string).collect();
+            (String::new(), format!("Import what it depends on first: {}", first.join(", ")))
+        }
+        ImportError::Claimed { pipeline, .. } => (
+            String::new(),
+            format!(
+                "Nothing was changed. If that pipeline no longer has it (llmhost state rm), run again with --from-pipeline \
+                 {pipeline}."
+            ),
+        ),
         ImportError::ByTags { ids, .. } if ids.is_empty() => {
             (String::new(), "Check the tags, the region and the account of the credentials.".to_owned())
         }

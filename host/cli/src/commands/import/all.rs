@@ -1,0 +1,42 @@
+//! `llmhost import FILE --all`: a lost state is rebuilt from what exists.
+
+use llmhost_engine::run::{self, Engine, Survey};
+use llmhost_engine::state::StateStore;
+
+use super::failure;
+use crate::app::Console;
+use crate::commands::run::{confirm, text_style};
+use crate::failure::Failure;
+use crate::view::{self, JsonLine};
+
+/// Shows what exists of the pipeline and is not in its state, asks, and takes it in.
+pub(super) async fn all(engine: &Engine, store: &dyn StateStore, console: &Console, asks: bool) -> Result<(), Failure> {
+    console.note("Looking for what carries the tags of this pipeline, and for its names.");
+    let survey = run::survey(engine, store).await.map_err(failure)?;
+    let name = &engine.pipeline().name;
+    console.result(|| view::survey(&survey, name, text_style()), &JsonLine::Survey { survey: &survey });
+    if !survey.found.is_empty() {
+        if asks {
+            confirm(&format!("{} resources to import.", survey.found.len()))?;
+        }
+        survey.take_in(engine, store).await.map_err(failure)?;
+        console.note(&format!("Imported {} resources.", survey.found.len()));
+    }
+    incomplete(&survey)
+}
+
+/// Whether something that exists could not be taken in, which a script has to hear of.
+fn incomplete(survey: &Survey) -> Result<(), Failure> {
+    let left = survey.missing.iter().filter(|missing| !missing.why.is_absent()).count();
+    if left == 0 {
+        return Ok(());
+    }
+    let was = if left == 1 { "resource was" } else { "resources were" };
+    Err(Failure::Other {
+        message: format!("{left} declared {was} not imported, and may exist; they are listed above"),
+        help: "What was imported stays in the state. Follow what the list says of each, and run the same command again; or \
+               import one by its id: llmhost import FILE ADDRESS ID."
+            .to_owned(),
+        status: 1,
+    })
+}

@@ -1,0 +1,119 @@
+//! `[pipeline]`: what holds for the whole file.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::reader::{Item, Key, Problems, Table, entries, table};
+use super::values::{Scope, plain_key};
+use crate::names::StepName;
+use crate::tags::{self, TagError};
+
+/// Tags that llmhost gives of its own: pipeline, address, name, and the token of a creation.
+const OWN_TAGS: usize = 4;
+
+/// What `[pipeline]` says.
+#[derive(Default)]
+pub(super) struct Head {
+    pub(super) name: String,
+    /// Whether a variable or the environment gives the name, or a part of it.
+    pub(super) is_name_given: bool,
+    pub(super) region: (String, Range<usize>),
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) state: Option<(String, Range<usize>)>,
+}
+
+/// Reads it. Variables and the environment may stand in every value.
+pub(super) fn read(top: &Table<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Head {
+    match top.get("pipeline") {
+        Some((key, item)) => pipeline(key, item, scope, problems),
+        None => {
+            problems.add("missing-key", 0..0, "the file has no [pipeline] table", "begin with it");
+            problems.help("begin the file with [pipeline], name = \"…\" and region = \"us-east-1\"");
+            Head::default()
+        }
+    }
+}
+
+fn pipeline(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Head {
+    let Some(found) = table("pipeline", item, problems) else { return Head::default() };
+    let known = ["name", "region", "tags", "state"];
+    let found = Table::new("[pipeline]", key.span.clone(), found, &known, problems);
+    let mut needed = |key, example| {
+        let (_, item) = found.need(key, example, problems)?;
+        scope.setting(&found.called(key), item, problems)
+    };
+    let (name, region) = (needed("name", "\"llm\""), needed("region", "\"us-east-1\""));
+    if let Some((name, span)) = &name
+        && let Err(error) = name.parse::<StepName>()
+    {
+        let message = error.to_string().replace("step name", "pipeline name");
+        problems.add("bad-name", span.clone(), message, &gives(scope, span, name, "not a name"));
+    }
+    if let Some((region, span)) = &region
+        && !is_region(region)
+    {
+        let label = gives(scope, span, region, "not a region");
+        problems.add("bad-region", span.clone(), format!("'{region}' is not a region"), &label);
+        problems.help("a region looks like us-east-1 or eu-central-1");
+    }
+    let state = found.get("state").and_then(|(_, item)| scope.setting(&found.called("state"), item, problems));
+    let tags = found.get("tags").map(|(_, item)| read_tags(item, scope, problems)).unwrap_or_default();
+    let written = name.as_ref().and_then(|(_, span)| scope.source.get(span.clone())).unwrap_or_default();
+    let is_name_given = written.contains("${");
+    Head { name: name.unwrap_or_default().0, is_name_given, region: region.unwrap_or_default(), tags, state }
+}
+
+/// The label of a value that is wrong: what it gives, where the file has a reference.
+fn gives(scope: &Scope<'_>, span: &Range<usize>, value: &str, plain: &str) -> String {
+    let written = scope.source.get(span.clone()).unwrap_or_default();
+    if written.contains("${") { format!("this gives '{value}'") } else { plain.to_owned() }
+}
+
+fn read_tags(item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
+    let Some(found) = table("tags", item, problems) else { return BTreeMap::new() };
+    let all = entries(found);
+    let mut read = BTreeMap::new();
+    for (key, value) in &all {
+        let before = problems.0.len();
+        plain_key(key, "a tag's key", problems);
+        if problems.0.len() > before {
+            continue;
+        }
+        let Some((text, span)) = scope.setting(&format!("the tag '{}'", key.name), value, problems) else { continue };
+        let name = key.name;
+        let bad_key = tags::check_key(name).and_then(|()| tags::check_key_characters(name));
+        let bad_value = || tags::check_value(name, &text).and_then(|()| tags::check_value_characters(name, &text));
+        let mut refused = |error: &TagError, span: Range<usize>, label: &str| {
+            problems.add("bad-tag", span, error.to_string(), label);
+        };
+        match (bad_key, bad_value()) {
+            (Err(error), _) => refused(&error, key.span.clone(), "not a tag's key"),
+            (_, Err(error)) => refused(&error, span.clone(), &gives(scope, &span, &text, "not a tag's value")),
+            (Ok(()), Ok(())) => _ = read.insert(name.to_owned(), text),
+        }
+    }
+    if let Some((one, other)) = tags::clash(all.iter().map(|(key, _)| key.name)) {
+        let place = all.iter().find(|(key, _)| key.name == other).map_or(item.span(), |(key, _)| key.span.clone());
+        let message = format!("the tags '{one}' and '{other}' differ in case alone");
+        problems.add("tags-clash", place, message, "the same key to IAM");
+        problems.help("IAM ignores the case of keys and refuses the second; keep one of them");
+    }
+    if read.len() > tags::MOST - OWN_TAGS {
+        let message = format!("{} tags are too many", read.len());
+        problems.add("many-tags", item.span(), message, "too many");
+        let most = tags::MOST - OWN_TAGS;
+        problems.help(format!(
+            "AWS allows {} on a resource, and {OWN_TAGS} are llmhost's: state at most {most}",
+            tags::MOST
+        ));
+    }
+    read
+}
+
+/// `us-east-1`, `us-gov-west-1`: parts of lower-case letters, then a number.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let Some((number, words)) = parts.split_last() else { return false };
+    let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+    words.len() >= 2 && words.iter().all(is_word) && !number.is_empty() && number.chars().all(|c| c.is_ascii_digit())
+}

@@ -1,0 +1,90 @@
+//! `[steps]`: each step as the file has it.
+
+use std::time::Duration;
+
+use super::reader::{Item, Key, Problems, Table, table};
+use super::step::Step;
+use super::template::{Node, Template};
+use super::values::{Scope, plain_key};
+use crate::diagnostic::did_you_mean;
+use crate::names::StepName;
+use crate::plugin::Limits;
+
+/// Reads one step.
+pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Option<Step> {
+    let found = table(&format!("steps.{}", key.name), item, problems)?;
+    let what = format!("[steps.{}]", key.name);
+    let known = ["uses", "with", "after", "allow", "limits", "protect"];
+    let found = Table::new(&what, key.span.clone(), found, &known, problems);
+    let name = name(key, problems);
+    let uses = found.need("uses", "\"vpc\"", problems);
+    let uses = uses.and_then(|_| {
+        found.literal("uses", "write the plugin itself: which code runs does not depend on variables", problems)
+    });
+    let with = match found.get("with") {
+        Some((_, item)) if table("with", item, problems).is_some() => scope.template(item, problems),
+        // A step without options has them all at their defaults.
+        _ => Template { span: key.span.clone(), node: Node::Table(Vec::new()) },
+    };
+    let after = found.literals("after", "write the names of steps themselves", problems);
+    for (name, span) in after.iter().filter(|(name, _)| !scope.steps.contains(&name.as_str())) {
+        problems.add("unknown-step", span.clone(), format!("there is no step '{name}'"), "not a step of this file");
+        if let Some(near) = did_you_mean(name, scope.steps.iter().copied()) {
+            problems.help(format!("did you mean '{near}'?"));
+        }
+    }
+    let why = "write the grants themselves: what a plugin may do does not depend on variables";
+    let (allow, allow_spans) = found.literals("allow", why, problems).into_iter().unzip();
+    let limits = found.get("limits").map(|(key, item)| limits(key, item, problems)).unwrap_or_default();
+    let protect = found.get("protect");
+    let protect = protect.is_some_and(|(_, item)| scope.flag(&found.called("protect"), item, problems));
+    let (uses, uses_span) = uses?;
+    Some(Step { name: name?, uses, allow, limits, protect, after, with, uses_span, allow_spans })
+}
+
+fn name(key: &Key<'_>, problems: &mut Problems) -> Option<StepName> {
+    let before = problems.0.len();
+    plain_key(key, "the name of a step", problems);
+    if problems.0.len() > before {
+        return None;
+    }
+    let name = match key.name {
+        "vars" | "env" | "secrets" => {
+            Err(format!("a step cannot be called '{}': ${{{}.x}} means something else", key.name, key.name))
+        }
+        name => name.parse::<StepName>().map_err(|error| error.to_string()),
+    };
+    name.map_err(|error| _ = problems.add("bad-name", key.span.clone(), error, "not a step name")).ok()
+}
+
+fn limits(key: &Key<'_>, item: Item<'_>, problems: &mut Problems) -> Limits {
+    let Some(found) = table("limits", item, problems) else { return Limits::default() };
+    let found = Table::new("limits", key.span.clone(), found, &["memory", "time"], problems);
+    let mut quantity = |key, parse: fn(&str) -> Option<u64>, example: &str| {
+        let (text, span) = found.literal(key, "write the limit itself", problems)?;
+        let parsed = parse(&text).filter(|&quantity| quantity > 0);
+        if parsed.is_none() {
+            problems.add("bad-limit", span, format!("'{text}' is no {key} limit"), "not understood");
+            problems.help(format!("write it like {example}"));
+        }
+        parsed
+    };
+    let memory = quantity("memory", bytes, "\"256MiB\" or \"1GiB\"");
+    let time = quantity("time", millis, "\"500ms\", \"10s\" or \"2m\"").map(Duration::from_millis);
+    Limits { memory, time }
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    scaled(text, &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)])
+}
+
+fn millis(text: &str) -> Option<u64> {
+    scaled(text, &[("ms", 1), ("s", 1000), ("m", 60_000)])
+}
+
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let (_, scale) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
+    number.parse::<u64>().ok()?.checked_mul(*scale)
+}
