@@ -127,8 +127,8 @@ mod tests {
         let (own, custom) =
             (r#""image": "llmhost:1", "model": "s3://b/m""#, r#""image": "vllm:1", "server": "custom""#);
         for (options, words) in [
-            (format!("{own}"), None),
-            (format!("{custom}"), None),
+            (own.to_string(), None),
+            (custom.to_string(), None),
             (format!(r#"{custom}, "args": ["--model", "m"], "command": ["vllm"], "ready_path": "/ready""#), None),
             (r#""image": "llmhost:1""#.to_owned(), Some("model is missing")),
             (format!(r#"{own}, "command": ["vllm"]"#), Some("command is for server")),
