@@ -130,7 +130,7 @@ async fn a_cluster_that_became_somebody_elses_keeps_all_that_it_made() {
     // Forgotten, it is nobody's business any more; the network may go on being held by it.
     let theirs = ["cluster/eks.cluster/main", "identity/kube.object/namespace", "identity/kube.object/service-account"];
     scene.at(emulator.url(), &[&["state", "rm", FILE, "--yes"], &theirs[..]].concat()).status(0);
-    scene.at(emulator.url(), &["destroy", FILE, "--yes"]);
+    scene.at(emulator.url(), &["destroy", FILE, "--yes", "--wait-timeout", "1"]);
     assert!(!look(emulator.url())["clusters"]["llm"].is_null());
 }
 
