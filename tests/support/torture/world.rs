@@ -88,8 +88,9 @@ fn ids(value: &Value, to: &mut Vec<(String, String)>) {
 }
 
 /// What differs from life to life and says nothing: when something was, how often it was written, what
-/// a create is found again by, where a cluster answers. What controllers count and say of a workload.
-const VOLATILE: [&str; 15] = [
+/// a create is found again by, where a cluster answers and whom it is signed by. What controllers count and say of a workload.
+const VOLATILE: [&str; 16] = [
+    "certificateAuthority",
     "clusterIP",
     "clusterIPs",
     "createdAt",
