@@ -7,6 +7,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use support::torture::courses::{BASE_CHANGES, Course, STACK_CHANGES};
+use support::torture::history::History;
 use support::torture::pipelines::{BASE, SHARED, STACK, Subject};
 use support::torture::{Chamber, Disturbance, Doing, End};
 
@@ -17,6 +19,8 @@ struct Extent {
     shared: Cases,
     /// A whole stack, each life of which is many times as long.
     stack: Cases,
+    /// Changes of what is there, to a network with roles and to a whole stack.
+    changes: [u64; 2],
     /// Worlds in which failing calls are tried at the same time: those lives are mostly waiting.
     lanes: u64,
 }
@@ -36,10 +40,20 @@ const LIVES_OF_A_WORLD: usize = 25;
 fn extent() -> Extent {
     let cases = |every, instants, mixes| Cases { every, instants, mixes };
     match std::env::var("LLMHOST_TORTURE").as_deref() {
-        Ok("long") => {
-            Extent { base: cases(1, 1_000, 1_000), shared: cases(1, 200, 200), stack: cases(1, 250, 200), lanes: 6 }
-        }
-        _ => Extent { base: cases(16, 6, 6), shared: cases(40, 4, 4), stack: cases(50, 4, 4), lanes: 1 },
+        Ok("long") => Extent {
+            base: cases(1, 1_000, 1_000),
+            shared: cases(1, 200, 200),
+            stack: cases(1, 250, 200),
+            changes: [800, 200],
+            lanes: 6,
+        },
+        _ => Extent {
+            base: cases(16, 6, 6),
+            shared: cases(40, 4, 4),
+            stack: cases(50, 4, 4),
+            changes: [14, 7],
+            lanes: 1,
+        },
     }
 }
 
@@ -219,4 +233,57 @@ async fn calls_that_fail_with_the_state_in_a_bucket_leave_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_of_a_whole_stack_that_fail_leave_nothing_behind() {
     failing_calls("a stack, failing calls", STACK, extent().stack.mixes).await;
+}
+
+async fn changes(what: &'static str, course: Course, changes: u64) {
+    let lanes = extent().lanes.min(2);
+    let lane = async |lane: u64| {
+        let mut history = History::begin(course, seed().wrapping_mul(1_000_003).wrapping_add(lane)).await;
+        let mut record = Record::of(what);
+        let mut number = lane;
+        // The last history ends, too.
+        while number < changes || !history.is_over() {
+            let end = match history.go_on().await {
+                Ok(End::Whole) => "ended as if nothing had happened",
+                Ok(End::Stopped) => "stopped with a reason",
+                Ok(End::Killed) => "killed",
+                Err(reason) => {
+                    eprintln!("WRONG: {what}: {reason}");
+                    record.wrong.push(reason);
+                    history.renew().await;
+                    "wrong"
+                }
+            };
+            *record.ends.entry(end).or_default() += 1;
+            if record.ends.values().sum::<usize>().is_multiple_of(50) {
+                eprintln!("{what}: {:?}", record.ends);
+            }
+            if history.is_over() {
+                history.renew().await;
+            }
+            number += lanes;
+        }
+        (record, history.met)
+    };
+    let all = futures::future::join_all((0..lanes).map(lane)).await;
+    let (records, mets): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    let mut met = BTreeMap::new();
+    for (fault, count) in mets.into_iter().flatten() {
+        *met.entry(fault).or_insert(0) += count;
+    }
+    for (fault, count) in &met {
+        eprintln!("{what}: met {count:>6} times: {fault}");
+    }
+    assert!(!met.is_empty(), "nothing was met");
+    records.into_iter().reduce(Record::and).unwrap().end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_a_network_and_its_roles_end_as_planned_whatever_happens() {
+    changes("changes", BASE_CHANGES, extent().changes[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_a_whole_stack_end_as_planned_whatever_happens() {
+    changes("changes of a stack", STACK_CHANGES, extent().changes[1]).await;
 }

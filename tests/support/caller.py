@@ -10,13 +10,10 @@ import sys
 import boto3
 
 LONGEST = 6144
-
-endpoint, region, user, path = sys.argv[1:5]
-iam = boto3.client("iam", endpoint_url=endpoint, region_name=region)
-document = json.load(open(path))
+PATH = "/callers/"
 
 
-def documents():
+def documents(document):
     part = []
     for statement in document["Statement"]:
         if part and len(json.dumps({**document, "Statement": [*part, statement]})) > LONGEST:
@@ -26,16 +23,25 @@ def documents():
     yield part
 
 
-if user not in [there["UserName"] for there in iam.list_users()["Users"]]:
-    iam.create_user(UserName=user)
-for policy in iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]:
-    iam.detach_user_policy(UserName=user, PolicyArn=policy["PolicyArn"])
-    iam.delete_policy(PolicyArn=policy["PolicyArn"])
-for at, part in enumerate(documents()):
-    text = json.dumps({**document, "Statement": part})
-    arn = iam.create_policy(PolicyName=f"{user}-{at}", PolicyDocument=text)["Policy"]["Arn"]
-    iam.attach_user_policy(UserName=user, PolicyArn=arn)
-for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
-    iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
-key = iam.create_access_key(UserName=user)["AccessKey"]
-print(json.dumps([key["AccessKeyId"], key["SecretAccessKey"]]))
+def make(iam, user, path):
+    with open(path) as file:
+        document = json.load(file)
+    if user not in [there["UserName"] for there in iam.list_users()["Users"]]:
+        iam.create_user(UserName=user)
+    for policy in iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]:
+        iam.detach_user_policy(UserName=user, PolicyArn=policy["PolicyArn"])
+        iam.delete_policy(PolicyArn=policy["PolicyArn"])
+    for at, part in enumerate(documents(document)):
+        text = json.dumps({**document, "Statement": part})
+        # With a path of its own: it is no policy of a pipeline.
+        arn = iam.create_policy(PolicyName=f"{user}-{at}", Path=PATH, PolicyDocument=text)["Policy"]["Arn"]
+        iam.attach_user_policy(UserName=user, PolicyArn=arn)
+    for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return [key["AccessKeyId"], key["SecretAccessKey"]]
+
+
+if __name__ == "__main__":
+    endpoint, region, user, path = sys.argv[1:5]
+    print(json.dumps(make(boto3.client("iam", endpoint_url=endpoint, region_name=region), user, path)))

@@ -1,7 +1,8 @@
 """An independent client: prints everything that an AWS emulator and its clusters hold, as JSON.
 
 Usage: look.py ENDPOINT REGION [WHAT-TO-DO-FIRST …]; the names of what can be done are at the end. With
-`each-line` in its place, it looks again for each line of its input.
+`each-line` in its place, it looks again for each empty line of its input; for a line `USER POLICY-FILE` it makes a
+user with that policy and prints the user's access key.
 The credentials are the environment's.
 """
 
@@ -18,7 +19,10 @@ from botocore.exceptions import ClientError
 from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
+import caller
+
 endpoint, region = sys.argv[1:3]
+session = boto3.Session(region_name=region)
 
 
 def client(service):
@@ -195,7 +199,9 @@ def identity(iam):
 
     return {
         "roles": {found["RoleName"]: role(found) for found in iam.list_roles()["Roles"]},
-        "policies": [policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]],
+        "policies": [
+            policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"] if policy["Path"] != caller.PATH
+        ],
         "providers": {
             found["Arn"]: provider(found["Arn"])
             for found in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
@@ -238,7 +244,6 @@ def templates(ec2):
 
 def token(cluster):
     """As `aws eks get-token` makes it."""
-    session = boto3.Session(region_name=region)
     signer = RequestSigner(ServiceId("STS"), region, "sts", "v4", session.get_credentials(), session.events)
     request = {
         "method": "GET",
@@ -525,7 +530,13 @@ def everything():
 
 
 if sys.argv[3:] == ["each-line"]:
-    for _ in sys.stdin:
-        print(everything(), flush=True)
+    for line in sys.stdin:
+        if line.strip():
+            key = caller.make(iam, *line.split())
+            # Who makes a cluster is let in; whoever looks into it is that user from now on.
+            session = boto3.Session(*key, region_name=region)
+            print(json.dumps(key), flush=True)
+        else:
+            print(everything(), flush=True)
 else:
     print(everything())

@@ -1,6 +1,7 @@
 //! A proxy for tests: stands between a client and the emulator, writes down every request, and
 //! spoils some on purpose.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -79,6 +80,13 @@ struct Shared {
     rules: Vec<Rule>,
     hook: Option<Hook>,
     mix: Option<Mix>,
+    met: BTreeMap<String, usize>,
+}
+
+impl Shared {
+    fn count(&mut self, what: String) {
+        *self.met.entry(what).or_default() += 1;
+    }
 }
 
 /// Faults drawn from a seed.
@@ -182,6 +190,12 @@ impl RecordingProxy {
         self.lock().hook = Some(Hook { left: nth, after, call: Box::new(call) });
     }
 
+    /// Every fault that clients met since this was last asked, and how often: the proxy's own by their kind, and the
+    /// error codes that the server answered with.
+    pub fn take_met(&self) -> BTreeMap<String, usize> {
+        std::mem::take(&mut self.lock().met)
+    }
+
     /// Spoils nothing any more; gives whether a call of [`RecordingProxy::at`] was still to come.
     pub fn clear(&self) -> bool {
         let mut shared = self.lock();
@@ -214,6 +228,9 @@ async fn serve(mut client: TcpStream, target: &str, shared: &Mutex<Shared>) -> s
             rule.fault
         });
         let fault = fault.or_else(|| shared.mix.as_mut()?.fault());
+        if let Some(fault) = fault {
+            shared.count(format!("proxy: {fault:?}"));
+        }
         shared.requests.push(request);
         (fault, hook)
     };
@@ -229,7 +246,14 @@ async fn serve(mut client: TcpStream, target: &str, shared: &Mutex<Shared>) -> s
         Some(Fault::HangBefore) => return hang(client).await,
         Some(Fault::Status(status)) => spoilt(status, "InternalError", "the proxy says so"),
         Some(Fault::Throttle) => spoilt(503, "RequestLimitExceeded", "Request limit exceeded."),
-        Some(Fault::HangAfter | Fault::ResetAfter | Fault::Truncate) | None => forward(target, &head, &body).await?,
+        Some(Fault::HangAfter | Fault::ResetAfter | Fault::Truncate) => forward(target, &head, &body).await?,
+        None => {
+            let answer = forward(target, &head, &body).await?;
+            if let Some(code) = error_code(&answer) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).count(code);
+            }
+            answer
+        }
     };
     if fault == Some(Fault::HangAfter) {
         return hang(client).await;
@@ -241,6 +265,17 @@ async fn serve(mut client: TcpStream, target: &str, shared: &Mutex<Shared>) -> s
     };
     client.write_all(&answer[..whole]).await?;
     client.shutdown().await
+}
+
+/// The code of an answer that is an error: in a header, in XML, in JSON, or the bare status.
+fn error_code(answer: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(answer);
+    let status = text.split(' ').nth(1).filter(|status| status.starts_with(['4', '5']))?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let between = |start: &str, end: &str| Some(body.split_once(start)?.1.split_once(end)?.0.to_owned());
+    let named = header(head, "x-amzn-errortype").map(str::to_owned);
+    let named = named.or_else(|| between("<Code>", "</Code>")).or_else(|| between("\"__type\": \"", "\""));
+    Some(named.unwrap_or_else(|| format!("status {status}")))
 }
 
 async fn hang(_client: TcpStream) -> std::io::Result<()> {

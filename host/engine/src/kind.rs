@@ -37,6 +37,9 @@ pub trait Kind: Send + Sync + 'static {
     /// Top-level fields that together name the resource, or its place: only one resource has them
     /// at a time. None: any number can exist side by side.
     const UNIQUE: &'static [&'static str] = &[];
+    /// Whether the same create, sent again, makes a second resource: the service knows neither a client token nor a
+    /// unique name. What an interrupted create made is looked for until the service would show it.
+    const REPEATS: bool = false;
     /// Whether resources can clash though their [`UNIQUE`](Self::UNIQUE) fields differ: address ranges.
     const BY_RANGE: bool = false;
     /// Top-level fields that refer to others by name alone. A successor under the same name serves as

@@ -92,6 +92,8 @@ pub trait DynKind: Send + Sync {
     fn marks(&self, spec: &Value) -> Option<Marks>;
     /// [`Kind::MAKES`].
     fn makes(&self) -> bool;
+    /// [`Kind::REPEATS`].
+    fn repeats(&self) -> bool;
     /// [`Kind::foresee`].
     async fn foresee(&self, id: &str, spec: &Value, going: &dyn Neighbours) -> Result<Foreseen, OpError>;
     /// [`Kind::release`].
@@ -268,6 +270,10 @@ impl<K: Kind> DynKind for K {
 
     fn marks(&self, spec: &Value) -> Option<Marks> {
         Kind::marks(self, &from_json::<K>(spec).ok()?)
+    }
+
+    fn repeats(&self) -> bool {
+        K::REPEATS
     }
 
     fn makes(&self) -> bool {

@@ -98,8 +98,14 @@ async fn a_crash_between_snapshot_and_journal_applies_nothing_twice() {
     let store = open(folder.path());
     store.record(Change::Current { address: address(1), instance: instance("a") }).await.unwrap();
     let intent = Intent { address: address(1), token: "token".into() };
-    let pending =
-        Pending { intent, spec: json!({}), replaces: Some("a".into()), depends_on: vec![], bound: Default::default() };
+    let pending = Pending {
+        intent,
+        spec: json!({}),
+        begun: 0,
+        replaces: Some("a".into()),
+        depends_on: vec![],
+        bound: Default::default(),
+    };
     store.record(Change::Intent { pending }).await.unwrap();
     store.record(Change::Current { address: address(1), instance: instance("b") }).await.unwrap();
     let journal = std::fs::read(folder.path().join("journal.jsonl")).unwrap();
@@ -370,6 +376,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         let intent = Intent { address: address.clone(), token: format!("token-{n}") };
         let pending = |replaces| Pending {
             intent,
+            begun: 0,
             spec: json!({ "n": n }),
             replaces,
             depends_on: vec![],

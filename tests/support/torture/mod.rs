@@ -1,6 +1,8 @@
 //! A pipeline's life, disturbed: its process is killed, its calls fail, and it has to come to the
 //! same end as if nothing had happened.
 
+pub mod courses;
+pub mod history;
 mod journal;
 mod looker;
 pub mod pipelines;
@@ -20,7 +22,7 @@ use pipelines::{HEAD, STATES, Subject};
 use process::{kill, said, succeed, wait};
 pub use world::World;
 
-use super::{ACCESS_KEY, SECRET_KEY, Scene, emulator, look_after};
+use super::{Scene, emulator, look_after};
 
 const FILE: &str = "pipeline.toml";
 const JOURNAL: &str = ".llmhost/torture/journal.jsonl";
@@ -54,6 +56,8 @@ pub struct Chamber {
     proxy: RecordingProxy,
     looker: Looker,
     scene: Scene,
+    /// Whose credentials the commands have.
+    key: [String; 2],
     /// Before anything was made.
     pub empty: World,
     /// After an undisturbed run.
@@ -76,19 +80,7 @@ pub enum Doing {
 impl Chamber {
     /// Starts an emulator and lives an undisturbed life in it.
     pub async fn open(subject: Subject) -> Self {
-        let emulator = emulator().await;
-        let proxy = RecordingProxy::start(emulator.url()).await.expect("a free port");
-        let mut looker = Looker::start(emulator.url());
-        let scene = Scene::new();
-        scene.write(FILE, format!("{HEAD}{}", subject.steps));
-        scene.write("key.txt", "the key of a torture");
-        scene.write("model/config.json", "{}");
-        if subject.in_bucket {
-            look_after(emulator.url(), &["make-bucket", STATES]);
-        }
-        let empty = looker.look();
-        let (whole, calls, times, lines) = (empty.clone(), [0; 2], [Duration::ZERO; 2], [0; 2]);
-        let mut chamber = Self { subject, emulator, proxy, looker, scene, whole, empty, calls, times, lines };
+        let mut chamber = Self::with(subject).await;
         for (at, doing) in [Doing::Run, Doing::Destroy].into_iter().enumerate() {
             chamber.proxy.forget();
             let watch = Watch::start(chamber.scene.path(JOURNAL), usize::MAX, || ());
@@ -102,6 +94,25 @@ impl Chamber {
         }
         assert!(chamber.whole.len() > chamber.empty.len() + 10, "the pipeline makes something");
         chamber
+    }
+
+    /// An emulator with nothing in it, and a folder with the pipeline.
+    async fn with(subject: Subject) -> Self {
+        let emulator = emulator().await;
+        let proxy = RecordingProxy::start(emulator.url()).await.expect("a free port");
+        let mut looker = Looker::start(emulator.url());
+        let scene = Scene::new();
+        scene.write(FILE, format!("{HEAD}{}", subject.steps));
+        scene.write("key.txt", "the key of a torture");
+        scene.write("model/config.json", "{}");
+        scene.write("keys/public.txt", "a key");
+        if subject.in_bucket {
+            look_after(emulator.url(), &["make-bucket", STATES]);
+        }
+        let empty = looker.look();
+        let (whole, calls, times, lines) = (empty.clone(), [0; 2], [Duration::ZERO; 2], [0; 2]);
+        let key = Self::root();
+        Self { subject, emulator, proxy, looker, scene, key, whole, empty, calls, times, lines }
     }
 
     /// Lives a life with this disturbance, and gives how the disturbed command ended, or what was
@@ -155,7 +166,7 @@ impl Chamber {
         if self.subject.in_bucket {
             command.args(["--state", &format!("s3://{STATES}/torture")]);
         }
-        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        command.env("AWS_ACCESS_KEY_ID", &self.key[0]).env("AWS_SECRET_ACCESS_KEY", &self.key[1]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -24,9 +24,11 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let scope = Scope { pipeline: &pipeline.name, region: &pipeline.region, account: &account };
     let registry = engine.registry();
     let mut permissions: Vec<Permission> = Vec::new();
-    for (address, planned) in &plan.resources {
+    // What the state has under another name or path is read, and deleted or replaced.
+    let planned = plan.resources.iter().map(|(address, planned)| (address, &planned.spec));
+    for (address, spec) in planned.chain(state.specs()) {
         let kind = registry.kind(address.kind());
-        permissions.extend(kind.into_iter().flat_map(|kind| kind.permissions(&planned.spec, &scope)));
+        permissions.extend(kind.into_iter().flat_map(|kind| kind.permissions(spec, &scope)));
     }
     match args.purpose {
         Purpose::Run => {

@@ -264,10 +264,12 @@ async fn create(
     if let Some((holder, there)) = holder.and_then(|holder| operations.holders.get_key_value(holder)) {
         remove::instance(operations, holder, there).await.map_err(|_| Stop::Blocked(holder.clone()))?;
     }
+    let is_resumed = known.is_some();
     let (intent, spec) = (known.unwrap_or_else(|| intent(address)), serde_json::Value::clone(spec));
     let bound = operations.hands.store.look(|state| state.generations(depends_on));
-    let pending = Pending { intent, spec, replaces, depends_on: depends_on.clone(), bound };
-    operations.hands.create(address, &**kind, pending).await
+    let begun = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+    let pending = Pending { intent, spec, begun, replaces, depends_on: depends_on.clone(), bound };
+    operations.hands.create(address, &**kind, pending, is_resumed).await
 }
 
 async fn replace(

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::event::{Event, Events, Operation};
-use super::known::once_known;
+use super::known::{VISIBLE, once_known, until_seen};
 use super::ledger::Ledger;
 use super::report::{Reason, Waiting};
 use super::{Cancel, blame};
@@ -136,12 +136,14 @@ impl Hands {
         }
     }
 
-    /// Makes a resource: intent, call, result, the rest of its settings, each recorded in turn.
+    /// Makes a resource: intent, call, result, the rest of its settings, each recorded in turn. `is_resumed` where the
+    /// intent is an earlier run's, which may have made it after all.
     pub(crate) async fn create(
         &self,
         address: &ResourceAddress,
         kind: &dyn DynKind,
         pending: Pending,
+        is_resumed: bool,
     ) -> Result<Outputs, Stop> {
         let scope = &self.scope(address);
         let work = async {
@@ -153,6 +155,14 @@ impl Hands {
             // What it refers to may have been made a moment ago.
             let create = || kind.create(&pending.spec, &pending.intent, progress);
             let created = if pending.depends_on.is_empty() { create().await } else { once_known(create).await };
+            let created = match created {
+                Err(error) if is_resumed && error.class == ErrorClass::Conflict => {
+                    // The service refuses it and did not show it: what is in the way may be what the earlier run made.
+                    let seen = until_seen(VISIBLE, || kind.find(&pending.spec, &pending.intent)).await;
+                    seen.and_then(|seen| seen.ok_or(error))
+                }
+                created => created,
+            };
             let created = match created {
                 Ok(created) => created,
                 Err(error) => {
@@ -182,7 +192,14 @@ impl Hands {
     ) -> Result<Option<Instance>, Stop> {
         self.may_begin()?;
         let (scope, operation) = (self.scope(address), Operation::Adopt);
-        let found = scope.run(kind.find(&pending.spec, &pending.intent)).await;
+        let find = || kind.find(&pending.spec, &pending.intent);
+        let found = if kind.repeats() {
+            // A clock that another machine's intent is ahead of makes this wait no longer.
+            let age = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs().saturating_sub(pending.begun);
+            scope.run(until_seen(VISIBLE.saturating_sub(Duration::from_secs(age)), find)).await
+        } else {
+            scope.run(find()).await
+        };
         match found.map_err(|error| self.stop(address, operation, Reason::Operation(error).into()))? {
             Some(created) => {
                 let id = created.id.clone();

@@ -10,6 +10,26 @@ use crate::wait;
 /// How long a service may take until it finds everywhere what it has just made.
 const KNOWN: Duration = Duration::from_secs(30);
 
+/// How long a service may take until it shows what a create made whose answer never came.
+pub(super) const VISIBLE: Duration = Duration::from_secs(10);
+
+/// Looks again until something is found, for at most so long.
+pub(super) async fn until_seen<T, F>(longest: Duration, mut look: impl FnMut() -> F) -> Result<Option<T>, OpError>
+where
+    F: Future<Output = Result<Option<T>, OpError>>,
+{
+    let began = Instant::now();
+    let pause = Duration::from_millis(500);
+    loop {
+        match look().await? {
+            None if began.elapsed() + pause < longest => {
+                wait::pause("look for what an interrupted run made", pause).await?;
+            }
+            found => return Ok(found),
+        }
+    }
+}
+
 /// Does a call again while the service does not find what the call is about or refers to. A call that fails
 /// so has changed nothing.
 pub(super) async fn once_known<T, F>(mut call: impl FnMut() -> F) -> Result<T, OpError>

@@ -90,6 +90,16 @@ impl State {
     pub fn instances(&self) -> impl Iterator<Item = (&ResourceAddress, &Instance)> {
         self.resources.iter().filter_map(|(address, record)| Some((address, record.current.as_ref()?)))
     }
+
+    /// Every spec that a run may have to act on, with its address: of what is there, what replaced instances had, what
+    /// an update was leaving behind, and what was being created.
+    pub fn specs(&self) -> impl Iterator<Item = (&ResourceAddress, &Value)> {
+        self.resources.iter().flat_map(|(address, record)| {
+            let instances = record.current.iter().chain(&record.deposed);
+            let specs = instances.flat_map(|instance| std::iter::once(&instance.spec).chain(&instance.was));
+            specs.chain(record.pending.iter().map(|pending| &pending.spec)).map(move |spec| (address, spec))
+        })
+    }
 }
 
 impl Instance {
@@ -173,6 +183,9 @@ pub struct Pending {
     pub intent: Intent,
     /// The spec it was made with.
     pub spec: Value,
+    /// When it was begun, in seconds since 1970 (UTC); 0 of states that do not say.
+    #[serde(default)]
+    pub begun: u64,
     /// See [`Instance::bound`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub bound: BTreeMap<ResourceAddress, String>,

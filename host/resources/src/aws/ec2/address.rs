@@ -36,6 +36,7 @@ fn created(id: Option<String>, ip: Option<String>) -> Option<Created> {
 impl Kind for ElasticIp {
     type Spec = Spec;
     const NAME: &'static str = "ec2.elastic-ip";
+    const REPEATS: bool = true;
     const ACTIONS: &'static [&'static str] =
         &["ec2:AllocateAddress", "ec2:DescribeAddresses", "ec2:ReleaseAddress", "ec2:CreateTags", "ec2:DeleteTags"];
     const IMMUTABLE: &'static [&'static str] = &[];

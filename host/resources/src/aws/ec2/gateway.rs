@@ -41,6 +41,7 @@ impl InternetGateway {
 impl Kind for InternetGateway {
     type Spec = Spec;
     const NAME: &'static str = "ec2.internet-gateway";
+    const REPEATS: bool = true;
     const ACTIONS: &'static [&'static str] = &[
         "ec2:CreateInternetGateway",
         "ec2:AttachInternetGateway",

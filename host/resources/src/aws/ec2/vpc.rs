@@ -31,6 +31,7 @@ pub(in crate::aws) struct Spec {
 impl Kind for Vpc {
     type Spec = Spec;
     const NAME: &'static str = "ec2.vpc";
+    const REPEATS: bool = true;
     const ACTIONS: &'static [&'static str] = &[
         "ec2:CreateVpc",
         "ec2:ModifyVpcAttribute",

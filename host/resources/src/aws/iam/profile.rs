@@ -83,7 +83,8 @@ impl Kind for InstanceProfile {
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
         vec![
             Permission::new(Self::ACTIONS, [scope.iam("instance-profile", "/", &spec.profile_name)]),
-            Permission::new(&["iam:PassRole"], [scope.iam("role", "/", &spec.role_name)]),
+            // Whatever the role's path is.
+            Permission::new(&["iam:PassRole"], ["/", "/*/"].map(|path| scope.iam("role", path, &spec.role_name))),
         ]
     }
 

@@ -250,7 +250,9 @@ impl Kind for Role {
         let named = spec.managed_policy_arns.iter().chain(&spec.permissions_boundary);
         let named: Vec<String> = named.filter(|arn| !unknown::is_unknown(arn)).cloned().collect();
         let asked = (!named.is_empty()).then(|| Permission::new(&["iam:GetPolicy"], named));
-        [own].into_iter().chain(asked).collect()
+        // IAM names a role that is not there without a path.
+        let not_there = Permission::new(&["iam:GetRole"], [scope.iam("role", "/", &spec.role_name)]);
+        [own, not_there].into_iter().chain(asked).collect()
     }
 
     fn id_of(&self, spec: &Spec) -> Option<String> {
