@@ -19,7 +19,7 @@ struct Extent {
     shared: Cases,
     /// A whole stack, each life of which is many times as long.
     stack: Cases,
-    /// Changes of what is there, to a network with roles and to a whole stack.
+    /// Changes of what is there: of a network with roles, and of a whole stack, which the long form alone has.
     changes: [u64; 2],
     /// Worlds in which failing calls are tried at the same time: those lives are mostly waiting.
     lanes: u64,
@@ -47,13 +47,9 @@ fn extent() -> Extent {
             changes: [800, 200],
             lanes: 6,
         },
-        _ => Extent {
-            base: cases(16, 6, 6),
-            shared: cases(40, 4, 4),
-            stack: cases(50, 4, 4),
-            changes: [14, 7],
-            lanes: 1,
-        },
+        _ => {
+            Extent { base: cases(16, 6, 6), shared: cases(40, 4, 4), stack: cases(50, 4, 4), changes: [6, 0], lanes: 1 }
+        }
     }
 }
 
@@ -279,11 +275,10 @@ async fn changes(what: &'static str, course: Course, changes: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_of_a_network_and_its_roles_end_as_planned_whatever_happens() {
-    changes("changes", BASE_CHANGES, extent().changes[0]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn changes_of_a_whole_stack_end_as_planned_whatever_happens() {
-    changes("changes of a stack", STACK_CHANGES, extent().changes[1]).await;
+async fn changes_end_as_planned_whatever_happens() {
+    let [base, stack] = extent().changes;
+    changes("changes", BASE_CHANGES, base).await;
+    if stack > 0 {
+        changes("changes of a stack", STACK_CHANGES, stack).await;
+    }
 }
