@@ -8,7 +8,7 @@ use std::process::Command;
 
 use llmhost_emulator::Emulator;
 use serde_json::Value;
-use support::{ACCESS_KEY, Ran, SECRET_KEY, Scene, emulator, look, repository};
+use support::{ACCESS_KEY, Ran, SECRET_KEY, Scene, emulator, look, repository, without};
 
 const FILE: &str = "llm-on-eks.toml";
 const ACCOUNT: &str = "123456789012";
@@ -47,21 +47,6 @@ impl Caller<'_> {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
-}
-
-/// A policy with these actions taken out, wherever they stand.
-fn without(policy: &Value, out: &[&str]) -> Value {
-    let text = policy.to_string();
-    for action in out {
-        assert!(text.contains(&format!("\"{action}\"")), "{action} is not in the policy");
-    }
-    let mut less = policy.clone();
-    let statements = less["Statement"].as_array_mut().unwrap();
-    for statement in &mut *statements {
-        statement["Action"].as_array_mut().unwrap().retain(|action| !out.contains(&action.as_str().unwrap()));
-    }
-    statements.retain(|statement| !statement["Action"].as_array().unwrap().is_empty());
-    less
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,14 +73,26 @@ impl Record {
     async fn live(&mut self, chamber: &mut Chamber, doing: Doing, disturbance: Disturbance, case: &str) {
         // A crash may have been in the middle of a line: every other time.
         let torn = self.ends.values().sum::<usize>() % 2 == 1;
-        let end = match chamber.live(doing, disturbance, torn).await {
+        let end = chamber.live(doing, disturbance, torn).await;
+        if !self.count(end.map_err(|reason| format!("{doing:?}, {case}: {reason}"))) {
+            chamber.renew().await;
+        }
+        let lives: usize = self.ends.values().sum();
+        if lives.is_multiple_of(LIVES_OF_A_WORLD) {
+            chamber.renew().await;
+        }
+    }
+
+    /// Counts how a life ended; gives whether it was right.
+    fn count(&mut self, end: Result<End, String>) -> bool {
+        let is_right = end.is_ok();
+        let end = match end {
             Ok(End::Whole) => "ended as if nothing had happened",
             Ok(End::Stopped) => "stopped with a reason",
             Ok(End::Killed) => "killed",
             Err(reason) => {
-                eprintln!("WRONG: {doing:?}, {case}: {reason}");
-                self.wrong.push(format!("{doing:?}, {case}: {reason}"));
-                chamber.renew().await;
+                eprintln!("WRONG: {}: {reason}", self.what);
+                self.wrong.push(reason);
                 "wrong"
             }
         };
@@ -89,9 +101,7 @@ impl Record {
         if lives.is_multiple_of(50) {
             eprintln!("{}: {lives} lives, {:?}", self.what, self.ends);
         }
-        if lives.is_multiple_of(LIVES_OF_A_WORLD) {
-            chamber.renew().await;
-        }
+        is_right
     }
 
     /// With what happened elsewhere.
@@ -239,22 +249,8 @@ async fn changes(what: &'static str, course: Course, changes: u64) {
         let mut number = lane;
         // The last history ends, too.
         while number < changes || !history.is_over() {
-            let end = match history.go_on().await {
-                Ok(End::Whole) => "ended as if nothing had happened",
-                Ok(End::Stopped) => "stopped with a reason",
-                Ok(End::Killed) => "killed",
-                Err(reason) => {
-                    eprintln!("WRONG: {what}: {reason}");
-                    record.wrong.push(reason);
-                    history.renew().await;
-                    "wrong"
-                }
-            };
-            *record.ends.entry(end).or_default() += 1;
-            if record.ends.values().sum::<usize>().is_multiple_of(50) {
-                eprintln!("{what}: {:?}", record.ends);
-            }
-            if history.is_over() {
+            // A world that something went wrong in, and one whose history has ended, is left.
+            if !record.count(history.go_on().await) || history.is_over() {
                 history.renew().await;
             }
             number += lanes;

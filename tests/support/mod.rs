@@ -142,6 +142,24 @@ pub async fn emulator() -> Emulator {
     Emulator::start_for(SECRET_KEY, &|_| ()).await.expect("the emulator starts")
 }
 
+/// A policy with these actions taken out, wherever they stand.
+pub fn without(policy: &Value, out: &[&str]) -> Value {
+    let text = policy.to_string();
+    for action in out {
+        assert!(text.contains(&format!("\"{action}\"")), "{action} is not in the policy");
+    }
+    let mut less = policy.clone();
+    let statements = less["Statement"].as_array_mut().expect("a policy");
+    for statement in &mut *statements {
+        statement["Action"]
+            .as_array_mut()
+            .expect("a policy")
+            .retain(|action| !out.contains(&action.as_str().expect("a policy")));
+    }
+    statements.retain(|statement| !statement["Action"].as_array().expect("a policy").is_empty());
+    less
+}
+
 /// What an independent client (boto3) finds behind an endpoint.
 pub fn look(url: &str) -> Value {
     look_after(url, &[])

@@ -89,29 +89,41 @@ impl Shared {
     }
 }
 
+/// Numbers drawn from a seed.
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// Any seed will do.
+    pub fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below this one, which is not 0.
+    pub fn draw(&mut self, below: u64) -> u64 {
+        // SplitMix64 (Steele, Lea, Flood 2014).
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % below
+    }
+}
+
 /// Faults drawn from a seed.
 struct Mix {
-    state: u64,
+    dice: Dice,
     /// One request of so many is spoilt.
     one_in: u64,
 }
 
 impl Mix {
-    fn draw(&mut self, below: u64) -> u64 {
-        // SplitMix64 (Steele, Lea, Flood 2014): any seed will do.
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below
-    }
-
     /// The next request's fault. Hangs are rarer: each costs the client its patience.
     fn fault(&mut self) -> Option<Fault> {
-        if self.draw(self.one_in) > 0 {
+        if self.dice.draw(self.one_in) > 0 {
             return None;
         }
-        Some(match self.draw(21) {
+        Some(match self.dice.draw(21) {
             0..4 => Fault::Status(500),
             4..8 => Fault::Throttle,
             8..12 => Fault::Reset,
@@ -181,7 +193,7 @@ impl RecordingProxy {
 
     /// Spoils one request of `one_in`, each in a way of its own, as the seed has it.
     pub fn mix(&self, seed: u64, one_in: u64) {
-        self.lock().mix = Some(Mix { state: seed, one_in: one_in.max(1) });
+        self.lock().mix = Some(Mix { dice: Dice::of(seed), one_in: one_in.max(1) });
     }
 
     /// Calls `call` at the request that follows `nth` others that change something: before the

@@ -1,5 +1,7 @@
 //! Pipelines that are changed again and again: parts, and the forms that each of them takes.
 
+use llmhost_emulator::testing::Dice;
+
 /// A pipeline in parts. A change gives some of them another form.
 #[derive(Debug, Clone, Copy)]
 pub struct Course {
@@ -11,42 +13,23 @@ pub struct Course {
 /// The form of each part.
 pub(super) type Choice = Vec<usize>;
 
-/// Numbers drawn from a seed.
-#[derive(Debug, Clone)]
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn of(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below this one, which is not 0.
-    pub fn draw(&mut self, below: u64) -> u64 {
-        // SplitMix64 (Steele, Lea, Flood 2014): any seed will do.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below
-    }
-
-    pub(super) fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.draw(length as u64)).expect("below a length")
-    }
+/// Any index of a list with so many entries.
+pub(super) fn index(dice: &mut Dice, length: usize) -> usize {
+    usize::try_from(dice.draw(length as u64)).expect("below a length")
 }
 
 impl Course {
     /// Any form of each part.
     pub(super) fn first(&self, dice: &mut Dice) -> Choice {
-        self.parts.iter().map(|forms| dice.index(forms.len())).collect()
+        self.parts.iter().map(|forms| index(dice, forms.len())).collect()
     }
 
     /// The choice with one to three parts changed.
     pub(super) fn next(&self, choice: &Choice, dice: &mut Dice) -> Choice {
         let mut next = choice.clone();
         for _ in 0..=dice.draw(3) {
-            let part = dice.index(self.parts.len());
-            next[part] = dice.index(self.parts[part].len());
+            let part = index(dice, self.parts.len());
+            next[part] = index(dice, self.parts[part].len());
         }
         // The last draw may have undone the others: something changes.
         if next == *choice {

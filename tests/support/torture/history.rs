@@ -5,10 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::courses::{Choice, Course, Dice};
-use super::process::{said, wait};
+use llmhost_emulator::testing::Dice;
+
+use super::courses::{Choice, Course, index};
+use super::process::{said, succeed, wait};
 use super::{Chamber, Disturbance, Doing, End, FILE, HEAD, World};
-use crate::support::{ACCESS_KEY, SECRET_KEY};
+use crate::support::{ACCESS_KEY, SECRET_KEY, without};
 
 /// After the first run, how often it is changed before it is destroyed.
 const CHANGES: usize = 5;
@@ -170,8 +172,7 @@ impl Chamber {
     /// What llmhost says that the next command needs, granted to the user that runs it.
     async fn policy(&mut self, doing: Doing) -> Result<serde_json::Value, String> {
         let purpose = if doing == Doing::Run { "run" } else { "destroy" };
-        let mut command = self.scene.command(&["policy", FILE, "--account", ACCOUNT, "--for", purpose]);
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut command = self.piped(&["policy", FILE, "--account", ACCOUNT, "--for", purpose]);
         let output = wait(command.spawn().expect("llmhost starts")).await?;
         let policy = serde_json::from_slice(&output.stdout);
         let policy = policy.map_err(|error| format!("policy: {error}: {}", said(&output)))?;
@@ -186,17 +187,12 @@ impl Chamber {
 
     /// Takes one action out of the policy, and gives its name.
     fn lessen(&mut self, policy: &serde_json::Value, dice: &mut Dice) -> String {
-        let mut less = policy.clone();
-        let statements = less["Statement"].as_array_mut().expect("statements");
         let actions = |one: &serde_json::Value| one["Action"].as_array().expect("actions").clone();
+        let statements = policy["Statement"].as_array().expect("statements");
         let all: Vec<_> = statements.iter().flat_map(actions).collect();
-        let out = all[dice.index(all.len())].clone();
-        for statement in &mut *statements {
-            statement["Action"].as_array_mut().expect("actions").retain(|action| *action != out);
-        }
-        statements.retain(|statement| !actions(statement).is_empty());
-        self.allow(&less);
-        out.as_str().expect("a name").to_owned()
+        let out = all[index(dice, all.len())].as_str().expect("a name");
+        self.allow(&without(policy, &[out]));
+        out.to_owned()
     }
 
     /// A command that nothing disturbs, but that may lack a permission: then it says which.
@@ -212,28 +208,26 @@ impl Chamber {
 
     /// A whole command that does what it showed.
     async fn as_planned(&self, doing: Doing) -> Result<(), String> {
-        let output = wait(self.command(doing, self.proxy.url()).spawn().expect("llmhost starts")).await?;
-        let words = said(&output);
-        if !output.status.success() {
-            return Err(format!("the undisturbed {doing:?} failed: {words}"));
+        let words = self.undisturbed_words(doing).await?;
+        if doing == Doing::Destroy || words.contains("No changes") {
+            return Ok(());
         }
         let planned = numbers(&words, "Plan:", [" to create", " to update", " to replace", " to delete"]);
         let done = numbers(&words, "Done:", [" created", " updated", " replaced", " deleted"]);
-        if doing == Doing::Run && planned.is_some_and(|planned| planned.iter().sum::<usize>() > 0) && planned != done {
-            return Err(format!("planned {planned:?}, done {done:?}: {words}"));
+        // A run of moves alone says that nothing was done.
+        let is_move = planned == Some([0; 4]) && words.contains("Done: 0 changes");
+        match planned.is_some() && planned == done || is_move {
+            true => Ok(()),
+            false => Err(format!("planned {planned:?}, done {done:?}: {words}")),
         }
-        Ok(())
     }
 
     /// The next plan is empty, and nothing has drifted.
     async fn nothing_left(&self) -> Result<(), String> {
         for args in [&["run", FILE, "--dry-run"][..], &["drift", FILE, "--exit-code"]] {
-            let mut command = self.scene.command(&[args, &["--endpoint-url", self.proxy.url()]].concat());
-            command.env("AWS_ACCESS_KEY_ID", &self.key[0]).env("AWS_SECRET_ACCESS_KEY", &self.key[1]);
-            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-            let output = wait(command.spawn().expect("llmhost starts")).await?;
-            let words = said(&output);
-            if !output.status.success() || (args[0] == "run" && !words.contains("No changes")) {
+            let command = self.piped(&[args, &["--endpoint-url", self.proxy.url()]].concat());
+            let words = succeed(&format!("after it, {args:?}"), command).await?;
+            if args[0] == "run" && !words.contains("No changes") {
                 return Err(format!("after it, {args:?} says {words}"));
             }
         }

@@ -162,22 +162,33 @@ impl Chamber {
     }
 
     fn command_of(&self, verb: &[&str], url: &str) -> Command {
-        let mut command = self.scene.command(&[verb, &[FILE, "--yes", "--endpoint-url", url]].concat());
+        let mut command = self.piped(&[verb, &[FILE, "--yes", "--endpoint-url", url]].concat());
         if self.subject.in_bucket {
             command.args(["--state", &format!("s3://{STATES}/torture")]);
         }
+        command
+    }
+
+    /// Any command, with the chamber's credentials.
+    fn piped(&self, args: &[&str]) -> Command {
+        let mut command = self.scene.command(args);
         command.env("AWS_ACCESS_KEY_ID", &self.key[0]).env("AWS_SECRET_ACCESS_KEY", &self.key[1]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     async fn undisturbed(&self, doing: Doing) -> Result<(), String> {
+        self.undisturbed_words(doing).await.map(drop)
+    }
+
+    /// The same, with what it printed.
+    async fn undisturbed_words(&self, doing: Doing) -> Result<String, String> {
         succeed(&format!("the undisturbed {doing:?}"), self.command(doing, self.proxy.url())).await
     }
 
     /// Takes the lease of a process that is dead, instead of waiting for its end.
     async fn unlock(&self) -> Result<(), String> {
-        succeed("state unlock", self.command_of(&["state", "unlock"], self.proxy.url())).await
+        succeed("state unlock", self.command_of(&["state", "unlock"], self.proxy.url())).await.map(drop)
     }
 
     async fn disturbed(&self, doing: Doing, disturbance: &Disturbance) -> Result<End, String> {

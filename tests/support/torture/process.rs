@@ -29,8 +29,9 @@ pub(super) async fn wait(child: Child) -> Result<Output, String> {
     }
 }
 
-/// Runs a command that has to end well.
-pub(super) async fn succeed(what: &str, mut command: Command) -> Result<(), String> {
+/// Runs a command that has to end well, and gives what it printed.
+pub(super) async fn succeed(what: &str, mut command: Command) -> Result<String, String> {
     let output = wait(command.spawn().expect("llmhost starts")).await?;
-    if output.status.success() { Ok(()) } else { Err(format!("{what} failed: {}", said(&output))) }
+    let words = said(&output);
+    if output.status.success() { Ok(words) } else { Err(format!("{what} failed: {words}")) }
 }

@@ -267,8 +267,7 @@ async fn create(
     let is_resumed = known.is_some();
     let (intent, spec) = (known.unwrap_or_else(|| intent(address)), serde_json::Value::clone(spec));
     let bound = operations.hands.store.look(|state| state.generations(depends_on));
-    let begun = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
-    let pending = Pending { intent, spec, begun, replaces, depends_on: depends_on.clone(), bound };
+    let pending = Pending { intent, spec, begun: Pending::now(), replaces, depends_on: depends_on.clone(), bound };
     operations.hands.create(address, &**kind, pending, is_resumed).await
 }
 

@@ -194,9 +194,7 @@ impl Hands {
         let (scope, operation) = (self.scope(address), Operation::Adopt);
         let find = || kind.find(&pending.spec, &pending.intent);
         let found = if kind.repeats() {
-            // A clock that another machine's intent is ahead of makes this wait no longer.
-            let age = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs().saturating_sub(pending.begun);
-            scope.run(until_seen(VISIBLE.saturating_sub(Duration::from_secs(age)), find)).await
+            scope.run(until_seen(VISIBLE.saturating_sub(pending.age()), find)).await
         } else {
             scope.run(find()).await
         };

@@ -56,6 +56,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn what_is_not_seen_is_looked_for_until_the_time_is_over() {
+        for (seconds, looks, found) in [(0, 1, None), (10, 2, Some("it"))] {
+            let made = Cell::new(0);
+            let seen = until_seen(Duration::from_secs(seconds), || {
+                made.set(made.get() + 1);
+                let seen = (made.get() > 1).then_some("it");
+                async move { Ok(seen) }
+            });
+            assert_eq!(seen.await.unwrap(), found);
+            assert_eq!(made.get(), looks);
+        }
+    }
+
+    #[tokio::test]
     async fn what_is_not_found_is_asked_for_again_and_nothing_else_is() {
         for (class, calls) in [(ErrorClass::NotFound, 2), (ErrorClass::Invalid, 1), (ErrorClass::Unreachable, 1)] {
             let made = Cell::new(0);

@@ -15,6 +15,7 @@ mod recovered;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -195,4 +196,21 @@ pub struct Pending {
     /// Resources that must be gone after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<ResourceAddress>,
+}
+
+impl Pending {
+    /// What [`Pending::begun`] is for one that begins now.
+    pub(crate) fn now() -> u64 {
+        unix(SystemTime::now())
+    }
+
+    /// How long ago it was begun, to the second. Nothing where another machine's clock is ahead of this one's.
+    pub(crate) fn age(&self) -> Duration {
+        Duration::from_secs(Self::now().saturating_sub(self.begun))
+    }
+}
+
+/// Seconds since 1970 (UTC).
+pub(crate) fn unix(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }

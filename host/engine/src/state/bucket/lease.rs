@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Object};
 use crate::plan::plain;
-use crate::state::StateError;
+use crate::state::{StateError, unix};
 
 pub(super) const KEY: &str = "lease.json";
 const VERSION: u32 = 1;
@@ -180,10 +180,6 @@ impl Shown {
     pub(super) fn is_of(&self, lease: &Lease) -> bool {
         self.run.as_ref() == Some(&lease.holder.run)
     }
-}
-
-fn unix(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn seconds(seconds: u64) -> String {
