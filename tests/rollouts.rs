@@ -5,10 +5,6 @@ mod support;
 
 use support::kept::Kept;
 
-/// Whether the API server is a real one, whose pods have no logs here.
-fn is_real() -> bool {
-    std::env::var_os("LLMHOST_EMULATOR_CONTROL_PLANE").is_some()
-}
 
 #[test]
 fn an_image_that_does_not_exist_is_said_with_its_pod_and_event() {
@@ -34,7 +30,8 @@ fn a_container_that_crashes_is_said_with_its_exit_code_and_log() {
         "Back-off restarting failed container",
         "kubectl logs --previous",
     ]);
-    if !is_real() {
+    // Nothing runs in the pods of a real API server here, so they have no logs.
+    if !llmhost_emulator::has_real_clusters() {
         ran.says(&["its log ends: error: the name of the image says"]);
     }
 }

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use llmhost_emulator::testing::{Fault, RecordingProxy, Request};
 use serde_json::Value;
 use support::{ACCESS_KEY, Ran, SECRET_KEY, Scene, emulator, look};
 
@@ -139,6 +140,62 @@ async fn a_refused_connection_is_said_while_it_is_tried_again() {
     assert!(retry["reason"].as_str().unwrap().contains("refused"), "{retry}");
     run.child.kill().unwrap();
     run.child.wait().unwrap();
+}
+
+/// The steps of a cluster, and a service account in it.
+fn accounts() -> String {
+    let (steps, _) = SERVER.split_once("[steps.server]").unwrap();
+    format!("{CLUSTER}{steps}")
+}
+
+fn is_namespace_applied(request: &Request) -> bool {
+    request.method == "PATCH" && request.path.contains("/namespaces/models?") && request.is_mutating()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_is_too_busy_is_asked_again_aloud_and_not_forever() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    scene.pipeline(&accounts());
+    let proxy = RecordingProxy::start(emulator.url()).await.expect("the proxy starts");
+    let namespace = "id/kube.object/namespace";
+    // It wants to be left alone for longer than anybody would wait.
+    proxy.inject(is_namespace_applied, 1, Fault::Busy(3600));
+    let began = Instant::now();
+    let ran = scene.at(proxy.url(), &["run", FILE, "--skip-preflight"]).status(1);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    ran.says(&[
+        namespace,
+        "429 Too Many Requests: Too many requests, please try again later. (it asks to be left alone for 3600 seconds)",
+        "The API server has no time for it",
+        "wait some minutes, and run again",
+    ]);
+
+    // A minute at a time is waited, and whoever waits hears of it more often than that.
+    proxy.inject(is_namespace_applied, 1, Fault::Busy(60));
+    let mut run = AtWork::start(scene.command(&["run", FILE, "--skip-preflight"]), proxy.url());
+    let is_retry = |event: &Value| event["event"] == "retrying" && event["address"] == namespace;
+    let first = run.until(is_retry);
+    assert!(first["call"].as_str().unwrap().starts_with("kube:PATCH /api/v1/namespaces/models"), "{first}");
+    assert!(first["reason"].as_str().unwrap().starts_with("429 Too Many Requests: Too many requests"), "{first}");
+    assert_eq!(first["attempt"], 1);
+    let began = Instant::now();
+    let next = run.until(is_retry);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(next["reason"].as_str().unwrap().contains("(in "), "{next}");
+    let (rest, status, took) = run.terminate();
+    assert_eq!(status, 130, "{rest:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let stopped = rest.iter().find(|event| event["event"] == "operation-interrupted").unwrap();
+    assert_eq!(stopped["address"], namespace);
+    assert!(stopped["waiting"].as_str().unwrap().contains("429 Too Many Requests"), "{stopped}");
+
+    // One that has time again after a while is no failure.
+    proxy.inject(is_namespace_applied, 2, Fault::Busy(1));
+    scene.at(proxy.url(), &["run", FILE, "--skip-preflight"]).status(0).says(&[
+        "kube:PATCH /api/v1/namespaces/models: attempt 1 failed: 429 Too Many Requests",
+        "trying again",
+        "created id/kube.object/service-account",
+    ]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,25 +32,36 @@ type machine struct {
 // emulator does: one with `does-not-exist` in it cannot be pulled, `exits-with-1` ends so, `never-ready`
 // runs and never gets ready, all others run.
 func (p *plane) kubelet() {
+	heard := time.Now()
 	for ; p.running.Err() == nil; time.Sleep(200 * time.Millisecond) {
-		p.nodes()
+		if p.nodes() == nil {
+			heard = time.Now()
+		} else if time.Since(heard) > patience {
+			// Whoever wanted this cluster has ended, and cannot say that it is not needed any more.
+			p.stop()
+			return
+		}
 		p.pods()
 	}
 }
 
-func (p *plane) nodes() {
+// How long a cluster's authority may be silent.
+const patience = 30 * time.Second
+
+// Makes the nodes what the authority says; it is an error when that does not answer.
+func (p *plane) nodes() error {
 	answer, err := http.Get(p.users + "/nodes")
 	if err != nil {
-		return
+		return err
 	}
 	defer answer.Body.Close()
 	var machines []machine
 	if json.NewDecoder(answer.Body).Decode(&machines) != nil {
-		return
+		return nil
 	}
 	known, err := p.client.CoreV1().Nodes().List(p.running, meta.ListOptions{})
 	if err != nil {
-		return
+		return nil
 	}
 	gone := map[string]core.Node{}
 	for _, node := range known.Items {
@@ -77,6 +88,7 @@ func (p *plane) nodes() {
 		p.client.CoreV1().Nodes().Delete(p.running, name, meta.DeleteOptions{})
 		p.evict(name)
 	}
+	return nil
 }
 
 func (m machine) offers(plugin bool) bool { return m.GPU > 0 && (plugin || m.GPUPlugin) }

@@ -25,7 +25,8 @@ func main() {
 		os.Exit(2)
 	}
 	part := os.Args[1]
-	os.Args = append(os.Args[:1:1], os.Args[2:]...)
+	// Under the part's own name: it is the field manager of what a controller writes.
+	os.Args = append([]string{part}, os.Args[2:]...)
 	// Each component is a process of its own: they share global flags and metrics, and one may end alone.
 	switch part {
 	case "kube-apiserver":

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -31,6 +32,7 @@ type plane struct {
 	client  *kubernetes.Clientset
 	end     context.CancelFunc
 	running context.Context
+	stopped sync.Once
 }
 
 // EKS's access policies by the roles that they are like.
@@ -215,10 +217,12 @@ func (p *plane) wait(otherwise string, done func() bool) error {
 }
 
 func (p *plane) stop() {
-	p.end()
-	for _, part := range p.parts {
-		part.Process.Kill()
-		part.Wait()
-	}
-	os.RemoveAll(p.folder)
+	p.stopped.Do(func() {
+		p.end()
+		for _, part := range p.parts {
+			part.Process.Kill()
+			part.Wait()
+		}
+		os.RemoveAll(p.folder)
+	})
 }

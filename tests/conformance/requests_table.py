@@ -5,82 +5,32 @@ of the answer is compared (`pick`; all of it otherwise), keys that are not (`ign
 that is waited for (`until`).
 """
 
-APPLY = "application/apply-patch+yaml"
-MERGE = "application/merge-patch+json"
-STRATEGIC = "application/strategic-merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
+from request_parts import (
+    APPLY,
+    CRDS,
+    DEPLOYMENTS,
+    JSON_PATCH,
+    MERGE,
+    NS,
+    REQUESTS,
+    STRATEGIC,
+    WIDGETS,
+    apply,
+    ask,
+    config_map,
+    container,
+    definition,
+    has_condition,
+    is_gone,
+    keyless,
+    outcome,
+    spec_of,
+    widget,
+    workload,
+)
 
 # Known differences, by the request's name, and what they mean. Everything else has to be alike.
 GAPS = {}
-
-NS = "/api/v1/namespaces/conformance"
-DEPLOYMENTS = "/apis/apps/v1/namespaces/conformance/deployments"
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-WIDGETS = "/apis/example.com/v1/namespaces/conformance/widgets"
-
-REQUESTS = []
-
-
-def ask(name, method, path, body=None, **more):
-    REQUESTS.append({"name": name, "method": method, "path": path, "body": body, **more})
-
-
-def apply(name, path, body, manager="llmhost", query="", **more):
-    ask(name, "PATCH", f"{path}?fieldManager={manager}{query}", body, type=APPLY, **more)
-
-
-def outcome(body):
-    """What of a refusal llmhost and people read."""
-    details = body.get("details") or {}
-    return {"reason": body.get("reason"), "message": body.get("message"), "code": body.get("code"),
-            "details": details}
-
-
-def spec_of(body):
-    return {"spec": body["spec"], "labels": body["metadata"].get("labels"), "annotations": body["metadata"].get("annotations"),
-            "generation": body["metadata"].get("generation")}
-
-
-def config_map(name="settings", data=None, **metadata):
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}, "data": data or {"a": "1"}}
-
-
-def container(**more):
-    return {"name": "server", "image": "registry/server:1", **more}
-
-
-def workload(kind="Deployment", name="web", containers=None, pod=None, **spec):
-    labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": containers or [container()], **(pod or {})}}
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name},
-            "spec": {"selector": {"matchLabels": labels}, "template": template, **spec}}
-
-
-def definition(**more):
-    schema = {"type": "object", "properties": {"spec": {"type": "object", "required": ["size"], "properties": {
-        "size": {"type": "integer", "minimum": 1, "maximum": 10},
-        "colour": {"type": "string", "default": "red", "enum": ["red", "blue"]},
-        "rules": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
-                  "items": {"type": "object", "required": ["name"], "properties": {
-                      "name": {"type": "string"}, "value": {"type": "string"}}}}}},
-        "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}
-    version = {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": schema}}
-    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "widgets.example.com"},
-            "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
-                     "versions": [version], **more}}
-
-
-def widget(name="one", **spec):
-    return {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": name}, "spec": {"size": 3, **spec}}
-
-
-def has_condition(kind):
-    return lambda _, body: any(it["type"] == kind and it["status"] == "True" for it in body.get("status", {}).get("conditions", []))
-
-
-def is_gone(status, _):
-    return status == 404
-
 
 # Who asks
 
@@ -131,6 +81,11 @@ apply("an apply of another kind", f"{NS}/configmaps/settings", {**config_map(), 
 apply("an apply of another namespace", f"{NS}/configmaps/settings", config_map(data={"z": "1"}, namespace="default"), pick=outcome)
 apply("an apply of another version", f"{NS}/configmaps/settings", {**config_map(), "apiVersion": "v2"}, pick=outcome)
 apply("an apply with managedFields", f"{NS}/configmaps/settings", config_map(managedFields=[{"manager": "x"}]), pick=outcome)
+ask("an apply in YAML, where y is true", "PATCH", f"{NS}/configmaps/y?fieldManager=one",
+    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\n", type=APPLY, pick=outcome)
+apply("an apply of another uid", f"{NS}/configmaps/settings", config_map(uid="0"), pick=outcome)
+ask("a merge patch of another uid", "PATCH", f"{NS}/configmaps/settings", {"metadata": {"uid": "0"}}, type=MERGE, pick=outcome)
+ask("an update of another uid", "PUT", f"{NS}/configmaps/settings", config_map(uid="0"), pick=lambda body: {"reason": body["reason"], "code": body["code"]})
 ask("an update of an old version", "PUT", f"{NS}/configmaps/settings", config_map(resourceVersion="1"), pick=outcome)
 ask("a creation of what exists", "POST", f"{NS}/configmaps", config_map(), pick=outcome)
 ask("a creation with a resourceVersion", "POST", f"{NS}/configmaps", config_map("versioned", resourceVersion="5"), pick=outcome)
@@ -377,9 +332,11 @@ ask("an unknown field of a custom object, dropped", "POST", WIDGETS, widget("loo
 ask("a custom object without what is required", "POST", WIDGETS, {**widget("bare"), "spec": {}}, pick=outcome)
 apply("a list by its keys", f"{WIDGETS}/one", widget(rules=[{"name": "a", "value": "1"}, {"name": "b"}]))
 apply("another manager's entry", f"{WIDGETS}/one", widget(rules=[{"name": "c"}]), manager="other", query="&force=true")
+apply("a custom object of another uid", f"{WIDGETS}/one", {**widget(), "metadata": {"name": "one", "uid": "0"}}, pick=outcome)
 ask("a strategic patch of a custom object", "PATCH", f"{WIDGETS}/one", {"spec": {"size": 4}}, type=STRATEGIC, pick=outcome)
 ask("a status", "PATCH", f"{WIDGETS}/one/status?fieldManager=controller", {"status": {"ready": True}, "spec": {"size": 9}}, type=MERGE, ignore=["managedFields"])
 apply("a definition that changes its scope", f"{CRDS}/widgets.example.com", definition(scope="Cluster"), pick=outcome)
+apply("a definition whose list has no keys", f"{CRDS}/gadgets.example.com", keyless(), pick=outcome)
 apply("a definition of another name", f"{CRDS}/gadgets.example.com", {**definition(), "metadata": {"name": "gadgets.example.com"}}, pick=outcome)
 ask("a definition is deleted", "DELETE", f"{CRDS}/widgets.example.com", pick=lambda body: body["kind"])
 ask("the definition is gone", "GET", f"{CRDS}/widgets.example.com", until=is_gone, pick=outcome)
@@ -413,6 +370,14 @@ apply("a binding of another role", "/apis/rbac.authorization.k8s.io/v1/namespace
 ask("a foreground deletion", "DELETE", f"{DEPLOYMENTS}/web", {"propagationPolicy": "Foreground"}, pick=lambda body: body["kind"])
 ask("the deployment is gone", "GET", f"{DEPLOYMENTS}/web", until=is_gone, pick=outcome)
 ask("its pods are gone", "GET", f"{NS}/pods?labelSelector=app=web", until=lambda _, body: body.get("items") == [], pick=lambda body: body["items"])
+apply("a deployment to be orphaned", f"{DEPLOYMENTS}/lone", workload(name="lone", replicas=0), ignore=["status"])
+ask("it has a replica set", "GET", "/apis/apps/v1/namespaces/conformance/replicasets?labelSelector=app=lone",
+    until=lambda _, body: body.get("items"), pick=lambda body: len(body["items"]))
+ask("a deletion that orphans", "DELETE", f"{DEPLOYMENTS}/lone", {"propagationPolicy": "Orphan"},
+    pick=lambda body: (body["kind"], body["metadata"]["finalizers"], "deletionTimestamp" in body["metadata"]))
+ask("the deployment is gone, and orphans are left", "GET", f"{DEPLOYMENTS}/lone", until=is_gone, pick=outcome)
+ask("its replica set is nobody's", "GET", "/apis/apps/v1/namespaces/conformance/replicasets?labelSelector=app=lone",
+    pick=lambda body: [it["metadata"].get("ownerReferences") for it in body["items"]])
 ask("a bad propagation policy", "DELETE", f"{NS}/configmaps/fixed", {"propagationPolicy": "Sideways"}, pick=outcome)
 apply("what holds a namespace up", f"{NS}/configmaps/held", config_map("held", finalizers=["example.com/hold"]), ignore=["managedFields"])
 ask("a namespace is deleted", "DELETE", NS, pick=lambda body: {"kind": body["kind"], "phase": body["status"]["phase"]})

@@ -1,6 +1,8 @@
 //! The emulated API server beside a real one: kube-apiserver, kube-controller-manager, kube-scheduler and
 //! etcd, built from their Go modules.
 
+mod both;
+
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::run_quietly;
 
-const USAGE: &str = "cargo xtask conformance [--requests | --tests | --generate]";
+const USAGE: &str = "cargo xtask conformance [--requests | --tests [NAME…] | --generate]";
 /// The program's sources.
 const SOURCES: &str = "tests/conformance";
 /// By which emulators learn of the control plane.
@@ -20,14 +22,6 @@ const VARIABLE: &str = "LLMHOST_EMULATOR_CONTROL_PLANE";
 const PAGE: &str = "docs/conformance.md";
 /// The version of Kubernetes that the program says it is.
 const VERSION: (&str, &str, &str) = ("v1.34.4", "1", "34");
-/// Tests of what is in clusters. Those that look at requests or at the emulator's own objects stay out.
-const TESTS: [(&str, &[&str]); 4] = [
-    ("cluster", &["a_second_run_changes_nothing", "a_cluster_is_upgraded"]),
-    ("cluster_trouble", &["an_api_server_that_cannot_be_reached"]),
-    ("kubeconfig", &[]),
-    ("rollouts", &[]),
-];
-
 /// The emulator's packages.
 const EMULATOR: Environment = Environment {
     name: "emulator",
@@ -40,15 +34,15 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let (requests, tests, generate) = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => (true, true, false),
         ["--requests"] => (true, false, false),
-        ["--tests"] => (false, true, false),
+        ["--tests", ..] => (false, true, false),
         ["--generate"] => (false, false, true),
         _ => return Err(USAGE.to_owned()),
     };
     let program = built()?;
-    let plane = ControlPlane::start(&program)?;
     let python = EMULATOR.python(&|text| println!("{text}")).map_err(|error| error.to_string())?;
     let script = |name: &str, more: &[&str]| {
         println!("\n$ {SOURCES}/{name}");
+        let plane = ControlPlane::start(&program)?;
         let mut command = Command::new(&python);
         command.arg(crate::repository().join(SOURCES).join(name)).arg(&plane.url).args(more);
         run_quietly(command.current_dir(crate::repository()).env_remove("PYTHONPATH"))
@@ -57,16 +51,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         return script("generate.py", &[]);
     }
     let compared = if requests { script("compare.py", &[PAGE]) } else { Ok(()) };
-    if tests {
-        for (test, skipped) in TESTS {
-            println!("\n$ cargo test --package llmhost --test {test}, on the real API server");
-            let mut command = Command::new("cargo");
-            command.args(["test", "--package", "llmhost", "--test", test, "--", "--test-threads", "2"]);
-            skipped.iter().for_each(|name| _ = command.args(["--skip", name]));
-            run_quietly(command.current_dir(crate::repository()).env(VARIABLE, &plane.url))?;
-        }
-    }
-    compared
+    let tested = if tests { both::run(&program, &python, args.get(1..).unwrap_or_default()) } else { Ok(()) };
+    compared.and(tested)
 }
 
 /// The program, built once for each state of its sources.

@@ -303,7 +303,7 @@ impl Emulation {
         settings.placeholder_secrets = true;
         if self.pace == Pace::Fast {
             // What is in the way stays in the way, and pods that do not start at once never do.
-            settings.wait = Duration::from_secs(5);
+            settings.wait = Duration::from_secs(if llmhost_emulator::has_real_clusters() { 60 } else { 5 });
             settings.rollout_wait = Some(settings.wait);
         }
         settings

@@ -13,12 +13,14 @@ import hashlib
 import hmac
 import json
 import os
+import ssl
 import threading
+import urllib.error
 import urllib.request
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import kubernetes
-from werkzeug.wrappers import Request
+from werkzeug.wrappers import Request, Response
 
 import tls
 from kubernetes.authorize import User
@@ -39,17 +41,38 @@ lock = threading.Lock()
 
 def start(host, uid):
     """Listens for a cluster's API server; gives its address and its authority."""
+    is_proxy = host.rpartition(":")[2] != os.environ.get("MOTO_PORT")
     if CONTROL_PLANE:
         asked = {"uid": uid, "authority": f"http://127.0.0.1:{os.environ['MOTO_PORT']}{ASKED}{uid}"}
         made = json.load(urllib.request.urlopen(f"{CONTROL_PLANE}/clusters", json.dumps(asked).encode()))
-        return made["endpoint"], base64.b64encode(made["certificate"].encode()).decode()
-    is_proxy = host.rpartition(":")[2] != os.environ.get("MOTO_PORT")
+        if not is_proxy:
+            return made["endpoint"], base64.b64encode(made["certificate"].encode()).decode()
+        apis[uid] = Real(made["endpoint"], made["certificate"])
     if is_proxy:
         serve = tls.Relay(host, PREFIX + uid)
     else:
         serve = tls.Application(lambda environ, start_response: handle(environ, start_response, uid, environ["PATH_INFO"]))
     endpoints[uid] = tls.Endpoint(serve)
     return endpoints[uid].url, endpoints[uid].authority
+
+
+class Real:
+    """A real API server, for those who ask for it through a proxy."""
+
+    def __init__(self, endpoint, certificate):
+        self.endpoint, self.trusted = endpoint, ssl.create_default_context(cadata=certificate)
+
+    def handle(self, request, path):
+        query = f"?{request.query_string.decode()}" if request.query_string else ""
+        headers = {name: value for name, value in request.headers if name not in ("Host", "Connection", "Content-Length")}
+        asked = urllib.request.Request(self.endpoint + quote(path) + query, request.get_data() or None, headers, method=request.method)
+        try:
+            answer = urllib.request.urlopen(asked, context=self.trusted)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            kept = [(name, value) for name, value in answer.headers.items() if name not in ("Transfer-Encoding", "Connection", "Content-Length")]
+            return Response(answer.read(), answer.status, kept)
 
 
 def forget(uid):

@@ -25,6 +25,12 @@ pub fn python() -> Result<PathBuf, EmulatorError> {
     Ok(PACKAGES.python(&|_| ())?)
 }
 
+/// Whether clusters have real API servers, of a control plane of `tests/conformance`: there pods start in seconds,
+/// and not at once.
+pub fn has_real_clusters() -> bool {
+    std::env::var_os("LLMHOST_EMULATOR_CONTROL_PLANE").is_some()
+}
+
 /// An access key for the emulator, which takes any.
 pub const ACCESS_KEY_ID: &str = "testing";
 /// Its secret.

@@ -47,6 +47,9 @@ pub enum Fault {
     Status(u16),
     /// Answered with "too many requests"; the server never sees it.
     Throttle,
+    /// Answered as an overloaded API server does: 429, and to be asked again after so many seconds; the server
+    /// never sees it.
+    Busy(u32),
     /// Never answered; the server never sees it.
     HangBefore,
     /// Never answered, though the server did as asked.
@@ -257,6 +260,7 @@ async fn serve(mut client: TcpStream, target: &str, shared: &Mutex<Shared>) -> s
         Some(Fault::Reset) => return Ok(()),
         Some(Fault::HangBefore) => return hang(client).await,
         Some(Fault::Status(status)) => spoilt(status, "InternalError", "the proxy says so"),
+        Some(Fault::Busy(seconds)) => busy(seconds),
         Some(Fault::Throttle) => spoilt(503, "RequestLimitExceeded", "Request limit exceeded."),
         Some(Fault::HangAfter | Fault::ResetAfter | Fault::Truncate) => forward(target, &head, &body).await?,
         None => {
@@ -303,6 +307,17 @@ fn spoilt(status: u16, code: &str, message: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status} Spoilt\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
         .into_bytes()
+}
+
+/// As kube-apiserver's priority and fairness refuses a request.
+fn busy(seconds: u32) -> Vec<u8> {
+    let body = "Too many requests, please try again later.\n";
+    let length = body.len();
+    format!(
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: {seconds}\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// Head and body of a request; nothing where the client has nothing more to say.

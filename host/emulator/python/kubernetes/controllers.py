@@ -149,7 +149,7 @@ class _Room:
             return ["node(s) were unschedulable"], False
         taint = repelling_taint(spec, self.taints)
         if taint is not None:
-            return [f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value') or ''}}}"], False
+            return ["node(s) had untolerated taint(s)"], False
         if not attracted(spec, self.labels, self.name):
             return ["node(s) didn't match Pod's node affinity/selector"], False
         # What the whole node could not hold, no eviction makes room for.

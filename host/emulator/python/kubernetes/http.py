@@ -20,12 +20,14 @@ _PRINTABLE = re.compile(r"^[^\x00-\x1f\x7f]*$")
 
 
 class _PlainLoader(_Loader):
-    """YAML as the API server reads it: timestamps stay strings."""
+    """YAML 1.1 as the API server reads it: timestamps stay strings, and y and n are booleans."""
 
 
 _PlainLoader.yaml_implicit_resolvers = {
     key: [(tag, expr) for tag, expr in found if tag != "tag:yaml.org,2002:timestamp"]
     for key, found in _Loader.yaml_implicit_resolvers.items()}
+_PlainLoader.bool_values = {**_Loader.bool_values, "y": True, "n": False}
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))
 
 
 def _plain(value):

@@ -2,6 +2,7 @@
 
 Everything here runs under the store's lock."""
 
+import json
 import random
 import time
 import uuid
@@ -50,7 +51,8 @@ def _without_nulls(value):
 def _place(resource, body):
     """An object and its kind as server-side apply names them."""
     meta = body.get("metadata") or {}
-    return (f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {resource.group}/{resource.version}, "
+    namespace, name = (value if isinstance(value, str) else "" for value in (meta.get("namespace"), meta.get("name")))
+    return (f"{namespace}/{name}; {resource.group}/{resource.version}, "
             f"Kind={resource.kind}")
 
 
@@ -355,14 +357,21 @@ class Operations:
                 out.pop("status", None)
         return out
 
-    def _check_version(self, resource, old, meta):
-        """Optimistic locking, and that the object is still the same one."""
+    def _check_version(self, resource, old, meta, is_whole=False):
+        """Optimistic locking, and that the object is still the same one. A whole object's uid is a precondition, a
+        patch's is a change."""
         name = old["metadata"]["name"]
         given = meta.get("resourceVersion")
         if given not in (None, "") and given != old["metadata"]["resourceVersion"]:
             raise errors.conflict(resource, name)
         uid = meta.get("uid")
         if uid and uid != old["metadata"]["uid"]:
+            if not is_whole:
+                found = errors.FieldErrors()
+                # Said by what checks every object, and again by what checks this kind.
+                for _ in range(2):
+                    found.immutable("metadata.uid", uid)
+                found.raise_for(resource.group, resource.kind, name)
             raise errors.conflict(
                 resource, name, f"Precondition failed: UID in precondition: {uid}, UID in object "
                 f"meta: {old['metadata']['uid']}")
@@ -383,7 +392,7 @@ class Operations:
             found._add("FieldValueInvalid", "metadata.resourceVersion",
                        "Invalid value: 0x0: must be specified for an update")
             found.raise_for(resource.group, resource.kind, name)
-        self._check_version(resource, old, meta)
+        self._check_version(resource, old, meta, is_whole=True)
         return self._write(resource, old, body, context), False
 
     def patch(self, resource, namespace, name, media, body, context):
@@ -452,7 +461,7 @@ class Operations:
             wrong = validate.types(body, resource)
             if wrong:
                 path, wanted, found, key = (*wrong, "")[:4]
-                shown = "null" if found is None else str(found)
+                shown = found if isinstance(found, str) else json.dumps(found)
                 path = f"{path}.{key}" if key else path
                 raise self._untyped(
                     resource, body, f".{path}: expected {wanted}, got &value.valueUnstructured{{Value:{shown}}}")
@@ -494,8 +503,13 @@ class Operations:
         if context.dry_run:
             return self._answer(resource, obj, bool(slow))
         if policy == "Orphan":
+            # It goes after what it owned was let go, and is there until then.
+            answered = self._mark(resource, obj, "orphan")
             self._orphan(meta["uid"])
-        elif policy == "Foreground":
+            self._let_go(resource, answered, "orphan")
+            self.finish_deletions()
+            return self._answer(resource, answered, True)
+        if policy == "Foreground":
             # It goes after what it owns, and is there until then.
             obj = self._mark(resource, obj, "foregroundDeletion")
             self.collect(meta["uid"])
@@ -602,13 +616,20 @@ class Operations:
             if "foregroundDeletion" not in (meta.get("finalizers") or []):
                 continue
             if not any(True for _ in self._dependents(meta["uid"])):
-                rest = [f for f in meta["finalizers"] if f != "foregroundDeletion"]
-                if rest:
-                    new = clone(obj)
-                    new["metadata"]["finalizers"] = rest
-                    self.store.put(key, new)
-                else:
-                    self.remove(self.by_key(key), obj)
+                self._let_go(self.by_key(key), obj, "foregroundDeletion")
+
+    def _let_go(self, resource, obj, finalizer):
+        """Takes a finalizer from an object that is being deleted, and the object away where it was the last."""
+        rest = [f for f in obj["metadata"]["finalizers"] if f != finalizer]
+        new = clone(obj)
+        if rest:
+            new["metadata"]["finalizers"] = rest
+        else:
+            new["metadata"].pop("finalizers")
+        if rest or resource.key in (("", "namespaces"), resources.CRDS.key):
+            self.store.put(resource.key, new)
+        else:
+            self.remove(resource, obj)
 
     def _empty_namespace(self, space):
         name = space["metadata"]["name"]

@@ -600,6 +600,27 @@ def _definition(errors, obj):
         if not (version.get("schema") or {}).get("openAPIV3Schema"):
             errors.required(f"spec.versions[{number}].schema.openAPIV3Schema",
                             "schemas are required")
+        # A schema that is the same for all versions is named as what it once was.
+        place = "spec.validation" if len(versions) == 1 else f"spec.versions[{number}].schema"
+        _list_keys(errors, (version.get("schema") or {}).get("openAPIV3Schema"), f"{place}.openAPIV3Schema")
+
+
+def _list_keys(errors, schema, path):
+    """The keys of a list's entries have to be there in each."""
+    if not isinstance(schema, dict):
+        return
+    items = schema.get("items")
+    if schema.get("x-kubernetes-list-type") == "map" and isinstance(items, dict):
+        known = items.get("properties") or {}
+        for key in schema.get("x-kubernetes-list-map-keys") or ():
+            if key in known and key not in (items.get("required") or ()) and "default" not in known[key]:
+                errors.required(
+                    f"{path}.items.properties[{key}].default",
+                    "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property")
+    for key, child in (schema.get("properties") or {}).items():
+        _list_keys(errors, child, f"{path}.properties[{key}]")
+    _list_keys(errors, items, f"{path}.items")
+    _list_keys(errors, schema.get("additionalProperties"), f"{path}.additionalProperties")
 
 
 _RBAC = "rbac.authorization.k8s.io"

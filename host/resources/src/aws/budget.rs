@@ -33,7 +33,7 @@ pub(super) async fn before_retry(failed: &OpError, pause: Duration) -> Result<()
 
 /// Between three quarters and five quarters of a pause, so that those that failed together do not
 /// come back together.
-pub(super) fn jittered(pause: Duration) -> Duration {
+pub(crate) fn jittered(pause: Duration) -> Duration {
     // A fresh hasher's keys are random; this needs no better.
     let random = RandomState::new().hash_one(0_u8) % 1024;
     pause.mul_f64(0.75 + random as f64 / 2048.0)

@@ -34,6 +34,7 @@ use llmhost_engine::state::State;
 use llmhost_engine::world::{Hints, World};
 use serde_json::Value;
 
+pub(crate) use budget::jittered;
 pub use clients::{Aws, AwsSettings};
 pub(crate) use wait::{is_passing, until};
 

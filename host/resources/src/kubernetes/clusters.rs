@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use super::errors::Described;
 use super::object::Target;
+use super::retries::patient;
 use super::token::token;
 use crate::aws::{Aws, cluster_endpoint};
 
@@ -46,18 +47,10 @@ impl Clusters {
             known.remove(target);
             return Ok(None);
         };
-        let client = Client::try_from(config).described("kube:connect")?;
+        let client = patient(Client::try_from(config).described("kube:connect")?);
         let kinds = known.remove(target).map(|old| old.kinds).unwrap_or_default();
         known.insert(target.clone(), Known { client: client.clone(), since: Instant::now(), kinds });
         Ok(Some(client))
-    }
-
-    /// As [`client`](Self::client), for calls whose refusals are answers: the library's own client tries them
-    /// again for minutes, and says nothing of it.
-    pub(super) async fn direct(&self, aws: &Aws, target: &Target) -> Result<Option<Client>, OpError> {
-        let Some(mut config) = config(aws, target).await? else { return Ok(None) };
-        config.default_retry = false;
-        Client::try_from(config).described("kube:connect").map(Some)
     }
 
     /// Notes that a cluster of EKS goes, and all that is in it.
@@ -111,11 +104,16 @@ fn unknown_kind(mut error: OpError, gvk: &GroupVersionKind) -> OpError {
 }
 
 async fn config(aws: &Aws, target: &Target) -> Result<Option<Config>, OpError> {
-    match target {
+    let mut config = match target {
         Target::Eks(name) => eks(aws, name).await,
         Target::Kubeconfig(file) => kubeconfig(file.path.as_ref(), &file.context).await.map(Some),
         Target::Folder(_) => Err(OpError::local("kube:connect", "a folder is no cluster")),
+    };
+    // The crate's own retries say nothing, and may last for hours.
+    if let Ok(Some(config)) = &mut config {
+        config.default_retry = false;
     }
+    config
 }
 
 async fn eks(aws: &Aws, name: &str) -> Result<Option<Config>, OpError> {

@@ -60,10 +60,21 @@ fn describe(operation: &str, error: &Error) -> OpError {
                 422 if status.message.contains("immutable") => Some(
                     "Kubernetes takes no change of this field. Give the object another name, or undo the change.".to_owned(),
                 ),
+                429 | 503 | 504 => Some(
+                    "The API server has no time for it: it is overloaded, or it starts or is being updated. What was done \
+                     so far is kept; wait some minutes, and run again."
+                        .to_owned(),
+                ),
                 _ => None,
             };
-            let code = Some(status.reason.clone()).filter(|reason| !reason.is_empty());
+            let code = Some(status.reason.clone()).filter(|reason| !reason.is_empty() && reason != UNREADABLE);
             OpError { code, advice, ..answer(class, status.message.clone(), None) }
+        }
+        // The run was stopped while the call waited.
+        Error::Service(inner) if inner.is::<OpError>() => {
+            let stopped = inner.downcast_ref::<OpError>().cloned();
+            let stopped = stopped.unwrap_or_else(|| OpError::local(operation, "stopped"));
+            OpError { operation: operation.to_owned(), ..stopped }
         }
         Error::Discovery(inner) => answer(ErrorClass::NotFound, inner.to_string(), None),
         Error::SerdeError(inner) => answer(ErrorClass::Service, format!("the answer cannot be read: {inner}"), None),
@@ -77,6 +88,9 @@ fn describe(operation: &str, error: &Error) -> OpError {
         ),
     }
 }
+
+/// The reason that the client makes up where an answer has none.
+const UNREADABLE: &str = "Failed to parse error data";
 
 /// The class of an answer. Admission answers 403 too, and says in words alone what it is about.
 fn class(status: u16, message: &str) -> ErrorClass {

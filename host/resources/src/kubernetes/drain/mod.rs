@@ -126,7 +126,7 @@ impl Draining<'_> {
     /// Cordons the nodes, evicts what can be evicted, and gives what is left.
     async fn round(&mut self) -> Result<Vec<Left>, OpError> {
         let target = Target::Eks(self.drain.cluster.to_owned());
-        let Some(client) = self.aws.kubernetes.direct(self.aws, &target).await? else { return Ok(Vec::new()) };
+        let Some(client) = self.aws.kubernetes.client(self.aws, &target).await? else { return Ok(Vec::new()) };
         let api: Api<Node> = Api::all(client.clone());
         let going = api.list(&ListParams::default().labels(self.drain.selector)).await.described(OPERATION)?.items;
         if going.is_empty() {
