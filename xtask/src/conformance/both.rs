@@ -23,6 +23,8 @@ struct Suite {
     name: String,
     /// The package that they belong to; the command line's own where there is none.
     package: Option<String>,
+    /// Why the tests count on a real API server alone, where they do.
+    real_only: Option<String>,
     /// Tests that run on the emulated API server alone, and why.
     skipped: BTreeMap<String, String>,
 }
@@ -79,6 +81,7 @@ fn listed() -> Result<Vec<Suite>, String> {
         Some(Suite {
             name: text(&entry["name"])?,
             package: text(&entry["package"]),
+            real_only: text(&entry["real_only"]),
             skipped: skipped.map(|(name, why)| Some((name.clone(), text(why)?))).collect::<Option<_>>()?,
         })
     };
@@ -163,6 +166,10 @@ impl Outcome {
 
     /// How many tests ran on both and passed.
     fn alike(&self) -> usize {
+        if self.suite.real_only.is_some() { 0 } else { self.passed() }
+    }
+
+    fn passed(&self) -> usize {
         self.real.iter().filter(|(name, is_fine)| **is_fine && self.emulated.get(*name) == Some(&true)).count()
     }
 }
@@ -176,11 +183,20 @@ fn summary(outcomes: &[Outcome]) -> String {
     for outcome in outcomes {
         let _ = writeln!(text, "  {}: {}", outcome.suite.name, outcome.alike());
     }
+    for (outcome, why) in real_only(outcomes) {
+        let (count, name) = (outcome.passed(), &outcome.suite.name);
+        let _ = writeln!(text, "{count} tests of {name} tested the real one alone: {why}");
+    }
     let _ = writeln!(text, "{skipped} tests ran on the emulated one alone:");
     for (suite, name, why) in skips(outcomes) {
         let _ = writeln!(text, "  {suite} {name}: {why}");
     }
     text
+}
+
+/// The suites that test the real API server alone, and why.
+fn real_only(outcomes: &[Outcome]) -> impl Iterator<Item = (&Outcome, &str)> {
+    outcomes.iter().filter_map(|outcome| Some((outcome, outcome.suite.real_only.as_deref()?)))
 }
 
 fn skips(outcomes: &[Outcome]) -> impl Iterator<Item = (&str, &str, &str)> {
@@ -202,13 +218,17 @@ fn write_page(outcomes: &[Outcome]) -> Result<(), String> {
          on both; {skipped} run\non the emulated one alone, for the reasons below. The real one has no kubelet: a stand-in \
          makes nodes, and tells of each\npod what the name of its image says.\n\n| tests | pass on both | on the emulated one alone |\n|---|---|---|\n"
     );
-    for outcome in outcomes {
+    for outcome in outcomes.iter().filter(|outcome| outcome.suite.real_only.is_none()) {
         let place = match (outcome.suite.name.as_str(), &outcome.suite.package) {
             (PYTHON, _) => "the emulator's own (host/emulator/tests)".to_owned(),
             (name, None) => format!("tests/{name}.rs"),
             (name, Some(package)) => format!("{name}, of {package}"),
         };
         let _ = writeln!(text, "| {place} | {} | {} |", outcome.alike(), outcome.suite.skipped.len());
+    }
+    for (outcome, why) in real_only(outcomes) {
+        let (count, name) = (outcome.passed(), &outcome.suite.name);
+        let _ = writeln!(text, "\n{count} tests of tests/{name}.rs test the real one alone: {why}.");
     }
     if skipped > 0 {
         text.push_str("\n| test | why it does not run on the real one |\n|---|---|\n");
@@ -229,7 +249,7 @@ mod tests {
 
     fn outcome(skipped: &[&str], emulated: &[(&str, bool)], real: &[(&str, bool)]) -> Outcome {
         let skipped = skipped.iter().map(|name| ((*name).to_owned(), "a reason".to_owned())).collect();
-        let suite = Suite { name: "s".into(), package: None, skipped };
+        let suite = Suite { name: "s".into(), package: None, real_only: None, skipped };
         Outcome::new(suite, results(emulated), results(real))
     }
 

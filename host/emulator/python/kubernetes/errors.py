@@ -162,7 +162,8 @@ class FieldErrors:
     def raise_for(self, group, kind, name):
         if not self.causes:
             return
-        shown = [f"{c['field']}: {c['message']}" for c in self.causes]
+        # What is said twice stands in the message once.
+        shown = list(dict.fromkeys(f"{c['field']}: {c['message']}" for c in self.causes))
         text = shown[0] if len(shown) == 1 else "[" + ", ".join(shown) + "]"
         qualified = f"{kind}.{group}" if group else kind
         details = {"name": name} if name else {}

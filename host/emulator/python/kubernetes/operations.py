@@ -357,14 +357,16 @@ class Operations:
                 out.pop("status", None)
         return out
 
-    def _check_version(self, resource, old, meta, is_whole=False):
-        """Optimistic locking, and that the object is still the same one. A whole object's uid is a precondition, a
-        patch's is a change."""
+    def _check_version(self, resource, old, meta):
+        """Optimistic locking."""
         name = old["metadata"]["name"]
         given = meta.get("resourceVersion")
         if given not in (None, "") and given != old["metadata"]["resourceVersion"]:
             raise errors.conflict(resource, name)
-        uid = meta.get("uid")
+
+    def _check_uid(self, resource, old, meta, is_whole=False):
+        """That the object is still the same one: a whole object's uid is a precondition, a patch's is a change."""
+        name, uid = old["metadata"]["name"], meta.get("uid")
         if uid and uid != old["metadata"]["uid"]:
             if not is_whole:
                 found = errors.FieldErrors()
@@ -392,7 +394,8 @@ class Operations:
             found._add("FieldValueInvalid", "metadata.resourceVersion",
                        "Invalid value: 0x0: must be specified for an update")
             found.raise_for(resource.group, resource.kind, name)
-        self._check_version(resource, old, meta, is_whole=True)
+        self._check_version(resource, old, meta)
+        self._check_uid(resource, old, meta, is_whole=True)
         return self._write(resource, old, body, context), False
 
     def patch(self, resource, namespace, name, media, body, context):
@@ -411,6 +414,7 @@ class Operations:
             new = merge.strategic_patch(base, body, resource.schema, resource.plural)
         self._check_body(resource, new, namespace, name)
         self._check_version(resource, old, new.get("metadata") or {})
+        self._check_uid(resource, old, new.get("metadata") or {})
         return self._write(resource, old, new, context), False
 
     def apply(self, resource, namespace, name, body, context):
@@ -452,6 +456,7 @@ class Operations:
         merged, managers = ssa.apply(
             live, config, managers, resource.schema, context.manager, resource.api_version,
             context.subresource, resource.status, context.force, now())
+        self._check_uid(resource, old, meta)
         return self._write(resource, old, merged, context, managers), False
 
     def _check_body_for_apply(self, resource, body, namespace, name):

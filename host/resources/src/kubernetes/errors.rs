@@ -29,6 +29,12 @@ fn describe(operation: &str, error: &Error) -> OpError {
             let class = class(status.code, &status.message);
             let managers = managers(&status.message);
             let advice = match status.code {
+                // A rule chooses its status itself, 401 and 422 among them.
+                _ if is_refused_by_admission(&status.message) => Some(
+                    "An admission rule of the cluster refuses the object. Change the manifest as the message says, or \
+                     ask whoever keeps the rule."
+                        .to_owned(),
+                ),
                 401 => Some(
                     "The API server does not take the token. Give the role or user that runs llmhost an access entry \
                      in the cluster (admins of the eks step), and check that its credentials are those of the cluster's \
@@ -47,11 +53,6 @@ fn describe(operation: &str, error: &Error) -> OpError {
                 403 if status.message.contains("violates PodSecurity") => {
                     Some("Change the manifest so that it keeps to the namespace's pod security level.".to_owned())
                 }
-                _ if is_refused_by_admission(&status.message) => Some(
-                    "An admission rule of the cluster refuses the object. Change the manifest as the message says, or \
-                     ask whoever keeps the rule."
-                        .to_owned(),
-                ),
                 409 if !managers.is_empty() => Some(format!(
                     "{} manages these fields too. Leave them out of the manifest, or set force_conflicts to take them \
                      over.",
@@ -92,12 +93,13 @@ fn describe(operation: &str, error: &Error) -> OpError {
 /// The reason that the client makes up where an answer has none.
 const UNREADABLE: &str = "Failed to parse error data";
 
-/// The class of an answer. Admission answers 403 too, and says in words alone what it is about.
+/// The class of an answer. Admission says in words alone what it is about, with whatever status a rule chooses.
 fn class(status: u16, message: &str) -> ErrorClass {
     match status {
+        _ if is_refused_by_admission(message) => ErrorClass::Invalid,
         403 if message.contains("exceeded quota") => ErrorClass::Quota,
         403 if message.contains(ENDING) => ErrorClass::Conflict,
-        403 if message.contains("violates PodSecurity") || is_refused_by_admission(message) => ErrorClass::Invalid,
+        403 if message.contains("violates PodSecurity") => ErrorClass::Invalid,
         401 | 403 => ErrorClass::Denied,
         404 => ErrorClass::NotFound,
         409 => ErrorClass::Conflict,
@@ -161,6 +163,12 @@ mod tests {
                 "deployments.apps \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
                 ErrorClass::Invalid,
             ),
+            (
+                422,
+                "deployments.apps \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: immutable",
+                ErrorClass::Invalid,
+            ),
+            (401, "admission webhook \"w\" denied the request: who are you", ErrorClass::Invalid),
             (403, "pods is forbidden: User \"u\" cannot create resource \"pods\"", ErrorClass::Denied),
             (401, "Unauthorized", ErrorClass::Denied),
             (404, "not found", ErrorClass::NotFound),
