@@ -5,7 +5,6 @@ mod support;
 
 use support::kept::Kept;
 
-
 #[test]
 fn an_image_that_does_not_exist_is_said_with_its_pod_and_event() {
     let (kept, ran) = Kept::run(&["--var", "image=example.com/llmhost-does-not-exist:1"], 1);

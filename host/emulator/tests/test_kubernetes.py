@@ -605,8 +605,6 @@ class Verbs(Case):
         self.assertEqual(events[0]["involvedObject"]["kind"], "ReplicaSet")
         used = self.get("/api/v1/namespaces/default/resourcequotas/few")["status"]["used"]
         self.assertEqual(used, {"pods": "1", "requests.nvidia.com/gpu": "0"})
-        self.call("DELETE", "/api/v1/namespaces/default/resourcequotas/few", expect=200)
-        self.assertEqual(self.get(DEPLOYMENTS + "/web")["status"]["readyReplicas"], 2)
         self.call("POST", "/api/v1/namespaces", {"metadata": {"name": "strict", "labels": {
             "pod-security.kubernetes.io/enforce": "restricted"}}}, expect=201)
         pod = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "x"}]}}
@@ -614,6 +612,14 @@ class Verbs(Case):
         pod["spec"]["securityContext"] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
         pod["spec"]["containers"][0]["securityContext"] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
         self.call("POST", "/api/v1/namespaces/strict/pods", pod, expect=201)
+
+    def test_pods_come_when_the_quota_goes(self):
+        quotas = "/api/v1/namespaces/default/resourcequotas"
+        self.call("POST", quotas, {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}, expect=201)
+        self.apply(DEPLOYMENTS + "/web", deployment(replicas=2), expect=201)
+        self.assertEqual(self.get(DEPLOYMENTS + "/web")["status"]["readyReplicas"], 1)
+        self.call("DELETE", quotas + "/few", expect=200)
+        self.assertEqual(self.get(DEPLOYMENTS + "/web")["status"]["readyReplicas"], 2)
 
     def test_rollouts_fail_by_the_name_of_their_image(self):
         for image, phase, state, reason in (

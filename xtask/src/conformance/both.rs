@@ -266,7 +266,11 @@ mod tests {
         ] {
             let real: Vec<_> = real.into_iter().map(|real| ("a", real)).collect();
             let found = outcome(&[], &[("a", emulated)], &real);
-            assert!(found.alike() == 0 && found.wrong.len() == 1 && found.wrong[0].contains(words), "{:?}", found.wrong);
+            assert!(
+                found.alike() == 0 && found.wrong.len() == 1 && found.wrong[0].contains(words),
+                "{:?}",
+                found.wrong
+            );
         }
         assert!(outcome(&["gone"], &[("a", true)], &[("a", true)]).wrong[0].contains("no such test"));
     }

@@ -75,10 +75,7 @@ async fn send(client: Client, request: Request<Body>, patience: Patience) -> Res
 /// The answers of a server that has too much to do, that starts or ends, or that did not answer whoever asked
 /// it for us.
 fn is_busy(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
-    )
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
 /// How long the server asks to wait.
@@ -156,7 +153,12 @@ mod tests {
     };
 
     /// A server that refuses so many calls in this way, and then does what it is asked; and how often it was asked.
-    fn server(refusals: usize, status: u16, wait: Option<&'static str>, said: &'static str) -> (Client, Arc<AtomicUsize>) {
+    fn server(
+        refusals: usize,
+        status: u16,
+        wait: Option<&'static str>,
+        said: &'static str,
+    ) -> (Client, Arc<AtomicUsize>) {
         let asked: Arc<AtomicUsize> = Arc::default();
         let count = Arc::clone(&asked);
         let answer = move |request: Request<Body>| {

@@ -4,7 +4,7 @@
 mod search;
 mod survey;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -241,7 +241,12 @@ pub async fn import(
     let mut instance = instance(&**kind, address, id.to_owned(), seen, planned);
     instance.bound = state.generations(&planned.depends_on);
     (instance.unfinished, instance.was) = (true, Some(instance.spec.clone()));
-    store.record(Change::Current { address: address.clone(), instance }).await?;
+    let change = Change::Current { address: address.clone(), instance };
+    state.apply(change.clone());
+    store.record(change).await?;
+    for change in users(&state, &plan, &BTreeSet::from([address])) {
+        store.record(change).await?;
+    }
     Ok(Import { address: address.clone(), id: id.to_owned(), differs: differs.fields })
 }
 
@@ -300,6 +305,24 @@ fn instance(
         was: None,
         broken: None,
     }
+}
+
+/// What was in a state before these were taken in, and uses them: whoever forgets a resource takes it from those
+/// that need it, too, and they would not go before it.
+fn users(state: &State, plan: &Plan, taken: &BTreeSet<&ResourceAddress>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (address, instance) in state.instances().filter(|(address, _)| !taken.contains(address)) {
+        let Some(planned) = plan.resources.get(address) else { continue };
+        let is_new = |used: &&ResourceAddress| taken.contains(used) && !instance.depends_on.contains(used);
+        let new: Vec<ResourceAddress> = planned.depends_on.iter().filter(is_new).cloned().collect();
+        if !new.is_empty() {
+            let mut instance = instance.clone();
+            instance.bound.extend(state.generations(&new));
+            instance.depends_on.extend(new);
+            changes.push(Change::Current { address: address.clone(), instance });
+        }
+    }
+    changes
 }
 
 /// Whether a field that differs may be the same once everything is known.

@@ -359,6 +359,7 @@ impl Search<'_> {
             }
             changes.push(Change::Current { address: one.address.clone(), instance: instance.clone() });
         }
+        changes.extend(super::users(&self.state, &plan, &found.iter().map(|(one, _)| &one.address).collect()));
         let whole = plan.steps.iter().filter(|step| !unknown::any_unknown(&step.outputs));
         let fresh = whole.filter(|step| self.state.outputs.get(&step.name) != Some(&step.outputs));
         changes.extend(fresh.map(|step| Change::StepDone { step: step.name.clone(), outputs: step.outputs.clone() }));
