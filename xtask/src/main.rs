@@ -18,7 +18,7 @@ const USAGE: &str = "cargo xtask setup         install what is missing for build
 cargo xtask demo          set up, build, and rehearse the example pipeline on the emulators
 cargo xtask test          formatting, lints, every test, documentation
 cargo xtask torture       kill, spoil and repeat: every call, hundreds of instants, a thousand faulty lines
-cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters
+cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters on both
 cargo xtask examples      build the example plugins in JavaScript and Python
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
