@@ -2,11 +2,13 @@
 
 use llmhost_engine::diagnostic::{Diagnostic, Diagnostics};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Report, Severity};
+use textwrap::{WordSeparator, WordSplitter};
+
+use super::wrapping;
 
 /// All problems of a file as one text.
 pub(crate) fn diagnostics(found: &Diagnostics, colour: bool, width: usize) -> String {
-    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false);
+    let handler = handler(colour, width);
     let source = || NamedSource::new(found.path.display().to_string(), found.source.clone());
     let mut text = String::new();
     for problem in &found.problems {
@@ -23,8 +25,7 @@ pub(crate) fn diagnostics(found: &Diagnostics, colour: bool, width: usize) -> St
 /// A finding about a file that is good as such.
 pub(crate) fn finding(path: &std::path::Path, source: &str, found: &Diagnostic, is_error: bool) -> String {
     let colour = !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
-    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(super::width()).with_links(false);
+    let handler = handler(colour, super::width());
     let mut problem = Problem::new(found);
     problem.severity = if is_error { Severity::Error } else { Severity::Warning };
     let named = NamedSource::new(path.display().to_string(), source.to_owned());
@@ -33,6 +34,17 @@ pub(crate) fn finding(path: &std::path::Path, source: &str, found: &Diagnostic, 
         Ok(()) => text,
         Err(_) => found.message.clone(),
     }
+}
+
+/// Breaks lines at spaces alone, and not within commands, so that what it says can be copied.
+fn handler(colour: bool, width: usize) -> GraphicalReportHandler {
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    GraphicalReportHandler::new_themed(theme)
+        .with_width(width)
+        .with_links(false)
+        .with_break_words(false)
+        .with_word_splitter(WordSplitter::NoHyphenation)
+        .with_word_separator(WordSeparator::Custom(wrapping::words))
 }
 
 /// One problem as miette wants it.

@@ -6,6 +6,7 @@ mod json;
 mod report;
 mod survey;
 mod terminal;
+mod wrapping;
 
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::{diagnostics, finding};
