@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde_json::Value;
 
 /// Most tags that a resource of AWS can have.
 pub const MOST: usize = 50;
@@ -12,6 +13,31 @@ pub const MOST: usize = 50;
 const LONGEST: (usize, usize) = (128, 256);
 /// Prefixes that nobody but AWS and llmhost may use.
 const RESERVED: [&str; 2] = ["aws:", "llmhost:"];
+
+/// Takes out of what is there the tags that somebody else gave: none that `known`, what the state and the file say, has
+/// ever had. Other tools mark resources too (for costs, for backups, Kubernetes' controllers), and what is not
+/// this pipeline's is neither drift nor taken away.
+pub(crate) fn leave_others(there: &mut Value, known: &[&Value]) {
+    let Some(tags) = there.get_mut("tags").and_then(Value::as_object_mut) else { return };
+    let known: Vec<_> = known.iter().filter_map(|spec| spec.get("tags")?.as_object()).collect();
+    if known.is_empty() {
+        return;
+    }
+    // llmhost's own say whose a resource is.
+    tags.retain(|key, _| key.starts_with("llmhost:") || known.iter().any(|tags| tags.contains_key(key)));
+}
+
+/// Adds the tags of a spec to what was there before it, where they are not known to be: they are the pipeline's own.
+pub(crate) fn remember(was: &mut Value, spec: &Value) {
+    let (Some(was), Some(all)) =
+        (was.get_mut("tags").and_then(Value::as_object_mut), spec.get("tags").and_then(Value::as_object))
+    else {
+        return;
+    };
+    for (key, value) in all {
+        was.entry(key.as_str()).or_insert_with(|| value.clone());
+    }
+}
 
 /// What is wrong with a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,6 +146,22 @@ fn first_bad(text: &str) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_of_others_are_left_and_those_that_were_the_pipelines_are_not() {
+        let there = serde_json::json!({ "id": 1, "tags": { "team": "x", "old": "y", "cost": "42", "llmhost:pipeline": "other" } });
+        let (now, was) =
+            (serde_json::json!({ "tags": { "team": "ml" } }), serde_json::json!({ "tags": { "old": "y" } }));
+        let left = |known: &[&Value]| {
+            let mut there = there.clone();
+            leave_others(&mut there, known);
+            there["tags"].as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(left(&[&now]), ["llmhost:pipeline", "team"].map(str::to_owned).into());
+        assert_eq!(left(&[&now, &was]), ["llmhost:pipeline", "old", "team"].map(str::to_owned).into());
+        // A kind that has no tags of its own in its spec is left as it is.
+        assert_eq!(left(&[&serde_json::json!({ "id": 1 })]).len(), 4);
+    }
 
     #[test]
     fn a_tag_keeps_the_rules_of_aws() {

@@ -20,8 +20,8 @@ use crate::place::Place;
 use crate::signals;
 use crate::view::{JsonLine, style};
 
-/// The tag that is changed behind the pipeline's back.
-const DISTURBED: &str = "llmhost-rehearsal";
+/// The tag that is changed behind the pipeline's back: one of its own, which nearly everything has.
+const DISTURBED: &str = "Name";
 
 /// Rehearses a pipeline.
 pub(crate) async fn rehearse(args: Rehearse) -> Result<(), Failure> {
@@ -168,7 +168,7 @@ async fn disturb(
     let state = store.snapshot();
     let tagged = state.resources.iter().find_map(|(address, record)| {
         let current = record.current.as_ref()?;
-        current.spec.get("tags")?.as_object()?;
+        current.spec.get("tags")?.get(DISTURBED)?;
         Some((address, current, registry.kind(address.kind())?))
     });
     let Some((address, current, kind)) = tagged else { return Ok(None) };

@@ -17,6 +17,7 @@ use crate::lock::Lock;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Plan};
 use crate::state::{Change, Instance, Pending, ResourceRecord};
+use crate::tags;
 
 /// Every operation of one apply.
 pub(crate) struct Operations {
@@ -219,8 +220,11 @@ async fn update(
     // Recorded as unfinished first: an update that stops half-way is one that the next run finishes.
     let mut current = bound(operations, declaration, current);
     let resumes = current.unfinished;
-    if !resumes {
-        current.was = Some(std::mem::take(&mut current.spec));
+    match &mut current.was {
+        // Some of the update that did not end may be done.
+        Some(was) if resumes => tags::remember(was, &current.spec),
+        _ if resumes => {}
+        was => *was = Some(std::mem::take(&mut current.spec)),
     }
     current.spec = serde_json::Value::clone(spec);
     current.unfinished = true;

@@ -12,6 +12,7 @@ use crate::names::ResourceAddress;
 use crate::plan::FieldChange;
 use crate::registry::{DynKind, Registry};
 use crate::state::{Change, Instance, State, StateError, StateStore};
+use crate::tags;
 
 /// One resource that is not as the state has it.
 #[derive(Debug, Clone, Serialize)]
@@ -132,7 +133,9 @@ async fn look(
     match kind.read(&instance.id, &instance.spec).await {
         Err(error) => Some((Found::Unread { error }, None)),
         Ok(None) => Some((Found::Gone, None)),
-        Ok(Some(seen)) => {
+        Ok(Some(mut seen)) => {
+            let known: Vec<&Value> = [Some(&instance.spec), instance.was.as_ref()].into_iter().flatten().collect();
+            tags::leave_others(&mut seen.spec, &known);
             let fields = changed(&**kind, instance, &seen.spec);
             if fields.is_empty() {
                 return None;

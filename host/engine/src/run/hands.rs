@@ -18,6 +18,7 @@ use crate::kind::{Created, ErrorClass, Intent, OpError, Outputs, Progress};
 use crate::names::ResourceAddress;
 use crate::registry::{DynKind, Registry};
 use crate::state::{Change, Instance, Pending, StateStore};
+use crate::tags;
 use crate::wait::{Scope, every};
 
 /// How often an operation that is still at work says so.
@@ -244,8 +245,9 @@ impl Hands {
         let progress = &Reporter { hands: self, address, scope };
         let work = async {
             let seen = kind.read(&instance.id, was).await.map_err(Reason::Operation)?;
-            let was = seen.map_or_else(|| was.clone(), |seen| seen.spec);
-            let more = kind.configure(&instance.id, &instance.spec, Some(&was), progress).await;
+            let mut there = seen.map_or_else(|| was.clone(), |seen| seen.spec);
+            tags::leave_others(&mut there, &[was, &instance.spec]);
+            let more = kind.configure(&instance.id, &instance.spec, Some(&there), progress).await;
             // What this changed, what follows may not tell again.
             instance.outputs.extend(more.map_err(Reason::Operation)?);
             Ok(self.finish(address, kind, instance, None, progress).await?)

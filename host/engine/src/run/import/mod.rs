@@ -15,6 +15,7 @@ use crate::names::ResourceAddress;
 use crate::plan::{Action, FieldChange, Plan, PlannedResource};
 use crate::registry::DynKind;
 use crate::state::{Change, Instance, State, StateError, StateStore};
+use crate::tags;
 use crate::unknown::{self, Source};
 
 pub use search::survey;
@@ -220,7 +221,8 @@ pub async fn import(
     }
     let plan = self::plan(engine, &state).await?;
     let planned = declared(&plan, address)?;
-    let seen = kind.read(id, &planned.spec).await?.ok_or_else(nothing)?;
+    let mut seen = kind.read(id, &planned.spec).await?.ok_or_else(nothing)?;
+    tags::leave_others(&mut seen.spec, &[&planned.spec]);
     let mine = kind.marks(&seen.spec).unwrap_or_default();
     if let Some(pipeline) = mine.pipeline.filter(|other| *other != plan.pipeline && Some(other.as_str()) != from) {
         return Err(ImportError::Claimed { id: id.to_owned(), pipeline, at: mine.address });

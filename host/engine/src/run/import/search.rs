@@ -18,6 +18,7 @@ use crate::names::ResourceAddress;
 use crate::plan::{Action, Comparison, Plan, PlannedResource};
 use crate::registry::DynKind;
 use crate::state::{ACCOUNT, Change, State, StateStore};
+use crate::tags;
 use crate::unknown::{self, Source};
 
 /// Looks for everything that a pipeline declares and its state does not have. Reads, and changes nothing.
@@ -326,7 +327,8 @@ impl Search<'_> {
             async move {
                 let (kind, planned) = (kind?, planned?);
                 let seen = kind.read(&taken.id, &planned.spec).await;
-                let seen = seen.ok().flatten().unwrap_or_else(|| taken.seen.clone());
+                let mut seen = seen.ok().flatten().unwrap_or_else(|| taken.seen.clone());
+                tags::leave_others(&mut seen.spec, &[&planned.spec]);
                 let differs = kind.compare(&seen.spec, &planned.spec).fields;
                 let mut instance = instance(&**kind, address, taken.id.clone(), seen, planned);
                 if differs.is_empty() && !unknown::any_unknown(&planned.spec) {

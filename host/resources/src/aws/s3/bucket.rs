@@ -122,16 +122,24 @@ impl Bucket {
             .collect()
     }
 
-    async fn tags(&self, bucket: &str) -> Result<Tags, OpError> {
+    async fn all_tags(&self, bucket: &str) -> Result<Vec<Tag>, OpError> {
         let request = self.0.s3().await.get_bucket_tagging().bucket(bucket);
         let answer = gone_is_none(request.send().await.operation("s3:GetBucketTagging"))?;
-        let tags = answer.map(|answer| answer.tag_set).unwrap_or_default();
+        Ok(answer.map(|answer| answer.tag_set).unwrap_or_default())
+    }
+
+    async fn tags(&self, bucket: &str) -> Result<Tags, OpError> {
+        let tags = self.all_tags(bucket).await?;
         Ok(Tags::observed(tags.iter().map(|tag| (Some(tag.key()), Some(tag.value())))))
     }
 
-    async fn put_tags(&self, bucket: &str, tags: &Tags) -> Result<(), OpError> {
+    /// Gives the bucket these tags instead of those that it had from here. S3 takes all of a bucket's tags at once, so
+    /// those that others gave it, and AWS, are sent along.
+    async fn put_tags(&self, bucket: &str, tags: &Tags, was: Option<&Tags>) -> Result<(), OpError> {
         let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
-        let set = tags.0.iter().map(tag).collect::<Result<Vec<_>, _>>();
+        let is_ours = |key: &str| tags.0.contains_key(key) || was.is_some_and(|was| was.0.contains_key(key));
+        let others = self.all_tags(bucket).await?.into_iter().filter(|tag| !is_ours(tag.key())).map(Ok);
+        let set = others.chain(tags.0.iter().map(tag)).collect::<Result<Vec<_>, _>>();
         let tagging = set.and_then(|set| Tagging::builder().set_tag_set(Some(set)).build());
         let tagging = tagging.map_err(|error| OpError::local("s3:PutBucketTagging", error.to_string()))?;
         let request = self.0.s3().await.put_bucket_tagging().bucket(bucket).tagging(tagging);
@@ -331,7 +339,7 @@ impl Kind for Bucket {
     async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
         // Tags first: they say whose it is. Then the lock, before anything is put into it.
         if was.is_none_or(|was| was.tags != spec.tags) {
-            self.put_tags(id, &spec.tags).await?;
+            self.put_tags(id, &spec.tags, was.map(|was| &was.tags)).await?;
         }
         if was.is_none_or(|was| was.block_public_access != spec.block_public_access) {
             self.put_public_access(id, spec.block_public_access).await?;
