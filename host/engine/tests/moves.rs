@@ -5,6 +5,7 @@ mod support;
 
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::{Move, Plan};
+use llmhost_engine::state::Change;
 use support::{World, fates};
 
 const NETWORK: &str = r#"
@@ -41,6 +42,31 @@ async fn a_renamed_step_keeps_its_resources_and_what_hangs_on_them() {
     let state = world.state();
     assert!(state.resources.keys().all(|address| address.step().as_str() != "network"));
     assert!(state.protected.iter().any(|step| step.as_str() == "vpc"));
+    assert!(world.plan(&renamed).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_move_that_stopped_half_way_is_ended_in_either_direction() {
+    let world = World::new();
+    assert!(world.run(NETWORK).await.is_ok());
+    let renamed = NETWORK.replace("network", "vpc");
+    let state = world.state();
+    let first = state.resources.keys().find(|address| address.step().as_str() == "network").unwrap().clone();
+    let to = first.in_step(&"vpc".parse().unwrap());
+    let store = world.store();
+    store.record(Change::Moved { from: first.clone(), to: to.clone() }).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    // Back, while the file has the old name; and on, once it has the new one.
+    assert_eq!(moves(&world.plan(NETWORK).await), [format!("{to} -> {first}")]);
+    let plan = world.plan(&renamed).await;
+    assert!(
+        moves(&plan).iter().all(|told| told.starts_with("network/") && told.contains(" -> vpc/")),
+        "{:?}",
+        moves(&plan)
+    );
+    assert!(fates(&plan).iter().all(|(_, fate)| *fate == "update"), "{:?}", fates(&plan));
+    assert!(world.run(&renamed).await.is_ok());
     assert!(world.plan(&renamed).await.is_empty());
 }
 

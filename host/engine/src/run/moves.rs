@@ -46,7 +46,8 @@ pub(super) fn recognised(plan: &Plan, state: &State, registry: &Registry) -> Vec
     renamed_resources(plan, state, registry)
 }
 
-/// Steps that the file has no longer, each with the one new step that declares the same resources.
+/// Steps that the file has no longer, each with the one step that declares the same resources: a new one, or one
+/// that has a part of them already, for a move that stopped half-way.
 fn renamed_steps(plan: &Plan, state: &State, registry: &Registry) -> Vec<Move> {
     let declared: BTreeSet<&StepName> = plan.steps.iter().map(|step| &step.name).collect();
     let mut gone: BTreeMap<&StepName, Vec<(&ResourceAddress, &Instance)>> = BTreeMap::new();
@@ -55,14 +56,13 @@ fn renamed_steps(plan: &Plan, state: &State, registry: &Registry) -> Vec<Move> {
             gone.entry(address.step()).or_default().push((address, instance));
         }
     }
-    let new = declared.into_iter().filter(|step| !state.has_step(step) && !plan.left_out.contains(*step));
-    let new: Vec<&StepName> = new.collect();
+    let here: Vec<&StepName> = declared.into_iter().filter(|step| !plan.left_out.contains(*step)).collect();
     let mut pairs: Vec<(&StepName, &StepName)> = Vec::new();
     for (from, instances) in &gone {
         let is_same = |to: &&&StepName| {
             instances.iter().all(|(address, instance)| is_same(plan, registry, &address.in_step(to), instance))
         };
-        let mut candidates = new.iter().filter(is_same);
+        let mut candidates = here.iter().filter(is_same);
         if let (Some(to), None) = (candidates.next(), candidates.next()) {
             pairs.push((from, to));
         }
@@ -70,7 +70,15 @@ fn renamed_steps(plan: &Plan, state: &State, registry: &Registry) -> Vec<Move> {
     // Where two could have become the same one, nobody knows which.
     let count = |to: &StepName| pairs.iter().filter(|(_, other)| *other == to).count();
     let clear = pairs.iter().filter(|(_, to)| count(to) == 1);
-    clear.map(|(from, to)| Move::Step { from: (*from).clone(), to: (*to).clone() }).collect()
+    let moves = |(from, to): &(&StepName, &StepName)| match state.has_step(to) {
+        false => vec![Move::Step { from: (*from).clone(), to: (*to).clone() }],
+        // The step is there already, with the rest.
+        true => {
+            let all = gone[from].iter();
+            all.map(|(address, _)| Move::Resource { from: (*address).clone(), to: address.in_step(to) }).collect()
+        }
+    };
+    clear.flat_map(moves).collect()
 }
 
 /// Whether what is planned at an address is what there is of another name: nothing that cannot be
