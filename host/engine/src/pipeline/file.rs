@@ -29,6 +29,14 @@ pub(super) fn load(
             let span = error.span().unwrap_or(0..0);
             problems.add("syntax", span, error.message(), "here");
         }
+        if let Some(other) = other_format(&source) {
+            // What TOML's parser says of it helps nobody.
+            problems.0.truncate(1);
+            problems.help(format!(
+                "this reads like {other}, and a pipeline file is TOML: [pipeline], then name = \"…\" and region = \
+                 \"us-east-1\" on lines of their own"
+            ));
+        }
         // What else would be said of a half-read file is mostly noise.
         return Err(diagnostics(path, source.clone(), problems.0));
     }
@@ -140,5 +148,18 @@ impl Input<'_> {
         let moved = moved::read(top.get("moved").map(|(_, item)| item), problems);
         moved::check(&moved, &steps, problems);
         Read { head, secrets, steps, moved }
+    }
+}
+
+/// The format that a file seems to have that is no TOML.
+fn other_format(source: &str) -> Option<&'static str> {
+    let mut lines = source.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = lines.next()?;
+    let is_key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    match first.split_once(':') {
+        _ if first.starts_with('{') => Some("JSON"),
+        _ if first == "---" => Some("YAML"),
+        Some((key, _)) if is_key(key) => Some("YAML"),
+        _ => None,
     }
 }

@@ -54,7 +54,13 @@ fn pipeline(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Pro
     {
         let label = gives(scope, span, region, "not a region");
         problems.add("bad-region", span.clone(), format!("'{region}' is not a region"), &label);
-        problems.help("a region looks like us-east-1 or eu-central-1");
+        // A zone, or the name in capitals.
+        let near = region.to_lowercase();
+        let near = near.trim_end_matches(|c: char| c.is_ascii_lowercase());
+        problems.help(match is_region(near) {
+            true => format!("did you mean '{near}'?"),
+            false => "a region looks like us-east-1 or eu-central-1".to_owned(),
+        });
     }
     let state = found.get("state").and_then(|(_, item)| scope.setting(&found.called("state"), item, problems));
     let tags = found.get("tags").map(|(_, item)| read_tags(item, scope, problems)).unwrap_or_default();

@@ -5,6 +5,7 @@ mod file;
 mod head;
 mod moved;
 mod reader;
+mod scalars;
 mod schema;
 mod secrets;
 mod step;

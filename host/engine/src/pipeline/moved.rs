@@ -83,6 +83,7 @@ pub(super) fn check(moved: &[Moved], steps: &[super::Step], problems: &mut Probl
         }
         if !declared(new) {
             problems.add("bad-move", span.clone(), format!("there is no step '{new}'"), "moved to nothing");
+            problems.help("write in 'to' what the step is called in this file, or remove this entry");
         }
     }
 }

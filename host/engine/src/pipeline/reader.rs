@@ -129,8 +129,8 @@ impl<'a> Table<'a> {
             }
             other => {
                 wrong_type(&self.called(key), "a list of strings", shape(other), value.span(), problems);
-                if matches!(other, DeValue::String(text) if text.contains("${")) {
-                    problems.help(why);
+                if let DeValue::String(text) = other {
+                    problems.help(if text.contains("${") { why.to_owned() } else { format!("write [{text:?}]") });
                 }
                 Vec::new()
             }
@@ -155,6 +155,15 @@ fn string(what: &str, value: Item<'_>, problems: &mut Problems) -> Option<(Strin
         DeValue::String(text) => Some((text.to_string(), value.span())),
         other => {
             wrong_type(what, "a string", shape(other), value.span(), problems);
+            let written = match other {
+                DeValue::Integer(number) => Some(number.as_str().to_owned()),
+                DeValue::Float(number) => Some(number.as_str().to_owned()),
+                DeValue::Boolean(flag) => Some(flag.to_string()),
+                _ => None,
+            };
+            if let Some(written) = written {
+                problems.help(format!("write \"{written}\""));
+            }
             None
         }
     }

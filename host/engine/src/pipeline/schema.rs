@@ -61,10 +61,14 @@ impl ConfigSchema {
             return Vec::new();
         }
         let errors = self.validator.iter_errors(config).map(|error| (parts(&error), error));
-        errors
-            .filter(|(path, error)| !is_open(error, path))
-            .flat_map(|(path, error)| self.words(step, &path, &error))
-            .collect()
+        let mut errors: Vec<_> = errors.filter(|(path, error)| !is_open(error, path)).collect();
+        // What is none of the choices has another type than they, too; the choices say more.
+        let choices: Vec<Vec<Part>> =
+            errors.iter().filter(|(_, error)| is_enum(error)).map(|(at, _)| at.clone()).collect();
+        errors.retain(|(path, error)| {
+            !(matches!(error.kind(), ValidationErrorKind::Type { .. }) && choices.contains(path))
+        });
+        errors.iter().flat_map(|(path, error)| self.words(step, path, error)).collect()
     }
 
     /// A violation in plain words, at its place.
@@ -117,9 +121,59 @@ impl ConfigSchema {
         Some(schema.get("description")?.as_str()?.replace('\n', " "))
     }
 
+    /// What to write, where that can be told; else what the option is.
     fn help_at(&self, error: &ValidationError<'_>) -> Option<String> {
-        Some(self.schema_at(error)?.get("description")?.as_str()?.replace('\n', " "))
+        correction(error).or_else(|| Some(self.schema_at(error)?.get("description")?.as_str()?.replace('\n', " ")))
     }
+}
+
+fn is_enum(error: &ValidationError<'_>) -> bool {
+    matches!(error.kind(), ValidationErrorKind::Enum { .. })
+}
+
+/// The value as it was probably meant.
+fn correction(error: &ValidationError<'_>) -> Option<String> {
+    let instance = error.instance();
+    match error.kind() {
+        ValidationErrorKind::Enum { options } => {
+            let near = did_you_mean(instance.as_str()?, options.as_array()?.iter().filter_map(Value::as_str))?;
+            Some(format!("did you mean \"{near}\"?"))
+        }
+        ValidationErrorKind::Type { kind: wanted } => {
+            let wanted = types(wanted);
+            let wants = |one: &str| wanted.iter().any(|wanted| wanted == one);
+            match instance.as_ref() {
+                Value::Number(_) | Value::Bool(_) if wants("string") => Some(format!("write \"{instance}\"")),
+                Value::String(text) if wants("boolean") => match text.to_lowercase().as_str() {
+                    "true" | "yes" | "on" | "enabled" => Some("write true".to_owned()),
+                    "false" | "no" | "off" | "disabled" => Some("write false".to_owned()),
+                    _ => None,
+                },
+                Value::String(text) if wants("integer") || wants("number") => {
+                    let number: Value = text.parse::<i64>().map(Value::from).ok()?;
+                    Some(format!("write {number}"))
+                }
+                Value::String(_) if wants("array") => Some(format!("write [{}]", shorten(instance))),
+                Value::Array(all) if wants("object") && !all.is_empty() && all.iter().all(Value::is_string) => {
+                    let keys: Vec<String> =
+                        all.iter().map(|key| format!("{} = {{}}", key.as_str().unwrap_or_default())).collect();
+                    Some(format!("a table goes by names: {{ {} }}", keys.join(", ")))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The types that a value may have. That an option may be left out goes without saying.
+fn types(wanted: &TypeKind) -> Vec<String> {
+    let all: Vec<String> = match wanted {
+        TypeKind::Single(one) => vec![one.to_string()],
+        TypeKind::Multiple(all) => all.iter().map(|one| one.to_string()).collect(),
+    };
+    let some: Vec<String> = all.iter().filter(|one| *one != "null").cloned().collect();
+    if some.is_empty() { all } else { some }
 }
 
 fn is_choice(kind: &ValidationErrorKind) -> bool {
@@ -150,14 +204,8 @@ fn must(error: &ValidationError<'_>) -> String {
     let shown = shorten(error.instance());
     let rule = match error.kind() {
         K::Type { kind: wanted } => {
-            let wanted = match wanted {
-                TypeKind::Single(one) => plain_type(&one.to_string()).to_owned(),
-                TypeKind::Multiple(all) => {
-                    let all: Vec<_> = all.iter().map(|one| plain_type(&one.to_string()).to_owned()).collect();
-                    all.join(" or ")
-                }
-            };
-            return format!("must be {wanted}, not the {} {shown}", kind(error.instance()));
+            let wanted: Vec<_> = types(wanted).iter().map(|one| plain_type(one)).collect();
+            return format!("must be {}, not the {} {shown}", wanted.join(" or "), kind(error.instance()));
         }
         K::Enum { options } => format!("one of {}", list(options)),
         K::Constant { expected_value } => expected_value.to_string(),

@@ -29,9 +29,10 @@ pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &
     let after = found.literals("after", "write the names of steps themselves", problems);
     for (name, span) in after.iter().filter(|(name, _)| !scope.steps.contains(&name.as_str())) {
         problems.add("unknown-step", span.clone(), format!("there is no step '{name}'"), "not a step of this file");
-        if let Some(near) = did_you_mean(name, scope.steps.iter().copied()) {
-            problems.help(format!("did you mean '{near}'?"));
-        }
+        problems.help(match did_you_mean(name, scope.steps.iter().copied()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => steps_are(scope.steps),
+        });
     }
     let why = "write the grants themselves: what a plugin may do does not depend on variables";
     let (allow, allow_spans) = found.literals("allow", why, problems).into_iter().unzip();
@@ -87,4 +88,14 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (number, unit) = text.split_at(digits);
     let (_, scale) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
     number.parse::<u64>().ok()?.checked_mul(*scale)
+}
+
+/// What may stand where a step is named that there is not.
+pub(super) fn steps_are(steps: &[&str]) -> String {
+    match steps {
+        [] => "the file has no steps".to_owned(),
+        all => {
+            format!("the steps of this file are {}; where one was renamed, write its new name here too", all.join(", "))
+        }
+    }
 }

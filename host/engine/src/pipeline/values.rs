@@ -10,6 +10,8 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use super::reader::{Item, Key, Problems, entries, wrong_type};
+use super::scalars::scalar;
+use super::steps::steps_are;
 use super::template::{Field, Node, Part, Piece, Reference, Template, inline, kind};
 use crate::diagnostic::did_you_mean;
 use crate::secret::Secret;
@@ -78,6 +80,9 @@ impl Scope<'_> {
         };
         if text.is_none() {
             wrong_type(what, "a string", kind(&value), span.clone(), problems);
+            if matches!(value, Value::Number(_) | Value::Bool(_)) {
+                problems.help(format!("write \"{value}\""));
+            }
         }
         Some((text?, span))
     }
@@ -221,7 +226,10 @@ impl Scope<'_> {
                     problems.add("unknown-variable", span, format!("there is no variable '{rest}'"), "not declared");
                     problems.help(match did_you_mean(rest, self.vars.keys().map(String::as_str)) {
                         Some(near) => format!("did you mean '{near}'?"),
-                        None => format!("declare it: [vars.{rest}]"),
+                        None if rest.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) => {
+                            format!("declare it: [vars.{rest}]")
+                        }
+                        None => "a reference is the name of one variable, ${vars.name}: it computes nothing".to_owned(),
                     });
                     None
                 }
@@ -262,9 +270,10 @@ impl Scope<'_> {
             step => {
                 problems.add("unknown-step", span, format!("there is no step '{step}'"), "not a step of this file");
                 let words = ["vars", "env", "secrets"];
-                if let Some(near) = did_you_mean(step, self.steps.iter().copied().chain(words)) {
-                    problems.help(format!("did you mean '{near}'?"));
-                }
+                problems.help(match did_you_mean(step, self.steps.iter().copied().chain(words)) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => steps_are(self.steps),
+                });
                 None
             }
         }
@@ -323,27 +332,6 @@ fn path(text: &str) -> Option<(String, Vec<Part>)> {
         }
     }
     (!output.is_empty()).then(|| (output.to_owned(), parts))
-}
-
-/// A scalar as JSON. TOML's dates, infinities and not-a-number have no JSON form.
-fn scalar(value: &DeValue<'_>, span: &Range<usize>, problems: &mut Problems) -> Value {
-    let number = match value {
-        DeValue::Boolean(flag) => return Value::Bool(*flag),
-        DeValue::Integer(number) => {
-            i64::from_str_radix(number.as_str(), number.radix()).ok().map(serde_json::Number::from)
-        }
-        DeValue::Float(number) => number.as_str().parse().ok().and_then(serde_json::Number::from_f64),
-        _ => None,
-    };
-    match number {
-        Some(number) => Value::Number(number),
-        None => {
-            let text = "a date, infinity, not-a-number or a number beyond 64 bits cannot be handed to a plugin";
-            problems.add("no-json", span.clone(), text, "no JSON form");
-            problems.help("write it as a string");
-            Value::Null
-        }
-    }
 }
 
 /// A value without references in it.
