@@ -59,9 +59,13 @@ impl Document {
         }
     }
 
-    /// The text to send.
+    /// The text to send: with a list of one as that one, for IAM counts every character.
     pub(super) fn text(&self) -> String {
-        self.0.to_string()
+        let mut value = self.0.clone();
+        for statement in value["Statement"].as_array_mut().into_iter().flatten() {
+            shorten(statement);
+        }
+        value.to_string()
     }
 
     /// Checks that a trust policy's conditions speak of the OIDC provider that it trusts, and name
@@ -188,6 +192,15 @@ fn condition(value: Value) -> Result<Value, String> {
         condition.insert(operator, Value::Object(keys.collect()));
     }
     Ok(Value::Object(condition))
+}
+
+/// Writes every list of one text in a statement as the text.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Array(items) if items.len() == 1 => *value = items.remove(0),
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        _ => {}
+    }
 }
 
 /// Sorts every list in a statement, and its keys.
