@@ -80,6 +80,31 @@ fn a_region_that_does_not_exist_is_refused_with_one_that_reads_like_it() {
 }
 
 #[test]
+fn a_region_that_the_emulator_does_not_have_is_said_and_one_in_china_is_rehearsed() {
+    let stack = |region: &str| {
+        let scene = Scene::new();
+        scene.pipeline(
+            "[steps.net]\nuses = \"vpc\"\nwith = { name = \"c\", cluster = \"c\", security_groups = {} }\n\
+             [steps.roles]\nuses = \"iam\"\nwith = { cluster_role = \"c\", node_role = \"n\" }\n\
+             [steps.cluster]\nuses = \"eks\"\nwith = { name = \"c\", role_arn = \"${roles.cluster_role_arn}\", subnet_ids = \
+             \"${net.subnet_ids}\", endpoint = \"private\" }\n\
+             [steps.nodes]\nuses = \"nodegroup\"\nwith = { name = \"g\", cluster = \"${cluster.name}\", role_arn = \
+             \"${roles.node_role_arn}\", subnet_ids = \"${net.private_subnet_ids}\", instance_types = [\"t3.medium\"] }\n",
+        );
+        scene.edit("pipeline.toml", "us-east-1", region);
+        scene
+    };
+    stack("cn-north-1").llmhost(&["rehearse", "pipeline.toml"]).status(0).says(&["Rehearsed", "nothing left"]);
+    let unknown = stack("eusc-de-east-1").llmhost(&["rehearse", "pipeline.toml"]).status(1);
+    unknown.says(&[
+        "no availability zone of eusc-de-east-1 is known here",
+        "cannot be rehearsed",
+        "llmhost run --dry-run",
+    ]);
+    assert!(!unknown.stderr.contains("at most 0"), "{}", unknown.stderr);
+}
+
+#[test]
 fn a_cluster_in_a_region_without_eks_is_refused_before_anything_else() {
     let scene = scene("sa-west-1");
     let refused = scene.llmhost(&["run", FILE, "--dry-run"]).status(1);

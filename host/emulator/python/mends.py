@@ -5,6 +5,8 @@ import hashlib
 
 from moto import backends
 from moto.core.responses import EmptyResult
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
+from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, InstanceTypeOfferingBackend
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.vpcs import VPCBackend
 from moto.iam.responses import IamResponse
@@ -24,6 +26,31 @@ def install():
     VPCBackend.delete_vpc_endpoints = delete_vpc_endpoints
     VPCBackend.modify_vpc_endpoint = modify_vpc_endpoint
     S3Response.list_parts = list_parts
+    InstanceTypeOfferingBackend.describe_instance_type_offerings = describe_offerings
+
+
+DESCRIBE_OFFERINGS = InstanceTypeOfferingBackend.describe_instance_type_offerings
+
+
+def describe_offerings(self, *args, **more):
+    """EC2 offers instance types in every region; moto has lists of some regions only. The others offer what
+    us-east-1 does, in each of their zones."""
+    region = self.region_name
+    if region not in INSTANCE_TYPE_OFFERINGS["region"]:
+        types = [offer["InstanceType"] for offer in INSTANCE_TYPE_OFFERINGS["region"]["us-east-1"]]
+        zones = RegionsAndZonesBackend.zones.get(region, [])
+        places = {
+            "region": [region] if zones else [],
+            "availability-zone": [zone.name for zone in zones],
+            "availability-zone-id": [zone.zone_id for zone in zones],
+        }
+        for kind, locations in places.items():
+            INSTANCE_TYPE_OFFERINGS[kind][region] = [
+                {"InstanceType": each, "Location": location, "LocationType": kind}
+                for location in locations
+                for each in types
+            ]
+    return DESCRIBE_OFFERINGS(self, *args, **more)
 
 
 def add_client_id(self):

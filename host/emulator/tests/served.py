@@ -49,11 +49,11 @@ class Server:
     def inventory(self):
         return set(json.load(urllib.request.urlopen(f"{self.url}/llmhost-emulator/inventory?{REGION}")))
 
-    def client(self, service, key="testing", secret=SECRET, url=None):
+    def client(self, service, key="testing", secret=SECRET, url=None, region=REGION):
         return boto3.client(
             service,
             endpoint_url=url or self.url,
-            region_name=REGION,
+            region_name=region,
             aws_access_key_id=key,
             aws_secret_access_key=secret,
             config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),

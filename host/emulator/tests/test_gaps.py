@@ -43,6 +43,12 @@ class Gaps(unittest.TestCase):
         wanted = {"clusterName": "llm", "fargateProfileName": "f", "podExecutionRoleArn": self.world.nodes}
         self.assertIsNotNone(refusal(self.world.eks.create_fargate_profile, **wanted))
 
+    def test_gap_regions_without_zones(self):
+        """Some regions have no availability zones."""
+        for region in ["eusc-de-east-1", "us-iso-east-1", "us-isob-east-1"]:
+            zones = server.client("ec2", region=region).describe_availability_zones()
+            self.assertEqual(zones["AvailabilityZones"], [], region)
+
     def test_gap_cloud_control_types(self):
         """Cloud Control knows a few types only."""
         wanted = {"TypeName": "AWS::ECR::Repository", "DesiredState": "{}"}

@@ -285,6 +285,18 @@ class Others(Case):
         found = ec2.describe_launch_templates(LaunchTemplateIds=[made])["LaunchTemplates"][0]
         self.assertEqual(found["Tags"], [{"Key": "env", "Value": "prod"}])
 
+    def test_instance_types_in_every_region(self):
+        for region in ["us-east-1", "cn-north-1", "cn-northwest-1", "us-gov-west-1", "eu-west-3"]:
+            ec2 = server.client("ec2", region=region)
+            zones = {zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]}
+            for kind, wanted in [("region", {region}), ("availability-zone", zones)]:
+                offers = ec2.describe_instance_type_offerings(
+                    LocationType=kind, Filters=[{"Name": "instance-type", "Values": ["t3.medium", "no.such"]}]
+                )["InstanceTypeOfferings"]
+                self.assertTrue(offers, region)
+                self.assertEqual({offer["InstanceType"] for offer in offers}, {"t3.medium"})
+                self.assertLessEqual({offer["Location"] for offer in offers}, wanted)
+
     def test_bucket_versioning_can_be_read(self):
         s3 = server.client("s3")
         s3.create_bucket(Bucket="models")

@@ -32,10 +32,21 @@ pub(in crate::aws) async fn availability_zone(
     });
     zone.map(str::to_owned).ok_or_else(|| {
         let region = &aws.settings.region;
-        let message = format!("zone number {} was asked for, and {region} has {}", index + 1, names.len());
+        let message = match names.len() {
+            0 => format!("no availability zone of {region} is known here"),
+            count => format!("zone number {} was asked for, and {region} has {count}", index + 1),
+        };
         let mut error = OpError::local(operation, message);
         error.class = ErrorClass::Invalid;
-        error.advice = Some(format!("Ask for at most {} zones, or choose another region.", names.len()));
+        error.advice = Some(match names.len() {
+            // Also where the emulator does not have the region.
+            0 if aws.settings.endpoint_url.is_some() => "The emulator has no such region, so that this pipeline cannot be rehearsed there. \
+                                                     Set region = \"us-east-1\" for the rehearsal, or plan without one: llmhost run \
+                                                     --dry-run."
+                .to_owned(),
+            0 => "See whether the region is enabled in this account, or choose another region.".to_owned(),
+            count => format!("Ask for at most {count} zones, or choose another region."),
+        });
         error
     })
 }
