@@ -32,7 +32,53 @@ fn a_wrong_file_is_said_with_its_place() {
         ("an option of a wrong type", vpc("azs = \"two\"").into(), &["azs"]),
         ("an option out of range", vpc("azs = 70").into(), &["azs", "6"]),
         ("a choice that there is not", vpc("nat = \"maybe\"").into(), &["maybe", "single"]),
+        ("a choice that reads like one", vpc("nat = \"per_az\"").into(), &["did you mean \"per-az\"?"]),
+        ("a choice of a wrong type", vpc("nat = true").into(), &["must be one of", "1 problem in"]),
         ("a missing option", s3("").into(), &["bucket"]),
+        (
+            "a text instead of a list",
+            s3("bucket = \"a-b-c\", upload = \"m\"").into(),
+            &["must be a list", "write [\"m\"]"],
+        ),
+        (
+            "a text instead of a flag",
+            s3("bucket = \"a-b-c\", versioning = \"on\"").into(),
+            &["true or false", "write true"],
+        ),
+        ("a number instead of a text", s3("bucket = 5").into(), &["must be a string", "write \"5\""]),
+        ("a fraction", vpc("azs = 2.5").into(), &["azs of step network", "must be a whole number, not the number 2.5"]),
+        ("a text instead of a number", vpc("azs = \"2\"").into(), &["must be a whole number", "write 2"]),
+        ("a number beyond 64 bits", vpc("azs = 99999999999999999999").into(), &["99999999999999999999 is too large"]),
+        (
+            "a date",
+            vpc("cidr = 2026-01-01").into(),
+            &["a date cannot be handed", "write it as a string: \"2026-01-01\""],
+        ),
+        ("a huge number", vpc("azs = 9223372036854775807").into(), &["must be at most 6"]),
+        ("JSON", b"{\"pipeline\": {}}".to_vec(), &["this reads like JSON", "a pipeline file is TOML", "1 problem in"]),
+        ("YAML", b"# head\npipeline:\n  name: x\n".to_vec(), &["this reads like YAML", "1 problem in"]),
+        ("a binary", (0..=255_u8).collect(), &["is not UTF-8", "save it as UTF-8 text"]),
+        ("a zone instead of a region", HEAD.replace("us-east-1", "us-east-1a").into(), &["did you mean 'us-east-1'?"]),
+        ("a region in capitals", HEAD.replace("us-east-1", "US-EAST-1").into(), &["did you mean 'us-east-1'?"]),
+        ("a name that is no ASCII", HEAD.replace("test", "größe").into(), &["the pipeline name 'größe'", "'ö'"]),
+        (
+            "a step that is no ASCII",
+            vpc("").replace("steps.network", "steps.\"größe\"").into(),
+            &["the step name 'größe'", "'ö'"],
+        ),
+        ("a calculation", vpc("cidr = \"${vars.x + 1}\"").into(), &["it computes nothing"]),
+        (
+            "a step of another name",
+            vpc("cidr = \"${each.value}\"").into(),
+            &["there is no step 'each'", "the steps of this file are network"],
+        ),
+        (
+            "a step after one that is not there",
+            vpc("").replace("uses", "after = [\"q\"]\nuses").into(),
+            &["there is no step 'q'", "the steps of this file are network"],
+        ),
+        ("after one step, as a text", vpc("").replace("uses", "after = \"q\"\nuses").into(), &["write [\"q\"]"]),
+        ("a name that is a number", HEAD.replace("\"test\"", "5").into(), &["write \"5\""]),
         ("a CIDR that is none", vpc("cidr = \"10.0.0.0/160\"").into(), &["10.0.0.0/160"]),
         ("a CIDR with host bits", vpc("cidr = \"10.0.0.5/16\"").into(), &["10.0.0.0/16"]),
         (
@@ -71,6 +117,69 @@ fn a_wrong_file_is_said_with_its_place() {
         }
         assert!(!scene.path(".llmhost").exists(), "{what}");
     }
+}
+
+#[test]
+fn what_aws_or_kubernetes_would_refuse_later_is_refused_at_once() {
+    let eks = |role: &str, subnet: &str| {
+        format!(
+            "{HEAD}[steps.c]\nuses = \"eks\"\nwith = {{ name = \"c\", role_arn = \"{role}\", subnet_ids = [\"{subnet}\", \
+             \"subnet-0123456789abcdef1\"], endpoint = \"private\" }}\n"
+        )
+    };
+    let role = "arn:aws:iam::123456789012:role/r";
+    let iam = |with: &str| format!("{HEAD}[steps.r]\nuses = \"iam\"\nwith = {{ {with} }}\n");
+    let irsa = |namespace: &str| {
+        format!(
+            "{HEAD}[steps.i]\nuses = \"irsa\"\nwith = {{ cluster = \"c\", namespace = \"{namespace}\", service_account = \"s\", mode = \
+             \"pod-identity\", bucket = \"a-b-c\" }}\n"
+        )
+    };
+    let server = |with: &str| {
+        format!(
+            "{HEAD}[steps.i]\nuses = \"inference\"\nwith = {{ cluster = \"c\", namespace = \"n\", image = \"x/llmhost:1\", model = \
+             \"s3://b/m\", {with} }}\n"
+        )
+    };
+    for (text, words) in [
+        (eks("r", "subnet-0123456789abcdef0"), "role_arn 'r' is not the ARN of a role, such as arn:aws:iam::"),
+        (eks(role, "net-1"), "subnet_ids 'net-1' is not an id: one looks like subnet-0123456789abcdef0"),
+        (
+            iam("roles = { a = { services = [\"ec2\"] } }"),
+            "'ec2' is not the name of a service to IAM; write ec2.amazonaws.com",
+        ),
+        (irsa("My NS"), "namespace 'My NS' is not a name that Kubernetes takes"),
+        (
+            server("memory = \"8 gigs\""),
+            "memory of containers[0] is '8 gigs', which is no quantity of Kubernetes: write memory like 8Gi",
+        ),
+        (server("cpu = \"two\""), "cpu of containers[0] is 'two'"),
+    ] {
+        let scene = Scene::new();
+        scene.write("pipeline.toml", text);
+        scene.llmhost(&["validate", "pipeline.toml"]).status(1).says(&[words]);
+    }
+}
+
+#[test]
+fn commands_in_a_message_can_be_copied() {
+    let scene = Scene::new();
+    let step = |name: &str| {
+        format!(
+            "[steps.{name}]\nuses = \"vpc\"\nwith = {{ name = \"{name}\", nat = \"per-az\", security_groups = {{}} }}\n"
+        )
+    };
+    scene.pipeline(&["a", "b", "c"].map(step).concat());
+    let ran = scene.llmhost(&["validate", "pipeline.toml"]);
+    let all = format!("{}{}", ran.stdout, ran.stderr);
+    // Both stand on one line each, whatever the terminal's width.
+    for whole in [
+        "aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-0263D0A3 --desired-value 6",
+        "'llmhost validate --online'",
+    ] {
+        assert!(all.lines().any(|line| line.contains(whole)), "{all}");
+    }
+    assert!(all.lines().all(|line| !line.ends_with('-') && !line.ends_with('/')), "{all}");
 }
 
 #[test]

@@ -217,7 +217,14 @@ fn further(config: &Config, policy_arns: &BTreeMap<String, String>) -> Result<De
                     "nobody may assume the role '{key}'; state services, principals or trust"
                 )));
             }
-            None => trust(&wanted.services, &wanted.principals),
+            None => {
+                if let Some(service) = wanted.services.iter().find(|service| !service.contains(['.', '<'])) {
+                    return Err(invalid(format!(
+                        "services of the role '{key}': '{service}' is not the name of a service to IAM; write {service}.amazonaws.com"
+                    )));
+                }
+                trust(&wanted.services, &wanted.principals)
+            }
         };
         refuse_twice(&format!("roles.{key}.policies"), &pointer(&[&"roles", key, &"policies"]), &wanted.policies)?;
         let arn = |policy: &String| policy_arns.get(policy).unwrap_or(policy).clone();

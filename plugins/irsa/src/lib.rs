@@ -4,7 +4,7 @@ mod config;
 mod documents;
 
 use config::{Config, Mode};
-use llmhost_plugin::{Applier, Failure, How, Options, Outputs, Plugin, eks, iam, invalid, outputs};
+use llmhost_plugin::{Applier, Failure, How, Options, Outputs, Plugin, eks, iam, invalid, kubernetes_name, outputs};
 use serde_json::json;
 
 struct PodRole;
@@ -22,6 +22,9 @@ impl Plugin for PodRole {
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {
+        for (option, name) in [("namespace", &config.namespace), ("service_account", &config.service_account)] {
+            kubernetes_name(option, name)?;
+        }
         let applier = Applier::new(Some(&config.cluster), config.target.as_ref(), 5)?;
         let tags: Vec<_> = config.tags.clone().into_iter().collect();
         let own = format!("{}-{}-{}", config.cluster, config.namespace, config.service_account);

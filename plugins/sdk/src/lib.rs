@@ -118,6 +118,22 @@ pub fn invalid(message: impl Into<String>) -> Failure {
     Failure::Invalid(message.into())
 }
 
+/// Refuses what Kubernetes takes for no name, where the name becomes part of another one first: the message speaks of
+/// the option that was written. What is not known yet may become anything.
+pub fn kubernetes_name(option: &str, name: &str) -> Result<(), Failure> {
+    let is_part = |part: &str| {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        !part.is_empty() && part.chars().all(allowed) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    match name.contains("<<") || name.split('.').all(is_part) {
+        true => Ok(()),
+        false => Err(invalid(format!(
+            "{option} '{name}' is not a name that Kubernetes takes: lower-case letters, digits and hyphens, beginning and \
+             ending with a letter or digit"
+        ))),
+    }
+}
+
 #[allow(clippy::derivable_impls, reason = "the type is generated; others of its file have no default")]
 impl Default for Options {
     fn default() -> Self {

@@ -8,6 +8,7 @@ mod ec2;
 mod eks;
 mod elb;
 mod errors;
+mod forms;
 mod iam;
 pub(crate) mod limits;
 mod once;

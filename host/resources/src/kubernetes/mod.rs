@@ -10,6 +10,7 @@ pub(crate) mod made;
 mod manifest;
 pub(crate) mod names;
 mod object;
+mod quantities;
 mod retries;
 mod rollout;
 mod token;

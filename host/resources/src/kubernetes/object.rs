@@ -24,7 +24,7 @@ use super::errors::{Described, is_ending};
 use super::folder;
 use super::interrupts;
 use super::manifest::{self, ADOPTED, INTENT, Identity};
-use super::names;
+use super::{names, quantities};
 use crate::aws::policy::Arns;
 use crate::aws::tags::foreign;
 use crate::aws::{Aws, outputs};
@@ -282,6 +282,7 @@ impl Kind for Object {
         names::check_object(&spec.object.group, &spec.object.kind, &spec.object.name)?;
         spec.object.namespace.iter().try_for_each(|name| names::dns_label("metadata.namespace", name))?;
         names::check_marks(&spec.manifest)?;
+        quantities::check(&spec.manifest)?;
         spec.fixed = manifest::fixed(&spec.manifest, &spec.object);
         let pipeline = context.tags.get(PIPELINE_TAG).map(String::as_str).unwrap_or_default();
         manifest::mark(&mut spec.manifest, pipeline, &context.address.to_string());

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::aws::clients::Aws;
 use crate::aws::ec2::cidr;
+use crate::aws::forms;
 use crate::aws::limits;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
@@ -391,6 +392,9 @@ impl Kind for Cluster {
         if spec.public_access && spec.public_access_cidrs.is_empty() {
             spec.public_access_cidrs.insert("0.0.0.0/0".to_owned());
         }
+        forms::role("role_arn", &spec.role_arn)?;
+        forms::ids("subnet_ids", "subnet-", &spec.subnet_ids)?;
+        forms::ids("security_group_ids", "sg-", &spec.security_group_ids)?;
         if spec.subnet_ids.len() < 2 {
             return Err("a cluster needs subnets in at least two availability zones".to_owned());
         }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Operation, is_made_by, observed, once_role_is_known, sync_tags, tagged, there};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::forms;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
@@ -90,6 +91,7 @@ impl Kind for PodIdentityAssociation {
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         dns_label("the namespace", &spec.namespace)?;
         dns_subdomain("the service account", &spec.service_account)?;
+        forms::role("role_arn", &spec.role_arn)?;
         spec.tags.complete(context)
     }
 

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::forms;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::wait::{self, until};
@@ -154,6 +155,8 @@ impl Kind for NodeGroup {
         if spec.subnet_ids.is_empty() {
             return Err("subnet_ids is empty".to_owned());
         }
+        forms::role("role_arn", &spec.role_arn)?;
+        forms::ids("subnet_ids", "subnet-", &spec.subnet_ids)?;
         if AmiTypes::from(spec.ami_type.as_str()).as_str() != spec.ami_type
             || !AmiTypes::values().contains(&spec.ami_type.as_str())
         {
