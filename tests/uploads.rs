@@ -39,7 +39,7 @@ fn prefixes_that_look_alike_are_told_apart_and_those_that_overlap_are_refused_in
                  b/s3.folder/m; change a prefix, or leave the file out of one of them with exclude",
             ),
         ),
-        ("/m/", "n", Some("prefix '/m/' must not start or end with a slash")),
+        ("/m/", "n", Some("prefix '/m/' must not start or end with a slash, nor have two in a row; write 'm'")),
     ] {
         uploads(&scene, &two(one, other));
         let ran = scene.llmhost(&["validate", "pipeline.toml"]);
@@ -50,6 +50,36 @@ fn prefixes_that_look_alike_are_told_apart_and_those_that_overlap_are_refused_in
     }
     uploads(&scene, "{ source = \"a\", prefix = \"m\", exclude = [\"sub/\"] }, { source = \"b\", prefix = \"m/sub\" }");
     scene.llmhost(&["validate", "pipeline.toml"]).status(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_has_a_name_that_s3_takes_and_one_with_dots_is_used_like_any_other() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    scene.write("a/x", "a");
+    let bucket = |name: &str| {
+        scene.pipeline(&format!(
+            "[steps.b]\nuses = \"s3\"\nwith = {{ bucket = \"{name}\", force_destroy = true, upload = [{{ source = \"a\", prefix = \
+             \"m\" }}] }}\n"
+        ));
+    };
+    for (name, words) in [
+        ("models..acme", "a dot must stand between letters or digits"),
+        ("192.168.5.4", "it must not look like an IP address"),
+        ("acme-s3alias", "names that end with '-s3alias' are reserved"),
+        ("xn--acme", "names that start with 'xn--' are reserved"),
+        ("Acme_Models", "'A' is not allowed; use lower-case letters, digits, hyphens and dots"),
+        ("größe", "'ö' is not allowed"),
+        ("", "it must have 3 to 63 characters"),
+    ] {
+        bucket(name);
+        let said = format!("bucket '{name}' is not a bucket name");
+        scene.llmhost(&["validate", "pipeline.toml"]).status(1).says(&["b/s3.bucket/main", &said, words]);
+    }
+    bucket("models.acme.example");
+    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["s3://models.acme.example/m"]);
+    scene.at(emulator.url(), &["run", "pipeline.toml", "--refresh"]).status(0).says(&["No changes"]);
+    assert_eq!(look(emulator.url())["storage"][0]["objects"], json!({ "m/x": 1 }));
+    scene.at(emulator.url(), &["destroy", "pipeline.toml", "--yes"]).status(0).says(&["2 deleted"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -344,6 +344,34 @@ def delete_cluster(name):
     eks.get_waiter("cluster_deleted").wait(name=name, WaiterConfig={"Delay": 1})
 
 
+def tag_bucket(name, key, value):
+    """One tag more, as the console does it: all of them are sent."""
+    all_tags = s3.get_bucket_tagging(Bucket=name)["TagSet"] + [{"Key": key, "Value": value}]
+    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": all_tags})
+
+
+def leave_node(cluster, subnet_name):
+    """A node that outlived its cluster: a machine with the tags that EKS gave it."""
+    subnets = ec2.describe_subnets(Filters=[{"Name": "tag:Name", "Values": [subnet_name]}])["Subnets"]
+    marks = [{"Key": "eks:cluster-name", "Value": cluster}, {"Key": "Name", "Value": "left-node"}]
+    ec2.run_instances(
+        ImageId="ami-12c6146b", MinCount=1, MaxCount=1, InstanceType="t3.medium", SubnetId=subnets[0]["SubnetId"],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": marks}],
+    )
+
+
+def end_nodes():
+    """Terminates the machines that were left."""
+    found = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["left-node"]}])["Reservations"]
+    ids = [instance["InstanceId"] for each in found for instance in each["Instances"]]
+    ec2.terminate_instances(InstanceIds=ids)
+    # Their interfaces go with them; Moto leaves them.
+    of_them = [{"Name": "attachment.instance-id", "Values": ids}]
+    for interface in ec2.describe_network_interfaces(Filters=of_them)["NetworkInterfaces"]:
+        ask(ec2.detach_network_interface, AttachmentId=interface["Attachment"]["AttachmentId"], Force=True)
+        ask(ec2.delete_network_interface, NetworkInterfaceId=interface["NetworkInterfaceId"])
+
+
 def remake_role(name):
     delete_role(name)
     create_role(name)
@@ -502,6 +530,9 @@ DOINGS = {
     "remake-bucket": remake_bucket,
     "remake-service-account": remake_service_account,
     "tag-cluster": tag_cluster,
+    "tag-bucket": tag_bucket,
+    "leave-node": leave_node,
+    "end-nodes": end_nodes,
     "create-service-account": create_service_account,
     "edit-deployment": edit_deployment,
     "forget-access": forget_access,

@@ -82,11 +82,11 @@ fn too_small(group: &Declared<'_>, free: u64) -> Option<Finding> {
         severity: Severity::Warning,
         code: "few-addresses",
         address: group.address.clone(),
-        keys: &["subnet_ids", "max_size"],
+        keys: &["subnet_ids", "max"],
         message: format!(
             "{most} nodes with their pods take some {wanted} addresses, and the group's subnets have {free}"
         ),
-        fix: "Choose larger subnets, or a smaller max_size.".to_owned(),
+        fix: "Choose larger subnets, or a smaller max.".to_owned(),
     })
 }
 

@@ -113,7 +113,12 @@ impl Kind for Folder {
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         if spec.prefix.starts_with('/') || spec.prefix.ends_with('/') || spec.prefix.contains("//") {
-            return Err(format!("prefix '{}' must not start or end with a slash, nor have two in a row", spec.prefix));
+            let plain: Vec<&str> = spec.prefix.split('/').filter(|part| !part.is_empty()).collect();
+            return Err(format!(
+                "prefix '{}' must not start or end with a slash, nor have two in a row; write '{}'",
+                spec.prefix,
+                plain.join("/")
+            ));
         }
         if spec.prefix.len() > 512 {
             return Err("prefix is longer than 512 bytes".to_owned());
