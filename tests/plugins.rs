@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -22,9 +22,22 @@ static HOSTILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 /// One of `plugins/examples`, built by its own script.
 fn example(language: &str) -> Vec<u8> {
-    let out = scratch().join(format!("{language}.wasm"));
+    built(language, language, &repository().join("plugins/examples").join(language).join(source(language)))
+}
+
+/// One of `tests/crashing`, built by the script of the example in its language.
+fn crashing(language: &str) -> Vec<u8> {
+    built(language, &format!("crashing-{language}"), &repository().join("tests/crashing").join(source(language)))
+}
+
+fn source(language: &str) -> &'static str {
+    if language == "python" { "plugin.py" } else { "plugin.js" }
+}
+
+fn built(language: &str, name: &str, source: &Path) -> Vec<u8> {
+    let out = scratch().join(format!("{name}.wasm"));
     let script = repository().join("plugins/examples").join(language).join("build.sh");
-    let built = Command::new("bash").arg(script).arg(&out).output().expect("bash starts");
+    let built = Command::new("bash").arg(script).arg(&out).arg(source).output().expect("bash starts");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     std::fs::read(out).expect("it was built")
 }
@@ -67,6 +80,66 @@ async fn a_plugin_in_javascript_runs_as_any_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_in_python_runs_as_any_other() {
     runs_as_any_other("python").await;
+}
+
+/// Bindings of JavaScript were in a folder of their own while they were built.
+fn settled() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter("/tmp/[0-9a-f]+/sources", "/tmp/BUILD/sources");
+    settings
+}
+
+/// What is said of a crash, from its first line to what to do.
+fn says_why(language: &str) -> String {
+    let scene = Scene::new();
+    scene.write("plugin.wasm", crashing(language));
+    let step = |with: &str| format!("[steps.s]\nuses = \"./plugin.wasm\"\nallow = [\"s3\"]\nwith = {with}\n");
+    scene.pipeline(&step("{ days = 0 }"));
+    let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--trace", "trace.jsonl"]).status(1);
+    let told = ran.stderr.split("error: ").nth(1).expect("an error").to_owned();
+
+    // The same in lines of JSON, in parts too; and a replay of the trace ends alike.
+    let json = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--json"]).status(1).stdout;
+    let failure = json.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let failure = failure.into_iter().find(|line| line["event"] == "failure").expect("a failure");
+    let message = failure["crash"]["message"].as_str().expect("a message");
+    assert!(told.contains(message) && failure["message"].as_str().unwrap().contains(message), "{failure}");
+    scene.llmhost(&["plugin", "replay", "trace.jsonl"]).status(0).says(&["the same"]);
+
+    // What it writes is shown when asked for; an error that it returns is its own and no crash.
+    assert!(!ran.stderr.contains("s: this goes to standard error"), "{}", ran.stderr);
+    let verbose = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "-v"]).status(1);
+    verbose.says(&["s: this goes to standard error", "s: keeping logs"]);
+    scene.pipeline(&step("{ days = -1 }"));
+    let refused = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(1);
+    refused.says(&["days must be positive"]);
+    assert!(!refused.stderr.contains("crashed"), "{}", refused.stderr);
+    told
+}
+
+#[test]
+fn a_crash_in_javascript_says_its_error_and_its_stack() {
+    settled().bind(|| insta::assert_snapshot!(says_why("javascript")));
+}
+
+#[test]
+fn a_crash_in_python_says_its_traceback() {
+    settled().bind(|| insta::assert_snapshot!(says_why("python")));
+}
+
+#[test]
+fn a_crash_while_a_plugin_describes_itself_is_told_by_inspect() {
+    let scene = Scene::new();
+    let source = std::fs::read_to_string(repository().join("tests/crashing/plugin.js")).unwrap();
+    scene.write("plugin.js", source.replace("summary: 'Crashes.'", "summary: nothing.at.all"));
+    scene.write("plugin.wasm", built("javascript", "crashing-describe", &scene.path("plugin.js")));
+    let words = ["does not describe itself", "ReferenceError: nothing is not defined (plugin.js:"];
+    scene.llmhost(&["plugin", "inspect", "./plugin.wasm"]).status(2).says(&words);
+    let json = scene.llmhost(&["plugin", "inspect", "./plugin.wasm", "--json"]).status(2).stdout;
+    let error: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(error["crash"]["message"].as_str().unwrap().starts_with("ReferenceError"), "{error}");
+    scene.pipeline("[steps.s]\nuses = \"./plugin.wasm\"\nallow = [\"s3\"]\n");
+    scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(2).says(&words);
 }
 
 #[test]

@@ -118,7 +118,9 @@ impl Ran {
         for word in words {
             assert!(flat.contains(word), "'{word}' is not in:\n{all}");
         }
-        assert!(!all.contains("panicked at"), "{all}");
+        // Of llmhost itself; a plugin's stand in a line of the report.
+        let panic = all.lines().find(|line| line.starts_with("thread '") && line.contains("panicked at"));
+        assert_eq!(panic, None, "{all}");
         self
     }
 }

@@ -1,5 +1,6 @@
 //! The command line, documented where it is defined.
 
+mod output;
 mod plugin;
 mod state;
 
@@ -19,6 +20,9 @@ pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, St
 #[derive(Debug, Parser)]
 #[command(name = "llmhost", version, max_term_width = 100)]
 pub(crate) struct Cli {
+    /// Show everything that plugins write: debug messages and standard error too.
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

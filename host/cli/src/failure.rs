@@ -1,6 +1,8 @@
 //! Everything that ends the program, and its exit status.
 
+use llmhost_engine::crash::Crash;
 use llmhost_engine::diagnostic::Diagnostics;
+use llmhost_engine::plugin::LoadError;
 use llmhost_engine::run::{PlanError, UnknownStep, WorldError};
 use llmhost_engine::state::StateError;
 
@@ -31,6 +33,9 @@ pub(crate) enum Failure {
     /// The emulator did not start.
     #[error(transparent)]
     Emulator(#[from] llmhost_emulator::EmulatorError),
+    /// A plugin does not load.
+    #[error("{error}")]
+    Plugin { error: Box<LoadError>, help: String },
     /// Anything else, with what to do about it.
     #[error("{message}")]
     Other { message: String, help: String, status: u8 },
@@ -45,7 +50,7 @@ impl Failure {
     /// The process's exit status.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::File(_) => 2,
+            Self::File(_) | Self::Plugin { .. } => 2,
             Self::Changes => 3,
             Self::Interrupted => 130,
             Self::Other { status, .. } => *status,
@@ -53,10 +58,22 @@ impl Failure {
         }
     }
 
+    /// How a plugin crashed, where that is why.
+    pub(crate) fn crash(&self) -> Option<&Crash> {
+        match self {
+            Self::Plugin { error, .. } => match &**error {
+                LoadError::BadDescription { crash, .. } => crash.as_deref(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
             Self::Other { help, .. } => Some(help.clone()),
+            Self::Plugin { help, .. } => Some(self.crash().map_or(help, |crash| &crash.advice).clone()),
             Self::World(error) => Some(error.advice()).filter(|advice| !advice.is_empty()),
             Self::State(error) => error.advice().map(str::to_owned),
             _ => None,

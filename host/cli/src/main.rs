@@ -21,6 +21,7 @@ use clap::Parser;
 
 use args::{Cli, Command, Plugin};
 use failure::Failure;
+use llmhost_engine::secret::mask;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -28,10 +29,12 @@ fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("LLMHOST_LOG"))
         .with_writer(|| masked::Masked::new(std::io::stderr()))
         .init();
+    view::show_everything(cli.verbose);
+    let json = cli.command.prints_json();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return end(&Failure::usage(format!("cannot start: {error}"), "Check the limits of this process."));
+            return end(&Failure::usage(format!("cannot start: {error}"), "Check the limits of this process."), json);
         }
     };
     let result = runtime.block_on(dispatch(cli.command));
@@ -39,7 +42,7 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => end(&failure),
+        Err(failure) => end(&failure, json),
     }
 }
 
@@ -68,22 +71,25 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Says why the program ends, on standard error.
-fn end(failure: &Failure) -> ExitCode {
-    let mut stderr = anstream::stderr().lock();
-    // Where standard error is closed, the exit status has to do.
-    let _ = match failure {
-        Failure::Reported | Failure::Interrupted | Failure::Changes => Ok(()),
+/// Says why the program ends, on standard error, and in lines of JSON where it was asked for those.
+fn end(failure: &Failure, json: bool) -> ExitCode {
+    if json {
+        view::failure_lines(failure);
+    }
+    let text = match failure {
+        Failure::Reported | Failure::Interrupted | Failure::Changes => String::new(),
         Failure::File(found) => {
             let colour = !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
-            write!(stderr, "{}", view::diagnostics(found, colour, view::width()))
+            view::diagnostics(found, colour, view::width())
         }
-        Failure::Plan(error) => write!(stderr, "{}", view::failures(&error.failures, &error.skipped)),
+        Failure::Plan(error) => view::failures(&error.failures, &error.skipped),
         other => {
             let (bad, name) = (view::style::BAD, view::style::NAME);
             let help = other.help().map(|help| format!("\n  {name}help{name:#}: {help}")).unwrap_or_default();
-            writeln!(stderr, "{bad}error{bad:#}: {other}{help}")
+            format!("{bad}error{bad:#}: {other}{help}\n")
         }
     };
+    // Where standard error is closed, the exit status has to do.
+    let _ = write!(anstream::stderr().lock(), "{}", mask(&text));
     ExitCode::from(failure.status())
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::crash::Crash;
 use crate::names::{ResourceAddress, StepName};
 
 /// What a plugin says of itself.
@@ -128,31 +129,31 @@ pub enum PluginError {
     /// The plugin returned an error.
     #[error("{0}")]
     Returned(Failure),
-    /// It crashed. `backtrace` has the guest's frames, outermost last.
-    #[error("the plugin crashed: {reason}{}", frames(.backtrace))]
-    Trapped {
-        /// The trap, in words.
-        reason: String,
-        /// Guest function names.
-        backtrace: Vec<String>,
-    },
-    /// It went over a limit of its sandbox.
-    #[error("the plugin went over its {limit} limit: {detail}{}", frames(.backtrace))]
+    /// It crashed.
+    #[error("the plugin crashed: {0}")]
+    Trapped(Box<Crash>),
+    /// It went over a limit of its sandbox. The crash's reason says how far, of how much, and which
+    /// setting raises it.
+    #[error("the plugin went over its {limit} limit: {crash}")]
     LimitHit {
-        /// `memory`, `time`, `table`, `stack`, `message size`.
+        /// `memory`, `time`, `table`, `stack`, `message size`, `declarations`.
         limit: &'static str,
-        /// How far, of how much, and which setting raises it.
-        detail: String,
-        /// Guest function names.
-        backtrace: Vec<String>,
+        /// Where it was and what it did last.
+        crash: Box<Crash>,
     },
     /// Its outputs are not what it promised.
     #[error("the plugin returned {0}")]
     BadOutput(String),
 }
 
-fn frames(backtrace: &[String]) -> String {
-    backtrace.iter().take(8).map(|frame| format!("\n    at {frame}")).collect()
+impl PluginError {
+    /// What is known of the crash, if it is one.
+    pub fn crash(&self) -> Option<&Crash> {
+        match self {
+            Self::Trapped(crash) | Self::LimitHit { crash, .. } => Some(crash),
+            Self::Returned(_) | Self::BadOutput(_) => None,
+        }
+    }
 }
 
 /// Why a plugin could not be loaded. Nothing has run when this comes.
@@ -208,5 +209,7 @@ pub enum LoadError {
         uses: String,
         /// What went wrong.
         reason: String,
+        /// What is known of the crash, if it crashed; `reason` tells it too.
+        crash: Option<Box<Crash>>,
     },
 }

@@ -122,6 +122,9 @@ static REVEALED: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 /// Shorter values would be found everywhere.
 pub const SHORTEST: usize = 6;
 
+/// Shorter lines of a value that has several would be found in texts that say nothing of it.
+const LINE: usize = 12;
+
 const MASK: &str = "(secret)";
 
 /// Keeps a value out of everything that is said from now on.
@@ -131,6 +134,8 @@ pub fn hide(value: &str) {
     forms.push(quoted.trim_matches('"').to_owned());
     forms.push(value.escape_debug().to_string());
     forms.push(value.lines().next().unwrap_or_default().to_owned());
+    // What is said line by line has only one of its lines at a time.
+    forms.extend(value.lines().map(|line| line.trim().to_owned()).filter(|line| line.len() >= LINE));
     let mut revealed = REVEALED.write().unwrap_or_else(std::sync::PoisonError::into_inner);
     revealed.extend(forms.into_iter().filter(|form| form.len() >= SHORTEST));
 }

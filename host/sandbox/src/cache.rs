@@ -16,6 +16,8 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::wrap;
+
 /// SHA-256 of a component's bytes.
 pub(crate) type WasmDigest = [u8; 32];
 
@@ -32,6 +34,7 @@ impl Cache {
     pub(crate) fn open(root: Option<&Path>, engine: &Engine) -> (Self, Option<(PathBuf, String)>) {
         let mut compatibility = HashInto(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut compatibility);
+        wrap::VERSION.hash(&mut compatibility);
         let engine = compatibility.0.finalize().into();
         let Some(root) = root else { return (Self { folder: None, engine }, None) };
         let folder = root.join("llmhost").join("code");

@@ -1,5 +1,6 @@
 //! The wasmtime engine: what guests are compiled for, where they live, how they are interrupted.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
-    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Collector, Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     WasmBacktraceDetails, WasmFeatures,
 };
 
@@ -72,15 +73,23 @@ fn config() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
-        // Interruptible at any point, with names in backtraces but no parsing of the guest's DWARF.
+        // Interruptible at any point, with names in backtraces; the guest's DWARF is read by `crash::places`,
+        // in a bounded number of steps.
         .epoch_interruption(true)
         .debug_info(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        // Panic machinery comes first; what called it must still be there.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(64))
         .max_wasm_stack(limits::WASM_STACK)
         .async_stack_size(limits::WHOLE_STACK)
         // The same bits on every machine.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
+        // Kotlin, Dart, OCaml and exceptions of C++. The collector finds circles, and its heap counts as memory.
+        .wasm_function_references(true)
+        .wasm_gc(true)
+        .wasm_exceptions(true)
+        .collector(Collector::Copying)
         .wasm_features(WasmFeatures::THREADS, false)
         .shared_memory(false)
         // Memories of at most 4 GiB, so that guard pages stand for bounds checks.
@@ -99,7 +108,9 @@ fn pool(parallelism: usize) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(guests)
         .total_core_instances(guests * limits::CORE_INSTANCES)
-        .total_memories(guests * limits::MEMORIES)
+        // The heap of a garbage collector lies in a memory of its own.
+        .total_gc_heaps(guests)
+        .total_memories(guests * (limits::MEMORIES + 1))
         .total_tables(guests * limits::TABLES)
         .total_stacks(guests)
         .max_core_instances_per_component(limits::CORE_INSTANCES)

@@ -3,13 +3,15 @@
 //! [`Loader`] finds a plugin (`source`), turns it into machine code once per content and machine
 //! (`cache`), refuses what it imports without a grant (`grants`), and gives out plugins that run
 //! in an instance of their own each time (`plugin`), inside limits (`limits`, `meter`) and with
-//! a WASI that has nothing behind it (`wasi`). `bindings` ties WIT to the engine's capabilities.
+//! a WASI that has nothing behind it (`wasi`). What a run wrote and called last (`last`) is told when it crashes (`crash`).
+//! `bindings` ties WIT to the engine's capabilities.
 
 mod bindings;
 mod cache;
+mod crash;
 mod engine;
-mod failure;
 mod grants;
+mod last;
 mod limits;
 mod loader;
 mod meter;
@@ -18,6 +20,7 @@ mod scoped;
 mod source;
 mod state;
 mod wasi;
+mod wrap;
 
 pub use engine::SandboxError;
 pub use loader::{EventSink, Inspected, Loader, LoaderEvent, LoaderOptions};

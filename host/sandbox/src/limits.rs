@@ -99,12 +99,20 @@ pub(crate) struct Limiter {
     step: StepName,
     memory: usize,
     memory_limit: usize,
+    /// Why memory was refused last. A garbage collector that is refused more collects once more before it gives
+    /// up, and then does not say why.
+    refused: Option<Hit>,
 }
 
 impl Limiter {
+    /// Why memory was refused last.
+    pub(crate) fn refused(&self) -> Option<&Hit> {
+        self.refused.as_ref()
+    }
+
     pub(crate) fn new(step: StepName, memory: Option<u64>) -> Self {
         let memory_limit = usize::try_from(memory.unwrap_or(MEMORY)).unwrap_or(usize::MAX);
-        Self { step, memory: 0, memory_limit }
+        Self { step, memory: 0, memory_limit, refused: None }
     }
 }
 
@@ -116,7 +124,9 @@ impl ResourceLimiter for Limiter {
         }
         let wanted = self.memory.saturating_sub(current).saturating_add(desired);
         if wanted > self.memory_limit {
-            return Err(Hit::memory(&self.step, wanted, self.memory_limit).into());
+            let hit = Hit::memory(&self.step, wanted, self.memory_limit);
+            self.refused = Some(hit.clone());
+            return Err(hit.into());
         }
         self.memory = wanted;
         Ok(true)

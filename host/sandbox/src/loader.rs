@@ -16,8 +16,9 @@ use crate::bindings::GuestPre;
 use crate::cache::{Cache, WasmDigest, hex};
 use crate::engine::{Sandbox, SandboxError};
 use crate::grants;
-use crate::plugin::{Loaded, StepPlugin};
+use crate::plugin::{BadDescription, Loaded, StepPlugin};
 use crate::source::{self, Builtin, Wasm};
+use crate::wrap;
 
 /// Receives [`LoaderEvent`]s, from any thread.
 pub type EventSink = Arc<dyn Fn(&LoaderEvent<'_>) + Send + Sync>;
@@ -139,7 +140,7 @@ impl Loader {
         let loaded = self.loaded(uses, wasm).await?;
         let step: StepName = "inspect".parse().expect("a good name");
         let described = loaded.describe(&step, &Limits::default()).await;
-        let description = described.map_err(|reason| LoadError::BadDescription { uses: uses.to_owned(), reason })?;
+        let description = described.map_err(|bad| undescribed(uses, bad))?;
         Ok(Inspected { description, grants: loaded.wants.clone(), sha256: loaded.sha256.clone() })
     }
 
@@ -150,7 +151,7 @@ impl Loader {
 
     async fn prepare(&self, uses: &str, wasm: Wasm) -> Result<Arc<Loaded>, LoadError> {
         let not_a_plugin = |reason: String| LoadError::NotAPlugin { path: uses.to_owned(), reason };
-        let sha256 = hex(&wasm.digest);
+        let (sha256, origin) = (hex(&wasm.digest), wasm.origin());
         let component = self.component(uses, wasm).await.map_err(not_a_plugin)?;
         let wants = grants::wanted(&component, &self.sandbox.engine).map_err(not_a_plugin)?;
         let guest = self.sandbox.linker.instantiate_pre(&component).and_then(GuestPre::new).map_err(|error| {
@@ -160,7 +161,7 @@ impl Loader {
             ))
         })?;
         let sandbox = self.sandbox.clone();
-        Ok(Arc::new(Loaded { sandbox, sha256, guest, wants, description: OnceCell::new() }))
+        Ok(Arc::new(Loaded { sandbox, sha256, origin, guest, wants, description: OnceCell::new() }))
     }
 
     async fn component(&self, uses: &str, wasm: Wasm) -> Result<Component, String> {
@@ -170,10 +171,10 @@ impl Loader {
             cache.component(&sandbox.engine, &wasm.digest, || {
                 let tell = |event: LoaderEvent<'_>| tell.iter().for_each(|tell| tell(&event));
                 let bytes = wasm.bytes()?;
-                looks_like_a_component(&bytes)?;
+                let component = wrap::component(&bytes)?;
                 tell(LoaderEvent::Compiling { name: &name, bytes: bytes.len() });
                 let began = Instant::now();
-                let code = sandbox.engine.precompile_component(&bytes);
+                let code = sandbox.engine.precompile_component(&component);
                 let code = code.map_err(|error| format!("it cannot be compiled: {error:#}; {HOW_TO}"))?;
                 tell(LoaderEvent::Compiled { name: &name, took: began.elapsed() });
                 Ok(code)
@@ -199,50 +200,14 @@ impl PluginLoader for Loader {
         if !missing.is_empty() {
             return Err(LoadError::NotGranted { step: step.clone(), uses: uses.to_owned(), missing });
         }
-        let description = loaded
-            .describe(step, limits)
-            .await
-            .map_err(|reason| LoadError::BadDescription { uses: uses.to_owned(), reason })?;
+        let description = loaded.describe(step, limits).await.map_err(|bad| undescribed(uses, bad))?;
         let allow = (!builtin).then(|| allow.to_vec().into());
         Ok(Arc::new(StepPlugin { loaded, description, step: step.clone(), limits: limits.clone(), allow }))
     }
 }
 
+fn undescribed(uses: &str, BadDescription { reason, crash }: BadDescription) -> LoadError {
+    LoadError::BadDescription { uses: uses.to_owned(), reason, crash }
+}
+
 const HOW_TO: &str = "docs/writing-plugins.md says how to make a plugin";
-
-/// Says what else it is, for files that people mistake for components.
-fn looks_like_a_component(bytes: &[u8]) -> Result<(), String> {
-    let what = match bytes {
-        [] => "the file is empty",
-        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return Ok(()),
-        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
-            "it is a core WebAssembly module, not yet a component (wasm-tools component new, or wasm32-wasip2, makes one)"
-        }
-        [0, b'a', b's', b'm', ..] => "it is WebAssembly of a version that this host does not know, or cut short",
-        [0x7f, b'E', b'L', b'F', ..] => "it is machine code, not WebAssembly",
-        _ if bytes.trim_ascii_start().starts_with(b"(") => "it is WebAssembly text; plugins are binary components",
-        _ => "it is not WebAssembly",
-    };
-    Err(format!("{what}; {HOW_TO}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_a_component_is_named() {
-        for (bytes, part) in [
-            (&b""[..], "empty"),
-            (b"\0asm\x01\0\0\0", "core WebAssembly module"),
-            (b"\0asm", "cut short"),
-            (b"  (component)", "text"),
-            (b"\x7fELF\x02", "machine code"),
-            (b"#!/bin/sh", "not WebAssembly"),
-        ] {
-            let reason = looks_like_a_component(bytes).expect_err(part);
-            assert!(reason.contains(part) && reason.contains("writing-plugins"), "{reason}");
-        }
-        assert_eq!(looks_like_a_component(b"\0asm\x0d\0\x01\0"), Ok(()));
-    }
-}

@@ -88,27 +88,38 @@ impl Drop for InHost<'_> {
     }
 }
 
-/// The guest waited, in WASI, until its time was up.
+/// The guest's time was up while it did not run.
 #[derive(Debug)]
-pub(crate) struct WaitedTooLong;
+pub(crate) struct TooLong {
+    /// Whether it waited for something in WASI for most of its time. Otherwise it was computing, and gave way
+    /// for a moment, as a garbage collector does.
+    pub(crate) waited: bool,
+}
 
 /// Drives a guest's future with the watch running, and gives up on one that waits for ever.
 pub(crate) struct Metered<'a, F> {
     meter: &'a Meter,
     guest: Pin<Box<F>>,
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Since when it has not been polled, where it is on the clock meanwhile.
+    paused: Option<Instant>,
+    /// How long it was on the clock without being polled.
+    waited: Duration,
 }
 
 impl<'a, F: Future> Metered<'a, F> {
     pub(crate) fn new(meter: &'a Meter, guest: F) -> Self {
-        Self { meter, guest: Box::pin(guest), alarm: None }
+        Self { meter, guest: Box::pin(guest), alarm: None, paused: None, waited: Duration::ZERO }
     }
 }
 
 impl<F: Future> Future for Metered<'_, F> {
-    type Output = Result<F::Output, WaitedTooLong>;
+    type Output = Result<F::Output, TooLong>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(paused) = self.paused.take() {
+            self.waited += paused.elapsed();
+        }
         if self.meter.phase.load(Relaxed) == IDLE {
             self.meter.start();
         }
@@ -122,12 +133,14 @@ impl<F: Future> Future for Metered<'_, F> {
         }
         // Not in a capability and not giving way: it waits for something in WASI.
         let left = self.meter.limit.saturating_sub(self.meter.spent());
+        let waited = self.waited * 2 >= self.meter.limit;
         if left.is_zero() {
-            return Poll::Ready(Err(WaitedTooLong));
+            return Poll::Ready(Err(TooLong { waited }));
         }
+        self.paused = Some(Instant::now());
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(left)));
         match alarm.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(WaitedTooLong)),
+            Poll::Ready(()) => Poll::Ready(Err(TooLong { waited })),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -140,7 +153,21 @@ mod tests {
     #[tokio::test]
     async fn a_guest_that_waits_outside_the_host_runs_out_of_time() {
         let meter = Meter::new(Duration::from_millis(100));
-        assert!(Metered::new(&meter, std::future::pending::<()>()).await.is_err());
+        let ended = Metered::new(&meter, std::future::pending::<()>()).await;
+        assert!(ended.is_err_and(|too_long| too_long.waited));
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_computes_and_gives_way_for_moments_did_not_wait() {
+        let meter = Meter::new(Duration::from_millis(50));
+        let computes = async {
+            loop {
+                std::thread::sleep(Duration::from_millis(5));
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended: Result<(), TooLong> = Metered::new(&meter, computes).await;
+        assert!(ended.is_err_and(|too_long| !too_long.waited));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use llmhost_engine::crash::Crash;
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plugin::{Capabilities, Description, Failure, Limits, LogLevel, Plugin, PluginError};
 use serde_json::Value;
@@ -11,18 +12,28 @@ use tokio::sync::OnceCell;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::{Guest, GuestPre};
+use crate::crash;
 use crate::engine::Sandbox;
-use crate::failure::explain;
 use crate::limits::{self, Hit, Limiter};
-use crate::meter::{Meter, Metered, WaitedTooLong};
+use crate::meter::{Meter, Metered, TooLong};
 use crate::scoped::Scoped;
+use crate::source::Origin;
 use crate::state::{Run, State};
+use crate::wrap;
+
+/// Why a plugin has no description.
+pub(crate) struct BadDescription {
+    pub(crate) reason: String,
+    pub(crate) crash: Option<Box<Crash>>,
+}
 
 /// Compiled code, ready to be instantiated. Steps that use the same plugin share it.
 pub(crate) struct Loaded {
     pub(crate) sandbox: Arc<Sandbox>,
     /// SHA-256 of the component, hex.
     pub(crate) sha256: String,
+    /// Where its bytes are, for the line tables in them.
+    pub(crate) origin: Origin,
     pub(crate) guest: GuestPre<State>,
     /// What it imports, as grants.
     pub(crate) wants: Vec<String>,
@@ -31,16 +42,20 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Asks the guest, once, what it is.
-    pub(crate) async fn describe(&self, step: &StepName, limits: &Limits) -> Result<Arc<Description>, String> {
+    pub(crate) async fn describe(&self, step: &StepName, limits: &Limits) -> Result<Arc<Description>, BadDescription> {
         let ask = || async {
             let described = self
                 .enter(step, limits, Arc::new(Nothing), async |guest, store| guest.call_describe(store).await)
                 .await
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| BadDescription {
+                    reason: error.to_string(),
+                    crash: error.crash().cloned().map(Box::new),
+                })?;
+            let bad = |reason: String| BadDescription { reason, crash: None };
             let config_schema: Value = serde_json::from_str(&described.config_schema)
-                .map_err(|error| format!("its config-schema is not JSON: {error}"))?;
+                .map_err(|error| bad(format!("its config-schema is not JSON: {error}")))?;
             if !matches!(config_schema, Value::Object(_) | Value::Bool(_)) {
-                return Err("its config-schema is JSON, but not a JSON Schema: that is an object".to_owned());
+                return Err(bad("its config-schema is JSON, but not a JSON Schema: that is an object".to_owned()));
             }
             let outputs = described.outputs.into_iter().map(|output| (output.name, output.description)).collect();
             Ok(Arc::new(Description { summary: described.summary, config_schema, outputs }))
@@ -67,12 +82,19 @@ impl Loaded {
         };
         match Metered::new(&run.meter, call).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(explain(&error)),
-            Err(WaitedTooLong) => {
-                let Hit { limit, detail } = Hit::time(step, time, true);
-                Err(PluginError::LimitHit { limit, detail, backtrace: Vec::new() })
+            Ok(Err(error)) => {
+                // What was printed without the end of its line is passed on when its stream goes.
+                store.data_mut().close();
+                Err(crash::explain(&error, &run, store.data().limiter.refused(), || self.component()))
             }
+            Err(TooLong { waited }) => Err(crash::stopped(Hit::time(step, time, waited), &run)),
         }
+    }
+
+    /// The bytes that were compiled, if they are still there.
+    fn component(&self) -> Option<Vec<u8>> {
+        let bytes = self.origin.bytes(&self.sha256)?;
+        Some(wrap::component(&bytes).ok()?.into_owned())
     }
 
     fn store(&self, run: &Arc<Run>, limits: &Limits) -> Store<State> {

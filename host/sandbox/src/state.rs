@@ -1,16 +1,20 @@
 //! What one run of a guest carries, and the calls that all capabilities share.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use llmhost_engine::crash::Line;
 use llmhost_engine::names::{ResourceAddress, StepName};
-use llmhost_engine::plugin::{Capabilities, LogLevel};
+use llmhost_engine::plugin::{Capabilities, Failure as EngineFailure, LogLevel};
+use llmhost_engine::secret::mask;
 use serde::Serialize;
 use serde_json::Value;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::types::Failure;
+use crate::last::Last;
 use crate::limits::{self, Hit, Limiter};
 use crate::meter::Meter;
 use crate::wasi;
@@ -39,15 +43,29 @@ pub(crate) struct Run {
     pub(crate) step: StepName,
     pub(crate) meter: Meter,
     messages: AtomicU32,
+    last: Mutex<Last>,
 }
 
 impl Run {
     pub(crate) fn new(host: Arc<dyn Capabilities>, step: StepName, meter: Meter) -> Arc<Self> {
-        Arc::new(Self { host, step, meter, messages: AtomicU32::new(0) })
+        Arc::new(Self { host, step, meter, messages: AtomicU32::new(0), last: Mutex::default() })
     }
 
-    /// Passes a message on: cut where it is long, and counted.
+    /// A message to the log.
     pub(crate) fn log(&self, level: LogLevel, message: &str) {
+        let to = match level {
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warn => "warn",
+        };
+        self.wrote(to, level, message);
+    }
+
+    /// Keeps what was written for the report of a crash, and passes it on: cut where it is long, and counted. A
+    /// guest has no secret, but what a service answered may have one in it; it is masked while it is whole.
+    pub(crate) fn wrote(&self, to: &'static str, level: LogLevel, message: &str) {
+        let message = &*mask(message);
+        self.note().wrote(to, message);
         let before = self.messages.fetch_add(1, Ordering::Relaxed);
         if before < limits::MESSAGES {
             self.host.log(level, limits::cut(message, limits::MESSAGE_BYTES));
@@ -58,6 +76,29 @@ impl Run {
             // Stays just above the cap, so that the count cannot run around.
             self.messages.store(limits::MESSAGES + 1, Ordering::Relaxed);
         }
+    }
+
+    /// Notes a call, for the report of a crash.
+    pub(crate) fn called(&self, call: fmt::Arguments<'_>) {
+        self.note().called(call);
+    }
+
+    /// Passes on what a call gave, and notes how it failed.
+    fn gave<T>(&self, result: Result<T, EngineFailure>) -> Result<T, Failure> {
+        result.map_err(|failure| {
+            self.note().failed(&mask(&failure.to_string()));
+            failure.into()
+        })
+    }
+
+    /// The last lines and calls, oldest first.
+    pub(crate) fn last(&self) -> (Vec<Line>, Vec<String>) {
+        let last = self.note();
+        (last.lines(), last.calls())
+    }
+
+    fn note(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,13 +125,14 @@ impl State {
         if self.declared_bytes > limits::DECLARED_BYTES {
             return Err(Hit::declared_bytes(self.declared).into());
         }
+        self.run.called(format_args!("declare {kind} '{name}'"));
         let declared = {
             let _host = self.run.meter.in_host();
             self.run.host.declare(kind, name, spec, after)
         };
-        Ok(match declared {
+        Ok(match self.run.gave(declared) {
             Ok(address) => Ok(self.table.push(Declared { address })?),
-            Err(failure) => Err(failure.into()),
+            Err(failure) => Err(failure),
         })
     }
 
@@ -100,11 +142,12 @@ impl State {
         output: &str,
     ) -> wasmtime::Result<Result<String, Failure>> {
         let address = &self.table.get(&this)?.address;
+        self.run.called(format_args!("read '{output}' of {address}"));
         let _host = self.run.meter.in_host();
-        Ok(match self.run.host.output(address, output).await {
+        Ok(match self.run.gave(self.run.host.output(address, output).await) {
             Ok(Value::String(text)) => Ok(text),
             Ok(other) => Ok(other.to_string()),
-            Err(failure) => Err(failure.into()),
+            Err(failure) => Err(failure),
         })
     }
 
@@ -118,11 +161,13 @@ impl State {
     }
 
     pub(crate) async fn fact(&mut self, key: &str) -> Result<String, Failure> {
+        self.run.called(format_args!("ask for {key}"));
         let _host = self.run.meter.in_host();
-        self.run.host.fact(key).await.map_err(Failure::from)
+        self.run.gave(self.run.host.fact(key).await)
     }
 
     pub(crate) fn text_in_file(&self, pointer: &str) -> Option<String> {
+        self.run.called(format_args!("ask what is written at '{pointer}'"));
         self.run.host.written(pointer)
     }
 
@@ -137,6 +182,12 @@ impl State {
 
     pub(crate) fn log(&self, level: LogLevel, message: &str) {
         self.run.log(level, message);
+    }
+
+    /// Lets go of the guest's streams, which pass on what is in them. The guest is not called again.
+    pub(crate) fn close(&mut self) {
+        self.table = ResourceTable::new();
+        self.wasi = None;
     }
 }
 

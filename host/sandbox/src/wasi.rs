@@ -1,10 +1,11 @@
 //! A WASI with nothing behind it, for languages whose runtimes want one.
 //!
-//! No files, no environment, no arguments, no network and no names of hosts; clocks that stand
-//! still; random numbers that are the same in every run; standard input at its end; standard
+//! No files, no environment, no arguments, no network and no names of hosts; clocks that count how often
+//! they are read; random numbers that are the same in every run; standard input at its end; standard
 //! output and error line by line to the log, for the plugin's author.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,11 +19,15 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
 
-use crate::limits;
 use crate::state::Run;
+use crate::{last, limits};
 
-/// What the wall clock shows: the start of 2025, so that nothing looks like 1970 by mistake.
-const NOW: Duration = Duration::from_secs(1_735_689_600);
+/// What the wall clock shows at first: the start of 2025, so that nothing looks like 1970 by mistake.
+pub(crate) const NOW: Duration = Duration::from_secs(1_735_689_600);
+/// What the monotonic clock shows at first. Some runtimes take zero for a clock that does not work.
+pub(crate) const START: Duration = Duration::from_secs(1);
+/// How much later each reading of a clock is than the one before.
+pub(crate) const TICK: Duration = Duration::from_micros(1);
 /// Seeds of the random numbers. Any would do, as long as they never change.
 const SECURE_SEED: u64 = 0x6c6c_6d68_6f73_7401;
 const INSECURE_SEED: u64 = 0x6c6c_6d68_6f73_7402;
@@ -31,16 +36,16 @@ const RANDOM_BYTES: u64 = 1 << 20;
 
 /// The context of one run.
 pub(crate) fn nothing(run: &Arc<Run>) -> WasiCtx {
-    let lines = Lines { buffer: Arc::new(Mutex::new(Buffer { run: run.clone(), line: Vec::new() })) };
+    let lines = |to| Lines { buffer: Arc::new(Mutex::new(Buffer { run: run.clone(), to, line: Vec::new() })) };
     WasiCtxBuilder::new()
-        .stdout(lines.clone())
-        .stderr(lines)
+        .stdout(lines("stdout"))
+        .stderr(lines("stderr"))
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .socket_addr_check(|_: SocketAddr, _: SocketAddrUse| Box::pin(async { false }))
-        .wall_clock(Still)
-        .monotonic_clock(Still)
+        .wall_clock(Readings::default())
+        .monotonic_clock(Readings::default())
         .secure_random(StdRng::seed_from_u64(SECURE_SEED))
         .insecure_random(StdRng::seed_from_u64(INSECURE_SEED))
         .insecure_random_seed(u128::from(SECURE_SEED) << 64 | u128::from(INSECURE_SEED))
@@ -48,30 +53,37 @@ pub(crate) fn nothing(run: &Arc<Run>) -> WasiCtx {
         .build()
 }
 
-/// A clock that stands still.
-struct Still;
+/// Clocks that count how often they are read: they always go forward, and show the same in every run.
+#[derive(Default)]
+struct Readings(AtomicU64);
 
-impl HostWallClock for Still {
+impl Readings {
+    fn next(&self) -> Duration {
+        TICK.saturating_mul(u32::try_from(self.0.fetch_add(1, Relaxed) + 1).unwrap_or(u32::MAX))
+    }
+}
+
+impl HostWallClock for Readings {
     fn resolution(&self) -> Duration {
-        Duration::from_secs(1)
+        TICK
     }
 
     fn now(&self) -> Duration {
-        NOW
+        NOW + self.next()
     }
 }
 
-impl HostMonotonicClock for Still {
+impl HostMonotonicClock for Readings {
     fn resolution(&self) -> u64 {
-        1_000_000_000
+        u64::try_from(TICK.as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn now(&self) -> u64 {
-        0
+        u64::try_from((START + self.next()).as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
-/// Standard output and error, which share their lines.
+/// Standard output or error.
 #[derive(Clone)]
 struct Lines {
     buffer: Arc<Mutex<Buffer>>,
@@ -79,6 +91,7 @@ struct Lines {
 
 struct Buffer {
     run: Arc<Run>,
+    to: &'static str,
     line: Vec<u8>,
 }
 
@@ -101,7 +114,8 @@ impl Buffer {
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
         if !line.is_empty() {
-            self.run.log(LogLevel::Debug, line);
+            // Programs colour what they print.
+            self.run.wrote(self.to, LogLevel::Debug, &last::clean(line));
         }
     }
 }

@@ -1,10 +1,9 @@
 // Wraps plugin.js as a component: build.mjs WIT_FOLDER OUT.wasm
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { componentize } from '@bytecodealliance/componentize-js';
 
 const [wit, out] = process.argv.slice(2);
-const source = await readFile(new URL('plugin.js', import.meta.url), 'utf8');
-// Without these the component imports nothing but what its world names.
-const disableFeatures = ['stdio', 'random', 'clocks', 'http', 'fetch-event'];
-const { component } = await componentize(source, { witPath: wit, worldName: 'bucket', disableFeatures });
+// Without these the component imports what its world names and standard error, where it says why it crashed.
+const disableFeatures = ['random', 'clocks', 'http', 'fetch-event'];
+const { component } = await componentize({ sourcePath: 'entry.js', witPath: wit, worldName: 'bucket', disableFeatures });
 await writeFile(out, component);

@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
-# Builds the plugin: build.sh OUT.wasm. Does nothing where OUT.wasm is newer than its sources.
+# Builds the plugin, or another with the same imports: build.sh OUT.wasm [PLUGIN.js]. Does nothing where OUT.wasm is newer than its sources.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 out="$(realpath -m "$1")"
-if [ -f "$out" ] && [ -z "$(find "$here" "$here/../../../wit" -newer "$out" -type f -not -path '*/node_modules/*' -print -quit)" ]; then
+plugin="$(realpath "${2:-$here/plugin.js}")"
+if [ -f "$out" ] && [ -z "$(find "$here" "$plugin" "$here/../../../wit" -newer "$out" -type f -not -path '*/node_modules/*' -print -quit)" ]; then
     exit 0
 fi
 command -v npm >/dev/null || { echo "this example is built with Node.js; install nodejs and npm" >&2; exit 1; }
 work="$(dirname "$out")/javascript"
 mkdir -p "$work"
-cp "$here"/{plugin.js,build.mjs,package.json,package-lock.json} "$work"
+# One at a time: they share what is installed.
+exec 9>"$work/lock"
+flock 9
+cp "$here"/{entry.js,build.mjs,package.json,package-lock.json} "$work"
+cp "$plugin" "$work/plugin.js"
 bash "$here/../wit.sh" "$work/wit" "$here/world.wit"
 cd "$work"
 # Not `npm ci`: it refuses a lock file without download addresses.

@@ -41,6 +41,7 @@
 //! ```
 
 mod names;
+mod panic;
 mod place;
 
 use schemars::JsonSchema;
@@ -165,6 +166,7 @@ macro_rules! export {
 
 #[doc(hidden)]
 pub fn describe<P: Plugin>() -> bindings::Description {
+    panic::speak();
     let schema = schemars::schema_for!(P::Config);
     let output = |(name, description): &(&str, &str)| bindings::OutputDoc {
         name: (*name).to_owned(),
@@ -179,6 +181,7 @@ pub fn describe<P: Plugin>() -> bindings::Description {
 
 #[doc(hidden)]
 pub fn run<P: Plugin>(config: &str) -> Result<String, Failure> {
+    panic::speak();
     let config = serde_json::from_str(config).map_err(|error| invalid(format!("the configuration: {error}")))?;
     P::run(config).map(|outputs| serde_json::Value::Object(outputs).to_string())
 }

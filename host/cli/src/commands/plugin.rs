@@ -13,8 +13,9 @@ use crate::view::style;
 pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> {
     let loader = app::loader(&Console::new(false))?;
     let found = loader.inspect(plugin, std::path::Path::new(".")).await;
-    let found = found.map_err(|error| {
-        Failure::usage(error.to_string(), "Give a built-in plugin's name or the path of a component file.")
+    let found = found.map_err(|error| Failure::Plugin {
+        error: Box::new(error),
+        help: "Give a built-in plugin's name or the path of a component file.".to_owned(),
     })?;
     let described = &found.description;
     if as_json {

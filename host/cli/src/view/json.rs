@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Mutex;
 
+use llmhost_engine::crash::Crash;
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
 use llmhost_engine::run::{Destruction, Drift, Event, Foresight, Reason, StepFailure, Survey};
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::report::help;
+use crate::failure::Failure;
 
 /// What the binary adds to the engine's events.
 #[derive(Debug, Serialize)]
@@ -40,6 +42,18 @@ pub(crate) enum JsonLine<'a> {
         code: Option<&'a str>,
         request_id: Option<&'a str>,
         help: Option<&'a str>,
+        /// How a plugin crashed, in parts; `message` tells it as text.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        crash: Option<&'a Crash>,
+    },
+    /// A step that did not run, because one that it needs is missing.
+    Skipped { step: &'a StepName, because: &'a StepName },
+    /// What ends the program before there is a report.
+    Error {
+        message: String,
+        help: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        crash: Option<&'a Crash>,
     },
     /// The outputs of a step that is done.
     Outputs { step: &'a StepName, outputs: &'a Value },
@@ -79,7 +93,28 @@ impl<'a> JsonLine<'a> {
             code: error.and_then(|error| error.code.as_deref()),
             request_id: error.and_then(|error| error.request_id.as_deref()),
             help: help(&failure.reason),
+            crash: match &failure.reason {
+                Reason::Plugin(error) => error.crash(),
+                _ => None,
+            },
         }
+    }
+}
+
+/// Says why the program ends, where no report has said so.
+pub(crate) fn failure_lines(failure: &Failure) {
+    let json = Json::default();
+    match failure {
+        Failure::Reported | Failure::Interrupted | Failure::Changes => {}
+        Failure::Plan(error) => {
+            error.failures.iter().for_each(|failure| json.line(&JsonLine::failure(failure)));
+            error.skipped.iter().for_each(|(step, because)| json.line(&JsonLine::Skipped { step, because }));
+        }
+        Failure::File(found) => found.problems.iter().for_each(|problem| {
+            let (message, help) = (problem.message.clone(), problem.help.clone());
+            json.line(&JsonLine::Error { message, help, crash: None });
+        }),
+        other => json.line(&JsonLine::Error { message: other.to_string(), help: other.help(), crash: other.crash() }),
     }
 }
 

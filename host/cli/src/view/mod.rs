@@ -10,10 +10,10 @@ mod wrapping;
 
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::{diagnostics, finding};
-pub(crate) use json::{Json, JsonLine};
+pub(crate) use json::{Json, JsonLine, failure_lines};
 pub(crate) use report::{failures, outputs, summary};
 pub(crate) use survey::survey;
-pub(crate) use terminal::Terminal;
+pub(crate) use terminal::{Terminal, show_everything};
 
 /// The styles of everything that llmhost prints.
 pub(crate) mod style {

@@ -52,6 +52,9 @@ pub(crate) fn help(reason: &Reason) -> Option<&str> {
         }
         Reason::StillUsed(_) => "Mend what failed there, and run the same command again.",
         Reason::State(error) => return error.advice(),
+        Reason::Plugin(error) => {
+            return error.crash().map(|crash| crash.advice.as_str()).filter(|text| !text.is_empty());
+        }
         _ => return None,
     })
 }

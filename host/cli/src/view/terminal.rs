@@ -1,16 +1,18 @@
 //! Events as they happen, on standard error: lines for a log, and live spinners on a terminal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use llmhost_engine::names::ResourceAddress;
+use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::plain;
 use llmhost_engine::plugin::LogLevel;
 use llmhost_engine::run::{Event, Operation};
 use llmhost_engine::secret::mask;
+use llmhost_engine::trace::Phase;
 use llmhost_engine::wait::Retry;
 
 use super::style;
@@ -19,11 +21,24 @@ use super::style;
 /// calls in a minute.
 const BETWEEN_RETRIES: Duration = Duration::from_secs(10);
 
+/// Messages of planning that are remembered.
+const PLANNED: usize = 10_000;
+
+/// Whether debug messages are shown (`--verbose`).
+static EVERYTHING: AtomicBool = AtomicBool::new(false);
+
+/// Shows debug messages too, or not.
+pub(crate) fn show_everything(yes: bool) {
+    EVERYTHING.store(yes, Relaxed);
+}
+
 /// Shows events.
 pub(crate) struct Terminal {
     /// Absent where standard error is no terminal.
     live: Option<MultiProgress>,
     running: Mutex<HashMap<ResourceAddress, ProgressBar>>,
+    /// What plugins said while they planned.
+    planned: Mutex<HashSet<(StepName, String)>>,
     /// When a retry was said last, of an operation and of what belongs to none.
     retried: Mutex<HashMap<Option<ResourceAddress>, Instant>>,
 }
@@ -31,12 +46,12 @@ pub(crate) struct Terminal {
 impl Terminal {
     pub(crate) fn new() -> Self {
         let live = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { live, running: Mutex::default(), retried: Mutex::default() }
+        Self { live, running: Mutex::default(), planned: Mutex::default(), retried: Mutex::default() }
     }
 
     pub(crate) fn show(&self, event: &Event) {
         match event {
-            Event::StepLog { step, level, message } => self.log(step.as_str(), *level, message),
+            Event::StepLog { step, phase, level, message } => self.log(step, *phase, *level, message),
             Event::StepSkipped { step, because } => {
                 self.line(&format!("{0}-{0:#} {step} not run: {because} is missing", style::WARN));
             }
@@ -95,12 +110,23 @@ impl Terminal {
         }
     }
 
-    fn log(&self, step: &str, level: LogLevel, message: &str) {
+    /// A message of a plugin. It says the same to plan and to apply; once is enough.
+    fn log(&self, step: &StepName, phase: Phase, level: LogLevel, message: &str) {
         let style = match level {
-            LogLevel::Debug => return,
-            LogLevel::Info => style::FAINT,
+            LogLevel::Debug if !EVERYTHING.load(Relaxed) => return,
+            LogLevel::Debug | LogLevel::Info => style::FAINT,
             LogLevel::Warn => style::WARN,
         };
+        let key = (step.clone(), message.to_owned());
+        let mut planned = self.planned.lock().expect("no panic under this lock");
+        let said = match phase {
+            Phase::Plan => planned.len() < PLANNED && !planned.insert(key),
+            Phase::Apply => planned.contains(&key),
+        };
+        drop(planned);
+        if said {
+            return;
+        }
         for line in message.lines() {
             self.line(&format!("{style}{step}: {}{style:#}", plain(line)));
         }

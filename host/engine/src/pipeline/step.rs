@@ -80,6 +80,7 @@ impl Step {
                 at_uses(Some(format!("if you trust it with that, write allow = [{}]", all.join(", "))))
             }
             LoadError::Unreadable { .. } => at_uses(Some("paths start at the folder of the pipeline file".to_owned())),
+            LoadError::BadDescription { crash: Some(crash), .. } => at_uses(Some(crash.advice.clone())),
             _ => at_uses(None),
         }
     }

@@ -275,6 +275,6 @@ impl Capabilities for ApplySession {
 
     fn log(&self, level: LogLevel, message: &str) {
         let message = message.to_owned();
-        self.common.events.emit(Event::StepLog { step: self.step.clone(), level, message });
+        self.common.events.emit(Event::StepLog { step: self.step.clone(), phase: Phase::Apply, level, message });
     }
 }

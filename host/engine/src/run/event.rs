@@ -9,6 +9,7 @@ use crate::kind::OpError;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::Summary;
 use crate::plugin::LogLevel;
+use crate::trace::Phase;
 use crate::wait::Retry;
 
 /// One thing that happened.
@@ -33,6 +34,8 @@ pub enum Event {
     StepLog {
         /// The step.
         step: StepName,
+        /// Whether it plans or applies: it says the same in both, as far as it knows the same.
+        phase: Phase,
         /// How loud.
         level: LogLevel,
         /// What.

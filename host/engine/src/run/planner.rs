@@ -44,8 +44,8 @@ const MOST_PASSES: usize = 10;
 pub(super) async fn plan(engine: &Engine, state: &Arc<State>) -> Result<Plan, PlanError> {
     let mut moves = moves::declared(&engine.pipeline, state);
     let mut state = moves::made(state, &moves);
-    for _ in 0..MOST_PASSES {
-        let (common, plan) = draft(engine, &state).await?;
+    for pass in 0..MOST_PASSES {
+        let (common, plan) = draft(engine, &state, pass == 0).await?;
         let found = moves::recognised(&plan, &state, &common.registry);
         if found.is_empty() {
             return finish(plan, moves, &common, &state);
@@ -53,18 +53,18 @@ pub(super) async fn plan(engine: &Engine, state: &Arc<State>) -> Result<Plan, Pl
         state = moves::made(&state, &found);
         moves.extend(found);
     }
-    let (common, plan) = draft(engine, &state).await?;
+    let (common, plan) = draft(engine, &state, false).await?;
     finish(plan, moves, &common, &state)
 }
 
-/// Runs every plugin, and puts what they declare beside the state.
-async fn draft(engine: &Engine, state: &Arc<State>) -> Result<(Arc<Common>, Plan), PlanError> {
+/// Runs every plugin, and puts what they declare beside the state. What they log is passed on where `heard`.
+async fn draft(engine: &Engine, state: &Arc<State>, heard: bool) -> Result<(Arc<Common>, Plan), PlanError> {
     let common = &engine.common();
     let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
     let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
         let outputs = &outputs;
         async move {
-            let planned = plan_step(engine, common, state, step, outputs).await?;
+            let planned = plan_step(engine, common, state, step, outputs, heard).await?;
             let name = common.graph.name(step).clone();
             outputs.lock().expect("no panic under this lock").insert(name, planned.outputs.clone());
             Ok(planned)
@@ -96,6 +96,7 @@ async fn plan_step(
     state: &Arc<State>,
     step: usize,
     outputs: &Mutex<HashMap<StepName, Value>>,
+    heard: bool,
 ) -> Result<StepPlan, Vec<StepFailure>> {
     let name = common.graph.name(step).clone();
     if engine.selection.leaves_out(&name) {
@@ -110,6 +111,7 @@ async fn plan_step(
         config,
         resources: Mutex::default(),
         problems: Mutex::default(),
+        heard,
     });
     let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
     let result = engine.run_plugin(Phase::Plan, step, &session.config, host).await;
@@ -215,6 +217,8 @@ struct PlanSession {
     config: Value,
     resources: Mutex<IndexMap<ResourceAddress, Known>>,
     problems: Mutex<Vec<StepFailure>>,
+    /// Whether what the plugin logs is passed on: in the first pass, and no more in those that plan it again.
+    heard: bool,
 }
 
 #[async_trait]
@@ -256,6 +260,10 @@ impl Capabilities for PlanSession {
         self.common.pipeline.written(&self.step, pointer)
     }
 
-    /// What a plugin says is said again when it is applied; once is enough.
-    fn log(&self, _level: LogLevel, _message: &str) {}
+    fn log(&self, level: LogLevel, message: &str) {
+        if self.heard {
+            let (step, message) = (self.step.clone(), message.to_owned());
+            self.common.events.emit(Event::StepLog { step, phase: Phase::Plan, level, message });
+        }
+    }
 }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::crash::Crash;
 use crate::names::{ResourceAddress, StepName};
-use crate::plugin::{Failure, Limits, LogLevel};
+use crate::plugin::{Failure, Limits, LogLevel, PluginError};
 
 /// The first line: where the trace comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,8 +142,32 @@ pub enum Answer {
 pub enum Ended {
     /// It returned these outputs.
     Outputs(Value),
-    /// It returned an error, crashed, or went over a limit.
+    /// It returned an error, or outputs that it does not describe.
     Error(String),
+    /// It crashed, or went over a limit.
+    Crashed(Box<Crash>),
+}
+
+impl Ended {
+    /// Of what a plugin's run gave.
+    pub(super) fn of(result: &Result<Value, PluginError>) -> Self {
+        match result {
+            Ok(outputs) => Self::Outputs(outputs.clone()),
+            Err(error) => match error.crash() {
+                Some(crash) => Self::Crashed(Box::new(crash.clone())),
+                None => Self::Error(error.to_string()),
+            },
+        }
+    }
+
+    /// Whether two runs ended alike. Of a crash only the message counts: frames change with each build,
+    /// and what a plugin logs is not compared.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Crashed(one), Self::Crashed(other)) => one.headline() == other.headline(),
+            _ => self == other,
+        }
+    }
 }
 
 impl Answer {

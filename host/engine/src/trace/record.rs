@@ -80,11 +80,7 @@ impl Trace {
             config: config.clone(),
         })));
         let result = plugin.run(config, Arc::new(Recorder { trace: Arc::clone(self), run, host })).await;
-        let ended = match &result {
-            Ok(outputs) => Ended::Outputs(outputs.clone()),
-            Err(error) => Ended::Error(error.to_string()),
-        };
-        self.write(&Entry::End { run, ended });
+        self.write(&Entry::End { run, ended: Ended::of(&result) });
         result
     }
 }

@@ -54,17 +54,14 @@ pub async fn replay(run: &RecordedRun, plugin: &dyn Plugin) -> Outcome {
     if let Some(stopped) = progress.stopped {
         return stopped;
     }
-    let now = match result {
-        Ok(outputs) => Ended::Outputs(outputs),
-        Err(error) => Ended::Error(error.to_string()),
-    };
+    let now = Ended::of(&result);
     let depart = |recorded: String, changes| {
         Outcome::Departed(Departure { call: progress.made + 1, recorded, now: shown(&now), changes })
     };
     match (run.calls.get(progress.made), &run.ended) {
         (Some((missing, _)), _) => depart(missing.to_string(), Vec::new()),
         (None, None) => Outcome::Cut,
-        (None, Some(recorded)) if *recorded == now => Outcome::Same,
+        (None, Some(recorded)) if recorded.is_like(&now) => Outcome::Same,
         (None, Some(recorded)) => {
             let changes = match (recorded, &now) {
                 (Ended::Outputs(old), Ended::Outputs(new)) => compare(old, new, &[]).fields,
@@ -79,6 +76,7 @@ fn shown(ended: &Ended) -> String {
     match ended {
         Ended::Outputs(_) => "it returns its outputs".to_owned(),
         Ended::Error(error) => format!("it ends with an error: {error}"),
+        Ended::Crashed(crash) => format!("it crashes: {}", crash.headline()),
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn read(uses: &str, path: PathBuf, cache: &Arc<Cache>) -> Resul
         let bytes = read_now(&path)?;
         let digest = sha256(&bytes);
         cache.remember(&path, &metadata, &digest);
-        Ok(Wasm { bytes: Bytes::Owned(bytes), digest, builtin: false })
+        Ok(Wasm { bytes: Bytes::Read(path, bytes), digest, builtin: false })
     });
     match hashed.await {
         Ok(wasm) => wasm.map_err(unreadable),

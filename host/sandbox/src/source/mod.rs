@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use llmhost_engine::plugin::LoadError;
 
-use crate::cache::{Cache, WasmDigest, sha256};
+use crate::cache::{Cache, WasmDigest, hex, sha256};
 
 pub use builtin::Builtin;
 
@@ -24,21 +24,49 @@ pub(crate) struct Wasm {
 /// Where a plugin's bytes are.
 pub(crate) enum Bytes {
     Static(&'static [u8]),
-    Owned(Vec<u8>),
+    /// In a file that was read.
+    Read(PathBuf, Vec<u8>),
     /// In a file that was not read: its code should be in the cache.
     In(PathBuf),
 }
 
 impl Wasm {
+    /// Where to find the bytes again.
+    pub(crate) fn origin(&self) -> Origin {
+        match &self.bytes {
+            Bytes::Static(bytes) => Origin::Static(bytes),
+            Bytes::Read(path, _) | Bytes::In(path) => Origin::File(path.clone()),
+        }
+    }
+
     /// The bytes that `digest` is of.
     pub(crate) fn bytes(&self) -> Result<Cow<'_, [u8]>, String> {
         match &self.bytes {
             Bytes::Static(bytes) => Ok(Cow::Borrowed(bytes)),
-            Bytes::Owned(bytes) => Ok(Cow::Borrowed(bytes)),
+            Bytes::Read(_, bytes) => Ok(Cow::Borrowed(bytes)),
             Bytes::In(path) => match file::read_now(path)? {
                 bytes if sha256(&bytes) == self.digest => Ok(Cow::Owned(bytes)),
                 _ => Err("it changed while it was being loaded; run again".to_owned()),
             },
+        }
+    }
+}
+
+/// Where a plugin's bytes are, when it is loaded and they are no longer at hand.
+pub(crate) enum Origin {
+    Static(&'static [u8]),
+    File(PathBuf),
+}
+
+impl Origin {
+    /// The bytes, if they are still those of the digest.
+    pub(crate) fn bytes(&self, digest: &str) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Static(bytes) => Some(Cow::Borrowed(bytes)),
+            Self::File(path) => {
+                let bytes = file::read_now(path).ok()?;
+                (hex(&sha256(&bytes)) == digest).then_some(Cow::Owned(bytes))
+            }
         }
     }
 }

@@ -21,7 +21,10 @@ fn time(limit: Duration) -> Limits {
 async fn hit(name: &str, config: Value, limits: Limits) -> (&'static str, String, Vec<String>) {
     let notes = Arc::new(Notes::default());
     match run(name, config.clone(), limits, &notes).await {
-        Err(PluginError::LimitHit { limit, detail, backtrace }) => (limit, detail, backtrace),
+        Err(PluginError::LimitHit { limit, crash }) => {
+            assert_eq!(crash.message, None, "a limit is no panic");
+            (limit, crash.reason, crash.frames.into_iter().map(|frame| frame.function).collect())
+        }
         other => panic!("{config}: {other:?}"),
     }
 }
@@ -45,8 +48,14 @@ async fn each_limit_is_hit_by_name_with_the_guests_backtrace() {
             "hostile::spin",
         ),
         (json!({"do": "recurse", "count": 1u64 << 40}), Limits::default(), "stack", &["1024 KiB"], "hostile::recurse"),
-        (json!({"do": "huge-name", "count": 9 << 20}), Limits::default(), "message size", &["8 MiB"], "run"),
-        (json!({"do": "declare", "count": 10_001}), Limits::default(), "declarations", &["10001"], "run"),
+        (
+            json!({"do": "huge-name", "count": 9 << 20}),
+            Limits::default(),
+            "message size",
+            &["8 MiB"],
+            "hostile::tagged",
+        ),
+        (json!({"do": "declare", "count": 10_001}), Limits::default(), "declarations", &["10001"], "hostile::tagged"),
         (json!({"do": "declare-large", "count": 20}), Limits::default(), "declarations", &["64 MiB"], "hostile"),
     ] {
         let (limit, detail, backtrace) = hit("hostile", config.clone(), limits).await;

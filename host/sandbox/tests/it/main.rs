@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod collected;
+mod crash;
 mod escape;
 mod fake;
+mod languages;
 mod limits;
 mod loading;
 mod running;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-const NAMES: &[&str] = &["hostile", "quick", "big", "wasi"];
+const NAMES: &[&str] = &["hostile", "quick", "big", "wasi", "crash"];
 
 static GUESTS: LazyLock<PathBuf> = LazyLock::new(build);
 
@@ -28,8 +28,9 @@ fn build() -> PathBuf {
     let lock = File::create(target.join("build.lock")).expect("the target folder can be written");
     lock.lock().expect("a lock");
 
+    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/sdk");
     let oldest = NAMES.iter().map(|name| changed(&component(&built, name))).min().flatten();
-    if oldest.is_none() || oldest < newest(&sources).max(newest(&wit)) {
+    if oldest.is_none() || oldest < newest(&sources).max(newest(&wit)).max(newest(&sdk)) {
         compile(&sources, &target);
         NAMES.iter().for_each(|name| wrap(&built, name));
     }
