@@ -16,6 +16,7 @@ mod limits;
 mod loader;
 mod meter;
 mod plugin;
+mod preview1;
 mod scoped;
 mod source;
 mod state;

@@ -16,6 +16,7 @@ use wasm_encoder::{
 };
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
+use crate::preview1;
 use crate::wasi::{NOW, START, TICK};
 
 /// Part of the key of compiled code: another number where this module makes another component of the same file.
@@ -45,20 +46,32 @@ fn wrapped(module: &[u8]) -> Result<Vec<u8>, String> {
              'wasm-tools component embed WIT MODULE -o OUT' into others; {HOW_TO}"
         ));
     }
+    let own = is_of_go(module);
+    let adapter = if own { Cow::Owned(preview1::adapter()) } else { Cow::Borrowed(ADAPTER) };
     let encode = || {
         let encoder = wit_component::ComponentEncoder::default().module(module)?;
-        encoder.adapter(ADAPTER_NAME, ADAPTER)?.validate(true).encode()
+        encoder.adapter(ADAPTER_NAME, &adapter)?.validate(true).encode()
     };
     let component = encode().map_err(|error| {
         format!("it is a core WebAssembly module that cannot be made a component: {error:#}; {HOW_TO}")
     })?;
-    Ok(with_clocks(&component).into_owned())
+    // Our own adapter tells the time already.
+    Ok(if own { component } else { with_clocks(&component).into_owned() })
 }
 
 fn says_its_world(module: &[u8]) -> bool {
-    Parser::new(0).parse_all(module).map_while(Result::ok).any(
-        |payload| matches!(&payload, Payload::CustomSection(section) if section.name().starts_with("component-type")),
-    )
+    has_section(module, |name| name.starts_with("component-type"))
+}
+
+/// Whether Go's own compiler made it. Its runtime has to run before anything of it is called, and takes memory beyond
+/// its data for its heap, so an adapter that asks for memory breaks it.
+fn is_of_go(module: &[u8]) -> bool {
+    has_section(module, |name| name == "go:buildid" || name == "go.buildid")
+}
+
+fn has_section(module: &[u8], is_it: impl Fn(&str) -> bool) -> bool {
+    let mut payloads = Parser::new(0).parse_all(module).map_while(Result::ok);
+    payloads.any(|payload| matches!(&payload, Payload::CustomSection(section) if is_it(section.name())))
 }
 
 /// The component with adapters that tell the time themselves. What is damaged stays as it is; compiling says so.

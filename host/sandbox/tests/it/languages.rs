@@ -1,4 +1,4 @@
-//! Core modules as C compilers make them: they are wrapped, run, and say why they crash.
+//! Core modules as the compilers of C and Go make them: they are wrapped, run, and say why they crash.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,6 +69,14 @@ fn c() -> PathBuf {
     with_world(&out)
 }
 
+fn go() -> PathBuf {
+    let out = scratch().join("go.wasm");
+    let mut go = Command::new("go");
+    go.args(["build", "-buildmode=c-shared", "-o"]).arg(&out).arg(".").current_dir(sources("go"));
+    succeed(go.env("GOOS", "wasip1").env("GOARCH", "wasm").env("GOFLAGS", "-trimpath"));
+    with_world(&out)
+}
+
 /// Runs a plugin that must run well, then one that must crash.
 async fn crash(plugin: &Path, config: Value) -> Crash {
     let (loader, notes, limits) = (loader(), Arc::new(Notes::default()), Limits::default());
@@ -96,4 +104,13 @@ async fn c_says_its_assertion_and_the_line_of_each_function() {
     assert!(told.message.is_none() && told.reason.contains("memory"), "{told}");
     let place = told.frames[0].place.as_deref().unwrap_or_default();
     assert!(place.contains("plugin.c:32"), "{told}");
+}
+
+#[tokio::test]
+async fn go_runs_and_says_its_panic_with_its_line() {
+    let told = crash(&go(), json!({"do": "index"})).await;
+    let message = told.message.as_deref().unwrap_or_default();
+    assert!(message.contains("index out of range [3] with length 0"), "{told}");
+    assert!(message.contains("main.go:"), "{told}");
+    assert!(told.frames.iter().any(|frame| frame.function == "main.pick" || frame.function == "main.run"), "{told}");
 }
