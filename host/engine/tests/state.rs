@@ -33,6 +33,7 @@ fn instance(id: &str) -> Instance {
         generation: String::new(),
         bound: Default::default(),
         was: None,
+        going: false,
         unfinished: false,
         broken: None,
     }

@@ -246,6 +246,81 @@ async fn lived(versions: &[Version], failing: &[(String, When)]) {
     }
 }
 
+/// Found by chance: the update that lets go of what is to be deleted failed, and by its new spec the member no longer
+/// used it.
+#[tokio::test]
+async fn what_a_failed_update_was_to_let_go_of_is_let_go_of_before_it_is_deleted() {
+    let member = |name, of| Some((name, 0, 0, of, false, false));
+    let versions = [
+        Version {
+            groups: vec![Some((0, 0)), None, Some((1, 0))],
+            members: vec![None, member(3, 4), member(0, 0)],
+            lost: 0,
+        },
+        Version { groups: vec![None, Some((1, 1)), None], members: vec![member(0, 2), member(3, 0), None], lost: 0 },
+    ];
+    for when in [When::Before, When::After] {
+        lived(&versions, &[("update test.member/m3".to_owned(), when)]).await;
+    }
+}
+
+/// Found by chance: a deletion was done and its answer lost, and the next version of the file wanted what was deleted under
+/// another address.
+#[tokio::test]
+async fn what_may_have_been_deleted_is_made_anew_where_it_is_wanted() {
+    let member = |name, fixed, entry| Some((name, fixed, 0, 0, entry, false));
+    let none = || vec![None, None, None];
+    let versions = [
+        Version { groups: none(), members: vec![None, member(1, 0, false), member(0, 1, true)], lost: 0 },
+        Version { groups: none(), members: vec![member(1, 0, false), member(0, 1, true), None], lost: 0 },
+    ];
+    for when in [When::Before, When::After] {
+        lived(&versions, &[("delete test.member/m0".to_owned(), when)]).await;
+    }
+    // The same where the file wants it at its address again.
+    let world = World::new();
+    let (both, one) = (text(&versions[0]), text(&Version { members: vec![None, None, None], ..versions[0].clone() }));
+    assert!(world.run(&both).await.is_ok());
+    world.keyed.failing.lock().unwrap().insert("delete test.member/m0".to_owned(), When::After);
+    assert!(!world.run(&one).await.is_ok());
+    let planned = world.plan(&both).await.summary();
+    let report = world.run(&both).await;
+    assert!(report.is_ok(), "{report:?}");
+    assert_eq!((report.done, there(&world)), (planned, wanted(&versions[0])));
+    // A service that refuses leaves it as it is: nothing is made anew.
+    world.keyed.failing.lock().unwrap().insert("delete test.member/m0".to_owned(), When::Before);
+    assert!(!world.run(&one).await.is_ok());
+    let replaced = |plan: &Plan| plan.summary().replace;
+    assert_eq!(replaced(&world.plan(&both).await), 0);
+}
+
+/// Found by chance: what was made for a successor went with the predecessor that it no longer used.
+#[tokio::test]
+async fn who_uses_the_successor_stays_when_the_predecessor_goes() {
+    let (server, entry) = (Some((1, 0, 0, 2, false, true)), Some((0, 0, 0, 1, true, false)));
+    let versions = [
+        Version { groups: vec![Some((1, 0)), Some((2, 0)), None], members: vec![None, server, entry], lost: 0 },
+        Version {
+            groups: vec![None, Some((1, 0)), Some((2, 0))],
+            members: vec![None, None, Some((2, 0, 0, 0, true, false))],
+            lost: 0,
+        },
+    ];
+    lived(&versions, &[]).await;
+}
+
+/// Found by chance: who was bound to a group that was lost and to one that took its address was taken for bound to the
+/// lost one.
+#[tokio::test]
+async fn who_uses_what_moved_to_the_address_of_something_lost_lets_go_of_it() {
+    let member = Some((0, 0, 0, 6, true, false));
+    let versions = [
+        Version { groups: vec![None, Some((1, 0)), Some((0, 0))], members: vec![member, None, None], lost: 2 },
+        Version { groups: vec![None, None, Some((1, 1))], members: vec![None, None, None], lost: 0 },
+    ];
+    lived(&versions, &[]).await;
+}
+
 /// A call that fails.
 fn failing() -> impl Strategy<Value = (String, When)> {
     let call = prop::sample::select(&["create", "update", "delete"][..]);

@@ -93,6 +93,9 @@ pub struct PlannedResource {
     /// Whether an earlier run began to create or update it and did not finish.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
+    /// Whether the one that is there is made anew because its deletion was begun, and may have been done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_going: bool,
     /// Why the one that is there has to be made anew: it came up broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,

@@ -99,6 +99,9 @@ impl Block<'_> {
             let head = self.style.paint(Action::Delete.style(), &head);
             self.line(2, &format!("{head}  (a replaced one that an earlier run left)"));
         }
+        if resource.was_going {
+            self.line(6, "its deletion was begun, and may have been done");
+        }
         if let Some(reason) = &resource.broken {
             self.line(6, &format!("it came up broken: {}", plain(reason)));
         }

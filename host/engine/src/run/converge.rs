@@ -1,6 +1,6 @@
 //! Makes one declared resource real: create, finish, update, replace, or leave it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
@@ -218,6 +218,7 @@ async fn update(
 ) -> Result<Outputs, Stop> {
     let Declaration { address, kind, spec, .. } = declaration;
     // Recorded as unfinished first: an update that stops half-way is one that the next run finishes.
+    let before = current.depends_on.clone();
     let mut current = bound(operations, declaration, current);
     let resumes = current.unfinished;
     match &mut current.was {
@@ -229,12 +230,44 @@ async fn update(
     current.spec = serde_json::Value::clone(spec);
     current.unfinished = true;
     let hands = &operations.hands;
-    hands.record(Change::Current { address: address.clone(), instance: current.clone() }).await?;
+    let mut unfinished = current.clone();
+    unfinished.depends_on.extend(still_used(operations, address, &before, &current.depends_on));
+    hands.record(Change::Current { address: address.clone(), instance: unfinished }).await?;
     match current.was.clone() {
         Some(was) if resumes => hands.reapply(address, &**kind, current, &was, Operation::Update).await,
         Some(was) if is_same => hands.reapply(address, &**kind, current, &was, Operation::Update).await,
         was => hands.configure(address, &**kind, current, was.as_ref()).await,
     }
+}
+
+/// What a resource used before, and uses until its update has ended: who deletes that has to know. Left out is what
+/// comes after the resource by now, so that nobody is ever in front of itself.
+fn still_used(
+    operations: &Operations,
+    address: &ResourceAddress,
+    before: &[ResourceAddress],
+    now: &[ResourceAddress],
+) -> Vec<ResourceAddress> {
+    let planned = &operations.plan.resources;
+    operations.hands.store.look(|state| {
+        let comes_after = |used: &ResourceAddress| {
+            let (mut seen, mut next) = (HashSet::new(), vec![used]);
+            while let Some(at) = next.pop().filter(|at| *at != address) {
+                let needs = planned.get(at).map(|planned| &planned.depends_on).into_iter().flatten();
+                let needs = needs.chain(state.resources.get(at).into_iter().flat_map(ResourceRecord::depends_on));
+                for needed in needs {
+                    if needed == address {
+                        return true;
+                    }
+                    if seen.insert(needed) {
+                        next.push(needed);
+                    }
+                }
+            }
+            false
+        };
+        before.iter().filter(|used| !now.contains(used) && !comes_after(used)).cloned().collect()
+    })
 }
 
 /// The instance with what it depends on now.

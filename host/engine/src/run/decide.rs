@@ -59,6 +59,7 @@ pub(super) fn decide(declaration: &Declaration, state: &State, common: &Common) 
         leftovers: Vec::new(),
         unfinished: current.is_some_and(|instance| instance.unfinished),
         broken: current.and_then(|instance| instance.broken.clone()),
+        was_going: current.is_some_and(|instance| instance.going),
         takes_over: None,
         interrupts: None,
         derived: kind.derived(),
@@ -77,7 +78,7 @@ fn begun(declaration: &Declaration, pending: &Pending) -> (Action, Vec<FieldChan
 }
 
 fn of_instance(kind: &dyn DynKind, instance: &Instance, spec: &serde_json::Value, compared: &Comparison) -> Action {
-    if compared.replaces() || instance.broken.is_some() {
+    if compared.replaces() || instance.broken.is_some() || instance.going {
         Action::Replace { order: order(kind, &instance.spec, spec) }
     } else if instance.is_half_updated() {
         Action::Update

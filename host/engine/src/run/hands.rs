@@ -276,6 +276,38 @@ impl Hands {
         self.operate(address, Operation::Detach, scope, work, |instance| instance.id.clone()).await.map(drop)
     }
 
+    /// The same where an update did not end: what is there is read and counts, for it may be what the resource was, what
+    /// it is to be, or in between. The update goes on later.
+    pub(crate) async fn detach_unfinished(
+        &self,
+        address: &ResourceAddress,
+        kind: &dyn DynKind,
+        mut instance: Instance,
+        gone: &[String],
+    ) -> Result<(), Stop> {
+        let known = [Some(&instance.spec), instance.was.as_ref()];
+        if !known.into_iter().flatten().any(|spec| kind.without(spec, gone).is_some()) {
+            return Ok(());
+        }
+        let scope = &self.scope(address);
+        let progress = &Reporter { hands: self, address, scope };
+        let work = async {
+            let was = instance.was.as_ref().unwrap_or(&instance.spec);
+            let seen = kind.read(&instance.id, was).await.map_err(Reason::Operation)?.map(|seen| seen.spec);
+            if let Some(there) = seen
+                && let Some(less) = kind.without(&there, gone)
+            {
+                kind.configure(&instance.id, &less, Some(&there), progress).await.map_err(Reason::Operation)?;
+            }
+            if let Some(less) = instance.was.as_ref().and_then(|was| kind.without(was, gone)) {
+                instance.was = Some(less);
+                self.record(Change::Current { address: address.clone(), instance: instance.clone() }).await?;
+            }
+            Ok(instance)
+        };
+        self.operate(address, Operation::Detach, scope, work, |instance| instance.id.clone()).await.map(drop)
+    }
+
     /// Lets a resource that makes things by itself take them back, before what depends on it goes.
     /// What goes wrong here is left to its deletion.
     pub(crate) async fn release(&self, address: &ResourceAddress, instance: &Instance) {
@@ -293,10 +325,28 @@ impl Hands {
         let scope = &self.scope(address);
         let work = async {
             let progress = &Reporter { hands: self, address, scope };
-            kind.delete(&instance.id, &instance.spec, progress).await.map_err(Reason::Operation)?;
+            let marked = self.mark(address, instance).await?;
+            if let Err(error) = kind.delete(&instance.id, &instance.spec, progress).await {
+                // A service that refuses has left it as it was; one that does not answer may have deleted it.
+                if let Some(unmarked) = marked.filter(|_| !is_open(error.class)) {
+                    self.record(Change::Current { address: address.clone(), instance: unmarked }).await?;
+                }
+                return Err(Reason::Operation(error).into());
+            }
             Ok(self.record(Change::Gone { address: address.clone(), id: instance.id.clone() }).await?)
         };
         self.operate(address, Operation::Delete, scope, work, |()| instance.id.clone()).await
+    }
+
+    /// Records that a deletion is begun, where the resource would count otherwise. Gives it as it was without that.
+    async fn mark(&self, address: &ResourceAddress, instance: &Instance) -> Result<Option<Instance>, Reason> {
+        let current = self.store.resource(address).and_then(|record| record.current);
+        let Some(current) = current.filter(|current| current.id == instance.id && !current.going) else {
+            return Ok(None);
+        };
+        let going = Instance { going: true, ..current.clone() };
+        self.record(Change::Current { address: address.clone(), instance: going }).await?;
+        Ok(Some(current))
     }
 
     /// The kind of a resource in the state.
@@ -325,6 +375,7 @@ impl Hands {
             bound: pending.bound.clone(),
             unfinished: true,
             was: None,
+            going: false,
             broken: None,
         };
         self.record(Change::Current { address: address.clone(), instance: instance.clone() }).await?;
@@ -421,4 +472,9 @@ impl Hands {
 /// A new intent: its token is unique, ASCII, and within AWS's 64 characters.
 pub(crate) fn intent(address: &ResourceAddress) -> Intent {
     Intent { address: address.clone(), token: format!("llmhost-{}", uuid::Uuid::new_v4().simple()) }
+}
+
+/// Whether an error says nothing of what became of the call.
+fn is_open(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Unreachable | ErrorClass::Service | ErrorClass::Interrupted | ErrorClass::Local)
 }

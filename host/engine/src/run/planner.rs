@@ -200,6 +200,7 @@ fn add_leftovers(plan: &mut Plan, state: &State) {
             depends_on,
             leftovers: if stays { Vec::new() } else { old },
             unfinished: false,
+            was_going: false,
             broken: None,
             takes_over: None,
             interrupts: None,

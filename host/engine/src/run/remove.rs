@@ -44,7 +44,7 @@ pub(crate) fn instance(operations: &Arc<Operations>, address: &ResourceAddress, 
         let (operations, address, instance) = (Arc::clone(operations), address.clone(), instance.clone());
         let work = async move {
             operations.hands.release(&address, &instance).await;
-            clear(&operations, &address).await?;
+            clear(&operations, &address, &instance).await?;
             delete_now(&operations, &address, &instance).await
         };
         work.boxed().shared()
@@ -53,14 +53,14 @@ pub(crate) fn instance(operations: &Arc<Operations>, address: &ResourceAddress, 
 
 /// Deletes what hangs on a resource and cannot stay when that goes: users that are to be replaced or
 /// deleted, predecessors that an earlier run left, and what an interrupted create may have made.
-async fn clear(operations: &Arc<Operations>, address: &ResourceAddress) -> Result<(), OpFailure> {
+async fn clear(operations: &Arc<Operations>, address: &ResourceAddress, gone: &Instance) -> Result<(), OpFailure> {
     let going = |user: &ResourceAddress| {
         let planned = operations.plan.resources.get(user);
         planned.is_some_and(|planned| planned.action.is_destructive()) && !operations.is_converged(user)
     };
     let users: Vec<Target> = operations.hands.store.look(|state| {
         let all = state.resources.iter().flat_map(|(user, record)| Target::all(user, record));
-        let using = all.filter(|user| user.depends_on().contains(address));
+        let using = all.filter(|user| user.depends_on().contains(address) && user.may_use(address, gone));
         using.collect()
     });
     // What is left out stays as it is, and so does what it uses.
@@ -78,9 +78,8 @@ async fn clear(operations: &Arc<Operations>, address: &ResourceAddress) -> Resul
             free.then(|| perhaps(operations, &user.address, pending))
         }
     };
-    let gone = operations.hands.store.resource(address).and_then(|record| record.current);
     for user in users.iter().filter(|user| !user.is_deposed && !going(&user.address)) {
-        if let (Thing::Made(_), Some(gone)) = (&user.thing, &gone) {
+        if let Thing::Made(_) = &user.thing {
             let_go(operations, &user.address, address, gone).await?;
         }
     }
@@ -110,7 +109,11 @@ async fn let_go(
     let (kind, of_used) = kinds.map_err(|reason| operations.failed(user.clone(), reason))?;
     // It may have been updated in the meantime, and no longer refer to it.
     let Some(now) = hands.store.resource(user).and_then(|record| record.current) else { return Ok(()) };
-    let Some(spec) = kind.without(&now.spec, &gone.identities(of_used.identities())) else { return Ok(()) };
+    let gone = gone.identities(of_used.identities());
+    if now.unfinished {
+        return hands.detach_unfinished(user, &*kind, now, &gone).await.map_err(|stop| stopped(operations, user, stop));
+    }
+    let Some(spec) = kind.without(&now.spec, &gone) else { return Ok(()) };
     let was = now.spec.clone();
     let detached = hands.detach(user, &*kind, Instance { spec, unfinished: false, ..now }, &was).await;
     detached.map_err(|stop| stopped(operations, user, stop))
@@ -226,6 +229,17 @@ impl Target {
             Thing::Perhaps(pending) => &pending.intent.token,
         };
         (&self.address, id)
+    }
+
+    /// Whether it can be this very instance that it uses, and not a successor of it.
+    fn may_use(&self, address: &ResourceAddress, used: &Instance) -> bool {
+        let bound = match &self.thing {
+            // What it was bound to before the update that did not end is not known.
+            Thing::Made(instance) if instance.is_half_updated() => return true,
+            Thing::Made(instance) => &instance.bound,
+            Thing::Perhaps(pending) => &pending.bound,
+        };
+        bound.get(address).is_none_or(|generation| *generation == used.generation)
     }
 
     fn depends_on(&self) -> &[ResourceAddress] {

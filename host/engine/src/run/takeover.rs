@@ -94,10 +94,14 @@ pub(super) fn held(plan: &Plan, state: &State, registry: &Registry) -> Vec<StepF
                 continue;
             }
             let identities = gone.identities(kind.identities());
-            let Some(field) = holding_field(&**user_kind, &instance.spec, &identities) else { continue };
-            if user_kind.without(&instance.spec, &identities).is_none() {
-                let unique = kind.unique_fields();
-                failures.push(failure(Reason::HeldBy { user: user.clone(), field, unique }));
+            // Of an update that did not end either may be there.
+            for spec in std::iter::once(&instance.spec).chain(&instance.was) {
+                let Some(field) = holding_field(&**user_kind, spec, &identities) else { continue };
+                if user_kind.without(spec, &identities).is_none() {
+                    let unique = kind.unique_fields();
+                    failures.push(failure(Reason::HeldBy { user: user.clone(), field, unique }));
+                    break;
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -203,8 +204,13 @@ impl State {
         let records = std::mem::take(&mut self.resources);
         self.resources = records.into_iter().map(|(address, record)| (name(&address), record)).collect();
         self.each_use(|used, bound| {
-            used.iter_mut().for_each(|used| *used = name(used));
-            *bound = std::mem::take(bound).into_iter().map(|(used, generation)| (name(&used), generation)).collect();
+            let renamed: IndexSet<_> = used.iter().map(&name).collect();
+            *used = renamed.into_iter().collect();
+            // What had the new name before is gone, though somebody may have been bound to it.
+            let (moved, mut stayed): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                std::mem::take(bound).into_iter().partition(|(used, _)| name(used) != *used);
+            stayed.extend(moved.into_iter().map(|(used, generation)| (name(&used), generation)));
+            *bound = stayed;
         });
     }
 

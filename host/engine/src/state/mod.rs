@@ -164,6 +164,10 @@ pub struct Instance {
     /// finished before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<Value>,
+    /// Its deletion was begun, and how that ended is not known: it may be gone, or half gone. Whoever wants it there makes
+    /// it anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub going: bool,
     /// Made, but it came up broken, and why: the next run makes it anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,

@@ -305,6 +305,7 @@ fn instance(
         bound: BTreeMap::new(),
         unfinished: false,
         was: None,
+        going: false,
         broken: None,
     }
 }
