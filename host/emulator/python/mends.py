@@ -10,6 +10,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, InstanceType
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.vpcs import VPCBackend
 from moto.iam.responses import IamResponse
+from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
 
@@ -27,6 +28,7 @@ def install():
     VPCBackend.modify_vpc_endpoint = modify_vpc_endpoint
     S3Response.list_parts = list_parts
     InstanceTypeOfferingBackend.describe_instance_type_offerings = describe_offerings
+    S3Backend.delete_bucket = delete_bucket
 
 
 DESCRIBE_OFFERINGS = InstanceTypeOfferingBackend.describe_instance_type_offerings
@@ -51,6 +53,18 @@ def describe_offerings(self, *args, **more):
                 for each in types
             ]
     return DESCRIBE_OFFERINGS(self, *args, **more)
+
+
+DELETE_BUCKET = S3Backend.delete_bucket
+
+
+def delete_bucket(self, bucket_name):
+    """The tags of a bucket go with it; moto gives them to the next bucket of the name."""
+    arn = self.get_bucket(bucket_name).arn
+    deleted = DELETE_BUCKET(self, bucket_name)
+    if deleted:
+        self.tagger.delete_all_tags_for_resource(arn)
+    return deleted
 
 
 def add_client_id(self):

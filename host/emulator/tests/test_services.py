@@ -304,6 +304,14 @@ class Others(Case):
         s3.put_bucket_versioning(Bucket="models", VersioningConfiguration={"Status": "Enabled"})
         self.assertEqual(s3.get_bucket_versioning(Bucket="models")["Status"], "Enabled")
 
+    def test_tags_of_a_bucket_go_with_it(self):
+        s3 = server.client("s3")
+        for _ in range(2):
+            s3.create_bucket(Bucket="tagged")
+            self.assertEqual(refusal(s3.get_bucket_tagging, Bucket="tagged")[0], "NoSuchTagSet")
+            s3.put_bucket_tagging(Bucket="tagged", Tagging={"TagSet": [{"Key": "team", "Value": "ml"}]})
+            s3.delete_bucket(Bucket="tagged")
+
     def test_parts_are_listed_with_their_sums(self):
         s3 = server.client("s3")
         s3.create_bucket(Bucket="models")

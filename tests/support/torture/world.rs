@@ -34,8 +34,12 @@ impl World {
         for address in seen["network"]["addresses"].as_array_mut().into_iter().flatten() {
             address.as_object_mut().into_iter().for_each(|address| drop(address.remove("ip")));
         }
-        // What a state consists of is not what it says.
+        // What a state consists of is not what it says. A bucket that had versions once can only suspend them.
         if let Some(buckets) = seen["storage"].as_array_mut() {
+            let suspended = serde_json::json!({ "Status": "Suspended" });
+            for bucket in buckets.iter_mut().filter(|bucket| bucket["versioning"] == suspended) {
+                bucket["versioning"] = serde_json::json!({});
+            }
             buckets.retain(|bucket| bucket["name"] != super::STATES);
         }
         let seen = &seen;

@@ -140,6 +140,8 @@ pub(super) struct View<'a> {
     plan: &'a Plan,
     /// Kind and id of everything that the state holds.
     own: HashSet<(&'a str, &'a str)>,
+    /// Kinds of what was begun, and may have been made without the state knowing its id.
+    begun: HashSet<&'a str>,
     all: bool,
 }
 
@@ -170,12 +172,18 @@ impl<'a> View<'a> {
             let made = record.current.iter().chain(&record.deposed);
             made.map(|instance| (address.kind(), instance.id.as_str()))
         });
-        Self { plan, own: ids.collect(), all }
+        let begun = state.resources.iter().filter(|(_, record)| record.pending.is_some());
+        Self { plan, own: ids.collect(), begun: begun.map(|(address, _)| address.kind()).collect(), all }
     }
 
     /// Whether the state holds it.
     pub(super) fn is_own(&self, kind: &str, id: &str) -> bool {
         self.own.contains(&(kind, id))
+    }
+
+    /// Whether it can be what an interrupted run of this pipeline made: the run looks for that first.
+    pub(super) fn may_have_begun(&self, kind: &str) -> bool {
+        self.begun.contains(kind)
     }
 
     /// Every declared resource of a kind.
