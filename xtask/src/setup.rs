@@ -1,4 +1,5 @@
-//! Installs what is missing: a way to compile plugins to WebAssembly, and Python's venv module.
+//! Installs what is missing: a way to compile plugins to WebAssembly, Python's venv module, and what the tests of
+//! published plugins need: a registry, and ssh-keygen.
 
 use std::process::{Command, Stdio};
 
@@ -16,6 +17,12 @@ pub(crate) fn run() -> Result<(), String> {
     let has_venv = Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(Stdio::null()).status();
     if !has_venv.is_ok_and(|status| status.success()) {
         apt(&["python3", "python3-venv"])?;
+    }
+    for (program, package) in [("docker-registry", "docker-registry"), ("ssh-keygen", "openssh-client")] {
+        // Whatever it answers, it is there.
+        if Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            apt(&[package])?;
+        }
     }
     Ok(())
 }

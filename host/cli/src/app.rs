@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use llmhost_engine::diagnostic::Diagnostic;
-use llmhost_engine::lock::Lock;
-use llmhost_engine::pipeline::Pipeline;
+use llmhost_engine::lock::{Lock, LockError};
+use llmhost_engine::pins::Pins;
+use llmhost_engine::pipeline::{Pipeline, Trust};
 use llmhost_engine::run::{Cancel, Engine, Event, Events};
 use llmhost_engine::secret::mask;
 use llmhost_engine::state::StateStore;
@@ -102,32 +103,50 @@ pub(crate) fn pipeline(file: &File) -> Result<Arc<Pipeline>, Failure> {
     }
 }
 
-/// Puts the engine together: sandboxed plugins on one side, AWS on the other.
+/// Puts the engine together: sandboxed plugins on one side, AWS on the other. Plugins that are not as the lock file
+/// pins them are refused, unless the command line accepts them; new ones are pinned.
 pub(crate) async fn engine(
     pipeline: Arc<Pipeline>,
+    file: &File,
     settings: AwsSettings,
     console: &Console,
     parallelism: u16,
 ) -> Result<Engine, Failure> {
     let registry = Arc::new(llmhost_resources::registry(Arc::new(Aws::new(settings))));
-    let loader = loader(console)?;
-    Ok(Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?)
+    let loader = loader(console, &pipeline.trust)?;
+    let lock = lock(&pipeline)?;
+    let pins = console.hear(Pins::find(&pipeline, &loader, &lock)).await?;
+    if !file.accept_plugins {
+        pins.check(&pipeline, &lock)?;
+    }
+    let engine = Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?;
+    // Now that they are known to be of use.
+    if file.accept_plugins {
+        pins.accept(&lock)?;
+    }
+    match pins.add(&lock)? {
+        0 => {}
+        1 => console.note("1 plugin is new, and pinned in llmhost.lock; keep that file in version control."),
+        new => console
+            .note(&format!("{new} plugins are new, and pinned in llmhost.lock; keep that file in version control.")),
+    }
+    Ok(engine)
+}
+
+/// The lock file beside the pipeline file.
+pub(crate) fn lock(pipeline: &Pipeline) -> Result<Lock, LockError> {
+    Lock::open(&pipeline.base, &pipeline.name)
 }
 
 /// Takes versions that were chosen before from llmhost.lock, beside the pipeline file, and writes
 /// new choices there. What is made in an emulator is no choice.
 pub(crate) fn locked(engine: Engine) -> Result<Engine, Failure> {
-    let pipeline = engine.pipeline();
-    let lock = Lock::open(&pipeline.base, &pipeline.name).map_err(|error| Failure::Other {
-        message: error.to_string(),
-        help: "Mend the file, or take it back from version control.".to_owned(),
-        status: 2,
-    })?;
+    let lock = lock(engine.pipeline())?;
     Ok(engine.with_lock(lock))
 }
 
 /// The plugin loader, with the built-in plugins.
-pub(crate) fn loader(console: &Console) -> Result<Loader, Failure> {
+pub(crate) fn loader(console: &Console, trust: &Trust) -> Result<Loader, Failure> {
     let builtins = llmhost_builtin::ALL.iter();
     let builtins = builtins.map(|b| Builtin { name: b.name, wasm: b.wasm, sha256: b.sha256 }).collect();
     let console = console.clone();
@@ -137,18 +156,26 @@ pub(crate) fn loader(console: &Console) -> Result<Loader, Failure> {
             let size = *bytes as f64 / f64::from(1 << 20);
             console.note(&format!("Compiling {name} ({size:.0} MB) for this machine, once; this takes some seconds."));
         }
+        LoaderEvent::TagNotAsked { name, reason } => {
+            console.note(&format!("{name} is taken as llmhost.lock pins it: {reason}"));
+        }
         LoaderEvent::CacheUnusable { folder, reason } => {
             console.note(&format!("Compiled plugins are not kept: {folder} cannot be used: {reason}"));
         }
         _ => {}
     });
-    let options =
-        LoaderOptions { cache_dir: cache_dir(), builtins, on_event: Some(on_event), ..LoaderOptions::default() };
+    let options = LoaderOptions {
+        cache_dir: cache_dir(),
+        builtins,
+        trust: trust.clone(),
+        on_event: Some(on_event),
+        ..LoaderOptions::default()
+    };
     Loader::new(options).map_err(|error| Failure::usage(error.to_string(), "Check the limits of this process."))
 }
 
 /// The user's cache folder, where there is one.
-fn cache_dir() -> Option<PathBuf> {
+pub(crate) fn cache_dir() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(|| Some(set("HOME")?.join(".cache")))
 }

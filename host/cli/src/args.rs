@@ -1,5 +1,6 @@
 //! The command line, documented where it is defined.
 
+mod lock;
 mod output;
 mod plugin;
 mod state;
@@ -10,7 +11,8 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::keep::StatePlace;
-pub(crate) use plugin::{Plugin, Replay};
+pub(crate) use lock::Lock;
+pub(crate) use plugin::{Plugin, Pull, Push, Replay};
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Delete everything that a pipeline made.
     Destroy(Destroy),
+    /// Show which plugins differ from llmhost.lock, and accept them as they are.
+    Lock(Lock),
     /// Draw the plan of a pipeline: its steps, and their resources inside.
     Graph(Graph),
     /// Check a pipeline file, its plugins and its plan, without touching anything.
@@ -66,7 +70,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema,
-    /// Look at plugins.
+    /// Look at plugins, publish them, and fetch them.
     #[command(subcommand)]
     Plugin(Plugin),
 }
@@ -87,6 +91,9 @@ pub(crate) struct File {
     /// Accept a region that this llmhost does not know: one that AWS has opened since.
     #[arg(long)]
     pub(crate) new_region: bool,
+    /// Accept plugins that are not as llmhost.lock pins them, such as one that was just built anew.
+    #[arg(long)]
+    pub(crate) accept_plugins: bool,
 }
 
 /// How long things take in the emulator.

@@ -2,9 +2,11 @@
 
 use llmhost_engine::crash::Crash;
 use llmhost_engine::diagnostic::Diagnostics;
+use llmhost_engine::lock::LockError;
 use llmhost_engine::plugin::LoadError;
 use llmhost_engine::run::{PlanError, UnknownStep, WorldError};
 use llmhost_engine::state::StateError;
+use llmhost_registry::RegistryError;
 
 /// Why the program ends without having done what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,15 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// A plugin that does not load; `help` where the error itself does not say what to do.
+    pub(crate) fn plugin(error: LoadError, help: &str) -> Self {
+        let help = match &error {
+            LoadError::Unfetched { help, .. } => sentence(help),
+            _ => help.to_owned(),
+        };
+        Self::Plugin { error: Box::new(error), help }
+    }
+
     /// A wrong command line.
     pub(crate) fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Other { message: message.into(), help: help.into(), status: 2 }
@@ -79,6 +90,26 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        Self::Other { message: error.to_string(), help: error.advice.to_owned(), status: 2 }
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        let status = if matches!(error, RegistryError::Address { .. }) { 2 } else { 1 };
+        Self::Other { message: error.to_string(), help: sentence(error.advice()), status }
+    }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).chain(['.']).collect()
 }
 
 impl From<UnknownStep> for Failure {

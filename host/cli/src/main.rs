@@ -50,6 +50,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => commands::run::run(args).await,
         Command::Destroy(args) => commands::destroy::destroy(args).await,
+        Command::Lock(args) => commands::lock::lock(args).await,
         Command::Graph(args) => commands::graph::graph(args).await,
         Command::Validate(args) => commands::validate::validate(args).await,
         Command::Status(args) => commands::status::status(args).await,
@@ -68,6 +69,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Schema => commands::schema::schema().await,
         Command::Plugin(Plugin::Inspect { plugin, json }) => commands::plugin::inspect(&plugin, json).await,
         Command::Plugin(Plugin::Replay(args)) => commands::replay::replay(args).await,
+        Command::Plugin(Plugin::Push(args)) => commands::publish::push(args).await,
+        Command::Plugin(Plugin::Pull(args)) => commands::publish::pull(args).await,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod graph;
 pub mod kind;
 pub mod lock;
 pub mod names;
+pub mod pins;
 pub mod pipeline;
 pub mod plan;
 pub mod plugin;

@@ -37,9 +37,24 @@ pub trait Plugin: Send + Sync {
     async fn run(&self, config: &Value, host: Arc<dyn Capabilities>) -> Result<Value, PluginError>;
 }
 
+/// Which plugin it is; known before any of its code runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// What pins it: `sha256:` and the digest of the component, or of its manifest in a registry.
+    pub digest: String,
+    /// What it imports of llmhost, with versions: `llmhost:aws/ec2@0.1.0`.
+    pub interfaces: Vec<String>,
+}
+
 /// Finds and compiles plugins, and refuses those that import what they were not granted.
 #[async_trait]
 pub trait PluginLoader: Send + Sync {
+    /// Says which plugin `uses` is; nothing of one that comes with the host. `locked` is the digest that the lock
+    /// file has, for a tag that cannot be asked for. What is loaded after this is that plugin.
+    async fn identify(&self, _uses: &str, _base: &Path, _locked: Option<&str>) -> Result<Option<Identity>, LoadError> {
+        Ok(None)
+    }
+
     /// Loads the plugin of one step.
     async fn load(&self, request: &LoadRequest<'_>) -> Result<Arc<dyn Plugin>, LoadError>;
 }
@@ -49,7 +64,7 @@ pub trait PluginLoader: Send + Sync {
 pub struct LoadRequest<'a> {
     /// The step.
     pub step: &'a StepName,
-    /// `vpc`, `./my.wasm`.
+    /// `vpc`, `./my.wasm`, `oci://ghcr.io/acme/x:1.0`.
     pub uses: &'a str,
     /// The folder of the pipeline file.
     pub base: &'a Path,
@@ -175,6 +190,14 @@ pub enum LoadError {
         path: String,
         /// The system's word.
         reason: String,
+    },
+    /// It could not be fetched, or is not to be trusted.
+    #[error("{message}")]
+    Unfetched {
+        /// One sentence.
+        message: String,
+        /// What to do.
+        help: String,
     },
     /// Not a component, or one of another world.
     #[error("{path} is not a plugin: {reason}")]

@@ -15,6 +15,7 @@ mod last;
 mod limits;
 mod loader;
 mod meter;
+mod packaged;
 mod plugin;
 mod preview1;
 mod scoped;
@@ -25,4 +26,5 @@ mod wrap;
 
 pub use engine::SandboxError;
 pub use loader::{EventSink, Inspected, Loader, LoaderEvent, LoaderOptions};
+pub use packaged::Packaged;
 pub use source::Builtin;

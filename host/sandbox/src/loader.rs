@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use llmhost_engine::names::StepName;
-use llmhost_engine::plugin::{Description, Limits, LoadError, LoadRequest, Plugin, PluginLoader};
+use llmhost_engine::pipeline::Trust;
+use llmhost_engine::plugin::{Description, Identity, Limits, LoadError, LoadRequest, Plugin, PluginLoader};
+use llmhost_registry::{Digest, Plugins};
 use tokio::sync::OnceCell;
 use wasmtime::component::Component;
 
@@ -17,7 +19,7 @@ use crate::cache::{Cache, WasmDigest, hex};
 use crate::engine::{Sandbox, SandboxError};
 use crate::grants;
 use crate::plugin::{BadDescription, Loaded, StepPlugin};
-use crate::source::{self, Builtin, Wasm};
+use crate::source::{self, Builtin, Sources, Wanted, Wasm};
 use crate::wrap;
 
 /// Receives [`LoaderEvent`]s, from any thread.
@@ -41,6 +43,13 @@ pub enum LoaderEvent<'a> {
         /// How long it took.
         took: Duration,
     },
+    /// A registry does not say which plugin a tag is now, and the one of the lock file is used.
+    TagNotAsked {
+        /// What `uses` says.
+        name: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
     /// Compiled code cannot be kept, and is made anew in each run.
     CacheUnusable {
         /// Where it would be.
@@ -53,10 +62,13 @@ pub enum LoaderEvent<'a> {
 /// How a [`Loader`] is set up.
 #[derive(Clone)]
 pub struct LoaderOptions {
-    /// The user's cache folder; code goes to `llmhost/code` in it. Without one nothing is kept.
+    /// The user's cache folder; code goes to `llmhost/code` in it, and plugins from elsewhere to
+    /// `llmhost/plugins`. Without one no code is kept, and no plugin can be fetched.
     pub cache_dir: Option<PathBuf>,
     /// Plugins that come with the host.
     pub builtins: Vec<Builtin>,
+    /// Whose signatures plugins from elsewhere have to carry.
+    pub trust: Trust,
     /// Instances at a time, 1 to 64; further ones wait. Address space is taken for so many.
     pub parallelism: usize,
     /// Told what takes a while.
@@ -65,7 +77,7 @@ pub struct LoaderOptions {
 
 impl Default for LoaderOptions {
     fn default() -> Self {
-        Self { cache_dir: None, builtins: Vec::new(), parallelism: 16, on_event: None }
+        Self { cache_dir: None, builtins: Vec::new(), trust: Trust::default(), parallelism: 16, on_event: None }
     }
 }
 
@@ -94,9 +106,10 @@ pub struct Inspected {
 /// Loads plugins, each content once.
 pub struct Loader {
     sandbox: Arc<Sandbox>,
-    cache: Arc<Cache>,
-    builtins: Vec<Builtin>,
+    sources: Sources,
     on_event: Option<EventSink>,
+    /// What was identified is what is loaded, by `uses` and the folder of the pipeline file.
+    identified: Mutex<HashMap<(String, PathBuf), Arc<Loaded>>>,
     loaded: Mutex<HashMap<WasmDigest, Arc<OnceCell<Arc<Loaded>>>>>,
 }
 
@@ -114,18 +127,19 @@ impl Loader {
         if let (Some(tell), Some((folder, reason))) = (&options.on_event, &trouble) {
             tell(&LoaderEvent::CacheUnusable { folder: &folder.to_string_lossy(), reason });
         }
+        let remote = Plugins::new(options.cache_dir.as_deref(), options.trust);
         Ok(Self {
             sandbox,
-            cache: Arc::new(cache),
-            builtins: options.builtins,
+            sources: Sources { builtins: options.builtins, remote, cache: Arc::new(cache) },
             on_event: options.on_event,
+            identified: Mutex::default(),
             loaded: Mutex::default(),
         })
     }
 
     /// Names of the built-in plugins.
     pub fn builtins(&self) -> impl Iterator<Item = &'static str> {
-        self.builtins.iter().map(|builtin| builtin.name)
+        self.sources.builtins.iter().map(|builtin| builtin.name)
     }
 
     /// Every grant that `allow` may name.
@@ -136,12 +150,19 @@ impl Loader {
     /// Looks at a plugin without granting it anything. `uses` as in a step; relative paths start at
     /// `base`.
     pub async fn inspect(&self, uses: &str, base: &Path) -> Result<Inspected, LoadError> {
-        let wasm = source::find(uses, base, &self.builtins, &self.cache).await?;
+        let wasm = self.find(uses, base, None).await?;
         let loaded = self.loaded(uses, wasm).await?;
         let step: StepName = "inspect".parse().expect("a good name");
         let described = loaded.describe(&step, &Limits::default()).await;
         let description = described.map_err(|bad| undescribed(uses, bad))?;
         Ok(Inspected { description, grants: loaded.wants.clone(), sha256: loaded.sha256.clone() })
+    }
+
+    async fn find(&self, uses: &str, base: &Path, locked: Option<Digest>) -> Result<Wasm, LoadError> {
+        let tell = |reason: &str| {
+            self.on_event.iter().for_each(|tell| tell(&LoaderEvent::TagNotAsked { name: uses, reason }));
+        };
+        source::find(&Wanted { uses, base, locked }, &self.sources, tell).await
     }
 
     async fn loaded(&self, uses: &str, wasm: Wasm) -> Result<Arc<Loaded>, LoadError> {
@@ -160,13 +181,16 @@ impl Loader {
                 crate::bindings::VERSION
             ))
         })?;
+        let imports = component.component_type();
+        let imports = imports.imports(&self.sandbox.engine).map(|(name, _)| name.to_owned());
+        let interfaces = imports.filter(|name| name.starts_with("llmhost:")).collect();
         let sandbox = self.sandbox.clone();
-        Ok(Arc::new(Loaded { sandbox, sha256, origin, guest, wants, description: OnceCell::new() }))
+        Ok(Arc::new(Loaded { sandbox, sha256, origin, guest, wants, interfaces, description: OnceCell::new() }))
     }
 
     async fn component(&self, uses: &str, wasm: Wasm) -> Result<Component, String> {
-        let (sandbox, cache, tell) = (self.sandbox.clone(), self.cache.clone(), self.on_event.clone());
-        let (name, warm) = (uses.to_owned(), self.cache.has(&wasm.digest));
+        let (sandbox, cache, tell) = (self.sandbox.clone(), self.sources.cache.clone(), self.on_event.clone());
+        let (name, warm) = (uses.to_owned(), cache.has(&wasm.digest));
         let get = move || {
             cache.component(&sandbox.engine, &wasm.digest, || {
                 let tell = |event: LoaderEvent<'_>| tell.iter().for_each(|tell| tell(&event));
@@ -190,12 +214,33 @@ impl Loader {
 
 #[async_trait]
 impl PluginLoader for Loader {
+    async fn identify(&self, uses: &str, base: &Path, locked: Option<&str>) -> Result<Option<Identity>, LoadError> {
+        let locked = locked.and_then(|text| text.parse().ok());
+        let wasm = self.find(uses, base, locked).await?;
+        if wasm.builtin {
+            return Ok(None);
+        }
+        let digest = wasm.pin().to_string();
+        let loaded = self.loaded(uses, wasm).await?;
+        let identity = Identity { digest, interfaces: loaded.interfaces.clone() };
+        let key = (uses.to_owned(), base.to_owned());
+        self.identified.lock().unwrap_or_else(PoisonError::into_inner).insert(key, loaded);
+        Ok(Some(identity))
+    }
+
     async fn load(&self, request: &LoadRequest<'_>) -> Result<Arc<dyn Plugin>, LoadError> {
         let LoadRequest { step, uses, base, allow, limits } = *request;
         grants::check(allow)?;
-        let wasm = source::find(uses, base, &self.builtins, &self.cache).await?;
-        let builtin = wasm.builtin;
-        let loaded = self.loaded(uses, wasm).await?;
+        let key = (uses.to_owned(), base.to_owned());
+        let identified = self.identified.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let (loaded, builtin) = match identified {
+            Some(loaded) => (loaded, false),
+            None => {
+                let wasm = self.find(uses, base, None).await?;
+                let builtin = wasm.builtin;
+                (self.loaded(uses, wasm).await?, builtin)
+            }
+        };
         let missing = if builtin { Vec::new() } else { grants::missing(&loaded.wants, allow) };
         if !missing.is_empty() {
             return Err(LoadError::NotGranted { step: step.clone(), uses: uses.to_owned(), missing });

@@ -37,6 +37,8 @@ pub(crate) struct Loaded {
     pub(crate) guest: GuestPre<State>,
     /// What it imports, as grants.
     pub(crate) wants: Vec<String>,
+    /// What it imports of llmhost, with versions.
+    pub(crate) interfaces: Vec<String>,
     pub(crate) description: OnceCell<Arc<Description>>,
 }
 

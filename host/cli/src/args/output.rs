@@ -20,6 +20,9 @@ impl Command {
             Self::State(State::Show(show)) => show.json,
             Self::Plugin(Plugin::Inspect { json, .. }) => *json,
             Self::Plugin(Plugin::Replay(replay)) => replay.json,
+            Self::Plugin(Plugin::Push(push)) => push.json,
+            Self::Plugin(Plugin::Pull(pull)) => pull.json,
+            Self::Lock(lock) => lock.json,
             _ => false,
         }
     }

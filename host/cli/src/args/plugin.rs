@@ -10,7 +10,7 @@ use super::key_value;
 pub(crate) enum Plugin {
     /// Say what a plugin does, what it wants granted, and what its `with` table takes.
     Inspect {
-        /// A built-in plugin's name, or a component file.
+        /// A built-in plugin's name, a component file, or the address of a published plugin.
         plugin: String,
         /// Print JSON.
         #[arg(long)]
@@ -19,6 +19,44 @@ pub(crate) enum Plugin {
     /// Run the plugins of a trace again, with the answers that are in it: the same calls in the same
     /// order, and the same outputs, or the first difference. Needs no network and no credentials.
     Replay(Replay),
+    /// Publish a plugin in an OCI registry, in the layout that wkg uses too.
+    ///
+    /// Credentials are those that docker login keeps.
+    Push(Push),
+    /// Fetch a plugin from an OCI registry, or from an HTTPS server, and say which digest pins it.
+    Pull(Pull),
+}
+
+/// `llmhost plugin push`
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// The component.
+    #[arg(value_name = "FILE")]
+    pub(crate) plugin: PathBuf,
+    /// Where to: oci://host/name:tag.
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: String,
+    /// Sign it with this ed25519 key of OpenSSH: a private key, or a public one whose private key an agent
+    /// or a hardware key holds.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sign: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `llmhost plugin pull`
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// Where from: oci://host/name:tag, with @sha256:… or in place of the tag, or https://host/file.wasm#sha256=….
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: String,
+    /// Write the component into this file, too [default: into the cache alone].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `llmhost plugin replay`

@@ -5,6 +5,7 @@ use std::process::Command;
 use llmhost_inference::Runtime;
 use llmhost_inference::runtime::{OWN, Search};
 use llmhost_python_env::cache_folder;
+use llmhost_registry::{Credentials, Store};
 use serde::Serialize;
 
 use crate::app::{self, Console};
@@ -33,6 +34,8 @@ pub(crate) fn doctor(args: Doctor) -> Result<(), Failure> {
     let mut all = runtime(&args);
     all.push(gpus());
     all.push(python());
+    all.push(registries());
+    all.push(plugins());
     all.push(match cache_folder() {
         Ok(folder) => Finding { what: "cache", good: true, found: folder.display().to_string() },
         Err(error) => Finding { what: "cache", good: false, found: error.to_string() },
@@ -88,6 +91,27 @@ fn gpus() -> Finding {
             found: "none that nvidia-smi knows; models run on the processor".to_owned(),
         },
     }
+}
+
+/// Whose credentials are there, and none of them.
+fn registries() -> Finding {
+    match llmhost_registry::credentials() {
+        Ok(Credentials { file: Some(file), registries }) if !registries.is_empty() => {
+            let found = format!("credentials for {} in {}", registries.join(", "), file.display());
+            Finding { what: "registries", good: true, found }
+        }
+        Ok(_) => {
+            let found = "no credentials of docker login; public plugins need none".to_owned();
+            Finding { what: "registries", good: true, found }
+        }
+        Err(found) => Finding { what: "registries", good: false, found },
+    }
+}
+
+fn plugins() -> Finding {
+    let (files, bytes) = Store::in_cache(app::cache_dir().as_deref()).usage();
+    let found = format!("{files} files of fetched plugins, {:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    Finding { what: "plugins", good: true, found }
 }
 
 fn python() -> Finding {

@@ -16,7 +16,7 @@ pub(crate) async fn graph(args: Graph) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.file)?;
     let format = args.output.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let place = Place::real(&pipeline, &args.file)?.offline();
-    let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, 10).await?;
+    let engine = app::engine(Arc::clone(&pipeline), &args.file, place.settings(), &console, 10).await?;
     let plan = engine.plan(&Arc::new(place.read().await?)).await?;
     match args.output.as_deref().zip(format) {
         Some((path, format)) => write_graph(&plan, path, format),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use llmhost_engine::pipeline::Trust;
 use llmhost_engine::plan::plain;
 use serde_json::{Value, json};
 
@@ -11,12 +12,10 @@ use crate::view::style;
 
 /// Says what a plugin is, without granting it anything.
 pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> {
-    let loader = app::loader(&Console::new(false))?;
+    let loader = app::loader(&Console::new(false), &Trust::default())?;
     let found = loader.inspect(plugin, std::path::Path::new(".")).await;
-    let found = found.map_err(|error| Failure::Plugin {
-        error: Box::new(error),
-        help: "Give a built-in plugin's name or the path of a component file.".to_owned(),
-    })?;
+    let help = "Give a built-in plugin's name, the path of a component file, or oci://host/name:tag.";
+    let found = found.map_err(|error| Failure::plugin(error, help))?;
     let described = &found.description;
     if as_json {
         let outputs: serde_json::Map<_, _> =

@@ -16,7 +16,7 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let console = Console::new(false);
     let pipeline = app::pipeline(&args.file)?;
     let place = Place::real(&pipeline, &args.file)?.offline();
-    let engine = app::engine(Arc::clone(&pipeline), place.settings(), &console, 10).await?;
+    let engine = app::engine(Arc::clone(&pipeline), &args.file, place.settings(), &console, 10).await?;
     let state = place.read().await?;
     let plan = engine.plan(&Arc::new(state.clone())).await?;
     let account = args.account.or_else(|| state.account().cloned());

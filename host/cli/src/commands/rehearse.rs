@@ -48,7 +48,7 @@ async fn whole_life(
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let parallelism = args.parallelism.into();
-    let engine = app::engine(Arc::clone(&pipeline), place.settings(), console, args.parallelism).await?;
+    let engine = app::engine(Arc::clone(&pipeline), &args.file, place.settings(), console, args.parallelism).await?;
     let empty = place.inventory()?;
 
     let stage = Stage::begin(console, "apply");

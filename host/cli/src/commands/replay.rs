@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use llmhost_engine::pipeline::Trust;
 use llmhost_engine::plan::plain;
 use llmhost_engine::plugin::{LoadRequest, PluginLoader};
 use llmhost_engine::trace::{self, Outcome, Phase, RecordedRun, Recording};
@@ -26,7 +27,7 @@ pub(crate) async fn replay(args: Replay) -> Result<(), Failure> {
     if recording.torn {
         console.note("The last line of the trace is cut short: the process died while it wrote it.");
     }
-    let loader = app::loader(&console)?;
+    let loader = app::loader(&console, &Trust::default())?;
     let mut departed = false;
     for run in runs {
         let told = args.plugins.iter().find(|(step, _)| run.begun.step.as_str() == step);

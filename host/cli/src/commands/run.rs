@@ -58,7 +58,8 @@ struct Job<'a> {
 impl Job<'_> {
     async fn engine(&self, place: &Place) -> Result<Engine, Failure> {
         let Self { args, console, pipeline, trace, .. } = self;
-        let engine = app::engine(Arc::clone(pipeline), place.settings(), console, args.how.parallelism).await?;
+        let engine =
+            app::engine(Arc::clone(pipeline), &args.file, place.settings(), console, args.how.parallelism).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
         Ok(engine.with_selection(selection(pipeline, args)?).with_trace(trace.cloned()))
     }

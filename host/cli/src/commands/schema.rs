@@ -1,13 +1,13 @@
 //! `llmhost schema`: the JSON Schema of the pipeline file, built-in plugins included.
 
-use llmhost_engine::pipeline::file_schema;
+use llmhost_engine::pipeline::{Trust, file_schema};
 
 use crate::app::{self, Console};
 use crate::failure::Failure;
 
 /// Prints the schema.
 pub(crate) async fn schema() -> Result<(), Failure> {
-    let loader = app::loader(&Console::new(false))?;
+    let loader = app::loader(&Console::new(false), &Trust::default())?;
     let mut plugins = Vec::new();
     for builtin in llmhost_builtin::ALL {
         let described = loader.inspect(builtin.name, std::path::Path::new(".")).await;

@@ -31,7 +31,7 @@ async fn check(
     place: &Place,
 ) -> Result<(), Failure> {
     let state = place.read().await?;
-    let engine = app::engine(Arc::clone(pipeline), place.settings(), console, 10).await?;
+    let engine = app::engine(Arc::clone(pipeline), &args.file, place.settings(), console, 10).await?;
     let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
     let state = Arc::new(state);
     let plan = engine.plan(&state).await?;

@@ -1,9 +1,11 @@
 //! One JSON event a line on standard output.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Mutex;
 
 use llmhost_engine::crash::Crash;
+use llmhost_engine::lock::PluginChange;
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
 use llmhost_engine::run::{Destruction, Drift, Event, Foresight, Reason, StepFailure, Survey};
@@ -75,6 +77,12 @@ pub(crate) enum JsonLine<'a> {
     Rehearsed { millis: u64 },
     /// A pipeline was checked.
     Validated { steps: usize, resources: usize, findings: usize },
+    /// In what plugins differ from the lock file.
+    Lock { accepted: bool, changes: &'a [PluginChange] },
+    /// A plugin was published.
+    Pushed { uses: &'a str, digest: &'a str, sha256: &'a str, signed_by: Option<&'a str> },
+    /// A plugin was fetched.
+    Pulled { uses: &'a str, digest: &'a str, sha256: &'a str, signed_by: Option<&'a str>, path: &'a Path },
     /// The emulator is there.
     Emulator { url: &'a str, kept: bool },
 }

@@ -1,4 +1,4 @@
-//! The file as a whole: `[pipeline]`, `[vars]`, `[secrets]`, `[steps]`.
+//! The file as a whole: `[pipeline]`, `[vars]`, `[secrets]`, `[steps]`, `[trust]`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,6 +8,7 @@ use toml::de::DeTable;
 use super::head::{self, Head};
 use super::moved::{self, Moved};
 use super::reader::{Problems, Table, entries, table};
+use super::trust::{self, Trust};
 use super::values::Scope;
 use super::{Pipeline, Step, check, secrets, steps, vars};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -50,6 +51,7 @@ pub(super) fn load(
                 head: Head { name, is_name_given, region: (region, region_span), tags, state },
                 secrets,
                 steps,
+                trust,
                 moved,
             } = read;
             drop(root);
@@ -66,6 +68,7 @@ pub(super) fn load(
                 state,
                 secrets,
                 steps,
+                trust,
                 moved,
                 graph,
             })
@@ -126,13 +129,15 @@ struct Read {
     head: Head,
     secrets: BTreeMap<String, Secret>,
     steps: Vec<Step>,
+    trust: Trust,
     moved: Vec<Moved>,
 }
 
 impl Input<'_> {
     /// Variables first: what they are stands in everything else.
     fn read(&self, root: &DeTable<'_>, problems: &mut Problems) -> Read {
-        let top = Table::new("the file", 0..0, root, &["pipeline", "vars", "secrets", "steps", "moved"], problems);
+        let known = ["pipeline", "vars", "secrets", "steps", "trust", "moved"];
+        let top = Table::new("the file", 0..0, root, &known, problems);
         let steps = top.get("steps").and_then(|(_, item)| table("steps", item, problems)).map(entries);
         let steps = steps.unwrap_or_default();
         let names: Vec<&str> = steps.iter().map(|(key, _)| key.name).collect();
@@ -147,7 +152,8 @@ impl Input<'_> {
             steps.iter().filter_map(|(key, item)| steps::read(key, item, &scope, problems)).collect();
         let moved = moved::read(top.get("moved").map(|(_, item)| item), problems);
         moved::check(&moved, &steps, problems);
-        Read { head, secrets, steps, moved }
+        let trust = trust::read(top.get("trust").map(|(_, item)| item), problems);
+        Read { head, secrets, steps, trust, moved }
     }
 }
 

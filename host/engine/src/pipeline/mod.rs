@@ -11,6 +11,7 @@ mod secrets;
 mod step;
 mod steps;
 mod template;
+mod trust;
 mod types;
 mod values;
 mod vars;
@@ -26,6 +27,7 @@ use crate::secret::Secret;
 pub use moved::Moved;
 pub use schema::{BadSchema, ConfigSchema, file_schema};
 pub use step::Step;
+pub use trust::{Trust, Trusted};
 
 /// A pipeline file that was read without problems. Variables and the environment are in place;
 /// references to outputs of steps are not.
@@ -54,6 +56,8 @@ pub struct Pipeline {
     pub secrets: BTreeMap<String, Secret>,
     /// Its steps, in the order of the file.
     pub steps: Vec<Step>,
+    /// Whose signatures its plugins have to carry.
+    pub trust: Trust,
     /// What is called otherwise from now on.
     pub moved: Vec<Moved>,
     graph: StepGraph,

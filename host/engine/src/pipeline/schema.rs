@@ -317,6 +317,15 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     },
                 },
             },
+            "trust": {
+                "type": "object",
+                "description": "Public keys by patterns of plugins' names (ghcr.io/acme/*): what matches has to be signed with one of them.",
+                "additionalProperties": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": { "type": "string", "pattern": "^(ssh-ed25519|sk-ssh-ed25519@openssh\\.com) " },
+                },
+            },
             "moved": {
                 "type": "array",
                 "description": "Steps and resources that have another name from now on.",
@@ -338,7 +347,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "additionalProperties": false,
                     "required": ["uses"],
                     "properties": {
-                        "uses": { "description": "A built-in plugin, or the path of a component.", "anyOf": [{ "enum": names }, { "type": "string" }] },
+                        "uses": { "description": "A built-in plugin, the path of a component, oci://host/name:tag@sha256:…, or https://host/plugin.wasm#sha256=…", "anyOf": [{ "enum": names }, { "type": "string" }] },
                         "with": { "type": "object" },
                         "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
                         "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },

@@ -1,12 +1,14 @@
 //! One step of the file.
 
 use std::ops::Range;
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::schema::BadSchema;
 use super::template::Template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::lock::PluginChange;
 use crate::names::StepName;
 use crate::plugin::{Limits, LoadError};
 
@@ -15,7 +17,7 @@ use crate::plugin::{Limits, LoadError};
 pub struct Step {
     /// Its name.
     pub name: StepName,
-    /// The plugin: `vpc`, `./my.wasm`.
+    /// The plugin: `vpc`, `./my.wasm`, `oci://ghcr.io/acme/x:1.0`.
     pub uses: String,
     /// Grants: `ec2:vpc`, or `ec2` for all of an interface.
     pub allow: Vec<String>,
@@ -79,9 +81,21 @@ impl Step {
                 let all: Vec<_> = all.iter().map(|grant| format!("\"{grant}\"")).collect();
                 at_uses(Some(format!("if you trust it with that, write allow = [{}]", all.join(", "))))
             }
+            LoadError::Unfetched { help, .. } => at_uses(Some(help.clone())),
             LoadError::Unreadable { .. } => at_uses(Some("paths start at the folder of the pipeline file".to_owned())),
             LoadError::BadDescription { crash: Some(crash), .. } => at_uses(Some(crash.advice.clone())),
             _ => at_uses(None),
+        }
+    }
+
+    /// What it means for the file that its plugin is not the one that the lock file pins.
+    pub(crate) fn lock_problem(&self, change: &PluginChange, file: &Path) -> Diagnostic {
+        Diagnostic {
+            code: "locked-plugin",
+            message: format!("the plugin {} is not as llmhost.lock pins it: {}", self.uses, change.words().join("; ")),
+            span: Some(self.uses_span.clone()),
+            label: "this plugin".to_owned(),
+            help: Some(format!("if that is meant, accept it: llmhost lock {} --accept", file.display())),
         }
     }
 

@@ -23,6 +23,7 @@ pub(super) fn find(name: &str, builtins: &[Builtin]) -> Result<Wasm, LoadError> 
             bytes: Bytes::Static(builtin.wasm),
             digest: parse(builtin.sha256).unwrap_or_else(|| sha256(builtin.wasm)),
             builtin: true,
+            manifest: None,
         }),
         None => Err(LoadError::UnknownBuiltin {
             name: name.to_owned(),

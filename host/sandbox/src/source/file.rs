@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use llmhost_engine::plugin::LoadError;
+use llmhost_registry::MOST_BYTES;
 
 use super::{Bytes, Wasm};
 use crate::cache::{Cache, sha256};
-
-/// The largest file taken for a plugin. JavaScript and Python make some 20 MB.
-const MOST_BYTES: u64 = 256 << 20;
 
 pub(super) async fn read(uses: &str, path: PathBuf, cache: &Arc<Cache>) -> Result<Wasm, LoadError> {
     let unreadable = |reason: String| LoadError::Unreadable { path: uses.to_owned(), reason };
@@ -22,7 +20,7 @@ pub(super) async fn read(uses: &str, path: PathBuf, cache: &Arc<Cache>) -> Resul
     if let Some(digest) = cache.digest_of(&path, &metadata)
         && cache.has(&digest)
     {
-        return Ok(Wasm { bytes: Bytes::In(path), digest, builtin: false });
+        return Ok(Wasm { bytes: Bytes::In(path), digest, builtin: false, manifest: None });
     }
     let cache = cache.clone();
     // Reading and hashing 20 MB takes a while; the runtime's threads have better things to do.
@@ -30,7 +28,7 @@ pub(super) async fn read(uses: &str, path: PathBuf, cache: &Arc<Cache>) -> Resul
         let bytes = read_now(&path)?;
         let digest = sha256(&bytes);
         cache.remember(&path, &metadata, &digest);
-        Ok(Wasm { bytes: Bytes::Read(path, bytes), digest, builtin: false })
+        Ok(Wasm { bytes: Bytes::Read(path, bytes), digest, builtin: false, manifest: None })
     });
     match hashed.await {
         Ok(wasm) => wasm.map_err(unreadable),
@@ -48,6 +46,12 @@ fn check(metadata: &Metadata) -> Result<(), String> {
         return Err(format!("it has {mib} MiB; a plugin may have {} MiB", MOST_BYTES >> 20));
     }
     Ok(())
+}
+
+/// A plugin's whole file.
+pub(crate) fn read_plugin(path: &Path) -> Result<Vec<u8>, String> {
+    check(&std::fs::metadata(path).map_err(|error| error.to_string())?)?;
+    read_now(path)
 }
 
 /// The whole file.

@@ -2,16 +2,19 @@
 
 mod builtin;
 mod file;
+mod remote;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use llmhost_engine::plugin::LoadError;
+use llmhost_registry::{Digest, Plugins};
 
 use crate::cache::{Cache, WasmDigest, hex, sha256};
 
 pub use builtin::Builtin;
+pub(crate) use file::read_plugin;
 
 /// A plugin that was found.
 pub(crate) struct Wasm {
@@ -19,6 +22,8 @@ pub(crate) struct Wasm {
     pub(crate) digest: WasmDigest,
     /// Comes with the host, and so with its trust.
     pub(crate) builtin: bool,
+    /// Digest of its manifest, where it is from a registry.
+    pub(crate) manifest: Option<Digest>,
 }
 
 /// Where a plugin's bytes are.
@@ -31,6 +36,11 @@ pub(crate) enum Bytes {
 }
 
 impl Wasm {
+    /// The digest that pins it.
+    pub(crate) fn pin(&self) -> Digest {
+        self.manifest.unwrap_or(Digest::from_bytes(self.digest))
+    }
+
     /// Where to find the bytes again.
     pub(crate) fn origin(&self) -> Origin {
         match &self.bytes {
@@ -71,20 +81,32 @@ impl Origin {
     }
 }
 
-/// Finds what `uses` names: a built-in plugin by its bare name, a file by a path with a slash or
-/// the ending `.wasm`.
-pub(crate) async fn find(uses: &str, base: &Path, builtins: &[Builtin], cache: &Arc<Cache>) -> Result<Wasm, LoadError> {
-    if let Some((scheme, _)) = uses.split_once("://") {
-        let reason = match scheme {
-            "oci" => "this version of llmhost does not fetch plugins from OCI registries yet; \
-                      download the component and name its file, ./NAME.wasm"
-                .to_owned(),
-            _ => format!("plugins do not come from '{scheme}://'; name a built-in plugin or a file, ./NAME.wasm"),
-        };
-        return Err(LoadError::Unreadable { path: uses.to_owned(), reason });
+/// Where plugins are looked for.
+pub(crate) struct Sources {
+    pub(crate) builtins: Vec<Builtin>,
+    pub(crate) remote: Plugins,
+    pub(crate) cache: Arc<Cache>,
+}
+
+/// A plugin that is wanted.
+pub(crate) struct Wanted<'a> {
+    /// What `uses` says.
+    pub(crate) uses: &'a str,
+    /// Where relative paths start.
+    pub(crate) base: &'a Path,
+    /// The digest that the lock file has.
+    pub(crate) locked: Option<Digest>,
+}
+
+/// Finds what `uses` names: a plugin in a registry or on a server by its address, a built-in plugin by its bare name,
+/// a file by a path with a slash or the ending `.wasm`. `tell` hears of a tag that could not be asked for.
+pub(crate) async fn find(wanted: &Wanted<'_>, sources: &Sources, tell: impl Fn(&str)) -> Result<Wasm, LoadError> {
+    let Wanted { uses, base, locked } = *wanted;
+    if uses.contains("://") {
+        return remote::find(uses, locked, sources, tell).await;
     }
     if uses.contains('/') || Path::new(uses).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wasm")) {
-        return file::read(uses, base.join(uses), cache).await;
+        return file::read(uses, base.join(uses), &sources.cache).await;
     }
-    builtin::find(uses, builtins)
+    builtin::find(uses, &sources.builtins)
 }

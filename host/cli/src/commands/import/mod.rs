@@ -20,7 +20,7 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
     let store = place.open_kept(&console, "import").await?;
     let work = async {
         // It is planned many times, which is nothing to tell.
-        let engine = app::engine(pipeline, place.settings(), &Console::new(false), 10).await?;
+        let engine = app::engine(pipeline, &args.at.file, place.settings(), &Console::new(false), 10).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
         let Some((address, existing)) = one else {
             return all::all(&engine, &*store, &console, !(args.yes || place.is_emulated())).await;

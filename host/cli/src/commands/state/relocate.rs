@@ -61,7 +61,8 @@ pub(super) async fn relocate(args: &StateMv, console: &Console) -> Result<(), Fa
     if names.0 != names.1 {
         lock::rename(&pipeline.base, names.0, names.1).map_err(|error| Failure::Other {
             message: error.to_string(),
-            help: "The state is renamed. Give the versions in llmhost.lock to the new name by hand.".to_owned(),
+            help: "The state is renamed. Give the versions and plugins in llmhost.lock to the new name by hand."
+                .to_owned(),
             status: 1,
         })?;
         console.note("The next run renames the tags.");

@@ -1,0 +1,68 @@
+//! Holds a pipeline's plugins against its lock file, before any of their code runs.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::diagnostic::Diagnostics;
+use crate::lock::{Lock, LockError, PluginChange, PluginPin};
+use crate::pipeline::Pipeline;
+use crate::plugin::PluginLoader;
+
+/// The plugins that a pipeline uses and that do not come with the host.
+#[derive(Debug, Clone)]
+pub struct Pins {
+    found: BTreeMap<String, PluginPin>,
+}
+
+impl Pins {
+    /// Finds out which plugins they are. What is loaded from the loader after this is what was found.
+    pub async fn find(pipeline: &Pipeline, loader: &dyn PluginLoader, lock: &Lock) -> Result<Self, Diagnostics> {
+        let (mut found, mut problems) = (BTreeMap::<String, PluginPin>::new(), Vec::new());
+        let mut builtin = HashSet::new();
+        for step in &pipeline.steps {
+            if builtin.contains(&step.uses) {
+                continue;
+            }
+            if let Some(pin) = found.get_mut(&step.uses) {
+                pin.grants.extend(step.allow.iter().cloned());
+                continue;
+            }
+            let locked = lock.plugin_digest(&step.uses);
+            match loader.identify(&step.uses, &pipeline.base, locked.as_deref()).await {
+                Ok(Some(identity)) => {
+                    let (grants, interfaces) = (step.allow.iter().cloned().collect(), identity.interfaces);
+                    let interfaces = interfaces.into_iter().collect();
+                    found.insert(step.uses.clone(), PluginPin { digest: identity.digest, grants, interfaces });
+                }
+                Ok(None) => _ = builtin.insert(step.uses.clone()),
+                Err(error) => problems.push(step.load_problem(&error)),
+            }
+        }
+        if problems.is_empty() { Ok(Self { found }) } else { Err(pipeline.diagnostics(problems)) }
+    }
+
+    /// In what they differ from the lock file.
+    pub fn changes(&self, lock: &Lock) -> Vec<PluginChange> {
+        lock.plugin_changes(&self.found)
+    }
+
+    /// Refuses what somebody has to accept first.
+    pub fn check(&self, pipeline: &Pipeline, lock: &Lock) -> Result<(), Diagnostics> {
+        let changes: Vec<PluginChange> = self.changes(lock);
+        let problems = changes.iter().filter(|change| change.has_to_be_accepted()).filter_map(|change| {
+            let step = pipeline.steps.iter().find(|step| step.uses == change.uses)?;
+            Some(step.lock_problem(change, &pipeline.path))
+        });
+        let problems: Vec<_> = problems.collect();
+        if problems.is_empty() { Ok(()) } else { Err(pipeline.diagnostics(problems)) }
+    }
+
+    /// Writes those down that the lock file does not have yet, and says how many.
+    pub fn add(&self, lock: &Lock) -> Result<usize, LockError> {
+        lock.add_plugins(&self.found)
+    }
+
+    /// Writes all of them down, in place of what the lock file has.
+    pub fn accept(&self, lock: &Lock) -> Result<(), LockError> {
+        lock.set_plugins(&self.found)
+    }
+}

@@ -1,0 +1,27 @@
+//! Plugins from OCI registries and HTTPS servers.
+//!
+//! An [`Address`] says where a plugin is. [`Plugins`] finds out which digest it has now, fetches what
+//! is not in the [`Store`] yet, and refuses what `[trust]` does not allow. [`push`](push::push) publishes one, in the
+//! layout that wkg and other tools for WebAssembly components use. Nothing is taken without its digest being
+//! checked, and nothing that is pinned and stored needs the network.
+
+mod address;
+mod client;
+mod credentials;
+mod digest;
+mod error;
+mod https;
+mod manifest;
+mod plugins;
+mod push;
+mod retry;
+mod signature;
+mod store;
+
+pub use address::{Address, HttpsAddress, OciAddress};
+pub use credentials::{Credentials, credentials};
+pub use digest::Digest;
+pub use error::RegistryError;
+pub use plugins::{Found, Plugins};
+pub use push::{Package, Pushed, push};
+pub use store::{MOST_BYTES, Store};
