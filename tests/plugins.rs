@@ -233,12 +233,12 @@ fn generic_capabilities_reach_only_what_their_patterns_name() {
     ] {
         let quoted: Vec<String> = allow.iter().map(|grant| format!("\"{grant}\"")).collect();
         scene.pipeline(&queue(&quoted.join(", "), 3));
-        let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]);
+        let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--accept-plugins"]);
         assert_ne!(ran.status, 0, "{allow:?} is refused: {ran:?}");
         ran.says(words);
     }
     scene.pipeline(&queue(&format!("\"{sqs}\", \"{put}\", \"{undo}\""), 3));
-    scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--accept-plugins"]).status(0);
     let policy = scene.llmhost(&["policy", "pipeline.toml"]).status(0);
     policy.says(&["cloudformation:CreateResource", "ssm:PutParameter"]);
 }

@@ -73,12 +73,16 @@ impl OciAddress {
         if tag.is_none() && digest.is_none() {
             return Err(format!("it has neither tag nor digest; write for example oci://{rest}:1.0"));
         }
-        let reference = Reference::try_from(rest).map_err(|error| error.to_string())?;
+        // The rules for names know no addresses of IPv6.
+        let is_v6 = host_of(host).starts_with('[') && is_address(host_of(host));
+        let checked = if is_v6 { format!("localhost/{path}") } else { rest.to_owned() };
+        let reference = Reference::try_from(checked).map_err(|error| error.to_string())?;
         let is_hub = host == "docker.io" || host == "index.docker.io";
-        if reference.registry() != host && !is_hub {
+        if reference.registry() != host && !is_hub && !is_v6 {
             return Err(format!("'{host}' is not the host of a registry; write for example oci://ghcr.io/{rest}"));
         }
-        let (host, repository) = (reference.registry().to_owned(), reference.repository().to_owned());
+        let host = if is_hub { reference.registry() } else { host }.to_owned();
+        let repository = reference.repository().to_owned();
         Ok(Self { text: text.to_owned(), host, repository, tag, digest })
     }
 
@@ -173,9 +177,16 @@ fn host_of(registry: &str) -> &str {
     }
 }
 
+fn address(host: &str) -> Option<IpAddr> {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
+fn is_address(host: &str) -> bool {
+    address(host).is_some()
+}
+
 fn is_loopback(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost" || address(host).is_some_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -215,6 +226,7 @@ mod tests {
             ("oci://ghcr.io/acme/x", "neither tag nor digest"),
             ("oci://acme/x:1", "not the host of a registry"),
             ("oci://ghcr.io", "write it like"),
+            ("oci://[::x]:5000/x:1", "invalid reference"),
             ("oci://ghcr.io/Acme/x:1", "invalid reference"),
             ("oci://ghcr.io/x:1@sha256:zz", "64 lower-case"),
             ("oci://user:word@ghcr.io/x:1", "no credentials"),

@@ -92,12 +92,13 @@ impl Lock {
         let mut document = self.document.lock().expect("no panic under this lock");
         let _turn = turn(&self.path);
         let mut fresh = read(&self.path)?;
+        let before = fresh.pipelines.clone();
         let entry = fresh.pipelines.entry(self.pipeline.clone()).or_default();
         change(entry);
         if *entry == Entry::default() {
             fresh.pipelines.remove(&self.pipeline);
         }
-        if fresh.pipelines != document.pipelines || !self.path.exists() {
+        if fresh.pipelines != before {
             write(&self.path, &mut fresh)?;
         }
         *document = fresh;
