@@ -4,19 +4,8 @@
 mod support;
 
 use serde_json::Value;
+use support::user::{FILE, digest, plugin, rebuilt};
 use support::{Ran, Scene};
-
-const FILE: &str = "pipeline.toml";
-
-/// A plugin that does something, as a file of the user's.
-fn plugin() -> Vec<u8> {
-    llmhost_builtin::ALL.iter().find(|builtin| builtin.name == "s3").unwrap().wasm.to_vec()
-}
-
-/// The same, built anew: a custom section more.
-fn rebuilt() -> Vec<u8> {
-    [&plugin()[..], &[0, 5, 4], b"anew"].concat()
-}
 
 /// A component that imports the same interfaces in a later patch version.
 fn newer() -> Vec<u8> {
@@ -43,11 +32,6 @@ fn scene() -> Scene {
 
 fn lock(scene: &Scene) -> String {
     std::fs::read_to_string(scene.path("llmhost.lock")).unwrap_or_default()
-}
-
-fn digest(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Commands that load plugins.

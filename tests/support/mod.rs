@@ -6,6 +6,7 @@ pub mod kept;
 pub mod registry;
 pub mod served;
 pub mod torture;
+pub mod user;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

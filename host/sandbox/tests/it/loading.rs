@@ -148,6 +148,7 @@ fn counting(cache: &Path, builtins: Vec<Builtin>) -> (Loader, Arc<AtomicUsize>, 
         builtins,
         parallelism: 2,
         on_event: Some(Arc::new(on_event)),
+        ..LoaderOptions::default()
     };
     (Loader::new(options).expect("a sandbox"), compiled, warned)
 }
