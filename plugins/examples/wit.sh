@@ -6,7 +6,8 @@ wit="$(cd "$(dirname "${BASH_SOURCE[0]}")/../../wit" && pwd)"
 rm -rf "$1"
 mkdir -p "$1/deps"
 cp "$2" "$1/world.wit"
-cp -R "$wit/plugin/0.1.0" "$1/deps/plugin"
-cp -R "$wit/aws/0.1.0" "$1/deps/aws"
-cp -R "$wit/kubernetes/0.1.0" "$1/deps/kubernetes"
-cp -R "$wit/inference/0.1.0" "$1/deps/inference"
+# Each package as its newest version has it.
+for package in "$wit"/*/; do
+    newest="$(printf '%s\n' "$package"*/ | sort -V | tail -n 1)"
+    cp -R "$newest" "$1/deps/$(basename "$package")"
+done

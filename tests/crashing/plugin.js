@@ -1,4 +1,4 @@
-import { write } from 'llmhost:plugin/log@0.1.0'
+import { write } from 'llmhost:plugin/log@0.2.0'
 
 // Crashes where `days` is 0: there is no such rule.
 function lifecycle(rules, days) {
@@ -6,13 +6,13 @@ function lifecycle(rules, days) {
 }
 
 export function describe() {
-  return { summary: 'Crashes.', configSchema: '{}', outputs: [] }
+  return { summary: 'Crashes.', configSchema: '{}', outputs: [], needs: [] }
 }
 
 export function run(config) {
   const { days } = JSON.parse(config)
   write('info', 'keeping logs')
   console.error('this goes to \u001b[31mstandard error')
-  if (days < 0) throw Object.assign(new Error('days must be positive'), { payload: { tag: 'invalid', val: 'days must be positive' } })
+  if (days < 0) throw Object.assign(new Error('days must be positive'), { payload: { code: 'invalid', message: 'days must be positive' } })
   return lifecycle([{ days: 7 }], days)
 }

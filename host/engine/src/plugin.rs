@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::crash::Crash;
+use crate::kind::ErrorClass;
 use crate::names::{ResourceAddress, StepName};
 
 /// What a plugin says of itself.
@@ -20,8 +21,73 @@ pub struct Description {
     pub summary: String,
     /// JSON Schema of the step's `with` table.
     pub config_schema: Value,
-    /// Names and descriptions of its outputs.
-    pub outputs: Vec<(String, String)>,
+    /// Its outputs.
+    pub outputs: Vec<OutputDoc>,
+    /// Grants that it needs and its imports do not tell: resource types of `cloud-control`, calls of `request`.
+    pub needs: Vec<String>,
+}
+
+impl Description {
+    /// What it says of an output.
+    pub fn output(&self, name: &str) -> Option<&OutputDoc> {
+        self.outputs.iter().find(|output| output.name == name)
+    }
+}
+
+/// What a plugin says of one of its outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputDoc {
+    /// Its name in `${step.name}`.
+    pub name: String,
+    /// One sentence.
+    pub description: String,
+    /// What it is; anything where the plugin does not say.
+    pub value_type: Option<ValueType>,
+}
+
+/// The type of a value, as JSON has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueType {
+    /// A string.
+    Text,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl ValueType {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Text, Self::Number, Self::Boolean, Self::Array, Self::Object];
+
+    /// `text`, as WIT calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+
+    /// Whether a value is of this type. `null` is of every type: in a plan, a number or a list may not be known yet.
+    pub fn fits(self, value: &Value) -> bool {
+        match value {
+            Value::Null => true,
+            // A whole token stands for a value of any type.
+            Value::String(text) => self == Self::Text || crate::unknown::whole(text).is_some(),
+            Value::Number(_) => self == Self::Number,
+            Value::Bool(_) => self == Self::Boolean,
+            Value::Array(_) => self == Self::Array,
+            Value::Object(_) => self == Self::Object,
+        }
+    }
 }
 
 /// A loaded plugin, its grants checked.
@@ -124,17 +190,109 @@ pub enum LogLevel {
 }
 
 /// Why a capability call gave no value. Mirrors `failure` in WIT.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[error("{message}")]
+pub struct Failure {
+    /// What sort of failure it is.
+    pub code: FailureCode,
+    /// One sentence.
+    pub message: String,
+}
+
+impl Failure {
     /// The declaration is wrong.
-    #[error("{0}")]
-    Invalid(String),
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self { code: FailureCode::Invalid, message: message.into() }
+    }
+
     /// Not granted, or not in the plan.
-    #[error("{0}")]
-    Refused(String),
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { code: FailureCode::Refused, message: message.into() }
+    }
+
     /// The operation failed; the engine has reported it already.
-    #[error("{0}")]
-    Failed(String),
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { code: FailureCode::Failed, message: message.into() }
+    }
+}
+
+/// Sorts of failures. Mirrors `failure-code` in WIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureCode {
+    /// The declaration or an option is wrong.
+    Invalid,
+    /// Not granted, or not in the plan.
+    Refused,
+    /// The operation failed, and none of the other codes says why.
+    Failed,
+    /// The credentials lack a permission, or have expired.
+    Denied,
+    /// A name is taken, or something is in use.
+    Exists,
+    /// What is referred to does not exist.
+    NotFound,
+    /// A quota is reached.
+    Quota,
+    /// The provider has no capacity.
+    Capacity,
+    /// Too many calls.
+    Throttled,
+    /// The service cannot be reached, or has a fault.
+    Unavailable,
+    /// The run was interrupted.
+    Interrupted,
+}
+
+impl FailureCode {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Invalid,
+        Self::Refused,
+        Self::Failed,
+        Self::Denied,
+        Self::Exists,
+        Self::NotFound,
+        Self::Quota,
+        Self::Capacity,
+        Self::Throttled,
+        Self::Unavailable,
+        Self::Interrupted,
+    ];
+
+    /// `not-found`, as WIT calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Exists => "exists",
+            Self::NotFound => "not-found",
+            Self::Quota => "quota",
+            Self::Capacity => "capacity",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<ErrorClass> for FailureCode {
+    fn from(class: ErrorClass) -> Self {
+        match class {
+            ErrorClass::Invalid => Self::Invalid,
+            ErrorClass::Denied | ErrorClass::Expired => Self::Denied,
+            ErrorClass::Quota => Self::Quota,
+            ErrorClass::Capacity => Self::Capacity,
+            ErrorClass::Throttled => Self::Throttled,
+            ErrorClass::Conflict => Self::Exists,
+            ErrorClass::NotFound => Self::NotFound,
+            ErrorClass::Unreachable | ErrorClass::Service => Self::Unavailable,
+            ErrorClass::Broken | ErrorClass::Local => Self::Failed,
+            ErrorClass::Interrupted => Self::Interrupted,
+        }
+    }
 }
 
 /// Why a plugin's run gave no outputs.
@@ -208,7 +366,7 @@ pub enum LoadError {
         reason: String,
     },
     /// It imports what the step does not grant.
-    #[error("the plugin {uses} imports what step '{step}' does not grant: {}", .missing.join(", "))]
+    #[error("the plugin {uses} imports what step '{step}' does not grant: {}", .missing.iter().map(String::as_str).chain(.unsaid.iter().copied()).collect::<Vec<_>>().join(", "))]
     NotGranted {
         /// The step.
         step: StepName,
@@ -216,6 +374,8 @@ pub enum LoadError {
         uses: String,
         /// Grants to add to `allow`, if the user agrees.
         missing: Vec<String>,
+        /// Interfaces that are granted by resource type or by call, where the plugin does not say which it needs.
+        unsaid: Vec<&'static str>,
     },
     /// A grant in the file that names nothing.
     #[error("'{grant}' is not a grant")]

@@ -24,11 +24,11 @@ struct Quiet;
 #[async_trait]
 impl Capabilities for Quiet {
     fn declare(&self, _: &str, _: &str, _: Value, _: &[String]) -> Result<ResourceAddress, Failure> {
-        Err(Failure::Refused(String::new()))
+        Err(Failure::refused(""))
     }
 
     async fn output(&self, _: &ResourceAddress, _: &str) -> Result<Value, Failure> {
-        Err(Failure::Refused(String::new()))
+        Err(Failure::refused(""))
     }
 
     async fn fact(&self, _: &str) -> Result<String, Failure> {

@@ -7,15 +7,15 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
-use crate::bindings::{FUNCTIONS, INTERFACES, RESOURCES, VERSION};
 use crate::scoped::{self, SCOPED};
+use crate::wit::{FUNCTIONS, Import, RELEASED, resources};
 
 /// WASI packages that are linked, with nothing behind them.
 const WASI: &[&str] = &["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
 
 /// Every grant there is: whole interfaces, resources, and functions that belong to no resource.
 pub(crate) fn known() -> Vec<String> {
-    let resources = RESOURCES.iter().filter_map(|wit| wit.split_once('/')).map(|(_, kind)| kind.replacen('.', ":", 1));
+    let resources = resources().map(|(interface, resource)| format!("{interface}:{resource}"));
     let functions = FUNCTIONS.iter().map(|(_, _, grant)| (*grant).to_owned());
     let grants: BTreeSet<String> = resources.chain(functions).collect();
     let is_scoped = |grant: &str| SCOPED.iter().any(|(interface, _)| grant.split(':').next() == Some(interface));
@@ -40,31 +40,64 @@ pub(crate) fn check(allow: &[String]) -> Result<(), LoadError> {
     }
 }
 
-/// Those of `wants` that `allow` does not cover. An empty list allows nothing.
-pub(crate) fn missing(wants: &[String], allow: &[String]) -> Vec<String> {
-    let covers = |grant: &String, want: &String| {
-        let interface = want.split_once(':').map_or(want.as_str(), |(interface, _)| interface);
-        // Which types, and which calls, is held against each declaration.
-        let scoped = SCOPED.iter().any(|(scoped, _)| *scoped == interface);
-        grant == want || interface == grant || (scoped && grant.split(':').next() == Some(interface))
-    };
-    let open = wants.iter().filter(|want| !allow.iter().any(|grant| covers(grant, want)));
-    let example = |want: &String| SCOPED.iter().find(|(scoped, _)| want.split(':').next() == Some(scoped));
-    open.map(|want| example(want).map_or_else(|| want.clone(), |(_, example)| (*example).to_owned())).collect()
+/// What a plugin needs: what its imports tell, and what it says itself of `cloud-control` and `request`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Grants to write into `allow`.
+    pub(crate) grants: Vec<String>,
+    /// Interfaces that it uses without saying for what.
+    pub(crate) unsaid: Vec<&'static str>,
+}
+
+impl Needs {
+    /// `wants` is what the imports tell, `said` what the description says.
+    pub(crate) fn of(wants: &[String], said: &[String]) -> Self {
+        let mut needs = Self::default();
+        for want in wants {
+            match scoped::interface_of(want) {
+                None => needs.grants.push(want.clone()),
+                Some(interface) if said.iter().any(|said| scoped::interface_of(said) == Some(interface)) => {}
+                Some(interface) => needs.unsaid.push(interface),
+            }
+        }
+        let scoped_wants = |said: &&String| {
+            let wanted = |want: &String| scoped::interface_of(want) == scoped::interface_of(said);
+            wants.iter().any(wanted)
+        };
+        needs.grants.extend(said.iter().filter(scoped_wants).cloned());
+        needs
+    }
+
+    /// What `allow` does not cover. An empty list allows nothing. Which types and calls are declared in the end is held
+    /// against each declaration.
+    pub(crate) fn missing(&self, allow: &[String]) -> Self {
+        let covers = |grant: &String, need: &String| {
+            let interface = need.split_once(':').map_or(need.as_str(), |(interface, _)| interface);
+            grant == need || grant == interface || scoped::may_cover(grant, need)
+        };
+        let open = self.grants.iter().filter(|need| !allow.iter().any(|grant| covers(grant, need)));
+        let granted =
+            |interface: &&&'static str| allow.iter().any(|grant| scoped::interface_of(grant) == Some(**interface));
+        let unsaid = self.unsaid.iter().filter(|interface| !granted(interface));
+        Self { grants: open.cloned().collect(), unsaid: unsaid.copied().collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.grants.is_empty() && self.unsaid.is_empty()
+    }
 }
 
 /// The grants that a component's imports need; an error where it imports what this host has not.
 pub(crate) fn wanted(component: &Component, engine: &Engine) -> Result<Vec<String>, String> {
     let mut wants = BTreeSet::new();
-    for (name, import) in component.component_type().imports(engine) {
-        served(name)?;
-        let ComponentItem::ComponentInstance(instance) = &import.ty else {
+    for (name, item) in component.component_type().imports(engine) {
+        let import = Import::parse(name);
+        served(&import)?;
+        let ComponentItem::ComponentInstance(instance) = &item.ty else {
             return Err(format!("it imports '{name}', which is not an interface; a plugin imports interfaces only"));
         };
-        if name.starts_with("llmhost:")
-            && let Some(interface) = interface_of(name)
-        {
-            collect(interface, instance, engine, &mut wants);
+        if import.is_own() {
+            collect(import.interface, instance, engine, &mut wants);
         }
     }
     Ok(wants.into_iter().collect())
@@ -88,53 +121,32 @@ fn collect(interface: &str, instance: &ComponentInstance, engine: &Engine, wants
     }
 }
 
-/// `llmhost:aws/ec2@0.1.0` -> `ec2`.
-fn interface_of(import: &str) -> Option<&str> {
-    let (_, rest) = import.split_once('/')?;
-    Some(rest.split_once('@').map_or(rest, |(interface, _)| interface))
-}
-
 /// Whether this host has the interface; if not, what to do about it.
-fn served(import: &str) -> Result<(), String> {
-    let (path, version) = import.split_once('@').unwrap_or((import, ""));
-    let (package, interface) = path.split_once('/').unwrap_or((path, ""));
-    if let Some((_, interfaces)) = INTERFACES.iter().find(|(served, _)| *served == package) {
-        if !interfaces.contains(&interface) {
-            let has = interfaces.join(", ");
-            return Err(format!(
-                "it imports '{import}', and this version of llmhost has no such interface; of {package} it has: {has}"
-            ));
-        }
-        if compatible(version, VERSION) {
-            return Ok(());
-        }
-        return Err(format!(
-            "it imports '{import}', and this version of llmhost serves {package} {VERSION}; \
-             build the plugin against that version, or use a newer llmhost"
-        ));
+fn served(import: &Import<'_>) -> Result<(), String> {
+    if import.is_own() {
+        return import.served();
     }
-    if WASI.contains(&package) {
-        if version.starts_with("0.2.") {
-            return Ok(());
-        }
-        return Err(format!(
-            "it imports '{import}', and the sandbox serves WASI 0.2; build it for wasm32-wasip2 or without WASI"
-        ));
+    if WASI.contains(&import.package) {
+        return match import.version.starts_with("0.2.") {
+            true => Ok(()),
+            false => Err(format!(
+                "it imports '{import}', and the sandbox serves WASI 0.2; build it for wasm32-wasip2 or without WASI"
+            )),
+        };
     }
-    Err(match package {
-        "wasi:http" => format!(
-            "it imports '{import}', and the sandbox has no network; use the capabilities of llmhost:aws instead"
-        ),
-        _ => format!(
-            "it imports '{import}', which the sandbox does not have; a plugin may import llmhost:plugin, llmhost:aws, llmhost:kubernetes and WASI 0.2"
-        ),
+    Err(match import.package {
+        "wasi:http" => {
+            format!("it imports '{import}', and the sandbox has no network; use the capabilities of llmhost instead")
+        }
+        _ => {
+            let mut own: Vec<_> = RELEASED.iter().map(|released| released.package).collect();
+            own.dedup();
+            format!(
+                "it imports '{import}', which the sandbox does not have; a plugin may import WASI 0.2 and {}",
+                own.join(", ")
+            )
+        }
     })
-}
-
-/// Versions 0.x are compatible within one x.
-fn compatible(asked: &str, served: &str) -> bool {
-    let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
-    minor(asked).is_some() && minor(asked) == minor(served)
 }
 
 #[cfg(test)]
@@ -154,8 +166,36 @@ mod tests {
             (vec!["ec2:subnet".to_owned(), "s3".to_owned()], vec!["ec2:describe"]),
             (vec!["ec2:sub".to_owned()], vec!["ec2:describe", "ec2:subnet", "s3:bucket"]),
         ] {
-            assert_eq!(missing(&wants, &allow), left, "{allow:?}");
+            assert_eq!(Needs::of(&wants, &[]).missing(&allow).grants, left, "{allow:?}");
         }
+    }
+
+    #[test]
+    fn what_a_plugin_says_it_needs_is_what_is_missing() {
+        let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let wants = list(&["cloud-control:entity", "request:call", "s3:bucket"]);
+        let said = list(&["cloud-control:AWS::SNS::Topic", "request:ssm:PutParameter Name=/jobs/*"]);
+        let needs = Needs::of(&wants, &said);
+        assert_eq!(
+            needs.grants,
+            list(&["s3:bucket", "cloud-control:AWS::SNS::Topic", "request:ssm:PutParameter Name=/jobs/*"])
+        );
+        for (allow, missing) in [
+            (&["s3", "cloud-control:AWS::SNS::*", "request:ssm:PutParameter Name=/jobs/queue"][..], &[][..]),
+            (&["s3", "cloud-control:AWS::SQS::Queue", "request:ssm:Put*"], &["cloud-control:AWS::SNS::Topic"]),
+            (
+                &["s3", "cloud-control:AWS::SNS::Topic", "request:ssm:GetParameter"],
+                &["request:ssm:PutParameter Name=/jobs/*"],
+            ),
+        ] {
+            assert_eq!(needs.missing(&list(allow)), Needs { grants: list(missing), unsaid: vec![] }, "{allow:?}");
+        }
+        // Of what it does not say, no example is made up.
+        let silent = Needs::of(&wants, &said[..1]);
+        assert_eq!(silent.unsaid, ["request"]);
+        assert!(silent.missing(&list(&["s3", "cloud-control:AWS::SNS::Topic", "request:ssm:GetParameter"])).is_empty());
+        // What its imports do not reach, it does not need.
+        assert_eq!(Needs::of(&wants[2..], &said).grants, ["s3:bucket"]);
     }
 
     #[test]
@@ -173,18 +213,22 @@ mod tests {
     fn imports_that_are_not_served_are_told_apart() {
         for (import, part) in [
             ("llmhost:aws/ec2@0.2.0", "serves llmhost:aws 0.1.0"),
+            ("llmhost:aws-ec2/ec2@0.3.0", "serves llmhost:aws-ec2 0.2.0"),
             ("llmhost:aws/ec2", "serves llmhost:aws 0.1.0"),
-            ("llmhost:aws/rds@0.1.0", "it has: ec2, s3, sts, iam, eks"),
+            ("llmhost:aws/rds@0.1.0", "it has: "),
+            ("llmhost:azure/network@0.1.0", "no such package; it has llmhost:aws"),
             ("wasi:http/outgoing-handler@0.2.3", "no network"),
             ("wasi:cli/stdout@0.3.0", "WASI 0.2"),
             ("acme:x/y@1.0.0", "does not have"),
             ("print", "does not have"),
         ] {
-            let reason = served(import).expect_err(import);
+            let reason = served(&Import::parse(import)).expect_err(import);
             assert!(reason.contains(part) && reason.contains(import), "{reason}");
         }
-        for import in ["llmhost:aws/ec2@0.1.0", "llmhost:plugin/log@0.1.3", "wasi:io/poll@0.2.6"] {
-            assert_eq!(served(import), Ok(()), "{import}");
+        for import in
+            ["llmhost:aws/ec2@0.1.0", "llmhost:aws-ec2/ec2@0.2.1", "llmhost:plugin/log@0.1.3", "wasi:io/poll@0.2.6"]
+        {
+            assert_eq!(served(&Import::parse(import)), Ok(()), "{import}");
         }
     }
 }

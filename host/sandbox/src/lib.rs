@@ -4,9 +4,8 @@
 //! (`cache`), refuses what it imports without a grant (`grants`), and gives out plugins that run
 //! in an instance of their own each time (`plugin`), inside limits (`limits`, `meter`) and with
 //! a WASI that has nothing behind it (`wasi`). What a run wrote and called last (`last`) is told when it crashes (`crash`).
-//! `bindings` ties WIT to the engine's capabilities.
+//! `wit` ties what it imports to the engine's capabilities.
 
-mod bindings;
 mod cache;
 mod crash;
 mod engine;
@@ -22,6 +21,7 @@ mod scoped;
 mod source;
 mod state;
 mod wasi;
+mod wit;
 mod wrap;
 
 pub use engine::SandboxError;

@@ -14,12 +14,12 @@ use llmhost_registry::{Digest, Plugins};
 use tokio::sync::OnceCell;
 use wasmtime::component::Component;
 
-use crate::bindings::GuestPre;
 use crate::cache::{Cache, WasmDigest, hex};
 use crate::engine::{Sandbox, SandboxError};
-use crate::grants;
+use crate::grants::{self, Needs};
 use crate::plugin::{BadDescription, Loaded, StepPlugin};
 use crate::source::{self, Builtin, Sources, Wanted, Wasm};
+use crate::wit::{self, Step};
 use crate::wrap;
 
 /// Receives [`LoaderEvent`]s, from any thread.
@@ -99,6 +99,8 @@ pub struct Inspected {
     pub description: Arc<Description>,
     /// Grants that it needs.
     pub grants: Vec<String>,
+    /// Interfaces that it uses without saying for which resource types or calls.
+    pub unsaid: Vec<&'static str>,
     /// SHA-256 of the component, hex.
     pub sha256: String,
 }
@@ -155,7 +157,8 @@ impl Loader {
         let step: StepName = "inspect".parse().expect("a good name");
         let described = loaded.describe(&step, &Limits::default()).await;
         let description = described.map_err(|bad| undescribed(uses, bad))?;
-        Ok(Inspected { description, grants: loaded.wants.clone(), sha256: loaded.sha256.clone() })
+        let Needs { grants, unsaid } = Needs::of(&loaded.wants, &description.needs);
+        Ok(Inspected { description, grants, unsaid, sha256: loaded.sha256.clone() })
     }
 
     async fn find(&self, uses: &str, base: &Path, locked: Option<Digest>) -> Result<Wasm, LoadError> {
@@ -175,12 +178,9 @@ impl Loader {
         let (sha256, origin) = (hex(&wasm.digest), wasm.origin());
         let component = self.component(uses, wasm).await.map_err(not_a_plugin)?;
         let wants = grants::wanted(&component, &self.sandbox.engine).map_err(not_a_plugin)?;
-        let guest = self.sandbox.linker.instantiate_pre(&component).and_then(GuestPre::new).map_err(|error| {
-            not_a_plugin(format!(
-                "it is not of the world llmhost:plugin/step@{}: {error:#}; {HOW_TO}",
-                crate::bindings::VERSION
-            ))
-        })?;
+        let linker = wit::linker(&self.sandbox.linker, &component, &self.sandbox.engine).map_err(not_a_plugin)?;
+        let guest = Step::of(&component, &linker)
+            .map_err(|why| not_a_plugin(format!("it is not of the world llmhost:plugin/step: {why}; {HOW_TO}")))?;
         let imports = component.component_type();
         let imports = imports.imports(&self.sandbox.engine).map(|(name, _)| name.to_owned());
         let interfaces = imports.filter(|name| name.starts_with("llmhost:")).collect();
@@ -241,11 +241,13 @@ impl PluginLoader for Loader {
                 (self.loaded(uses, wasm).await?, builtin)
             }
         };
-        let missing = if builtin { Vec::new() } else { grants::missing(&loaded.wants, allow) };
-        if !missing.is_empty() {
-            return Err(LoadError::NotGranted { step: step.clone(), uses: uses.to_owned(), missing });
-        }
+        // To describe itself a plugin needs nothing that is granted.
         let description = loaded.describe(step, limits).await.map_err(|bad| undescribed(uses, bad))?;
+        let missing = Needs::of(&loaded.wants, &description.needs).missing(allow);
+        if !builtin && !missing.is_empty() {
+            let Needs { grants: missing, unsaid } = missing;
+            return Err(LoadError::NotGranted { step: step.clone(), uses: uses.to_owned(), missing, unsaid });
+        }
         let allow = (!builtin).then(|| allow.to_vec().into());
         Ok(Arc::new(StepPlugin { loaded, description, step: step.clone(), limits: limits.clone(), allow }))
     }

@@ -11,14 +11,14 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use wasmtime::{Store, UpdateDeadline};
 
-use crate::bindings::{Guest, GuestPre};
 use crate::crash;
 use crate::engine::Sandbox;
 use crate::limits::{self, Hit, Limiter};
 use crate::meter::{Meter, Metered, TooLong};
-use crate::scoped::Scoped;
+use crate::scoped::{self, Scoped};
 use crate::source::Origin;
 use crate::state::{Run, State};
+use crate::wit::{Described, Entered, Step};
 use crate::wrap;
 
 /// Why a plugin has no description.
@@ -34,7 +34,7 @@ pub(crate) struct Loaded {
     pub(crate) sha256: String,
     /// Where its bytes are, for the line tables in them.
     pub(crate) origin: Origin,
-    pub(crate) guest: GuestPre<State>,
+    pub(crate) guest: Step,
     /// What it imports, as grants.
     pub(crate) wants: Vec<String>,
     /// What it imports of llmhost, with versions.
@@ -47,7 +47,7 @@ impl Loaded {
     pub(crate) async fn describe(&self, step: &StepName, limits: &Limits) -> Result<Arc<Description>, BadDescription> {
         let ask = || async {
             let described = self
-                .enter(step, limits, Arc::new(Nothing), async |guest, store| guest.call_describe(store).await)
+                .enter(step, limits, Arc::new(Nothing), async |guest, store| guest.describe(store).await)
                 .await
                 .map_err(|error| BadDescription {
                     reason: error.to_string(),
@@ -59,8 +59,20 @@ impl Loaded {
             if !matches!(config_schema, Value::Object(_) | Value::Bool(_)) {
                 return Err(bad("its config-schema is JSON, but not a JSON Schema: that is an object".to_owned()));
             }
-            let outputs = described.outputs.into_iter().map(|output| (output.name, output.description)).collect();
-            Ok(Arc::new(Description { summary: described.summary, config_schema, outputs }))
+            let Described { summary, outputs, needs, .. } = described;
+            if let Some(twice) = outputs.iter().enumerate().find_map(|(at, output)| {
+                outputs[..at].iter().any(|other| other.name == output.name).then_some(&output.name)
+            }) {
+                return Err(bad(format!("it describes the output '{}' twice", limits::cut(twice, 80))));
+            }
+            if let Some(need) = needs.iter().find(|need| scoped::check(need) != Some(Ok(()))) {
+                let need = limits::cut(need, 80);
+                return Err(bad(format!(
+                    "it says that it needs '{need}', which is no grant of a resource type (cloud-control:AWS::SNS::Topic) or of a \
+                     call (request:ssm:GetParameter)"
+                )));
+            }
+            Ok(Arc::new(Description { summary, config_schema, outputs, needs }))
         };
         self.description.get_or_try_init(ask).await.cloned()
     }
@@ -71,7 +83,7 @@ impl Loaded {
         step: &StepName,
         limits: &Limits,
         host: Arc<dyn Capabilities>,
-        call: impl AsyncFnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
+        call: impl AsyncFnOnce(&Entered, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, PluginError> {
         let _room = self.sandbox.room.acquire().await.expect("nobody closes the semaphore");
         let _ticks = self.sandbox.ticker.run();
@@ -79,7 +91,7 @@ impl Loaded {
         let run = Run::new(host, step.clone(), Meter::new(time));
         let mut store = self.store(&run, limits);
         let call = async {
-            let guest = self.guest.instantiate_async(&mut store).await?;
+            let guest = self.guest.enter(&mut store).await?;
             call(&guest, &mut store).await
         };
         match Metered::new(&run.meter, call).await {
@@ -146,11 +158,11 @@ impl Plugin for StepPlugin {
         };
         let returned = self
             .loaded
-            .enter(&self.step, &self.limits, host, async |guest, store| guest.call_run(store, &config).await)
+            .enter(&self.step, &self.limits, host, async |guest, store| guest.run(store, &config).await)
             .await?;
         match returned {
             Ok(text) => outputs(&text, &self.description),
-            Err(failure) => Err(PluginError::Returned(failure.into())),
+            Err(failure) => Err(PluginError::Returned(failure)),
         }
     }
 }
@@ -165,10 +177,20 @@ fn outputs(text: &str, description: &Description) -> Result<Value, PluginError> 
     let Value::Object(map) = &outputs else {
         return bad(format!("JSON that is not an object: {}", limits::cut(text, 80)));
     };
-    if let Some((missing, _)) = description.outputs.iter().find(|(name, _)| !map.contains_key(name)) {
-        return bad(format!("no output '{missing}', which it describes"));
+    for output in &description.outputs {
+        match (map.get(&output.name), output.value_type) {
+            (None, _) => return bad(format!("no output '{}', which it describes", output.name)),
+            (Some(value), Some(of)) if !of.fits(value) => {
+                let (name, of) = (&output.name, of.name());
+                return bad(format!(
+                    "{} as its output '{name}', which it describes as a {of}",
+                    limits::cut(&value.to_string(), 80)
+                ));
+            }
+            _ => {}
+        }
     }
-    if let Some(extra) = map.keys().find(|key| description.outputs.iter().all(|(name, _)| name != *key)) {
+    if let Some(extra) = map.keys().find(|key| description.output(key).is_none()) {
         return bad(format!("an output '{}' that it does not describe", limits::cut(extra, 80)));
     }
     Ok(outputs)
@@ -182,15 +204,15 @@ const NOT_NOW: &str = "no capability may be called from 'describe'";
 #[async_trait]
 impl Capabilities for Nothing {
     fn declare(&self, _: &str, _: &str, _: Value, _: &[String]) -> Result<ResourceAddress, Failure> {
-        Err(Failure::Refused(NOT_NOW.to_owned()))
+        Err(Failure::refused(NOT_NOW))
     }
 
     async fn output(&self, _: &ResourceAddress, _: &str) -> Result<Value, Failure> {
-        Err(Failure::Refused(NOT_NOW.to_owned()))
+        Err(Failure::refused(NOT_NOW))
     }
 
     async fn fact(&self, _: &str) -> Result<String, Failure> {
-        Err(Failure::Refused(NOT_NOW.to_owned()))
+        Err(Failure::refused(NOT_NOW))
     }
 
     fn region(&self) -> &str {

@@ -14,6 +14,29 @@ use serde_json::Value;
 pub(crate) const SCOPED: [(&str, &str); 2] =
     [("cloud-control", "cloud-control:AWS::SQS::Queue"), ("request", "request:ssm:GetParameter Name=/prod/*")];
 
+/// The interface of a grant, where its grants carry a pattern.
+pub(crate) fn interface_of(grant: &str) -> Option<&'static str> {
+    let interface = grant.split(':').next()?;
+    SCOPED.iter().map(|(scoped, _)| *scoped).find(|scoped| *scoped == interface)
+}
+
+/// Whether a grant covers some of what a plugin says it needs: the resource type, or the call with some parameters.
+pub(crate) fn may_cover(grant: &str, need: &str) -> bool {
+    let Some(interface) = interface_of(need) else { return false };
+    if interface_of(grant) != Some(interface) {
+        return false;
+    }
+    let pattern = |text: &str| text.split_once(':').map(|(_, pattern)| pattern.to_owned()).unwrap_or_default();
+    let (grant, need) = (pattern(grant), pattern(need));
+    if interface == "cloud-control" {
+        return matches(&grant, &need);
+    }
+    match (Request::parse(&grant), Request::parse(&need)) {
+        (Some(grant), Some(need)) => grant.service == need.service && matches(grant.action, need.action),
+        _ => false,
+    }
+}
+
 /// Whether a grant is one with a pattern, and a good one; what is wrong with it if not.
 pub(crate) fn check(grant: &str) -> Option<Result<(), String>> {
     let (interface, pattern) = grant.split_once(':').unwrap_or((grant, ""));
@@ -133,7 +156,7 @@ impl Capabilities for Scoped {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
         if let Some(grant) = refusal(kind, &spec, &self.allow) {
             let text = format!("{kind} '{name}' needs a grant that the step does not give: allow = [\"{grant}\"]");
-            return Err(Failure::Refused(text));
+            return Err(Failure::refused(text));
         }
         self.host.declare(kind, name, spec, after)
     }

@@ -6,14 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use llmhost_engine::crash::Line;
 use llmhost_engine::names::{ResourceAddress, StepName};
-use llmhost_engine::plugin::{Capabilities, Failure as EngineFailure, LogLevel};
+use llmhost_engine::plugin::{Capabilities, Failure, LogLevel};
 use llmhost_engine::secret::mask;
-use serde::Serialize;
 use serde_json::Value;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::bindings::types::Failure;
 use crate::last::Last;
 use crate::limits::{self, Hit, Limiter};
 use crate::meter::Meter;
@@ -21,8 +19,7 @@ use crate::wasi;
 
 /// What stands behind every handle that a guest holds.
 #[derive(Debug)]
-#[allow(unreachable_pub, reason = "the bindings re-export it from modules of their own")]
-pub struct Declared {
+pub(crate) struct Declared {
     address: ResourceAddress,
 }
 
@@ -84,11 +81,8 @@ impl Run {
     }
 
     /// Passes on what a call gave, and notes how it failed.
-    fn gave<T>(&self, result: Result<T, EngineFailure>) -> Result<T, Failure> {
-        result.map_err(|failure| {
-            self.note().failed(&mask(&failure.to_string()));
-            failure.into()
-        })
+    fn gave<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
+        result.inspect_err(|failure| self.note().failed(&mask(&failure.message)))
     }
 
     /// The last lines and calls, oldest first.
@@ -113,10 +107,9 @@ impl State {
         &mut self,
         kind: &str,
         name: &str,
-        spec: &impl Serialize,
+        spec: Value,
         after: &[String],
     ) -> wasmtime::Result<Result<Resource<Declared>, Failure>> {
-        let spec = serde_json::to_value(spec)?;
         self.declared += 1;
         self.declared_bytes += name.len() + limits::size_of(&spec) + after.iter().map(String::len).sum::<usize>();
         if self.declared > limits::DECLARATIONS {
@@ -155,8 +148,9 @@ impl State {
         Ok(self.table.get(&this)?.address.to_string())
     }
 
-    pub(crate) fn forget(&mut self, this: Resource<Declared>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+    /// Its last handle is gone.
+    pub(crate) fn forget(&mut self, handle: u32) -> wasmtime::Result<()> {
+        self.table.delete(Resource::<Declared>::new_own(handle))?;
         Ok(())
     }
 
@@ -169,6 +163,10 @@ impl State {
     pub(crate) fn text_in_file(&self, pointer: &str) -> Option<String> {
         self.run.called(format_args!("ask what is written at '{pointer}'"));
         self.run.host.written(pointer)
+    }
+
+    pub(crate) fn is_known(&self, text: &str) -> bool {
+        !llmhost_engine::unknown::is_unknown(text)
     }
 
     pub(crate) fn region_name(&self) -> &str {

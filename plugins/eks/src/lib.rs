@@ -5,7 +5,9 @@ mod config;
 use std::collections::BTreeMap;
 
 use config::{Access, Addon, Config, Endpoint, Support};
-use llmhost_plugin::{Failure, Names, Options, Outputs, Plugin, eks, iam, invalid, outputs, pointer, sts, written};
+use llmhost_plugin::{
+    Failure, Names, Options, Output, Outputs, Plugin, eks, iam, invalid, outputs, pointer, sts, written,
+};
 
 /// Add-ons that run on every node, and so are there at once in a cluster without any. The others
 /// need a node that a later step makes.
@@ -17,15 +19,15 @@ impl Plugin for Cluster {
     type Config = Config;
     const SUMMARY: &'static str =
         "An EKS cluster with audit logs, access entries, an OIDC provider and the add-ons that nodes need.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
-        ("name", "Name of the cluster"),
-        ("arn", "ARN of the cluster"),
-        ("endpoint", "Address of the API server"),
-        ("certificate_authority", "The API server's certificate authority: PEM in base64"),
-        ("version", "Kubernetes version"),
-        ("security_group_id", "Security group of control plane and nodes"),
-        ("oidc_issuer", "Issuer of the tokens of its service accounts"),
-        ("oidc_provider_arn", "ARN of the OIDC provider, or null"),
+    const OUTPUTS: &'static [Output] = &[
+        Output::text("name", "Name of the cluster"),
+        Output::text("arn", "ARN of the cluster"),
+        Output::text("endpoint", "Address of the API server"),
+        Output::text("certificate_authority", "The API server's certificate authority: PEM in base64"),
+        Output::text("version", "Kubernetes version"),
+        Output::text("security_group_id", "Security group of control plane and nodes"),
+        Output::text("oidc_issuer", "Issuer of the tokens of its service accounts"),
+        Output::text("oidc_provider_arn", "ARN of the OIDC provider, or null"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {

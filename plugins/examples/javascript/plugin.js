@@ -1,7 +1,7 @@
 // A bucket for logs, which go away by themselves.
 
-import { write } from 'llmhost:plugin/log@0.1.0';
-import { Bucket } from 'llmhost:aws/s3@0.1.0';
+import { write } from 'llmhost:plugin/log@0.2.0';
+import { Bucket } from 'llmhost:aws-s3/s3@0.2.0';
 
 const schema = {
   type: 'object',
@@ -18,9 +18,10 @@ export function describe() {
     summary: 'A bucket for logs, which go away by themselves.',
     configSchema: JSON.stringify(schema),
     outputs: [
-      { name: 'bucket', description: 'Name of the bucket' },
-      { name: 'arn', description: 'ARN of the bucket' },
+      { name: 'bucket', description: 'Name of the bucket', valueType: 'text' },
+      { name: 'arn', description: 'ARN of the bucket', valueType: 'text' },
     ],
+    needs: [],
   };
 }
 

@@ -2,11 +2,9 @@
 
 import json
 
-from componentize_py_types import Err
-from wit_world import OutputDoc
 import wit_world
 from wit_world.imports import log, s3
-from wit_world.imports.types import Failure_Invalid, Options
+from wit_world.imports.types import Description, Options, OutputDoc, ValueType
 
 SCHEMA = {
     "type": "object",
@@ -21,13 +19,14 @@ SCHEMA = {
 
 class WitWorld(wit_world.WitWorld):
     def describe(self):
-        return wit_world.Description(
+        return Description(
             summary="A bucket for logs, which go away by themselves.",
             config_schema=json.dumps(SCHEMA),
             outputs=[
-                OutputDoc("bucket", "Name of the bucket"),
-                OutputDoc("arn", "ARN of the bucket"),
+                OutputDoc("bucket", "Name of the bucket", ValueType.TEXT),
+                OutputDoc("arn", "ARN of the bucket", ValueType.TEXT),
             ],
+            needs=[],
         )
 
     def run(self, config):

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llmhost_plugin::{Failure, Names, Options, Outputs, Plugin, iam, invalid, outputs, pointer, sts, written};
+use llmhost_plugin::{Failure, Names, Options, Output, Outputs, Plugin, iam, invalid, outputs, pointer, sts, written};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -125,14 +125,14 @@ impl Plugin for Roles {
     type Config = Config;
     const SUMMARY: &'static str =
         "The roles that an EKS cluster and its nodes need, and further roles, policies and instance profiles.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
-        ("cluster_role_arn", "ARN of the cluster's role, or null"),
-        ("cluster_role_name", "Name of the cluster's role, or null"),
-        ("node_role_arn", "ARN of the nodes' role, or null"),
-        ("node_role_name", "Name of the nodes' role, or null"),
-        ("role_arns", "ARN of each further role, by its key"),
-        ("policy_arns", "ARN of each further policy, by its key"),
-        ("instance_profile_arns", "ARN of each instance profile, by its role's key"),
+    const OUTPUTS: &'static [Output] = &[
+        Output::text("cluster_role_arn", "ARN of the cluster's role, or null"),
+        Output::text("cluster_role_name", "Name of the cluster's role, or null"),
+        Output::text("node_role_arn", "ARN of the nodes' role, or null"),
+        Output::text("node_role_name", "Name of the nodes' role, or null"),
+        Output::object("role_arns", "ARN of each further role, by its key"),
+        Output::object("policy_arns", "ARN of each further policy, by its key"),
+        Output::object("instance_profile_arns", "ARN of each instance profile, by its role's key"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {

@@ -7,7 +7,7 @@ mod local;
 mod manifests;
 
 use config::{Config, Placement};
-use llmhost_plugin::{Applier, Failure, How, Outputs, Plugin, outputs};
+use llmhost_plugin::{Applier, Failure, How, Output, Outputs, Plugin, outputs};
 use serde_json::{Value, json};
 
 struct ModelServer;
@@ -16,14 +16,14 @@ impl Plugin for ModelServer {
     type Config = Config;
     const SUMMARY: &'static str =
         "A model: as a server in the cluster, with all that belongs to it, or on this machine, asked one prompt.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
-        ("url", "Address of the server inside the cluster, or null"),
-        ("deployment", "Name of the Deployment, or null"),
-        ("service", "Name of the Service, or null"),
-        ("namespace", "Namespace of both, or null"),
-        ("answer", "What the model on this machine answered, or null"),
-        ("tokens_per_second", "How fast it did, or null"),
-        ("provider", "What it ran on, cpu or cuda, or null"),
+    const OUTPUTS: &'static [Output] = &[
+        Output::text("url", "Address of the server inside the cluster, or null"),
+        Output::text("deployment", "Name of the Deployment, or null"),
+        Output::text("service", "Name of the Service, or null"),
+        Output::text("namespace", "Namespace of both, or null"),
+        Output::any("answer", "What the model on this machine answered, or null"),
+        Output::any("tokens_per_second", "How fast it did, or null"),
+        Output::text("provider", "What it ran on, cpu or cuda, or null"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {

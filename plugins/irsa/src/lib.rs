@@ -4,7 +4,9 @@ mod config;
 mod documents;
 
 use config::{Config, Mode};
-use llmhost_plugin::{Applier, Failure, How, Options, Outputs, Plugin, eks, iam, invalid, kubernetes_name, outputs};
+use llmhost_plugin::{
+    Applier, Failure, How, Options, Output, Outputs, Plugin, eks, iam, invalid, kubernetes_name, outputs,
+};
 use serde_json::json;
 
 struct PodRole;
@@ -13,12 +15,12 @@ impl Plugin for PodRole {
     type Config = Config;
     const SUMMARY: &'static str =
         "A role for the pods of one service account, by IRSA or EKS Pod Identity, with the least that they need.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
-        ("role_arn", "ARN of the role"),
-        ("role_name", "Name of the role"),
-        ("namespace", "Namespace of the service account"),
-        ("service_account", "Name of the service account"),
-        ("association_id", "Id of the pod identity association, or null"),
+    const OUTPUTS: &'static [Output] = &[
+        Output::text("role_arn", "ARN of the role"),
+        Output::text("role_name", "Name of the role"),
+        Output::text("namespace", "Namespace of the service account"),
+        Output::text("service_account", "Name of the service account"),
+        Output::text("association_id", "Id of the pod identity association, or null"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {

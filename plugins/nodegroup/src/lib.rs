@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use config::{Config, Effect, Missing, Os, RemoteAccess};
 use image::Kind;
-use llmhost_plugin::{Failure, Names, Options, Outputs, Plugin, ec2, eks, invalid, outputs, written};
+use llmhost_plugin::{Failure, Names, Options, Output, Outputs, Plugin, ec2, eks, invalid, outputs, written};
 
 struct NodeGroup;
 
@@ -15,18 +15,18 @@ impl Plugin for NodeGroup {
     type Config = Config;
     const SUMMARY: &'static str =
         "A managed node group: GPU or CPU image chosen from the instance type, encrypted disk, protected metadata.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
-        ("name", "Name of the node group"),
-        ("arn", "ARN of the node group"),
-        ("ami_type", "AMI type of the nodes"),
-        ("gpu", "Whether the nodes have NVIDIA GPUs"),
-        (
+    const OUTPUTS: &'static [Output] = &[
+        Output::text("name", "Name of the node group"),
+        Output::text("arn", "ARN of the node group"),
+        Output::text("ami_type", "AMI type of the nodes"),
+        Output::boolean("gpu", "Whether the nodes have NVIDIA GPUs"),
+        Output::boolean(
             "needs_device_plugin",
             "Whether their image lacks NVIDIA's device plugin, so that a DaemonSet has to bring it",
         ),
-        ("auto_scaling_group", "Name of the auto scaling group behind it"),
-        ("launch_template_id", "Id of the launch template"),
-        ("remote_access_security_group_id", "Id of the group that lets SSH in, or null"),
+        Output::text("auto_scaling_group", "Name of the auto scaling group behind it"),
+        Output::text("launch_template_id", "Id of the launch template"),
+        Output::text("remote_access_security_group_id", "Id of the group that lets SSH in, or null"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {

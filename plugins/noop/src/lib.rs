@@ -1,6 +1,6 @@
 //! A plugin that declares nothing: it gives back what it is given. For measuring what a step costs.
 
-use llmhost_plugin::{Failure, Outputs, Plugin, outputs};
+use llmhost_plugin::{Failure, Output, Outputs, Plugin, outputs};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ pub struct Noop;
 impl Plugin for Noop {
     type Config = Config;
     const SUMMARY: &'static str = "Gives back the value it is given.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] = &[("value", "The value")];
+    const OUTPUTS: &'static [Output] = &[Output::any("value", "The value")];
 
     fn run(config: Config) -> Result<Outputs, Failure> {
         Ok(outputs! { "value": config.value })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llmhost_plugin::{Failure, Names, Outputs, Plugin, invalid, outputs, s3, written};
+use llmhost_plugin::{Failure, Names, Output, Outputs, Plugin, invalid, outputs, s3, written};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -99,10 +99,10 @@ pub struct ModelBucket;
 impl Plugin for ModelBucket {
     type Config = Config;
     const SUMMARY: &'static str = "A locked bucket for models, and local folders uploaded into it.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
-        ("bucket", "Name of the bucket"),
-        ("arn", "ARN of the bucket"),
-        ("uris", "s3:// address of each uploaded folder, by its prefix"),
+    const OUTPUTS: &'static [Output] = &[
+        Output::text("bucket", "Name of the bucket"),
+        Output::text("arn", "ARN of the bucket"),
+        Output::object("uris", "s3:// address of each uploaded folder, by its prefix"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {

@@ -4,7 +4,7 @@
 //! once to plan and once to apply, and must declare the same both times.
 //!
 //! ```no_run
-//! use llmhost_plugin::{Failure, Outputs, Plugin, outputs, s3};
+//! use llmhost_plugin::{Failure, Output, Outputs, Plugin, outputs, s3};
 //!
 //! /// What stands in the step's `with` table.
 //! #[derive(serde::Deserialize, schemars::JsonSchema)]
@@ -19,7 +19,7 @@
 //! impl Plugin for Logs {
 //!     type Config = Config;
 //!     const SUMMARY: &'static str = "A bucket for logs.";
-//!     const OUTPUTS: &'static [(&'static str, &'static str)] = &[("arn", "ARN of the bucket")];
+//!     const OUTPUTS: &'static [Output] = &[Output::text("arn", "ARN of the bucket")];
 //!
 //!     fn run(config: Config) -> Result<Outputs, Failure> {
 //!         let spec = s3::BucketSpec {
@@ -58,19 +58,30 @@ pub mod bindings {
         inline: "
             package llmhost:guest;
             world guest {
-                include llmhost:plugin/step@0.1.0;
-                import llmhost:aws/ec2@0.1.0;
-                import llmhost:aws/s3@0.1.0;
-                import llmhost:aws/sts@0.1.0;
-                import llmhost:aws/iam@0.1.0;
-                import llmhost:aws/eks@0.1.0;
-                import llmhost:aws/cloud-control@0.1.0;
-                import llmhost:aws/request@0.1.0;
-                import llmhost:kubernetes/kube@0.1.0;
-                import llmhost:inference/inference@0.1.0;
+                include llmhost:plugin/step@0.2.0;
+                import llmhost:aws-ec2/ec2@0.2.0;
+                import llmhost:aws-s3/s3@0.2.0;
+                import llmhost:aws-sts/sts@0.2.0;
+                import llmhost:aws-iam/iam@0.2.0;
+                import llmhost:aws-eks/eks@0.2.0;
+                import llmhost:aws-cloud-control/cloud-control@0.2.0;
+                import llmhost:aws-request/request@0.2.0;
+                import llmhost:kubernetes/kube@0.2.0;
+                import llmhost:inference/inference@0.2.0;
             }
         ",
-        path: ["../../wit/plugin/0.1.0", "../../wit/aws/0.1.0", "../../wit/kubernetes/0.1.0", "../../wit/inference/0.1.0"],
+        path: [
+            "../../wit/plugin/0.2.0",
+            "../../wit/aws-ec2/0.2.0",
+            "../../wit/aws-s3/0.2.0",
+            "../../wit/aws-sts/0.2.0",
+            "../../wit/aws-iam/0.2.0",
+            "../../wit/aws-eks/0.2.0",
+            "../../wit/aws-cloud-control/0.2.0",
+            "../../wit/aws-request/0.2.0",
+            "../../wit/kubernetes/0.2.0",
+            "../../wit/inference/0.2.0",
+        ],
         world: "llmhost:guest/guest",
         pub_export_macro: true,
         default_bindings_module: "llmhost_plugin::bindings",
@@ -79,16 +90,69 @@ pub mod bindings {
     });
 }
 
-pub use bindings::llmhost::aws::{cloud_control, ec2, eks, iam, request, s3, sts};
+pub use bindings::llmhost::aws_cloud_control::cloud_control;
+pub use bindings::llmhost::aws_ec2::ec2;
+pub use bindings::llmhost::aws_eks::eks;
+pub use bindings::llmhost::aws_iam::iam;
+pub use bindings::llmhost::aws_request::request;
+pub use bindings::llmhost::aws_s3::s3;
+pub use bindings::llmhost::aws_sts::sts;
 pub use bindings::llmhost::inference::inference;
 pub use bindings::llmhost::kubernetes::kube;
 pub use bindings::llmhost::plugin::log;
-pub use bindings::llmhost::plugin::types::{Failure, Options};
+#[doc(hidden)]
+pub use bindings::llmhost::plugin::types::{Description, OutputDoc};
+pub use bindings::llmhost::plugin::types::{Failure, FailureCode, Options, ValueType};
+pub use bindings::llmhost::plugin::values::is_known;
 #[doc(hidden)]
 pub use serde_json;
 
 /// A step's outputs by name; [`outputs!`] makes them.
 pub type Outputs = serde_json::Map<String, serde_json::Value>;
+
+/// An output of a step.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    name: &'static str,
+    description: &'static str,
+    value_type: Option<ValueType>,
+}
+
+impl Output {
+    const fn of(name: &'static str, value_type: Option<ValueType>, description: &'static str) -> Self {
+        Self { name, description, value_type }
+    }
+
+    /// A string.
+    pub const fn text(name: &'static str, description: &'static str) -> Self {
+        Self::of(name, Some(ValueType::Text), description)
+    }
+
+    /// A number.
+    pub const fn number(name: &'static str, description: &'static str) -> Self {
+        Self::of(name, Some(ValueType::Number), description)
+    }
+
+    /// `true` or `false`.
+    pub const fn boolean(name: &'static str, description: &'static str) -> Self {
+        Self::of(name, Some(ValueType::Boolean), description)
+    }
+
+    /// An array.
+    pub const fn array(name: &'static str, description: &'static str) -> Self {
+        Self::of(name, Some(ValueType::Array), description)
+    }
+
+    /// An object.
+    pub const fn object(name: &'static str, description: &'static str) -> Self {
+        Self::of(name, Some(ValueType::Object), description)
+    }
+
+    /// A value of any type.
+    pub const fn any(name: &'static str, description: &'static str) -> Self {
+        Self::of(name, None, description)
+    }
+}
 
 /// A plugin.
 pub trait Plugin {
@@ -97,8 +161,11 @@ pub trait Plugin {
     type Config: DeserializeOwned + JsonSchema;
     /// One sentence: what the step makes.
     const SUMMARY: &'static str;
-    /// Name and description of every output.
-    const OUTPUTS: &'static [(&'static str, &'static str)];
+    /// Every output.
+    const OUTPUTS: &'static [Output];
+    /// The grants that its calls of `cloud_control` and `request` need, such as `cloud-control:AWS::SNS::Topic`. Whoever
+    /// uses the plugin is told; for the other interfaces the host sees what is needed.
+    const NEEDS: &'static [&'static str] = &[];
 
     /// Declares the step's resources and returns its outputs.
     fn run(config: Self::Config) -> Result<Outputs, Failure>;
@@ -116,7 +183,7 @@ macro_rules! outputs {
 
 /// A failure for a wrong option.
 pub fn invalid(message: impl Into<String>) -> Failure {
-    Failure::Invalid(message.into())
+    Failure { code: FailureCode::Invalid, message: message.into() }
 }
 
 /// Refuses what Kubernetes takes for no name, where the name becomes part of another one first: the message speaks of
@@ -150,7 +217,7 @@ macro_rules! export {
             struct Component;
 
             impl $crate::bindings::Guest for Component {
-                fn describe() -> $crate::bindings::Description {
+                fn describe() -> $crate::Description {
                     $crate::describe::<$plugin>()
                 }
 
@@ -165,17 +232,19 @@ macro_rules! export {
 }
 
 #[doc(hidden)]
-pub fn describe<P: Plugin>() -> bindings::Description {
+pub fn describe<P: Plugin>() -> Description {
     panic::speak();
     let schema = schemars::schema_for!(P::Config);
-    let output = |(name, description): &(&str, &str)| bindings::OutputDoc {
-        name: (*name).to_owned(),
-        description: (*description).to_owned(),
+    let output = |output: &Output| OutputDoc {
+        name: output.name.to_owned(),
+        description: output.description.to_owned(),
+        value_type: output.value_type,
     };
-    bindings::Description {
+    Description {
         summary: P::SUMMARY.to_owned(),
         config_schema: schema.as_value().to_string(),
         outputs: P::OUTPUTS.iter().map(output).collect(),
+        needs: P::NEEDS.iter().map(ToString::to_string).collect(),
     }
 }
 

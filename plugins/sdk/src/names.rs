@@ -152,7 +152,7 @@ mod tests {
         let mut names = Names::new("access entry");
         assert_eq!(names.take("ops", "admins[0]").ok().as_deref(), Some("ops"));
         assert_eq!(names.take("dev", "admins[1]").ok().as_deref(), Some("dev"));
-        let Err(Failure::Invalid(message)) = names.take("ops", "access.ops") else { panic!("it is taken twice") };
+        let Err(Failure { message, .. }) = names.take("ops", "access.ops") else { panic!("it is taken twice") };
         assert_eq!(message, "admins[0] and access.ops are the same access entry (ops); remove one of them");
     }
 }

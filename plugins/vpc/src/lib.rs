@@ -8,7 +8,7 @@ mod zones;
 
 use std::collections::BTreeMap;
 
-use llmhost_plugin::{Failure, Options, Outputs, Plugin, ec2, sts};
+use llmhost_plugin::{Failure, Options, Output, Outputs, Plugin, ec2, sts};
 
 pub use config::Config;
 use network::Network;
@@ -20,16 +20,16 @@ impl Plugin for VpcPlugin {
     type Config = Config;
     const SUMMARY: &'static str =
         "A VPC with public and private subnets, gateways, routes, an S3 endpoint and security groups, ready for EKS.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] = &[
-        ("vpc_id", "Id of the VPC"),
-        ("cidr", "IPv4 range of the VPC"),
-        ("subnet_ids", "Ids of all subnets, the public ones first"),
-        ("public_subnet_ids", "Ids of the public subnets, in the order of the zones' names"),
-        ("private_subnet_ids", "Ids of the private subnets, in the order of the zones' names"),
-        ("security_group_ids", "Id of each security group, by its name"),
-        ("nat_public_ips", "Public addresses that the private subnets go out with"),
-        ("availability_zones", "Names of the zones"),
-        ("route_table_ids", "Ids of the route tables, the public one first"),
+    const OUTPUTS: &'static [Output] = &[
+        Output::text("vpc_id", "Id of the VPC"),
+        Output::text("cidr", "IPv4 range of the VPC"),
+        Output::array("subnet_ids", "Ids of all subnets, the public ones first"),
+        Output::array("public_subnet_ids", "Ids of the public subnets, in the order of the zones' names"),
+        Output::array("private_subnet_ids", "Ids of the private subnets, in the order of the zones' names"),
+        Output::object("security_group_ids", "Id of each security group, by its name"),
+        Output::array("nat_public_ips", "Public addresses that the private subnets go out with"),
+        Output::array("availability_zones", "Names of the zones"),
+        Output::array("route_table_ids", "Ids of the route tables, the public one first"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {

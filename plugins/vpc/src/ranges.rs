@@ -94,7 +94,7 @@ mod tests {
             ("", 0, "is not an IPv4 range"),
             ("10.0.0.0/32", 0, "has no room"),
         ] {
-            let Err(Failure::Invalid(message)) = of_slot(vpc, slot) else { panic!("{vpc} has room") };
+            let Err(Failure { message, .. }) = of_slot(vpc, slot) else { panic!("{vpc} has room") };
             assert!(message.contains(words), "{message}");
         }
     }

@@ -162,10 +162,7 @@ mod tests {
     }
 
     fn zones(with: serde_json::Value) -> Result<Vec<Zone>, String> {
-        of(&config(with), "us-east-1").map_err(|failure| match failure {
-            Failure::Invalid(message) => message,
-            other => format!("{other:?}"),
-        })
+        of(&config(with), "us-east-1").map_err(|failure| failure.message)
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use llmhost_engine::pipeline::Trust;
 use llmhost_engine::plan::plain;
+use llmhost_engine::plugin::OutputDoc;
 use serde_json::{Value, json};
 
 use crate::app::{self, Console};
@@ -19,12 +20,13 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
     let described = &found.description;
     if as_json {
         let outputs: serde_json::Map<_, _> =
-            described.outputs.iter().map(|(name, doc)| (name.clone(), Value::from(doc.as_str()))).collect();
+            described.outputs.iter().map(|output| (output.name.clone(), described_output(output))).collect();
         let all = json!({
             "plugin": plugin,
             "sha256": found.sha256,
             "summary": described.summary,
             "grants": found.grants,
+            "unsaid": found.unsaid,
             "outputs": outputs,
             "config_schema": described.config_schema,
         });
@@ -38,7 +40,10 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
     let _ = writeln!(text, "{faint}sha256 {}{faint:#}\n", found.sha256);
     let _ = writeln!(text, "{name}wants granted{name:#}");
     for grant in &found.grants {
-        let _ = writeln!(text, "  {grant}");
+        let _ = writeln!(text, "  {}", plain(grant));
+    }
+    for interface in &found.unsaid {
+        let _ = writeln!(text, "  {interface}  {faint}(it does not say for what){faint:#}");
     }
     let _ = writeln!(text, "\n{name}with{name:#}");
     let required: Vec<&str> =
@@ -50,12 +55,47 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
             default => format!(" [default: {}]", plain(&default.to_string())),
         };
         let words = plain(schema["description"].as_str().unwrap_or_default()).replace('\n', " ");
-        let _ = writeln!(text, "  {name}{}{name:#}{note}\n      {words}", plain(key));
+        let of = plain(&option_type(schema, &described.config_schema)).into_owned();
+        let _ = writeln!(text, "  {name}{}{name:#} ({of}){note}\n      {words}", plain(key));
     }
     let _ = writeln!(text, "\n{name}outputs{name:#}");
-    for (output, words) in &described.outputs {
-        let _ = writeln!(text, "  {name}{}{name:#}  {}", plain(output), plain(words));
+    for output in &described.outputs {
+        let of = output.value_type.map_or_else(String::new, |of| format!(" ({})", of.name()));
+        let _ = writeln!(text, "  {name}{}{name:#}{of}  {}", plain(&output.name), plain(&output.description));
     }
     app::print(&text);
     Ok(())
+}
+
+/// The type of an option in a word or two: `string`, `string: date`, `array of string`, `one of "a", "b"`.
+fn option_type(schema: &Value, whole: &Value) -> String {
+    let schema = match schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
+        Some(pointer) => whole.pointer(pointer).unwrap_or(schema),
+        None => schema,
+    };
+    if let Some(values) = schema["enum"].as_array() {
+        let values: Vec<_> = values.iter().map(Value::to_string).collect();
+        return format!("one of {}", values.join(", "));
+    }
+    for any in ["anyOf", "oneOf"] {
+        if let Some(schemas) = schema[any].as_array() {
+            let mut types: Vec<_> = schemas.iter().map(|schema| option_type(schema, whole)).collect();
+            types.dedup();
+            return types.join(" or ");
+        }
+    }
+    let types = match &schema["type"] {
+        Value::String(of) => of.clone(),
+        Value::Array(types) => types.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+        _ => "any".to_owned(),
+    };
+    match (schema["format"].as_str(), &schema["items"]) {
+        (Some(format), _) => format!("{types}: {format}"),
+        (None, items @ Value::Object(_)) => format!("{types} of {}", option_type(items, whole)),
+        _ => types,
+    }
+}
+
+fn described_output(output: &OutputDoc) -> Value {
+    json!({ "description": output.description, "type": output.value_type })
 }

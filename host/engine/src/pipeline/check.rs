@@ -9,6 +9,7 @@ use super::step::Step;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::graph::StepGraph;
 use crate::names::StepName;
+use crate::plugin::OutputDoc;
 
 /// The graph of the steps, or each circle that keeps them from being one.
 pub(super) fn graph(steps: &[Step]) -> Result<StepGraph, Vec<Diagnostic>> {
@@ -71,17 +72,17 @@ fn circle(steps: &[Step], needs: &[Vec<(usize, Range<usize>)>], group: &BTreeSet
 /// References to outputs that no plugin promises.
 pub(super) fn outputs<'a>(
     steps: &[Step],
-    outputs_of: impl Fn(&StepName) -> Option<&'a [(String, String)]>,
+    outputs_of: impl Fn(&StepName) -> Option<&'a [OutputDoc]>,
 ) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for reference in steps.iter().flat_map(|step| step.with.references()) {
         let Some(promised) = outputs_of(&reference.step) else { continue };
-        if promised.iter().any(|(name, _)| *name == reference.output) {
+        if promised.iter().any(|output| output.name == reference.output) {
             continue;
         }
         let message = format!("step '{}' has no output '{}'", reference.step, reference.output);
         let mut problem = reference.problem("unknown-output", message, "not an output");
-        let names = promised.iter().map(|(name, _)| name.as_str());
+        let names = promised.iter().map(|output| output.name.as_str());
         problem.help = Some(match did_you_mean(&reference.output, names.clone()) {
             Some(near) => format!("did you mean '{near}'?"),
             None => format!("it has {}", names.collect::<Vec<_>>().join(", ")),

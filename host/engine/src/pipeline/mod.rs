@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
 use crate::names::StepName;
+use crate::plugin::OutputDoc;
 use crate::secret::Secret;
 pub use moved::Moved;
 pub use schema::{BadSchema, ConfigSchema, file_schema};
@@ -98,10 +99,7 @@ impl Pipeline {
     }
 
     /// Checks references against what the plugins promise to return.
-    pub fn check_outputs<'a>(
-        &self,
-        outputs_of: impl Fn(&StepName) -> Option<&'a [(String, String)]>,
-    ) -> Vec<Diagnostic> {
+    pub fn check_outputs<'a>(&self, outputs_of: impl Fn(&StepName) -> Option<&'a [OutputDoc]>) -> Vec<Diagnostic> {
         check::outputs(&self.steps, outputs_of)
     }
 }

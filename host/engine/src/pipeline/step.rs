@@ -75,11 +75,22 @@ impl Step {
                     )),
                 }
             }
-            LoadError::NotGranted { missing, .. } => {
+            LoadError::NotGranted { missing, unsaid, .. } => {
                 let mut all = self.allow.clone();
                 all.extend(missing.iter().cloned());
                 let all: Vec<_> = all.iter().map(|grant| format!("\"{grant}\"")).collect();
-                at_uses(Some(format!("if you trust it with that, write allow = [{}]", all.join(", "))))
+                let mut help = match missing.is_empty() {
+                    true => "its documentation should say what to grant it".to_owned(),
+                    false => format!("if you trust it with that, write allow = [{}]", all.join(", ")),
+                };
+                for interface in unsaid {
+                    let (what, form) = match *interface {
+                        "request" => ("calls", "request:SERVICE:ACTION"),
+                        _ => ("resource types", "cloud-control:AWS::SERVICE::TYPE"),
+                    };
+                    help += &format!("; it does not say which {what} it uses '{interface}' for: grant each as {form}");
+                }
+                at_uses(Some(help))
             }
             LoadError::Unfetched { help, .. } => at_uses(Some(help.clone())),
             LoadError::Unreadable { .. } => at_uses(Some("paths start at the folder of the pipeline file".to_owned())),

@@ -239,7 +239,7 @@ impl Capabilities for ApplySession {
         if let Some(departure) = departure {
             let message = departure.to_string();
             self.problem(Some(address), Reason::NotAsPlanned(departure));
-            return Err(Failure::Refused(message));
+            return Err(Failure::refused(message));
         }
         self.declared.lock().expect("no panic under this lock").push(address.clone());
         self.operations.start(declaration);
@@ -247,9 +247,9 @@ impl Capabilities for ApplySession {
     }
 
     async fn output(&self, address: &ResourceAddress, output: &str) -> Result<Value, Failure> {
-        let outputs = self.operations.wait(address).await.map_err(|failure| Failure::Failed(failure.to_string()))?;
+        let outputs = self.operations.wait(address).await.map_err(Failure::from)?;
         let value = outputs.get(output).cloned();
-        let value = value.ok_or_else(|| Failure::Failed(format!("{address} has no output '{output}'")))?;
+        let value = value.ok_or_else(|| Failure::failed(format!("{address} has no output '{output}'")))?;
         self.common.identify(address, output, &value);
         Ok(value)
     }
@@ -258,9 +258,9 @@ impl Capabilities for ApplySession {
         match self.operations.fact(key, self.common.lock.as_deref()).await {
             Ok(value) => Ok(value),
             Err(reason) => {
-                let message = reason.to_string();
+                let failure = reason.as_failure();
                 self.problem(None, reason);
-                Err(Failure::Failed(message))
+                Err(failure)
             }
         }
     }

@@ -55,12 +55,12 @@ impl Common {
         spec: Value,
         after: &[String],
     ) -> Result<Declaration, Failure> {
-        let address = ResourceAddress::new(step, kind, name).map_err(|error| Failure::Invalid(error.to_string()))?;
-        let invalid = |reason: String| Failure::Invalid(format!("{address}: {reason}"));
+        let address = ResourceAddress::new(step, kind, name).map_err(|error| Failure::invalid(error.to_string()))?;
+        let invalid = |reason: String| Failure::invalid(format!("{address}: {reason}"));
         let kind = self
             .registry
             .kind(kind)
-            .ok_or_else(|| Failure::Refused(format!("this host makes no resources of kind {kind}")))?;
+            .ok_or_else(|| Failure::refused(format!("this host makes no resources of kind {kind}")))?;
         let context = DeclareContext {
             address: &address,
             tags: &self.tags(&address),

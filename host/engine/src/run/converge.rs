@@ -16,6 +16,7 @@ use crate::kind::{Intent, Outputs, ReplaceOrder};
 use crate::lock::Lock;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Plan};
+use crate::plugin::{Failure, FailureCode};
 use crate::state::{Change, Instance, Pending, ResourceRecord};
 use crate::tags;
 
@@ -40,11 +41,21 @@ type Started = Shared<BoxFuture<'static, Result<Arc<Outputs>, OpFailure>>>;
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum OpFailure {
     #[error("{0}")]
-    Reported(Arc<str>),
+    Reported(Failure),
     #[error("not started, because {0} failed")]
     NotStarted(ResourceAddress),
     #[error("not finished, because the run was interrupted")]
     Interrupted,
+}
+
+impl From<OpFailure> for Failure {
+    fn from(failure: OpFailure) -> Self {
+        match failure {
+            OpFailure::Reported(failure) => failure,
+            OpFailure::NotStarted(_) => Self::failed(failure.to_string()),
+            OpFailure::Interrupted => Self { code: FailureCode::Interrupted, message: failure.to_string() },
+        }
+    }
 }
 
 impl Operations {
@@ -78,7 +89,8 @@ impl Operations {
             Some(outputs) => futures::future::ready(Ok(Arc::new(outputs))).boxed().shared(),
             None => {
                 let task = tokio::spawn(converge(Arc::clone(self), declaration));
-                let ended = task.map(|ended| ended.unwrap_or_else(|_| Err(OpFailure::Reported("it crashed".into()))));
+                let ended =
+                    task.map(|ended| ended.unwrap_or_else(|_| Err(OpFailure::Reported(Failure::failed("it crashed")))));
                 ended.boxed().shared()
             }
         };
@@ -95,7 +107,7 @@ impl Operations {
                 let outputs = current.map(|current| Arc::new(current.outputs));
                 outputs.ok_or_else(|| OpFailure::NotStarted(address.clone()))
             }
-            None => Err(OpFailure::Reported(format!("{address} is not declared").into())),
+            None => Err(OpFailure::Reported(Failure::failed(format!("{address} is not declared")))),
         }
     }
 
@@ -128,9 +140,9 @@ impl Operations {
     }
 
     pub(crate) fn failed(&self, address: ResourceAddress, reason: Reason) -> OpFailure {
-        let message = reason.to_string().into();
+        let failure = reason.as_failure();
         self.failures.lock().expect("no panic under this lock").push((address, reason));
-        OpFailure::Reported(message)
+        OpFailure::Reported(failure)
     }
 
     /// A fact: from the state, or asked for and recorded.

@@ -39,7 +39,7 @@ use crate::lock::Lock;
 use crate::names::StepName;
 use crate::pipeline::{ConfigSchema, Pipeline};
 use crate::plan::Plan;
-use crate::plugin::{Capabilities, Failure, LoadRequest, Plugin, PluginError, PluginLoader};
+use crate::plugin::{Capabilities, Failure, FailureCode, LoadRequest, Plugin, PluginError, PluginLoader};
 use crate::registry::Registry;
 use crate::state::{State, StateStore};
 use crate::trace::{Phase, Trace};
@@ -288,7 +288,7 @@ fn schemas(pipeline: &Pipeline, plugins: &[Arc<dyn Plugin>], problems: &mut Vec<
 fn failure_of_plugin(error: PluginError, reported: bool) -> Option<Reason> {
     match error {
         PluginError::Returned(_) if reported => None,
-        PluginError::Returned(Failure::Invalid(message)) => Some(Reason::Config(message)),
+        PluginError::Returned(Failure { code: FailureCode::Invalid, message }) => Some(Reason::Config(message)),
         error => Some(Reason::Plugin(error)),
     }
 }

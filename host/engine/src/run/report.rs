@@ -8,7 +8,7 @@ use crate::byproduct::Byproduct;
 use crate::kind::OpError;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{FieldChange, Summary};
-use crate::plugin::PluginError;
+use crate::plugin::{Failure, FailureCode, PluginError};
 use crate::state::StateError;
 
 /// How a run ended.
@@ -106,6 +106,20 @@ pub enum Reason {
         /// Whether it would be made anew, and not only deleted.
         replaced: bool,
     },
+}
+
+impl Reason {
+    /// What a plugin is told of it.
+    pub(super) fn as_failure(&self) -> Failure {
+        let code = match self {
+            Self::Operation(error) => error.class.into(),
+            Self::Declaration(_) | Self::Config(_) => FailureCode::Invalid,
+            Self::NotAsPlanned(_) | Self::Protected { .. } => FailureCode::Refused,
+            Self::StillUsed(_) | Self::HeldBy { .. } => FailureCode::Exists,
+            Self::Plugin(_) | Self::State(_) => FailureCode::Failed,
+        };
+        Failure { code, message: self.to_string() }
+    }
 }
 
 /// How an apply left its plan.

@@ -128,12 +128,8 @@ pub enum Asked {
 pub enum Answer {
     /// What was asked for.
     Value(Value),
-    /// [`Failure::Invalid`].
-    Invalid(String),
-    /// [`Failure::Refused`].
-    Refused(String),
-    /// [`Failure::Failed`].
-    Failed(String),
+    /// Why it gave nothing.
+    Failure(Failure),
 }
 
 /// How a plugin's run ended.
@@ -175,9 +171,7 @@ impl Answer {
     pub(super) fn of<T: Clone + Into<Value>>(result: &Result<T, Failure>) -> Self {
         match result {
             Ok(value) => Self::Value(value.clone().into()),
-            Err(Failure::Invalid(text)) => Self::Invalid(text.clone()),
-            Err(Failure::Refused(text)) => Self::Refused(text.clone()),
-            Err(Failure::Failed(text)) => Self::Failed(text.clone()),
+            Err(failure) => Self::Failure(failure.clone()),
         }
     }
 }
@@ -186,9 +180,7 @@ impl From<Answer> for Result<Value, Failure> {
     fn from(answer: Answer) -> Self {
         match answer {
             Answer::Value(value) => Ok(value),
-            Answer::Invalid(text) => Err(Failure::Invalid(text)),
-            Answer::Refused(text) => Err(Failure::Refused(text)),
-            Answer::Failed(text) => Err(Failure::Failed(text)),
+            Answer::Failure(failure) => Err(failure),
         }
     }
 }

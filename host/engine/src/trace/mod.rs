@@ -19,4 +19,4 @@ pub use recording::{RecordedRun, Recording, TraceError};
 pub use replay::{Departure, Outcome, replay};
 
 /// The version of the format that is written and read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

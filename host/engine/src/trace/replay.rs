@@ -109,7 +109,7 @@ impl Replayer {
                 (None, None) => Some(Outcome::Cut),
             };
         }
-        Err(Failure::Refused("the trace has no answer to this".to_owned()))
+        Err(Failure::refused("the trace has no answer to this"))
     }
 }
 
@@ -135,7 +135,7 @@ fn changes(recorded: &Asked, now: &Asked) -> Vec<FieldChange> {
 impl Capabilities for Replayer {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
         let asked = Asked::Declare { kind: kind.to_owned(), name: name.to_owned(), spec, after: after.to_vec() };
-        text(self.ask(asked)?)?.parse().map_err(|error: crate::names::NameError| Failure::Refused(error.to_string()))
+        text(self.ask(asked)?)?.parse().map_err(|error: crate::names::NameError| Failure::refused(error.to_string()))
     }
 
     async fn output(&self, address: &ResourceAddress, output: &str) -> Result<Value, Failure> {
@@ -161,6 +161,6 @@ impl Capabilities for Replayer {
 fn text(value: Value) -> Result<String, Failure> {
     match value {
         Value::String(text) => Ok(text),
-        other => Err(Failure::Refused(format!("the trace answers {other}, which is no text"))),
+        other => Err(Failure::refused(format!("the trace answers {other}, which is no text"))),
     }
 }

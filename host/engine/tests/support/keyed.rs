@@ -247,7 +247,12 @@ pub struct Declarer(pub Description);
 impl Declarer {
     pub fn new() -> Self {
         let summary = "Declares what it is given.".to_owned();
-        Self(Description { summary, config_schema: json!({ "type": "object" }), outputs: Vec::new() })
+        Self(Description {
+            summary,
+            config_schema: json!({ "type": "object" }),
+            outputs: Vec::new(),
+            needs: Vec::new(),
+        })
     }
 }
 

@@ -304,9 +304,17 @@ impl PluginLoader for Scripts {
 /// The plugin that `script:a,b` names: its outputs are `a` and `b`.
 pub fn script(uses: &str) -> impl Plugin + use<> {
     let outputs = uses.strip_prefix("script:").unwrap_or_default();
-    let outputs = outputs.split(',').map(|name| (name.to_owned(), String::new())).collect();
-    let description =
-        Description { summary: "Declares what it is told.".into(), config_schema: json!({"type": "object"}), outputs };
+    let outputs = outputs.split(',').map(|name| OutputDoc {
+        name: name.to_owned(),
+        description: String::new(),
+        value_type: None,
+    });
+    let description = Description {
+        summary: "Declares what it is told.".into(),
+        config_schema: json!({"type": "object"}),
+        outputs: outputs.collect(),
+        needs: Vec::new(),
+    };
     Script { description, runs: Mutex::default() }
 }
 

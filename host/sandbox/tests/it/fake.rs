@@ -26,7 +26,7 @@ pub(crate) struct Notes {
 #[async_trait]
 impl Capabilities for Notes {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
-        let address = ResourceAddress::new(&step(), kind, name).map_err(|error| Failure::Invalid(error.to_string()))?;
+        let address = ResourceAddress::new(&step(), kind, name).map_err(|error| Failure::invalid(error.to_string()))?;
         self.declared.lock().unwrap().push((address.to_string(), spec, after.to_vec()));
         Ok(address)
     }

@@ -233,6 +233,6 @@ async fn a_builtin_carries_its_grants() {
     let request = LoadRequest { step: &step, uses: "mine", base: Path::new("/"), allow: &[], limits: &limits };
     let plugin = loader.load(&request).await.expect("a plugin");
     assert_eq!(plugin.description().summary, "Misbehaves.");
-    assert_eq!(plugin.description().outputs[0].0, "done");
+    assert_eq!(plugin.description().outputs[0].name, "done");
     assert_eq!(loader.builtins().collect::<Vec<_>>(), ["mine"]);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use llmhost_engine::plugin::{Failure, Limits, LogLevel, PluginError};
+use llmhost_engine::plugin::{Failure, FailureCode, Limits, LogLevel, PluginError};
 use serde_json::json;
 
 use crate::fake::{Notes, load, loader, run};
@@ -25,7 +25,9 @@ async fn a_declaration_reaches_the_host_with_its_spec_and_its_outputs_come_back(
 async fn a_declaration_that_the_host_refuses_is_the_plugins_own_error() {
     let notes = Arc::new(Notes::default());
     match run("hostile", json!({"do": "huge-name", "count": 65}), Limits::default(), &notes).await {
-        Err(PluginError::Returned(Failure::Invalid(text))) => assert!(text.contains("65 characters"), "{text}"),
+        Err(PluginError::Returned(Failure { code: FailureCode::Invalid, message })) => {
+            assert!(message.contains("65 characters"), "{message}");
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -41,7 +43,7 @@ async fn facts_come_from_the_host_and_the_partition_from_the_region() {
 async fn an_error_that_the_plugin_returns_is_passed_on() {
     let notes = Arc::new(Notes::default());
     match run("hostile", json!({"do": "fail"}), Limits::default(), &notes).await {
-        Err(PluginError::Returned(Failure::Refused(text))) => assert_eq!(text, "I would rather not"),
+        Err(PluginError::Returned(failure)) => assert_eq!(failure, Failure::refused("I would rather not")),
         other => panic!("{other:?}"),
     }
 }

@@ -10,7 +10,7 @@
 //! with  = { name = "jobs", keep_days = 3, parameter = "/jobs/queue" }
 //! ```
 
-use llmhost_plugin::{Failure, Options, Outputs, Plugin, cloud_control, outputs, request};
+use llmhost_plugin::{Failure, Options, Output, Outputs, Plugin, cloud_control, outputs, request};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,8 +39,11 @@ pub struct Queue;
 impl Plugin for Queue {
     type Config = Config;
     const SUMMARY: &'static str = "A queue for jobs, whose address others find in Parameter Store.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] =
-        &[("url", "Address of the queue"), ("parameter_version", "Version of the parameter")];
+    const OUTPUTS: &'static [Output] =
+        &[Output::text("url", "Address of the queue"), Output::any("parameter_version", "Version of the parameter")];
+
+    const NEEDS: &'static [&'static str] =
+        &["cloud-control:AWS::SQS::Queue", "request:ssm:PutParameter", "request:ssm:DeleteParameter"];
 
     fn run(config: Config) -> Result<Outputs, Failure> {
         let properties = json!({ "QueueName": config.name, "MessageRetentionPeriod": config.keep_days * 24 * 60 * 60 });

@@ -1,6 +1,6 @@
 //! A plugin made with the SDK that crashes after it did something.
 
-use llmhost_plugin::{Failure, Options, Outputs, Plugin, ec2, log, outputs};
+use llmhost_plugin::{Failure, Options, Output, Outputs, Plugin, ec2, log, outputs};
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 struct Config {
@@ -16,7 +16,7 @@ struct Crash;
 impl Plugin for Crash {
     type Config = Config;
     const SUMMARY: &'static str = "Crashes.";
-    const OUTPUTS: &'static [(&'static str, &'static str)] = &[("done", "What it did")];
+    const OUTPUTS: &'static [Output] = &[Output::text("done", "What it did")];
 
     fn run(config: Config) -> Result<Outputs, Failure> {
         log::write(log::Level::Info, "measuring the flux");

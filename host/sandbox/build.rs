@@ -1,0 +1,118 @@
+//! Writes what the WIT says as tables: every interface that was released, and the types of its newest version.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use wit_parser::{Handle, InterfaceId, Resolve, Type, TypeDefKind};
+
+fn main() {
+    let wit = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../wit");
+    println!("cargo::rerun-if-changed={}", wit.display());
+    println!("cargo::rerun-if-changed=build.rs");
+    let mut resolve = Resolve::default();
+    for folder in releases(&wit) {
+        if let Err(error) = resolve.push_dir(&folder) {
+            println!("cargo::error={}: {error:#}", folder.display());
+            std::process::exit(1);
+        }
+    }
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
+    std::fs::write(out.join("served.rs"), tables(&resolve)).expect("cargo's own folder can be written");
+}
+
+/// `wit/PACKAGE/VERSION`, those first that others use.
+fn releases(wit: &Path) -> Vec<PathBuf> {
+    let folders = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let mut folders: Vec<_> = entries.filter(|path| path.is_dir()).collect();
+        folders.sort();
+        folders
+    };
+    let mut all: Vec<_> = folders(wit).iter().flat_map(|package| folders(package)).collect();
+    all.sort_by_key(|folder| folder.parent().and_then(Path::file_name).is_none_or(|package| package != "plugin"));
+    all
+}
+
+fn tables(resolve: &Resolve) -> String {
+    let mut released = String::from("pub(crate) const RELEASED: &[Released] = &[\n");
+    let mut newest: BTreeMap<&str, InterfaceId> = BTreeMap::new();
+    for (_, package) in &resolve.packages {
+        let version = package.name.version.as_ref().expect("each package has a version");
+        let interfaces: Vec<_> = package.interfaces.keys().collect();
+        let id = format!("{}:{}", package.name.namespace, package.name.name);
+        writeln!(released, "    Released {{ package: {id:?}, version: \"{version}\", interfaces: &{interfaces:?} }},")
+            .expect("a string takes any text");
+        for (name, id) in &package.interfaces {
+            let version_of = |id: &InterfaceId| {
+                let package = resolve.interfaces[*id].package.expect("an interface has a package");
+                resolve.packages[package].name.version.clone()
+            };
+            let best = newest.entry(name).or_insert(*id);
+            if version_of(best) < version_of(id) {
+                *best = *id;
+            }
+        }
+    }
+    let mut served = String::from("pub(crate) const SERVED: &[Interface] = &[\n");
+    for (name, id) in newest {
+        write!(served, "    Interface {{ name: {name:?}, functions: &[").expect("a string takes any text");
+        for (function, of) in &resolve.interfaces[id].functions {
+            let params: Vec<_> =
+                of.params.iter().map(|param| format!("({:?}, {})", param.name, shape(resolve, &param.ty))).collect();
+            let result = optional(resolve, of.result.as_ref());
+            write!(
+                served,
+                "\n        Function {{ name: {function:?}, params: &[{}], result: {result} }},",
+                params.join(", ")
+            )
+            .expect("a string takes any text");
+        }
+        served.push_str("] },\n");
+    }
+    format!("{released}];\n\n{served}];\n")
+}
+
+fn optional(resolve: &Resolve, of: Option<&Type>) -> String {
+    of.map_or_else(|| "None".to_owned(), |of| format!("Some(&{})", shape(resolve, of)))
+}
+
+fn list(parts: impl Iterator<Item = String>) -> String {
+    format!("&[{}]", parts.collect::<Vec<_>>().join(", "))
+}
+
+fn shape(resolve: &Resolve, of: &Type) -> String {
+    let id = match of {
+        Type::Bool => return "Shape::Bool".to_owned(),
+        Type::String => return "Shape::Text".to_owned(),
+        Type::Id(id) => *id,
+        number => return format!("Shape::Number({:?})", format!("{number:?}").to_lowercase()),
+    };
+    if resolve.types[id].name.as_deref() == Some("failure") {
+        return "Shape::Failure".to_owned();
+    }
+    match &resolve.types[id].kind {
+        TypeDefKind::Type(other) => shape(resolve, other),
+        TypeDefKind::Record(record) => {
+            let fields = record.fields.iter().map(|field| format!("({:?}, {})", field.name, shape(resolve, &field.ty)));
+            format!("Shape::Record({})", list(fields))
+        }
+        TypeDefKind::Variant(variant) => {
+            let cases = variant.cases.iter();
+            let cases = cases.map(|case| format!("({:?}, {})", case.name, optional(resolve, case.ty.as_ref())));
+            format!("Shape::Variant({})", list(cases))
+        }
+        TypeDefKind::Enum(cases) => {
+            format!("Shape::Enum({})", list(cases.cases.iter().map(|case| format!("{:?}", case.name))))
+        }
+        TypeDefKind::Option(of) => format!("Shape::Option(&{})", shape(resolve, of)),
+        TypeDefKind::List(of) => format!("Shape::List(&{})", shape(resolve, of)),
+        TypeDefKind::Tuple(tuple) => format!("Shape::Tuple({})", list(tuple.types.iter().map(|of| shape(resolve, of)))),
+        TypeDefKind::Result(of) => {
+            let (ok, err) = (optional(resolve, of.ok.as_ref()), optional(resolve, of.err.as_ref()));
+            format!("Shape::Result({ok}, {err})")
+        }
+        TypeDefKind::Handle(Handle::Own(_) | Handle::Borrow(_)) => "Shape::Handle".to_owned(),
+        other => panic!("the host serves no {}", other.as_str()),
+    }
+}

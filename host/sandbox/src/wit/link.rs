@@ -1,0 +1,202 @@
+//! Ties what a component imports to the engine's capabilities.
+
+use std::sync::Arc;
+
+use llmhost_engine::plugin::{Failure, LogLevel};
+use wasmtime::bail;
+use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
+use wasmtime::component::{Component, Linker, LinkerInstance, ResourceAny, ResourceType, Val};
+use wasmtime::{Engine, StoreContextMut};
+
+use super::served::{self, Import};
+use super::{check, values};
+use crate::state::{Declared, State};
+
+/// A linker with all that a component imports of llmhost, added to `base`. What it imports and this host has not is
+/// said, and so is what its types have and this host does not know.
+pub(crate) fn linker(base: &Linker<State>, component: &Component, engine: &Engine) -> Result<Linker<State>, String> {
+    let mut linker = base.clone();
+    for (name, item) in component.component_type().imports(engine) {
+        let import = Import::parse(name);
+        let ComponentItem::ComponentInstance(instance) = &item.ty else { continue };
+        if !import.is_own() {
+            continue;
+        }
+        import.served()?;
+        let interface = served::interface(import.interface).expect("what is served is in the table");
+        let mut at = linker.instance(name).map_err(|error| format!("it imports '{name}' twice: {error:#}"))?;
+        for (export, item) in instance.exports(engine) {
+            let defined = match &item.ty {
+                ComponentItem::ComponentFunc(of) => {
+                    let Some(has) = interface.functions.iter().find(|function| function.name == export) else {
+                        return Err(format!(
+                            "it imports '{}' of '{name}', which this version of llmhost does not have; use a newer llmhost",
+                            spoken(export)
+                        ));
+                    };
+                    check::function(has, of).map_err(|why| {
+                        format!(
+                            "its '{}' of '{name}' {why}; use a newer llmhost, or build the plugin against the interfaces of \
+                             this one ('llmhost plugin wit' writes them)",
+                            spoken(export)
+                        )
+                    })?;
+                    function(&mut at, interface.name, export)
+                }
+                ComponentItem::Resource(_) => {
+                    at.resource(export, ResourceType::host::<Declared>(), |mut store, handle| {
+                        store.data_mut().forget(handle)
+                    })
+                }
+                _ => Ok(()),
+            };
+            defined.map_err(|error| format!("'{export}' of '{name}' cannot be served: {error:#}"))?;
+        }
+    }
+    Ok(linker)
+}
+
+/// `[static]subnet.declare` -> `subnet.declare`
+fn spoken(export: &str) -> &str {
+    export.split_once(']').map_or(export, |(_, name)| name)
+}
+
+/// Defines one function.
+fn function(at: &mut LinkerInstance<'_, State>, interface: &str, export: &str) -> wasmtime::Result<()> {
+    if let Some(resource) = export.strip_prefix("[static]").and_then(|name| name.strip_suffix(".declare")) {
+        let kind = format!("{interface}.{resource}");
+        return at.func_new(export, move |store, ty, params, results| declare(store, &ty, &kind, params, results));
+    }
+    if let Some((_, output)) = export.strip_prefix("[method]").and_then(|name| name.split_once('.')) {
+        if output == "address" {
+            return at.func_new(export, |mut store, _, params, results| {
+                let handle = handle(&mut store, params)?;
+                give(results, Val::String(store.data_mut().address(handle)?))
+            });
+        }
+        let output: Arc<str> = output.replace('-', "_").into();
+        return at.func_new_async(export, move |mut store, ty, params, results| {
+            let output = Arc::clone(&output);
+            Box::new(async move {
+                let handle = handle(&mut store, params)?;
+                let text = store.data_mut().output(handle, &output).await?;
+                give(results, result(text.map(Val::String), &ty)?)
+            })
+        });
+    }
+    if let Some(key) = fact(interface, export) {
+        return at.func_new_async(export, move |mut store, ty, params, results| {
+            Box::new(async move {
+                let key = match params {
+                    [Val::U32(argument)] => format!("{key}/{argument}"),
+                    _ => key.to_owned(),
+                };
+                let text = store.data_mut().fact(&key).await;
+                give(results, result(text.map(Val::String), &ty)?)
+            })
+        });
+    }
+    let answer: fn(&State, &[Val]) -> Option<Val> = match (interface, export) {
+        ("sts", "region") => |state, _| Some(Val::String(state.region_name().to_owned())),
+        ("sts", "partition") => |state, _| Some(Val::String(state.partition_of_region().id.to_owned())),
+        ("sts", "service-principal") => |state, params| match params {
+            [Val::String(service)] => Some(Val::String(state.partition_of_region().service_principal(service))),
+            _ => None,
+        },
+        ("sts", "web-identity-audiences") => |state, _| {
+            let audiences = state.partition_of_region().web_identity_audiences.iter();
+            Some(Val::List(audiences.map(|audience| Val::String(audience.to_string())).collect()))
+        },
+        ("file", "written") => |state, params| match params {
+            [Val::String(pointer)] => {
+                let text = state.text_in_file(pointer);
+                Some(Val::Option(text.map(|text| Box::new(Val::String(text)))))
+            }
+            _ => None,
+        },
+        ("values", "is-known") => |state, params| match params {
+            [Val::String(text)] => Some(Val::Bool(state.is_known(text))),
+            _ => None,
+        },
+        ("log", "write") => {
+            return at.func_new(export, |store, _, params, _| match params {
+                [Val::Enum(level), Val::String(message)] => {
+                    store.data().log(loudness(level), message);
+                    Ok(())
+                }
+                _ => bail!("a message is a level and a text"),
+            });
+        }
+        _ => bail!("the host has no code for it"),
+    };
+    at.func_new(export, move |store, _, params, results| match answer(store.data(), params) {
+        Some(value) => give(results, value),
+        None => bail!("it is called with other types than it was linked with"),
+    })
+}
+
+fn loudness(level: &str) -> LogLevel {
+    match level {
+        "debug" => LogLevel::Debug,
+        "warn" => LogLevel::Warn,
+        _ => LogLevel::Info,
+    }
+}
+
+/// The key of what only the outside can tell.
+fn fact(interface: &str, export: &str) -> Option<&'static str> {
+    match (interface, export) {
+        ("ec2", "availability-zone") => Some("ec2.availability-zone"),
+        ("eks", "newest-version") => Some("eks.newest-version"),
+        ("sts", "account-id") => Some("sts.account-id"),
+        _ => None,
+    }
+}
+
+fn declare(
+    mut store: StoreContextMut<'_, State>,
+    ty: &ComponentFunc,
+    kind: &str,
+    params: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let [Val::String(name), spec, options] = params else { bail!("a declaration is a name, a spec and options") };
+    let after = values::json(options)?["after"].take();
+    let after: Vec<String> = serde_json::from_value(after)?;
+    let declared = store.data_mut().declare(kind, name, values::json(spec)?, &after)?;
+    let handle = match declared {
+        Ok(resource) => Ok(Val::Resource(ResourceAny::try_from_resource(resource, &mut store)?)),
+        Err(failure) => Err(failure),
+    };
+    give(results, result(handle, ty)?)
+}
+
+fn handle(
+    store: &mut StoreContextMut<'_, State>,
+    params: &[Val],
+) -> wasmtime::Result<wasmtime::component::Resource<Declared>> {
+    match params {
+        [Val::Resource(handle)] => handle.try_into_resource(store),
+        _ => bail!("a method takes its resource"),
+    }
+}
+
+fn give(results: &mut [Val], value: Val) -> wasmtime::Result<()> {
+    match results {
+        [result] => *result = value,
+        _ => bail!("it gives one value"),
+    }
+    Ok(())
+}
+
+/// A result of the type that the component has.
+fn result(given: Result<Val, Failure>, ty: &ComponentFunc) -> wasmtime::Result<Val> {
+    Ok(Val::Result(match given {
+        Ok(value) => Ok(Some(Box::new(value))),
+        Err(failure) => {
+            let Some(Type::Result(of)) = ty.results().next() else { bail!("it gives a result") };
+            let Some(ty) = of.err() else { bail!("its result has a failure") };
+            Err(Some(Box::new(values::lower(&failure, &ty)?)))
+        }
+    }))
+}
