@@ -8,7 +8,7 @@ use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 use wasmtime::component::{Component, Linker, LinkerInstance, ResourceAny, ResourceType, Val};
 use wasmtime::{Engine, StoreContextMut};
 
-use super::served::{self, Import};
+use super::served::{self, Function, Import};
 use super::{check, values};
 use crate::state::{Declared, State};
 
@@ -41,7 +41,7 @@ pub(crate) fn linker(base: &Linker<State>, component: &Component, engine: &Engin
                             spoken(export)
                         )
                     })?;
-                    function(&mut at, interface.name, export)
+                    function(&mut at, interface.name, has)
                 }
                 ComponentItem::Resource(_) => {
                     at.resource(export, ResourceType::host::<Declared>(), |mut store, handle| {
@@ -62,10 +62,11 @@ fn spoken(export: &str) -> &str {
 }
 
 /// Defines one function.
-fn function(at: &mut LinkerInstance<'_, State>, interface: &str, export: &str) -> wasmtime::Result<()> {
+fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static Function) -> wasmtime::Result<()> {
+    let export = has.name;
     if let Some(resource) = export.strip_prefix("[static]").and_then(|name| name.strip_suffix(".declare")) {
         let kind = format!("{interface}.{resource}");
-        return at.func_new(export, move |store, ty, params, results| declare(store, &ty, &kind, params, results));
+        return at.func_new(export, move |store, ty, params, results| declare(store, &ty, &kind, has, params, results));
     }
     if let Some((_, output)) = export.strip_prefix("[method]").and_then(|name| name.split_once('.')) {
         if output == "address" {
@@ -157,13 +158,16 @@ fn declare(
     mut store: StoreContextMut<'_, State>,
     ty: &ComponentFunc,
     kind: &str,
+    has: &Function,
     params: &[Val],
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
     let [Val::String(name), spec, options] = params else { bail!("a declaration is a name, a spec and options") };
     let after = values::json(options)?["after"].take();
     let after: Vec<String> = serde_json::from_value(after)?;
-    let declared = store.data_mut().declare(kind, name, values::json(spec)?, &after)?;
+    let mut spec = values::json(spec)?;
+    has.params.iter().skip(1).take(1).for_each(|(_, shape)| values::complete(&mut spec, shape));
+    let declared = store.data_mut().declare(kind, name, spec, &after)?;
     let handle = match declared {
         Ok(resource) => Ok(Val::Resource(ResourceAny::try_from_resource(resource, &mut store)?)),
         Err(failure) => Err(failure),

@@ -4,10 +4,13 @@
 //! case with a capital.
 
 use llmhost_engine::plugin::{Failure, FailureCode};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 use wasmtime::bail;
 use wasmtime::component::Val;
 use wasmtime::component::types::Type;
+
+use super::served::Shape;
 
 /// A value as JSON.
 pub(super) fn json(value: &Val) -> wasmtime::Result<Value> {
@@ -41,6 +44,34 @@ pub(super) fn json(value: &Val) -> wasmtime::Result<Value> {
         }
         other => bail!("a declaration has no values like {other:?}"),
     })
+}
+
+/// Adds the fields that a type lacks because it was compiled before they were: nothing, an empty list, or `false`.
+pub(super) fn complete(value: &mut Value, shape: &Shape) {
+    match (shape, value) {
+        (Shape::Record(fields), Value::Object(map)) => {
+            for (name, shape) in *fields {
+                match (map.entry(name.replace('-', "_")), shape) {
+                    (Entry::Occupied(mut field), _) => complete(field.get_mut(), shape),
+                    (Entry::Vacant(field), Shape::List(_)) => _ = field.insert(Value::Array(Vec::new())),
+                    (Entry::Vacant(field), Shape::Bool) => _ = field.insert(Value::Bool(false)),
+                    (Entry::Vacant(field), _) => _ = field.insert(Value::Null),
+                }
+            }
+        }
+        (Shape::Variant(cases), Value::Object(map)) => {
+            for (case, value) in map {
+                let shape = cases.iter().find(|(name, _)| camel(name) == *case).and_then(|(_, shape)| *shape);
+                shape.into_iter().for_each(|shape| complete(value, shape));
+            }
+        }
+        (Shape::List(of), Value::Array(items)) => items.iter_mut().for_each(|item| complete(item, of)),
+        (Shape::Tuple(shapes), Value::Array(items)) => {
+            items.iter_mut().zip(*shapes).for_each(|(item, shape)| complete(item, shape));
+        }
+        (Shape::Option(of), value) if !value.is_null() => complete(value, of),
+        _ => {}
+    }
 }
 
 /// `al2023-x86-64` -> `Al2023X8664`
@@ -136,6 +167,26 @@ mod tests {
             })
         );
         assert_eq!(camel("al2023-x86-64-standard"), "Al2023X8664Standard");
+    }
+
+    #[test]
+    fn what_was_added_since_is_filled_in() {
+        const RULE: Shape = Shape::Record(&[("port", Shape::Number("u32")), ("names", Shape::List(&Shape::Text))]);
+        const SPEC: Shape = Shape::Record(&[
+            ("rules", Shape::List(&RULE)),
+            ("key-name", Shape::Option(&Shape::Text)),
+            ("is-public", Shape::Bool),
+            ("peer", Shape::Variant(&[("by-rule", Some(&RULE))])),
+        ]);
+        let mut value = json!({ "rules": [{ "port": 1 }], "peer": { "ByRule": { "port": 2, "names": ["a"] } } });
+        complete(&mut value, &SPEC);
+        assert_eq!(
+            value,
+            json!({
+                "rules": [{ "port": 1, "names": [] }], "key_name": null, "is_public": false,
+                "peer": { "ByRule": { "port": 2, "names": ["a"] } },
+            })
+        );
     }
 
     #[test]

@@ -10,5 +10,6 @@ mod languages;
 mod limits;
 mod loading;
 mod running;
+mod stored;
 #[path = "../support/mod.rs"]
 mod support;
