@@ -46,7 +46,7 @@ async fn a_run_that_fails_is_replayed_up_to_its_failure() {
     proxy.inject(|request| request.action == "CreateInternetGateway", usize::MAX, Fault::Status(403));
     scene.at(proxy.url(), &["run", FILE, "--trace", "trace.jsonl"]).status(1);
     let trace = std::fs::read_to_string(scene.path("trace.jsonl")).unwrap();
-    assert!(trace.contains("\"failed\":"), "{trace}");
+    assert!(trace.contains("\"gave\":{\"failure\":{\"code\":\"denied\""), "{trace}");
     scene.llmhost(&["plugin", "replay", "trace.jsonl"]).status(0).says(&["network apply", "the same"]);
 }
 
@@ -62,7 +62,7 @@ fn a_dry_run_is_replayed_too_and_what_is_no_trace_is_refused() {
     scene.llmhost(&["plugin", "replay", "nowhere.jsonl"]).status(2).says(&["nowhere.jsonl", "No such file"]);
     scene.llmhost(&["plugin", "replay", FILE]).status(2).says(&["it is not a trace", "--trace OUT"]);
     let whole = std::fs::read_to_string(scene.path("trace.jsonl")).unwrap();
-    scene.write("newer.jsonl", whole.replace("\"llmhost_trace\":1", "\"llmhost_trace\":7"));
+    scene.write("newer.jsonl", whole.replace("\"llmhost_trace\":2", "\"llmhost_trace\":7"));
     scene.llmhost(&["plugin", "replay", "newer.jsonl"]).status(2).says(&["version 7"]);
     scene.write("bad.jsonl", whole.replacen("\"entry\":\"call\"", "\"entry\":\"cal\"", 1));
     scene.llmhost(&["plugin", "replay", "bad.jsonl"]).status(2).says(&["line 3 is damaged"]);
