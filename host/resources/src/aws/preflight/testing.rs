@@ -19,6 +19,7 @@ pub(super) fn plan(resources: impl IntoIterator<Item = (String, Value)>) -> Plan
             depends_on: Vec::new(),
             leftovers: Vec::new(),
             takes_over: None,
+            was_going: false,
             broken: None,
             unfinished: false,
             interrupts: None,

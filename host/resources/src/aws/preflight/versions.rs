@@ -131,6 +131,7 @@ mod tests {
             depends_on: Vec::new(),
             leftovers: Vec::new(),
             takes_over: None,
+            was_going: false,
             broken: None,
             unfinished: false,
             interrupts: None,
