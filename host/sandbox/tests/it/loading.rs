@@ -121,8 +121,9 @@ async fn a_place_that_has_no_plugin_is_told() {
         ("./folder.wasm", "not a file"),
         ("./large.wasm", "257 MiB"),
         ("/dev/zero", "not a file"),
-        ("oci://host/name@sha256:0", "does not fetch plugins from OCI"),
-        ("https://host/x.wasm", "do not come from 'https://'"),
+        ("oci://host.example/name@sha256:0", "not a digest"),
+        ("https://host/x.wasm", "it has no digest"),
+        ("s3://bucket/x.wasm", "plugins come from oci://"),
         ("vpcs", "no built-in plugin 'vpcs'"),
     ] {
         let request = LoadRequest { step: &step, uses, base: folder.path(), allow: &[], limits: &limits };
