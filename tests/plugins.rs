@@ -165,7 +165,7 @@ fn whatever_a_hostile_plugin_does_is_one_clear_error() {
         ("do = \"no-output\"", &["done"]),
         ("do = \"fail\"", &["I would rather not"]),
     ] {
-        let limits = "[steps.s.limits]\ntime = \"300ms\"\nmemory = \"32MiB\"\n";
+        let limits = "[steps.s.limits]\ntime = \"2s\"\nmemory = \"32MiB\"\n";
         scene.pipeline(&format!(
             "[steps.s]\nuses = \"./hostile.wasm\"\nallow = [\"ec2\", \"sts\"]\nwith = {{ {with} }}\n{limits}\n\
              [steps.after]\nuses = \"./hostile.wasm\"\nallow = [\"ec2\", \"sts\"]\nwith = {{ do = \"${{s.done}}\" }}\n"
