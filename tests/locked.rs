@@ -10,8 +10,8 @@ use support::{Ran, Scene};
 /// A component that imports the same interfaces in a later patch version.
 fn newer() -> Vec<u8> {
     let mut bytes = plugin();
-    let at = bytes.windows(14).position(|window| window == b"llmhost:aws/s3").expect("it imports s3");
-    let version = at + b"llmhost:aws/s3@".len();
+    let at = bytes.windows(17).position(|window| window == b"llmhost:aws-s3/s3").expect("it imports s3");
+    let version = at + b"llmhost:aws-s3/s3@".len();
     let old = bytes[at..version + 5].to_vec();
     let new = [&old[..old.len() - 1], b"7"].concat();
     let places: Vec<usize> = (0..bytes.len() - old.len()).filter(|&place| bytes[place..].starts_with(&old)).collect();
@@ -48,7 +48,7 @@ fn the_first_use_pins_a_plugin_and_a_changed_one_stops_every_command_until_it_is
     let first = scene.llmhost(&["validate", FILE]).status(0);
     first.says(&["1 plugin is new, and pinned in llmhost.lock"]);
     let pinned = lock(&scene);
-    for part in ["[pipelines.test.plugins.\"./s3.wasm\"]", &digest(&plugin()), "grants = [\"s3\"]", "llmhost:aws/s3@"] {
+    for part in ["[pipelines.test.plugins.\"./s3.wasm\"]", &digest(&plugin()), "grants = [\"s3\"]", "llmhost:aws-s3/s3@"] {
         assert!(pinned.contains(part), "{part}: {pinned}");
     }
     assert!(!scene.llmhost(&["validate", FILE]).status(0).said(&scene).contains("new"), "said once");
@@ -105,9 +105,9 @@ fn other_versions_of_interfaces_are_named() {
     scene.write("s3.wasm", newer());
     let stopped = scene.llmhost(&["validate", FILE]).status(2);
     let bytes = newer();
-    let at = bytes.windows(14).position(|window| window == b"llmhost:aws/s3").unwrap();
-    let name = String::from_utf8_lossy(&bytes[at..at + b"llmhost:aws/s3@0.1.7".len()]).into_owned();
-    stopped.says(&["its imports had llmhost:aws/s3@", &format!("and have {name} instead"), "its digest was"]);
+    let at = bytes.windows(17).position(|window| window == b"llmhost:aws-s3/s3").unwrap();
+    let name = String::from_utf8_lossy(&bytes[at..at + b"llmhost:aws-s3/s3@0.2.7".len()]).into_owned();
+    stopped.says(&["its imports had llmhost:aws-s3/s3@", &format!("and have {name} instead"), "its digest was"]);
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn a_published_plugin_is_in_the_layout_of_wkg_and_has_the_same_digest_each_time(
     assert_eq!((&config["architecture"], &config["os"]), (&json!("wasm"), &json!("wasip2")));
     assert_eq!(config["layerDigests"], json!([digest(&plugin())]));
     let imports = config["component"]["imports"].as_array().unwrap();
-    assert!(imports.iter().any(|import| import.as_str().unwrap().starts_with("llmhost:aws/s3@")), "{config}");
+    assert!(imports.iter().any(|import| import.as_str().unwrap().starts_with("llmhost:aws-s3/s3@")), "{config}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ async fn an_error_is_part_of_a_trace() {
     let world = World::new();
     world.cloud.broken.lock().unwrap().insert("a".to_owned(), llmhost_engine::kind::ErrorClass::Quota);
     let text = traced(&world, STEPS).await;
-    assert!(text.contains("\"failed\":"), "{text}");
+    assert!(text.contains("\"gave\":{\"failure\":{\"code\":\"quota\""), "{text}");
     let outcomes = replayed(&text).await;
     assert!(outcomes.len() == 3 && outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Same), "{outcomes:?}");
 }
@@ -140,7 +140,7 @@ async fn a_file_that_is_no_trace_says_what_is_wrong() {
     for (text, error) in [
         (String::new(), TraceError::NotATrace),
         ("[pipeline]\nname = \"x\"\n".to_owned(), TraceError::NotATrace),
-        (text.replace("\"llmhost_trace\":1", "\"llmhost_trace\":9"), TraceError::Version { found: 9 }),
+        (text.replace("\"llmhost_trace\":2", "\"llmhost_trace\":9"), TraceError::Version { found: 9 }),
         (format!("{header}\n{{\"entry\":\"end\",\"run\":7,\"outputs\":{{}}}}\n"), damaged(2, "its run has not begun")),
         (
             text.clone() + "{\"entry\":\"end\",\"run\":0,\"outputs\":{}}\n",
