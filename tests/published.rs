@@ -131,8 +131,10 @@ fn credentials_are_those_of_docker_and_are_seen_nowhere() {
     other.llmhost(&pull).status(0);
     other.login(&json!({ "auths": { host.as_str(): {} }, "credsStore": "planted" }));
     other.llmhost(&pull).status(0);
-    other.scene.write("bin/docker-credential-planted", format!("#!/bin/sh\necho {PASSWORD}\nexit 1\n"));
+    other.scene.write("bin/docker-credential-planted", format!("#!/bin/sh\nread server\necho {PASSWORD}\nexit 1\n"));
     other.llmhost(&pull).status(1).says(&[&format!("the credentials for {host} cannot be used"), "planted failed"]);
+    other.login(&json!({ "credsStore": "missing" }));
+    other.llmhost(&pull).status(1).says(&["the credential helper", "does not start"]);
     other.scene.write("docker/config.json", "{ \"auths\": ");
     other.llmhost(&pull).status(1).says(&["config.json is not valid", "docker login"]);
 }
