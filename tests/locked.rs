@@ -48,7 +48,9 @@ fn the_first_use_pins_a_plugin_and_a_changed_one_stops_every_command_until_it_is
     let first = scene.llmhost(&["validate", FILE]).status(0);
     first.says(&["1 plugin is new, and pinned in llmhost.lock"]);
     let pinned = lock(&scene);
-    for part in ["[pipelines.test.plugins.\"./s3.wasm\"]", &digest(&plugin()), "grants = [\"s3\"]", "llmhost:aws-s3/s3@"] {
+    for part in
+        ["[pipelines.test.plugins.\"./s3.wasm\"]", &digest(&plugin()), "grants = [\"s3\"]", "llmhost:aws-s3/s3@"]
+    {
         assert!(pinned.contains(part), "{part}: {pinned}");
     }
     assert!(!scene.llmhost(&["validate", FILE]).status(0).said(&scene).contains("new"), "said once");
