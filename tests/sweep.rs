@@ -118,7 +118,8 @@ async fn a_cluster_that_became_somebody_elses_keeps_all_that_it_made() {
     let shown = scene.at(emulator.url(), &["destroy", FILE, "--dry-run"]).status(0);
     shown.says(&["stays: the cluster 'llm' does not carry the tag llmhost:pipeline"]);
     assert!(!shown.stdout.contains("with it goes"), "{}", shown.stdout);
-    let refused = scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(1);
+    // The network stays in use, so waiting for it to be free is in vain.
+    let refused = scene.at(emulator.url(), &["destroy", FILE, "--yes", "--wait-timeout", "5"]).status(1);
     refused.says(&["the ServiceAccount models/model does not carry the annotation llmhost.dev/pipeline"]);
     let after = look(emulator.url());
     assert_eq!(after["network"]["balancers"], before["network"]["balancers"]);
