@@ -35,7 +35,7 @@ impl Digest {
     }
 
     /// Reads 64 hexadecimal digits.
-    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+    pub fn from_hex(text: &str) -> Option<Self> {
         let digits = text.as_bytes();
         if digits.len() != 64 || !digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
             return None;
@@ -81,6 +81,9 @@ mod tests {
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert_eq!(Digest::from_hex(&digest.hex()), Some(digest));
         let upper = digest.to_string().to_uppercase().replace("SHA", "sha");
+        for bad in ["", "zz", &"é".repeat(32), &"+1".repeat(32)[..63]] {
+            assert_eq!(Digest::from_hex(bad), None, "{bad}");
+        }
         for bad in ["", "sha256:", "sha256:zz", &digest.hex(), &format!("{digest}0"), &upper, "sha512:00"] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }

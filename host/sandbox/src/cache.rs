@@ -12,20 +12,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest, Sha256};
+use llmhost_registry::Digest;
+use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::wrap;
 
-/// SHA-256 of a component's bytes.
-pub(crate) type WasmDigest = [u8; 32];
-
 /// The cache of one engine.
 pub(crate) struct Cache {
     folder: Option<PathBuf>,
     /// Everything of the engine that compiled code depends on.
-    engine: WasmDigest,
+    engine: Digest,
 }
 
 impl Cache {
@@ -35,7 +33,7 @@ impl Cache {
         let mut compatibility = HashInto(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         wrap::VERSION.hash(&mut compatibility);
-        let engine = compatibility.0.finalize().into();
+        let engine = Digest::from_bytes(compatibility.0.finalize().into());
         let Some(root) = root else { return (Self { folder: None, engine }, None) };
         let folder = root.join("llmhost").join("code");
         match trusted(&folder) {
@@ -48,7 +46,7 @@ impl Cache {
     pub(crate) fn component(
         &self,
         engine: &Engine,
-        digest: &WasmDigest,
+        digest: &Digest,
         compile: impl FnOnce() -> Result<Vec<u8>, String>,
     ) -> Result<Component, String> {
         let Some(folder) = &self.folder else { return in_memory(engine, &compile()?) };
@@ -73,25 +71,25 @@ impl Cache {
     }
 
     /// Whether the code is there, so that nothing needs compiling.
-    pub(crate) fn has(&self, digest: &WasmDigest) -> bool {
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
         self.folder.as_ref().is_some_and(|folder| folder.join(format!("{}.cwasm", self.key(digest))).exists())
     }
 
     /// The digest that a file had when it was last read, if nothing about it changed since. As
     /// git does, this goes by size, inode and times; the time of the last change of a file cannot
     /// be set by hand.
-    pub(crate) fn digest_of(&self, path: &Path, metadata: &Metadata) -> Option<WasmDigest> {
+    pub(crate) fn digest_of(&self, path: &Path, metadata: &Metadata) -> Option<Digest> {
         let seen = fs::read(self.seen(path)?).ok()?;
         let (mark, digest) = seen.split_at_checked(MARK)?;
-        (mark == mark_of(metadata)?).then(|| digest.try_into().ok()).flatten()
+        (mark == mark_of(metadata)?.bytes()).then(|| digest.try_into().ok().map(Digest::from_bytes)).flatten()
     }
 
     /// Notes the digest of a file. Not of one that changed a moment ago: it could change again
     /// and have the same times.
-    pub(crate) fn remember(&self, path: &Path, metadata: &Metadata, digest: &WasmDigest) {
+    pub(crate) fn remember(&self, path: &Path, metadata: &Metadata, digest: &Digest) {
         let old = changed(metadata).and_then(|at| at.elapsed().ok()).is_some_and(|age| age > SETTLED);
         if let (true, Some(seen), Some(mark)) = (old, self.seen(path), mark_of(metadata))
-            && let Err(error) = write(&seen, &[&mark[..], digest].concat(), false)
+            && let Err(error) = write(&seen, &[*mark.bytes(), *digest.bytes()].concat(), false)
         {
             tracing::debug!("cannot note the digest of {}: {error}", path.display());
         }
@@ -99,12 +97,12 @@ impl Cache {
 
     fn seen(&self, path: &Path) -> Option<PathBuf> {
         let path = std::path::absolute(path).ok()?;
-        let name = hex(&sha256(path.as_os_str().as_encoded_bytes()));
+        let name = Digest::of(path.as_os_str().as_encoded_bytes()).hex();
         Some(self.folder.as_ref()?.join(format!("{name}.seen")))
     }
 
-    fn key(&self, digest: &WasmDigest) -> String {
-        hex(&Sha256::new().chain_update(self.engine).chain_update(digest).finalize().into())
+    fn key(&self, digest: &Digest) -> String {
+        Digest::of(&[*self.engine.bytes(), *digest.bytes()].concat()).hex()
     }
 }
 
@@ -116,16 +114,16 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// What changes when a file does: device, inode, size, and the time of the last change of
 /// anything about it.
 #[cfg(unix)]
-fn mark_of(metadata: &Metadata) -> Option<WasmDigest> {
+fn mark_of(metadata: &Metadata) -> Option<Digest> {
     use std::os::unix::fs::MetadataExt;
     let m = metadata;
     let numbers = [m.dev(), m.ino(), m.size()].map(u64::to_le_bytes);
     let times = [m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec()].map(i64::to_le_bytes);
-    Some(sha256(&[numbers.concat(), times.concat()].concat()))
+    Some(Digest::of(&[numbers.concat(), times.concat()].concat()))
 }
 
 #[cfg(not(unix))]
-fn mark_of(_metadata: &Metadata) -> Option<WasmDigest> {
+fn mark_of(_metadata: &Metadata) -> Option<Digest> {
     None
 }
 
@@ -229,23 +227,9 @@ impl Hasher for HashInto {
     }
 
     fn finish(&self) -> u64 {
-        let digest: WasmDigest = self.0.clone().finalize().into();
+        let digest: [u8; 32] = self.0.clone().finalize().into();
         digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> WasmDigest {
-    Sha256::digest(bytes).into()
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(digest: &WasmDigest) -> String {
-    use std::fmt::Write;
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(all(test, unix))]
@@ -262,15 +246,15 @@ mod tests {
         let metadata = fs::metadata(&path).expect("there");
         let code = root.path().join("llmhost/code");
         trusted(&code).expect("just made");
-        let cache = Cache { folder: Some(code), engine: WasmDigest::default() };
-        let digest = sha256(b"one");
+        let cache = Cache { folder: Some(code), engine: Digest::of(b"") };
+        let digest = Digest::of(b"one");
 
         cache.remember(&path, &metadata, &digest);
         assert_eq!(cache.digest_of(&path, &metadata), None, "it was written a moment ago");
 
         // As if it had settled.
         let seen = cache.seen(&path).expect("a folder");
-        write(&seen, &[&mark_of(&metadata).expect("unix")[..], &digest].concat(), false).expect("ours");
+        write(&seen, &[*mark_of(&metadata).expect("unix").bytes(), *digest.bytes()].concat(), false).expect("ours");
         assert_eq!(cache.digest_of(&path, &metadata), Some(digest));
         assert_eq!(cache.digest_of(&root.path().join("y.wasm"), &metadata), None);
         fs::write(&path, b"two!").expect("ours");

@@ -14,13 +14,13 @@ use llmhost_registry::{Digest, Plugins};
 use tokio::sync::OnceCell;
 use wasmtime::component::Component;
 
-use crate::cache::{Cache, WasmDigest, hex};
+use crate::cache::Cache;
 use crate::engine::{Sandbox, SandboxError};
 use crate::grants::{self, Needs};
 use crate::plugin::{BadDescription, Loaded, StepPlugin};
 use crate::source::{self, Builtin, Sources, Wanted, Wasm};
 use crate::wit::{self, Step};
-use crate::wrap;
+use crate::wrap::{self, HOW_TO};
 
 /// Receives [`LoaderEvent`]s, from any thread.
 pub type EventSink = Arc<dyn Fn(&LoaderEvent<'_>) + Send + Sync>;
@@ -112,7 +112,7 @@ pub struct Loader {
     on_event: Option<EventSink>,
     /// What was identified is what is loaded, by `uses` and the folder of the pipeline file.
     identified: Mutex<HashMap<(String, PathBuf), Arc<Loaded>>>,
-    loaded: Mutex<HashMap<WasmDigest, Arc<OnceCell<Arc<Loaded>>>>>,
+    loaded: Mutex<HashMap<Digest, Arc<OnceCell<Arc<Loaded>>>>>,
 }
 
 impl fmt::Debug for Loader {
@@ -175,7 +175,7 @@ impl Loader {
 
     async fn prepare(&self, uses: &str, wasm: Wasm) -> Result<Arc<Loaded>, LoadError> {
         let not_a_plugin = |reason: String| LoadError::NotAPlugin { path: uses.to_owned(), reason };
-        let (sha256, origin) = (hex(&wasm.digest), wasm.origin());
+        let (sha256, origin) = (wasm.digest.hex(), wasm.origin());
         let component = self.component(uses, wasm).await.map_err(not_a_plugin)?;
         let wants = grants::wanted(&component, &self.sandbox.engine).map_err(not_a_plugin)?;
         let linker = wit::linker(&self.sandbox.linker, &component, &self.sandbox.engine).map_err(not_a_plugin)?;
@@ -256,5 +256,3 @@ impl PluginLoader for Loader {
 fn undescribed(uses: &str, BadDescription { reason, crash }: BadDescription) -> LoadError {
     LoadError::BadDescription { uses: uses.to_owned(), reason, crash }
 }
-
-const HOW_TO: &str = "docs/writing-plugins.md says how to make a plugin";

@@ -22,7 +22,8 @@ use crate::wasi::{NOW, START, TICK};
 /// Part of the key of compiled code: another number where this module makes another component of the same file.
 pub(crate) const VERSION: u32 = 1;
 
-const HOW_TO: &str = "docs/writing-plugins.md says how to make a plugin";
+/// Where somebody whose file is no plugin reads on.
+pub(crate) const HOW_TO: &str = "docs/writing-plugins.md says how to make a plugin";
 
 /// The component in a file, or what the file is instead.
 pub(crate) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {

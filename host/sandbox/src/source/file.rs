@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use llmhost_engine::plugin::LoadError;
-use llmhost_registry::MOST_BYTES;
+use llmhost_registry::{Digest, MOST_BYTES};
 
 use super::{Bytes, Wasm};
-use crate::cache::{Cache, sha256};
+use crate::cache::Cache;
 
 pub(super) async fn read(uses: &str, path: PathBuf, cache: &Arc<Cache>) -> Result<Wasm, LoadError> {
     let unreadable = |reason: String| LoadError::Unreadable { path: uses.to_owned(), reason };
@@ -26,7 +26,7 @@ pub(super) async fn read(uses: &str, path: PathBuf, cache: &Arc<Cache>) -> Resul
     // Reading and hashing 20 MB takes a while; the runtime's threads have better things to do.
     let hashed = tokio::task::spawn_blocking(move || {
         let bytes = read_now(&path)?;
-        let digest = sha256(&bytes);
+        let digest = Digest::of(&bytes);
         cache.remember(&path, &metadata, &digest);
         Ok(Wasm { bytes: Bytes::Read(path, bytes), digest, builtin: false, manifest: None })
     });

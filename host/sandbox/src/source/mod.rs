@@ -11,7 +11,7 @@ use std::sync::Arc;
 use llmhost_engine::plugin::LoadError;
 use llmhost_registry::{Digest, Plugins};
 
-use crate::cache::{Cache, WasmDigest, hex, sha256};
+use crate::cache::Cache;
 
 pub use builtin::Builtin;
 pub(crate) use file::read_plugin;
@@ -19,7 +19,8 @@ pub(crate) use file::read_plugin;
 /// A plugin that was found.
 pub(crate) struct Wasm {
     pub(crate) bytes: Bytes,
-    pub(crate) digest: WasmDigest,
+    /// Of its bytes.
+    pub(crate) digest: Digest,
     /// Comes with the host, and so with its trust.
     pub(crate) builtin: bool,
     /// Digest of its manifest, where it is from a registry.
@@ -38,7 +39,7 @@ pub(crate) enum Bytes {
 impl Wasm {
     /// The digest that pins it.
     pub(crate) fn pin(&self) -> Digest {
-        self.manifest.unwrap_or(Digest::from_bytes(self.digest))
+        self.manifest.unwrap_or(self.digest)
     }
 
     /// Where to find the bytes again.
@@ -55,7 +56,7 @@ impl Wasm {
             Bytes::Static(bytes) => Ok(Cow::Borrowed(bytes)),
             Bytes::Read(_, bytes) => Ok(Cow::Borrowed(bytes)),
             Bytes::In(path) => match file::read_now(path)? {
-                bytes if sha256(&bytes) == self.digest => Ok(Cow::Owned(bytes)),
+                bytes if Digest::of(&bytes) == self.digest => Ok(Cow::Owned(bytes)),
                 _ => Err("it changed while it was being loaded; run again".to_owned()),
             },
         }
@@ -75,7 +76,7 @@ impl Origin {
             Self::Static(bytes) => Some(Cow::Borrowed(bytes)),
             Self::File(path) => {
                 let bytes = file::read_now(path).ok()?;
-                (hex(&sha256(&bytes)) == digest).then_some(Cow::Owned(bytes))
+                (Digest::of(&bytes).hex() == digest).then_some(Cow::Owned(bytes))
             }
         }
     }

@@ -15,7 +15,7 @@ pub(super) async fn find(
     if let Some(error) = &found.not_asked {
         tell(&error.to_string());
     }
-    let (digest, manifest) = (*found.component.bytes(), Some(found.pin));
+    let (digest, manifest) = (found.component, Some(found.pin));
     // What was compiled before was checked then, so its bytes need not be read again.
     let bytes = match sources.remote.stored_component(&found).filter(|_| sources.cache.has(&digest)) {
         Some(path) => Bytes::In(path),
