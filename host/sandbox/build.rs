@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use wit_parser::{Handle, InterfaceId, Resolve, Type, TypeDefKind};
+use wit_parser::{Function, Handle, InterfaceId, Resolve, Type, TypeDefKind, WorldItem};
 
 fn main() {
     let wit = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../wit");
@@ -57,20 +57,31 @@ fn tables(resolve: &Resolve) -> String {
     let mut served = String::from("pub(crate) const SERVED: &[Interface] = &[\n");
     for (name, id) in newest {
         write!(served, "    Interface {{ name: {name:?}, functions: &[").expect("a string takes any text");
-        for (function, of) in &resolve.interfaces[id].functions {
-            let params: Vec<_> =
-                of.params.iter().map(|param| format!("({:?}, {})", param.name, shape(resolve, &param.ty))).collect();
-            let result = optional(resolve, of.result.as_ref());
-            write!(
-                served,
-                "\n        Function {{ name: {function:?}, params: &[{}], result: {result} }},",
-                params.join(", ")
-            )
-            .expect("a string takes any text");
+        for of in resolve.interfaces[id].functions.values() {
+            write!(served, "\n        {},", function(resolve, of)).expect("a string takes any text");
         }
         served.push_str("] },\n");
     }
-    format!("{released}];\n\n{served}];\n")
+    format!("{released}];\n\n{served}];\n\n{}", exports(resolve))
+}
+
+/// What a plugin exports by the newest version of its world: `DESCRIBE` and `RUN`.
+fn exports(resolve: &Resolve) -> String {
+    let worlds = resolve.packages.iter().filter_map(|(_, package)| Some((&package.name, package.worlds.get("step")?)));
+    let newest = worlds.max_by_key(|(name, _)| name.version.clone()).expect("there is a world of plugins");
+    let functions = resolve.worlds[*newest.1].exports.values().filter_map(|item| match item {
+        WorldItem::Function(of) => Some(of),
+        _ => None,
+    });
+    functions.fold(String::new(), |text, of| {
+        text + &format!("pub(crate) const {}: Function = {};\n", of.name.to_uppercase(), function(resolve, of))
+    })
+}
+
+fn function(resolve: &Resolve, of: &Function) -> String {
+    let params = of.params.iter().map(|param| format!("({:?}, {})", param.name, shape(resolve, &param.ty)));
+    let (params, result) = (list(params), optional(resolve, of.result.as_ref()));
+    format!("Function {{ name: {:?}, params: {params}, result: {result} }}", of.name)
 }
 
 fn optional(resolve: &Resolve, of: Option<&Type>) -> String {

@@ -15,6 +15,7 @@ use wasmtime::{
 
 use crate::limits;
 use crate::state::State;
+use crate::wit;
 
 /// How often a computing guest gives way to others and has its time checked.
 const TICK: Duration = Duration::from_millis(10);
@@ -130,6 +131,7 @@ fn pool(parallelism: usize) -> PoolingAllocationConfig {
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
+    wit::add_to_linker(&mut linker)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     Ok(linker)
 }

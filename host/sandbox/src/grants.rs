@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
 use crate::scoped::{self, SCOPED};
-use crate::wit::{FUNCTIONS, Import, RELEASED, resources};
+use crate::wit::{FUNCTIONS, Import, packages, resources};
 
 /// WASI packages that are linked, with nothing behind them.
 const WASI: &[&str] = &["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
@@ -18,8 +18,7 @@ pub(crate) fn known() -> Vec<String> {
     let resources = resources().map(|(interface, resource)| format!("{interface}:{resource}"));
     let functions = FUNCTIONS.iter().map(|(_, _, grant)| (*grant).to_owned());
     let grants: BTreeSet<String> = resources.chain(functions).collect();
-    let is_scoped = |grant: &str| SCOPED.iter().any(|(interface, _)| grant.split(':').next() == Some(interface));
-    let grants: BTreeSet<String> = grants.into_iter().filter(|grant| !is_scoped(grant)).collect();
+    let grants: BTreeSet<String> = grants.into_iter().filter(|grant| scoped::interface_of(grant).is_none()).collect();
     let interfaces = grants.iter().filter_map(|grant| grant.split_once(':')).map(|(interface, _)| interface.to_owned());
     let mut all: BTreeSet<String> = interfaces.collect();
     all.extend(grants);
@@ -138,14 +137,10 @@ fn served(import: &Import<'_>) -> Result<(), String> {
         "wasi:http" => {
             format!("it imports '{import}', and the sandbox has no network; use the capabilities of llmhost instead")
         }
-        _ => {
-            let mut own: Vec<_> = RELEASED.iter().map(|released| released.package).collect();
-            own.dedup();
-            format!(
-                "it imports '{import}', which the sandbox does not have; a plugin may import WASI 0.2 and {}",
-                own.join(", ")
-            )
-        }
+        _ => format!(
+            "it imports '{import}', which the sandbox does not have; a plugin may import WASI 0.2 and {}",
+            packages()
+        ),
     })
 }
 

@@ -178,8 +178,8 @@ impl Loader {
         let (sha256, origin) = (wasm.digest.hex(), wasm.origin());
         let component = self.component(uses, wasm).await.map_err(not_a_plugin)?;
         let wants = grants::wanted(&component, &self.sandbox.engine).map_err(not_a_plugin)?;
-        let linker = wit::linker(&self.sandbox.linker, &component, &self.sandbox.engine).map_err(not_a_plugin)?;
-        let guest = Step::of(&component, &linker)
+        wit::check_imports(&component, &self.sandbox.engine).map_err(not_a_plugin)?;
+        let guest = Step::of(&component, &self.sandbox.linker)
             .map_err(|why| not_a_plugin(format!("it is not of the world llmhost:plugin/step: {why}; {HOW_TO}")))?;
         let imports = component.component_type();
         let imports = imports.imports(&self.sandbox.engine).map(|(name, _)| name.to_owned());

@@ -4,9 +4,37 @@
 //! that this host would have to drop, and is refused.
 
 use llmhost_engine::plugin::FailureCode;
-use wasmtime::component::types::{ComponentFunc, Type};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 
-use super::served::{Function, Shape};
+use super::served::{self, Function, Import, Shape};
+
+/// Whether this host can serve the types that a component's imports of llmhost have; what its types have and this host does
+/// not know, if not. That the interfaces themselves are served was asked before.
+pub(crate) fn imports(component: &Component, engine: &Engine) -> Result<(), String> {
+    for (name, item) in component.component_type().imports(engine) {
+        let import = Import::parse(name);
+        let ComponentItem::ComponentInstance(instance) = &item.ty else { continue };
+        let Some(interface) = served::interface(import.interface).filter(|_| import.is_own()) else { continue };
+        for (export, item) in instance.exports(engine) {
+            let ComponentItem::ComponentFunc(of) = &item.ty else { continue };
+            let spoken = export.split_once(']').map_or(export, |(_, name)| name);
+            let Some(has) = interface.functions.iter().find(|function| function.name == export) else {
+                return Err(format!(
+                    "it imports '{spoken}' of '{name}', which this version of llmhost does not have; use a newer llmhost"
+                ));
+            };
+            function(has, of).map_err(|why| {
+                format!(
+                    "its '{spoken}' of '{name}' {why}; use a newer llmhost, or build the plugin against the interfaces of this \
+                     one"
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
 
 /// Whether a function of a component is one that this host can serve; where it is not, if not.
 pub(super) fn function(has: &Function, of: &ComponentFunc) -> Result<(), String> {

@@ -1,64 +1,35 @@
-//! Ties what a component imports to the engine's capabilities.
+//! Ties what components import to the engine's capabilities.
 
 use std::sync::Arc;
 
 use llmhost_engine::plugin::{Failure, LogLevel};
+use wasmtime::StoreContextMut;
 use wasmtime::bail;
-use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
-use wasmtime::component::{Component, Linker, LinkerInstance, ResourceAny, ResourceType, Val};
-use wasmtime::{Engine, StoreContextMut};
+use wasmtime::component::types::{ComponentFunc, Type};
+use wasmtime::component::{Linker, LinkerInstance, ResourceAny, ResourceType, Val};
 
-use super::served::{self, Function, Import};
-use super::{check, values};
+use super::served::{self, Function, Import, RELEASED};
+use super::values;
 use crate::state::{Declared, State};
 
-/// A linker with all that a component imports of llmhost, added to `base`. What it imports and this host has not is
-/// said, and so is what its types have and this host does not know.
-pub(crate) fn linker(base: &Linker<State>, component: &Component, engine: &Engine) -> Result<Linker<State>, String> {
-    let mut linker = base.clone();
-    for (name, item) in component.component_type().imports(engine) {
-        let import = Import::parse(name);
-        let ComponentItem::ComponentInstance(instance) = &item.ty else { continue };
-        if !import.is_own() {
-            continue;
-        }
-        import.served()?;
-        let interface = served::interface(import.interface).expect("what is served is in the table");
-        let mut at = linker.instance(name).map_err(|error| format!("it imports '{name}' twice: {error:#}"))?;
-        for (export, item) in instance.exports(engine) {
-            let defined = match &item.ty {
-                ComponentItem::ComponentFunc(of) => {
-                    let Some(has) = interface.functions.iter().find(|function| function.name == export) else {
-                        return Err(format!(
-                            "it imports '{}' of '{name}', which this version of llmhost does not have; use a newer llmhost",
-                            spoken(export)
-                        ));
-                    };
-                    check::function(has, of).map_err(|why| {
-                        format!(
-                            "its '{}' of '{name}' {why}; use a newer llmhost, or build the plugin against the interfaces of \
-                             this one ('llmhost plugin wit' writes them)",
-                            spoken(export)
-                        )
-                    })?;
-                    function(&mut at, interface.name, has)
-                }
-                ComponentItem::Resource(_) => {
-                    at.resource(export, ResourceType::host::<Declared>(), |mut store, handle| {
-                        store.data_mut().forget(handle)
-                    })
-                }
-                _ => Ok(()),
-            };
-            defined.map_err(|error| format!("'{export}' of '{name}' cannot be served: {error:#}"))?;
+/// Adds all that this host serves, in every released version, to a linker. That a component's own types are served is
+/// for [`check`](super::check) to say.
+pub(crate) fn add_to(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    for released in RELEASED {
+        for name in released.interfaces {
+            let import = Import { package: released.package, interface: name, version: released.version };
+            let mut at = linker.instance(&import.to_string())?;
+            let interface = served::interface(name).expect("what is released is in the table");
+            for resource in interface.resources() {
+                let drop = |mut store: StoreContextMut<'_, State>, handle| store.data_mut().forget(handle);
+                at.resource(resource, ResourceType::host::<Declared>(), drop)?;
+            }
+            for has in interface.functions {
+                function(&mut at, name, has)?;
+            }
         }
     }
-    Ok(linker)
-}
-
-/// `[static]subnet.declare` -> `subnet.declare`
-fn spoken(export: &str) -> &str {
-    export.split_once(']').map_or(export, |(_, name)| name)
+    Ok(())
 }
 
 /// Defines one function.

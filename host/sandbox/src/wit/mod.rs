@@ -1,8 +1,8 @@
 //! What the WIT says, and how a component's own types are served.
 //!
 //! A component carries the types that it was compiled with. They are read by the names of their fields and cases, so
-//! one host serves every released version of an interface, and an interface can gain optional fields: `link` ties a
-//! component's imports to the engine's capabilities, `check` holds its types against the newest ones, `values`
+//! one host serves every released version of an interface, and an interface can gain optional fields: `link` ties what
+//! components import to the engine's capabilities, `check` holds a component's types against the newest ones, `values`
 //! turns values into JSON and back, `step` calls what it exports.
 
 mod check;
@@ -11,6 +11,7 @@ mod served;
 mod step;
 mod values;
 
-pub(crate) use link::linker;
-pub(crate) use served::{FUNCTIONS, Import, RELEASED, resources};
+pub(crate) use check::imports as check_imports;
+pub(crate) use link::add_to as add_to_linker;
+pub(crate) use served::{FUNCTIONS, Import, packages, resources};
 pub(crate) use step::{Described, Entered, Step};

@@ -54,13 +54,17 @@ pub(crate) const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("sts", "web-identity-audiences", "sts:identity"),
 ];
 
+impl Interface {
+    /// The resources that can be declared.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &'static str> {
+        let names = self.functions.iter().filter_map(|function| function.name.strip_prefix("[static]"));
+        names.filter_map(|name| name.strip_suffix(".declare"))
+    }
+}
+
 /// Every resource that a plugin can declare, with its interface.
 pub(crate) fn resources() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let declares = |interface: &'static Interface| {
-        let names = interface.functions.iter().filter_map(|function| function.name.strip_prefix("[static]"));
-        names.filter_map(|name| name.strip_suffix(".declare")).map(|resource| (interface.name, resource))
-    };
-    SERVED.iter().flat_map(declares)
+    SERVED.iter().flat_map(|interface| interface.resources().map(|resource| (interface.name, resource)))
 }
 
 /// The name of an interface that a component imports: `llmhost:aws-ec2/ec2@0.2.0`.
@@ -88,11 +92,9 @@ impl<'a> Import<'a> {
         let of_package: Vec<_> = RELEASED.iter().filter(|released| released.package == self.package).collect();
         let name = self.to_string();
         if of_package.is_empty() {
-            let mut packages: Vec<_> = RELEASED.iter().map(|released| released.package).collect();
-            packages.dedup();
             return Err(format!(
                 "it imports '{name}', and this version of llmhost has no such package; it has {}",
-                packages.join(", ")
+                packages()
             ));
         }
         let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
@@ -101,8 +103,8 @@ impl<'a> Import<'a> {
         let Some(released) = of_package.iter().find(same) else {
             let versions: Vec<_> = of_package.iter().map(|released| released.version).collect();
             return Err(format!(
-                "it imports '{name}', and this version of llmhost serves {} {}; build the plugin against that version \
-                 ('llmhost plugin wit' writes it), or use a newer llmhost",
+                "it imports '{name}', and this version of llmhost serves {} {}; build the plugin against that version, \
+                 or use a newer llmhost",
                 self.package,
                 versions.join(" and ")
             ));
@@ -126,6 +128,13 @@ impl std::fmt::Display for Import<'_> {
             false => write!(f, "{package}/{interface}@{version}"),
         }
     }
+}
+
+/// The names of all packages.
+pub(crate) fn packages() -> String {
+    let mut packages: Vec<_> = RELEASED.iter().map(|released| released.package).collect();
+    packages.dedup();
+    packages.join(", ")
 }
 
 /// What this host has of an interface.

@@ -6,33 +6,9 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, Func, InstancePre, Linker, Val};
 use wasmtime::{Store, bail};
 
-use super::served::{Function, Shape};
+use super::served::{DESCRIBE, Function, RUN};
 use super::{check, values};
 use crate::state::State;
-
-/// What the host reads of a description. A plugin of an earlier version lacks what came later.
-const DESCRIBE: Function = Function {
-    name: "describe",
-    params: &[],
-    result: Some(&Shape::Record(&[
-        ("summary", Shape::Text),
-        ("config-schema", Shape::Text),
-        (
-            "outputs",
-            Shape::List(&Shape::Record(&[
-                ("name", Shape::Text),
-                ("description", Shape::Text),
-                ("value-type", Shape::Option(&Shape::Enum(&["text", "number", "boolean", "array", "object"]))),
-            ])),
-        ),
-        ("needs", Shape::List(&Shape::Text)),
-    ])),
-};
-const RUN: Function = Function {
-    name: "run",
-    params: &[("config", Shape::Text)],
-    result: Some(&Shape::Result(Some(&Shape::Text), Some(&Shape::Failure))),
-};
 
 /// A component of the world `step`, ready to be instantiated.
 pub(crate) struct Step {
@@ -41,7 +17,7 @@ pub(crate) struct Step {
     run: ComponentExportIndex,
 }
 
-/// What a plugin says of itself, not looked at yet.
+/// What a plugin says of itself, not looked at yet. A plugin of an earlier version lacks what came later.
 pub(crate) struct Described {
     pub(crate) summary: String,
     pub(crate) config_schema: String,
