@@ -1,6 +1,6 @@
 //! Makes one declared resource real: create, finish, update, replace, or leave it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
@@ -12,6 +12,7 @@ use super::facts;
 use super::hands::{Hands, Stop, intent};
 use super::remove::{self, Removals};
 use super::report::{Departure, Reason, StepFailure};
+use crate::graph;
 use crate::kind::{Intent, Outputs, ReplaceOrder};
 use crate::lock::Lock;
 use crate::names::{ResourceAddress, StepName};
@@ -262,22 +263,11 @@ fn still_used(
 ) -> Vec<ResourceAddress> {
     let planned = &operations.plan.resources;
     operations.hands.store.look(|state| {
-        let comes_after = |used: &ResourceAddress| {
-            let (mut seen, mut next) = (HashSet::new(), vec![used]);
-            while let Some(at) = next.pop().filter(|at| *at != address) {
-                let needs = planned.get(at).map(|planned| &planned.depends_on).into_iter().flatten();
-                let needs = needs.chain(state.resources.get(at).into_iter().flat_map(ResourceRecord::depends_on));
-                for needed in needs {
-                    if needed == address {
-                        return true;
-                    }
-                    if seen.insert(needed) {
-                        next.push(needed);
-                    }
-                }
-            }
-            false
+        let needs = |at| {
+            let to_be = planned.get(at).map(|planned| &planned.depends_on).into_iter().flatten();
+            to_be.chain(state.resources.get(at).into_iter().flat_map(ResourceRecord::depends_on))
         };
+        let comes_after = |used| graph::reaches(used, address, needs);
         before.iter().filter(|used| !now.contains(used) && !comes_after(used)).cloned().collect()
     })
 }

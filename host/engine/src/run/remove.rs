@@ -126,14 +126,7 @@ fn is_after(operations: &Operations, user: &ResourceAddress, address: &ResourceA
     if resources.get(user).is_none_or(|planned| planned.action == Action::Delete) {
         return true;
     }
-    let (mut seen, mut next) = (HashSet::new(), vec![user]);
-    while let Some(needed) = next.pop().and_then(|at| resources.get(at)).map(|planned| &planned.depends_on) {
-        if needed.contains(address) {
-            return true;
-        }
-        next.extend(needed.iter().filter(|needed| seen.insert(*needed)));
-    }
-    false
+    graph::reaches(user, address, |at| resources.get(at).map(|planned| &planned.depends_on).into_iter().flatten())
 }
 
 /// Deletes what an interrupted create made, if it made something.
