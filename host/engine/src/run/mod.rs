@@ -18,6 +18,7 @@ mod impossible;
 mod interrupts;
 mod known;
 mod ledger;
+mod letting_go;
 mod moves;
 mod planner;
 mod protect;
