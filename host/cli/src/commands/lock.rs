@@ -9,7 +9,7 @@ use crate::args::Lock;
 use crate::failure::Failure;
 use crate::view::{JsonLine, style};
 
-/// Shows what differs; accepts it where it is told to.
+/// Shows what differs from the lock file; with `--accept` writes it down.
 pub(crate) async fn lock(args: Lock) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.file)?;

@@ -65,7 +65,7 @@ pub struct LockError {
     pub advice: &'static str,
 }
 
-const MEND: &str = "Mend the file, or take it back from version control.";
+const MEND: &str = "Correct the file, or restore it from version control.";
 const WRITE: &str = "Run llmhost lock FILE --accept where the file can be written, and keep it in version control.";
 
 impl Lock {
