@@ -245,14 +245,15 @@ impl Kind for Role {
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
-        let own = Permission::new(Self::ACTIONS, [scope.iam("role", &spec.path, &spec.role_name)]);
+        // IAM names a role that it does not find without its path: before a new role is seen everywhere, and
+        // when the answer to its deletion was lost. A name is one role's, whatever its path.
+        let names = BTreeSet::from([spec.path.as_str(), "/"]).into_iter();
+        let own = Permission::new(Self::ACTIONS, names.map(|path| scope.iam("role", path, &spec.role_name)));
         // Whether they are there is asked before a run.
         let named = spec.managed_policy_arns.iter().chain(&spec.permissions_boundary);
         let named: Vec<String> = named.filter(|arn| !unknown::is_unknown(arn)).cloned().collect();
         let asked = (!named.is_empty()).then(|| Permission::new(&["iam:GetPolicy"], named));
-        // IAM names a role that is not there without a path.
-        let not_there = Permission::new(&["iam:GetRole"], [scope.iam("role", "/", &spec.role_name)]);
-        [own, not_there].into_iter().chain(asked).collect()
+        std::iter::once(own).chain(asked).collect()
     }
 
     fn id_of(&self, spec: &Spec) -> Option<String> {
