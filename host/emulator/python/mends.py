@@ -9,6 +9,7 @@ from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBacken
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, InstanceTypeOfferingBackend
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.vpcs import VPCBackend
+from moto.iam.models import ManagedPolicy
 from moto.iam.responses import IamResponse
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
@@ -22,6 +23,7 @@ def install():
     backends.list_of_moto_modules = lambda: MODULES
     IamResponse.add_client_id_to_open_id_connect_provider = add_client_id
     IamResponse.remove_client_id_from_open_id_connect_provider = remove_client_id
+    ManagedPolicy.attach_to = attach_to
     # Moto keeps the tags of the beginning.
     LaunchTemplate.tags = property(LaunchTemplate.get_tags, lambda self, tags: None)
     VPCBackend.delete_vpc_endpoints = delete_vpc_endpoints
@@ -86,6 +88,16 @@ def remove_client_id(self):
 
 
 _delete_vpc_endpoints = VPCBackend.delete_vpc_endpoints
+
+
+ATTACH_TO = ManagedPolicy.attach_to
+
+
+def attach_to(self, holder):
+    """A policy that is attached already is not attached a second time; moto counts it twice, and then never lets
+    the policy go."""
+    if self.arn not in holder.managed_policies:
+        ATTACH_TO(self, holder)
 
 
 def delete_vpc_endpoints(self, vpce_ids=None):

@@ -49,7 +49,9 @@ class InUse(Case):
     def test_policy_in_use(self):
         allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
         arn = self.iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(allow))["Policy"]["Arn"]
-        self.iam.attach_role_policy(RoleName="nodes", PolicyArn=arn)
+        # Twice is once.
+        for _ in range(2):
+            self.iam.attach_role_policy(RoleName="nodes", PolicyArn=arn)
         self.assertIn("attached to entities", self.refused("DeleteConflict", self.iam.delete_policy, PolicyArn=arn))
         self.iam.detach_role_policy(RoleName="nodes", PolicyArn=arn)
         self.iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(allow), SetAsDefault=True)
