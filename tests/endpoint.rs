@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use llmhost_emulator::testing::{Fault, RecordingProxy};
+use llmhost_emulator::testing::{Fault, RecordingProxy, Request};
 use support::{Scene, emulator, look};
 
 const FILE: &str = "network-and-storage.toml";
@@ -61,4 +61,19 @@ async fn an_endpoint_that_hangs_ends_in_an_error_and_what_it_made_is_found_again
     let vpcs = world["network"]["vpcs"].as_array().expect("VPCs");
     let named = vpcs.iter().filter(|vpc| vpc["tags"]["Name"] == "llm-vpc").count();
     assert_eq!(named, 1, "made once, found again: {vpcs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_whose_creation_got_no_answer_is_not_called_somebody_elses() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let proxy = RecordingProxy::start(emulator.url()).await.expect("the proxy starts");
+    // It carries the pipeline's tags only after the next call.
+    let is_creation = |request: &Request| {
+        request.method == "PUT" && request.path.trim_end_matches('/').trim_end_matches('?') == "/begun-models"
+    };
+    proxy.inject(is_creation, 1, Fault::ResetAfter);
+    scene.pipeline("[steps.models]\nuses = \"s3\"\nwith = { bucket = \"begun-models\" }\n");
+    scene.at(proxy.url(), &["run", "pipeline.toml"]).status(1).says(&["models/s3.bucket/main"]);
+    assert!(look(emulator.url())["buckets"].to_string().contains("begun-models"), "it was made");
+    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["Done: 1 created"]);
 }

@@ -14,6 +14,8 @@ use crate::support::{ACCESS_KEY, SECRET_KEY, without};
 
 /// After the first run, how often it is changed before it is destroyed.
 const CHANGES: usize = 5;
+/// After so many a new world is begun.
+const HISTORIES_OF_A_WORLD: usize = 4;
 /// How long what was made may be out of sight.
 const LATE: Duration = Duration::from_millis(400);
 const ACCOUNT: &str = "123456789012";
@@ -30,6 +32,8 @@ pub struct History {
     /// None before the first run.
     now: Option<Choice>,
     age: usize,
+    /// How many histories this world has had.
+    ended: usize,
     /// Faults and refusals, and how often a run met them.
     pub met: BTreeMap<String, usize>,
 }
@@ -38,19 +42,24 @@ impl History {
     pub async fn begin(course: Course, seed: u64) -> Self {
         let (chamber, mirror) = (Chamber::empty().await, Chamber::empty().await);
         let (wholes, met) = (HashMap::new(), BTreeMap::new());
-        Self { chamber, mirror, course, dice: Dice::of(seed), wholes, now: None, age: 0, met }
+        Self { chamber, mirror, course, dice: Dice::of(seed), wholes, now: None, age: 0, ended: 0, met }
     }
 
     /// A new world for the next change, after one that went wrong.
     pub async fn renew(&mut self) {
         self.chamber = Chamber::empty().await;
         self.mirror = Chamber::empty().await;
-        (self.now, self.age) = (None, 0);
+        (self.now, self.age, self.ended) = (None, 0, 0);
     }
 
     /// Whether the next change begins with nothing there.
     pub fn is_over(&self) -> bool {
         self.now.is_none()
+    }
+
+    /// Whether nothing is there and so much was that the emulator has become slow.
+    pub fn is_worn(&self) -> bool {
+        self.is_over() && self.ended >= HISTORIES_OF_A_WORLD
     }
 
     /// Makes the next change, or at the end of a history destroys everything.
@@ -65,6 +74,7 @@ impl History {
         let ended = self.change(next.as_ref()).await.map_err(|reason| format!("{what}: {reason}"))?;
         if next.is_none() {
             self.age = 0;
+            self.ended += 1;
         }
         self.now = next;
         Ok(ended)

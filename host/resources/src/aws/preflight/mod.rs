@@ -140,8 +140,8 @@ pub(super) struct View<'a> {
     plan: &'a Plan,
     /// Kind and id of everything that the state holds.
     own: HashSet<(&'a str, &'a str)>,
-    /// Kinds of what was begun, and may have been made without the state knowing its id.
-    begun: HashSet<&'a str>,
+    /// Kind and name of everything that was begun, and may have been made without the state knowing its id.
+    begun: HashSet<(&'a str, String)>,
     all: bool,
 }
 
@@ -172,8 +172,11 @@ impl<'a> View<'a> {
             let made = record.current.iter().chain(&record.deposed);
             made.map(|instance| (address.kind(), instance.id.as_str()))
         });
-        let begun = state.resources.iter().filter(|(_, record)| record.pending.is_some());
-        Self { plan, own: ids.collect(), begun: begun.map(|(address, _)| address.kind()).collect(), all }
+        let begun = state.resources.iter().filter_map(|(address, record)| {
+            let named = names::unique(address.kind(), &record.pending.as_ref()?.spec)?;
+            Some((address.kind(), named.name))
+        });
+        Self { plan, own: ids.collect(), begun: begun.collect(), all }
     }
 
     /// Whether the state holds it.
@@ -181,9 +184,9 @@ impl<'a> View<'a> {
         self.own.contains(&(kind, id))
     }
 
-    /// Whether it can be what an interrupted run of this pipeline made: the run looks for that first.
-    pub(super) fn may_have_begun(&self, kind: &str) -> bool {
-        self.begun.contains(kind)
+    /// Whether what has this name can be what an interrupted run of this pipeline made: the run looks for that first.
+    pub(super) fn may_have_begun(&self, kind: &str, name: &str) -> bool {
+        self.begun.iter().any(|(of, begun)| *of == kind && begun == name)
     }
 
     /// Every declared resource of a kind.

@@ -62,7 +62,10 @@ fn finding(view: &View<'_>, declared: &Declared<'_>, there: There) -> Option<Fin
     let (code, message, fix) = match there {
         There::Here { id, .. } if view.is_own(address.kind(), &id) => return None,
         There::Here { id, tags } => match tags.0.get(PIPELINE_TAG) {
-            Some(owner) if owner == pipeline && view.may_have_begun(address.kind()) => return None,
+            // A bucket gets its tags in a call of its own.
+            owner if owner.is_none_or(|owner| owner == pipeline) && view.may_have_begun(address.kind(), &name) => {
+                return None;
+            }
             Some(owner) if owner == pipeline => (
                 "not-in-state",
                 format!(
