@@ -127,6 +127,43 @@ fn a_crash_in_python_says_its_traceback() {
     settled().bind(|| insta::assert_snapshot!(says_why("python")));
 }
 
+/// The hostile guest with another schema: a text of the same length in its data.
+fn with_schema(schema: &str) -> Vec<u8> {
+    let own = br#"{"type": "object", "properties": {"do": {"type": "string"}}}"#;
+    let mut bytes = HOSTILE.clone();
+    let at = bytes.windows(own.len()).position(|window| window == own).expect("its schema is in it");
+    bytes[at..at + own.len()].copy_from_slice(format!("{schema:<width$}", width = own.len()).as_bytes());
+    bytes
+}
+
+#[test]
+fn inspect_refuses_what_a_run_refuses() {
+    for (schema, words) in [
+        (r#"{"type": "objekt"}"#, "its schema is not JSON Schema"),
+        (
+            r#"{"properties":{"do":{"type":"string","default":1}}}"#,
+            "the default of 'do' does not fit its schema: 1 is not of type \"string\"",
+        ),
+    ] {
+        let scene = Scene::new();
+        scene.write("plugin.wasm", with_schema(schema));
+        scene
+            .pipeline("[steps.s]\nuses = \"./plugin.wasm\"\nallow = [\"ec2\", \"sts\"]\nwith = { do = \"nothing\" }\n");
+        for args in [
+            &["plugin", "inspect", "./plugin.wasm"][..],
+            &["validate", "pipeline.toml"],
+            &["run", "pipeline.toml", "--dry-run"],
+        ] {
+            scene.llmhost(args).status(2).says(&[words]);
+        }
+        let json = scene.llmhost(&["plugin", "inspect", "./plugin.wasm", "--json"]).status(2).stdout;
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&json).unwrap()["message"].to_string().contains("schema"),
+            "{json}"
+        );
+    }
+}
+
 #[test]
 fn a_crash_while_a_plugin_describes_itself_is_told_by_inspect() {
     let scene = Scene::new();

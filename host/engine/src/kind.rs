@@ -1,5 +1,8 @@
 //! What the engine asks of a kind of resource. The engine knows no AWS: kinds are handed to it.
 
+mod error;
+pub(crate) mod sample;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +17,8 @@ use crate::names::ResourceAddress;
 use crate::run::{ADDRESS_TAG, PIPELINE_TAG};
 use crate::state::State;
 use crate::world::{Hints, World};
+pub use error::{ErrorClass, OpError};
+pub use sample::Sampled;
 
 /// Named outputs of a resource, for example `{"id": "vpc-1"}`.
 pub type Outputs = Map<String, Value>;
@@ -100,6 +105,12 @@ pub trait Kind: Send + Sync + 'static {
     /// shows them; what the service answers counts.
     fn predicted(&self, _spec: &Self::Spec, _scope: &Scope<'_>) -> Outputs {
         Outputs::new()
+    }
+
+    /// A value such as this output will have, for a plugin that is held to its plan before anything is applied
+    /// ([`Sampled`]). It has the form of the real one. Nothing where the form depends on more than the spec.
+    fn sample(&self, _output: &str, _spec: &Self::Spec, _sampled: &Sampled<'_>) -> Option<Value> {
+        None
     }
 
     /// Whether a successor with the spec `new` can only be created when the one with the spec `old`
@@ -365,105 +376,6 @@ pub trait Progress: Send + Sync {
     fn byproduct(&self, _byproduct: Byproduct) {}
 }
 
-/// A failed call to a service, in words that a user can act on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
-#[error("{operation}: {}{message}", .code.as_deref().map(|c| format!("{c}: ")).unwrap_or_default())]
-pub struct OpError {
-    /// Service and call: `ec2:CreateSubnet`.
-    pub operation: String,
-    /// The service's own error code: `InvalidSubnet.Conflict`.
-    pub code: Option<String>,
-    /// What it says.
-    pub message: String,
-    /// The service's request id, for its support.
-    pub request_id: Option<String>,
-    /// What kind of trouble it is.
-    pub class: ErrorClass,
-    /// What to do about it, where the host knows better than the class does.
-    pub advice: Option<String>,
-}
-
-/// Kinds of trouble, by what to do about them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum ErrorClass {
-    /// The spec is wrong in the eyes of the service.
-    Invalid,
-    /// Not allowed, or no credentials.
-    Denied,
-    /// The credentials have expired.
-    Expired,
-    /// A limit of the account.
-    Quota,
-    /// The service has none left right now.
-    Capacity,
-    /// Too many calls.
-    Throttled,
-    /// Something else uses it, or a name is taken.
-    Conflict,
-    /// It does not exist.
-    NotFound,
-    /// No answer: refused, reset, timed out.
-    Unreachable,
-    /// The service failed.
-    Service,
-    /// It was made, and came up broken: nothing but making it anew helps.
-    Broken,
-    /// On this side: a file, a folder.
-    Local,
-    /// The run was stopped while this waited: nothing is in flight, and the next run goes on.
-    Interrupted,
-}
-
-impl ErrorClass {
-    /// What to do about trouble of this kind, in one sentence.
-    pub fn advice(self) -> &'static str {
-        match self {
-            Self::Invalid => "Change the value in the pipeline file and run again.",
-            Self::Denied => "Check which credentials are in use, and that their policy allows this action.",
-            Self::Expired => {
-                "Log in again: the credentials have expired. What was done is recorded; run again to go on."
-            }
-            Self::Quota => "Raise the limit in Service Quotas, or delete what is no longer used, and run again.",
-            Self::Capacity => "Try another availability zone or instance type, or run again later.",
-            Self::Throttled => "Run again in a minute, or with a lower --parallelism.",
-            Self::Conflict => {
-                "Something else has this name or place, or still uses it. Its tags say whose it is. Choose another name, or \
-                 take it in with 'llmhost import', and run again."
-            }
-            Self::NotFound => {
-                "Check the name, the region and the account. If it existed before, 'llmhost drift' lists what is gone, and \
-                 'llmhost run --refresh' creates that again."
-            }
-            Self::Unreachable => "Check the network, the region and --endpoint-url, and run again.",
-            Self::Service => "The service failed on its side; run again, and give it the request id if it persists.",
-            Self::Broken => "Fix the cause and run again: the resource that failed is replaced.",
-            Self::Local => "Check the file or folder and run again.",
-            Self::Interrupted => "Run again to go on waiting.",
-        }
-    }
-}
-
-impl OpError {
-    /// Trouble on this side of the wire.
-    pub fn local(operation: &str, message: impl Into<String>) -> Self {
-        Self {
-            operation: operation.to_owned(),
-            code: None,
-            message: message.into(),
-            request_id: None,
-            class: ErrorClass::Local,
-            advice: None,
-        }
-    }
-
-    /// What to do about it.
-    pub fn advice(&self) -> &str {
-        self.advice.as_deref().unwrap_or_else(|| self.class.advice())
-    }
-}
-
 /// What only the outside can tell, asked once and then kept in the state: zone names, account.
 #[async_trait]
 pub trait Facts: Send + Sync {
@@ -488,6 +400,11 @@ pub trait Facts: Send + Sync {
     /// Whether the answer is a choice that holds for everybody ([`crate::lock`]), beyond one state.
     fn is_locked(&self, _key: &str) -> bool {
         false
+    }
+
+    /// A value such as the answer will be, as [`Kind::sample`] gives one of an output.
+    fn sample(&self, _key: &str, _sampled: &Sampled<'_>) -> Option<String> {
+        None
     }
 
     /// IAM actions that the look-up needs.

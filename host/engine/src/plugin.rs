@@ -173,6 +173,11 @@ pub trait Capabilities: Send + Sync {
         None
     }
 
+    /// Whether a text is known: it holds no unknown token. The handle of a secret is one that stays.
+    fn is_known(&self, text: &str) -> bool {
+        !crate::unknown::is_unknown(text)
+    }
+
     /// A message of the plugin for the user.
     fn log(&self, level: LogLevel, message: &str);
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::byproduct::Foreseen;
 use crate::kind::{
     ChangeKind, Created, DeclareContext, Facts, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
-    Permission, Progress, Scope,
+    Permission, Progress, Sampled, Scope,
 };
 use crate::names::ResourceAddress;
 use crate::plan::{Comparison, compare};
@@ -64,6 +64,8 @@ pub trait DynKind: Send + Sync {
     fn foreknown(&self, spec: &Value) -> Outputs;
     /// [`Kind::predicted`].
     fn predicted(&self, spec: &Value, scope: &Scope<'_>) -> Outputs;
+    /// [`Kind::sample`].
+    fn sample(&self, output: &str, spec: &Value, sampled: &Sampled<'_>) -> Option<Value>;
     /// Compares two canonical specs.
     fn compare(&self, old: &Value, new: &Value) -> Comparison;
     /// [`Kind::interrupts`].
@@ -208,6 +210,10 @@ impl<K: Kind> DynKind for K {
 
     fn predicted(&self, spec: &Value, scope: &Scope<'_>) -> Outputs {
         from_json::<K>(spec).map(|spec| Kind::predicted(self, &spec, scope)).unwrap_or_default()
+    }
+
+    fn sample(&self, output: &str, spec: &Value, sampled: &Sampled<'_>) -> Option<Value> {
+        Kind::sample(self, output, &from_json::<K>(spec).ok()?, sampled)
     }
 
     fn compare(&self, old: &Value, new: &Value) -> Comparison {

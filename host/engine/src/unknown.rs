@@ -7,6 +7,7 @@
 //! `<<secret:api_key>>` is the handle of a secret. It is written alike, and stays what it is: a plugin
 //! gets nothing else when a plan is applied, and the state holds nothing else.
 
+use indexmap::IndexSet;
 use serde_json::Value;
 
 use crate::names::ResourceAddress;
@@ -93,6 +94,36 @@ pub fn each_token(value: &Value, each: &mut dyn FnMut(Source<'_>)) {
             }
         }
         _ => {}
+    }
+}
+
+/// The tokens of what is not known yet, as they stand in a value, each once.
+pub(crate) fn unknowns(value: &Value) -> IndexSet<String> {
+    let mut found = IndexSet::new();
+    each_token(value, &mut |source| found.extend(unknown_token(&source)));
+    found
+}
+
+/// The same of a text.
+pub(crate) fn unknowns_in(text: &str) -> IndexSet<String> {
+    tokens(text).filter_map(|source| unknown_token(&source)).collect()
+}
+
+fn unknown_token(source: &Source<'_>) -> Option<String> {
+    match source {
+        Source::Output(address, name) => Some(output(address, name)),
+        Source::Fact(key) => Some(fact(key)),
+        Source::Secret { .. } => None,
+    }
+}
+
+/// What a token stands for, in words.
+pub(crate) fn words(token: &str) -> String {
+    match whole(token) {
+        Some(Source::Output(address, output)) => format!("the output '{output}' of {address}"),
+        Some(Source::Fact(key)) => format!("the fact {key}"),
+        Some(Source::Secret { name, .. }) => format!("the secret '{name}'"),
+        None => token.to_owned(),
     }
 }
 

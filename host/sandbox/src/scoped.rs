@@ -177,6 +177,10 @@ impl Capabilities for Scoped {
         self.host.written(pointer)
     }
 
+    fn is_known(&self, text: &str) -> bool {
+        self.host.is_known(text)
+    }
+
     fn log(&self, level: LogLevel, message: &str) {
         self.host.log(level, message);
     }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use llmhost_engine::pipeline::Trust;
+use llmhost_engine::pipeline::{ConfigSchema, Trust};
 use llmhost_engine::plan::plain;
-use llmhost_engine::plugin::OutputDoc;
+use llmhost_engine::plugin::{LoadError, OutputDoc};
 use serde_json::{Value, json};
 
 use crate::app::{self, Console};
@@ -18,6 +18,11 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
     let help = "Give a built-in plugin's name, the path of a component file, or oci://host/name:tag.";
     let found = found.map_err(|error| Failure::plugin(error, help))?;
     let described = &found.description;
+    if let Err(error) = ConfigSchema::of(described) {
+        let error = LoadError::BadDescription { uses: plugin.to_owned(), reason: error.to_string(), crash: None };
+        let help = "Every run refuses it, too. This is for the plugin's author to mend.";
+        return Err(Failure::plugin(error, help));
+    }
     if as_json {
         let outputs: serde_json::Map<_, _> =
             described.outputs.iter().map(|output| (output.name.clone(), described_output(output))).collect();

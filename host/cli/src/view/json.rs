@@ -103,6 +103,7 @@ impl<'a> JsonLine<'a> {
             help: help(&failure.reason),
             crash: match &failure.reason {
                 Reason::Plugin(error) => error.crash(),
+                Reason::DecidesByUnknown(found) => found.crash(),
                 _ => None,
             },
         }

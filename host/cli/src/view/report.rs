@@ -43,12 +43,20 @@ pub(crate) fn help(reason: &Reason) -> Option<&str> {
         Reason::NotAsPlanned(Departure::Differs { .. } | Departure::Unforeseen { .. }) => {
             "Nothing of this was done. Run again: the new plan shows the difference first."
         }
+        Reason::NotAsPlanned(Departure::Outputs(_)) => {
+            "The step's resources are made. A plugin must return the same outputs in plan and apply; this one does not. Tell its \
+             author."
+        }
         Reason::NotAsPlanned(_) => {
             "A plugin must declare the same in plan and apply; this one does not. Tell its author."
         }
         Reason::Protected { .. } => {
             "Nothing was changed. To lift it, take 'protect = true' out of the step, in the file, and run again; a step that is \
              no longer in the file has to be put back first."
+        }
+        Reason::DecidesByUnknown(_) => {
+            "Nothing was changed. For the plugin's author: do not compare, cut or count such a value. Ask 'is-known' first, or \
+             take the decision from the step's options."
         }
         Reason::StillUsed(_) => "Mend what failed there, and run the same command again.",
         Reason::State(error) => return error.advice(),

@@ -1,7 +1,9 @@
 //! The pipeline file: read with every problem in one report, each with its place.
 
 mod check;
+mod defaults;
 mod file;
+mod file_schema;
 mod head;
 mod moved;
 mod reader;
@@ -25,8 +27,9 @@ use crate::graph::StepGraph;
 use crate::names::StepName;
 use crate::plugin::OutputDoc;
 use crate::secret::Secret;
+pub use file_schema::file_schema;
 pub use moved::Moved;
-pub use schema::{BadSchema, ConfigSchema, file_schema};
+pub use schema::{BadSchema, ConfigSchema};
 pub use step::Step;
 pub use trust::{Trust, Trusted};
 

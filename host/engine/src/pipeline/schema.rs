@@ -1,34 +1,71 @@
-//! `with` tables against the JSON Schemas of plugins, and the schema of the file itself.
+//! `with` tables against the JSON Schemas of plugins.
+
+use std::collections::HashSet;
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::defaults;
 use super::step::Step;
 use super::template::{Part, kind};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::plugin::Description;
 use crate::unknown;
 
 /// A plugin's schema, compiled once for all steps that use it.
 pub struct ConfigSchema {
     schema: Value,
     validator: jsonschema::Validator,
+    /// Whether it has defaults to fill in.
+    has_defaults: bool,
 }
 
-/// A schema that is none.
+/// A description that no run can use.
 #[derive(Debug, thiserror::Error)]
-#[error("its schema is not JSON Schema: {0}")]
-pub struct BadSchema(String);
+#[non_exhaustive]
+pub enum BadSchema {
+    /// No schema.
+    #[error("its schema is not JSON Schema: {0}")]
+    NotASchema(String),
+    /// A default that its own schema refuses.
+    #[error("the default of '{option}' does not fit its schema: {reason}")]
+    BadDefault {
+        /// Dotted path of the option.
+        option: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Defaults within defaults, without end.
+    #[error("the default of '{0}' holds further defaults without end")]
+    EndlessDefault(String),
+    /// Two outputs of one name.
+    #[error("it describes the output '{0}' twice")]
+    OutputTwice(String),
+}
 
 impl ConfigSchema {
-    /// Compiles a plugin's schema.
-    pub fn compile(schema: &Value) -> Result<Self, BadSchema> {
-        let validator = jsonschema::options()
-            .with_draft(jsonschema::Draft::Draft202012)
-            .build(schema)
-            .map_err(|error| BadSchema(error.to_string()))?;
-        Ok(Self { schema: schema.clone(), validator })
+    /// Checks what a plugin says of itself, and compiles its schema. Whoever looks at a plugin refuses by this what
+    /// a run would refuse.
+    pub fn of(description: &Description) -> Result<Self, BadSchema> {
+        let mut names = HashSet::new();
+        if let Some(twice) = description.outputs.iter().find(|output| !names.insert(&output.name)) {
+            return Err(BadSchema::OutputTwice(twice.name.clone()));
+        }
+        let schema = description.config_schema.clone();
+        let validator = compile(&schema)?;
+        let has_defaults = defaults::check(&schema)?;
+        Ok(Self { schema, validator, has_defaults })
+    }
+
+    /// A `with` table with the defaults of the schema, where that adds any.
+    pub(crate) fn filled(&self, config: &Value) -> Option<Value> {
+        if !self.has_defaults {
+            return None;
+        }
+        let mut filled = config.clone();
+        defaults::fill(&self.schema, &mut filled).then_some(filled)
     }
 
     /// Checks a step before anything runs. What refers to other steps may become anything.
@@ -125,6 +162,12 @@ impl ConfigSchema {
     fn help_at(&self, error: &ValidationError<'_>) -> Option<String> {
         correction(error).or_else(|| Some(self.schema_at(error)?.get("description")?.as_str()?.replace('\n', " ")))
     }
+}
+
+/// Compiles a schema.
+pub(super) fn compile(schema: &Value) -> Result<jsonschema::Validator, BadSchema> {
+    let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012);
+    options.build(schema).map_err(|error| BadSchema::NotASchema(error.to_string()))
 }
 
 fn is_enum(error: &ValidationError<'_>) -> bool {
@@ -249,151 +292,4 @@ fn list(options: &Value) -> String {
 fn shorten(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= 60 { text } else { text.chars().take(59).chain(['…']).collect() }
-}
-
-/// A text with a reference in it.
-const REFERENCE: &str = "\\$\\{";
-/// The type of a variable. Nesting is not a matter of regular expressions.
-const TYPE: &str = "^(string|number|integer|bool|any|list|map|(list|map)\\(.+\\))$";
-
-/// The JSON Schema of a pipeline file, with the `with` tables of these plugins: name, schema and
-/// summary of each. For editors; a reference may stand for any value.
-pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
-    let names: Vec<_> = plugins.iter().map(|(name, ..)| *name).collect();
-    let rule = |(name, schema, summary): &(&str, &Value, &str)| {
-        let mut with = or_reference(schema);
-        with["description"] = json!(summary);
-        json!({
-            "if": { "properties": { "uses": { "const": name } }, "required": ["uses"] },
-            "then": { "properties": { "with": with } },
-        })
-    };
-    let rules: Vec<_> = plugins.iter().map(rule).collect();
-    let name = "^[a-z][a-z0-9_-]{0,63}$";
-    let reference = json!({ "type": "string", "pattern": REFERENCE });
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "llmhost pipeline",
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["pipeline"],
-        "properties": {
-            "pipeline": {
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["name", "region"],
-                "properties": {
-                    "name": { "anyOf": [{ "type": "string", "pattern": name }, reference], "description": "Names the state and tags every resource." },
-                    "region": { "type": "string", "description": "AWS region, such as us-east-1." },
-                    "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags for every resource, for instances, volumes and network interfaces of node groups, and for load balancers." },
-                    "state": { "type": "string", "description": "Where the state is kept: s3://bucket/prefix, or a folder beside this file." },
-                },
-            },
-            "vars": {
-                "type": "object",
-                "additionalProperties": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "properties": {
-                        "default": { "description": "The value where --var gives none." },
-                        "type": { "type": "string", "pattern": TYPE, "description": "string, number, integer, bool, list(TYPE), map(TYPE) or any; by default the default's, and string where there is none." },
-                        "description": { "type": "string" },
-                    },
-                },
-            },
-            "secrets": {
-                "type": "object",
-                "description": "Values that nobody gets to see: plugins, plans and the state have a handle alone.",
-                "additionalProperties": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "properties": {
-                        "env": { "type": "string", "description": "Name of an environment variable." },
-                        "file": { "type": "string", "description": "Path of a file." },
-                        "parameter": { "type": "string", "description": "Name of a parameter of Systems Manager." },
-                        "secrets-manager": { "type": "string", "description": "Name or ARN of a secret of Secrets Manager." },
-                        "version": { "anyOf": [{ "type": "integer", "minimum": 1 }, reference], "description": "Raise it to have a changed value sent again." },
-                        "description": { "type": "string" },
-                    },
-                },
-            },
-            "trust": {
-                "type": "object",
-                "description": "Public keys by patterns of plugins' names (ghcr.io/acme/*): what matches has to be signed with one of them.",
-                "additionalProperties": {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": { "type": "string", "pattern": "^(ssh-ed25519|sk-ssh-ed25519@openssh\\.com) " },
-                },
-            },
-            "moved": {
-                "type": "array",
-                "description": "Steps and resources that have another name from now on.",
-                "items": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": ["from", "to"],
-                    "properties": {
-                        "from": { "type": "string", "description": "The old name of a step, or step/kind/name of a resource." },
-                        "to": { "type": "string", "description": "The new one." },
-                    },
-                },
-            },
-            "steps": {
-                "type": "object",
-                "propertyNames": { "pattern": name },
-                "additionalProperties": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": ["uses"],
-                    "properties": {
-                        "uses": { "description": "A built-in plugin, the path of a component, oci://host/name:tag@sha256:…, or https://host/plugin.wasm#sha256=…", "anyOf": [{ "enum": names }, { "type": "string" }] },
-                        "with": { "type": "object" },
-                        "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
-                        "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
-                        "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Nothing that this step made may be deleted or replaced." },
-                        "limits": {
-                            "type": "object",
-                            "additionalProperties": false,
-                            "properties": {
-                                "memory": { "type": "string", "description": "Such as 256MiB." },
-                                "time": { "type": "string", "description": "Of computing, such as 10s." },
-                            },
-                        },
-                    },
-                    "allOf": rules,
-                },
-            },
-        },
-    })
-}
-
-/// A schema in which a reference may stand wherever a value may. Whatever sits under `properties`
-/// and `items` is wrapped; definitions move with the schema that holds them.
-fn or_reference(schema: &Value) -> Value {
-    let mut schema = schema.clone();
-    wrap(&mut schema);
-    schema
-}
-
-fn wrap(schema: &mut Value) {
-    for inside in ["properties", "$defs"] {
-        for value in schema.get_mut(inside).and_then(Value::as_object_mut).into_iter().flat_map(|map| map.values_mut())
-        {
-            wrap(value);
-            if inside == "properties" {
-                let whole = value.take();
-                let description = whole.get("description").cloned();
-                *value = json!({ "anyOf": [whole, { "type": "string", "pattern": REFERENCE }] });
-                if let Some(description) = description {
-                    value["description"] = description;
-                }
-            }
-        }
-    }
-    if let Some(items) = schema.get_mut("items").filter(|items| items.is_object()) {
-        wrap(items);
-        let whole = items.take();
-        *items = json!({ "anyOf": [whole, { "type": "string", "pattern": REFERENCE }] });
-    }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::names::ResourceAddress;
+use crate::unknown;
 
 /// One field that changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,6 +54,28 @@ pub fn compare(old: &Value, new: &Value, immutable: &[&str]) -> Comparison {
         field.replaces = immutable.contains(&field.top());
     }
     found
+}
+
+/// The fields in which what is declared is not what was planned, unknown tokens standing for any text.
+pub(crate) fn departing(planned: &Value, real: &Value) -> Vec<FieldChange> {
+    let mut fields = compare(planned, real, &[]).fields;
+    let is_as_planned = |change: &FieldChange| match (&change.old, &change.new) {
+        (Some(planned), Some(real)) => unknown::matches(planned, real),
+        _ => false,
+    };
+    if !fields.iter().all(is_as_planned) {
+        fields.retain(|change| !is_as_planned(change));
+    }
+    fields
+}
+
+/// The same of a step's outputs. One that was `null` in the plan was not known there.
+pub(crate) fn departing_outputs(planned: &Value, real: &Value) -> Vec<FieldChange> {
+    let mut planned = planned.clone();
+    for (name, value) in planned.as_object_mut().into_iter().flatten().filter(|(_, value)| value.is_null()) {
+        *value = real.get(name).cloned().unwrap_or_default();
+    }
+    if unknown::matches(&planned, real) { Vec::new() } else { departing(&planned, real) }
 }
 
 fn walk(path: &mut String, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<FieldChange>) {
@@ -105,6 +128,27 @@ mod tests {
             [("cidr", true), ("tags.c", false), ("tags.b", false), ("rules[0].days", false), ("rules[1]", false)]
         );
         assert!(found.replaces());
+    }
+
+    #[test]
+    fn what_became_known_is_no_departure() {
+        let planned = json!({"vpc": "<<net/ec2.vpc/main#id>>", "n": 1, "ids": ["<<net/ec2.vpc/main#id>>", "b"]});
+        let real = json!({"vpc": "vpc-1", "n": 2, "ids": ["vpc-1", "c"]});
+        let paths: Vec<_> = departing(&planned, &real).into_iter().map(|change| change.path).collect();
+        assert_eq!(paths, ["n", "ids[1]"]);
+    }
+
+    #[test]
+    fn an_output_that_was_not_known_may_become_anything() {
+        let planned = json!({"id": "<<net/ec2.vpc/main#id>>", "count": null, "size": 1, "of": {"a": null}});
+        for (real, paths) in [
+            (json!({"id": ["x"], "count": 3, "size": 1, "of": {"a": null}}), &[][..]),
+            (json!({"id": "x", "count": null, "size": 2, "of": {"a": 1}}), &["size", "of.a"][..]),
+            (json!({"id": "x", "count": 1, "size": 1}), &["of"][..]),
+        ] {
+            let found: Vec<_> = departing_outputs(&planned, &real).into_iter().map(|change| change.path).collect();
+            assert_eq!(found, paths, "{real}");
+        }
     }
 
     #[test]

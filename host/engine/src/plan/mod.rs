@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use diff::{Comparison, FieldChange, compare};
+pub(crate) use diff::{departing, departing_outputs};
 pub use show::show;
 pub use words::{TextStyle, plain};
 

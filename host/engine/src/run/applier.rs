@@ -16,7 +16,7 @@ use super::report::{Departure, Reason, Report, StepFailure};
 use super::{Cancel, Engine, failure_of_plugin, protect, remove, select};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
-use crate::plan::{Move, Plan, compare};
+use crate::plan::{Move, Plan, departing, departing_outputs};
 use crate::plugin::{Capabilities, Failure, LogLevel};
 use crate::state::{Change, State, StateStore};
 use crate::trace::Phase;
@@ -92,11 +92,11 @@ async fn make_moves(hands: &Hands, plan: &Plan) -> Option<Report> {
 fn departures(operations: &Operations, state: &State) -> Vec<StepFailure> {
     let departures = operations.hands.ledger.departures(&operations.plan, state);
     let failure = |departure: Departure| {
-        let address = departure.address().clone();
+        let address = departure.address()?.clone();
         let step = address.step().clone();
-        StepFailure { step, address: Some(address), reason: Reason::NotAsPlanned(departure) }
+        Some(StepFailure { step, address: Some(address), reason: Reason::NotAsPlanned(departure) })
     };
-    departures.into_iter().map(failure).collect()
+    departures.into_iter().filter_map(failure).collect()
 }
 
 fn in_order<T, E>(graph: &graph::StepGraph, outcomes: Vec<Outcome<T, E>>) -> impl Iterator<Item = Outcome<T, E>> {
@@ -145,16 +145,17 @@ async fn run_step(
     }
     let config = engine.config(step, outputs);
     let config = config.map_err(|reasons| reasons.into_iter().map(|r| fail(None, r)).collect::<Vec<_>>())?;
+    let given = config.filled;
     let session = Arc::new(ApplySession {
         common: Arc::clone(common),
         operations: Arc::clone(&operations),
         step: name.clone(),
-        config,
+        config: config.written,
         declared: Mutex::default(),
         problems: Mutex::default(),
     });
     let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
-    let result = engine.run_plugin(Phase::Apply, step, &session.config, host).await;
+    let result = engine.run_plugin(Phase::Apply, step, given.as_ref().unwrap_or(&session.config), host).await;
 
     // Whatever the plugin made of it, what was started is waited for and recorded.
     let declared = std::mem::take(&mut *session.declared.lock().expect("no panic under this lock"));
@@ -179,6 +180,11 @@ async fn run_step(
             failures.extend(missing);
             if let Err(error) = secret::check_given(&result, &session.config) {
                 failures.push(fail(None, Reason::Declaration(format!("outputs: {error}"))));
+            }
+            let planned = operations.planned_outputs(name).filter(|_| failures.is_empty());
+            let changes = planned.map(|planned| departing_outputs(planned, &result)).unwrap_or_default();
+            if !changes.is_empty() {
+                failures.push(fail(None, Reason::NotAsPlanned(Departure::Outputs(changes))));
             }
             if failures.is_empty() {
                 return finish(&operations, name, result, outputs).await.map_err(|reason| vec![fail(None, reason)]);
@@ -208,6 +214,7 @@ struct ApplySession {
     common: Arc<Common>,
     operations: Arc<Operations>,
     step: StepName,
+    /// The `with` table as the file has it.
     config: Value,
     declared: Mutex<Vec<ResourceAddress>>,
     problems: Mutex<Vec<StepFailure>>,
@@ -232,7 +239,7 @@ impl Capabilities for ApplySession {
             None => Some(Departure::Unplanned(address.clone())),
             Some(planned) if unknown::matches(&planned.spec, &declaration.spec) => None,
             Some(planned) => {
-                let changes = compare(&planned.spec, &declaration.spec, &[]).fields;
+                let changes = departing(&planned.spec, &declaration.spec);
                 Some(Departure::Differs { address: address.clone(), changes })
             }
         };

@@ -18,6 +18,8 @@ use crate::unknown::{self, Source};
 pub(crate) struct Book {
     graph: Arc<StepGraph>,
     entries: Mutex<Entries>,
+    /// What this one adds to, and the step that it is about: what that step entered there does not count here.
+    under: Option<(Arc<Book>, StepName)>,
 }
 
 #[derive(Default)]
@@ -37,7 +39,14 @@ pub(crate) struct View<'a> {
 
 impl Book {
     pub(crate) fn new(graph: Arc<StepGraph>) -> Self {
-        Self { graph, entries: Mutex::default() }
+        Self { graph, entries: Mutex::default(), under: None }
+    }
+
+    /// A book for a step that declares once more: with what the others have declared, and without what the
+    /// step itself has.
+    pub(crate) fn beside(self: &Arc<Self>, step: &StepName) -> Self {
+        let under = Some((Arc::clone(self), step.clone()));
+        Self { graph: Arc::clone(&self.graph), entries: Mutex::default(), under }
     }
 
     pub(crate) fn view<'a>(&'a self, step: &'a StepName) -> View<'a> {
@@ -69,6 +78,36 @@ impl Book {
         self.lock().fresh.contains(address)
     }
 
+    /// What is declared at an address.
+    pub(crate) fn spec(&self, address: &ResourceAddress) -> Option<Arc<Value>> {
+        let own = self.lock().declared.get(address).cloned();
+        own.or_else(|| self.under.as_ref().filter(|(_, step)| address.step() != step)?.0.spec(address))
+    }
+
+    /// The resource that a value identifies.
+    fn identified(&self, value: &str) -> Option<ResourceAddress> {
+        let own = self.lock().identities.get(value).cloned();
+        own.or_else(|| {
+            let (under, step) = self.under.as_ref()?;
+            under.identified(value).filter(|address| address.step() != step)
+        })
+    }
+
+    /// Whether any value identifies a resource.
+    fn identifies_any(&self) -> bool {
+        !self.lock().identities.is_empty() || self.under.as_ref().is_some_and(|(under, _)| under.identifies_any())
+    }
+
+    /// Every declaration of one kind.
+    fn of_kind(&self, kind: &str) -> Vec<Neighbour> {
+        let mut all = self.under.as_ref().map(|(under, _)| under.of_kind(kind)).unwrap_or_default();
+        all.retain(|neighbour| self.under.as_ref().is_none_or(|(_, step)| neighbour.address.step() != step));
+        let entries = self.lock();
+        let same = entries.declared.iter().filter(|(address, _)| address.kind() == kind);
+        all.extend(same.map(|(address, spec)| Neighbour { address: address.clone(), spec: Arc::clone(spec) }));
+        all
+    }
+
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().expect("no code panics while it holds the book")
     }
@@ -77,7 +116,7 @@ impl Book {
 impl View<'_> {
     /// Whether this address is declared and visible from here.
     pub(crate) fn has(&self, address: &ResourceAddress) -> bool {
-        self.sees(address) && self.book.lock().declared.contains_key(address)
+        self.sees(address) && self.book.spec(address).is_some()
     }
 
     /// The resources whose identity stands anywhere in a spec, each with the top-level fields that it
@@ -111,12 +150,10 @@ impl View<'_> {
                 found.insert(address);
             }
         }
-        let entries = self.book.lock();
-        if entries.identities.is_empty() {
+        if !self.book.identifies_any() {
             return;
         }
-        let hits: Vec<_> = identifiers(text).filter_map(|part| entries.identities.get(part).cloned()).collect();
-        drop(entries);
+        let hits: Vec<_> = identifiers(text).filter_map(|part| self.book.identified(part)).collect();
         found.extend(hits.into_iter().filter(|address| self.sees(address)));
     }
 
@@ -141,18 +178,14 @@ impl Neighbours for View<'_> {
         let address = match unknown::whole(value) {
             Some(Source::Output(address, _)) => address,
             Some(Source::Fact(_) | Source::Secret { .. }) => return None,
-            None => self.book.lock().identities.get(value)?.clone(),
+            None => self.book.identified(value)?,
         };
-        let spec = self.sees(&address).then(|| self.book.lock().declared.get(&address).cloned())??;
+        let spec = self.sees(&address).then(|| self.book.spec(&address))??;
         Some(Neighbour { address, spec })
     }
 
     fn of_kind(&self, kind: &str) -> Vec<Neighbour> {
-        let entries = self.book.lock();
-        let same = entries.declared.iter().filter(|(address, _)| address.kind() == kind);
-        let all: Vec<_> =
-            same.map(|(address, spec)| Neighbour { address: address.clone(), spec: Arc::clone(spec) }).collect();
-        drop(entries);
+        let all = self.book.of_kind(kind);
         all.into_iter().filter(|neighbour| self.sees(&neighbour.address)).collect()
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Common {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) graph: Arc<StepGraph>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) book: Book,
+    pub(crate) book: Arc<Book>,
     pub(crate) events: Events,
     /// Facts that plugins asked for.
     pub(crate) asked: Mutex<BTreeSet<String>>,
@@ -45,6 +45,19 @@ pub(crate) struct Declaration {
 }
 
 impl Common {
+    /// The same pipeline for a step that declares once more and is not heard.
+    pub(crate) fn beside(&self, step: &StepName) -> Self {
+        Self {
+            pipeline: Arc::clone(&self.pipeline),
+            graph: Arc::clone(&self.graph),
+            registry: Arc::clone(&self.registry),
+            book: Arc::new(self.book.beside(step)),
+            events: Events::none(),
+            asked: Mutex::default(),
+            lock: self.lock.clone(),
+        }
+    }
+
     /// Takes in what a plugin declares. `config` is the step's `with` table.
     pub(crate) fn declare(
         &self,

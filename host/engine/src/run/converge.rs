@@ -28,6 +28,8 @@ pub(crate) struct Operations {
     pub(crate) removals: Removals,
     /// What each step declares by the plan, so that a step need not search all of it.
     pub(crate) planned_of: HashMap<StepName, Vec<ResourceAddress>>,
+    /// Where each step stands in the plan.
+    steps: HashMap<StepName, usize>,
     started: Mutex<HashMap<ResourceAddress, Started>>,
     failures: Mutex<Vec<(ResourceAddress, Reason)>>,
     facts: tokio::sync::Mutex<()>,
@@ -70,9 +72,11 @@ impl Operations {
         let holders = plan.resources.values().filter_map(|planned| planned.takes_over.as_ref());
         let instance = |holder: &ResourceAddress| Some((holder.clone(), hands.store.resource(holder)?.current?));
         let holders = holders.filter_map(instance).collect();
+        let steps = plan.steps.iter().enumerate().map(|(at, step)| (step.name.clone(), at)).collect();
         Self {
             hands,
             plan,
+            steps,
             holders,
             removals: Removals::default(),
             planned_of,
@@ -138,6 +142,11 @@ impl Operations {
     /// What the plan that was shown says of a resource.
     pub(crate) fn planned(&self, address: &ResourceAddress) -> Option<Action> {
         self.plan.resources.get(address).map(|planned| planned.action)
+    }
+
+    /// The outputs of a step that the plan shows.
+    pub(crate) fn planned_outputs(&self, step: &StepName) -> Option<&serde_json::Value> {
+        Some(&self.plan.steps.get(*self.steps.get(step)?)?.outputs)
     }
 
     pub(crate) fn failed(&self, address: ResourceAddress, reason: Reason) -> OpFailure {

@@ -5,11 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::common::Common;
 use crate::kind::OpError;
 use crate::lock::Lock;
 use crate::registry::Registry;
-use crate::state::{Change, StateError, StateStore};
+use crate::state::{Change, State, StateError, StateStore};
 use crate::unknown::{self, Source};
+
+/// What is known of a fact without asking: from the state, or from the lock file.
+pub(super) fn known(common: &Common, state: &State, key: &str) -> Option<String> {
+    let recorded = state.facts.get(key).cloned();
+    recorded.or_else(|| common.lock.as_ref()?.fact(key))
+}
 
 /// Asks for a fact that neither the state nor the lock file has. `known` are the facts that are known.
 pub(super) async fn ask(registry: &Registry, key: &str, known: &BTreeMap<String, String>) -> Result<String, OpError> {

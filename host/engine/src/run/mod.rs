@@ -20,7 +20,9 @@ mod known;
 mod ledger;
 mod letting_go;
 mod moves;
+mod pieces;
 mod planner;
+mod probe;
 mod protect;
 mod remove;
 mod report;
@@ -54,6 +56,7 @@ pub use import::{
     Existing, Found as FoundResource, How, Import, ImportError, Missing, Stray, Survey, Why, import, survey,
 };
 pub use planner::PlanError;
+pub use probe::{DecidesByUnknown, Difference};
 pub use protect::protected;
 pub use report::{Departure, Reason, Report, StepFailure, Waiting};
 pub use select::{Consequences, Selection, UnknownStep};
@@ -227,7 +230,7 @@ impl Engine {
             pipeline: Arc::clone(&self.pipeline),
             graph: Arc::clone(&self.graph),
             registry: Arc::clone(&self.registry),
-            book: Book::new(Arc::clone(&self.graph)),
+            book: Arc::new(Book::new(Arc::clone(&self.graph))),
             events: self.events.clone(),
             asked: Mutex::default(),
             lock: self.lock.clone(),
@@ -250,15 +253,34 @@ impl Engine {
     }
 
     /// A step's `with` table with the outputs of earlier steps in place, checked once more.
-    fn config(&self, step: usize, outputs: &Mutex<HashMap<StepName, Value>>) -> Result<Value, Vec<Reason>> {
+    fn config(&self, step: usize, outputs: &Mutex<HashMap<StepName, Value>>) -> Result<StepConfig, Vec<Reason>> {
         let outputs = outputs.lock().expect("no panic under this lock");
         let described = &self.pipeline.steps[step];
         let resolved = described.resolve(|name| outputs.get(name));
         let words = |problems: Vec<Diagnostic>| problems.into_iter().map(|p| Reason::Config(p.message)).collect();
-        let config = resolved.map_err(words)?;
+        let written = resolved.map_err(words)?;
         drop(outputs);
-        let problems = self.schemas[step].check_resolved(described, &config);
-        if problems.is_empty() { Ok(config) } else { Err(words(problems)) }
+        let problems = self.schemas[step].check_resolved(described, &written);
+        if !problems.is_empty() {
+            return Err(words(problems));
+        }
+        let filled = self.schemas[step].filled(&written);
+        Ok(StepConfig { written, filled })
+    }
+}
+
+/// A step's `with` table, references replaced.
+struct StepConfig {
+    /// As the file has it. What a step may reach, and which secrets it was given, goes by this alone.
+    written: Value,
+    /// With the defaults of the schema, where there are such.
+    filled: Option<Value>,
+}
+
+impl StepConfig {
+    /// What the plugin gets.
+    fn given(&self) -> &Value {
+        self.filled.as_ref().unwrap_or(&self.written)
     }
 }
 
@@ -270,7 +292,7 @@ fn schemas(pipeline: &Pipeline, plugins: &[Arc<dyn Plugin>], problems: &mut Vec<
         let description = plugin.description();
         let schema = match compiled.get(&std::ptr::from_ref(description).cast()) {
             Some(schema) => Arc::clone(schema),
-            None => match ConfigSchema::compile(&description.config_schema) {
+            None => match ConfigSchema::of(description) {
                 Ok(schema) => Arc::new(schema),
                 Err(error) => {
                     problems.push(step.schema_problem(&error));

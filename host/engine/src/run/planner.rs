@@ -1,21 +1,24 @@
 //! Planning: every plugin runs once against a host that mutates nothing.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use super::common::Common;
 use super::decide::{Known, decide};
 use super::event::Event;
+use super::probe::{DecidesByUnknown, Planned, probe};
 use super::report::{Reason, StepFailure};
-use super::{Engine, failure_of_plugin, impossible, interrupts, moves, protect, select, takeover};
+use super::{
+    Engine, StepConfig, facts, failure_of_plugin, impossible, interrupts, moves, pieces, protect, select, takeover,
+};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Action, Move, Plan, PlannedResource, PlannedStep};
-use crate::plugin::{Capabilities, Failure, LogLevel};
+use crate::plugin::{Capabilities, Failure, FailureCode, LogLevel, PluginError};
 use crate::state::State;
 use crate::trace::Phase;
 use crate::{secret, unknown};
@@ -31,9 +34,14 @@ pub struct PlanError {
 }
 
 /// What one step declared.
+#[derive(Default)]
 struct StepPlan {
     outputs: Value,
     resources: IndexMap<ResourceAddress, PlannedResource>,
+    /// Tokens that it has seen.
+    tokens: IndexSet<String>,
+    /// What it would do otherwise once they are known.
+    decides: Option<Box<DecidesByUnknown>>,
 }
 
 /// More passes than any chain of moves needs that makes sense.
@@ -45,20 +53,25 @@ pub(super) async fn plan(engine: &Engine, state: &Arc<State>) -> Result<Plan, Pl
     let mut moves = moves::declared(&engine.pipeline, state);
     let mut state = moves::made(state, &moves);
     for pass in 0..MOST_PASSES {
-        let (common, plan) = draft(engine, &state, pass == 0).await?;
+        let (common, plan, doubts) = draft(engine, &state, pass == 0).await?;
         let found = moves::recognised(&plan, &state, &common.registry);
         if found.is_empty() {
-            return finish(plan, moves, &common, &state);
+            return finish(plan, doubts, moves, &common, &state);
         }
         state = moves::made(&state, &found);
         moves.extend(found);
     }
-    let (common, plan) = draft(engine, &state, false).await?;
-    finish(plan, moves, &common, &state)
+    let (common, plan, doubts) = draft(engine, &state, false).await?;
+    finish(plan, doubts, moves, &common, &state)
 }
 
-/// Runs every plugin, and puts what they declare beside the state. What they log is passed on where `heard`.
-async fn draft(engine: &Engine, state: &Arc<State>, heard: bool) -> Result<(Arc<Common>, Plan), PlanError> {
+/// Runs every plugin, and puts what they declare beside the state. What they log is passed on where `heard`. Steps
+/// that decide by unknown values come last: what moves first may be known then.
+async fn draft(
+    engine: &Engine,
+    state: &Arc<State>,
+    heard: bool,
+) -> Result<(Arc<Common>, Plan, Vec<StepFailure>), PlanError> {
     let common = &engine.common();
     let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
     let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
@@ -71,16 +84,23 @@ async fn draft(engine: &Engine, state: &Arc<State>, heard: bool) -> Result<(Arc<
         }
     })
     .await;
-    let plan = collect(engine, common, state, outcomes)?;
-    Ok((Arc::clone(common), plan))
+    let (plan, doubts) = collect(engine, common, state, outcomes)?;
+    Ok((Arc::clone(common), plan, doubts))
 }
 
 /// Checks what can only be said of a whole plan.
-fn finish(mut plan: Plan, moves: Vec<Move>, common: &Common, state: &State) -> Result<Plan, PlanError> {
+fn finish(
+    mut plan: Plan,
+    doubts: Vec<StepFailure>,
+    moves: Vec<Move>,
+    common: &Common,
+    state: &State,
+) -> Result<Plan, PlanError> {
     plan.moves = moves;
     takeover::resolve(&mut plan, state, &common.registry);
     interrupts::note(&mut plan, state, &common.registry);
-    let mut failures = takeover::held(&plan, state, &common.registry);
+    let mut failures = doubts;
+    failures.extend(takeover::held(&plan, state, &common.registry));
     failures.extend(protect::violations(&plan, &common.pipeline, state));
     failures.extend(impossible::violations(&plan, &common.registry, state));
     if !failures.is_empty() {
@@ -100,35 +120,50 @@ async fn plan_step(
 ) -> Result<StepPlan, Vec<StepFailure>> {
     let name = common.graph.name(step).clone();
     if engine.selection.leaves_out(&name) {
-        return Ok(StepPlan { outputs: select::keep(common, state, &name), resources: IndexMap::new() });
+        return Ok(StepPlan { outputs: select::keep(common, state, &name), ..StepPlan::default() });
     }
     let fail = |reason| StepFailure { step: name.clone(), address: None, reason };
     let config = engine.config(step, outputs).map_err(|reasons| reasons.into_iter().map(fail).collect::<Vec<_>>())?;
+    let given = unknown::unknowns(config.given());
     let session = Arc::new(PlanSession {
         common: Arc::clone(common),
         state: Arc::clone(state),
         step: name.clone(),
         config,
-        resources: Mutex::default(),
-        problems: Mutex::default(),
+        seen: Mutex::new(Seen { given, ..Seen::default() }),
         heard,
     });
     let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
-    let result = engine.run_plugin(Phase::Plan, step, &session.config, host).await;
-    let mut problems = std::mem::take(&mut *session.problems.lock().expect("no panic under this lock"));
-    let resources = std::mem::take(&mut *session.resources.lock().expect("no panic under this lock"));
+    let result = engine.run_plugin(Phase::Plan, step, session.config.given(), host).await;
+    let Seen { resources, mut problems, given, asked_about } = std::mem::take(&mut *session.seen());
     match result {
         Ok(outputs) if problems.is_empty() => {
-            let given = secret::check_given(&outputs, &session.config);
-            given.map_err(|error| vec![fail(Reason::Declaration(format!("outputs: {error}")))])?;
+            let checked = secret::check_given(&outputs, &session.config.written);
+            checked.map_err(|error| vec![fail(Reason::Declaration(format!("outputs: {error}")))])?;
+            let (config, outputs) = (&session.config, &outputs);
+            let planned =
+                Planned { step, name: &name, config, resources: &resources, outputs, given: &given, asked_about };
+            let decides = probe(engine, common, state, planned).await;
             let resources = resources.into_iter().map(|(address, known)| (address, known.planned)).collect();
-            Ok(StepPlan { outputs, resources })
+            Ok(StepPlan { outputs: outputs.clone(), resources, tokens: given, decides })
         }
         Ok(_) => Err(problems),
         Err(error) => {
+            let error = match error {
+                PluginError::Returned(failure) => PluginError::Returned(noted(failure, &Value::Null, &given)),
+                other => other,
+            };
             problems.extend(failure_of_plugin(error, !problems.is_empty()).map(fail));
             Err(problems)
         }
+    }
+}
+
+/// What is wrong with a declaration or an option, and which unknown value was cut, where one was.
+fn noted(failure: Failure, value: &Value, tokens: &IndexSet<String>) -> Failure {
+    match failure.code {
+        FailureCode::Invalid => Failure { message: pieces::noted(failure.message, value, tokens), ..failure },
+        _ => failure,
     }
 }
 
@@ -137,10 +172,11 @@ fn collect(
     common: &Common,
     state: &State,
     outcomes: Vec<Outcome<StepPlan, Vec<StepFailure>>>,
-) -> Result<Plan, PlanError> {
+) -> Result<(Plan, Vec<StepFailure>), PlanError> {
     let mut plan = Plan { pipeline: common.pipeline.name.clone(), ..Plan::default() };
     let mut error = PlanError { failures: Vec::new(), skipped: Vec::new() };
     let mut outcomes: Vec<_> = outcomes.into_iter().map(Some).collect();
+    let (mut tokens, mut doubts) = (HashMap::new(), Vec::new());
     for &step in common.graph.order() {
         let name = common.graph.name(step);
         match outcomes[step].take().expect("each step is visited once") {
@@ -152,6 +188,13 @@ fn collect(
                     outputs: done.outputs,
                 });
                 plan.resources.extend(done.resources);
+                tokens.insert(name, done.tokens);
+                let doubt = |decides| StepFailure {
+                    step: name.clone(),
+                    address: None,
+                    reason: Reason::DecidesByUnknown(decides),
+                };
+                doubts.extend(done.decides.map(doubt));
             }
             Outcome::Failed(failures) => error.failures.extend(failures),
             Outcome::NotRun { because } => error.skipped.push((name.clone(), common.graph.name(because).clone())),
@@ -160,6 +203,10 @@ fn collect(
     for (address, planned) in &plan.resources {
         let Some(kind) = common.registry.kind(address.kind()) else { continue };
         if let Err(reason) = kind.check(address, &planned.spec, &common.book.view(address.step())) {
+            let reason = match tokens.get(address.step()) {
+                Some(tokens) => pieces::noted(reason, &planned.spec, tokens),
+                None => reason,
+            };
             error.failures.push(StepFailure {
                 step: address.step().clone(),
                 address: Some(address.clone()),
@@ -168,13 +215,14 @@ fn collect(
         }
     }
     if !error.failures.is_empty() {
+        error.failures.extend(doubts);
         return Err(error);
     }
     plan.facts = std::mem::take(&mut *common.asked.lock().expect("no panic under this lock"));
     let all = plan.steps.iter().map(|step| &step.name).chain(state.resources.keys().map(ResourceAddress::step));
     plan.left_out = all.filter(|step| engine.selection.leaves_out(step)).cloned().collect();
     add_leftovers(&mut plan, state);
-    Ok(plan)
+    Ok((plan, doubts))
 }
 
 /// Adds what the state holds and nobody declares any more.
@@ -215,42 +263,65 @@ struct PlanSession {
     common: Arc<Common>,
     state: Arc<State>,
     step: StepName,
-    config: Value,
-    resources: Mutex<IndexMap<ResourceAddress, Known>>,
-    problems: Mutex<Vec<StepFailure>>,
+    config: StepConfig,
+    seen: Mutex<Seen>,
     /// Whether what the plugin logs is passed on: in the first pass, and no more in those that plan it again.
     heard: bool,
+}
+
+/// What a plugin did, and which unknown values it got.
+#[derive(Default)]
+struct Seen {
+    resources: IndexMap<ResourceAddress, Known>,
+    problems: Vec<StepFailure>,
+    /// Tokens that it has seen.
+    given: IndexSet<String>,
+    /// Those among them of which it asked whether they are known.
+    asked_about: HashSet<String>,
+}
+
+impl PlanSession {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("no panic under this lock")
+    }
 }
 
 #[async_trait]
 impl Capabilities for PlanSession {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
-        let declared = self.common.declare(&self.step, &self.config, kind, name, spec, after);
-        let declaration = declared.inspect_err(|failure| {
+        // Kept for what is said where it is refused.
+        let given = Some(&spec).filter(|_| !self.seen().given.is_empty()).cloned();
+        let declared = self.common.declare(&self.step, &self.config.written, kind, name, spec, after);
+        let declaration = declared.map_err(|failure| {
+            let mut seen = self.seen();
+            let failure = noted(failure, &given.unwrap_or_default(), &seen.given);
             let reason = Reason::Declaration(failure.to_string());
-            let failure = StepFailure { step: self.step.clone(), address: None, reason };
-            self.problems.lock().expect("no panic under this lock").push(failure);
+            seen.problems.push(StepFailure { step: self.step.clone(), address: None, reason });
+            failure
         })?;
         let address = declaration.address.clone();
         let known = decide(&declaration, &self.state, &self.common);
-        self.resources.lock().expect("no panic under this lock").insert(address.clone(), known);
+        self.seen().resources.insert(address.clone(), known);
         Ok(address)
     }
 
     async fn output(&self, address: &ResourceAddress, output: &str) -> Result<Value, Failure> {
-        let resources = self.resources.lock().expect("no panic under this lock");
-        let known = resources.get(address).and_then(|known| known.outputs.get(output));
+        let mut seen = self.seen();
+        let known = seen.resources.get(address).and_then(|known| known.outputs.get(output));
         let value = known.cloned().unwrap_or_else(|| Value::String(unknown::output(address, output)));
-        drop(resources);
+        seen.given.extend(unknown::unknowns(&value));
+        drop(seen);
         self.common.identify(address, output, &value);
         Ok(value)
     }
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
         self.common.asked.lock().expect("no panic under this lock").insert(key.to_owned());
-        let known = self.state.facts.get(key).cloned();
-        let known = known.or_else(|| self.common.lock.as_ref()?.fact(key));
-        Ok(known.unwrap_or_else(|| unknown::fact(key)))
+        Ok(facts::known(&self.common, &self.state, key).unwrap_or_else(|| {
+            let token = unknown::fact(key);
+            self.seen().given.insert(token.clone());
+            token
+        }))
     }
 
     fn region(&self) -> &str {
@@ -259,6 +330,13 @@ impl Capabilities for PlanSession {
 
     fn written(&self, pointer: &str) -> Option<String> {
         self.common.pipeline.written(&self.step, pointer)
+    }
+
+    fn is_known(&self, text: &str) -> bool {
+        let tokens = unknown::unknowns_in(text);
+        let is_known = tokens.is_empty();
+        self.seen().asked_about.extend(tokens);
+        is_known
     }
 
     fn log(&self, level: LogLevel, message: &str) {

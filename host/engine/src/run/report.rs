@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::event::Operation;
+use super::probe::{self, DecidesByUnknown};
 use crate::byproduct::Byproduct;
 use crate::kind::OpError;
 use crate::names::{ResourceAddress, StepName};
@@ -81,6 +82,9 @@ pub enum Reason {
     /// The `with` table, references replaced, does not fit the plugin's schema.
     #[error("{0}")]
     Config(String),
+    /// The plugin would do something else once a value is known.
+    #[error("{0}")]
+    DecidesByUnknown(Box<DecidesByUnknown>),
     /// The state could not be written.
     #[error("{0}")]
     State(StateError),
@@ -114,7 +118,7 @@ impl Reason {
         let code = match self {
             Self::Operation(error) => error.class.into(),
             Self::Declaration(_) | Self::Config(_) => FailureCode::Invalid,
-            Self::NotAsPlanned(_) | Self::Protected { .. } => FailureCode::Refused,
+            Self::NotAsPlanned(_) | Self::DecidesByUnknown(_) | Self::Protected { .. } => FailureCode::Refused,
             Self::StillUsed(_) | Self::HeldBy { .. } => FailureCode::Exists,
             Self::Plugin(_) | Self::State(_) => FailureCode::Failed,
         };
@@ -140,6 +144,9 @@ pub enum Departure {
         /// Planned and declared values.
         changes: Vec<FieldChange>,
     },
+    /// Returned otherwise.
+    #[error("its outputs differ from the plan that was shown: {}", probe::fields(.0))]
+    Outputs(Vec<FieldChange>),
     /// Planned, and not done, though nothing failed.
     #[error("{0} was planned to be changed, and nothing was done to it; run again")]
     NotDone(ResourceAddress),
@@ -157,13 +164,14 @@ pub enum Departure {
 }
 
 impl Departure {
-    /// The resource that it is about.
-    pub fn address(&self) -> &ResourceAddress {
+    /// The resource that it is about; nothing where it is about a step's outputs.
+    pub fn address(&self) -> Option<&ResourceAddress> {
         match self {
             Self::Unplanned(address) | Self::Undeclared(address) | Self::NotDone(address) | Self::Unasked(address) => {
-                address
+                Some(address)
             }
-            Self::Differs { address, .. } | Self::Unforeseen { address, .. } => address,
+            Self::Differs { address, .. } | Self::Unforeseen { address, .. } => Some(address),
+            Self::Outputs(_) => None,
         }
     }
 }

@@ -129,6 +129,11 @@ impl Capabilities for Recorder {
         text
     }
 
+    /// Not written down: it follows from the text.
+    fn is_known(&self, text: &str) -> bool {
+        self.host.is_known(text)
+    }
+
     fn log(&self, level: LogLevel, message: &str) {
         self.trace.write(&Entry::Log { run: self.run, level, message: message.to_owned() });
         self.host.log(level, message);

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_cloudcontrol::types::{HandlerErrorCode, Operation as Verb, OperationStatus, ProgressEvent};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Sampled, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::clients::Aws;
 use super::errors::{Operation, gone_is_none};
+use super::policy::Arns;
 use super::wait::{self, is_passing, until};
 
 /// A resource of any type.
@@ -220,6 +221,21 @@ impl Kind for Entity {
         let service = spec.type_name.split("::").nth(1).unwrap_or_default().to_lowercase();
         let handler = format!("{service}:*");
         vec![Permission::new(Self::ACTIONS, ["*".to_owned()]), Permission::new(&[handler.as_str()], ["*".to_owned()])]
+    }
+
+    fn sample(&self, output: &str, spec: &Spec, sampled: &Sampled<'_>) -> Option<Value> {
+        match (output, spec.type_name.as_str()) {
+            ("identifier", "AWS::SNS::Topic") => {
+                Some(sampled.scope.arn("sns", &format!("sample-{}", sampled.unique)).into())
+            }
+            ("identifier", "AWS::SQS::Queue") => {
+                let Scope { region, account, .. } = sampled.scope;
+                let host = llmhost_partitions::of(region).host("sqs", region);
+                Some(format!("https://{host}/{account}/sample-{}", sampled.unique).into())
+            }
+            // Every type has properties and identifiers of its own.
+            _ => None,
+        }
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError> {

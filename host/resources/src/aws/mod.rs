@@ -29,7 +29,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use llmhost_engine::kind::{Facts, OpError, Outputs};
+use llmhost_engine::kind::{Facts, OpError, Outputs, Sampled};
 use llmhost_engine::registry::Registry;
 use llmhost_engine::state::State;
 use llmhost_engine::world::{Hints, World};
@@ -114,6 +114,19 @@ impl Facts for AwsFacts {
 
     fn is_locked(&self, key: &str) -> bool {
         key == "eks.newest-version"
+    }
+
+    fn sample(&self, key: &str, sampled: &Sampled<'_>) -> Option<String> {
+        match key.split_once('/') {
+            Some(("ec2.availability-zone", index)) => {
+                let letter =
+                    index.parse().ok().and_then(|index: u8| b'a'.checked_add(index)).filter(u8::is_ascii_lowercase);
+                Some(format!("{}{}", sampled.scope.region, char::from(letter?)))
+            }
+            None if key == "eks.newest-version" => Some(eks::SAMPLE_VERSION.to_owned()),
+            None if key == "sts.account-id" => Some(sampled.scope.account.to_owned()),
+            _ => None,
+        }
     }
 
     fn actions(&self, key: &str) -> &'static [&'static str] {

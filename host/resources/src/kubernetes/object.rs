@@ -12,7 +12,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Propagatio
 use kube::core::discovery::Scope as ApiScope;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
-    Permission, Progress as Report, Scope,
+    Permission, Progress as Report, Sampled, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::PIPELINE_TAG;
@@ -360,6 +360,10 @@ impl Kind for Object {
 
     fn id_of(&self, spec: &Spec) -> Option<String> {
         Some(spec.id())
+    }
+
+    fn sample(&self, output: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<Value> {
+        (output == "uid").then(|| sampled.uuid().into())
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Report) -> Result<Created, OpError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, VpcEndpoint, VpcEndpointType};
 use futures::FutureExt;
-use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
+use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled};
 use serde::{Deserialize, Serialize};
 
 use super::{Operation, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
@@ -69,6 +69,10 @@ impl Kind for GatewayEndpoint {
             return Err(format!("service '{}' has no gateway endpoints; 's3' and 'dynamodb' have", spec.service));
         }
         spec.tags.complete(context)
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(sampled.id("vpce"))
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::ResourceType;
 use futures::FutureExt;
-use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress};
+use llmhost_engine::kind::{
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled,
+};
 use serde::{Deserialize, Serialize};
 
 use super::blockers::{self, Held};
@@ -59,6 +61,10 @@ impl Kind for InternetGateway {
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         spec.tags.complete(context)
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(sampled.id("igw"))
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

@@ -10,7 +10,7 @@ use aws_sdk_ec2::types::{
     LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
     ResourceType, ResponseLaunchTemplateData, VolumeType,
 };
-use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
+use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
@@ -211,6 +211,13 @@ impl Kind for LaunchTemplate {
         }
         spec.instance_tags.complete_for_instances(context)?;
         spec.tags.complete(context)
+    }
+
+    fn sample(&self, output: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(match output {
+            "version" => "3".into(),
+            _ => sampled.id("lt"),
+        })
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

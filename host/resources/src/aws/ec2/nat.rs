@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{NatGateway as Found, NatGatewayState, ResourceType};
 use futures::FutureExt;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
-    ReplaceOrder,
+    ReplaceOrder, Sampled,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,10 @@ impl Kind for NatGateway {
                  connections break{address}"
             ),
         })
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(sampled.id("nat"))
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

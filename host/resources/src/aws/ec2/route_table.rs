@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, RouteTable as Found};
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress,
+    Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress, Sampled,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,10 @@ impl Kind for RouteTable {
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         spec.tags.complete(context)
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(sampled.id("rtb"))
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
@@ -139,6 +143,10 @@ impl Kind for RouteTableAssociation {
             Some(other) => Err(format!("its subnet has a route table already, by {}", other.address)),
             None => Ok(()),
         }
+    }
+
+    fn sample(&self, _: &str, _: &AssociationSpec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(sampled.id("rtbassoc"))
     }
 
     async fn create(&self, spec: &AssociationSpec, _: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

@@ -8,7 +8,9 @@ use aws_sdk_ec2::types::{
     IpPermission, IpRange, ResourceType, SecurityGroupRule as Found, SecurityGroupRuleRequest, SecurityGroupRuleUpdate,
     UserIdGroupPair,
 };
-use llmhost_engine::kind::{Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress};
+use llmhost_engine::kind::{
+    Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -155,6 +157,10 @@ impl Kind for SecurityGroupRule {
             security_group::check_text("description", &spec.description)?;
         }
         spec.tags.complete(context)
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(sampled.id("sgr"))
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

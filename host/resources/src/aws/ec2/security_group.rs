@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, SecurityGroup as Found};
 use futures::FutureExt;
-use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress};
+use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,10 @@ impl Kind for SecurityGroup {
         check_text("group_name", name)?;
         check_text("description", &spec.description)?;
         spec.tags.complete(context)
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(sampled.id("sg"))
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, SubnetState};
 use futures::FutureExt;
-use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress};
+use llmhost_engine::kind::{
+    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress, Sampled,
+};
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -83,6 +85,10 @@ impl Kind for Subnet {
         let range = |spec: &Spec| cidr::parse("cidr_block", &spec.cidr_block).ok().flatten();
         let overlap = || range(old).zip(range(new)).is_none_or(|(old, new)| cidr::overlap(old, new));
         old.vpc_id == new.vpc_id && overlap()
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<Value> {
+        Some(sampled.id("subnet"))
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

@@ -8,7 +8,7 @@ use aws_sdk_eks::types::{AccessEntry as Found, AccessScope, AccessScopeType};
 use futures::FutureExt;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
-    Scope,
+    Sampled, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,10 @@ impl Kind for AccessEntry {
 
     fn id_of(&self, spec: &Spec) -> Option<String> {
         Some(joined(&[&spec.cluster_name, &spec.principal_arn]))
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(sampled.scope.arn("eks", &format!("access-entry/sample/role/{}", sampled.unique)).into())
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

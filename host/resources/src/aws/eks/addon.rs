@@ -7,7 +7,7 @@ use aws_sdk_eks::types::{Addon as Found, AddonStatus, AddonVersionInfo, ResolveC
 use futures::FutureExt;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
-    Progress, ReplaceOrder, Scope,
+    Progress, ReplaceOrder, Sampled, Scope,
 };
 use llmhost_engine::run::ADDRESS_TAG;
 use serde::{Deserialize, Serialize};
@@ -240,6 +240,13 @@ impl Kind for Addon {
 
     fn id_of(&self, spec: &Spec) -> Option<String> {
         Some(joined(&[&spec.cluster_name, &spec.addon_name]))
+    }
+
+    fn sample(&self, output: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<Value> {
+        Some(match output {
+            "version" => "v1.20.4-eksbuild.1".into(),
+            _ => sampled.scope.arn("eks", &format!("addon/sample/sample/{}", sampled.unique)).into(),
+        })
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

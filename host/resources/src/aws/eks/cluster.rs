@@ -13,7 +13,7 @@ use futures::FutureExt;
 use llmhost_engine::byproduct::{Foreseen, Refusal};
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
-    Progress, ReplaceOrder, Scope,
+    Progress, ReplaceOrder, Sampled, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -454,6 +454,10 @@ impl Kind for Cluster {
 
     fn id_of(&self, spec: &Spec) -> Option<String> {
         Some(spec.cluster_name.clone())
+    }
+
+    fn sample(&self, output: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        super::sample::cluster(output, sampled)
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

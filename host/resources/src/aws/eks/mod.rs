@@ -9,6 +9,7 @@ mod labels;
 mod look;
 mod node_group;
 mod pod_identity;
+mod sample;
 mod versions;
 
 use std::collections::HashMap;
@@ -31,7 +32,7 @@ pub(super) use cluster::Cluster;
 pub(super) use look::{access_entry, addon, cluster, node_group, pod_identity, status};
 pub(super) use node_group::NodeGroup;
 pub(super) use pod_identity::PodIdentityAssociation;
-pub(super) use versions::{Offered, day_of, newest_version, number, offered_versions};
+pub(super) use versions::{Offered, SAMPLE as SAMPLE_VERSION, day_of, newest_version, number, offered_versions};
 
 /// Endpoint and certificate authority (base64) of a cluster; nothing where it is gone.
 pub(super) async fn endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {

@@ -7,7 +7,7 @@ use aws_sdk_eks::types::PodIdentityAssociation as Found;
 use futures::FutureExt;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission, Progress,
-    ReplaceOrder, Scope,
+    ReplaceOrder, Sampled, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,14 @@ impl Kind for PodIdentityAssociation {
             Permission::new(&on_it, [cluster, all]),
             Permission::new(&["iam:PassRole", "iam:GetRole"], [scope.known_arn(&spec.role_arn, "iam", "role/*")]),
         ]
+    }
+
+    fn sample(&self, output: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        let id = format!("a-{}", sampled.unique);
+        Some(match output {
+            "arn" => sampled.scope.arn("eks", &format!("podidentityassociation/sample/{id}")).into(),
+            _ => id.into(),
+        })
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

@@ -10,6 +10,9 @@ use crate::aws::clients::Aws;
 
 const OPERATION: &str = "eks:DescribeClusterVersions";
 
+/// What stands for a version that is not known yet.
+pub(in crate::aws) const SAMPLE: &str = "1.33";
+
 /// A version that EKS offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::aws) struct Offered {

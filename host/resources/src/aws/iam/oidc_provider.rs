@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Sampled, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,11 @@ impl Kind for OidcProvider {
             Permission::new(&on_it, [scope.iam("oidc-provider", "/", "*")]),
             Permission::new(&["iam:ListOpenIDConnectProviders"], ["*".to_owned()]),
         ]
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        let issuer = format!("oidc.eks.{}.amazonaws.com/id/{}", sampled.scope.region, sampled.unique.to_uppercase());
+        Some(sampled.scope.iam("oidc-provider", "/", &issuer).into())
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

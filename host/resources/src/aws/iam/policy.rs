@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, ReplaceOrder,
-    Scope,
+    Sampled, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -136,6 +136,10 @@ impl Kind for Policy {
             Permission::new(&actions.collect::<Vec<_>>(), [scope.iam("policy", &spec.path, &spec.policy_name)]),
             Permission::new(&["iam:ListPolicies"], ["*".to_owned()]),
         ]
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<Value> {
+        Some(sampled.scope.iam("policy", "/", &format!("sample-{}", sampled.unique)).into())
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
-    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Scope,
+    Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Sampled, Scope,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,10 @@ impl Kind for InstanceProfile {
 
     fn id_of(&self, spec: &Spec) -> Option<String> {
         Some(spec.profile_name.clone())
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(sampled.scope.iam("instance-profile", "/", &format!("sample-{}", sampled.unique)).into())
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

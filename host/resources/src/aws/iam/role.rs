@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress,
-    ReplaceOrder, Scope,
+    ReplaceOrder, Sampled, Scope,
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -258,6 +258,10 @@ impl Kind for Role {
 
     fn id_of(&self, spec: &Spec) -> Option<String> {
         Some(spec.role_name.clone())
+    }
+
+    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<Value> {
+        Some(sampled.scope.iam("role", "/", &format!("sample-{}", sampled.unique)).into())
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

@@ -12,7 +12,7 @@ use aws_sdk_eks::types::{AmiTypes, CapacityTypes, NodeRepairConfig, Nodegroup as
 use futures::FutureExt;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
-    Progress, Scope,
+    Progress, Sampled, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 
@@ -263,6 +263,13 @@ impl Kind for NodeGroup {
 
     fn id_of(&self, spec: &Spec) -> Option<String> {
         Some(joined(&[&spec.cluster_name, &spec.node_group_name]))
+    }
+
+    fn sample(&self, output: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(match output {
+            "arn" => sampled.scope.arn("eks", &format!("nodegroup/sample/sample/{}", sampled.unique)).into(),
+            _ => format!("eks-sample-{}", sampled.unique).into(),
+        })
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {

@@ -1,0 +1,150 @@
+//! The JSON Schema of the file itself, for editors.
+
+use serde_json::{Value, json};
+
+/// A text with a reference in it.
+const REFERENCE: &str = "\\$\\{";
+/// The type of a variable. Nesting is not a matter of regular expressions.
+const TYPE: &str = "^(string|number|integer|bool|any|list|map|(list|map)\\(.+\\))$";
+
+/// The JSON Schema of a pipeline file, with the `with` tables of these plugins: name, schema and
+/// summary of each. For editors; a reference may stand for any value.
+pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
+    let names: Vec<_> = plugins.iter().map(|(name, ..)| *name).collect();
+    let rule = |(name, schema, summary): &(&str, &Value, &str)| {
+        let mut with = or_reference(schema);
+        with["description"] = json!(summary);
+        json!({
+            "if": { "properties": { "uses": { "const": name } }, "required": ["uses"] },
+            "then": { "properties": { "with": with } },
+        })
+    };
+    let rules: Vec<_> = plugins.iter().map(rule).collect();
+    let name = "^[a-z][a-z0-9_-]{0,63}$";
+    let reference = json!({ "type": "string", "pattern": REFERENCE });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "llmhost pipeline",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["pipeline"],
+        "properties": {
+            "pipeline": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["name", "region"],
+                "properties": {
+                    "name": { "anyOf": [{ "type": "string", "pattern": name }, reference], "description": "Names the state and tags every resource." },
+                    "region": { "type": "string", "description": "AWS region, such as us-east-1." },
+                    "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags for every resource, for instances, volumes and network interfaces of node groups, and for load balancers." },
+                    "state": { "type": "string", "description": "Where the state is kept: s3://bucket/prefix, or a folder beside this file." },
+                },
+            },
+            "vars": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "default": { "description": "The value where --var gives none." },
+                        "type": { "type": "string", "pattern": TYPE, "description": "string, number, integer, bool, list(TYPE), map(TYPE) or any; by default the default's, and string where there is none." },
+                        "description": { "type": "string" },
+                    },
+                },
+            },
+            "secrets": {
+                "type": "object",
+                "description": "Values that nobody gets to see: plugins, plans and the state have a handle alone.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "env": { "type": "string", "description": "Name of an environment variable." },
+                        "file": { "type": "string", "description": "Path of a file." },
+                        "parameter": { "type": "string", "description": "Name of a parameter of Systems Manager." },
+                        "secrets-manager": { "type": "string", "description": "Name or ARN of a secret of Secrets Manager." },
+                        "version": { "anyOf": [{ "type": "integer", "minimum": 1 }, reference], "description": "Raise it to have a changed value sent again." },
+                        "description": { "type": "string" },
+                    },
+                },
+            },
+            "trust": {
+                "type": "object",
+                "description": "Public keys by patterns of plugins' names (ghcr.io/acme/*): what matches has to be signed with one of them.",
+                "additionalProperties": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": { "type": "string", "pattern": "^(ssh-ed25519|sk-ssh-ed25519@openssh\\.com) " },
+                },
+            },
+            "moved": {
+                "type": "array",
+                "description": "Steps and resources that have another name from now on.",
+                "items": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["from", "to"],
+                    "properties": {
+                        "from": { "type": "string", "description": "The old name of a step, or step/kind/name of a resource." },
+                        "to": { "type": "string", "description": "The new one." },
+                    },
+                },
+            },
+            "steps": {
+                "type": "object",
+                "propertyNames": { "pattern": name },
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["uses"],
+                    "properties": {
+                        "uses": { "description": "A built-in plugin, the path of a component, oci://host/name:tag@sha256:…, or https://host/plugin.wasm#sha256=…", "anyOf": [{ "enum": names }, { "type": "string" }] },
+                        "with": { "type": "object" },
+                        "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
+                        "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
+                        "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Nothing that this step made may be deleted or replaced." },
+                        "limits": {
+                            "type": "object",
+                            "additionalProperties": false,
+                            "properties": {
+                                "memory": { "type": "string", "description": "Such as 256MiB." },
+                                "time": { "type": "string", "description": "Of computing, such as 10s." },
+                            },
+                        },
+                    },
+                    "allOf": rules,
+                },
+            },
+        },
+    })
+}
+
+/// A schema in which a reference may stand wherever a value may. Whatever sits under `properties`
+/// and `items` is wrapped; definitions move with the schema that holds them.
+fn or_reference(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    wrap(&mut schema);
+    schema
+}
+
+fn wrap(schema: &mut Value) {
+    for inside in ["properties", "$defs"] {
+        for value in schema.get_mut(inside).and_then(Value::as_object_mut).into_iter().flat_map(|map| map.values_mut())
+        {
+            wrap(value);
+            if inside == "properties" {
+                let whole = value.take();
+                let description = whole.get("description").cloned();
+                *value = json!({ "anyOf": [whole, { "type": "string", "pattern": REFERENCE }] });
+                if let Some(description) = description {
+                    value["description"] = description;
+                }
+            }
+        }
+    }
+    if let Some(items) = schema.get_mut("items").filter(|items| items.is_object()) {
+        wrap(items);
+        let whole = items.take();
+        *items = json!({ "anyOf": [whole, { "type": "string", "pattern": REFERENCE }] });
+    }
+}
