@@ -68,6 +68,9 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Doctor(args) => commands::doctor::doctor(args),
         Command::Schema => commands::schema::schema().await,
         Command::Plugin(Plugin::Inspect { plugin, json }) => commands::plugin::inspect(&plugin, json).await,
+        Command::Plugin(Plugin::Test(args)) => commands::trial::test(args).await,
+        // Its future is large, and holds that of a run.
+        Command::Plugin(Plugin::Run(args)) => Box::pin(commands::alone::run(args)).await,
         Command::Plugin(Plugin::Replay(args)) => commands::replay::replay(args).await,
         Command::Plugin(Plugin::Push(args)) => commands::publish::push(args).await,
         Command::Plugin(Plugin::Pull(args)) => commands::publish::pull(args).await,

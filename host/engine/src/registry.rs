@@ -334,8 +334,13 @@ impl Registry {
 
     /// Adds a kind.
     #[must_use]
-    pub fn with(mut self, kind: impl Kind) -> Self {
-        let kind: Arc<dyn DynKind> = Arc::new(kind);
+    pub fn with(self, kind: impl Kind) -> Self {
+        self.with_dyn(Arc::new(kind))
+    }
+
+    /// As `with`, for a kind that stands in for another.
+    #[must_use]
+    pub fn with_dyn(mut self, kind: Arc<dyn DynKind>) -> Self {
         self.kinds.insert(kind.name(), kind);
         self
     }

@@ -60,11 +60,6 @@ impl Loaded {
                 return Err(bad("its config-schema is JSON, but not a JSON Schema: that is an object".to_owned()));
             }
             let Described { summary, outputs, needs, .. } = described;
-            if let Some(twice) = outputs.iter().enumerate().find_map(|(at, output)| {
-                outputs[..at].iter().any(|other| other.name == output.name).then_some(&output.name)
-            }) {
-                return Err(bad(format!("it describes the output '{}' twice", limits::cut(twice, 80))));
-            }
             if let Some(need) = needs.iter().find(|need| scoped::check(need) != Some(Ok(()))) {
                 let need = limits::cut(need, 80);
                 return Err(bad(format!(

@@ -166,7 +166,7 @@ impl State {
     }
 
     pub(crate) fn is_known(&self, text: &str) -> bool {
-        !llmhost_engine::unknown::is_unknown(text)
+        self.run.host.is_known(text)
     }
 
     pub(crate) fn region_name(&self) -> &str {

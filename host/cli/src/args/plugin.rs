@@ -16,6 +16,10 @@ pub(crate) enum Plugin {
         #[arg(long)]
         json: bool,
     },
+    /// Run the cases beside a plugin: files that say what it is given and what it has to do.
+    Test(PluginTest),
+    /// Plan one plugin without a pipeline file, or apply it in an emulator.
+    Run(PluginRun),
     /// Run the plugins of a trace again, with the answers that are in it: the same calls in the same
     /// order, and the same outputs, or the first difference. Needs no network and no credentials.
     Replay(Replay),
@@ -25,6 +29,55 @@ pub(crate) enum Plugin {
     Push(Push),
     /// Fetch a plugin from an OCI registry, or from an HTTPS server, and say which digest pins it.
     Pull(Pull),
+}
+
+/// `llmhost plugin test`
+#[derive(Debug, Args)]
+pub(crate) struct PluginTest {
+    /// A component file, or a built-in plugin's name.
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugin: String,
+    /// The folder with the cases [default: cases, beside the component].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) cases: Option<PathBuf>,
+    /// Only this case. Can be repeated.
+    #[arg(long, value_name = "CASE")]
+    pub(crate) only: Vec<String>,
+    /// Let an AWS emulator answer, and not the case.
+    #[arg(long)]
+    pub(crate) emulate: bool,
+    /// Write what the plugin does into the cases that fail.
+    #[arg(long, conflicts_with = "emulate")]
+    pub(crate) update: bool,
+    /// Write a report in the XML format of JUnit.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Print a line of JSON for each case.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `llmhost plugin run`
+#[derive(Debug, Args)]
+pub(crate) struct PluginRun {
+    /// A component file, a built-in plugin's name, or the address of a published plugin.
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugin: String,
+    /// Its options: a JSON object, or @FILE with one, or @FILE.toml.
+    #[arg(long, value_name = "OPTIONS")]
+    pub(crate) with: Option<String>,
+    /// Apply it, in an AWS emulator that is gone afterwards.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Grant this, and not everything that the plugin says that it needs. Can be repeated.
+    #[arg(long, value_name = "GRANT")]
+    pub(crate) allow: Vec<String>,
+    /// The region.
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
+    /// Print lines of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `llmhost plugin push`

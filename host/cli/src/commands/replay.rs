@@ -56,7 +56,7 @@ fn unknown_step(step: &str, recording: &Recording) -> Failure {
 }
 
 /// Replays one run; gives how it ended and the digest of the component that ran.
-async fn replay_one(
+pub(super) async fn replay_one(
     loader: &Loader,
     run: &RecordedRun,
     recording: &Recording,

@@ -113,16 +113,21 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// What a plugin is told of it.
-    pub(super) fn as_failure(&self) -> Failure {
-        let code = match self {
+    /// What sort of failure it is.
+    pub fn code(&self) -> FailureCode {
+        match self {
             Self::Operation(error) => error.class.into(),
             Self::Declaration(_) | Self::Config(_) => FailureCode::Invalid,
             Self::NotAsPlanned(_) | Self::DecidesByUnknown(_) | Self::Protected { .. } => FailureCode::Refused,
             Self::StillUsed(_) | Self::HeldBy { .. } => FailureCode::Exists,
+            Self::Plugin(PluginError::Returned(failure)) => failure.code,
             Self::Plugin(_) | Self::State(_) => FailureCode::Failed,
-        };
-        Failure { code, message: self.to_string() }
+        }
+    }
+
+    /// What a plugin is told of it.
+    pub(super) fn as_failure(&self) -> Failure {
+        Failure { code: self.code(), message: self.to_string() }
     }
 }
 
