@@ -97,7 +97,8 @@ fn what_a_plugin_does_otherwise_is_said_field_by_field_and_written_where_wanted(
         with = { how = "branch", vpc_id = "vpc-1" }
         [expect.declarations."s3.bucket/logs"]
     "#;
-    let scene = scene(&[("other", &other), ("extra", extra), ("nothing", "with = { how = \"x\", vpc_id = \"vpc-1\" }")]);
+    let scene =
+        scene(&[("other", &other), ("extra", extra), ("nothing", "with = { how = \"x\", vpc_id = \"vpc-1\" }")]);
     let ran = scene.llmhost(&["plugin", "test", "peek.wasm", "--junit", "report.xml"]).status(1);
     ran.says(&[
         r#"declarations."ec2.security-group/it".group_name expected "other" seen "peek""#,
@@ -112,7 +113,10 @@ fn what_a_plugin_does_otherwise_is_said_field_by_field_and_written_where_wanted(
 
     scene.llmhost(&["plugin", "test", "peek.wasm", "--update"]).status(0).says(&["3 cases passed."]);
     let written = std::fs::read_to_string(scene.path("cases/extra.toml")).unwrap();
-    assert!(written.contains("# Kept.") && written.contains(r#"[expect.declarations."ec2.security-group/extra"]"#), "{written}");
+    assert!(
+        written.contains("# Kept.") && written.contains(r#"[expect.declarations."ec2.security-group/extra"]"#),
+        "{written}"
+    );
     assert!(!written.contains("s3.bucket/logs"), "{written}");
     scene.llmhost(&["plugin", "test", "peek.wasm"]).status(0);
 }
@@ -167,7 +171,10 @@ fn cases_that_cannot_be_run_are_said_with_their_place() {
         scene.llmhost(&["plugin", "test", "peek.wasm"]).status(2).says(&[words]);
     }
     let scene = scene(&[]);
-    scene.llmhost(&["plugin", "test", "peek.wasm"]).status(2).says(&["the cases in cases cannot be read", "--cases names"]);
+    scene
+        .llmhost(&["plugin", "test", "peek.wasm"])
+        .status(2)
+        .says(&["the cases in cases cannot be read", "--cases names"]);
     scene.write("cases/readme.md", "");
     scene.llmhost(&["plugin", "test", "peek.wasm"]).status(2).says(&["there are no cases in cases"]);
     scene.write("cases/a.toml", "");
@@ -191,7 +198,7 @@ fn a_plugin_runs_without_a_pipeline_file() {
         ("[]", "--with is no JSON object"),
         ("@missing.json", "@missing.json cannot be read"),
         (r#"{"how": null}"#, "--with holds a null"),
-        ("{}", "\"how\" is a required property"),
+        ("{}", "step peek has no 'how'"),
     ] {
         scene.llmhost(&["plugin", "run", "peek.wasm", "--with", with]).status(2).says(&[words]);
     }

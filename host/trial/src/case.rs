@@ -191,7 +191,10 @@ impl Case {
                 let source = toml::Table::from_iter([("env".to_owned(), toml::Value::from(name.as_str()))]);
                 (name.clone(), toml::Value::from(source))
             };
-            file.insert("secrets".to_owned(), toml::Table::from_iter(content.secrets.iter().map(of_environment)).into());
+            file.insert(
+                "secrets".to_owned(),
+                toml::Table::from_iter(content.secrets.iter().map(of_environment)).into(),
+            );
         }
         file.to_string()
     }

@@ -114,7 +114,8 @@ async fn attempt(
     }
     if subject.provider == Provider::Real {
         let (registry, store, selection) = (Arc::clone(engine.registry()), Arc::clone(&store), Selection::default());
-        let gone = run::destroy(registry, store, Events::new(|_| ()), Cancel::default(), run::DEFAULT_PARALLELISM, &selection);
+        let gone =
+            run::destroy(registry, store, Events::new(|_| ()), Cancel::default(), run::DEFAULT_PARALLELISM, &selection);
         let left = gone.await.map_err(said)?.failures;
         if let Some(left) = left.first() {
             return Err(format!("case '{}': what it made cannot be deleted: {}", case.name, left.reason));

@@ -21,7 +21,8 @@ pub struct UpdateError {
 /// Makes what the plugin did what the case expects. Everything else of the file stays as it is.
 pub fn update(case: &Case, report: &CaseReport) -> Result<(), UpdateError> {
     let failed = |reason: String| UpdateError { path: case.path.clone(), reason };
-    let mut document: DocumentMut = case.source.parse().map_err(|error: toml_edit::TomlError| failed(error.to_string()))?;
+    let mut document: DocumentMut =
+        case.source.parse().map_err(|error: toml_edit::TomlError| failed(error.to_string()))?;
     document.insert("expect", Item::Table(expectation(report)));
     let folder = case.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
     let write = || -> std::io::Result<()> {

@@ -50,12 +50,15 @@ fn options(with: Option<&str>) -> Result<Map<String, Value>, Failure> {
     let Some(with) = with else { return Ok(Map::new()) };
     let help = "It is a JSON object, such as '{\"bucket\": \"my-logs\"}', or @FILE with one, or @FILE.toml.";
     let bad = |reason: String| Failure::usage(format!("--with {reason}"), help);
-    let read = |path: &str| std::fs::read_to_string(path).map_err(|error| bad(format!("@{path} cannot be read: {error}")));
+    let read =
+        |path: &str| std::fs::read_to_string(path).map_err(|error| bad(format!("@{path} cannot be read: {error}")));
     match with.strip_prefix('@') {
         Some(path) if Path::new(path).extension().is_some_and(|ending| ending == "toml") => {
             toml::from_str(&read(path)?).map_err(|error| bad(format!("@{path} is not TOML: {}", error.message())))
         }
-        Some(path) => serde_json::from_str(&read(path)?).map_err(|error| bad(format!("@{path} is no JSON object: {error}"))),
+        Some(path) => {
+            serde_json::from_str(&read(path)?).map_err(|error| bad(format!("@{path} is no JSON object: {error}")))
+        }
         None => serde_json::from_str(with).map_err(|error| bad(format!("is no JSON object: {error}"))),
     }
 }

@@ -74,7 +74,7 @@ pub(crate) async fn test(args: PluginTest) -> Result<(), Failure> {
 /// The path of a component, absolute; the name of a built-in plugin as it is.
 fn component(plugin: &str) -> String {
     let path = Path::new(plugin);
-    match path.exists() {
+    match path.is_file() {
         true => std::path::absolute(path).map_or_else(|_| plugin.to_owned(), |path| path.display().to_string()),
         false => plugin.to_owned(),
     }
@@ -98,7 +98,8 @@ fn case_files(args: &PluginTest) -> Result<Vec<PathBuf>, Failure> {
         Failure::usage(message, help)
     };
     let entries = std::fs::read_dir(folder);
-    let entries = entries.map_err(|error| nothing(format!("the cases in {} cannot be read: {error}", folder.display())))?;
+    let entries =
+        entries.map_err(|error| nothing(format!("the cases in {} cannot be read: {error}", folder.display())))?;
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "toml" || ending == "jsonl"));
     files.sort();
@@ -120,7 +121,8 @@ async fn run(file: &Path, subject: &Subject<'_>, update: bool, console: &Console
     if !update || report.passed() {
         return Ok(report);
     }
-    llmhost_trial::update(&case, &report).map_err(|error| broken(error.to_string(), "Check the folder's permissions."))?;
+    llmhost_trial::update(&case, &report)
+        .map_err(|error| broken(error.to_string(), "Check the folder's permissions."))?;
     console.note(&format!("{} now expects what the plugin does.", file.display()));
     let case = Case::read(file).map_err(|error| broken(error.to_string(), "Correct the case."))?;
     llmhost_trial::run(&case, subject).await.map_err(on_this_side)
@@ -190,7 +192,10 @@ fn sum(reports: &[CaseReport], as_json: bool) {
     let passed = reports.iter().filter(|report| report.passed()).count();
     let failed = reports.len() - passed;
     if as_json {
-        return app::print(&format!("{}\n", serde_json::json!({ "event": "done", "passed": passed, "failed": failed })));
+        return app::print(&format!(
+            "{}\n",
+            serde_json::json!({ "event": "done", "passed": passed, "failed": failed })
+        ));
     }
     let counted = |count: usize| if count == 1 { "1 case".to_owned() } else { format!("{count} cases") };
     app::print(&match failed {
