@@ -14,14 +14,12 @@ mod signals;
 mod traced;
 mod view;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Cli, Command, Plugin};
 use failure::Failure;
-use llmhost_engine::secret::mask;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -82,20 +80,6 @@ fn end(failure: &Failure, json: bool) -> ExitCode {
     if json {
         view::failure_lines(failure);
     }
-    let text = match failure {
-        Failure::Reported | Failure::Interrupted | Failure::Changes => String::new(),
-        Failure::File(found) => {
-            let colour = !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
-            view::diagnostics(found, colour, view::width())
-        }
-        Failure::Plan(error) => view::failures(&error.failures, &error.skipped),
-        other => {
-            let (bad, name) = (view::style::BAD, view::style::NAME);
-            let help = other.help().map(|help| format!("\n  {name}help{name:#}: {help}")).unwrap_or_default();
-            format!("{bad}error{bad:#}: {other}{help}\n")
-        }
-    };
-    // Where standard error is closed, the exit status has to do.
-    let _ = write!(anstream::stderr().lock(), "{}", mask(&text));
+    view::failure(failure);
     ExitCode::from(failure.status())
 }

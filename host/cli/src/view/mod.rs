@@ -8,6 +8,11 @@ mod survey;
 mod terminal;
 mod wrapping;
 
+use std::io::Write;
+
+use llmhost_engine::secret::mask;
+
+use crate::failure::Failure;
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::{diagnostics, finding};
 pub(crate) use json::{Json, JsonLine, failure_lines};
@@ -36,4 +41,23 @@ pub(crate) fn stdout_has_colour() -> bool {
 pub(crate) fn width() -> usize {
     let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
     terminal.unwrap_or(100).clamp(60, 160)
+}
+
+/// Says on standard error why a command failed, and what to do.
+pub(crate) fn failure(failure: &Failure) {
+    let text = match failure {
+        Failure::Reported | Failure::Interrupted | Failure::Changes => String::new(),
+        Failure::File(found) => {
+            let colour = !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
+            diagnostics::diagnostics(found, colour, width())
+        }
+        Failure::Plan(error) => failures(&error.failures, &error.skipped),
+        other => {
+            let (bad, name) = (style::BAD, style::NAME);
+            let help = other.help().map(|help| format!("\n  {name}help{name:#}: {help}")).unwrap_or_default();
+            format!("{bad}error{bad:#}: {other}{help}\n")
+        }
+    };
+    // Where standard error is closed, the exit status has to do.
+    let _ = write!(anstream::stderr().lock(), "{}", mask(&text));
 }
