@@ -127,11 +127,11 @@ fn the_same_cases_run_in_an_emulator() {
     let bucket = r#"
         [with]
         bucket = "case-models"
-        [expect.declarations."s3.bucket/models"]
+        [expect.declarations."s3.bucket/main"]
         bucket = "case-models"
         [expect.outputs]
         bucket = "case-models"
-        bucket_arn = "arn:aws:s3:::case-models"
+        arn = "arn:aws:s3:::case-models"
     "#;
     let scene = scene(&[("group", &in_network)]);
     scene.write("s3/bucket.toml", bucket);

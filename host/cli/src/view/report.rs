@@ -58,7 +58,7 @@ pub(crate) fn help(reason: &Reason) -> Option<&str> {
             "Nothing was changed. For the plugin's author: do not compare, cut or count such a value. Ask 'is-known' first, or \
              take the decision from the step's options."
         }
-        Reason::StillUsed(_) => "Mend what failed there, and run the same command again.",
+        Reason::StillUsed(_) => "Correct what failed there, and run the same command again.",
         Reason::State(error) => return error.advice(),
         Reason::Plugin(error) => {
             return error.crash().map(|crash| crash.advice.as_str()).filter(|text| !text.is_empty());
