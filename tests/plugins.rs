@@ -20,31 +20,57 @@ static HOSTILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     llmhost_plugin_build::build(&guests, &["hostile"], &scratch().join("guests")).expect("it compiles").remove(0)
 });
 
-/// One of `plugins/examples`, built by its own script.
+/// One of `plugins/examples`, built by its own script with the package of its language.
 fn example(language: &str) -> Vec<u8> {
-    built(language, language, &repository().join("plugins/examples").join(language).join(source(language)))
-}
-
-/// One of `tests/crashing`, built by the script of the example in its language.
-fn crashing(language: &str) -> Vec<u8> {
-    built(language, &format!("crashing-{language}"), &repository().join("tests/crashing").join(source(language)))
-}
-
-fn source(language: &str) -> &'static str {
-    if language == "python" { "plugin.py" } else { "plugin.js" }
-}
-
-fn built(language: &str, name: &str, source: &Path) -> Vec<u8> {
-    let out = scratch().join(format!("{name}.wasm"));
     let script = repository().join("plugins/examples").join(language).join("build.sh");
-    let built = Command::new("bash").arg(script).arg(&out).arg(source).output().expect("bash starts");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    built(&script, language, None)
+}
+
+/// One of `tests/crashing`: with the package of its language, or with the bindings of ComponentizeJS alone.
+fn crashing(language: &str) -> Vec<u8> {
+    let (script, source) = match language {
+        "javascript" => ("tests/crashing/javascript/build.sh", "javascript/plugin.js"),
+        "typescript" => ("plugins/examples/javascript/build.sh", "plugin.ts"),
+        "go" => ("plugins/examples/go/build.sh", "plugin.go"),
+        _ => ("plugins/examples/python/build.sh", "plugin.py"),
+    };
+    let source = repository().join("tests/crashing").join(source);
+    built(&repository().join(script), &format!("crashing-{language}"), Some(&source))
+}
+
+fn built(script: &Path, name: &str, source: Option<&Path>) -> Vec<u8> {
+    let out = scratch().join(format!("{name}.wasm"));
+    bash(Command::new("bash").arg(script).arg(&out).args(source));
     std::fs::read(out).expect("it was built")
 }
 
-async fn runs_as_any_other(language: &str) {
+fn bash(command: &mut Command) {
+    let done = command.env("CARGO_TARGET_DIR", target()).output().expect("bash starts");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// Cargo's folder for what it builds, where packages and tools are kept between runs.
+fn target() -> PathBuf {
+    scratch().parent().expect("cargo's own folder").to_owned()
+}
+
+/// A plugin outside of this repository, with the crate as it is packed.
+fn packed_rust() -> Vec<u8> {
+    let packages = target().join("sdks");
+    bash(Command::new("bash").arg(repository().join("plugins/sdk/rust/pack.sh")).arg(&packages));
+    let (here, folder) = (repository().join("tests/packed/rust"), tempfile::tempdir().expect("a folder"));
+    bash(
+        Command::new("bash")
+            .current_dir(&folder)
+            .args(["-c", "cp -R \"$0\"/. . && tar xzf \"$1\"/llmhost-plugin-*.crate"])
+            .args([&here, &packages]),
+    );
+    llmhost_plugin_build::build(folder.path(), &["logs"], &scratch().join("plugins")).expect("it compiles").remove(0)
+}
+
+async fn runs_as_any_other(language: &str, component: Vec<u8>) {
     let (scene, emulator) = (Scene::new(), emulator().await);
-    scene.write("plugin.wasm", example(language));
+    scene.write("plugin.wasm", component);
     let step = |allow: &str| {
         format!(
             "[steps.logs]\nuses = \"./plugin.wasm\"\nallow = [{allow}]\nwith = {{ bucket = \"my-{language}-logs\", keep_days = 7 }}\n"
@@ -55,6 +81,8 @@ async fn runs_as_any_other(language: &str) {
         .llmhost(&["run", "pipeline.toml", "--dry-run"])
         .status(2)
         .says(&["imports what step 'logs' does not grant", "s3:bucket"]);
+    scene.pipeline(&step("\"s3\"").replace("keep_days = 7", "keep_days = 0"));
+    scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(2).says(&["keep_days"]);
     scene.pipeline(&step("\"s3\""));
     let plan = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
     plan.says(&["+ s3.bucket/logs", "1 to create"]);
@@ -74,18 +102,31 @@ async fn runs_as_any_other(language: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_in_javascript_runs_as_any_other() {
-    runs_as_any_other("javascript").await;
+    runs_as_any_other("javascript", example("javascript")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_in_python_runs_as_any_other() {
-    runs_as_any_other("python").await;
+    runs_as_any_other("python", example("python")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_go_runs_as_any_other() {
+    runs_as_any_other("go", example("go")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_rust_outside_of_this_repository_runs_as_any_other() {
+    runs_as_any_other("rust", packed_rust()).await;
 }
 
 /// Bindings of JavaScript were in a folder of their own while they were built.
 fn settled() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter("/tmp/[0-9a-f]+/sources", "/tmp/BUILD/sources");
+    // Lines of the packages.
+    settings.add_filter(r"/plugin\.js:\d+:\d+", "/plugin.js:LINE:COLUMN");
+    settings.add_filter(r#"_step\.py", line \d+"#, "_step.py\", line LINE");
     settings
 }
 
@@ -96,7 +137,7 @@ fn says_why(language: &str) -> String {
     let step = |with: &str| format!("[steps.s]\nuses = \"./plugin.wasm\"\nallow = [\"s3\"]\nwith = {with}\n");
     scene.pipeline(&step("{ days = 0 }"));
     let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--trace", "trace.jsonl"]).status(1);
-    let told = ran.stderr.split("error: ").nth(1).expect("an error").to_owned();
+    let told = ran.stderr.split_once("error: ").expect("an error").1.to_owned();
 
     // The same in lines of JSON, in parts too; and a replay of the trace ends alike.
     let json = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--json"]).status(1).stdout;
@@ -120,6 +161,21 @@ fn says_why(language: &str) -> String {
 #[test]
 fn a_crash_in_javascript_says_its_error_and_its_stack() {
     settled().bind(|| insta::assert_snapshot!(says_why("javascript")));
+}
+
+#[test]
+fn a_crash_in_typescript_says_its_error_and_the_lines_of_its_source() {
+    settled().bind(|| insta::assert_snapshot!(says_why("typescript")));
+}
+
+#[test]
+fn a_crash_in_go_says_its_panic_and_its_line() {
+    let told = says_why("go");
+    for words in
+        ["index out of range [0] with length 0 (logs/main.go:27)", "info: keeping logs", "stderr: main.lifecycle(...)"]
+    {
+        assert!(told.contains(words), "{told}");
+    }
 }
 
 #[test]
@@ -167,9 +223,10 @@ fn inspect_refuses_what_a_run_refuses() {
 #[test]
 fn a_crash_while_a_plugin_describes_itself_is_told_by_inspect() {
     let scene = Scene::new();
-    let source = std::fs::read_to_string(repository().join("tests/crashing/plugin.js")).unwrap();
+    let source = std::fs::read_to_string(repository().join("tests/crashing/javascript/plugin.js")).unwrap();
     scene.write("plugin.js", source.replace("summary: 'Crashes.'", "summary: nothing.at.all"));
-    scene.write("plugin.wasm", built("javascript", "crashing-describe", &scene.path("plugin.js")));
+    let script = repository().join("tests/crashing/javascript/build.sh");
+    scene.write("plugin.wasm", built(&script, "crashing-describe", Some(&scene.path("plugin.js"))));
     let words = ["does not describe itself", "ReferenceError: nothing is not defined (plugin.js:"];
     scene.llmhost(&["plugin", "inspect", "./plugin.wasm"]).status(2).says(&words);
     let json = scene.llmhost(&["plugin", "inspect", "./plugin.wasm", "--json"]).status(2).stdout;

@@ -11,7 +11,7 @@ const PLUGINS: [&str; 7] = ["vpc", "iam", "eks", "nodegroup", "s3", "irsa", "inf
 fn main() {
     let repository = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");
     let workspace = repository.join("plugins");
-    for part in ["Cargo.toml", "Cargo.lock", "sdk"].iter().chain(&PLUGINS) {
+    for part in ["Cargo.toml", "Cargo.lock", "sdk/rust"].iter().chain(&PLUGINS) {
         println!("cargo::rerun-if-changed={}", workspace.join(part).display());
     }
     println!("cargo::rerun-if-changed={}", repository.join("wit").display());

@@ -1,26 +1,24 @@
 """Crashes where `days` is 0: there is no such rule."""
 
-import json
 import sys
+from dataclasses import dataclass
 
-from componentize_py_types import Err
-import wit_world
-from wit_world.imports import log
-from wit_world.imports.types import Description, Failure, FailureCode
+from llmhost_plugin import invalid, log, step
+
+
+@dataclass
+class Config:
+    days: int
 
 
 def lifecycle(rules, days):
     return str({rule["days"]: rule for rule in rules}[days])
 
 
-class WitWorld(wit_world.WitWorld):
-    def describe(self):
-        return Description(summary="Crashes.", config_schema="{}", outputs=[], needs=[])
-
-    def run(self, config):
-        days = json.loads(config)["days"]
-        log.write(log.Level.INFO, "keeping logs")
-        print("this goes to \x1b[31mstandard error", file=sys.stderr)
-        if days < 0:
-            raise Err(Failure(FailureCode.INVALID, "days must be positive"))
-        return lifecycle([{"days": 7}], days)
+@step(summary="Crashes.")
+def run(config: Config):
+    log.write(log.Level.INFO, "keeping logs")
+    print("this goes to \x1b[31mstandard error", file=sys.stderr)
+    if config.days < 0:
+        raise invalid("days must be positive")
+    return {"rule": lifecycle([{"days": 7}], config.days)}

@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | examples | models | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | sdks | examples | models | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod bench;
@@ -6,6 +6,7 @@ mod conformance;
 mod demo;
 mod examples;
 mod inference;
+mod sdks;
 mod setup;
 mod test;
 mod torture;
@@ -19,7 +20,8 @@ cargo xtask demo          set up, build, and rehearse the example pipeline on th
 cargo xtask test          formatting, lints, every test, documentation
 cargo xtask torture       kill, spoil and repeat: every call, hundreds of instants, a thousand faulty lines
 cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters on both
-cargo xtask examples      build the example plugins in JavaScript and Python
+cargo xtask sdks          pack what plugins are written with: a crate, an npm package, a wheel, a Go module
+cargo xtask examples      build the example plugins in JavaScript, Python and Go
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, embeddings, fetch
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some("conformance") => {
             setup::run().and_then(|()| conformance::run(&std::env::args().skip(2).collect::<Vec<_>>()))
         }
+        Some("sdks") => sdks::run(),
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),

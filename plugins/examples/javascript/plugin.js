@@ -1,35 +1,18 @@
 // A bucket for logs, which go away by themselves.
+import { Output, defineStep, log } from 'llmhost-plugin'
+import * as s3 from 'llmhost-plugin/s3'
+import * as z from 'zod'
 
-import { write } from 'llmhost:plugin/log@0.2.0';
-import { Bucket } from 'llmhost:aws-s3/s3@0.2.0';
+export const { describe, run } = defineStep({
+  summary: 'A bucket for logs, which go away by themselves.',
+  config: z.strictObject({
+    bucket: z.string().describe('Name of the bucket.'),
+    keep_days: z.int().min(1).default(30).describe('Days until a log is deleted.'),
+  }),
+  outputs: [Output.text('bucket', 'Name of the bucket'), Output.text('arn', 'ARN of the bucket')],
 
-const schema = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['bucket'],
-  properties: {
-    bucket: { type: 'string', description: 'Name of the bucket.' },
-    keep_days: { type: 'integer', minimum: 1, default: 30, description: 'Days until a log is deleted.' },
-  },
-};
-
-export function describe() {
-  return {
-    summary: 'A bucket for logs, which go away by themselves.',
-    configSchema: JSON.stringify(schema),
-    outputs: [
-      { name: 'bucket', description: 'Name of the bucket', valueType: 'text' },
-      { name: 'arn', description: 'ARN of the bucket', valueType: 'text' },
-    ],
-    needs: [],
-  };
-}
-
-export function run(config) {
-  const { bucket: name, keep_days: days = 30 } = JSON.parse(config);
-  const bucket = Bucket.declare(
-    'logs',
-    {
+  run({ bucket: name, keep_days: days }) {
+    const spec = {
       bucket: name,
       blockPublicAccess: true,
       encryption: { tag: 's3-managed' },
@@ -37,9 +20,9 @@ export function run(config) {
       lifecycle: [{ id: 'expire', prefix: '', expireAfterDays: days }],
       forceDestroy: true,
       tags: [['made-with', 'javascript']],
-    },
-    { after: [] },
-  );
-  write('info', `logs go to ${name} and stay ${days} days`);
-  return JSON.stringify({ bucket: bucket.bucketName(), arn: bucket.arn() });
-}
+    }
+    const bucket = s3.Bucket.declare('logs', spec, { after: [] })
+    log.write('info', `logs go to ${name} and stay ${days} days`)
+    return { bucket: bucket.bucketName(), arn: bucket.arn() }
+  },
+})

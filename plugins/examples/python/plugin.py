@@ -1,49 +1,29 @@
 """A bucket for logs, which go away by themselves."""
 
-import json
+from dataclasses import dataclass
 
-import wit_world
-from wit_world.imports import log, s3
-from wit_world.imports.types import Description, Options, OutputDoc, ValueType
-
-SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["bucket"],
-    "properties": {
-        "bucket": {"type": "string", "description": "Name of the bucket."},
-        "keep_days": {"type": "integer", "minimum": 1, "default": 30, "description": "Days until a log is deleted."},
-    },
-}
+from llmhost_plugin import Output, log, option, s3, step
 
 
-class WitWorld(wit_world.WitWorld):
-    def describe(self):
-        return Description(
-            summary="A bucket for logs, which go away by themselves.",
-            config_schema=json.dumps(SCHEMA),
-            outputs=[
-                OutputDoc("bucket", "Name of the bucket", ValueType.TEXT),
-                OutputDoc("arn", "ARN of the bucket", ValueType.TEXT),
-            ],
-            needs=[],
-        )
+@dataclass
+class Config:
+    bucket: str = option("Name of the bucket.")
+    keep_days: int = option("Days until a log is deleted.", default=30, minimum=1)
 
-    def run(self, config):
-        options = json.loads(config)
-        name, days = options["bucket"], options.get("keep_days", 30)
-        bucket = s3.Bucket.declare(
-            "logs",
-            s3.BucketSpec(
-                bucket=name,
-                block_public_access=True,
-                encryption=s3.Encryption_S3Managed(),
-                versioning=False,
-                lifecycle=[s3.LifecycleRule("expire", "", days, None, None)],
-                force_destroy=True,
-                tags=[("made-with", "python")],
-            ),
-            Options(after=[]),
-        )
-        log.write(log.Level.INFO, f"logs go to {name} and stay {days} days")
-        return json.dumps({"bucket": bucket.bucket_name(), "arn": bucket.arn()})
+
+@step(
+    summary="A bucket for logs, which go away by themselves.",
+    outputs=[Output.text("bucket", "Name of the bucket"), Output.text("arn", "ARN of the bucket")],
+)
+def run(config: Config):
+    spec = s3.BucketSpec(
+        bucket=config.bucket,
+        block_public_access=True,
+        encryption=s3.Encryption_S3Managed(),
+        lifecycle=[s3.LifecycleRule(id="expire", prefix="", expire_after_days=config.keep_days)],
+        force_destroy=True,
+        tags=[("made-with", "python")],
+    )
+    bucket = s3.Bucket.declare("logs", spec)
+    log.write(log.Level.INFO, f"logs go to {config.bucket} and stay {config.keep_days} days")
+    return {"bucket": bucket.bucket_name(), "arn": bucket.arn()}

@@ -28,7 +28,7 @@ fn build() -> PathBuf {
     let lock = File::create(target.join("build.lock")).expect("the target folder can be written");
     lock.lock().expect("a lock");
 
-    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/sdk");
+    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/sdk/rust");
     let oldest = NAMES.iter().map(|name| changed(&component(&built, name))).min().flatten();
     if oldest.is_none() || oldest < newest(&sources).max(newest(&wit)).max(newest(&sdk)) {
         compile(&sources, &target);

@@ -71,16 +71,16 @@ pub mod bindings {
             }
         ",
         path: [
-            "../../wit/plugin/0.2.0",
-            "../../wit/aws-ec2/0.2.0",
-            "../../wit/aws-s3/0.2.0",
-            "../../wit/aws-sts/0.2.0",
-            "../../wit/aws-iam/0.2.0",
-            "../../wit/aws-eks/0.2.0",
-            "../../wit/aws-cloud-control/0.2.0",
-            "../../wit/aws-request/0.2.0",
-            "../../wit/kubernetes/0.2.0",
-            "../../wit/inference/0.2.0",
+            "wit/plugin/0.2.0",
+            "wit/aws-ec2/0.2.0",
+            "wit/aws-s3/0.2.0",
+            "wit/aws-sts/0.2.0",
+            "wit/aws-iam/0.2.0",
+            "wit/aws-eks/0.2.0",
+            "wit/aws-cloud-control/0.2.0",
+            "wit/aws-request/0.2.0",
+            "wit/kubernetes/0.2.0",
+            "wit/inference/0.2.0",
         ],
         world: "llmhost:guest/guest",
         pub_export_macro: true,
@@ -181,9 +181,14 @@ macro_rules! outputs {
     }};
 }
 
+/// A failure of the plugin's own, and no crash.
+pub fn failure(code: FailureCode, message: impl Into<String>) -> Failure {
+    Failure { code, message: message.into() }
+}
+
 /// A failure for a wrong option.
 pub fn invalid(message: impl Into<String>) -> Failure {
-    Failure { code: FailureCode::Invalid, message: message.into() }
+    failure(FailureCode::Invalid, message)
 }
 
 /// Refuses what Kubernetes takes for no name, where the name becomes part of another one first: the message speaks of

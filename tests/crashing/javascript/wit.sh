@@ -2,7 +2,7 @@
 # Puts the WIT that a plugin needs into one folder, as the other languages' tools want it:
 # wit.sh FOLDER WORLD.wit
 set -euo pipefail
-wit="$(cd "$(dirname "${BASH_SOURCE[0]}")/../../wit" && pwd)"
+wit="$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../wit" && pwd)"
 rm -rf "$1"
 mkdir -p "$1/deps"
 cp "$2" "$1/world.wit"

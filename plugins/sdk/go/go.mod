@@ -1,0 +1,3 @@
+module llmhost.dev/plugin
+
+go 1.24

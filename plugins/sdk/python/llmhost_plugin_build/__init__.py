@@ -1,0 +1,100 @@
+"""llmhost-build: makes a plugin in Python a component."""
+
+import argparse
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from .interfaces import INTERFACES
+
+HERE = Path(__file__).parent
+# It has no module to start.
+COMPONENTIZE_PY = [sys.executable, "-c", "import sys, componentize_py; sys.exit(componentize_py.script())"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="llmhost-build", description="Make a plugin in Python a component.")
+    parser.add_argument("entry", type=Path, help="the module with the plugin, such as plugin.py")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the component's file, such as logs.wasm")
+    args = parser.parse_args()
+    try:
+        build(args.entry, args.output)
+    except (OSError, SyntaxError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+def build(entry: Path, out: Path) -> None:
+    """Writes the world that the plugin imports, and wraps both."""
+    if not entry.is_file():
+        raise ValueError(f"there is no file {entry}")
+    folder, module = entry.resolve().parent, entry.stem
+    used = sorted(uses(folder, module))
+    with tempfile.TemporaryDirectory() as work:
+        wit = Path(work, "wit")
+        write_world(wit, used)
+        made = Path(work, "plugin.wasm")
+        # Not with --stub-wasi: then it has no standard error, where it says why it crashed.
+        command = [*COMPONENTIZE_PY, "-d", wit, "-w", "plugin", "componentize", module]
+        paths = [folder, *dict.fromkeys([Path(sysconfig.get_path("purelib")), HERE.parent])]
+        for path in paths:
+            command += ["-p", path]
+        done = subprocess.run([*command, "-o", made], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise ValueError(f"{entry} cannot be made a component: {reason(done.stdout)}")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made, f"{out}.new")
+        os.replace(f"{out}.new", out)
+
+
+def reason(output: str) -> str:
+    """What componentize-py says is wrong with the plugin, without the frames of its own that come after it."""
+    said = output.split("AssertionError: ", 1)[-1].split("\n\nCaused by:")[0].split("\n\nStack backtrace:")[0].strip()
+    if "has no attribute 'WitWorld'" in said:
+        return "it has no step; put @step(…) before the function that declares its resources"
+    return said
+
+
+def write_world(wit: Path, used: Iterable[str]) -> None:
+    """The world `plugin` of a plugin that imports these interfaces."""
+    shutil.copytree(HERE / "wit", wit / "deps")
+    step = INTERFACES["types"].replace("/types@", "/step@")
+    lines = "".join(f"    import {path};\n" for path in used if not path.startswith("llmhost:plugin/"))
+    text = f"package llmhost:guest;\n\nworld plugin {{\n    include {step};\n{lines}}}\n"
+    wit.joinpath("plugin.wit").write_text(text)
+
+
+def uses(folder: Path, module: str) -> set[str]:
+    """The host's interfaces that a module imports, and the modules beside it that it imports."""
+    used, waiting, seen = set(), [module], set()
+    while waiting:
+        name = waiting.pop()
+        file = next((file for file in (folder / f"{name}.py", folder / name / "__init__.py") if file.is_file()), None)
+        if file is None or name in seen:
+            continue
+        seen.add(name)
+        for imported in imports(ast.parse(file.read_text(), str(file)), name):
+            first, _, rest = imported.partition(".")
+            if first == "llmhost_plugin":
+                used |= {INTERFACES[part] for part in rest.split(".")[:1] if part in INTERFACES}
+            parts = imported.split(".")
+            waiting += ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    return used
+
+
+def imports(tree: ast.Module, module: str) -> list[str]:
+    """Dotted names of all that a module may import, anywhere in it."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = module.split("/")[: -node.level] if node.level else []
+            base = ".".join([*package, *filter(None, [node.module])])
+            found += [base, *(f"{base}.{alias.name}".lstrip(".") for alias in node.names)]
+    return [name for name in found if name]
