@@ -1,6 +1,5 @@
 //! One file a command.
 
-pub(crate) mod alone;
 pub(crate) mod bench;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
@@ -23,5 +22,4 @@ pub(crate) mod serve;
 pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod token;
-pub(crate) mod trial;
 pub(crate) mod validate;

@@ -11,7 +11,8 @@ use crate::args::{Cli, Command, PluginRun};
 use crate::failure::Failure;
 
 /// Plans a plugin, or applies it in an emulator that goes with it.
-pub(crate) async fn run(args: PluginRun) -> Result<(), Failure> {
+pub(crate) async fn run(mut args: PluginRun) -> Result<(), Failure> {
+    args.plugin = super::named(&args.plugin)?;
     let console = Console::new(args.json);
     let loader = app::loader(&console, &Trust::default())?;
     let here = std::path::absolute(".").map_err(|error| Failure::usage(error.to_string(), "Change to a folder."))?;
@@ -35,7 +36,7 @@ pub(crate) async fn run(args: PluginRun) -> Result<(), Failure> {
     line.push(if args.apply { "--emulate" } else { "--dry-run" }.into());
     line.extend(args.json.then(|| "--json".into()));
     match Cli::parse_from(line).command {
-        Command::Run(run) => super::run::run(run).await,
+        Command::Run(run) => crate::commands::run::run(run).await,
         _ => unreachable!("the line says run"),
     }
 }

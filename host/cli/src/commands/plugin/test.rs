@@ -12,15 +12,17 @@ use llmhost_resources::{Aws, AwsSettings};
 use llmhost_sandbox::Loader;
 use llmhost_trial::{Case, CaseReport, Difference, Provider, Subject, Verdict};
 
-use super::replay::replay_one;
+use super::named;
 use crate::app::{self, Console};
 use crate::args::PluginTest;
+use crate::commands::replay::replay_one;
 use crate::failure::Failure;
 use crate::place;
 use crate::view::style;
 
 /// Runs the cases; ends with 1 where one fails.
-pub(crate) async fn test(args: PluginTest) -> Result<(), Failure> {
+pub(crate) async fn test(mut args: PluginTest) -> Result<(), Failure> {
+    args.plugin = named(&args.plugin)?;
     let console = Console::new(args.json);
     let files = case_files(&args)?;
     let loader = app::loader(&console, &Trust::default())?;
