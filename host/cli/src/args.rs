@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::keep::StatePlace;
 pub(crate) use lock::Lock;
-pub(crate) use plugin::{Plugin, PluginRun, PluginTest, Pull, Push, Replay};
+pub(crate) use plugin::{Build, New, Plugin, PluginRun, PluginTest, Pull, Push, Replay, Wit};
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.

@@ -65,6 +65,9 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Bench(args) => commands::bench::bench(args).await,
         Command::Doctor(args) => commands::doctor::doctor(args),
         Command::Schema => commands::schema::schema().await,
+        Command::Plugin(Plugin::New(args)) => commands::plugin::create(args).await,
+        Command::Plugin(Plugin::Wit(args)) => commands::plugin::wit(args).await,
+        Command::Plugin(Plugin::Build(args)) => commands::plugin::build(args).await,
         Command::Plugin(Plugin::Inspect { plugin, json }) => commands::plugin::inspect(&plugin, json).await,
         Command::Plugin(Plugin::Test(args)) => commands::trial::test(args).await,
         // Its future is large, and holds that of a run.

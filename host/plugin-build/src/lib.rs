@@ -57,8 +57,8 @@ pub enum BuildError {
 /// Compiles `packages` of the cargo workspace `workspace` and gives the components, in that order.
 /// `target` is cargo's folder for what it builds; the next build with the same one is quick.
 pub fn build(workspace: &Path, packages: &[&str], target: &Path) -> Result<Vec<Vec<u8>>, BuildError> {
-    let mut cargo = Toolchain::find()?.cargo();
-    cargo.args(["--release", "--quiet", "--target", TARGET, "--target-dir"]).arg(target).current_dir(workspace);
+    let mut cargo = command(workspace, target)?;
+    cargo.arg("--quiet");
     if workspace.join("Cargo.lock").is_file() {
         cargo.arg("--locked");
     }
@@ -74,7 +74,16 @@ pub fn build(workspace: &Path, packages: &[&str], target: &Path) -> Result<Vec<V
     packages.iter().map(|package| component(package, &module(target, package))).collect()
 }
 
-fn module(target: &Path, package: &str) -> PathBuf {
+/// `cargo build` of the workspace `workspace` for plugins, ready for more arguments.
+pub fn command(workspace: &Path, target: &Path) -> Result<Command, BuildError> {
+    let mut cargo = Toolchain::find()?.cargo();
+    cargo.args(["--release", "--target", TARGET, "--target-dir"]).arg(target).current_dir(workspace);
+    Ok(cargo)
+}
+
+/// The core module that cargo makes of a package.
+#[must_use]
+pub fn module(target: &Path, package: &str) -> PathBuf {
     target.join(TARGET).join("release").join(format!("{}.wasm", package.replace('-', "_")))
 }
 

@@ -28,3 +28,4 @@ pub use engine::SandboxError;
 pub use loader::{EventSink, Inspected, Loader, LoaderEvent, LoaderOptions};
 pub use packaged::Packaged;
 pub use source::Builtin;
+pub use wrap::component;

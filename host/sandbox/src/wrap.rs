@@ -25,8 +25,8 @@ pub(crate) const VERSION: u32 = 1;
 /// Where somebody whose file is no plugin reads on.
 pub(crate) const HOW_TO: &str = "docs/writing-plugins.md says how to make a plugin";
 
-/// The component in a file, or what the file is instead.
-pub(crate) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+/// The component in a file, or what the file is instead. A core module that says its world becomes one.
+pub fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let what = match bytes {
         [] => "the file is empty",
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return Ok(with_clocks(bytes)),

@@ -2,12 +2,21 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
+use llmhost_authoring::Language;
 
 use super::key_value;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
+    /// Make a project for a plugin: its source, the interfaces that it uses, and a test.
+    New(New),
+    /// Write the interfaces of a project anew, or those for another list.
+    Wit(Wit),
+    /// Build the project in a folder to a component. What is needed for it is installed into the cache folder, where
+    /// it can be.
+    Build(Build),
     /// Say what a plugin does, what it wants granted, and what its `with` table takes.
     Inspect {
         /// A built-in plugin's name, a component file, or the address of a published plugin.
@@ -57,6 +66,45 @@ pub(crate) struct PluginTest {
     pub(crate) json: bool,
 }
 
+/// `llmhost plugin new`
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// What the plugin is called: lower-case letters, digits and hyphens.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The language that it is written in.
+    #[arg(long = "lang", value_name = "LANGUAGE", value_parser = language())]
+    pub(crate) language: Language,
+    /// Interfaces that the plugin may use, beside s3:bucket, which the first step declares: ec2:security-group,sts.
+    #[arg(long, value_name = "LIST")]
+    pub(crate) uses: Vec<String>,
+    /// Where to put it [default: a folder of this name].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// `llmhost plugin wit`
+#[derive(Debug, Args)]
+pub(crate) struct Wit {
+    /// The project's folder.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Interfaces that the plugin may use from now on [default: those of llmhost-plugin.toml].
+    #[arg(long, value_name = "LIST")]
+    pub(crate) uses: Vec<String>,
+}
+
+/// `llmhost plugin build`
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The project's folder.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `llmhost plugin run`
 #[derive(Debug, Args)]
 pub(crate) struct PluginRun {
@@ -78,6 +126,11 @@ pub(crate) struct PluginRun {
     /// Print lines of JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn language() -> impl TypedValueParser<Value = Language> {
+    PossibleValuesParser::new(Language::ALL.iter().map(|language| language.name()))
+        .map(|name| Language::named(&name).expect("it is one of them"))
 }
 
 /// `llmhost plugin push`

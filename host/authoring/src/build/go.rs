@@ -1,0 +1,26 @@
+//! Go, by Go's own compiler.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use wit_component::{StringEncoding, embed_component_metadata};
+
+use crate::command::Tool;
+use crate::{AuthoringError, Project, Tell, tools, wit};
+
+pub(super) fn build(project: &Project, wit: &wit::Folder, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
+    tools::go()?;
+    let out = super::work(project)?.join("plugin.wasm");
+    let absolute = std::path::absolute(&out).map_err(|error| AuthoringError::io(&out, &error))?;
+    tell("Compiling with go.");
+    let go = Tool { program: "go", gets: "the modules", live: None };
+    let mut command = Command::new("go");
+    // The bindings' runtime reaches into Go's own, for memory that is asked for before it runs.
+    command.args(["build", "-trimpath", "-ldflags=-checklinkname=0", "-buildmode=c-shared", "-o"]).arg(&absolute).arg("./bindings");
+    go.run(command.env("GOOS", "wasip1").env("GOARCH", "wasm").env_remove("GOFLAGS").current_dir(&project.folder))?;
+    let mut module = std::fs::read(&out).map_err(|error| AuthoringError::io(&out, &error))?;
+    embed_component_metadata(&mut module, &wit.resolve, wit.world, StringEncoding::UTF8)
+        .map_err(|error| AuthoringError::Wit(format!("{error:#}")))?;
+    std::fs::write(&out, module).map_err(|error| AuthoringError::io(&out, &error))?;
+    Ok(out)
+}

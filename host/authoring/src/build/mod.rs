@@ -1,0 +1,65 @@
+//! From a project to WebAssembly.
+
+mod c;
+mod go;
+mod javascript;
+mod python;
+mod rust;
+
+use std::path::{Path, PathBuf};
+
+use crate::{AuthoringError, Language, Project, Tell, bindings, wit};
+
+/// What was built: a component, or a core module that says its world.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Built {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Builds a project; what is needed for it and can be installed is installed.
+pub fn build(project: &Project, tell: Tell<'_>) -> Result<Built, AuthoringError> {
+    let made = match project.language {
+        Language::Rust => rust::build(project, tell)?,
+        language => {
+            let wit = wit::Folder::open(project)?;
+            bindings::write(project, &wit)?;
+            match language {
+                Language::JavaScript => javascript::build(project, &wit, tell)?,
+                Language::TypeScript => javascript::build_typed(project, &wit, tell)?,
+                Language::Python => python::build(project, &wit, tell)?,
+                Language::Go => go::build(project, &wit, tell)?,
+                _ => c::build(project, tell)?,
+            }
+        }
+    };
+    let bytes = std::fs::read(&made).map_err(|error| AuthoringError::io(&made, &error))?;
+    Ok(Built { bytes })
+}
+
+/// The files of a kind below a folder, in order.
+fn sources(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, AuthoringError> {
+    let mut found = Vec::new();
+    let mut left = vec![folder.to_owned()];
+    while let Some(next) = left.pop() {
+        let entries = std::fs::read_dir(&next).map_err(|error| AuthoringError::io(&next, &error))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let is_one = path.extension().is_some_and(|of| extensions.iter().any(|extension| of == *extension));
+            if path.is_dir() {
+                left.push(path);
+            } else if is_one {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The folder for what is made on the way.
+fn work(project: &Project) -> Result<PathBuf, AuthoringError> {
+    let work = project.work();
+    std::fs::create_dir_all(&work).map_err(|error| AuthoringError::io(&work, &error))?;
+    Ok(work)
+}

@@ -1,0 +1,140 @@
+//! The tools that plugins are built with: one version of each, installed into llmhost's own cache folder.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use llmhost_python_env::{Environment, PythonError, cache_folder};
+use sha2::{Digest, Sha256};
+
+use crate::command::Tool;
+use crate::create::write;
+use crate::{AuthoringError, Tell};
+
+/// Makes components of Python.
+pub(crate) const COMPONENTIZE_PY: Environment = Environment {
+    name: "componentize-py",
+    requirements: "componentize-py==0.25.1\n",
+    variable: "LLMHOST_COMPONENTIZE_PY",
+};
+
+/// Compiles C, C++ and Zig. It brings a C library for WASI.
+pub(crate) const ZIG: Environment =
+    Environment { name: "zig", requirements: "ziglang==0.17.1\n", variable: "LLMHOST_ZIG" };
+
+/// Makes components of JavaScript.
+pub(crate) const JAVASCRIPT: NodePackages = NodePackages {
+    name: "javascript",
+    manifest: include_str!("javascript/package.json"),
+    lock: include_str!("javascript/package-lock.json"),
+};
+
+/// The same, and checks the types of TypeScript.
+pub(crate) const TYPESCRIPT: NodePackages = NodePackages {
+    name: "typescript",
+    manifest: include_str!("typescript/package.json"),
+    lock: include_str!("typescript/package-lock.json"),
+};
+
+/// The oldest Node.js that the packages run on.
+const NODE: u32 = 20;
+/// The oldest Go that exports functions from WebAssembly as bindings need it.
+const GO: (u32, u32) = (1, 25);
+
+/// Written last: a folder without it was never finished.
+const FINISHED: &str = "llmhost-finished";
+
+/// Packages of npm, all of their versions pinned.
+pub(crate) struct NodePackages {
+    name: &'static str,
+    manifest: &'static str,
+    lock: &'static str,
+}
+
+impl NodePackages {
+    /// The folder in which they are installed, by whoever asks first.
+    pub(crate) fn folder(&self, language: &'static str, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
+        node(language)?;
+        let sum = Sha256::digest(format!("{}{}", self.manifest, self.lock));
+        let sum: String = sum.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let folder = cache_folder()?.join(format!("{}-{sum}", self.name));
+        if folder.join(FINISHED).is_file() {
+            return Ok(folder);
+        }
+        let lock = folder.with_extension("lock");
+        write(&folder.join("package.json"), self.manifest)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
+        let file = file.and_then(|file| file.lock().map(|()| file)).map_err(|error| AuthoringError::io(&lock, &error))?;
+        if folder.join(FINISHED).is_file() {
+            return Ok(folder);
+        }
+        tell(&format!("Installing the tools for {language} into {}, once for this machine.", folder.display()));
+        write(&folder.join("package-lock.json"), self.lock)?;
+        // Not `npm ci`: it refuses a lock file without download addresses, which are the registry's own.
+        let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--loglevel=error"];
+        let npm = Tool { program: "npm", gets: "the packages of npm", live: None };
+        npm.run(Command::new("npm").args(install).current_dir(&folder))?;
+        write(&folder.join(FINISHED), "")?;
+        drop(file);
+        Ok(folder)
+    }
+}
+
+/// What a program prints of its version; nothing where it is not there.
+fn version(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn node(language: &'static str) -> Result<(), AuthoringError> {
+    let missing = |found: String| AuthoringError::Tool {
+        language,
+        program: "Node.js 20 or newer and npm",
+        found,
+        help: "Install Node.js from https://nodejs.org, which has npm with it, or your system's packages nodejs and npm."
+            .to_owned(),
+    };
+    let Some(found) = version("node", "--version") else {
+        return Err(missing("there is no node on PATH".to_owned()));
+    };
+    let major = found.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE) {
+        return Err(missing(format!("node is {found}")));
+    }
+    match version("npm", "--version") {
+        Some(_) => Ok(()),
+        None => Err(missing("there is no npm on PATH".to_owned())),
+    }
+}
+
+/// Refuses to go on without a Go that is new enough.
+pub(crate) fn go() -> Result<(), AuthoringError> {
+    let missing = |found: String| AuthoringError::Tool {
+        language: "Go",
+        program: "Go 1.25 or newer",
+        found,
+        help: "Install Go from https://go.dev/dl.".to_owned(),
+    };
+    let Some(found) = version("go", "version") else {
+        return Err(missing("there is no go on PATH".to_owned()));
+    };
+    // `go version go1.26.8 linux/amd64`
+    let number = found.split(' ').nth(2).unwrap_or_default().trim_start_matches("go");
+    let mut parts = number.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().ok());
+    match (parts.next().flatten(), parts.next().flatten()) {
+        (Some(major), Some(minor)) if (major, minor) >= GO => Ok(()),
+        _ => Err(missing(format!("go is {number}"))),
+    }
+}
+
+/// A program of a Python environment, which is made where it is missing.
+pub(crate) fn python(environment: &Environment, program: &str, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
+    let python = environment.python(tell)?;
+    let folder = python.parent().map(Path::to_owned).unwrap_or_default();
+    let program = folder.join(program);
+    if program.exists() {
+        return Ok(program);
+    }
+    let reason = format!("the environment has no {}", program.display());
+    Err(PythonError::Io { path: folder.display().to_string(), reason }.into())
+}

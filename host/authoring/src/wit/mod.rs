@@ -1,0 +1,229 @@
+//! The WIT that a project is built against: llmhost's packages, cut to what it uses.
+
+mod cut;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use wit_component::WitPrinter;
+use wit_parser::{InterfaceId, PackageId, Resolve, WorldId};
+
+use crate::{AuthoringError, Project, Uses, carried};
+
+/// The name of the project's world.
+pub(crate) const WORLD: &str = "guest";
+
+/// Interfaces whose grants say a pattern: what they reach is no part of the WIT.
+const SCOPED: &[&str] = &["cloud-control", "request"];
+
+/// What every plugin may use without asking.
+const FREE: &str = "plugin";
+
+/// All that there is.
+pub(crate) struct Catalog {
+    resolve: Resolve,
+    /// By name: `s3`.
+    interfaces: BTreeMap<String, Interface>,
+}
+
+struct Interface {
+    id: InterfaceId,
+    package: PackageId,
+    /// The part that each function belongs to: `bucket` of `s3:bucket`.
+    parts: BTreeSet<String>,
+}
+
+/// The WIT of a project: files by their paths below its folder `wit`.
+pub(crate) struct Cut {
+    files: Vec<(String, String)>,
+}
+
+fn wrong(error: impl std::fmt::Display) -> AuthoringError {
+    AuthoringError::Wit(format!("{error:#}"))
+}
+
+impl Catalog {
+    pub(crate) fn read() -> Result<Self, AuthoringError> {
+        let mut resolve = Resolve::default();
+        // `plugin` first: the others use it.
+        let is_free = |path: &str| path.split('/').next() == Some(FREE);
+        let (free, others): (Vec<_>, Vec<_>) = carried::WIT.iter().partition(|(path, _)| is_free(path));
+        let mut interfaces = BTreeMap::new();
+        for (path, text) in free {
+            resolve.push_str(path, text).map_err(wrong)?;
+        }
+        for (path, text) in others {
+            let package = resolve.push_str(path, text).map_err(wrong)?;
+            for (name, id) in resolve.packages[package].interfaces.clone() {
+                let of = &resolve.interfaces[id];
+                let parts = of.functions.values().filter_map(|f| cut::part(&resolve, of, f)).collect();
+                interfaces.insert(name, Interface { id, package, parts });
+            }
+        }
+        Ok(Self { resolve, interfaces })
+    }
+
+    pub(crate) fn is_scoped(&self, interface: &str) -> bool {
+        SCOPED.contains(&interface)
+    }
+
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        match name.split_once(':') {
+            None => self.interfaces.contains_key(name),
+            Some((interface, part)) => self.interfaces.get(interface).is_some_and(|of| of.parts.contains(part)),
+        }
+    }
+
+    /// Every name that can be used.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let of = |(name, interface): (&String, &Interface)| {
+            let parts = interface.parts.iter().filter(|_| !self.is_scoped(name)).map(|part| format!("{name}:{part}"));
+            std::iter::once(name.clone()).chain(parts.collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        self.interfaces.iter().flat_map(of).collect()
+    }
+
+    /// The WIT of a project that uses these.
+    pub(crate) fn cut(mut self, uses: &Uses) -> Result<Cut, AuthoringError> {
+        let mut imports = String::new();
+        let mut files = Vec::new();
+        for (path, text) in carried::WIT.iter().filter(|(path, _)| path.split('/').next() == Some(FREE)) {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            files.push((format!("deps/{FREE}/{name}"), (*text).to_owned()));
+        }
+        for (name, interface) in &self.interfaces {
+            let parts = interface.parts.iter().filter(|part| uses.cover(&format!("{name}:{part}")));
+            let parts: BTreeSet<&str> = parts.map(String::as_str).collect();
+            if parts.is_empty() {
+                continue;
+            }
+            cut::interface(&mut self.resolve, interface.id, &parts);
+            let package = &self.resolve.packages[interface.package];
+            imports += &format!("    import {};\n", package.name.interface_id(name));
+            let mut printer = WitPrinter::default();
+            printer.print(&self.resolve, interface.package, &[]).map_err(wrong)?;
+            files.push((format!("deps/{}/{name}.wit", package.name.name), printer.output.to_string()));
+        }
+        let step = self.resolve.packages.iter().find(|(_, package)| package.worlds.contains_key("step"));
+        let step = step.map(|(_, package)| package.name.interface_id("step")).ok_or_else(|| wrong("no world 'step'"))?;
+        let world = format!(
+            "// Written by 'llmhost plugin wit'; what it imports is `uses` in llmhost-plugin.toml.\n\
+             package llmhost:project;\n\n\
+             {}\n\
+             world {WORLD} {{\n    include {step};\n{imports}}}\n",
+            summary(uses)
+        );
+        files.push(("world.wit".to_owned(), world));
+        Ok(Cut { files })
+    }
+}
+
+impl Cut {
+    /// Reads it as a project's tools will.
+    #[cfg(test)]
+    pub(crate) fn parse(&self) -> (Resolve, WorldId) {
+        let mut resolve = Resolve::default();
+        let packages: Vec<_> =
+            self.files.iter().map(|(path, text)| resolve.push_str(path, text).expect("good WIT")).collect();
+        let world = resolve.select_world(&packages[packages.len() - 1..], Some(WORLD)).expect("a world");
+        (resolve, world)
+    }
+
+    /// Writes the files into the folder `wit`, and takes away those of before.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), AuthoringError> {
+        let deps = folder.join("deps");
+        match std::fs::remove_dir_all(&deps) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(AuthoringError::io(&deps, &error));
+            }
+            _ => {}
+        }
+        for (path, text) in &self.files {
+            crate::create::write(&folder.join(path), text)?;
+        }
+        Ok(())
+    }
+}
+
+/// The WIT in a project's folder.
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    pub(crate) resolve: Resolve,
+    pub(crate) world: WorldId,
+}
+
+impl Folder {
+    /// Reads a project's WIT; it is written where it is not there, or not what the project file says.
+    pub(crate) fn open(project: &Project) -> Result<Self, AuthoringError> {
+        let path = project.folder.join("wit");
+        let there = std::fs::read_to_string(path.join("world.wit")).unwrap_or_default();
+        if !there.contains(&summary(&project.uses)) {
+            Catalog::read()?.cut(&project.uses)?.write(&path)?;
+        }
+        let damaged = |error| AuthoringError::Project {
+            path: path.display().to_string(),
+            reason: format!("{error:#}"),
+            help: "Write it anew with 'llmhost plugin wit'.".to_owned(),
+        };
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_dir(&path).map_err(damaged)?;
+        let world = resolve.select_world(&[package], Some(WORLD)).map_err(damaged)?;
+        Ok(Self { path, resolve, world })
+    }
+
+    /// The name under which an interface of llmhost's own is imported: `llmhost:plugin/log@0.2.0`.
+    pub(crate) fn interface(&self, name: &str) -> String {
+        let imports = self.resolve.worlds[self.world].imports.keys();
+        let mut names = imports.map(|key| self.resolve.name_world_key(key));
+        names.find(|import| import.starts_with(&format!("llmhost:{FREE}/{name}@"))).unwrap_or_default()
+    }
+}
+
+/// What a project's world says of itself.
+fn summary(uses: &Uses) -> String {
+    let listed = uses.names().collect::<Vec<_>>().join(", ");
+    format!("/// A plugin that uses {}.", if listed.is_empty() { "no capability" } else { &listed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(uses: &[&str]) -> Cut {
+        Catalog::read().expect("good WIT").cut(&Uses::parse(uses).expect("they are there")).expect("it can be cut")
+    }
+
+    fn text<'a>(cut: &'a Cut, path: &str) -> &'a str {
+        &cut.files.iter().find(|(at, _)| at == path).unwrap_or_else(|| panic!("{path} in {:?}", cut.files)).1
+    }
+
+    #[test]
+    fn an_interface_is_cut_to_the_resource_with_what_it_needs_and_its_comments() {
+        let cut = cut(&["s3:bucket", "ec2:security-group"]);
+        let s3 = text(&cut, "deps/aws-s3/s3.wit");
+        for part in ["resource bucket {", "variant encryption {", "record lifecycle-rule {", "/// S3's own keys (AES-256)."] {
+            assert!(s3.contains(part), "{part} in {s3}");
+        }
+        assert!(!s3.contains("folder-spec") && !s3.contains("resource folder"), "{s3}");
+        let ec2 = text(&cut, "deps/aws-ec2/ec2.wit");
+        assert!(ec2.contains("resource security-group {") && !ec2.contains("resource vpc"), "{ec2}");
+        assert!(!ec2.contains("availability-zone: func"), "{ec2}");
+        let world = text(&cut, "world.wit");
+        assert!(world.contains("import llmhost:aws-ec2/ec2@") && !world.contains("eks"), "{world}");
+    }
+
+    #[test]
+    fn every_single_name_gives_a_world_of_its_own() {
+        for name in Catalog::read().expect("good WIT").names() {
+            let cut = cut(&[&name]);
+            let (resolve, world) = cut.parse();
+            let imports = &resolve.worlds[world].imports;
+            let (interface, _) = name.split_once(':').unwrap_or((&name, ""));
+            let names: Vec<_> = imports.keys().map(|key| resolve.name_world_key(key)).collect();
+            assert!(names.iter().any(|import| import.contains(&format!("/{interface}@"))), "{name}: {names:?}");
+            // Of capabilities there is this one alone.
+            assert!(names.iter().all(|import| import.starts_with("llmhost:plugin/") || import.contains(&format!("/{interface}@"))), "{name}: {names:?}");
+        }
+        assert_eq!(cut(&[]).files.len(), 2, "a plugin without capabilities has its world and the package of plugins");
+    }
+}
