@@ -32,7 +32,8 @@ fn main() {
 fn table(to: &mut String, name: &str, docs: &str, files: &[(String, PathBuf)]) {
     writeln!(to, "/// {docs}\npub(crate) const {name}: &[(&str, &str)] = &[").expect("a string takes any text");
     for (path, file) in files {
-        writeln!(to, "    ({path:?}, include_str!({:?})),", file.display().to_string()).expect("a string takes any text");
+        writeln!(to, "    ({path:?}, include_str!({:?})),", file.display().to_string())
+            .expect("a string takes any text");
     }
     to.push_str("];\n");
 }

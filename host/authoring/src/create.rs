@@ -24,7 +24,8 @@ pub fn create(name: &str, language: Language, uses: &Uses, folder: &Path) -> Res
     is_empty(folder)?;
     let folder = &std::path::absolute(folder).map_err(|error| AuthoringError::io(folder, &error))?;
     let output = format!("{name}.wasm");
-    let project = Project { folder: folder.to_owned(), name: name.to_owned(), language, uses: uses.with(EXAMPLE), output };
+    let project =
+        Project { folder: folder.to_owned(), name: name.to_owned(), language, uses: uses.with(EXAMPLE), output };
     let mut files = Vec::new();
     let fill = |text: &str| text.replace("{{name}}", name).replace("{{crate}}", &name.replace('-', "_"));
     for (path, text) in carried::TEMPLATES {

@@ -132,14 +132,21 @@ impl AuthoringError {
                 "Give the folder of a project, or make one with 'llmhost plugin new NAME --lang LANGUAGE'.".to_owned()
             }
             Self::Project { help, .. } | Self::UnknownUse { help, .. } | Self::Tool { help, .. } => help.clone(),
-            Self::Python(_) => "The message above says what to install.".to_owned(),
             Self::Rust(_) => "Rust and rustup are from https://rustup.rs.".to_owned(),
-            Self::Registry { .. } => {
+            Self::Registry { .. } | Self::Python(PythonError::Pip { .. }) => {
                 "Check the connection, and HTTPS_PROXY where there is a proxy; then run the command again: what was \
                  fetched is kept."
                     .to_owned()
             }
-            Self::Compile { .. } => "Mend the source and build again.".to_owned(),
+            Self::Python(PythonError::NoPython | PythonError::OldPython { .. } | PythonError::NoVenv { .. }) => {
+                "Python is from https://www.python.org, or your system's packages python3 and python3-venv.".to_owned()
+            }
+            Self::Python(_) => "Check that the cache folder can be written.".to_owned(),
+            Self::Compile { .. } => {
+                "Mend the source and build again. Of llmhost's interfaces there are those that `uses` in \
+                 llmhost-plugin.toml names."
+                    .to_owned()
+            }
             Self::Unused { uses, .. } => {
                 format!("Remove the call, or allow it: llmhost plugin wit --uses {uses}")
             }

@@ -7,11 +7,63 @@ const LONGEST: usize = 50;
 
 /// Words that cargo refuses as the name of a package, or that name what every crate has.
 const TAKEN: &[&str] = &[
-    "abstract", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core", "crate", "do",
-    "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "llmhost-plugin",
-    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "proc-macro", "pub", "ref", "return", "self",
-    "static", "std", "struct", "super", "test", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
-    "virtual", "where", "while", "yield",
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "llmhost-plugin",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
 ];
 
 /// Refuses what is no name.
@@ -47,7 +99,9 @@ mod tests {
         for good in ["logs", "access-logs", "s3-2", "a"] {
             check(good).expect(good);
         }
-        for bad in ["", "Logs", "2logs", "../logs", "a/b", "a b", "logs-", "a--b", "fn", "core", "-x", "é", &"a".repeat(51)] {
+        for bad in
+            ["", "Logs", "2logs", "../logs", "a/b", "a b", "logs-", "a--b", "fn", "core", "-x", "é", &"a".repeat(51)]
+        {
             let error = check(bad).expect_err(bad);
             assert!(error.is_usage() && error.advice().contains("lower-case"), "{error}");
         }

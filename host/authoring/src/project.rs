@@ -163,7 +163,8 @@ mod tests {
     fn another_uses_leaves_the_rest_of_the_file_as_it_is() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(FILE);
-        std::fs::write(&path, "name = \"a\" # mine\nuses = [\n  \"s3\",\n]\nlanguage = \"c\"\n").expect("it can be written");
+        std::fs::write(&path, "name = \"a\" # mine\nuses = [\n  \"s3\",\n]\nlanguage = \"c\"\n")
+            .expect("it can be written");
         let mut project = Project::open(folder.path()).expect("a project");
         project.write_uses(Uses::parse(&["sts", "ec2:vpc"]).expect("they are there")).expect("it can be written");
         let text = std::fs::read_to_string(&path).expect("it is there");

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use wit_parser::{
-    Docs, Function, FunctionKind, Handle, InterfaceId, Resolve, Type, TypeDef, TypeDefKind, TypeOwner, WorldId, WorldItem,
+    Docs, Function, FunctionKind, Handle, InterfaceId, Resolve, Type, TypeDef, TypeDefKind, TypeOwner, WorldId,
+    WorldItem,
 };
 
 /// A module for each interface that the world imports.
@@ -55,7 +56,9 @@ impl Module<'_> {
     fn define(&self, text: &mut String, name: &str, ty: &TypeDef) {
         let name = upper(name);
         match &ty.kind {
-            TypeDefKind::Type(Type::Id(other)) if self.resolve.types[*other].owner != TypeOwner::Interface(self.interface) => {
+            TypeDefKind::Type(Type::Id(other))
+                if self.resolve.types[*other].owner != TypeOwner::Interface(self.interface) =>
+            {
                 let other = &self.resolve.types[*other];
                 if let (Some(of), TypeOwner::Interface(id)) = (&other.name, other.owner) {
                     let module = self.resolve.id_of(id).unwrap_or_default();
@@ -123,13 +126,16 @@ impl Module<'_> {
         let params = function.params.iter().skip(usize::from(is_method));
         let params: Vec<_> = params.map(|p| format!("{}: {}", lower(&p.name), self.name(&p.ty))).collect();
         // An error is thrown.
-        let result = function.result.map_or_else(|| "void".to_owned(), |ty| match ty {
-            Type::Id(id) => match &self.resolve.types[id].kind {
-                TypeDefKind::Result(result) => result.ok.map_or_else(|| "void".to_owned(), |ok| self.name(&ok)),
+        let result = function.result.map_or_else(
+            || "void".to_owned(),
+            |ty| match ty {
+                Type::Id(id) => match &self.resolve.types[id].kind {
+                    TypeDefKind::Result(result) => result.ok.map_or_else(|| "void".to_owned(), |ok| self.name(&ok)),
+                    _ => self.name(&ty),
+                },
                 _ => self.name(&ty),
             },
-            _ => self.name(&ty),
-        });
+        );
         format!("({}): {result}", params.join(", "))
     }
 
@@ -170,7 +176,9 @@ impl Module<'_> {
 }
 
 fn docs(text: &mut String, docs: &Docs, indent: &str) {
-    let Some(contents) = docs.contents.as_deref().map(str::trim).filter(|contents| !contents.is_empty()) else { return };
+    let Some(contents) = docs.contents.as_deref().map(str::trim).filter(|contents| !contents.is_empty()) else {
+        return;
+    };
     let contents = contents.replace("*/", "*∕");
     let lines: Vec<&str> = contents.lines().collect();
     match lines[..] {

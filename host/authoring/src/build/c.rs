@@ -9,7 +9,7 @@ use crate::command::Tool;
 use crate::{AuthoringError, Language, Project, Tell, tools};
 
 /// Modules that are called again and again, without a `main`; the place of each instruction in the source stays.
-const FLAGS: &[&str] = &["-target", "wasm32-wasi", "-mexec-model=reactor", "-g", "-Ibindings"];
+const FLAGS: &[&str] = &["-target", "wasm32-wasi", "-mexec-model=reactor", "-g", "-UNDEBUG", "-Ibindings"];
 
 pub(super) fn build(project: &Project, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
     let python = tools::ZIG.python(tell)?;
@@ -33,7 +33,8 @@ pub(super) fn build(project: &Project, tell: Tell<'_>) -> Result<PathBuf, Author
         Language::C => {
             tell("Compiling with zig cc.");
             let mut command = zig(&["cc", "-std=c17", "-Os", "-Wall"])?;
-            tool("zig cc").run(command.args(FLAGS).args(found(&["c"])?).args(bindings).args(["-o", "build/plugin.wasm"]))?;
+            tool("zig cc")
+                .run(command.args(FLAGS).args(found(&["c"])?).args(bindings).args(["-o", "build/plugin.wasm"]))?;
         }
         Language::Cpp => {
             // The bindings are C, and no C++.
@@ -42,16 +43,20 @@ pub(super) fn build(project: &Project, tell: Tell<'_>) -> Result<PathBuf, Author
             tool("zig cc").run(command.args(FLAGS).args(["-c", bindings[0], "-o", "build/guest.o"]))?;
             let mut command = zig(&["c++", "-std=c++20", "-Os", "-Wall", "-fno-exceptions"])?;
             let sources = found(&["cpp", "cc", "cxx"])?;
-            tool("zig c++").run(
-                command.args(FLAGS).args(sources).args(["build/guest.o", bindings[1], "-o", "build/plugin.wasm"]),
-            )?;
+            tool("zig c++").run(command.args(FLAGS).args(sources).args([
+                "build/guest.o",
+                bindings[1],
+                "-o",
+                "build/plugin.wasm",
+            ]))?;
         }
         _ => {
             let header = project.folder.join("bindings/guest.zig");
             let fresh = |path: &PathBuf| path.metadata().and_then(|of| of.modified()).ok();
             if fresh(&header).is_none() || fresh(&header) < fresh(&project.folder.join("bindings/guest.h")) {
                 tell("Reading the bindings with zig translate-c, which compiles itself once for this machine.");
-                let mut command = zig(&["translate-c", "-target", "wasm32-wasi", "-lc", "-Ibindings", "bindings/guest.h"])?;
+                let mut command =
+                    zig(&["translate-c", "-target", "wasm32-wasi", "-lc", "-Ibindings", "bindings/guest.h"])?;
                 crate::create::write(&header, tool("zig translate-c").run(&mut command)?)?;
             }
             tell("Compiling with zig.");

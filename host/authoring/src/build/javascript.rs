@@ -23,7 +23,13 @@ pub(super) fn build_typed(project: &Project, wit: &wit::Folder, tell: Tell<'_>) 
     tell("Checking types with tsc.");
     let tsc = Tool { program: "tsc", gets: "packages of npm", live: None };
     let mut command = Command::new("node");
-    command.arg(packages.join("node_modules/typescript/bin/tsc")).args(["--noEmit", "--pretty", "false", "--project", "."]);
+    command.arg(packages.join("node_modules/typescript/bin/tsc")).args([
+        "--noEmit",
+        "--pretty",
+        "false",
+        "--project",
+        ".",
+    ]);
     tsc.run(command.current_dir(&project.folder))?;
     // Types become spaces, so that every line and column of a stack is that of the source.
     let work = super::work(project)?;

@@ -64,7 +64,8 @@ impl NodePackages {
         let lock = folder.with_extension("lock");
         write(&folder.join("package.json"), self.manifest)?;
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
-        let file = file.and_then(|file| file.lock().map(|()| file)).map_err(|error| AuthoringError::io(&lock, &error))?;
+        let file =
+            file.and_then(|file| file.lock().map(|()| file)).map_err(|error| AuthoringError::io(&lock, &error))?;
         if folder.join(FINISHED).is_file() {
             return Ok(folder);
         }
@@ -91,8 +92,9 @@ fn node(language: &'static str) -> Result<(), AuthoringError> {
         language,
         program: "Node.js 20 or newer and npm",
         found,
-        help: "Install Node.js from https://nodejs.org, which has npm with it, or your system's packages nodejs and npm."
-            .to_owned(),
+        help:
+            "Install Node.js from https://nodejs.org, which has npm with it, or your system's packages nodejs and npm."
+                .to_owned(),
     };
     let Some(found) = version("node", "--version") else {
         return Err(missing("there is no node on PATH".to_owned()));

@@ -57,11 +57,7 @@ pub(crate) async fn build(args: Build) -> Result<(), Failure> {
 }
 
 /// Loads the component as a pipeline would.
-async fn check(
-    project: &Project,
-    component: &Path,
-    console: &Console,
-) -> Result<llmhost_sandbox::Inspected, Failure> {
+async fn check(project: &Project, component: &Path, console: &Console) -> Result<llmhost_sandbox::Inspected, Failure> {
     let loader = app::loader(console, &Trust::default())?;
     let found = loader.inspect(&component.to_string_lossy(), Path::new("/")).await;
     let found = found.map_err(|error| Failure::plugin(error, "Mend the plugin and build again."))?;

@@ -42,6 +42,9 @@ pub(crate) async fn wit(args: Wit) -> Result<(), Failure> {
     });
     let uses = project.await?.uses;
     let uses = uses.names().collect::<Vec<_>>();
-    app::print(&format!("The plugin may use {}.\n", if uses.is_empty() { "no capability".to_owned() } else { uses.join(", ") }));
+    app::print(&format!(
+        "The plugin may use {}.\n",
+        if uses.is_empty() { "no capability".to_owned() } else { uses.join(", ") }
+    ));
     Ok(())
 }
