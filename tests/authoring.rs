@@ -12,8 +12,8 @@ use support::{Scene, emulator, look, repository};
 const LANGUAGES: [&str; 8] = ["rust", "javascript", "typescript", "python", "go", "c", "cpp", "zig"];
 
 /// A project that was built before: its compiler finds there what it made, as an author's does.
-fn kept(language: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("authoring").join(language)
+fn kept(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("authoring").join(name)
 }
 
 /// Copies what is different, so that the rest keeps its time.
@@ -36,9 +36,9 @@ fn made(scene: &Scene, language: &str, uses: &[&str]) {
     scene.llmhost(&args).status(0).says(&["Made logs", "llmhost-plugin.toml", "cases/default.toml", "README.md"]);
 }
 
-/// Builds it as it is.
-fn built(scene: &Scene, language: &str) -> PathBuf {
-    let project = kept(language);
+/// Builds it as it is, in a folder that is kept under a name.
+fn built(scene: &Scene, language: &str, name: &str) -> PathBuf {
+    let project = kept(name);
     copy(&scene.path(language), &project);
     let args = ["plugin", "build", project.to_str().unwrap()];
     let ran = scene.llmhost(&args).status(0);
@@ -55,7 +55,7 @@ async fn a_project_in_each_language_is_built_and_runs_beside_the_others() {
     let mut steps = String::new();
     for language in LANGUAGES {
         made(&scene, language, &[]);
-        std::fs::copy(built(&scene, language), scene.path(&format!("{language}.wasm"))).unwrap();
+        std::fs::copy(built(&scene, language, language), scene.path(&format!("{language}.wasm"))).unwrap();
         let inspected = scene.llmhost(&["plugin", "inspect", &format!("./{language}.wasm"), "--json"]).status(0);
         let inspected: serde_json::Value = serde_json::from_str(&inspected.stdout).unwrap();
         assert_eq!(inspected["grants"], serde_json::json!(["s3:bucket"]), "{language}");
@@ -113,7 +113,7 @@ fn a_crash_names_the_function_and_the_line_of_the_source() {
             "src/plugin.c",
             "    char message[64];",
             "    if (days == 7) *(volatile int *)0xfffffff0 = 1;\n    char message[64];",
-            &["exports_guest_run (src/plugin.c:66:"],
+            &["exports_guest_run (plugin.c:65:"],
         ),
         (
             "zig",
@@ -134,7 +134,7 @@ fn a_crash_names_the_function_and_the_line_of_the_source() {
     for (language, file, from, to, words) in cases {
         made(&scene, language, &[]);
         scene.edit(&format!("{language}/{file}"), from, to);
-        let built = built(&scene, language);
+        let built = built(&scene, language, &format!("crash-{language}"));
         scene.write("plugin.wasm", std::fs::read(built).unwrap());
         scene.pipeline(
             "[steps.s]\nuses = \"./plugin.wasm\"\nallow = [\"s3:bucket\"]\nwith = { bucket = \"logs\", keep_days = 7 }\n",
