@@ -55,7 +55,12 @@ async fn a_project_in_each_language_is_built_and_runs_beside_the_others() {
     let mut steps = String::new();
     for language in LANGUAGES {
         made(&scene, language, &[]);
-        std::fs::copy(built(&scene, language, language), scene.path(&format!("{language}.wasm"))).unwrap();
+        let built = built(&scene, language, language);
+        scene
+            .llmhost(&["plugin", "test", built.to_str().unwrap()])
+            .status(0)
+            .says(&["default: A bucket for logs", "1 case passed"]);
+        std::fs::copy(built, scene.path(&format!("{language}.wasm"))).unwrap();
         let inspected = scene.llmhost(&["plugin", "inspect", &format!("./{language}.wasm"), "--json"]).status(0);
         let inspected: serde_json::Value = serde_json::from_str(&inspected.stdout).unwrap();
         assert_eq!(inspected["grants"], serde_json::json!(["s3:bucket"]), "{language}");
@@ -88,6 +93,14 @@ async fn a_project_in_each_language_is_built_and_runs_beside_the_others() {
         refused.says(&[&format!("bucket 'Logs_of_{language}' is not a bucket name")]);
     }
     assert!(!refused.stderr.contains("crashed"), "{}", refused.stderr);
+
+    // Rust's SDK has every interface; what is called beyond the list is refused all the same.
+    let (project, manifest) = (kept("rust"), kept("rust").join("llmhost-plugin.toml"));
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("s3:bucket", "sts")).unwrap();
+    let refused = scene.llmhost(&["plugin", "build", project.to_str().unwrap()]);
+    std::fs::write(&manifest, text).unwrap();
+    refused.status(1).says(&["the plugin calls s3:bucket", "llmhost plugin wit --uses s3:bucket,sts"]);
 }
 
 /// What of a template's step is changed so that it crashes for 7 days, and what the report says of it.
