@@ -16,8 +16,11 @@ fn main() {
         packages.extend(files(&newest).into_iter().map(|(path, file)| (format!("{name}/{path}"), file)));
     }
     table(&mut tables, "WIT", "The newest version of each package.", &packages);
-    let (plugins, sdk) = (here.join("../../plugins"), here.join("../../plugins/sdk"));
-    table(&mut tables, "RUST_SDK", "The crate for plugins in Rust.", &files(&sdk));
+    let (plugins, sdk) = (here.join("../../plugins"), here.join("../../plugins/sdk/rust"));
+    // The WIT in it is a link to that above.
+    let is_source = |path: &str| ["Cargo.toml", "README.md", "LICENSE"].contains(&path) || path.starts_with("src/");
+    let source: Vec<_> = files(&sdk).into_iter().filter(|(path, _)| is_source(path)).collect();
+    table(&mut tables, "RUST_SDK", "The crate for plugins in Rust.", &source);
     let workspace = ["Cargo.toml", "Cargo.lock"].map(|name| (name.to_owned(), plugins.join(name)));
     table(&mut tables, "RUST_WORKSPACE", "The workspace that the crate is in.", &workspace);
     table(&mut tables, "TEMPLATES", "Projects, by language.", &files(&here.join("templates")));

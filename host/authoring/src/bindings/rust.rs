@@ -19,17 +19,11 @@ fn workspace_file(name: &str) -> &'static str {
 pub(crate) fn write_sdk(project: &Path) -> Result<(), AuthoringError> {
     let folder = project.join("sdk/llmhost-plugin");
     for (path, text) in carried::RUST_SDK {
-        let text = match *path {
-            "Cargo.toml" => manifest(text)?,
-            // In the repository the WIT is beside the SDK.
-            _ => text.replace("\"../../wit/", "\"wit/"),
-        };
+        let text = if *path == "Cargo.toml" { manifest(text)? } else { (*text).to_owned() };
         create::write(&folder.join(path), text)?;
     }
-    if !carried::RUST_SDK.iter().any(|(path, _)| path.starts_with("wit/")) {
-        for (path, text) in carried::WIT {
-            create::write(&folder.join("wit").join(path), text)?;
-        }
+    for (path, text) in carried::WIT {
+        create::write(&folder.join("wit").join(path), text)?;
     }
     Ok(())
 }
@@ -68,6 +62,5 @@ mod tests {
         let library = std::fs::read_to_string(sdk.join("src/lib.rs")).expect("it is there");
         let paths: Vec<&str> = library.split('"').filter(|part| part.starts_with("wit/")).collect();
         assert!(!paths.is_empty() && paths.iter().all(|path| sdk.join(path).is_dir()), "{paths:?}");
-        assert!(!library.contains("../../wit"));
     }
 }
