@@ -77,8 +77,8 @@ async fn a_project_in_each_language_is_built_and_runs_beside_the_others() {
     for language in LANGUAGES {
         ran.says(&[
             &format!("{language}: logs stay 30 days"),
-            &format!("{language}.name = logs-of-{language}"),
-            &format!("{language}.arn = arn:aws:s3:::logs-of-{language}"),
+            &format!("{language}.name = \"logs-of-{language}\""),
+            &format!("{language}.arn = \"arn:aws:s3:::logs-of-{language}\""),
         ]);
         let buckets = world["storage"].as_array().unwrap();
         let bucket = buckets.iter().find(|bucket| bucket["name"] == format!("logs-of-{language}")).expect(language);
@@ -133,7 +133,7 @@ fn a_crash_names_the_function_and_the_line_of_the_source() {
             "src/plugin.zig",
             "    var buffer",
             "    if (options.keep_days == 7) @panic(\"no rule has 7 days\");\n    var buffer",
-            &["panic: no rule has 7 days", "exports_guest_run (src/plugin.zig:87:"],
+            &["panic: no rule has 7 days", "exports_guest_run (src/plugin.zig:90:"],
         ),
         (
             "go",

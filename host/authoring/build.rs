@@ -17,7 +17,10 @@ fn main() {
     }
     table(&mut tables, "WIT", "The newest version of each package.", &packages);
     let (plugins, sdk) = (here.join("../../plugins"), here.join("../../plugins/sdk/rust"));
-    table(&mut tables, "RUST_SDK", "The crate for plugins in Rust.", &files(&sdk));
+    // The WIT in it is a link to that above.
+    let is_source = |path: &str| ["Cargo.toml", "README.md", "LICENSE"].contains(&path) || path.starts_with("src/");
+    let source: Vec<_> = files(&sdk).into_iter().filter(|(path, _)| is_source(path)).collect();
+    table(&mut tables, "RUST_SDK", "The crate for plugins in Rust.", &source);
     let workspace = ["Cargo.toml", "Cargo.lock"].map(|name| (name.to_owned(), plugins.join(name)));
     table(&mut tables, "RUST_WORKSPACE", "The workspace that the crate is in.", &workspace);
     table(&mut tables, "TEMPLATES", "Projects, by language.", &files(&here.join("templates")));
@@ -45,16 +48,15 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Every file below a folder, with its path from there. Linked folders are carried on their own, and scripts are for
-/// this repository.
+/// Every file below a folder, with its path from there.
 fn files(folder: &Path) -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     let mut left = vec![folder.to_owned()];
     while let Some(next) = left.pop() {
         for entry in std::fs::read_dir(&next).expect("a folder").map(|entry| entry.expect("an entry").path()) {
             if entry.is_dir() {
-                left.extend((!entry.is_symlink()).then_some(entry));
-            } else if entry.extension().is_none_or(|ending| ending != "sh") {
+                left.push(entry);
+            } else {
                 let path = entry.strip_prefix(folder).expect("it is below").to_string_lossy().into_owned();
                 found.push((path, entry));
             }
