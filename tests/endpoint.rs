@@ -75,5 +75,5 @@ async fn a_bucket_whose_creation_got_no_answer_is_not_called_somebody_elses() {
     scene.pipeline("[steps.models]\nuses = \"s3\"\nwith = { bucket = \"begun-models\" }\n");
     scene.at(proxy.url(), &["run", "pipeline.toml"]).status(1).says(&["models/s3.bucket/main"]);
     assert!(look(emulator.url()).to_string().contains("begun-models"), "it was made");
-    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["Done: 1 created"]);
+    scene.at(proxy.url(), &["run", "pipeline.toml"]).status(0).says(&["Done: 1 created"]);
 }

@@ -71,6 +71,10 @@ class InUse(Case):
         self.iam.delete_role_policy(RoleName="nodes", PolicyName="p")
         self.iam.delete_role(RoleName="nodes")
 
+    def test_group_of_no_network(self):
+        wanted = {"GroupName": "app", "Description": "app", "VpcId": "vpc-0123456789abcdef0"}
+        self.refused("InvalidVpcID.NotFound", self.ec2.create_security_group, **wanted)
+
     def test_group_in_use(self):
         app, other = self.group("app"), self.group("other")
         pair = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": app}]}

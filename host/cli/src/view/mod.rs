@@ -14,7 +14,7 @@ use llmhost_engine::secret::mask;
 
 use crate::failure::Failure;
 pub(crate) use destruction::{destruction, foresight, kept};
-pub(crate) use diagnostics::{diagnostics, finding};
+pub(crate) use diagnostics::finding;
 pub(crate) use json::{Json, JsonLine, failure_lines};
 pub(crate) use report::{failures, outputs, summary};
 pub(crate) use survey::survey;

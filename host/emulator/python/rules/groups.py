@@ -13,6 +13,7 @@ from .patch import before, dependency
 
 
 def install():
+    before(SecurityGroupBackend, "create_security_group", network_exists)
     before(SecurityGroupBackend, "delete_security_group", group_is_free)
     SecurityGroupBackend._verify_group_will_respect_rule_count_limit = rules_fit
     SecurityGroupBackend.modify_security_group_rules = modify_rules
@@ -22,6 +23,12 @@ def install():
     SecurityGroupRule.__init__ = normalized(SecurityGroupRule.__init__)
     SecurityGroup.add_ingress_rule = lambda self, rule: added(self, self.ingress_rules, rule)
     SecurityGroup.add_egress_rule = lambda self, rule: added(self, self.egress_rules, rule)
+
+
+def network_exists(backend, name, description, vpc_id=None, *_, **__):
+    if vpc_id:
+        # Refuses one that is not there.
+        backend.get_vpc(vpc_id)
 
 
 def group_is_free(backend, name=None, group_id=None):
