@@ -8,6 +8,7 @@ import io
 import json
 import re
 import threading
+import traceback
 from urllib.parse import parse_qs
 
 import checksums
@@ -68,6 +69,13 @@ class Application:
 
     def answered(self, request, start_response):
         try:
+            return self.attempted(request, start_response)
+        except Exception as error:
+            # Otherwise all that a client sees is a status.
+            return refusals.failed(request, start_response, fault(error))
+
+    def attempted(self, request, start_response):
+        try:
             permissions.check(request)
         except permissions.Denied as denied:
             return refusals.denied(request, start_response, str(denied))
@@ -104,6 +112,12 @@ class Application:
         if request.form.get("Action", "").startswith("Describe"):
             pace.looked(said)
         return [said]
+
+
+def fault(error):
+    """A fault of the emulator, with the line where it is."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"the emulator has a fault: {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
 
 
 def administer(what, query, start_response):

@@ -18,6 +18,18 @@ def denied(request, start_response, message):
     return answer(start_response, status, {"__type": "AccessDeniedException", "message": message}, [("x-amzn-ErrorType", "AccessDeniedException")])
 
 
+def failed(request, start_response, message):
+    """The service has a fault."""
+    if request.service == "ec2":
+        return ec2(start_response, 500, "InternalError", message)
+    if request.service == "s3":
+        return xml(start_response, 500, "") if request.method == "HEAD" else s3(start_response, 500, "InternalError", message)
+    if request.form:
+        body = f"<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceFailure</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
+        return xml(start_response, 500, body)
+    return answer(start_response, 500, {"__type": "InternalFailure", "message": message}, [("x-amzn-ErrorType", "InternalFailure")])
+
+
 def s3(start_response, status, code, message):
     """An error as S3 says it."""
     return xml(start_response, status, f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>")

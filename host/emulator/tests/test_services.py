@@ -31,6 +31,24 @@ class Case(unittest.TestCase):
         self.addCleanup(server.reset)
 
 
+class Faults(unittest.TestCase):
+    def test_fault_of_the_emulator_says_where_it_is(self):
+        def moto(environ, start_response):
+            raise KeyError("a-key")
+
+        for service, host, body in [("s3", "s3", b""), ("ec2", "ec2", b"Action=DescribeVpcs"), ("iam", "iam", b"Action=ListRoles"), ("sqs", "sqs", b"{}")]:
+            said = {}
+            environ = {
+                "REQUEST_METHOD": "POST", "PATH_INFO": "/", "QUERY_STRING": "", "HTTP_HOST": f"{host}.us-east-1.amazonaws.com",
+                "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/x-www-form-urlencoded", "wsgi.input": io.BytesIO(body),
+                "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0",
+            }
+            answered = app.Application(moto)(environ, lambda status, headers, exc_info=None: said.update(status=status))
+            text = b"".join(answered).decode()
+            self.assertTrue(said["status"].startswith("500"), (service, said, text))
+            self.assertRegex(text, r"the emulator has a fault: KeyError: .*a-key.* \(.*test_services\.py:\d+\)")
+
+
 class Clusters(Case):
     def setUp(self):
         super().setUp()
