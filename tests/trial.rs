@@ -188,6 +188,7 @@ fn a_plugin_runs_without_a_pipeline_file() {
     let with = r#"{"how": "nothing", "vpc_id": "vpc-1"}"#;
     let ran = scene.llmhost(&["plugin", "run", "peek.wasm", "--with", with]).status(0);
     ran.says(&["Granted for this run: ec2:security-group, s3:bucket.", "1 to create", "ec2.security-group/it"]);
+    assert!(!ran.stderr.contains("pinned"), "the file is gone: {}", ran.stderr);
     scene.write("options.toml", "bucket = \"alone-models\"");
     let ran = scene.llmhost(&["plugin", "run", "s3", "--with", "@options.toml", "--apply"]).status(0);
     ran.says(&["Done: ", "alone-models"]);

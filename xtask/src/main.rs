@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | sdks | examples | models | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | sdks | examples | languages | models | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod bench;
@@ -6,6 +6,7 @@ mod conformance;
 mod demo;
 mod examples;
 mod inference;
+mod languages;
 mod sdks;
 mod setup;
 mod test;
@@ -22,6 +23,7 @@ cargo xtask torture       kill, spoil and repeat: every call, hundreds of instan
 cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters on both
 cargo xtask sdks          pack what plugins are written with: a crate, an npm package, a wheel, a Go module
 cargo xtask examples      build the example plugins in JavaScript, Python and Go
+cargo xtask languages     the same plugin in each language, from nothing: sizes and times
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, embeddings, fetch
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some("conformance") => {
             setup::run().and_then(|()| conformance::run(&std::env::args().skip(2).collect::<Vec<_>>()))
         }
+        Some("languages") => setup::run().and_then(|()| languages::run()),
         Some("sdks") => sdks::run(),
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),

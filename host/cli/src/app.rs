@@ -114,6 +114,9 @@ pub(crate) async fn engine(
 ) -> Result<Engine, Failure> {
     let registry = Arc::new(llmhost_resources::registry(Arc::new(Aws::new(settings))));
     let loader = loader(console, &pipeline.trust)?;
+    if file.unpinned {
+        return Ok(Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?);
+    }
     let lock = lock(&pipeline)?;
     let pins = console.hear(Pins::find(&pipeline, &loader, &lock)).await?;
     if !file.accept_plugins {

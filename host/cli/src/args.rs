@@ -94,6 +94,9 @@ pub(crate) struct File {
     /// Accept plugins that are not as llmhost.lock pins them, such as one that was just built anew.
     #[arg(long)]
     pub(crate) accept_plugins: bool,
+    /// Whether no plugin is pinned, because the file itself does not stay.
+    #[arg(skip)]
+    pub(crate) unpinned: bool,
 }
 
 /// How long things take in the emulator.

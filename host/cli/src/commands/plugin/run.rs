@@ -36,7 +36,10 @@ pub(crate) async fn run(mut args: PluginRun) -> Result<(), Failure> {
     line.push(if args.apply { "--emulate" } else { "--dry-run" }.into());
     line.extend(args.json.then(|| "--json".into()));
     match Cli::parse_from(line).command {
-        Command::Run(run) => crate::commands::run::run(run).await,
+        Command::Run(mut run) => {
+            run.file.unpinned = true;
+            crate::commands::run::run(run).await
+        }
         _ => unreachable!("the line says run"),
     }
 }
