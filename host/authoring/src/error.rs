@@ -143,7 +143,7 @@ impl AuthoringError {
             }
             Self::Python(_) => "Check that the cache folder can be written.".to_owned(),
             Self::Compile { .. } => {
-                "Mend the source and build again. Of llmhost's interfaces there are those that `uses` in \
+                "Correct the source and build again. Of llmhost's interfaces there are those that `uses` in \
                  llmhost-plugin.toml names."
                     .to_owned()
             }

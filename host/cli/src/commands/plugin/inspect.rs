@@ -20,7 +20,7 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
     let described = &found.description;
     if let Err(error) = ConfigSchema::of(described) {
         let error = LoadError::BadDescription { uses: plugin.to_owned(), reason: error.to_string(), crash: None };
-        let help = "Every run refuses it, too. This is for the plugin's author to mend.";
+        let help = "Every run refuses it, too. The plugin's author has to correct this.";
         return Err(Failure::plugin(error, help));
     }
     if as_json {
