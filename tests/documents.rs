@@ -1,0 +1,160 @@
+//! The plugins that the documents show are plugins: each chapter's files and commands, as a reader would copy them.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use support::{Scene, repository};
+
+/// A chapter of the documents.
+struct Chapter {
+    name: &'static str,
+    text: String,
+}
+
+impl Chapter {
+    fn read(name: &'static str) -> Self {
+        let text = std::fs::read_to_string(repository().join("docs/plugins").join(name)).unwrap();
+        Self { name, text }
+    }
+
+    /// The first block of code in this language.
+    fn block(&self, language: &str) -> &str {
+        let fence = format!("```{language}\n");
+        let begin = self.text.find(&fence).unwrap_or_else(|| panic!("{}: no block of {language:?}", self.name));
+        let block = &self.text[begin + fence.len()..];
+        &block[..block.find("```").unwrap()]
+    }
+
+    /// The commands, which are indented.
+    fn commands(&self) -> Vec<&str> {
+        let mut is_code = false;
+        let mut found = Vec::new();
+        for line in self.text.lines() {
+            is_code ^= line.starts_with("```");
+            found.extend(line.strip_prefix("    ").filter(|_| !is_code && !line.starts_with("     ")));
+        }
+        found
+    }
+}
+
+/// The packed SDK of a language, made where it is not up to date.
+fn packed(language: &str) -> PathBuf {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
+    let script = repository().join("plugins/sdk").join(language).join("pack.sh");
+    let mut pack = Command::new("bash");
+    pack.arg(script).arg(target.join("sdks")).env("CARGO_TARGET_DIR", &target);
+    let output = pack.output().expect("bash starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    target.join("sdks")
+}
+
+/// Runs a chapter's commands in a folder that has these files, and the packed SDK where the chapter expects it.
+fn follow(scene: &Scene, chapter: &Chapter, language: &str) {
+    let packages = packed(language);
+    for entry in std::fs::read_dir(&packages).unwrap().flatten() {
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), scene.path(&entry.file_name().to_string_lossy())).unwrap();
+        }
+    }
+    let commands = chapter.commands();
+    assert!(!commands.is_empty(), "{} has no commands", chapter.name);
+    for line in commands {
+        let mut bash = Command::new("bash");
+        bash.args(["-euc", line]).current_dir(scene.folder.path());
+        let output = bash.output().expect("bash starts");
+        assert!(output.status.success(), "{}: {line}\n{}", chapter.name, String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Whether there is a plugin that a pipeline can use.
+fn plans(scene: &Scene) {
+    scene.pipeline("[steps.logs]\nuses = \"./logs.wasm\"\nallow = [\"s3\"]\nwith = { bucket = \"my-logs\" }\n");
+    let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    ran.says(&["+ s3.bucket/logs", "bucket: \"my-logs\"", "1 to create"]);
+    scene.llmhost(&["plugin", "run", "logs.wasm", "--with", r#"{"bukcet": "x"}"#]).status(2).says(&["bukcet"]);
+}
+
+#[test]
+fn the_chapter_on_javascript_makes_a_plugin() {
+    let (scene, chapter) = (Scene::new(), Chapter::read("javascript.md"));
+    scene.write("package.json", chapter.block("json"));
+    scene.write("plugin.js", chapter.block("javascript"));
+    follow(&scene, &chapter, "javascript");
+    plans(&scene);
+}
+
+#[test]
+fn the_chapter_on_python_makes_a_plugin() {
+    let (scene, chapter) = (Scene::new(), Chapter::read("python.md"));
+    scene.write("plugin.py", chapter.block("python"));
+    follow(&scene, &chapter, "python");
+    plans(&scene);
+}
+
+#[test]
+fn the_chapter_on_go_makes_a_plugin() {
+    let (scene, chapter) = (Scene::new(), Chapter::read("go.md"));
+    scene.write("go.mod", chapter.block(""));
+    scene.write("plugin.go", chapter.block("go"));
+    follow(&scene, &chapter, "go");
+    plans(&scene);
+}
+
+#[test]
+fn the_chapter_on_rust_makes_a_plugin() {
+    let (scene, chapter) = (Scene::new(), Chapter::read("rust.md"));
+    let head = "[package]\nname = \"logs\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n";
+    scene.write("Cargo.toml", format!("{head}{}", chapter.block("toml")));
+    scene.write("src/lib.rs", chapter.block("rust"));
+    let packages = packed("rust");
+    let unpacked = Command::new("bash")
+        .args(["-euc", "tar -xzf \"$0\"/llmhost-plugin-*.crate"])
+        .arg(&packages)
+        .current_dir(scene.folder.path())
+        .status();
+    assert!(unpacked.expect("bash starts").success());
+    // As its commands do, wherever the target is from.
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+    let built = llmhost_plugin_build::build(scene.folder.path(), &["logs"], &out).expect("it compiles").remove(0);
+    scene.write("logs.wasm", built);
+    plans(&scene);
+}
+
+#[test]
+fn every_link_between_the_documents_leads_somewhere() {
+    let mut pages = vec![repository().join("README.md"), repository().join("ARCHITECTURE.md")];
+    for folder in ["docs", "docs/plugins"] {
+        let entries = std::fs::read_dir(repository().join(folder)).unwrap().flatten().map(|entry| entry.path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
+    }
+    assert!(pages.len() > 10, "{pages:?}");
+    let link = regex::Regex::new(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)").unwrap();
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for found in link.captures_iter(&text).filter(|found| !found[1].starts_with("http")) {
+            let to = if found[1].is_empty() { page.clone() } else { page.parent().unwrap().join(&found[1]) };
+            assert!(to.exists(), "{}: there is no {}", page.display(), &found[1]);
+            if let Some(section) = found.get(2) {
+                let there = std::fs::read_to_string(&to).unwrap();
+                let sections = there.lines().filter(|line| line.starts_with('#')).map(anchor);
+                assert!(
+                    sections.into_iter().any(|known| known == section.as_str()),
+                    "{}: no section {} in {}",
+                    page.display(),
+                    section.as_str(),
+                    to.display()
+                );
+            }
+        }
+    }
+}
+
+/// What a section is called in links.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().replace(' ', "-")
+}
