@@ -42,6 +42,18 @@ impl World {
             }
             buckets.retain(|bucket| bucket["name"] != super::STATES);
         }
+        // Which version of its template a group has tells how often it was changed.
+        for group in members(&mut seen["clusters"]).flat_map(|cluster| members(&mut cluster["node_groups"])) {
+            if let Some(template) = group["launchTemplate"].as_object_mut() {
+                template.remove("version");
+            }
+        }
+        // Moto takes the tags of a template itself for a part of its first version.
+        for template in members(&mut seen["templates"]) {
+            if let Some(tags) = template["data"]["TagSpecifications"].as_array_mut() {
+                tags.retain(|of| of["ResourceType"] != "launch-template");
+            }
+        }
         let seen = &seen;
         let mut text = seen.to_string();
         let mut names = Vec::new();
@@ -76,6 +88,11 @@ impl World {
     }
 }
 
+/// The values of a table.
+fn members(table: &mut Value) -> impl Iterator<Item = &mut Value> {
+    table.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut)
+}
+
 /// Ids, and what stands for them: the address in the tags; the same word for all that have none.
 fn ids(value: &Value, to: &mut Vec<(String, String)>) {
     match value {
@@ -93,12 +110,13 @@ fn ids(value: &Value, to: &mut Vec<(String, String)>) {
 
 /// What differs from life to life and says nothing: when something was, how often it was written, what
 /// a create is found again by, where a cluster answers and whom it is signed by. What controllers count and say of a workload.
-const VOLATILE: [&str; 16] = [
+const VOLATILE: [&str; 17] = [
     "certificateAuthority",
     "clusterIP",
     "clusterIPs",
     "createdAt",
     "creationTimestamp",
+    "deployment.kubernetes.io/revision",
     "endpoint",
     "generation",
     "lastTransitionTime",
