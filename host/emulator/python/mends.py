@@ -8,6 +8,7 @@ from moto.core.responses import EmptyResult
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, InstanceTypeOfferingBackend
 from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.vpcs import VPCBackend
 from moto.iam.models import ManagedPolicy
 from moto.iam.responses import IamResponse
@@ -28,6 +29,7 @@ def install():
     LaunchTemplate.tags = property(LaunchTemplate.get_tags, lambda self, tags: None)
     VPCBackend.delete_vpc_endpoints = delete_vpc_endpoints
     VPCBackend.modify_vpc_endpoint = modify_vpc_endpoint
+    NatGatewayBackend.describe_nat_gateways = describe_nat_gateways
     S3Response.list_parts = list_parts
     InstanceTypeOfferingBackend.describe_instance_type_offerings = describe_offerings
     S3Backend.delete_bucket = delete_bucket
@@ -88,6 +90,19 @@ def remove_client_id(self):
 
 
 _delete_vpc_endpoints = VPCBackend.delete_vpc_endpoints
+
+
+DESCRIBE_NAT_GATEWAYS = NatGatewayBackend.describe_nat_gateways
+
+
+def describe_nat_gateways(self, filters, nat_gateway_ids):
+    """Filters by tags hold; moto leaves them aside, and answers with gateways of others."""
+    found = DESCRIBE_NAT_GATEWAYS(self, filters, nat_gateway_ids)
+    for name, values in (filters or {}).items():
+        if name.startswith("tag:"):
+            key = name.removeprefix("tag:")
+            found = [gateway for gateway in found if {tag["key"]: tag["value"] for tag in gateway.get_tags()}.get(key) in values]
+    return found
 
 
 ATTACH_TO = ManagedPolicy.attach_to

@@ -71,6 +71,15 @@ class InUse(Case):
         self.iam.delete_role_policy(RoleName="nodes", PolicyName="p")
         self.iam.delete_role(RoleName="nodes")
 
+    def test_nat_gateways_by_tags(self):
+        (first, _), (second, _) = self.nat(), self.nat()
+        self.ec2.create_tags(Resources=[first], Tags=[{"Key": "which", "Value": "first"}])
+        self.ec2.create_tags(Resources=[second], Tags=[{"Key": "which", "Value": "second"}])
+        for value, wanted in [("first", [first]), ("second", [second]), ("third", [])]:
+            wanted_filter = [{"Name": "tag:which", "Values": [value]}]
+            found = self.ec2.describe_nat_gateways(Filters=wanted_filter)["NatGateways"]
+            self.assertEqual([gateway["NatGatewayId"] for gateway in found], wanted)
+
     def test_group_of_no_network(self):
         wanted = {"GroupName": "app", "Description": "app", "VpcId": "vpc-0123456789abcdef0"}
         self.refused("InvalidVpcID.NotFound", self.ec2.create_security_group, **wanted)
