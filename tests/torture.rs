@@ -19,7 +19,7 @@ struct Extent {
     shared: Cases,
     /// A whole stack, each life of which is many times as long.
     stack: Cases,
-    /// Changes of what is there: of a network with roles, and of a whole stack.
+    /// Changes of what is there: of a network with roles, and of a whole stack, which the long form alone has.
     changes: [u64; 2],
     /// Worlds in which failing calls are tried at the same time: those lives are mostly waiting.
     lanes: u64,
@@ -48,7 +48,7 @@ fn extent() -> Extent {
             lanes: 6,
         },
         _ => {
-            Extent { base: cases(16, 6, 6), shared: cases(40, 4, 4), stack: cases(50, 4, 4), changes: [6, 4], lanes: 1 }
+            Extent { base: cases(16, 6, 6), shared: cases(40, 4, 4), stack: cases(50, 4, 4), changes: [6, 0], lanes: 1 }
         }
     }
 }
@@ -272,10 +272,9 @@ async fn changes(what: &'static str, course: Course, changes: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_end_as_planned_whatever_happens() {
-    changes("changes", BASE_CHANGES, extent().changes[0]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn changes_of_a_whole_stack_end_as_planned_whatever_happens() {
-    changes("changes of a stack", STACK_CHANGES, extent().changes[1]).await;
+    let [base, stack] = extent().changes;
+    changes("changes", BASE_CHANGES, base).await;
+    if stack > 0 {
+        changes("changes of a stack", STACK_CHANGES, stack).await;
+    }
 }
