@@ -20,6 +20,8 @@ impl Command {
             Self::State(State::Show(show)) => show.json,
             Self::Plugin(Plugin::Inspect { json, .. }) => *json,
             Self::Plugin(Plugin::Build(build)) => build.json,
+            Self::Plugin(Plugin::Test(test)) => test.json,
+            Self::Plugin(Plugin::Run(run)) => run.json,
             Self::Plugin(Plugin::Replay(replay)) => replay.json,
             Self::Plugin(Plugin::Push(push)) => push.json,
             Self::Plugin(Plugin::Pull(pull)) => pull.json,
