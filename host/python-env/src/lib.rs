@@ -36,26 +36,19 @@ impl Environment {
         if let Some(folder) = set(self.variable) {
             return Ok(folder);
         }
-        let sum: String = Sha256::digest(self.requirements).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Ok(cache_folder()?.join(format!("{}-{sum}", self.name)))
+        folder_of(self.name, self.requirements)
     }
 
     /// Makes the environment in `folder` with the interpreter `base`, unless it is there. Several
     /// processes that come at once wait for the first.
     fn make(&self, folder: &Path, base: &OsStr, tell: &dyn Fn(&str)) -> Result<PathBuf, PythonError> {
-        let name = self.name;
         let python = folder.join("bin/python");
-        if folder.join(FINISHED).is_file() && python.exists() {
-            return Ok(python);
-        }
-        let parent = folder.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(|error| PythonError::io(parent, &error))?;
-        let lock = folder.with_extension("lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
-        let file = file.and_then(|file| file.lock().map(|()| file)).map_err(|error| PythonError::io(&lock, &error))?;
-        if folder.join(FINISHED).is_file() && python.exists() {
-            return Ok(python);
-        }
+        once(folder, &|| python.exists(), || self.install(folder, base, &python, tell))?;
+        Ok(python)
+    }
+
+    fn install(&self, folder: &Path, base: &OsStr, python: &Path, tell: &dyn Fn(&str)) -> Result<(), PythonError> {
+        let name = self.name;
         check(base)?;
         tell(&format!("Making a Python environment ({name}), once for this machine; this takes about half a minute."));
         match fs::remove_dir_all(folder) {
@@ -66,13 +59,40 @@ impl Environment {
         let list = folder.join("requirements.txt");
         fs::write(&list, self.requirements).map_err(|error| PythonError::io(&list, &error))?;
         let install = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--requirement"];
-        let installed = run(Command::new(&python).args(install).arg(&list));
-        installed.map_err(|reason| PythonError::Pip { name, reason })?;
-        let done = folder.join(FINISHED);
-        fs::write(&done, "").map_err(|error| PythonError::io(&done, &error))?;
-        drop(file);
-        Ok(python)
+        let installed = run(Command::new(python).args(install).arg(&list));
+        installed.map_err(|reason| PythonError::Pip { name, reason })
     }
+}
+
+/// The folder in the cache for something that is made of `content`: another one for other content.
+pub fn folder_of(name: &str, content: &str) -> Result<PathBuf, PythonError> {
+    let sum: String = Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    Ok(cache_folder()?.join(format!("{name}-{sum}")))
+}
+
+/// Makes what is in a folder, unless an earlier `make` ended well and `is_whole` agrees. Several processes that come at
+/// once wait for the first.
+pub fn once<E: From<PythonError>>(
+    folder: &Path,
+    is_whole: &dyn Fn() -> bool,
+    make: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    let done = folder.join(FINISHED);
+    let is_made = || done.is_file() && is_whole();
+    if is_made() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(folder);
+    fs::create_dir_all(parent).map_err(|error| PythonError::io(parent, &error))?;
+    let lock = folder.with_extension("lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
+    // Held until this returns.
+    let _held = file.and_then(|file| file.lock().map(|()| file)).map_err(|error| PythonError::io(&lock, &error))?;
+    if is_made() {
+        return Ok(());
+    }
+    make()?;
+    Ok(fs::write(&done, "").map_err(|error| PythonError::io(&done, &error))?)
 }
 
 /// The folder for everything that can be made again: `$XDG_CACHE_HOME/llmhost`.

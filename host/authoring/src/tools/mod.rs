@@ -1,11 +1,9 @@
 //! The tools that plugins are built with: one version of each, installed into llmhost's own cache folder.
 
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use llmhost_python_env::{Environment, PythonError, cache_folder};
-use sha2::{Digest, Sha256};
+use llmhost_python_env::{Environment, PythonError, folder_of, once};
 
 use crate::command::Tool;
 use crate::create::write;
@@ -41,9 +39,6 @@ const NODE: u32 = 20;
 /// The oldest Go that exports functions from WebAssembly as bindings need it.
 const GO: (u32, u32) = (1, 25);
 
-/// Written last: a folder without it was never finished.
-const FINISHED: &str = "llmhost-finished";
-
 /// Packages of npm, all of their versions pinned.
 pub(crate) struct NodePackages {
     name: &'static str,
@@ -55,29 +50,19 @@ impl NodePackages {
     /// The folder in which they are installed, by whoever asks first.
     pub(crate) fn folder(&self, language: &'static str, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
         node(language)?;
-        let sum = Sha256::digest(format!("{}{}", self.manifest, self.lock));
-        let sum: String = sum.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let folder = cache_folder()?.join(format!("{}-{sum}", self.name));
-        if folder.join(FINISHED).is_file() {
-            return Ok(folder);
-        }
-        let lock = folder.with_extension("lock");
-        write(&folder.join("package.json"), self.manifest)?;
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
-        let file =
-            file.and_then(|file| file.lock().map(|()| file)).map_err(|error| AuthoringError::io(&lock, &error))?;
-        if folder.join(FINISHED).is_file() {
-            return Ok(folder);
-        }
+        let folder = folder_of(self.name, &format!("{}{}", self.manifest, self.lock))?;
+        once(&folder, &|| true, || self.install(&folder, language, tell))?;
+        Ok(folder)
+    }
+
+    fn install(&self, folder: &Path, language: &str, tell: Tell<'_>) -> Result<(), AuthoringError> {
         tell(&format!("Installing the tools for {language} into {}, once for this machine.", folder.display()));
+        write(&folder.join("package.json"), self.manifest)?;
         write(&folder.join("package-lock.json"), self.lock)?;
         // Not `npm ci`: it refuses a lock file without download addresses, which are the registry's own.
         let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--loglevel=error"];
         let npm = Tool { program: "npm", gets: "the packages of npm", live: None };
-        npm.run(Command::new("npm").args(install).current_dir(&folder))?;
-        write(&folder.join(FINISHED), "")?;
-        drop(file);
-        Ok(folder)
+        npm.run(Command::new("npm").args(install).current_dir(folder)).map(drop)
     }
 }
 
