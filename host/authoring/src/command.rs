@@ -1,4 +1,4 @@
-//! Runs a tool, and tells what it said where it failed.
+//! Runs a tool, and reports its output where it fails.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -26,7 +26,7 @@ const AWAY: &[&str] = &[
     "dial tcp",
 ];
 
-/// How much of what a compiler says is told: all that fits on a few screens.
+/// How many lines of a compiler's output are shown: a few screens.
 const LINES: usize = 120;
 
 /// A tool at work.

@@ -93,3 +93,11 @@ pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), Authoring
     }
     std::fs::write(path, text).map_err(|error| AuthoringError::io(path, &error))
 }
+
+/// Takes away a folder with everything in it, where it is there.
+pub(crate) fn remove(folder: &Path) -> Result<(), AuthoringError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(AuthoringError::io(folder, &error)),
+        _ => Ok(()),
+    }
+}

@@ -116,6 +116,23 @@ impl Project {
         self.folder.join(&self.output)
     }
 
+    /// Whether a changed file is the author's, and not made by a build. Files elsewhere are.
+    #[must_use]
+    pub fn is_source(&self, path: &Path) -> bool {
+        let Ok(inside) = path.strip_prefix(&self.folder) else { return true };
+        let mut parts = inside.components().map(|part| part.as_os_str());
+        let made = ["build", "bindings", "target", "node_modules"];
+        let is_made = parts
+            .clone()
+            .next()
+            .is_none_or(|first| made.iter().any(|made| first == *made) || first.as_encoded_bytes().starts_with(b"."));
+        let output = self.component();
+        !is_made
+            && !parts.any(|part| part == "__pycache__")
+            && path != output
+            && path != output.with_extension("wasm.new")
+    }
+
     /// For what is made on the way to it.
     pub(crate) fn work(&self) -> PathBuf {
         self.folder.join("build")
@@ -156,6 +173,28 @@ mod tests {
             let error = open(text).expect_err(text);
             assert!(error.is_usage(), "{error}");
             assert!(error.to_string().contains(reason) && error.advice().contains(help), "{error}\n{}", error.advice());
+        }
+    }
+
+    #[test]
+    fn what_a_build_makes_is_no_source() {
+        let (folder, name, output) = (PathBuf::from("/p"), "a".to_owned(), "a.wasm".to_owned());
+        let project = Project { folder, name, language: Language::C, uses: Uses::default(), output };
+        for source in
+            ["/p/src/lib.rs", "/p/Cargo.toml", "/p/pipeline.toml", "/elsewhere/pipeline.toml", "/p/src/build/x.rs"]
+        {
+            assert!(project.is_source(Path::new(source)), "{source}");
+        }
+        for made in [
+            "/p/a.wasm",
+            "/p/a.wasm.new",
+            "/p/build/x",
+            "/p/target/debug/y",
+            "/p/.llmhost/state",
+            "/p/src/__pycache__/z",
+            "/p",
+        ] {
+            assert!(!project.is_source(Path::new(made)), "{made}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::Tool;
-use crate::create::write;
+use crate::create::{remove, write};
 use crate::{AuthoringError, Project, Tell, tools, wit};
 
 /// What the component exports: the plugin, and words about an exception that it does not catch.
@@ -34,12 +34,7 @@ pub(super) fn build_typed(project: &Project, wit: &wit::Folder, tell: Tell<'_>) 
     // Types become spaces, so that every line and column of a stack is that of the source.
     let work = super::work(project)?;
     let stripped = work.join("stripped");
-    match std::fs::remove_dir_all(&stripped) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(AuthoringError::io(&stripped, &error));
-        }
-        _ => {}
-    }
+    remove(&stripped)?;
     let script = work.join("strip.cjs");
     write(&script, STRIP)?;
     let strip = Tool { program: "amaro", gets: "packages of npm", live: None };

@@ -132,13 +132,7 @@ impl Cut {
 
     /// Writes the files into the folder `wit`, and takes away those of before.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), AuthoringError> {
-        let deps = folder.join("deps");
-        match std::fs::remove_dir_all(&deps) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(AuthoringError::io(&deps, &error));
-            }
-            _ => {}
-        }
+        crate::create::remove(&folder.join("deps"))?;
         for (path, text) in &self.files {
             crate::create::write(&folder.join(path), text)?;
         }

@@ -38,7 +38,7 @@ pub(crate) async fn replay(args: Replay) -> Result<(), Failure> {
     if departed { Err(Failure::Reported) } else { Ok(()) }
 }
 
-fn read(path: &Path) -> Result<Recording, Failure> {
+pub(super) fn read(path: &Path) -> Result<Recording, Failure> {
     let refused = |reason: String| Failure::Other {
         message: format!("the trace {} cannot be replayed: {reason}", path.display()),
         help: "llmhost run FILE --trace OUT writes one.".to_owned(),

@@ -24,10 +24,9 @@ impl Changes {
     /// Watches a project and a pipeline file from now on.
     pub(super) fn of(project: &Project, pipeline: &Path) -> Result<Self, Failure> {
         let (tell, changed) = mpsc::unbounded_channel();
-        let (folder, output) = (project.folder.clone(), project.component());
-        let of_interest = move |path: &Path| is_source(&folder, &output, path);
+        let watched = project.clone();
         let told = move |events: DebounceEventResult| {
-            if events.is_ok_and(|events| events.iter().any(|event| of_interest(&event.path))) {
+            if events.is_ok_and(|events| events.iter().any(|event| watched.is_source(&event.path))) {
                 // Nobody listens any more where the command has ended.
                 let _ = tell.send(());
             }
@@ -56,42 +55,5 @@ impl Changes {
         self.changed.recv().await.ok_or_else(ended)?;
         while self.changed.try_recv().is_ok() {}
         Ok(())
-    }
-}
-
-/// Whether a file is the author's, and not made by a build.
-fn is_source(folder: &Path, output: &Path, path: &Path) -> bool {
-    let Ok(inside) = path.strip_prefix(folder) else { return true };
-    let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
-    let made = ["build", "bindings", "target", "node_modules", "__pycache__"];
-    let is_made = first.is_none_or(|first| made.contains(&first.as_str()) || first.starts_with('.'));
-    let is_output = path == output || path == output.with_extension("wasm.new");
-    let is_cache = inside.components().any(|part| part.as_os_str() == "__pycache__");
-    !is_made && !is_output && !is_cache
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_build_makes_is_no_change() {
-        let is_change = |path: &str| is_source(Path::new("/p"), Path::new("/p/a.wasm"), Path::new(path));
-        for source in
-            ["/p/src/lib.rs", "/p/Cargo.toml", "/p/pipeline.toml", "/elsewhere/pipeline.toml", "/p/src/build/x.rs"]
-        {
-            assert!(is_change(source), "{source}");
-        }
-        for made in [
-            "/p/a.wasm",
-            "/p/a.wasm.new",
-            "/p/build/x",
-            "/p/target/debug/y",
-            "/p/.llmhost/state",
-            "/p/src/__pycache__/z",
-            "/p",
-        ] {
-            assert!(!is_change(made), "{made}");
-        }
     }
 }

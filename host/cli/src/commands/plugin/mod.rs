@@ -55,3 +55,17 @@ fn named(plugin: &str) -> Result<String, Failure> {
         }
     }
 }
+
+/// As a pipeline file in another folder names it: the path of a component, absolute.
+fn from_anywhere(plugin: &str) -> String {
+    let path = Path::new(plugin);
+    match path.is_file() {
+        true => std::path::absolute(path).map_or_else(|_| plugin.to_owned(), |path| path.display().to_string()),
+        false => plugin.to_owned(),
+    }
+}
+
+/// Whether a plugin comes with the host, and its grants with it.
+fn is_built_in(plugin: &str) -> bool {
+    !plugin.contains("://") && !Path::new(plugin).is_file()
+}

@@ -6,13 +6,14 @@ use clap::Parser;
 use llmhost_engine::pipeline::Trust;
 use serde_json::{Map, Value};
 
+use super::{from_anywhere, is_built_in, named};
 use crate::app::{self, Console};
 use crate::args::{Cli, Command, PluginRun};
 use crate::failure::Failure;
 
 /// Plans a plugin, or applies it in an emulator that goes with it.
 pub(crate) async fn run(mut args: PluginRun) -> Result<(), Failure> {
-    args.plugin = super::named(&args.plugin)?;
+    args.plugin = named(&args.plugin)?;
     let console = Console::new(args.json);
     let loader = app::loader(&console, &Trust::default())?;
     let here = std::path::absolute(".").map_err(|error| Failure::usage(error.to_string(), "Change to a folder."))?;
@@ -44,11 +45,6 @@ pub(crate) async fn run(mut args: PluginRun) -> Result<(), Failure> {
     }
 }
 
-/// Whether it comes with the host, and its grants with it.
-fn is_built_in(plugin: &str) -> bool {
-    !plugin.contains("://") && !Path::new(plugin).is_file()
-}
-
 /// The options: JSON, or a file of JSON or TOML after `@`.
 fn options(with: Option<&str>) -> Result<Map<String, Value>, Failure> {
     let Some(with) = with else { return Ok(Map::new()) };
@@ -69,16 +65,11 @@ fn options(with: Option<&str>) -> Result<Map<String, Value>, Failure> {
 
 /// The pipeline file that the command line stands for. Its one step has the plugin's name.
 fn pipeline(args: &PluginRun, allow: &[String], with: Map<String, Value>) -> Result<String, Failure> {
-    let path = Path::new(&args.plugin);
-    let uses = match path.is_file() {
-        true => std::path::absolute(path).map_or_else(|_| args.plugin.clone(), |path| path.display().to_string()),
-        false => args.plugin.clone(),
-    };
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let stem = Path::new(&args.plugin).file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let name = name.trim_matches('-');
     let name = if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { "plugin" };
-    let mut step = toml::Table::from_iter([("uses".to_owned(), toml::Value::from(uses))]);
+    let mut step = toml::Table::from_iter([("uses".to_owned(), toml::Value::from(from_anywhere(&args.plugin)))]);
     if !allow.is_empty() && !is_built_in(&args.plugin) {
         step.insert("allow".to_owned(), allow.iter().map(String::as_str).collect::<Vec<_>>().into());
     }

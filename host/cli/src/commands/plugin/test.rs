@@ -7,15 +7,15 @@ use llmhost_emulator::{Emulator, Pace};
 use llmhost_engine::pipeline::Trust;
 use llmhost_engine::plan::plain;
 use llmhost_engine::registry::Registry;
-use llmhost_engine::trace::{self, Outcome, Recording};
+use llmhost_engine::trace::{self, Outcome};
 use llmhost_resources::{Aws, AwsSettings};
 use llmhost_sandbox::Loader;
 use llmhost_trial::{Case, CaseReport, Difference, Provider, Subject, Verdict};
 
-use super::named;
+use super::{from_anywhere, is_built_in, named};
 use crate::app::{self, Console};
 use crate::args::PluginTest;
-use crate::commands::replay::replay_one;
+use crate::commands::replay;
 use crate::failure::Failure;
 use crate::place;
 use crate::view::style;
@@ -31,7 +31,7 @@ pub(crate) async fn test(mut args: PluginTest) -> Result<(), Failure> {
     let help = "Give the path of a component file, or a built-in plugin's name.";
     let inspected = inspected.map_err(|error| Failure::plugin(error, help))?;
     // Those of a built-in plugin come with it.
-    let allow = if Path::new(&args.plugin).is_file() { inspected.grants } else { Vec::new() };
+    let allow = if is_built_in(&args.plugin) { Vec::new() } else { inspected.grants };
     let emulator = match args.emulate {
         true => Some(Emulator::start(&|text| console.note(text)).await?),
         false => None,
@@ -41,9 +41,8 @@ pub(crate) async fn test(mut args: PluginTest) -> Result<(), Failure> {
     }
     let kinds = |region: &str| kinds(region, emulator.as_ref());
     // Cases are run from the folder of the cases: what they name by a relative path is kept beside them.
-    let plugin = component(&args.plugin);
     let subject = Subject {
-        plugin: &plugin,
+        plugin: &from_anywhere(&args.plugin),
         base: &base,
         allow: &allow,
         loader: &loader,
@@ -71,15 +70,6 @@ pub(crate) async fn test(mut args: PluginTest) -> Result<(), Failure> {
     }
     sum(&reports, args.json);
     if reports.iter().all(CaseReport::passed) { Ok(()) } else { Err(Failure::Reported) }
-}
-
-/// The path of a component, absolute; the name of a built-in plugin as it is.
-fn component(plugin: &str) -> String {
-    let path = Path::new(plugin);
-    match path.is_file() {
-        true => std::path::absolute(path).map_or_else(|_| plugin.to_owned(), |path| path.display().to_string()),
-        false => plugin.to_owned(),
-    }
 }
 
 fn kinds(region: &str, emulator: Option<&Emulator>) -> Registry {
@@ -132,17 +122,11 @@ async fn run(file: &Path, subject: &Subject<'_>, update: bool, console: &Console
 
 /// A trace as a case: the plugin makes the same calls and returns the same.
 async fn replayed(file: &Path, loader: &Loader, plugin: &str) -> Result<CaseReport, Failure> {
-    let refused = |reason: String| Failure::Other {
-        message: format!("the trace {} cannot be replayed: {reason}", file.display()),
-        help: "llmhost run FILE --trace OUT writes one.".to_owned(),
-        status: 2,
-    };
-    let text = std::fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
-    let recording = Recording::read(&text).map_err(|error| refused(error.to_string()))?;
+    let recording = replay::read(file)?;
     let began = std::time::Instant::now();
     let mut found = Vec::new();
     for run in &recording.runs {
-        let (outcome, _) = replay_one(loader, run, &recording, Some(plugin)).await?;
+        let (outcome, _) = replay::replay_one(loader, run, &recording, Some(plugin)).await?;
         if let Outcome::Departed(trace::Departure { recorded, now, changes, call }) = outcome {
             let path = format!("call {call}");
             found.push(Difference { path, expected: Some(recorded), seen: Some(now) });
