@@ -18,7 +18,7 @@ use crate::run::{ADDRESS_TAG, PIPELINE_TAG};
 use crate::state::State;
 use crate::world::{Hints, World};
 pub use error::{ErrorClass, OpError};
-pub use sample::Sampled;
+pub use sample::{Sampled, unique};
 
 /// Named outputs of a resource, for example `{"id": "vpc-1"}`.
 pub type Outputs = Map<String, Value>;

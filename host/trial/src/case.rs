@@ -99,7 +99,7 @@ pub(crate) struct ExpectedFailure {
     /// A part of the message.
     #[serde(default)]
     pub(crate) message: Option<String>,
-    /// `plan` or `apply`; either, where nothing is said.
+    /// `plan` or `apply`; either, where the case does not state it.
     #[serde(default)]
     pub(crate) during: Option<During>,
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use llmhost_engine::byproduct::Foreseen;
 use llmhost_engine::kind::{
-    ChangeKind, Created, DeclareContext, ErrorClass, Facts, Intent, Marks, Neighbours, Observed, OpError, Outputs,
-    Permission, Progress, Sampled, Scope,
+    self, ChangeKind, Created, DeclareContext, ErrorClass, Facts, Intent, Marks, Neighbours, Observed, OpError,
+    Outputs, Permission, Progress, Sampled, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::plan::Comparison;
@@ -66,7 +66,7 @@ impl Facts for PretendedFacts {
         if self.provider == Provider::Real {
             return self.real.look_up_beside(key, others).await;
         }
-        let sampled = Sampled { unique: UNIQUE, scope: self.scope() };
+        let sampled = Sampled { unique: &kind::unique(key), scope: self.scope() };
         self.real.sample(key, &sampled).ok_or_else(|| {
             let mut error = OpError::local("look up", format!("the case does not state the fact '{key}'"));
             error.advice = Some(format!("State it in the case: [facts], \"{key}\" = \"…\"."));
@@ -86,9 +86,6 @@ impl Facts for PretendedFacts {
     }
 }
 
-/// 17 hexadecimal digits, where all that counts is the form.
-const UNIQUE: &str = "0a1b2c3d4e5f60718";
-
 struct Pretended {
     real: Arc<dyn DynKind>,
     case: Arc<Case>,
@@ -105,7 +102,7 @@ impl Pretended {
     /// right form.
     fn answer(&self, spec: &Value, address: &ResourceAddress) -> Created {
         let scope = Scope { pipeline: "test", region: &self.case.content.region, account: ACCOUNT };
-        let unique = unique(address);
+        let unique = kind::unique(&short(address));
         let sampled = Sampled { unique: &unique, scope };
         let sample = |output: &str| self.real.sample(output, spec, &sampled);
         let mut outputs = self.real.foreknown(spec);
@@ -124,15 +121,6 @@ impl Pretended {
 /// `kind/name`, as a case names a resource.
 pub(crate) fn short(address: &ResourceAddress) -> String {
     format!("{}/{}", address.kind(), address.name())
-}
-
-/// 17 hexadecimal digits for a resource: the same in every run.
-fn unique(address: &ResourceAddress) -> String {
-    // FNV-1a.
-    let hash = short(address)
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    format!("0{hash:016x}")
 }
 
 fn refused(refusal: &Refusal, address: &ResourceAddress) -> OpError {

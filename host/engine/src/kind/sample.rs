@@ -34,3 +34,12 @@ impl Sampled<'_> {
         format!("{}-{}-4{}-8{}-{}", &twice[..8], &twice[8..12], &twice[12..15], &twice[15..18], &twice[18..30])
     }
 }
+
+/// [`Sampled::unique`] for something of this name: the same in every run, so that messages are the same, too.
+pub fn unique(name: &str) -> String {
+    // FNV-1a.
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{MARK}{:010x}", (hash ^ (hash >> 40)) & 0xff_ffff_ffff)
+}

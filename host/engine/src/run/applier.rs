@@ -13,7 +13,7 @@ use super::converge::Operations;
 use super::event::Event;
 use super::hands::Hands;
 use super::report::{Departure, Reason, Report, StepFailure};
-use super::{Cancel, Engine, failure_of_plugin, protect, remove, select};
+use super::{Cancel, Engine, StepConfig, failure_of_plugin, protect, remove, select};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Move, Plan, departing, departing_outputs};
@@ -145,17 +145,16 @@ async fn run_step(
     }
     let config = engine.config(step, outputs);
     let config = config.map_err(|reasons| reasons.into_iter().map(|r| fail(None, r)).collect::<Vec<_>>())?;
-    let given = config.filled;
     let session = Arc::new(ApplySession {
         common: Arc::clone(common),
         operations: Arc::clone(&operations),
         step: name.clone(),
-        config: config.written,
+        config,
         declared: Mutex::default(),
         problems: Mutex::default(),
     });
     let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
-    let result = engine.run_plugin(Phase::Apply, step, given.as_ref().unwrap_or(&session.config), host).await;
+    let result = engine.run_plugin(Phase::Apply, step, session.config.given(), host).await;
 
     // Whatever the plugin made of it, what was started is waited for and recorded.
     let declared = std::mem::take(&mut *session.declared.lock().expect("no panic under this lock"));
@@ -178,7 +177,7 @@ async fn run_step(
                 fail(Some(address.clone()), Reason::NotAsPlanned(Departure::Undeclared(address.clone())))
             });
             failures.extend(missing);
-            if let Err(error) = secret::check_given(&result, &session.config) {
+            if let Err(error) = secret::check_given(&result, &session.config.written) {
                 failures.push(fail(None, Reason::Declaration(format!("outputs: {error}"))));
             }
             let planned = operations.planned_outputs(name).filter(|_| failures.is_empty());
@@ -214,8 +213,7 @@ struct ApplySession {
     common: Arc<Common>,
     operations: Arc<Operations>,
     step: StepName,
-    /// The `with` table as the file has it.
-    config: Value,
+    config: StepConfig,
     declared: Mutex<Vec<ResourceAddress>>,
     problems: Mutex<Vec<StepFailure>>,
 }
@@ -230,7 +228,7 @@ impl ApplySession {
 #[async_trait]
 impl Capabilities for ApplySession {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
-        let declared = self.common.declare(&self.step, &self.config, kind, name, spec, after);
+        let declared = self.common.declare(&self.step, &self.config.written, kind, name, spec, after);
         let declaration =
             declared.inspect_err(|failure| self.problem(None, Reason::Declaration(failure.to_string())))?;
         let address = declaration.address.clone();

@@ -119,7 +119,7 @@ impl Samples {
     }
 
     fn make(&self, token: &str, depth: usize) -> Sample {
-        let unique = unique(token);
+        let unique = sample::unique(token);
         let account = self.state.account().map_or(sample::ACCOUNT, String::as_str);
         let (pipeline, region) = (self.common.pipeline.name.as_str(), self.common.pipeline.region.as_str());
         let sampled = Sampled { unique: &unique, scope: Scope { pipeline, region, account } };
@@ -154,15 +154,6 @@ fn token_of(source: &Source<'_>) -> String {
         Source::Fact(key) => unknown::fact(key),
         Source::Secret { name, version } => unknown::secret(name, *version),
     }
-}
-
-/// 17 hexadecimal digits for a token: the same in every run, so that what is said of a plugin is the same too.
-fn unique(token: &str) -> String {
-    // FNV-1a.
-    let hash = token
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    format!("{}{:010x}", sample::MARK, (hash ^ (hash >> 40)) & 0xff_ffff_ffff)
 }
 
 /// A value with every text in it replaced, keys too.
