@@ -81,7 +81,7 @@ fn an_edit_is_built_and_what_it_changes_in_the_plan_is_shown() {
     scene.edit("logs/plugin.js", "// A bucket", "// The bucket");
     has(&dev.until_it_waits(), &["The plan is the same."]);
 
-    // What is wrong is said, and corrected by the next edit.
+    // An error is shown, and the next edit corrects it.
     scene.edit("logs/plugin.js", "JSON.parse(config)", "JSON.parse(config");
     has(&dev.until_it_waits(), &["error: ", "plugin.js"]);
     scene.edit("logs/plugin.js", "JSON.parse(config", "JSON.parse(config)");

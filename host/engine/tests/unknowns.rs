@@ -1,4 +1,4 @@
-//! Values that are not known while planning: what a plugin may do with them, and what it is told.
+//! Values that are not known while planning: what a plugin may do with them, and the errors.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod support;

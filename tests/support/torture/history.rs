@@ -14,7 +14,7 @@ use crate::support::{ACCESS_KEY, SECRET_KEY, without};
 
 /// After the first run, how often it is changed before it is destroyed.
 const CHANGES: usize = 5;
-/// After so many a new world is begun.
+/// A new world begins after so many.
 const HISTORIES_OF_A_WORLD: usize = 4;
 /// How long what was made may be out of sight.
 const LATE: Duration = Duration::from_millis(400);

@@ -289,7 +289,7 @@ impl PlanSession {
 #[async_trait]
 impl Capabilities for PlanSession {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
-        // Kept for what is said where it is refused.
+        // Kept for the error, where it is refused.
         let given = Some(&spec).filter(|_| !self.seen().given.is_empty()).cloned();
         let declared = self.common.declare(&self.step, &self.config.written, kind, name, spec, after);
         let declaration = declared.map_err(|failure| {

@@ -125,7 +125,7 @@ impl Reason {
         }
     }
 
-    /// What a plugin is told of it.
+    /// The failure that a plugin gets for it.
     pub(super) fn as_failure(&self) -> Failure {
         Failure { code: self.code(), message: self.to_string() }
     }

@@ -1,4 +1,4 @@
-//! In what two runs of a plugin differ, and how that is said.
+//! The differences between two runs of a plugin, and their words.
 
 use std::fmt;
 
