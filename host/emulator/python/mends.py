@@ -89,9 +89,6 @@ def remove_client_id(self):
     return EmptyResult()
 
 
-_delete_vpc_endpoints = VPCBackend.delete_vpc_endpoints
-
-
 DESCRIBE_NAT_GATEWAYS = NatGatewayBackend.describe_nat_gateways
 
 
@@ -113,6 +110,9 @@ def attach_to(self, holder):
     the policy go."""
     if self.arn not in holder.managed_policies:
         ATTACH_TO(self, holder)
+
+
+_delete_vpc_endpoints = VPCBackend.delete_vpc_endpoints
 
 
 def delete_vpc_endpoints(self, vpce_ids=None):

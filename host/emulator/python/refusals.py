@@ -7,27 +7,29 @@ from services.http import answer
 
 def denied(request, start_response, message):
     """The caller lacks a permission."""
+    codes = {"ec2": "UnauthorizedOperation", "query": "AccessDenied", "s3": "AccessDenied", "json": "AccessDeniedException"}
     if request.service == "ec2":
-        return ec2(start_response, 403, "UnauthorizedOperation", f"You are not authorized to perform this operation. {message}")
-    if request.service == "s3":
-        return xml(start_response, 403, "") if request.method == "HEAD" else s3(start_response, 403, "AccessDenied", message)
-    if request.form:
-        body = f"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
-        return xml(start_response, 403, body)
-    status = 403 if request.service == "eks" else 400
-    return answer(start_response, status, {"__type": "AccessDeniedException", "message": message}, [("x-amzn-ErrorType", "AccessDeniedException")])
+        message = f"You are not authorized to perform this operation. {message}"
+    return refused(request, start_response, 403, codes, "Sender", message, of_json=403 if request.service == "eks" else 400)
 
 
 def failed(request, start_response, message):
     """The service has a fault."""
+    codes = {"ec2": "InternalError", "query": "ServiceFailure", "s3": "InternalError", "json": "InternalFailure"}
+    return refused(request, start_response, 500, codes, "Receiver", message, of_json=500)
+
+
+def refused(request, start_response, status, codes, blame, message, of_json):
+    """An error as the request's service says it; `codes` has its name in each protocol, and `of_json` the status in JSON."""
     if request.service == "ec2":
-        return ec2(start_response, 500, "InternalError", message)
+        return ec2(start_response, status, codes["ec2"], message)
     if request.service == "s3":
-        return xml(start_response, 500, "") if request.method == "HEAD" else s3(start_response, 500, "InternalError", message)
+        return xml(start_response, status, "") if request.method == "HEAD" else s3(start_response, status, codes["s3"], message)
     if request.form:
-        body = f"<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceFailure</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
-        return xml(start_response, 500, body)
-    return answer(start_response, 500, {"__type": "InternalFailure", "message": message}, [("x-amzn-ErrorType", "InternalFailure")])
+        error = f"<Type>{blame}</Type><Code>{codes['query']}</Code><Message>{escape(message)}</Message>"
+        return xml(start_response, status, f"<ErrorResponse><Error>{error}</Error></ErrorResponse>")
+    body = {"__type": codes["json"], "message": message}
+    return answer(start_response, of_json, body, [("x-amzn-ErrorType", codes["json"])])
 
 
 def s3(start_response, status, code, message):
