@@ -16,17 +16,16 @@ pub(super) fn kill(id: u32) {
     unsafe { libc::kill(id, libc::SIGKILL) };
 }
 
-/// Waits for a command; one that hangs is an error.
+/// Waits for a command; one that hangs is an error, with what it printed.
 pub(super) async fn wait(child: Child) -> Result<Output, String> {
     let id = child.id();
-    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
-    match tokio::time::timeout(PATIENCE, output).await {
-        Ok(output) => output.expect("no panic").map_err(|error| error.to_string()),
-        Err(_) => {
-            kill(id);
-            Err("it hangs".to_owned())
-        }
+    let mut output = tokio::task::spawn_blocking(move || child.wait_with_output());
+    if let Ok(output) = tokio::time::timeout(PATIENCE, &mut output).await {
+        return output.expect("no panic").map_err(|error| error.to_string());
     }
+    kill(id);
+    let output = output.await.expect("no panic").map_err(|error| error.to_string())?;
+    Err(format!("it does not end: {}", said(&output)))
 }
 
 /// Runs a command that has to end well, and gives what it printed.

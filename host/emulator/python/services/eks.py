@@ -868,13 +868,18 @@ def addon_versions(call):
 # Pod identities
 
 
-def create_association(call, name):
-    cluster, body = is_active(find(call, name)), call.body
-    role = world.role(call.account, body.get("roleArn", ""))
-    if role is None:
+def is_a_role_for_pods(account, arn):
+    """Refuses a role that pods cannot have. EKS does not know a role that was made a moment ago."""
+    role = world.role(account, arn)
+    if role is None or not world.is_assumable(arn):
         raise invalid("Role provided in the request does not exist.")
     if not world.trusts(role, "pods.eks.amazonaws.com"):
-        raise invalid("Trust policy of role does not allow the service principal pods.eks.amazonaws.com to assume it.")
+        raise invalid("Trust policy of the role provided is invalid.")
+
+
+def create_association(call, name):
+    cluster, body = is_active(find(call, name)), call.body
+    is_a_role_for_pods(call.account, body.get("roleArn", ""))
     for other in cluster["associations"].values():
         if (other["namespace"], other["serviceAccount"]) == (body.get("namespace"), body.get("serviceAccount")):
             raise in_use(f"Association already exists: {other['associationId']}")
@@ -918,8 +923,7 @@ def list_associations(call, name):
 def update_association(call, name, uid):
     association, arn = association_of(call, name, uid), call.body.get("roleArn")
     if arn:
-        if world.role(call.account, arn) is None:
-            raise invalid("Role provided in the request does not exist.")
+        is_a_role_for_pods(call.account, arn)
         association["roleArn"] = arn
     return {"association": association}
 
