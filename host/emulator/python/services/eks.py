@@ -10,6 +10,7 @@ outposts, insights. A tag `llmhost-test:slow` makes something take that many sec
 """
 
 import ipaddress
+import itertools
 import json
 import re
 import time
@@ -40,6 +41,8 @@ PRIVATE = [ipaddress.ip_network(own) for own in ("10.0.0.0/8", "172.16.0.0/12", 
 
 clusters = {}
 tokens = {}
+# Numbers for the networks of node groups. No two groups ever share one, so that no node gets the name of one that is gone.
+networks = itertools.count()
 # Starts a cluster's Kubernetes API and gives its endpoint and authority; ends it with the cluster: set
 # by the server. The host is the one that the cluster was asked of.
 api_server = lambda host, uid: (f"https://{uid}.eks.invalid", "")  # noqa: E731
@@ -465,7 +468,6 @@ def create_node_group(call, name):
         tainted(taint)
     tags = dict(body.get("tags") or {})
     uid = str(uuid.uuid4())
-    taken = {other["network"] for other in cluster["node_groups"].values()}
     group = {
         "nodegroupName": group_name,
         "nodegroupArn": f"arn:aws:eks:{call.region}:{call.account}:nodegroup/{name}/{group_name}/{uid}",
@@ -489,7 +491,7 @@ def create_node_group(call, name):
         "launchTemplate": template,
         "diskSize": None if template else body.get("diskSize", 20),
         "tags": tags,
-        "network": next(number for number in range(256) if number not in taken),
+        "network": next(networks) % 2**16,
         "interfaces": [],
     }
     holder = group["resources"]["autoScalingGroups"][0]["name"]
@@ -985,7 +987,7 @@ def nodes(cluster):
         effects = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
         for number in range(group["scalingConfig"]["desiredSize"]):
             found.append({
-                "name": f"ip-10-0-{group['network']}-{number + 10}.ec2.internal",
+                "name": f"ip-10-{group['network'] >> 8}-{group['network'] & 255}-{number + 10}.ec2.internal",
                 "labels": {"eks.amazonaws.com/nodegroup": name, "eks.amazonaws.com/capacityType": group["capacityType"], **group["labels"]},
                 "taints": [{"key": t["key"], "value": t.get("value") or "", "effect": effects[t["effect"]]} for t in group["taints"]],
                 "instance_type": kind,

@@ -199,11 +199,15 @@ impl Draining<'_> {
             self.progress.note(&format!("{message}. Its nodes go all the same, as drain_force says"));
             return Ok(());
         }
-        let advice = "Nothing was deleted, and the nodes take no new pods. Add replicas, or nodes that the pods can move to, \
-                      or relax the budgets that are named, and run again: draining goes on. drain_timeout_minutes and \
-                      drain_force of the nodegroup step say how long to wait, and what to do then.";
+        let advice = format!(
+            "Nothing was deleted, and the nodes take no new pods. Add replicas, or nodes that the pods can move to, or \
+             relax the budgets that are named, and run again: draining goes on. drain_timeout_minutes and drain_force of \
+             the nodegroup step say how long to wait, and what to do then. To keep the nodes after all, undo the change \
+             and run 'kubectl uncordon -l {}'.",
+            self.drain.selector
+        );
         let error = OpError::local(OPERATION, message);
-        Err(OpError { class: ErrorClass::Conflict, advice: Some(advice.to_owned()), ..error })
+        Err(OpError { class: ErrorClass::Conflict, advice: Some(advice), ..error })
     }
 }
 
