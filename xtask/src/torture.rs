@@ -1,5 +1,5 @@
-//! The long form of the tests that kill, spoil and repeat: each call, hundreds of instants, a
-//! thousand mixes of faults, thousands of random histories.
+//! The long form of the tests that kill, spoil and repeat: each call, hundreds of instants, a thousand mixes of faults,
+//! thousands of random histories, an hour of spoiled plugins.
 
 use std::process::Command;
 
@@ -13,12 +13,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         _ => return Err(USAGE.to_owned()),
     };
     println!("seed {seed}");
-    for test in ["properties", "torture"] {
-        println!("\n$ cargo test --release --workspace --test {test}");
+    for (test, only) in [("properties", ""), ("torture", ""), ("it", "fuzzed::")] {
+        println!("\n$ cargo test --release --workspace --test {test} {only}");
         let mut command = Command::new("cargo");
         // Optimised: thousands of lives are worth one build. Of the whole workspace, as llmhost itself is built. By
         // cargo's own runner: it has no time limit, and shows what is going on.
-        command.args(["test", "--release", "--workspace", "--test", test, "--", "--nocapture"]);
+        command.args(["test", "--release", "--workspace", "--test", test, "--", only, "--nocapture"]);
         command
             .current_dir(crate::repository())
             .env("LLMHOST_TORTURE", "long")

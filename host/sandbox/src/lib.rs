@@ -7,6 +7,7 @@
 //! `wit` ties what it imports to the engine's capabilities.
 
 mod cache;
+mod compile;
 mod crash;
 mod engine;
 mod grants;

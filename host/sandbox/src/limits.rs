@@ -1,5 +1,7 @@
 //! How much of everything one run may use, and what is said when it wants more.
 
+use std::time::Duration;
+
 use llmhost_engine::names::StepName;
 use serde_json::Value;
 use wasmtime::ResourceLimiter;
@@ -9,6 +11,10 @@ use wasmtime::ResourceLimiter;
 pub(crate) const MEMORY: u64 = 256 << 20;
 /// Seconds of computing, unless the step says else.
 pub(crate) const TIME_SECONDS: u64 = 10;
+/// How long a plugin may take to be compiled. The largest ones, with Python's interpreter, take some ten seconds.
+pub(crate) const COMPILE_TIME: Duration = Duration::from_secs(300);
+/// How deep components and modules may lie in one another. Tools that compose components nest them a few levels deep.
+pub(crate) const NESTING: usize = 100;
 /// Elements of one table; componentize-py's interpreter needs nearly as many.
 pub(crate) const TABLE_ELEMENTS: usize = 40_000;
 /// Core instances, memories and tables of one component: what componentize-py makes, and air.
@@ -59,7 +65,7 @@ impl Hit {
         )
     }
 
-    pub(crate) fn time(step: &StepName, limit: std::time::Duration, waiting: bool) -> Self {
+    pub(crate) fn time(step: &StepName, limit: Duration, waiting: bool) -> Self {
         let doing = if waiting {
             "waited for something that never happens in the sandbox, or slept, until the end of its"
         } else {
@@ -73,6 +79,22 @@ impl Hit {
         )
     }
 
+    pub(crate) fn compiling(limit: Duration) -> Self {
+        Self::new(
+            "compile time",
+            format!(
+                "compiling it takes longer than {limit:?}, which is fixed; make it smaller, or split it into several plugins"
+            ),
+        )
+    }
+
+    pub(crate) fn nesting() -> Self {
+        Self::new(
+            "nesting",
+            format!("its components lie more than {NESTING} levels deep in one another, which is fixed"),
+        )
+    }
+
     pub(crate) fn stack() -> Self {
         let allowed = bytes(WASM_STACK);
         Self::new("stack", format!("its calls are nested too deep for a stack of {allowed}, which is fixed"))
@@ -81,6 +103,13 @@ impl Hit {
     pub(crate) fn call_bytes() -> Self {
         let allowed = bytes(CALL_BYTES);
         Self::new("message size", format!("one call or result carries more than {allowed}, which is fixed"))
+    }
+
+    pub(crate) fn handles() -> Self {
+        Self::new(
+            "handles",
+            format!("it holds more handles than it may; at most {HANDLES} are allowed, always: drop what is done"),
+        )
     }
 
     pub(crate) fn declarations(count: usize) -> Self {

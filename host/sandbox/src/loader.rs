@@ -15,8 +15,10 @@ use tokio::sync::OnceCell;
 use wasmtime::component::Component;
 
 use crate::cache::Cache;
+use crate::compile;
 use crate::engine::{Sandbox, SandboxError};
 use crate::grants::{self, Needs};
+use crate::limits;
 use crate::plugin::{BadDescription, Loaded, StepPlugin};
 use crate::source::{self, Builtin, Sources, Wanted, Wasm};
 use crate::wit::{self, Step};
@@ -71,13 +73,22 @@ pub struct LoaderOptions {
     pub trust: Trust,
     /// Instances at a time, 1 to 64; further ones wait. Address space is taken for so many.
     pub parallelism: usize,
+    /// How long a plugin may take to be compiled.
+    pub compile_time: Duration,
     /// Told what takes a while.
     pub on_event: Option<EventSink>,
 }
 
 impl Default for LoaderOptions {
     fn default() -> Self {
-        Self { cache_dir: None, builtins: Vec::new(), trust: Trust::default(), parallelism: 16, on_event: None }
+        Self {
+            cache_dir: None,
+            builtins: Vec::new(),
+            trust: Trust::default(),
+            parallelism: 16,
+            compile_time: limits::COMPILE_TIME,
+            on_event: None,
+        }
     }
 }
 
@@ -109,6 +120,7 @@ pub struct Inspected {
 pub struct Loader {
     sandbox: Arc<Sandbox>,
     sources: Sources,
+    compile_time: Duration,
     on_event: Option<EventSink>,
     /// What was identified is what is loaded, by `uses` and the folder of the pipeline file.
     identified: Mutex<HashMap<(String, PathBuf), Arc<Loaded>>>,
@@ -133,6 +145,7 @@ impl Loader {
         Ok(Self {
             sandbox,
             sources: Sources { builtins: options.builtins, remote, cache: Arc::new(cache) },
+            compile_time: options.compile_time,
             on_event: options.on_event,
             identified: Mutex::default(),
             loaded: Mutex::default(),
@@ -208,7 +221,7 @@ impl Loader {
         if warm {
             return get();
         }
-        tokio::task::spawn_blocking(get).await.map_err(|error| format!("compiling it was interrupted: {error}"))?
+        compile::within(self.compile_time, get).await
     }
 }
 

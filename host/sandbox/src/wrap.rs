@@ -16,6 +16,7 @@ use wasm_encoder::{
 };
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
+use crate::limits::{self, Hit};
 use crate::preview1;
 use crate::wasi::{NOW, START, TICK};
 
@@ -29,6 +30,7 @@ pub(crate) const HOW_TO: &str = "docs/writing-plugins.md says how to make a plug
 pub fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let what = match bytes {
         [] => "the file is empty",
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] if is_too_deep(bytes) => return Err(Hit::nesting().to_string()),
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return Ok(with_clocks(bytes)),
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => return wrapped(bytes).map(Cow::Owned),
         [0, b'a', b's', b'm', ..] => "it is WebAssembly of a version that this host does not know, or cut short",
@@ -58,6 +60,22 @@ fn wrapped(module: &[u8]) -> Result<Vec<u8>, String> {
     })?;
     // Our own adapter tells the time already.
     Ok(if own { component } else { with_clocks(&component).into_owned() })
+}
+
+/// Whether components are nested too deep in it: the time to compile them grows with the square of the depth.
+fn is_too_deep(component: &[u8]) -> bool {
+    let mut depth = 0usize;
+    for payload in Parser::new(0).parse_all(component).map_while(Result::ok) {
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limits::NESTING {
+            return true;
+        }
+    }
+    false
 }
 
 fn says_its_world(module: &[u8]) -> bool {

@@ -70,6 +70,9 @@ fn limit_of(error: &wasmtime::Error, refused: Option<&Hit>) -> Option<Hit> {
     if cause.contains("GC heap out of memory") {
         return refused.cloned();
     }
+    if cause.contains("resource table has no free keys") {
+        return Some(Hit::handles());
+    }
     cause.contains("fuel allocated for hostcalls").then(Hit::call_bytes)
 }
 

@@ -93,6 +93,16 @@ async fn a_sleep_of_an_hour_ends_with_the_time_limit() {
 }
 
 #[tokio::test]
+async fn more_handles_than_a_run_may_hold_are_a_limit_by_name() {
+    run("wasi", json!({"do": "handles", "count": 10_000}), Limits::default(), &Arc::default())
+        .await
+        .expect("within it");
+    let (limit, detail, _) = hit("wasi", json!({"do": "handles", "count": 60_000}), Limits::default()).await;
+    assert_eq!(limit, "handles", "{detail}");
+    assert!(detail.contains("at most 50000"), "{detail}");
+}
+
+#[tokio::test]
 async fn waiting_for_resources_does_not_count() {
     let notes = Arc::new(Notes { delay: Duration::from_millis(100), ..Notes::default() });
     let limits = time(Duration::from_millis(250));

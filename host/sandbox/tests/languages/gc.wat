@@ -5,6 +5,7 @@
   (type $node (struct (field (mut (ref null $node))) (field (ref null $page))))
   (tag $oops (param i32))
   (memory (export "memory") 2)
+  (table $many 1 funcref)
   (global $free (mut i32) (i32.const 8192))
   (global $kept (mut (ref null $node)) (ref.null $node))
 
@@ -21,15 +22,16 @@
 
   (func (export "run") (param $config i32) (param $bytes i32) (result i32)
     (block $done
-      (block $through (block $uncaught (block $deep (block $throw (block $circles (block $bomb
-        (br_table $done $bomb $circles $throw $deep $uncaught $through $done
+      (block $table (block $through (block $uncaught (block $deep (block $throw (block $circles (block $bomb
+        (br_table $done $bomb $circles $throw $deep $uncaught $through $table $done
           (i32.sub (i32.load8_u (local.get $config)) (i32.const 48))))
         (call $fill) (br $done))
         (call $make_circles (i32.const 20000)) (br $done))
         (call $throw_forever) (br $done))
         (drop (call $nest (i64.const 0))) (br $done))
         (call $throw) (br $done))
-      (call $throw_through (i32.const 2000)))
+        (call $throw_through (i32.const 2000)) (br $done))
+      (drop (table.grow $many (ref.null func) (i32.const 50000))))
     (i32.const 1100))
 
   ;; Keeps everything that it makes.

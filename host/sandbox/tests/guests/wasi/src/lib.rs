@@ -60,6 +60,11 @@ impl Guest for Wasi {
                 monotonic_clock::subscribe_duration(3_600_000_000_000).block();
                 json!("awake")
             }
+            "handles" => {
+                let count = config["count"].as_u64().unwrap_or_default();
+                let held: Vec<_> = (0..count).map(|_| monotonic_clock::subscribe_duration(1)).collect();
+                json!(held.len())
+            }
             "exit" => {
                 exit::exit(Err(()));
                 json!("still here")
