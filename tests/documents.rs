@@ -124,6 +124,38 @@ fn the_chapter_on_rust_makes_a_plugin() {
 }
 
 #[test]
+fn the_chapter_on_c_cpp_and_zig_makes_a_plugin_in_each() {
+    let chapter = Chapter::read("c.md");
+    assert_eq!(chapter.commands(), ["llmhost plugin new logs --lang c", "llmhost plugin build logs"]);
+    for (language, file) in [("c", "plugin.c"), ("cpp", "plugin.cpp"), ("zig", "plugin.zig")] {
+        let scene = Scene::new();
+        scene.llmhost(&["plugin", "new", "logs", "--lang", language]).status(0);
+        scene.write(&format!("logs/src/{file}"), chapter.block(language));
+        scene.llmhost(&["plugin", "build", "logs"]).status(0);
+        std::fs::copy(scene.path("logs/logs.wasm"), scene.path("logs.wasm")).unwrap();
+        plans(&scene);
+    }
+}
+
+#[test]
+fn the_chapters_on_testing_grants_and_limits_show_what_works() {
+    let scene = Scene::new();
+    scene.llmhost(&["plugin", "new", "logs", "--lang", "c"]).status(0);
+    scene.llmhost(&["plugin", "build", "logs"]).status(0);
+    std::fs::copy(scene.path("logs/logs.wasm"), scene.path("logs.wasm")).unwrap();
+    scene.write("logs/cases/shown.toml", Chapter::read("testing.md").block("toml"));
+    scene.llmhost(&["plugin", "test", "logs"]).status(0).says(&["shown: A bucket of this name", "2 cases passed"]);
+
+    let [grants, limits] = ["grants.md", "limits.md"].map(Chapter::read);
+    scene.pipeline(&format!("{}\n{}", grants.block("toml"), limits.block("toml")));
+    let trace = &["run", "pipeline.toml", "--dry-run", "--trace", "trace.jsonl"];
+    scene.llmhost(trace).status(0).says(&["+ s3.bucket/logs", "bucket: \"my-logs\""]);
+    scene.llmhost(&["plugin", "replay", "trace.jsonl"]).status(0);
+    scene.pipeline(&grants.block("toml").replace("\"s3:bucket\"", ""));
+    scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--accept-plugins"]).status(2).says(&["s3:bucket"]);
+}
+
+#[test]
 fn every_link_between_the_documents_leads_somewhere() {
     let mut pages = vec![repository().join("README.md"), repository().join("ARCHITECTURE.md")];
     for folder in ["docs", "docs/plugins"] {
