@@ -106,20 +106,27 @@ async fn a_project_in_each_language_is_built_and_runs_beside_the_others() {
 /// What of a template's step is changed so that it crashes for 7 days, and what the report says of it.
 #[test]
 fn a_crash_names_the_function_and_the_line_of_the_source() {
-    let cases: [(&str, &str, &str, &str, &[&str]); 5] = [
+    let cases: [(&str, &str, &str, &str, &[&str]); 6] = [
         (
             "javascript",
             "plugin.js",
-            "  write('info'",
-            "  if (options.keep_days === 7) undefined.days\n  write('info'",
-            &["TypeError: cannot read property 'days' of undefined (plugin.js:48:"],
+            "    log.write",
+            "    if (config.keep_days === 7) undefined.days\n    log.write",
+            &["TypeError: cannot read property 'days' of undefined (plugin.js:24:", "at run (plugin.js:24:"],
         ),
         (
             "typescript",
             "src/plugin.ts",
-            "  write('info'",
-            "  if (options.keep_days === 7) (undefined as any).days\n  write('info'",
-            &["TypeError: cannot read property 'days' of undefined (plugin.ts:58:"],
+            "    log.write",
+            "    if (config.keep_days === 7) (undefined as any).days\n    log.write",
+            &["TypeError: cannot read property 'days' of undefined (src/plugin.ts:24:"],
+        ),
+        (
+            "python",
+            "plugin.py",
+            "    log.write",
+            "    if config.keep_days == 7:\n        [].days\n    log.write",
+            &["AttributeError: 'list' object has no attribute 'days' (plugin.py:32)"],
         ),
         (
             "c",
@@ -162,7 +169,7 @@ fn a_plugin_that_does_not_compile_says_where_and_leaves_the_one_before() {
     let scene = Scene::new();
     made(&scene, "typescript", &["ec2:vpc"]);
     scene.write("typescript/logs.wasm", "the one before");
-    scene.edit("typescript/src/plugin.ts", "bucket: options.bucket,", "bucket: options.keep_days,");
+    scene.edit("typescript/src/plugin.ts", "bucket: config.bucket,", "bucket: config.keep_days,");
     let words = ["does not compile: tsc says", "src/plugin.ts(", "Type 'number' is not assignable to type 'string'"];
     scene.llmhost(&["plugin", "build", "typescript"]).status(1).says(&words);
     let json = scene.llmhost(&["plugin", "build", "typescript", "--json"]).status(1).stdout;
@@ -186,17 +193,19 @@ fn the_wit_is_cut_to_what_is_used_and_written_anew_for_another_list() {
     let original = std::fs::read_to_string(repository().join("wit/aws-ec2/0.2.0/ec2.wit")).unwrap();
     let comment = original.lines().find(|line| line.contains("IAM: ec2:CreateSecurityGroup")).unwrap().trim();
     assert!(ec2.contains(comment), "{comment} in {ec2}");
-    assert!(read("bindings/llmhost.d.ts").contains("export class SecurityGroup {"));
+    let module = |name: &str| read(&format!("node_modules/llmhost-plugin/interfaces/{name}.d.ts"));
+    assert!(module("ec2").contains("export class SecurityGroup {") && !module("s3").contains("class Folder"));
 
     scene.llmhost(&["plugin", "wit", "javascript", "--uses", "s3"]).status(0).says(&["The plugin may use s3."]);
     assert!(read("wit/deps/aws-s3/s3.wit").contains("resource folder {"));
     assert!(!scene.path("javascript/wit/deps/aws-ec2").exists());
-    assert!(read("bindings/llmhost.d.ts").contains("export class Folder {"));
+    assert!(module("s3").contains("export class Folder {"));
+    assert!(!scene.path("javascript/node_modules/llmhost-plugin/interfaces/ec2.js").exists());
 
     // Nothing of an interface is there that the list does not name; the advice says so.
     scene.llmhost(&["plugin", "wit", "javascript", "--uses", "sts"]).status(0);
     let refused = scene.llmhost(&["plugin", "build", "javascript"]).status(1);
-    refused.says(&["llmhost:aws-s3/s3", "`uses` in llmhost-plugin.toml"]);
+    refused.says(&["\"llmhost-plugin/s3\"", "`uses` in llmhost-plugin.toml"]);
 }
 
 #[test]

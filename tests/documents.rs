@@ -62,11 +62,21 @@ fn follow(scene: &Scene, chapter: &Chapter, language: &str) {
     let commands = chapter.commands();
     assert!(!commands.is_empty(), "{} has no commands", chapter.name);
     for line in commands {
+        if let Some(args) = line.strip_prefix("llmhost ") {
+            scene.llmhost(&args.split(' ').collect::<Vec<_>>()).status(0);
+            continue;
+        }
         let mut bash = Command::new("bash");
         bash.args(["-euc", line]).current_dir(scene.folder.path());
         let output = bash.output().expect("bash starts");
         assert!(output.status.success(), "{}: {line}\n{}", chapter.name, String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// Whether the project that the chapter makes has its block of code, and has been built.
+fn has(scene: &Scene, file: &str, block: &str) {
+    assert_eq!(std::fs::read_to_string(scene.path(&format!("logs/{file}"))).unwrap(), block, "{file}");
+    assert!(scene.path("logs/logs.wasm").exists());
 }
 
 /// Whether there is a plugin that a pipeline can use.
@@ -83,6 +93,9 @@ fn the_chapter_on_javascript_makes_a_plugin() {
     scene.write("package.json", chapter.block("json"));
     scene.write("plugin.js", chapter.block("javascript"));
     follow(&scene, &chapter, "javascript");
+    has(&scene, "plugin.js", chapter.block("javascript"));
+    scene.llmhost(&["plugin", "new", "typed", "--lang", "typescript"]).status(0);
+    assert_eq!(std::fs::read_to_string(scene.path("typed/src/plugin.ts")).unwrap(), chapter.block("javascript"));
     plans(&scene);
 }
 
@@ -91,6 +104,7 @@ fn the_chapter_on_python_makes_a_plugin() {
     let (scene, chapter) = (Scene::new(), Chapter::read("python.md"));
     scene.write("plugin.py", chapter.block("python"));
     follow(&scene, &chapter, "python");
+    has(&scene, "plugin.py", chapter.block("python"));
     plans(&scene);
 }
 

@@ -71,7 +71,7 @@ fn an_edit_is_built_and_what_it_changes_in_the_plan_is_shown() {
     let dev = Watching::start(&scene, &["plugin", "dev", "logs"]);
     has(&dev.until_it_waits(), &["+ s3.bucket/logs", "Plan: 1 to create"]);
 
-    scene.edit("logs/plugin.js", "versioning: false", "versioning: true");
+    scene.edit("logs/plugin.js", "blockPublicAccess: true", "blockPublicAccess: true,\n      versioning: true");
     has(&dev.until_it_waits(), &["~ logs/s3.bucket/logs", "versioning: false -> true"]);
     scene.edit("logs/plugin.js", "arn: bucket.arn()", "arn: 'arn:' + bucket.arn()");
     has(&dev.until_it_waits(), &["~ outputs of logs", "arn: "]);
@@ -82,9 +82,9 @@ fn an_edit_is_built_and_what_it_changes_in_the_plan_is_shown() {
     has(&dev.until_it_waits(), &["The plan is the same."]);
 
     // An error is shown, and the next edit corrects it.
-    scene.edit("logs/plugin.js", "JSON.parse(config)", "JSON.parse(config");
+    scene.edit("logs/plugin.js", "defineStep({", "defineStep(");
     has(&dev.until_it_waits(), &["error: ", "plugin.js"]);
-    scene.edit("logs/plugin.js", "JSON.parse(config", "JSON.parse(config)");
+    scene.edit("logs/plugin.js", "defineStep(", "defineStep({");
     has(&dev.until_it_waits(), &["The plan is the same."]);
 }
 

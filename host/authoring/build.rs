@@ -1,4 +1,4 @@
-//! Writes what the binary carries as tables: the newest WIT of each package, the Rust SDK, and the templates.
+//! Writes what the binary carries as tables: the newest WIT of each package, the SDKs, and the templates.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -16,20 +16,45 @@ fn main() {
         packages.extend(files(&newest).into_iter().map(|(path, file)| (format!("{name}/{path}"), file)));
     }
     table(&mut tables, "WIT", "The newest version of each package.", &packages);
-    let (plugins, sdk) = (here.join("../../plugins"), here.join("../../plugins/sdk/rust"));
+    let (plugins, sdks) = (here.join("../../plugins"), here.join("../../plugins/sdk"));
     // The WIT in it is a link to that above.
-    let is_source = |path: &str| ["Cargo.toml", "README.md", "LICENSE"].contains(&path) || path.starts_with("src/");
-    let source: Vec<_> = files(&sdk).into_iter().filter(|(path, _)| is_source(path)).collect();
-    table(&mut tables, "RUST_SDK", "The crate for plugins in Rust.", &source);
+    sdk(
+        &mut tables,
+        "RUST_SDK",
+        "The crate for plugins in Rust.",
+        &sdks.join("rust"),
+        &["Cargo.toml", "README.md", "LICENSE", "src/"],
+    );
+    sdk(
+        &mut tables,
+        "JAVASCRIPT_SDK",
+        "The package for plugins in JavaScript.",
+        &sdks.join("javascript"),
+        &["package.json", "tsconfig.json", "README.md", "src/", "build/"],
+    );
+    sdk(
+        &mut tables,
+        "PYTHON_SDK",
+        "The package for plugins in Python, and what builds them.",
+        &sdks.join("python"),
+        &["llmhost_plugin/", "llmhost_plugin_build/"],
+    );
     let workspace = ["Cargo.toml", "Cargo.lock"].map(|name| (name.to_owned(), plugins.join(name)));
     table(&mut tables, "RUST_WORKSPACE", "The workspace that the crate is in.", &workspace);
     table(&mut tables, "TEMPLATES", "Projects, by language.", &files(&here.join("templates")));
     let workspace = workspace.map(|(_, file)| file);
-    for path in [wit, sdk, here.join("templates")].iter().chain(&workspace) {
+    for path in [wit, sdks, here.join("templates")].iter().chain(&workspace) {
         println!("cargo::rerun-if-changed={}", path.display());
     }
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     std::fs::write(out.join("carried.rs"), tables).expect("cargo's own folder can be written");
+}
+
+/// A table of the files of an SDK that begin in one of these ways.
+fn sdk(to: &mut String, name: &str, docs: &str, folder: &Path, parts: &[&str]) {
+    let is_part = |path: &str| parts.iter().any(|part| path.starts_with(part)) && !path.contains("__pycache__");
+    let source: Vec<_> = files(folder).into_iter().filter(|(path, _)| is_part(path)).collect();
+    table(to, name, docs, &source);
 }
 
 fn table(to: &mut String, name: &str, docs: &str, files: &[(String, PathBuf)]) {

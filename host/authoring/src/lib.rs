@@ -19,6 +19,7 @@ mod tools;
 mod uses;
 mod wit;
 
+pub use bindings::interfaces;
 pub use build::{Built, build};
 pub use create::{Created, create, refresh};
 pub use error::AuthoringError;

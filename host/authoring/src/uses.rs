@@ -31,6 +31,11 @@ impl Uses {
         Ok(Self(all))
     }
 
+    /// Every interface.
+    pub(crate) fn all() -> Result<Self, AuthoringError> {
+        Ok(Self(Catalog::read()?.interfaces().map(str::to_owned).collect()))
+    }
+
     /// As they stand in the project file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

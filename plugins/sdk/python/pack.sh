@@ -22,6 +22,11 @@ rm -rf "$work/package"
 mkdir "$work/package"
 cp -R "$here"/{pyproject.toml,README.md,llmhost_plugin,llmhost_plugin_build} "$here/../../../LICENSE" "$work/package"
 find "$work/package" -name __pycache__ -prune -exec rm -rf {} +
-"$tools/bin/python" "$here/generate.py" "$tools/bin/componentize-py" "$wit" "$work/package"
+mkdir "$work/package/llmhost_plugin_build/wit"
+for package in "$wit"/*/0.2.0; do
+    cp -R "$package" "$work/package/llmhost_plugin_build/wit/$(basename "$(dirname "$package")")"
+done
+(cd "$work/package" && "$tools/bin/python" -B -c 'from pathlib import Path; from llmhost_plugin_build import interfaces
+interfaces.write_all(Path("llmhost_plugin"))')
 "$tools/bin/pip" wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir "$folder" "$work/package"
 chmod a+r "$folder"/llmhost_plugin-*.whl

@@ -2,10 +2,14 @@
 
 pub(crate) mod c;
 pub(crate) mod go;
+pub(crate) mod javascript;
+pub(crate) mod python;
 pub(crate) mod rust;
 mod typescript;
 
-use crate::{AuthoringError, Language, Project, wit};
+use std::path::Path;
+
+use crate::{AuthoringError, Language, Project, Uses, wit};
 
 /// Writes the bindings of a project into its folder `bindings`, where its language has some that are written beforehand.
 pub(crate) fn write(project: &Project, wit: &wit::Folder) -> Result<(), AuthoringError> {
@@ -13,9 +17,18 @@ pub(crate) fn write(project: &Project, wit: &wit::Folder) -> Result<(), Authorin
     match project.language {
         Language::C | Language::Cpp | Language::Zig => c::write(&folder, wit),
         Language::Go => go::write(&folder, project, wit),
-        Language::JavaScript | Language::TypeScript => {
-            crate::create::write(&folder.join("llmhost.d.ts"), typescript::declarations(&wit.resolve, wit.world))
-        }
-        Language::Rust | Language::Python => Ok(()),
+        Language::JavaScript | Language::TypeScript => javascript::write_sdk(&project.folder, &wit.resolve, wit.world),
+        Language::Python => python::write_sdk(&folder),
+        Language::Rust => Ok(()),
+    }
+}
+
+/// Writes what the SDK of a language has of every interface, into the folder from which the SDK is packed. That of
+/// Python's is made of componentize-py's bindings.
+pub fn interfaces(language: Language, sdk: &Path) -> Result<(), AuthoringError> {
+    let (resolve, world) = wit::Catalog::read()?.cut(&Uses::all()?)?.parse()?;
+    match language {
+        Language::JavaScript => javascript::write_interfaces(sdk, &resolve, world),
+        _ => Ok(()),
     }
 }

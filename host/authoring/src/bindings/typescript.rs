@@ -2,23 +2,11 @@
 
 use std::fmt::Write;
 
-use wit_parser::{
-    Docs, Function, FunctionKind, Handle, InterfaceId, Resolve, Type, TypeDef, TypeDefKind, TypeOwner, WorldId,
-    WorldItem,
-};
+use wit_parser::{Docs, Function, FunctionKind, Handle, InterfaceId, Resolve, Type, TypeDef, TypeDefKind, TypeOwner};
 
-/// A module for each interface that the world imports.
-pub(super) fn declarations(resolve: &Resolve, world: WorldId) -> String {
-    let mut text = String::from("// Written by 'llmhost plugin wit' and 'llmhost plugin build'.\n");
-    for (key, item) in &resolve.worlds[world].imports {
-        if let WorldItem::Interface { id, .. } = item {
-            let module = Module { resolve, interface: *id };
-            let name = resolve.name_world_key(key);
-            docs(&mut text, &resolve.interfaces[*id].docs, "");
-            let _ = writeln!(text, "declare module '{name}' {{\n{}}}", module.body());
-        }
-    }
-    text
+/// The module of an interface. What `src/check.js` of the SDK fills in may be left out.
+pub(super) fn declarations(resolve: &Resolve, interface: InterfaceId) -> String {
+    Module { resolve, interface }.body()
 }
 
 struct Module<'a> {
@@ -35,20 +23,20 @@ impl Module<'_> {
             if matches!(self.resolve.types[*id].kind, TypeDefKind::Resource) {
                 let own = |function: &&Function| function.kind.resource() == Some(*id);
                 let name = upper(name);
-                docs(&mut text, &self.resolve.types[*id].docs, "  ");
-                let _ = writeln!(text, "  export class {name} {{\n    private constructor()");
+                docs(&mut text, &self.resolve.types[*id].docs, "");
+                let _ = writeln!(text, "export class {name} {{\n  private constructor()");
                 for function in interface.functions.values().filter(own) {
-                    docs(&mut text, &function.docs, "    ");
+                    docs(&mut text, &function.docs, "  ");
                     let keyword = if matches!(function.kind, FunctionKind::Static(_)) { "static " } else { "" };
                     let member = function.name.rsplit('.').next().unwrap_or(&function.name);
-                    let _ = writeln!(text, "    {keyword}{}{}", lower(member), self.signature(function));
+                    let _ = writeln!(text, "  {keyword}{}{}", lower(member), self.signature(function));
                 }
-                text.push_str("  }\n");
+                text.push_str("}\n");
             }
         }
         for function in interface.functions.values().filter(|function| function.kind.resource().is_none()) {
-            docs(&mut text, &function.docs, "  ");
-            let _ = writeln!(text, "  export function {}{}", lower(&function.name), self.signature(function));
+            docs(&mut text, &function.docs, "");
+            let _ = writeln!(text, "export function {}{}", lower(&function.name), self.signature(function));
         }
         text
     }
@@ -61,53 +49,54 @@ impl Module<'_> {
             {
                 let other = &self.resolve.types[*other];
                 if let (Some(of), TypeOwner::Interface(id)) = (&other.name, other.owner) {
-                    let module = self.resolve.id_of(id).unwrap_or_default();
-                    let _ = writeln!(text, "  export type {name} = import('{module}').{}", upper(of));
+                    let module = self.resolve.interfaces[id].name.as_deref().unwrap_or_default();
+                    let _ = writeln!(text, "export type {name} = import('./{module}.js').{}", upper(of));
                 }
             }
             TypeDefKind::Record(record) => {
-                docs(text, &ty.docs, "  ");
-                let _ = writeln!(text, "  export interface {name} {{");
+                docs(text, &ty.docs, "");
+                let _ = writeln!(text, "export interface {name} {{");
                 for field in &record.fields {
-                    docs(text, &field.docs, "    ");
+                    docs(text, &field.docs, "  ");
                     let (mark, of) = match self.optional(&field.ty) {
                         Some(of) => ("?", format!("{} | null", self.name(&of))),
+                        None if self.may_be_absent(&field.ty) => ("?", self.name(&field.ty)),
                         None => ("", self.name(&field.ty)),
                     };
-                    let _ = writeln!(text, "    {}{mark}: {of}", lower(&field.name));
+                    let _ = writeln!(text, "  {}{mark}: {of}", lower(&field.name));
                 }
-                text.push_str("  }\n");
+                text.push_str("}\n");
             }
             TypeDefKind::Variant(variant) => {
-                docs(text, &ty.docs, "  ");
-                let _ = write!(text, "  export type {name} =");
+                docs(text, &ty.docs, "");
+                let _ = write!(text, "export type {name} =");
                 for case in &variant.cases {
                     text.push('\n');
-                    docs(text, &case.docs, "    ");
+                    docs(text, &case.docs, "  ");
                     let value = case.ty.map(|of| format!("; val: {}", self.name(&of))).unwrap_or_default();
-                    let _ = write!(text, "    | {{ tag: '{}'{value} }}", case.name);
+                    let _ = write!(text, "  | {{ tag: '{}'{value} }}", case.name);
                 }
                 text.push('\n');
             }
             TypeDefKind::Enum(of) => {
-                docs(text, &ty.docs, "  ");
-                let _ = write!(text, "  export type {name} =");
+                docs(text, &ty.docs, "");
+                let _ = write!(text, "export type {name} =");
                 for case in &of.cases {
                     text.push('\n');
-                    docs(text, &case.docs, "    ");
-                    let _ = write!(text, "    | '{}'", case.name);
+                    docs(text, &case.docs, "  ");
+                    let _ = write!(text, "  | '{}'", case.name);
                 }
                 text.push('\n');
             }
             TypeDefKind::Flags(flags) => {
-                docs(text, &ty.docs, "  ");
+                docs(text, &ty.docs, "");
                 let names = flags.flags.iter().map(|flag| format!("{}?: boolean", lower(&flag.name)));
-                let _ = writeln!(text, "  export type {name} = {{ {} }}", names.collect::<Vec<_>>().join("; "));
+                let _ = writeln!(text, "export type {name} = {{ {} }}", names.collect::<Vec<_>>().join("; "));
             }
             TypeDefKind::Resource => {}
             _ => {
-                docs(text, &ty.docs, "  ");
-                let _ = writeln!(text, "  export type {name} = {}", self.shape(&ty.kind));
+                docs(text, &ty.docs, "");
+                let _ = writeln!(text, "export type {name} = {}", self.shape(&ty.kind));
             }
         }
     }
@@ -121,10 +110,22 @@ impl Module<'_> {
         }
     }
 
+    /// A list that is left out is empty, and a boolean is false.
+    fn may_be_absent(&self, ty: &Type) -> bool {
+        let Type::Id(id) = ty else { return *ty == Type::Bool };
+        match &self.resolve.types[*id].kind {
+            TypeDefKind::List(_) => true,
+            TypeDefKind::Type(of) => self.may_be_absent(of),
+            _ => false,
+        }
+    }
+
     fn signature(&self, function: &Function) -> String {
         let is_method = matches!(function.kind, FunctionKind::Method(_));
         let params = function.params.iter().skip(usize::from(is_method));
-        let params: Vec<_> = params.map(|p| format!("{}: {}", lower(&p.name), self.name(&p.ty))).collect();
+        let mark = |name: &str| if name == "options" { "?" } else { "" };
+        let params: Vec<_> =
+            params.map(|p| format!("{}{}: {}", lower(&p.name), mark(&p.name), self.name(&p.ty))).collect();
         // An error is thrown.
         let result = function.result.map_or_else(
             || "void".to_owned(),
@@ -192,7 +193,7 @@ fn docs(text: &mut String, docs: &Docs, indent: &str) {
 }
 
 /// `bucket-spec` as `BucketSpec`.
-fn upper(name: &str) -> String {
+pub(super) fn upper(name: &str) -> String {
     let capital = |word: &str| {
         let mut characters = word.chars();
         characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect::<String>()
@@ -201,7 +202,7 @@ fn upper(name: &str) -> String {
 }
 
 /// `bucket-name` as `bucketName`.
-fn lower(name: &str) -> String {
+pub(super) fn lower(name: &str) -> String {
     let name = upper(name);
     let mut characters = name.chars();
     characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
@@ -214,24 +215,28 @@ mod tests {
 
     #[test]
     fn declarations_have_the_types_and_the_comments_of_the_wit() {
-        let uses = Uses::parse(&["s3:bucket", "sts"]).expect("they are there");
+        let uses = Uses::parse(&["s3:bucket"]).expect("they are there");
         let cut = Catalog::read().expect("good WIT").cut(&uses).expect("it can be cut");
-        let (resolve, world) = cut.parse();
-        let text = super::declarations(&resolve, world);
+        let (resolve, _) = cut.parse().expect("good WIT");
+        let of = |name: &str| {
+            let found = resolve.interfaces.iter().find(|(_, interface)| interface.name.as_deref() == Some(name));
+            super::declarations(&resolve, found.expect("it is there").0)
+        };
+        let (s3, values) = (of("s3"), of("values"));
         for part in [
-            "declare module 'llmhost:aws-s3/s3@0.2.0' {",
-            "  export type Options = import('llmhost:plugin/types@0.2.0').Options\n",
-            "    blockPublicAccess: boolean\n",
-            "    expireAfterDays?: number | null\n",
-            "    | { tag: 'kms'; val: string }",
-            "  export type Tags = Array<[string, string]>\n",
-            "    static declare(name: string, spec: BucketSpec, options: Options): Bucket\n",
-            "    /** The bucket's name. */\n    bucketName(): string\n",
-            "  export function isKnown(text: string): boolean\n",
-            "  export function accountId(): string\n",
+            "export type Options = import('./types.js').Options\n",
+            "  bucket: string\n",
+            "  blockPublicAccess?: boolean\n",
+            "  expireAfterDays?: number | null\n",
+            "  lifecycle?: LifecycleRule[]\n",
+            "  tags?: Tags\n",
+            "  | { tag: 'kms'; val: string }",
+            "  static declare(name: string, spec: BucketSpec, options?: Options): Bucket\n",
+            "  /** The bucket's name. */\n  bucketName(): string\n",
         ] {
-            assert!(text.contains(part), "{part} in\n{text}");
+            assert!(s3.contains(part), "{part} in\n{s3}");
         }
-        assert!(!text.contains("Folder"), "{text}");
+        assert!(!s3.contains("Folder"), "{s3}");
+        assert!(values.contains("export function isKnown(text: string): boolean\n"), "{values}");
     }
 }

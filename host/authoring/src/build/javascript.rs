@@ -1,63 +1,35 @@
-//! JavaScript and TypeScript, by QuickJS.
+//! JavaScript and TypeScript, by QuickJS. The SDK in the project has what bundles the modules and makes a component.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::Tool;
-use crate::create::{remove, write};
-use crate::{AuthoringError, Project, Tell, tools, wit};
+use crate::{AuthoringError, Project, Tell, bindings, tools};
 
-/// What the component exports: the plugin, and words about an exception that it does not catch.
-const ENTRY: &str = include_str!("entry.js");
-const COMPONENTIZE: &str = include_str!("componentize.cjs");
-const STRIP: &str = include_str!("strip.cjs");
-
-pub(super) fn build(project: &Project, wit: &wit::Folder, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
+pub(super) fn build(project: &Project, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
     let packages = tools::JAVASCRIPT.folder("JavaScript", tell)?;
-    let work = super::work(project)?;
-    wrap(&work, wit, &packages, &project.folder, (&work.join("entry.js"), "../plugin.js"), tell)
+    bindings::javascript::link(&project.folder, &packages)?;
+    componentize(project, "plugin.js", tell)
 }
 
-pub(super) fn build_typed(project: &Project, wit: &wit::Folder, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
+pub(super) fn build_typed(project: &Project, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
     let packages = tools::TYPESCRIPT.folder("TypeScript", tell)?;
+    bindings::javascript::link(&project.folder, &packages)?;
     tell("Checking types with tsc.");
-    let tsc = Tool { program: "tsc", gets: "packages of npm", live: None };
-    let mut command = Command::new("node");
-    command.arg(packages.join("node_modules/typescript/bin/tsc")).args([
-        "--noEmit",
-        "--pretty",
-        "false",
-        "--project",
-        ".",
-    ]);
-    tsc.run(command.current_dir(&project.folder))?;
-    // Types become spaces, so that every line and column of a stack is that of the source.
-    let work = super::work(project)?;
-    let stripped = work.join("stripped");
-    remove(&stripped)?;
-    let script = work.join("strip.cjs");
-    write(&script, STRIP)?;
-    let strip = Tool { program: "amaro", gets: "packages of npm", live: None };
-    strip.run(Command::new("node").arg(&script).arg(&packages).arg(project.folder.join("src")).arg(&stripped))?;
-    wrap(&work, wit, &packages, &stripped, (&stripped.join("entry.js"), "./plugin.ts"), tell)
+    let tsc = packages.join("node_modules/typescript/bin/tsc");
+    run(project, "tsc", &tsc, &["--noEmit", "--pretty", "false", "--project", "."])?;
+    componentize(project, "src/plugin.ts", tell)
 }
 
-/// Makes a component of the modules below `root`. `entry` is where its first module is put, and what that imports.
-fn wrap(
-    work: &Path,
-    wit: &wit::Folder,
-    packages: &Path,
-    root: &Path,
-    entry: (&Path, &str),
-    tell: Tell<'_>,
-) -> Result<PathBuf, AuthoringError> {
-    let (path, plugin) = entry;
-    write(path, ENTRY.replace("{{plugin}}", plugin).replace("{{log}}", &wit.interface("log")))?;
-    let script = work.join("componentize.cjs");
-    write(&script, COMPONENTIZE)?;
+fn componentize(project: &Project, entry: &str, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
+    super::work(project)?;
     tell("Compiling with componentize-qjs.");
-    let node = Tool { program: "componentize-qjs", gets: "packages of npm", live: None };
-    let out = work.join("plugin.wasm");
-    node.run(Command::new("node").arg(script).arg(packages).arg(&wit.path).arg(path).arg(root).arg(&out))?;
-    Ok(out)
+    let script = bindings::javascript::package(&project.folder).join("build/main.js");
+    run(project, "componentize-qjs", &script, &[entry, "--wit", "wit", "-o", "build/plugin.wasm"])?;
+    Ok(project.work().join("plugin.wasm"))
+}
+
+fn run(project: &Project, program: &str, script: &Path, args: &[&str]) -> Result<(), AuthoringError> {
+    let node = Tool { program, gets: "packages of npm", live: None };
+    node.run(Command::new("node").arg(script).args(args).current_dir(&project.folder)).map(drop)
 }

@@ -26,9 +26,9 @@ pub fn build(project: &Project, tell: Tell<'_>) -> Result<Built, AuthoringError>
             let wit = wit::Folder::open(project)?;
             bindings::write(project, &wit)?;
             match language {
-                Language::JavaScript => javascript::build(project, &wit, tell)?,
-                Language::TypeScript => javascript::build_typed(project, &wit, tell)?,
-                Language::Python => python::build(project, &wit, tell)?,
+                Language::JavaScript => javascript::build(project, tell)?,
+                Language::TypeScript => javascript::build_typed(project, tell)?,
+                Language::Python => python::build(project, tell)?,
                 Language::Go => go::build(project, &wit, tell)?,
                 _ => c::build(project, tell)?,
             }

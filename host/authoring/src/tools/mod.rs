@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use llmhost_python_env::{Environment, PythonError, folder_of, once};
+use llmhost_python_env::{Environment, folder_of, once};
 
 use crate::command::Tool;
 use crate::create::write;
@@ -112,16 +112,4 @@ pub(crate) fn go() -> Result<(), AuthoringError> {
         (Some(major), Some(minor)) if (major, minor) >= GO => Ok(()),
         _ => Err(missing(format!("go is {number}"))),
     }
-}
-
-/// A program of a Python environment, which is made where it is missing.
-pub(crate) fn python(environment: &Environment, program: &str, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
-    let python = environment.python(tell)?;
-    let folder = python.parent().map(Path::to_owned).unwrap_or_default();
-    let program = folder.join(program);
-    if program.exists() {
-        return Ok(program);
-    }
-    let reason = format!("the environment has no {}", program.display());
-    Err(PythonError::Io { path: folder.display().to_string(), reason }.into())
 }

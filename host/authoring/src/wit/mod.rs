@@ -3,7 +3,7 @@
 mod cut;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use wit_component::WitPrinter;
 use wit_parser::{InterfaceId, PackageId, Resolve, WorldId};
@@ -74,6 +74,11 @@ impl Catalog {
         }
     }
 
+    /// Every interface.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = &str> {
+        self.interfaces.keys().map(String::as_str)
+    }
+
     /// Every name that can be used.
     pub(crate) fn names(&self) -> Vec<String> {
         let of = |(name, interface): (&String, &Interface)| {
@@ -121,13 +126,12 @@ impl Catalog {
 
 impl Cut {
     /// Reads it as a project's tools will.
-    #[cfg(test)]
-    pub(crate) fn parse(&self) -> (Resolve, WorldId) {
+    pub(crate) fn parse(&self) -> Result<(Resolve, WorldId), AuthoringError> {
         let mut resolve = Resolve::default();
-        let packages: Vec<_> =
-            self.files.iter().map(|(path, text)| resolve.push_str(path, text).expect("good WIT")).collect();
-        let world = resolve.select_world(&packages[packages.len() - 1..], Some(WORLD)).expect("a world");
-        (resolve, world)
+        let packages = self.files.iter().map(|(path, text)| resolve.push_str(path, text).map_err(wrong));
+        let packages = packages.collect::<Result<Vec<_>, _>>()?;
+        let world = resolve.select_world(&packages[packages.len() - 1..], Some(WORLD)).map_err(wrong)?;
+        Ok((resolve, world))
     }
 
     /// Writes the files into the folder `wit`, and takes away those of before.
@@ -142,7 +146,6 @@ impl Cut {
 
 /// The WIT in a project's folder.
 pub(crate) struct Folder {
-    pub(crate) path: PathBuf,
     pub(crate) resolve: Resolve,
     pub(crate) world: WorldId,
 }
@@ -163,14 +166,7 @@ impl Folder {
         let mut resolve = Resolve::default();
         let (package, _) = resolve.push_dir(&path).map_err(damaged)?;
         let world = resolve.select_world(&[package], Some(WORLD)).map_err(damaged)?;
-        Ok(Self { path, resolve, world })
-    }
-
-    /// The name under which an interface of llmhost's own is imported: `llmhost:plugin/log@0.2.0`.
-    pub(crate) fn interface(&self, name: &str) -> String {
-        let imports = self.resolve.worlds[self.world].imports.keys();
-        let mut names = imports.map(|key| self.resolve.name_world_key(key));
-        names.find(|import| import.starts_with(&format!("llmhost:{FREE}/{name}@"))).unwrap_or_default()
+        Ok(Self { resolve, world })
     }
 }
 
@@ -213,7 +209,7 @@ mod tests {
     fn every_single_name_gives_a_world_of_its_own() {
         for name in Catalog::read().expect("good WIT").names() {
             let cut = cut(&[&name]);
-            let (resolve, world) = cut.parse();
+            let (resolve, world) = cut.parse().expect("good WIT");
             let imports = &resolve.worlds[world].imports;
             let (interface, _) = name.split_once(':').unwrap_or((&name, ""));
             let names = imports.keys().map(|key| resolve.name_world_key(key)).filter(|name| name.contains(':'));

@@ -10,17 +10,17 @@ import { mapped } from '../src/stack.js'
 
 const WIT = fileURLToPath(new URL('../wit', import.meta.url))
 
-/** Builds the component `out` from the module `entry`. */
-export async function build(entry, out) {
+/** Builds the component `out` from the module `entry`: for the world 'guest' of a project's WIT, or for one of what it imports. */
+export async function build(entry, out, project) {
   const { code, imports, sources } = await bundle(entry)
   const work = await mkdtemp(join(tmpdir(), 'llmhost-build-'))
   try {
-    const wit = join(work, 'wit')
-    await writeWorld(wit, imports)
+    const wit = project ?? join(work, 'wit')
+    if (!project) await writeWorld(wit, imports)
     const source = join(work, 'plugin.js')
     await writeFile(source, code)
     // Without component-model async, which llmhost does not have; WASI stays, for standard error.
-    const options = { witPath: wit, jsSource: code, jsPath: source, moduleRoot: work, world: 'plugin', sync: true, optSize: true }
+    const options = { witPath: wit, jsSource: code, jsPath: source, moduleRoot: work, world: 'guest', sync: true, optSize: true }
     const { component } = await componentize(options).catch((error) => {
       throw new Error(`${entry} cannot be made a component: ${mapped(error.message.replace(/^: /, ''), sources).trimEnd()}`)
     })
@@ -87,7 +87,7 @@ async function writeWorld(folder, imports) {
   const lines = imports.filter((path) => packageOf(path) !== step).map((path) => `    import ${path};\n`)
   await mkdir(folder, { recursive: true })
   const include = `    include ${step.replace('@', '/step@')};\n`
-  await writeFile(join(folder, 'world.wit'), `package llmhost:guest;\n\nworld plugin {\n${include}${lines.join('')}}\n`)
+  await writeFile(join(folder, 'world.wit'), `package llmhost:guest;\n\nworld guest {\n${include}${lines.join('')}}\n`)
   for (const name of new Set([step, ...imports.map(packageOf)].map((id) => packages[id]))) {
     await cp(join(WIT, name), join(folder, 'deps', name), { recursive: true })
   }

@@ -56,7 +56,7 @@ function plain(type, value, place) {
   } else if (type.startsWith('f')) {
     if (typeof value !== 'number') throw wrong(place, 'a number', value)
   } else if (type.endsWith('64')) {
-    if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) throw wrong(place, 'a whole number', value)
+    if (!Number.isSafeInteger(value)) throw wrong(place, 'a whole number', value)
   } else {
     const least = type.startsWith('u') ? 0 : -(2 ** (type.slice(1) - 1))
     const most = 2 ** (type.startsWith('u') ? type.slice(1) : type.slice(1) - 1) - 1

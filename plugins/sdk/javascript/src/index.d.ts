@@ -5,6 +5,11 @@ export * as log from '../interfaces/log.js'
 export { isKnown } from '../interfaces/values.js'
 export type { Failure, FailureCode, Options } from '../interfaces/types.js'
 
+declare global {
+  /** Writes to the log: `debug` at level debug, `log` and `info` at info, `warn` and `error` at warn. */
+  var console: Record<'debug' | 'log' | 'info' | 'warn' | 'error', (...values: unknown[]) => void>
+}
+
 /** An output of a step: its name, its type and what it is. */
 export interface Output<Name extends string = string, Value = unknown> {
   readonly name: Name

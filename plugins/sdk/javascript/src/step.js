@@ -41,7 +41,8 @@ function parsed(schema, text) {
   const at = (path) => path.reduce((value, part) => value?.[part], given)
   // What is not known yet, and a secret, may become anything that a text can be.
   const issues = error.issues.filter(({ code, path }) => code === 'invalid_type' || !isOpaque(at(path)))
-  if (!issues.length) return filled(schemaOf(schema), given)
+  // The host has filled the defaults in.
+  if (!issues.length) return given
   const place = (path) => path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./, '')
   const told = ({ path, message }) => {
     if (isOpaque(at(path))) return `${place(path)} is known when the plan is applied; only a text can wait for that`
@@ -51,16 +52,6 @@ function parsed(schema, text) {
 }
 
 const isOpaque = (value) => typeof value === 'string' && value.includes('<<')
-
-/** A configuration with the defaults of its schema. */
-function filled(schema, value) {
-  if (Array.isArray(value)) return value.map((item) => filled(schema.items ?? {}, item))
-  if (typeof value !== 'object' || value === null) return value
-  const properties = schema.properties ?? {}
-  const defaults = Object.entries(properties).filter(([name, property]) => !(name in value) && 'default' in property)
-  const given = Object.entries(value).map(([name, item]) => [name, filled(properties[name] ?? schema.additionalProperties ?? {}, item)])
-  return Object.fromEntries([...given, ...defaults.map(([name, property]) => [name, property.default])])
-}
 
 /** Writes the stack of an error to the log, from where the host takes it into its report of the crash. A failure is no crash. */
 function told(call) {

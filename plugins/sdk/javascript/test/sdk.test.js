@@ -81,8 +81,8 @@ test('what is not known yet may become any text, and nothing else', () => {
     run: (config) => ({ config }),
   })
   const unknown = '<<network/ec2.vpc/main#id>>'
-  const { config } = JSON.parse(run(JSON.stringify({ vpc: unknown, rules: [{}] })))
-  assert.deepEqual(config, { vpc: unknown, sort: 'a', rules: [{ days: 30 }] })
+  const given = { vpc: unknown, sort: 'a', rules: [{ days: 30 }] }
+  assert.deepEqual(JSON.parse(run(JSON.stringify(given))).config, given)
   assert.equal(JSON.parse(run(JSON.stringify({ vpc: 'vpc-1', sort: unknown, rules: [] }))).config.sort, unknown)
   const { message } = failureOf(thrown(() => run(JSON.stringify({ vpc: 'x', rules: [{ days: unknown }] }))))
   assert.match(message, /^vpc: .*; rules\[0\]\.days is known when the plan is applied; only a text can wait for that$/)

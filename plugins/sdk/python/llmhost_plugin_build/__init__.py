@@ -3,7 +3,6 @@
 import argparse
 import ast
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -11,20 +10,24 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from .interfaces import INTERFACES
+from .interfaces import COMPONENTIZE_PY, INTERFACES, write_modules, write_world
 
 HERE = Path(__file__).parent
-# It has no module to start.
-COMPONENTIZE_PY = [sys.executable, "-c", "import sys, componentize_py; sys.exit(componentize_py.script())"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="llmhost-build", description="Make a plugin in Python a component.")
     parser.add_argument("entry", type=Path, help="the module with the plugin, such as plugin.py")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the component's file, such as logs.wasm")
+    parser.add_argument("--wit", type=Path, help="a project's WIT, with its world 'guest'; else the world is what the plugin imports")
+    parser.add_argument("--bindings", type=Path, help="a project's folder with the package llmhost_plugin, for the interfaces of its WIT")
     args = parser.parse_args()
     try:
-        build(args.entry, args.output)
+        if args.wit:
+            write_modules(args.wit, "guest", args.bindings / "llmhost_plugin")
+            componentize(args.entry, args.output, args.wit, "guest", [args.bindings])
+        else:
+            build(args.entry, args.output)
     except (OSError, SyntaxError, ValueError) as error:
         sys.exit(f"error: {error}")
 
@@ -33,23 +36,24 @@ def build(entry: Path, out: Path) -> None:
     """Writes the world that the plugin imports, and wraps both."""
     if not entry.is_file():
         raise ValueError(f"there is no file {entry}")
-    folder, module = entry.resolve().parent, entry.stem
-    used = sorted(uses(folder, module))
     with tempfile.TemporaryDirectory() as work:
         wit = Path(work, "wit")
-        write_world(wit, used)
-        made = Path(work, "plugin.wasm")
-        # Not with --stub-wasi: then it has no standard error, where it says why it crashed.
-        command = [*COMPONENTIZE_PY, "-d", wit, "-w", "plugin", "componentize", module]
-        paths = [folder, *dict.fromkeys([Path(sysconfig.get_path("purelib")), HERE.parent])]
-        for path in paths:
-            command += ["-p", path]
-        done = subprocess.run([*command, "-o", made], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode:
-            raise ValueError(f"{entry} cannot be made a component: {reason(done.stdout)}")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(made, f"{out}.new")
-        os.replace(f"{out}.new", out)
+        write_world(wit, sorted(uses(entry.resolve().parent, entry.stem)))
+        componentize(entry, out, wit, "plugin", dict.fromkeys([Path(sysconfig.get_path("purelib")), HERE.parent]))
+
+
+def componentize(entry: Path, out: Path, wit: Path, world: str, packages: Iterable[Path]) -> None:
+    """Makes a component of a module, those beside it, and packages."""
+    # Not with --stub-wasi: then it has no standard error, where it says why it crashed.
+    command = [*COMPONENTIZE_PY, "-d", wit, "-w", world, "componentize", entry.stem]
+    for path in [entry.resolve().parent, *packages]:
+        command += ["-p", path]
+    made = Path(f"{out}.new")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([*command, "-o", made], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise ValueError(f"{entry} cannot be made a component: {reason(done.stdout)}")
+    os.replace(made, out)
 
 
 def reason(output: str) -> str:
@@ -58,15 +62,6 @@ def reason(output: str) -> str:
     if "has no attribute 'WitWorld'" in said:
         return "it has no step; put @step(…) before the function that declares its resources"
     return said
-
-
-def write_world(wit: Path, used: Iterable[str]) -> None:
-    """The world `plugin` of a plugin that imports these interfaces."""
-    shutil.copytree(HERE / "wit", wit / "deps")
-    step = INTERFACES["types"].replace("/types@", "/step@")
-    lines = "".join(f"    import {path};\n" for path in used if not path.startswith("llmhost:plugin/"))
-    text = f"package llmhost:guest;\n\nworld plugin {{\n    include {step};\n{lines}}}\n"
-    wit.joinpath("plugin.wit").write_text(text)
 
 
 def uses(folder: Path, module: str) -> set[str]:

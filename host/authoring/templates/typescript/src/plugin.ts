@@ -1,61 +1,27 @@
 // A bucket for logs, which are deleted after some days.
 
-import { write } from 'llmhost:plugin/log@0.2.0'
-import { Bucket } from 'llmhost:aws-s3/s3@0.2.0'
-import type { Description } from 'llmhost:plugin/types@0.2.0'
+import { Output, defineStep, log } from 'llmhost-plugin'
+import * as s3 from 'llmhost-plugin/s3'
+import * as z from 'zod'
 
-/** What stands in the step's `with` table; the schema below says the same. */
-interface Options {
-  bucket: string
-  keep_days: number
-}
+export const { describe, run } = defineStep({
+  summary: 'A bucket for logs, which are deleted after some days.',
+  // What stands in the step's `with` table.
+  config: z.strictObject({
+    bucket: z.string().describe('Name of the bucket.'),
+    keep_days: z.int().min(1).default(30).describe('Days until a log is deleted.'),
+  }),
+  outputs: [Output.text('name', 'Name of the bucket'), Output.text('arn', 'ARN of the bucket')],
 
-/** What the step gives to others. */
-interface Outputs {
-  name: string
-  arn: string
-}
-
-// JSON Schema of the step's `with` table. llmhost checks it and fills the defaults in.
-const schema = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['bucket'],
-  properties: {
-    bucket: { type: 'string', description: 'Name of the bucket.' },
-    keep_days: { type: 'integer', minimum: 1, default: 30, description: 'Days until a log is deleted.' },
-  } satisfies Record<keyof Options, object>,
-}
-
-export function describe(): Description {
-  return {
-    summary: 'A bucket for logs, which are deleted after some days.',
-    configSchema: JSON.stringify(schema),
-    outputs: [
-      { name: 'name', description: 'Name of the bucket', valueType: 'text' },
-      { name: 'arn', description: 'ARN of the bucket', valueType: 'text' },
-    ],
-    needs: [],
-  }
-}
-
-export function run(config: string): string {
-  const options: Options = JSON.parse(config)
-  // Says what should exist, and returns at once; reading an output waits until it does.
-  const bucket = Bucket.declare(
-    'logs',
-    {
-      bucket: options.bucket,
+  run(config) {
+    // Says what should exist, and returns at once; reading an output waits until it does.
+    const bucket = s3.Bucket.declare('logs', {
+      bucket: config.bucket,
       blockPublicAccess: true,
       encryption: { tag: 's3-managed' },
-      versioning: false,
-      lifecycle: [{ id: 'expire', prefix: '', expireAfterDays: options.keep_days }],
-      forceDestroy: false,
-      tags: [],
-    },
-    { after: [] },
-  )
-  write('info', `logs stay ${options.keep_days} days`)
-  const outputs: Outputs = { name: bucket.bucketName(), arn: bucket.arn() }
-  return JSON.stringify(outputs)
-}
+      lifecycle: [{ id: 'expire', prefix: '', expireAfterDays: config.keep_days }],
+    })
+    log.write('info', `logs stay ${config.keep_days} days`)
+    return { name: bucket.bucketName(), arn: bucket.arn() }
+  },
+})
