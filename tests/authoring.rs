@@ -144,10 +144,10 @@ fn a_crash_names_the_function_and_the_line_of_the_source() {
         ),
         (
             "go",
-            "plugin/plugin.go",
-            "\tllmhost_plugin_log.Write",
-            "\tif options.KeepDays == 7 {\n\t\tpanic(\"no rule has 7 days\")\n\t}\n\tllmhost_plugin_log.Write",
-            &["panic: no rule has 7 days", "plugin/plugin.go:82"],
+            "plugin.go",
+            "\tlog.Write",
+            "\tif config.KeepDays == 7 {\n\t\tpanic(\"no rule has 7 days\")\n\t}\n\tlog.Write",
+            &["panic: no rule has 7 days", "plugin.go:39"],
         ),
     ];
     let scene = Scene::new();

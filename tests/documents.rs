@@ -111,9 +111,10 @@ fn the_chapter_on_python_makes_a_plugin() {
 #[test]
 fn the_chapter_on_go_makes_a_plugin() {
     let (scene, chapter) = (Scene::new(), Chapter::read("go.md"));
-    scene.write("go.mod", chapter.block(""));
+    scene.write("go.mod", chapter.block("go.mod"));
     scene.write("plugin.go", chapter.block("go"));
     follow(&scene, &chapter, "go");
+    has(&scene, "plugin.go", chapter.block("go"));
     plans(&scene);
 }
 

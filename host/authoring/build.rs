@@ -39,6 +39,13 @@ fn main() {
         &sdks.join("python"),
         &["llmhost_plugin/", "llmhost_plugin_build/"],
     );
+    sdk(
+        &mut tables,
+        "GO_SDK",
+        "The module for plugins in Go.",
+        &sdks.join("go"),
+        &["go.mod", "README.md", "config.go", "names.go", "plugin.go", "tags.go", "internal/"],
+    );
     let workspace = ["Cargo.toml", "Cargo.lock"].map(|name| (name.to_owned(), plugins.join(name)));
     table(&mut tables, "RUST_WORKSPACE", "The workspace that the crate is in.", &workspace);
     table(&mut tables, "TEMPLATES", "Projects, by language.", &files(&here.join("templates")));

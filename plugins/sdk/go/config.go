@@ -92,21 +92,13 @@ func value(kind reflect.Type, text, place string) any {
 	return parsed
 }
 
-// decode reads the configuration, with the defaults of what is absent.
+// decode reads the configuration, in which the host has filled the defaults in.
 func decode[Config any](text string, config *Config) error {
-	var given any
-	numbers := json.NewDecoder(strings.NewReader(text))
-	numbers.UseNumber()
-	if err := numbers.Decode(&given); err != nil {
-		return Fail(Invalid, "the configuration: "+err.Error())
-	}
-	fill(schemaOf[Config](), given)
-	filled := JSON(given)
-	decoder := json.NewDecoder(strings.NewReader(filled))
+	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(config)
 	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) && wrong.Value == "string" && strings.Contains(filled, "<<") {
+	if errors.As(err, &wrong) && wrong.Value == "string" && strings.Contains(text, "<<") {
 		return Fail(Invalid, wrong.Field+" is known when the plan is applied; only a text can wait for that")
 	}
 	if errors.As(err, &wrong) {
@@ -116,31 +108,4 @@ func decode[Config any](text string, config *Config) error {
 		return Fail(Invalid, "the configuration: "+err.Error())
 	}
 	return nil
-}
-
-// fill puts the defaults of a schema where a value has nothing.
-func fill(schema map[string]any, value any) {
-	switch value := value.(type) {
-	case []any:
-		if items, is := schema["items"].(map[string]any); is {
-			for _, item := range value {
-				fill(items, item)
-			}
-		}
-	case map[string]any:
-		if more, is := schema["additionalProperties"].(map[string]any); is {
-			for _, item := range value {
-				fill(more, item)
-			}
-		}
-		properties, _ := schema["properties"].(map[string]any)
-		for name, property := range properties {
-			property := property.(map[string]any)
-			if _, given := value[name]; given {
-				fill(property, value[name])
-			} else if byDefault, has := property["default"]; has {
-				value[name] = byDefault
-			}
-		}
-	}
 }

@@ -5,24 +5,22 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 version=0.1.0
 mkdir -p "$1"
 folder="$(cd "$1" && pwd)"
-wit="$(cd "$here/../../../wit" && pwd)"
+root="$(cd "$here/../../.." && pwd)"
 command -v go >/dev/null || { echo "this module is made with Go 1.24 or newer; install golang" >&2; exit 1; }
 # One at a time: they share what is built.
 exec 9>"$folder/go.lock"
 flock 9
 packed="$folder/llmhost-plugin-go-$version.tar.gz"
-if [ -f "$packed" ] && [ -z "$(find "$here" "$wit" -newer "$packed" -type f -not -path '*/test/*' -not -name '*_test.go' -print -quit)" ]; then
+if [ -f "$packed" ] && [ -z "$(find "$here" "$root/wit" "$root/host/authoring/src/bindings" -newer "$packed" -type f -not -path '*/test/*' -not -name '*_test.go' -print -quit)" ]; then
     exit 0
 fi
 rm -f "$folder"/llmhost-plugin-go-*.tar.gz
 work="$folder/work/go"
-# wit-bindgen is a program in Rust.
-CARGO_INCREMENTAL=0 cargo build --quiet --locked --manifest-path "$here/generate/Cargo.toml" --target-dir "$work/tools"
 name="llmhost-plugin-go-$version"
 rm -rf "${work:?}/$name"
 mkdir -p "$work/$name"
-cp -R "$here"/{go.mod,README.md,internal,llmhost-build} "$here"/{config,names,plugin,tags}.go "$here/../../../LICENSE" "$work/$name"
-"$work/tools/debug/llmhost-go-bindings" "$wit" llmhost.dev/plugin "$work/$name"
+cp -R "$here"/{go.mod,README.md,internal,llmhost-build} "$here"/{config,names,plugin,tags}.go "$root/LICENSE" "$work/$name"
+cargo run --quiet --locked --manifest-path "$root/Cargo.toml" --package llmhost-authoring --example interfaces -- go "$work/$name"
 gofmt -w "$work/$name"
 tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -czf "$packed.new" "$name"
 mv "$packed.new" "$packed"

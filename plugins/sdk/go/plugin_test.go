@@ -108,15 +108,15 @@ func TestAStepSaysWhatItIs(t *testing.T) {
 	}
 }
 
-func TestAStepRunsWithItsDefaultsAndSaysWhatIsWrong(t *testing.T) {
+func TestAStepRunsAndSaysWhatIsWrong(t *testing.T) {
 	step()
 	for _, one := range []struct{ config, outputs, failure string }{
-		{`{"bucket": "b", "rules": [{}]}`, `{"arn":"b","rest":[{"days":30,"sort":"keep"}]}`, ""},
-		{`{"bucket": "b"}`, `{"arn":"b","rest":[]}`, ""},
+		{`{"bucket": "b", "rules": [{"days": 30, "sort": "keep"}]}`, `{"arn":"b","rest":[{"days":30,"sort":"keep"}]}`, ""},
+		{`{"bucket": "b", "rules": []}`, `{"arn":"b","rest":[]}`, ""},
 		{`{"bucket": "nothing"}`, `{}`, ""},
 		{`{"bucket": "fail"}`, "", "4 the bucket: it is there"},
 		{`{"bucket": "wrong"}`, "", "0 no such bucket"},
-		{`{"bucket": "<<a#id>>", "rules": [{"sort": "<<a#sort>>"}]}`, `{"arn":"<<a#id>>","rest":[{"days":30,"sort":"<<a#sort>>"}]}`, ""},
+		{`{"bucket": "<<a#id>>", "rules": [{"days": 30, "sort": "<<a#sort>>"}]}`, `{"arn":"<<a#id>>","rest":[{"days":30,"sort":"<<a#sort>>"}]}`, ""},
 		{`{"bucket": "b", "rules": [{"days": "<<a#days>>"}]}`, "", "0 rules.days is known when the plan is applied; only a text can wait for that"},
 		{`{"bucket": 3}`, "", "0 bucket must be string, and is a JSON number"},
 		{`{"bucket": "b", "rules": [{"days": -1}]}`, "", "0 rules.days must be uint32"},

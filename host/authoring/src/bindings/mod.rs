@@ -16,7 +16,7 @@ pub(crate) fn write(project: &Project, wit: &wit::Folder) -> Result<(), Authorin
     let folder = project.folder.join("bindings");
     match project.language {
         Language::C | Language::Cpp | Language::Zig => c::write(&folder, wit),
-        Language::Go => go::write(&folder, project, wit),
+        Language::Go => go::write_sdk(&folder.join("plugin"), &wit.resolve, wit.world),
         Language::JavaScript | Language::TypeScript => javascript::write_sdk(&project.folder, &wit.resolve, wit.world),
         Language::Python => python::write_sdk(&folder),
         Language::Rust => Ok(()),
@@ -29,6 +29,7 @@ pub fn interfaces(language: Language, sdk: &Path) -> Result<(), AuthoringError> 
     let (resolve, world) = wit::Catalog::read()?.cut(&Uses::all()?)?.parse()?;
     match language {
         Language::JavaScript => javascript::write_interfaces(sdk, &resolve, world),
+        Language::Go => go::write_interfaces(sdk, &resolve, world),
         _ => Ok(()),
     }
 }

@@ -15,11 +15,7 @@ pub(super) fn build(project: &Project, wit: &wit::Folder, tell: Tell<'_>) -> Res
     tell("Compiling with go.");
     let go = Tool { program: "go", gets: "the modules", live: None };
     let mut command = Command::new("go");
-    // The bindings' runtime reaches into Go's own, for memory that is asked for before it runs.
-    command
-        .args(["build", "-trimpath", "-ldflags=-checklinkname=0", "-buildmode=c-shared", "-o"])
-        .arg(&absolute)
-        .arg("./bindings");
+    command.args(["build", "-trimpath", "-buildmode=c-shared", "-o"]).arg(&absolute).arg(".");
     go.run(command.env("GOOS", "wasip1").env("GOARCH", "wasm").env_remove("GOFLAGS").current_dir(&project.folder))?;
     let mut module = std::fs::read(&out).map_err(|error| AuthoringError::io(&out, &error))?;
     embed_component_metadata(&mut module, &wit.resolve, wit.world, StringEncoding::UTF8)

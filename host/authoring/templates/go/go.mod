@@ -2,7 +2,7 @@ module {{name}}
 
 go 1.25
 
-require go.bytecodealliance.org/pkg v0.2.2
+require llmhost.dev/plugin v0.1.0
 
-// The runtime of the bindings, which the bindings bring.
-replace go.bytecodealliance.org/pkg => ./bindings/pkg
+// The SDK, which each build writes.
+replace llmhost.dev/plugin => ./bindings/plugin
