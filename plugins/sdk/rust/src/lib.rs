@@ -104,7 +104,7 @@ pub use bindings::llmhost::plugin::log;
 pub use bindings::llmhost::plugin::types::{Description, OutputDoc};
 pub use bindings::llmhost::plugin::types::{Failure, FailureCode, Options, ValueType};
 pub use bindings::llmhost::plugin::values::is_known;
-#[doc(hidden)]
+/// For JSON in texts: properties of `cloud-control`, parameters of `request`, manifests of `kube`.
 pub use serde_json;
 
 /// A step's outputs by name; [`outputs!`] makes them.
