@@ -45,7 +45,8 @@ fn built(scene: &Scene, (language, source, place): (&str, &str, &str)) -> PathBu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_useful_plugin_in_each_language_is_made_tested_and_run_beside_the_others() {
     let (scene, emulator) = (Scene::new(), emulator().await);
-    let mut steps = "[steps.network]\nuses = \"vpc\"\nwith = { name = \"network\", azs = 2, nat = \"none\" }\n".to_owned();
+    let mut steps =
+        "[steps.network]\nuses = \"vpc\"\nwith = { name = \"network\", azs = 2, nat = \"none\" }\n".to_owned();
     for plugin in PLUGINS {
         let language = plugin.0;
         std::fs::copy(built(&scene, plugin), scene.path(&format!("{language}.wasm"))).unwrap();

@@ -123,6 +123,6 @@ async fn whatever_its_bytes_a_component_neither_panics_nor_hangs() {
             current = Arc::new(loader());
         }
     }
-    println!("{count} components in {:?}: {ends:?}", began.elapsed());
+    eprintln!("{count} components in {:?}: {ends:?}", began.elapsed());
     assert!(ends.contains_key("refused"), "nothing was spoiled: {ends:?}");
 }

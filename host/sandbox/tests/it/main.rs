@@ -1,6 +1,6 @@
 //! The sandbox with real components in it.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod collected;
 mod crash;
