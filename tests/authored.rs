@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use support::{Scene, emulator, look, repository};
 
 /// Each language, its source here, and where that stands in a project.
-const PLUGINS: [(&str, &str, &str); 8] = [
+const PLUGINS: [(&str, &str, &str); 9] = [
     ("rust", "plugin.rs", "src/lib.rs"),
     ("javascript", "plugin.js", "plugin.js"),
     ("typescript", "plugin.ts", "src/plugin.ts"),
+    ("assemblyscript", "plugin.as.ts", "assembly/plugin.ts"),
     ("python", "plugin.py", "plugin.py"),
     ("go", "plugin.go", "plugin.go"),
     ("c", "plugin.c", "src/plugin.c"),

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use support::{Scene, emulator, look, repository};
 
-const LANGUAGES: [&str; 8] = ["rust", "javascript", "typescript", "python", "go", "c", "cpp", "zig"];
+const LANGUAGES: [&str; 9] = ["rust", "javascript", "typescript", "assemblyscript", "python", "go", "c", "cpp", "zig"];
 
 /// A project that was built before: its compiler finds there what it made, as an author's does.
 fn kept(name: &str) -> PathBuf {
@@ -106,7 +106,7 @@ async fn a_project_in_each_language_is_built_and_runs_beside_the_others() {
 /// What of a template's step is changed so that it crashes for 7 days, and what the report says of it.
 #[test]
 fn a_crash_names_the_function_and_the_line_of_the_source() {
-    let cases: [(&str, &str, &str, &str, &[&str]); 6] = [
+    let cases: [(&str, &str, &str, &str, &[&str]); 8] = [
         (
             "javascript",
             "plugin.js",
@@ -127,6 +127,20 @@ fn a_crash_names_the_function_and_the_line_of_the_source() {
             "    log.write",
             "    if config.keep_days == 7:\n        [].days\n    log.write",
             &["AttributeError: 'list' object has no attribute 'days' (plugin.py:32)"],
+        ),
+        (
+            "assemblyscript",
+            "assembly/plugin.ts",
+            "  console.info",
+            "  if (keepDays == 7) throw new Error('no rule has 7 days')\n  console.info",
+            &["abort: no rule has 7 days (assembly/plugin.ts:51:28)", "at assembly/plugin/run (assembly/plugin.ts:51:"],
+        ),
+        (
+            "assemblyscript",
+            "assembly/plugin.ts",
+            "  console.info",
+            "  if (keepDays == 7) store<u8>(0xfffffff0, 1)\n  console.info",
+            &["memory outside of its own", "at assembly/plugin/run (assembly/plugin.ts:51:"],
         ),
         (
             "c",
@@ -167,15 +181,32 @@ fn a_crash_names_the_function_and_the_line_of_the_source() {
 #[test]
 fn a_plugin_that_does_not_compile_says_where_and_leaves_the_one_before() {
     let scene = Scene::new();
-    made(&scene, "typescript", &["ec2:vpc"]);
-    scene.write("typescript/logs.wasm", "the one before");
-    scene.edit("typescript/src/plugin.ts", "bucket: config.bucket,", "bucket: config.keep_days,");
-    let words = ["does not compile: tsc says", "src/plugin.ts(", "Type 'number' is not assignable to type 'string'"];
-    scene.llmhost(&["plugin", "build", "typescript"]).status(1).says(&words);
-    let json = scene.llmhost(&["plugin", "build", "typescript", "--json"]).status(1).stdout;
-    let error: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
-    assert!(error["message"].as_str().unwrap().contains("src/plugin.ts("), "{error}");
-    assert_eq!(std::fs::read_to_string(scene.path("typescript/logs.wasm")).unwrap(), "the one before");
+    for (language, file, from, to, words) in [
+        (
+            "typescript",
+            "src/plugin.ts",
+            "bucket: config.bucket,",
+            "bucket: config.keep_days,",
+            &["tsc says", "src/plugin.ts(", "Type 'number' is not assignable to type 'string'"],
+        ),
+        (
+            "assemblyscript",
+            "assembly/plugin.ts",
+            "bucket: options.get('bucket').asText(),",
+            "bucket: keepDays,",
+            &["asc says", "assembly/plugin.ts(37,", "Type 'u32' is not assignable to type"],
+        ),
+    ] {
+        made(&scene, language, &["ec2:vpc"]);
+        scene.write(&format!("{language}/logs.wasm"), "the one before");
+        scene.edit(&format!("{language}/{file}"), from, to);
+        scene.llmhost(&["plugin", "build", language]).status(1).says(&["does not compile"]).says(words);
+        let json = scene.llmhost(&["plugin", "build", language, "--json"]).status(1).stdout;
+        let error: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+        assert!(error["message"].as_str().unwrap().contains(&format!("{file}(")), "{error}");
+        let left = std::fs::read_to_string(scene.path(&format!("{language}/logs.wasm"))).unwrap();
+        assert_eq!(left, "the one before");
+    }
 }
 
 #[test]
@@ -269,6 +300,7 @@ fn a_tool_that_is_missing_or_too_old_is_named_with_where_it_is_from() {
         ("javascript", &[][..], &["Node.js 20 or newer", "there is no node on PATH", "https://nodejs.org"][..]),
         ("typescript", &[("node", "v16.20.0")], &["Node.js 20 or newer", "node is v16.20.0", "https://nodejs.org"]),
         ("javascript", &[("node", "v22.1.0")], &["there is no npm on PATH", "https://nodejs.org"]),
+        ("assemblyscript", &[], &["a plugin in AssemblyScript is built with Node.js 20", "https://nodejs.org"]),
         ("go", &[], &["Go 1.25 or newer", "there is no go on PATH", "https://go.dev/dl"]),
         ("go", &[("go", "go version go1.21.5 linux/amd64")], &["go is 1.21.5", "https://go.dev/dl"]),
         ("python", &[], &["Python 3.10 or newer", "no python3 on PATH", "https://www.python.org"]),

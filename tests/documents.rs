@@ -138,6 +138,24 @@ fn the_chapter_on_rust_makes_a_plugin() {
     plans(&scene);
 }
 
+/// Its commands are llmhost's own.
+#[test]
+fn the_chapter_on_assemblyscript_makes_a_plugin() {
+    let (scene, chapter) = (Scene::new(), Chapter::read("assemblyscript.md"));
+    let commands = chapter.commands();
+    let [new, build] = commands[..] else { panic!("{commands:?}") };
+    let run = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!(words[0], "llmhost", "{line}");
+        scene.llmhost(&words[1..]).status(0);
+    };
+    run(new);
+    scene.write("logs/assembly/plugin.ts", chapter.block("typescript"));
+    run(build);
+    std::fs::copy(scene.path("logs/logs.wasm"), scene.path("logs.wasm")).unwrap();
+    plans(&scene);
+}
+
 #[test]
 fn the_chapter_on_c_cpp_and_zig_makes_a_plugin_in_each() {
     let chapter = Chapter::read("c.md");

@@ -77,6 +77,7 @@ fn measured(language: &str) -> Result<Vec<String>, String> {
 /// Adds an empty line to the sources of a project.
 fn touch(project: &Path) -> Result<(), String> {
     let sources = [
+        "assembly/plugin.ts",
         "plugin.js",
         "plugin.py",
         "plugin/plugin.go",

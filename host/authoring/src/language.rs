@@ -13,6 +13,8 @@ pub enum Language {
     JavaScript,
     /// As JavaScript, its types checked by tsc.
     TypeScript,
+    /// asc.
+    AssemblyScript,
     /// CPython, by componentize-py.
     Python,
     /// Go's own compiler.
@@ -27,8 +29,17 @@ pub enum Language {
 
 impl Language {
     /// Every one, in the order in which they are offered.
-    pub const ALL: &[Self] =
-        &[Self::Rust, Self::JavaScript, Self::TypeScript, Self::Python, Self::Go, Self::C, Self::Cpp, Self::Zig];
+    pub const ALL: &[Self] = &[
+        Self::Rust,
+        Self::JavaScript,
+        Self::TypeScript,
+        Self::AssemblyScript,
+        Self::Python,
+        Self::Go,
+        Self::C,
+        Self::Cpp,
+        Self::Zig,
+    ];
 
     /// As `--lang` and the project file have it.
     #[must_use]
@@ -37,6 +48,7 @@ impl Language {
             Self::Rust => "rust",
             Self::JavaScript => "javascript",
             Self::TypeScript => "typescript",
+            Self::AssemblyScript => "assemblyscript",
             Self::Python => "python",
             Self::Go => "go",
             Self::C => "c",

@@ -1,5 +1,6 @@
 //! What a language's compiler reads in the place of WIT.
 
+mod assemblyscript;
 pub(crate) mod c;
 pub(crate) mod go;
 pub(crate) mod javascript;
@@ -19,6 +20,7 @@ pub(crate) fn write(project: &Project, wit: &wit::Folder) -> Result<(), Authorin
         Language::Go => go::write_sdk(&folder.join("plugin"), &wit.resolve, wit.world),
         Language::JavaScript | Language::TypeScript => javascript::write_sdk(&project.folder, &wit.resolve, wit.world),
         Language::Python => python::write_sdk(&folder),
+        Language::AssemblyScript => assemblyscript::write(&folder, wit),
         Language::Rust => Ok(()),
     }
 }

@@ -176,7 +176,8 @@ impl Module<'_> {
     }
 }
 
-fn docs(text: &mut String, docs: &Docs, indent: &str) {
+/// A comment, where there is one to write.
+pub(super) fn docs(text: &mut String, docs: &Docs, indent: &str) {
     let Some(contents) = docs.contents.as_deref().map(str::trim).filter(|contents| !contents.is_empty()) else {
         return;
     };

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use wit_component::{StringEncoding, embed_component_metadata};
-
 use crate::command::Tool;
 use crate::{AuthoringError, Project, Tell, tools, wit};
 
@@ -17,9 +15,6 @@ pub(super) fn build(project: &Project, wit: &wit::Folder, tell: Tell<'_>) -> Res
     let mut command = Command::new("go");
     command.args(["build", "-trimpath", "-buildmode=c-shared", "-o"]).arg(&absolute).arg(".");
     go.run(command.env("GOOS", "wasip1").env("GOARCH", "wasm").env_remove("GOFLAGS").current_dir(&project.folder))?;
-    let mut module = std::fs::read(&out).map_err(|error| AuthoringError::io(&out, &error))?;
-    embed_component_metadata(&mut module, &wit.resolve, wit.world, StringEncoding::UTF8)
-        .map_err(|error| AuthoringError::Wit(format!("{error:#}")))?;
-    std::fs::write(&out, module).map_err(|error| AuthoringError::io(&out, &error))?;
+    super::say_world(&out, wit)?;
     Ok(out)
 }

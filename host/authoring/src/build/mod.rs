@@ -1,12 +1,16 @@
 //! From a project to WebAssembly.
 
+mod assemblyscript;
 mod c;
 mod go;
 mod javascript;
+mod lines;
 mod python;
 mod rust;
 
 use std::path::{Path, PathBuf};
+
+use wit_component::{StringEncoding, embed_component_metadata};
 
 use crate::{AuthoringError, Language, Project, Tell, bindings, wit};
 
@@ -28,6 +32,7 @@ pub fn build(project: &Project, tell: Tell<'_>) -> Result<Built, AuthoringError>
             match language {
                 Language::JavaScript => javascript::build(project, tell)?,
                 Language::TypeScript => javascript::build_typed(project, tell)?,
+                Language::AssemblyScript => assemblyscript::build(project, &wit, tell)?,
                 Language::Python => python::build(project, tell)?,
                 Language::Go => go::build(project, &wit, tell)?,
                 _ => c::build(project, tell)?,
@@ -55,6 +60,15 @@ fn sources(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Authoring
     }
     found.sort();
     Ok(found)
+}
+
+/// Writes into a module which world it is of, so that it can be made a component.
+fn say_world(module: &Path, wit: &wit::Folder) -> Result<(), AuthoringError> {
+    let io = |error: &std::io::Error| AuthoringError::io(module, error);
+    let mut bytes = std::fs::read(module).map_err(|error| io(&error))?;
+    embed_component_metadata(&mut bytes, &wit.resolve, wit.world, StringEncoding::UTF8)
+        .map_err(|error| AuthoringError::Wit(format!("{error:#}")))?;
+    std::fs::write(module, bytes).map_err(|error| io(&error))
 }
 
 /// The folder for what is made on the way.

@@ -34,6 +34,13 @@ pub(crate) const TYPESCRIPT: NodePackages = NodePackages {
     lock: include_str!("typescript/package-lock.json"),
 };
 
+/// Compiles AssemblyScript.
+pub(crate) const ASSEMBLYSCRIPT: NodePackages = NodePackages {
+    name: "assemblyscript",
+    manifest: include_str!("assemblyscript/package.json"),
+    lock: include_str!("assemblyscript/package-lock.json"),
+};
+
 /// The oldest Node.js that the packages run on.
 const NODE: u32 = 20;
 /// The oldest Go that exports functions from WebAssembly as bindings need it.

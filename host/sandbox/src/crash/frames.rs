@@ -55,8 +55,11 @@ const RUNTIME_PREFIXES: &[&str] = &[
     "internal/",
     "_rt0_",
     "wasm_export_",
-    // AssemblyScript.
+    // AssemblyScript: its own library, and the bindings of a project.
     "~lib/",
+    "~start",
+    "bindings/",
+    "start:bindings/",
 ];
 /// The same, by their whole names.
 const RUNTIME_NAMES: &[&str] = &[
@@ -207,6 +210,10 @@ mod tests {
         assert_eq!(frames(&["rust_begin_unwind", panic, own, "run"]), (vec!["hostile::fall_over".to_owned()], 3));
         assert_eq!(frames(&["abort", "__assert_fail", "_ZN4flux7measureEi"]).0, ["flux::measure(int)"]);
         assert_eq!(frames(&["runtime.gopanic", "main.measure", "main.run"]).0, ["main.measure", "main.run"]);
+        let own = ["assembly/plugin/days", "assembly/plugin/run"];
+        let script = ["bindings/runtime/abort", "~lib/array/Array<i32>#__get", own[0], own[1], "bindings/entry/run"];
+        assert_eq!(frames(&script), (own.map(str::to_owned).to_vec(), 3));
+        assert_eq!(frames(&["start:assembly/plugin", "start:bindings/entry", "~start"]).0, ["start:assembly/plugin"]);
         assert_eq!(frames(&["abort", "_PyEval_EvalFrame", "list_append"]), (vec![], 3));
     }
 

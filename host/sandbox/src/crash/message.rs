@@ -143,6 +143,7 @@ mod tests {
             ("thread 1 panic: reached unreachable code", "thread 1 panic: reached unreachable code"),
             ("Assertion failed: days > 0 (plugin.c: keep: 12)", "Assertion failed: days > 0 (plugin.c: keep: 12)"),
             ("abort: no subnet in assembly/index.ts(12:3)", "abort: no subnet in assembly/index.ts(12:3)"),
+            ("abort: no subnet (assembly/plugin.ts:12:3)", "abort: no subnet (assembly/plugin.ts:12:3)"),
         ] {
             let lines: Vec<Line> =
                 wrote.lines().map(|line| Line { to: "stderr".into(), text: line.to_owned() }).collect();
