@@ -78,7 +78,7 @@ async fn a_useful_plugin_in_each_language_is_made_tested_and_run_beside_the_othe
     scene.pipeline(&steps.replace("port = 8443", "port = \"https\""));
     let refused = scene.at(emulator.url(), &["run", "pipeline.toml", "--dry-run"]).status(2);
     for (language, ..) in PLUGINS {
-        refused.says(&[&format!("steps.{language}")]);
+        refused.says(&[&format!("port of step {language} must be a whole number")]);
     }
     scene.pipeline(&steps);
     scene.at(emulator.url(), &["destroy", "pipeline.toml", "--yes"]).status(0);
