@@ -161,7 +161,7 @@ fn a_crash_names_the_function_and_the_line_of_the_source() {
             "plugin.go",
             "\tlog.Write",
             "\tif config.KeepDays == 7 {\n\t\tpanic(\"no rule has 7 days\")\n\t}\n\tlog.Write",
-            &["panic: no rule has 7 days", "plugin.go:39"],
+            &["panic: no rule has 7 days", "plugin.go:38"],
         ),
     ];
     let scene = Scene::new();
