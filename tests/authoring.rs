@@ -106,7 +106,14 @@ async fn a_project_in_each_language_is_built_and_runs_beside_the_others() {
 /// What of a template's step is changed so that it crashes for 7 days, and what the report says of it.
 #[test]
 fn a_crash_names_the_function_and_the_line_of_the_source() {
-    let cases: [(&str, &str, &str, &str, &[&str]); 8] = [
+    let cases: [(&str, &str, &str, &str, &[&str]); 10] = [
+        (
+            "rust",
+            "src/lib.rs",
+            "        log::write",
+            "        assert_ne!(config.keep_days, 7, \"no rule has 7 days\");\n        log::write",
+            &["src/lib.rs:48:", "no rule has 7 days"],
+        ),
         (
             "javascript",
             "plugin.js",
@@ -148,6 +155,13 @@ fn a_crash_names_the_function_and_the_line_of_the_source() {
             "    char message[64];",
             "    if (days == 7) *(volatile int *)0xfffffff0 = 1;\n    char message[64];",
             &["exports_guest_run (plugin.c:65:"],
+        ),
+        (
+            "cpp",
+            "src/plugin.cpp",
+            "    const std::string message",
+            "    if (options.keep_days == 7) *(volatile int *)0xfffffff0 = 1;\n    const std::string message",
+            &["exports_guest_run (plugin.cpp:89:"],
         ),
         (
             "zig",
