@@ -140,7 +140,7 @@ fn a_crash_names_the_function_and_the_line_of_the_source() {
             "assembly/plugin.ts",
             "  console.info",
             "  if (keepDays == 7) throw new Error('no rule has 7 days')\n  console.info",
-            &["abort: no rule has 7 days (assembly/plugin.ts:51:28)", "at assembly/plugin/run (assembly/plugin.ts:51:"],
+            &["abort: no rule has 7 days (assembly/plugin.ts:51:22)", "at assembly/plugin/run (assembly/plugin.ts:51:"],
         ),
         (
             "assemblyscript",
