@@ -259,7 +259,8 @@ mod tests {
         for (module, map) in [(&empty, map), (&empty, "{}"), (&b"\0asm\x01\0\0\0\x0a\xff".to_vec(), map)] {
             assert_eq!(&with_lines(module.clone(), map), module);
         }
-        let code = b"\0asm\x01\0\0\0\x0a\x04\x01\x02\0\x0b".to_vec();
+        // A type, a function of it, and its code.
+        let code = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x04\x01\x02\0\x0b".to_vec();
         let made = with_lines(code.clone(), map);
         assert!(made.starts_with(&code) && made.windows(11).any(|window| window == b".debug_line"), "{made:?}");
     }
