@@ -259,7 +259,7 @@ class Clusters(Case):
         self.world.cluster()
         wanted = {"clusterName": "llm", "namespace": "models", "serviceAccount": "server"}
         call = self.world.eks.create_pod_identity_association
-        self.assertIn("pods.eks.amazonaws.com", refusal(call, roleArn=self.world.nodes, **wanted)[1])
+        self.assertIn("Trust policy of the role provided", refusal(call, roleArn=self.world.nodes, **wanted)[1])
         self.world.iam.create_role(RoleName="pods", AssumeRolePolicyDocument=trust("pods.eks.amazonaws.com"))
         call(roleArn="arn:aws:iam::123456789012:role/pods", **wanted)
         self.assertEqual(refusal(call, roleArn="arn:aws:iam::123456789012:role/pods", **wanted)[0], "ResourceInUseException")
