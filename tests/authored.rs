@@ -13,7 +13,8 @@ use support::{Scene, emulator, look, repository};
 const PLUGINS: [(&str, &str, &str); 9] = [
     ("rust", "plugin.rs", "src/lib.rs"),
     ("javascript", "plugin.js", "plugin.js"),
-    ("typescript", "plugin.ts", "src/plugin.ts"),
+    // The types of the SDK make the same text a program in TypeScript.
+    ("typescript", "plugin.js", "src/plugin.ts"),
     ("assemblyscript", "plugin.as.ts", "assembly/plugin.ts"),
     ("python", "plugin.py", "plugin.py"),
     ("go", "plugin.go", "plugin.go"),

@@ -30,8 +30,7 @@ pub(crate) const HOW_TO: &str = "docs/writing-plugins.md says how to make a plug
 pub fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let what = match bytes {
         [] => "the file is empty",
-        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] if is_too_deep(bytes) => return Err(Hit::nesting().to_string()),
-        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return Ok(with_clocks(bytes)),
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return with_clocks(bytes),
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => return wrapped(bytes).map(Cow::Owned),
         [0, b'a', b's', b'm', ..] => "it is WebAssembly of a version that this host does not know, or cut short",
         [0x7f, b'E', b'L', b'F', ..] => "it is machine code, not WebAssembly",
@@ -59,23 +58,7 @@ fn wrapped(module: &[u8]) -> Result<Vec<u8>, String> {
         format!("it is a core WebAssembly module that cannot be made a component: {error:#}; {HOW_TO}")
     })?;
     // Our own adapter tells the time already.
-    Ok(if own { component } else { with_clocks(&component).into_owned() })
-}
-
-/// Whether components are nested too deep in it: the time to compile them grows with the square of the depth.
-fn is_too_deep(component: &[u8]) -> bool {
-    let mut depth = 0usize;
-    for payload in Parser::new(0).parse_all(component).map_while(Result::ok) {
-        match payload {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > limits::NESTING {
-            return true;
-        }
-    }
-    false
+    if own { Ok(component) } else { with_clocks(&component).map(Cow::into_owned) }
 }
 
 fn says_its_world(module: &[u8]) -> bool {
@@ -93,51 +76,55 @@ fn has_section(module: &[u8], is_it: impl Fn(&str) -> bool) -> bool {
     payloads.any(|payload| matches!(&payload, Payload::CustomSection(section) if is_it(section.name())))
 }
 
-/// The component with adapters that tell the time themselves. What is damaged stays as it is; compiling says so.
-fn with_clocks(component: &[u8]) -> Cow<'_, [u8]> {
+/// The component with adapters that tell the time themselves. What is damaged stays as it is; compiling says so. Where
+/// components lie too deep in one another it is refused: the time to compile them grows with the square of the depth.
+fn with_clocks(component: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let mut sections = Vec::new();
     let mut depth = 0usize;
     let mut found = false;
     for payload in Parser::new(0).parse_all(component) {
-        let Ok(payload) = payload else { return Cow::Borrowed(component) };
+        let Ok(payload) = payload else { return Ok(Cow::Borrowed(component)) };
         if depth > 0 {
             match payload {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth -= 1,
                 _ => {}
             }
+            if depth > limits::NESTING {
+                return Err(Hit::nesting().to_string());
+            }
             continue;
         }
         match &payload {
             Payload::ModuleSection { unchecked_range, .. } => {
                 // It says how long it is before that much is there.
-                let Some(bytes) = component.get(unchecked_range.clone()) else { return Cow::Borrowed(component) };
+                let Some(bytes) = component.get(unchecked_range.clone()) else { return Ok(Cow::Borrowed(component)) };
                 let adapter = with_clock(bytes);
                 found |= adapter.is_some();
                 sections.push((1, adapter.map_or(Cow::Borrowed(bytes), Cow::Owned)));
                 depth = 1;
             }
             Payload::ComponentSection { unchecked_range, .. } => {
-                let Some(bytes) = component.get(unchecked_range.clone()) else { return Cow::Borrowed(component) };
+                let Some(bytes) = component.get(unchecked_range.clone()) else { return Ok(Cow::Borrowed(component)) };
                 sections.push((4, Cow::Borrowed(bytes)));
                 depth = 1;
             }
             other => {
                 if let Some((id, range)) = other.as_section() {
-                    let Some(bytes) = component.get(range) else { return Cow::Borrowed(component) };
+                    let Some(bytes) = component.get(range) else { return Ok(Cow::Borrowed(component)) };
                     sections.push((id, Cow::Borrowed(bytes)));
                 }
             }
         }
     }
     if !found {
-        return Cow::Borrowed(component);
+        return Ok(Cow::Borrowed(component));
     }
     let mut whole = Component::new();
     for (id, data) in &sections {
         whole.section(&Raw { id: *id, data });
     }
-    Cow::Owned(whole.finish())
+    Ok(Cow::Owned(whole.finish()))
 }
 
 /// A section of a component as it lies there.

@@ -47,8 +47,7 @@ pub(super) fn build(project: &Project, wit: &wit::Folder, tell: Tell<'_>) -> Res
     let module = std::fs::read(&out).map_err(|error| io(&error))?;
     all_there(&module)?;
     let map = std::fs::read_to_string(out.with_extension("wasm.map")).map_err(|error| io(&error))?;
-    std::fs::write(&out, super::lines::with_lines(module, &map)).map_err(|error| io(&error))?;
-    super::say_world(&out, wit)?;
+    super::write_with_world(&out, super::lines::with_lines(module, &map), wit)?;
     Ok(out)
 }
 

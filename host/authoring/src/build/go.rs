@@ -15,6 +15,7 @@ pub(super) fn build(project: &Project, wit: &wit::Folder, tell: Tell<'_>) -> Res
     let mut command = Command::new("go");
     command.args(["build", "-trimpath", "-buildmode=c-shared", "-o"]).arg(&absolute).arg(".");
     go.run(command.env("GOOS", "wasip1").env("GOARCH", "wasm").env_remove("GOFLAGS").current_dir(&project.folder))?;
-    super::say_world(&out, wit)?;
+    let module = std::fs::read(&out).map_err(|error| AuthoringError::io(&out, &error))?;
+    super::write_with_world(&out, module, wit)?;
     Ok(out)
 }

@@ -62,13 +62,11 @@ fn sources(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Authoring
     Ok(found)
 }
 
-/// Writes into a module which world it is of, so that it can be made a component.
-fn say_world(module: &Path, wit: &wit::Folder) -> Result<(), AuthoringError> {
-    let io = |error: &std::io::Error| AuthoringError::io(module, error);
-    let mut bytes = std::fs::read(module).map_err(|error| io(&error))?;
-    embed_component_metadata(&mut bytes, &wit.resolve, wit.world, StringEncoding::UTF8)
+/// Writes a module that says which world it is of, so that it can be made a component.
+fn write_with_world(path: &Path, mut module: Vec<u8>, wit: &wit::Folder) -> Result<(), AuthoringError> {
+    embed_component_metadata(&mut module, &wit.resolve, wit.world, StringEncoding::UTF8)
         .map_err(|error| AuthoringError::Wit(format!("{error:#}")))?;
-    std::fs::write(module, bytes).map_err(|error| io(&error))
+    std::fs::write(path, module).map_err(|error| AuthoringError::io(path, &error))
 }
 
 /// The folder for what is made on the way.

@@ -6,6 +6,7 @@ mod places;
 
 use llmhost_engine::crash::Crash;
 use llmhost_engine::plugin::PluginError;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{ThrownException, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -65,13 +66,13 @@ fn limit_of(error: &wasmtime::Error, refused: Option<&Hit>) -> Option<Hit> {
     if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
         return Some(Hit::stack());
     }
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        return Some(Hit::handles());
+    }
     let cause = error.root_cause().to_string();
     // The types of these errors are private to wasmtime, or generic; tests hold the texts.
     if cause.contains("GC heap out of memory") {
         return refused.cloned();
-    }
-    if cause.contains("resource table has no free keys") {
-        return Some(Hit::handles());
     }
     cause.contains("fuel allocated for hostcalls").then(Hit::call_bytes)
 }
