@@ -67,14 +67,21 @@ async fn a_useful_plugin_in_each_language_is_made_tested_and_run_beside_the_othe
     for (language, ..) in PLUGINS {
         ran.says(&[
             &format!("{language}: alerts of alerts-{language} are kept"),
-            &format!("{language}.topic_arn = \"arn:aws:sns:us-east-1:123456789012:alerts-{language}\""),
+            &format!("{language}.topic_arn = \"(sensitive)\""),
             &format!("{language}.bucket_arn = \"arn:aws:s3:::alerts-{language}-archive\""),
             &format!("{language}.security_group_id = \"sg-"),
             &format!("{language}.port = 8443"),
         ]);
+        // Its resource's ID is the same text.
+        ran.does_not_say(&[&format!("arn:aws:sns:us-east-1:123456789012:alerts-{language}")]);
         assert!(named("storage", "name", &format!("alerts-{language}-archive")), "{language}");
     }
-    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["0 changes"]);
+    scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0).says(&["0 changes"]).does_not_say(&["arn:aws:sns:"]);
+    for command in
+        [&["status", "pipeline.toml"][..], &["status", "pipeline.toml", "--json"], &["run", "pipeline.toml", "--json"]]
+    {
+        scene.at(emulator.url(), command).status(0).says(&["(sensitive)"]).does_not_say(&["arn:aws:sns:"]);
+    }
     // A wrong option is an error of the file, in every language, before any of them runs.
     scene.pipeline(&steps.replace("port = 8443", "port = \"https\""));
     let refused = scene.at(emulator.url(), &["run", "pipeline.toml", "--dry-run"]).status(2);

@@ -29,7 +29,7 @@ export function describe(): Description {
     summary: 'A topic for alerts, a bucket that keeps them, and a security group for who reads them.',
     configSchema: schema,
     outputs: [
-      text('topic_arn', 'ARN of the topic'),
+      { name: 'topic_arn', description: 'ARN of the topic', valueType: some(ValueType.Text), sensitive: true },
       text('bucket_arn', 'ARN of the bucket'),
       text('security_group_id', 'ID of the security group'),
       { name: 'port', description: 'The port', valueType: some(ValueType.Number) },

@@ -32,6 +32,7 @@ void exports_guest_describe(guest_description_t *ret) {
     ret->needs.ptr = calloc(1, sizeof *ret->needs.ptr);
     if (ret->outputs.ptr == NULL || ret->needs.ptr == NULL) abort();
     output(ret, "topic_arn", "ARN of the topic", LLMHOST_PLUGIN_TYPES_VALUE_TYPE_TEXT);
+    ret->outputs.ptr[0].sensitive = true;
     output(ret, "bucket_arn", "ARN of the bucket", LLMHOST_PLUGIN_TYPES_VALUE_TYPE_TEXT);
     output(ret, "security_group_id", "ID of the security group", LLMHOST_PLUGIN_TYPES_VALUE_TYPE_TEXT);
     output(ret, "port", "The port", LLMHOST_PLUGIN_TYPES_VALUE_TYPE_NUMBER);

@@ -71,6 +71,7 @@ void exports_guest_describe(guest_description_t *ret) {
         guest_string_dup(&doc.name, output.name);
         guest_string_dup(&doc.description, output.words);
         doc.value_type = {true, output.type};
+        doc.sensitive = &output == outputs;
     }
     guest_string_dup(&ret->needs.ptr[ret->needs.len++], "cloud-control:AWS::SNS::Topic");
 }

@@ -23,7 +23,7 @@ func init() {
 	plugin.Export(plugin.Step[Config]{
 		Summary: "A topic for alerts, a bucket that keeps them, and a security group for who reads them.",
 		Outputs: []plugin.Output{
-			plugin.Text("topic_arn", "ARN of the topic"),
+			plugin.Text("topic_arn", "ARN of the topic").Sensitive(),
 			plugin.Text("bucket_arn", "ARN of the bucket"),
 			plugin.Text("security_group_id", "ID of the security group"),
 			plugin.Number("port", "The port"),

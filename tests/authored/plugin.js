@@ -16,7 +16,7 @@ export const { describe, run } = defineStep({
     versioning: z.boolean().default(false).describe('Whether changed alerts are kept.'),
   }),
   outputs: [
-    Output.text('topic_arn', 'ARN of the topic'),
+    Output.text('topic_arn', 'ARN of the topic', { sensitive: true }),
     Output.text('bucket_arn', 'ARN of the bucket'),
     Output.text('security_group_id', 'ID of the security group'),
     Output.number('port', 'The port'),

@@ -18,7 +18,7 @@ class Config:
 @step(
     summary="A topic for alerts, a bucket that keeps them, and a security group for who reads them.",
     outputs=[
-        Output.text("topic_arn", "ARN of the topic"),
+        Output.text("topic_arn", "ARN of the topic", sensitive=True),
         Output.text("bucket_arn", "ARN of the bucket"),
         Output.text("security_group_id", "ID of the security group"),
         Output.number("port", "The port"),

@@ -36,7 +36,7 @@ impl Plugin for Alerts {
     type Config = Config;
     const SUMMARY: &'static str = "A topic for alerts, a bucket that keeps them, and a security group for who reads them.";
     const OUTPUTS: &'static [Output] = &[
-        Output::text("topic_arn", "ARN of the topic"),
+        Output::text("topic_arn", "ARN of the topic").sensitive(),
         Output::text("bucket_arn", "ARN of the bucket"),
         Output::text("security_group_id", "ID of the security group"),
         Output::number("port", "The port"),

@@ -47,7 +47,7 @@ fn taken(text: guest.guest_string_t) []const u8 {
 }
 
 fn output(name: []const u8, words: []const u8, of: u8) guest.llmhost_plugin_types_output_doc_t {
-    return .{ .name = given(name), .description = given(words), .value_type = .{ .is_some = true, .val = of } };
+    return .{ .name = given(name), .description = given(words), .value_type = .{ .is_some = true, .val = of }, .sensitive = std.mem.eql(u8, name, "topic_arn") };
 }
 
 export fn exports_guest_describe(ret: *guest.guest_description_t) void {

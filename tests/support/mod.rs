@@ -113,6 +113,14 @@ impl Ran {
     }
 
     #[track_caller]
+    pub fn does_not_say(&self, words: &[&str]) -> &Self {
+        for word in words {
+            assert!(!self.stdout.contains(word), "{word} in stdout\n{}", self.stdout);
+            assert!(!self.stderr.contains(word), "{word} in stderr\n{}", self.stderr);
+        }
+        self
+    }
+
     pub fn says(&self, words: &[&str]) -> &Self {
         let all = format!("{}{}", self.stdout, self.stderr);
         // Long lines are wrapped for the terminal; words matter, not breaks.

@@ -8,7 +8,7 @@ use llmhost_engine::lock::{Lock, LockError};
 use llmhost_engine::pins::Pins;
 use llmhost_engine::pipeline::{Pipeline, Trust};
 use llmhost_engine::run::{Cancel, Engine, Event, Events};
-use llmhost_engine::secret::mask;
+use llmhost_engine::secret::shown;
 use llmhost_engine::state::StateStore;
 use llmhost_engine::wait::Scope;
 use llmhost_resources::{Aws, AwsSettings};
@@ -85,7 +85,7 @@ pub(crate) async fn close(
 /// Writes a result to standard output. Who closes the pipe does not want more.
 pub(crate) fn print(text: &str) {
     use std::io::Write;
-    let _ = anstream::stdout().lock().write_all(mask(text).as_bytes());
+    let _ = anstream::stdout().lock().write_all(shown(text).as_bytes());
 }
 
 /// Reads the pipeline file.

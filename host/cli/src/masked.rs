@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use llmhost_engine::secret::mask;
+use llmhost_engine::secret::shown;
 
 /// Writes lines with the values of secrets masked. What is written at once is looked at as a whole,
 /// which is how events are logged.
@@ -16,7 +16,7 @@ impl<W: Write> Masked<W> {
 
 impl<W: Write> Write for Masked<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_all(mask(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        self.0.write_all(shown(&String::from_utf8_lossy(bytes)).as_bytes())?;
         Ok(bytes.len())
     }
 

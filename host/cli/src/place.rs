@@ -193,7 +193,10 @@ impl Place {
     fn here(&self, state: State) -> Result<State, Failure> {
         match state.moved_to {
             Some(to) => Err(StateError::MovedAway { path: self.keep().address(), to }.into()),
-            None => Ok(state),
+            None => {
+                state.hide_sensitive();
+                Ok(state)
+            }
         }
     }
 

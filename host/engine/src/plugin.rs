@@ -3,6 +3,7 @@
 //! The engine knows no WebAssembly: whoever loads components implements [`PluginLoader`] and
 //! [`Plugin`], and calls [`Capabilities`] for what the guest does.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,11 @@ pub struct Description {
 }
 
 impl Description {
+    /// The names of the outputs that are marked as sensitive.
+    pub fn sensitive_outputs(&self) -> BTreeSet<String> {
+        self.outputs.iter().filter(|output| output.sensitive).map(|output| output.name.clone()).collect()
+    }
+
     /// What it says of an output.
     pub fn output(&self, name: &str) -> Option<&OutputDoc> {
         self.outputs.iter().find(|output| output.name == name)
@@ -43,6 +49,8 @@ pub struct OutputDoc {
     pub description: String,
     /// What it is; anything where the plugin does not say.
     pub value_type: Option<ValueType>,
+    /// Whether the value is kept out of everything that is shown.
+    pub sensitive: bool,
 }
 
 /// The type of a value, as JSON has it.

@@ -117,7 +117,11 @@ fn handles(value: &Value) -> Vec<(String, String)> {
 
 /// What must not be said: values that were read, in each form that they could appear in. Of the whole
 /// process, because whatever says something belongs to it.
-static REVEALED: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+static REVEALED: Forms = Forms(RwLock::new(BTreeSet::new()));
+
+/// Outputs that plugins marked as sensitive. They are plain values to plans, states and services, where a mask
+/// would be another value: only what is shown goes without them.
+static SENSITIVE: Forms = Forms(RwLock::new(BTreeSet::new()));
 
 /// Shorter values would be found everywhere.
 pub const SHORTEST: usize = 6;
@@ -127,8 +131,75 @@ const LINE: usize = 12;
 
 const MASK: &str = "(secret)";
 
+/// What is shown in place of an output that is sensitive.
+pub const SENSITIVE_MASK: &str = "(sensitive)";
+
 /// Keeps a value out of everything that is said from now on.
 pub fn hide(value: &str) {
+    REVEALED.add(value);
+}
+
+/// Keeps the texts of a sensitive output out of everything that is shown from now on. Texts shorter than
+/// [`SHORTEST`] would be found everywhere, and stay; so do tokens, which say nothing.
+pub fn hide_output(value: &Value) {
+    match value {
+        Value::String(text) if !unknown::is_opaque(text) => SENSITIVE.add(text),
+        Value::Array(items) => items.iter().for_each(hide_output),
+        Value::Object(fields) => fields.values().for_each(hide_output),
+        _ => {}
+    }
+}
+
+/// Outputs with a mask for those of the names in `sensitive`.
+pub(crate) fn without_sensitive(outputs: &Value, sensitive: &BTreeSet<String>) -> Value {
+    let mut outputs = outputs.clone();
+    for name in sensitive {
+        if let Some(value) = outputs.get_mut(name) {
+            *value = SENSITIVE_MASK.into();
+        }
+    }
+    outputs
+}
+
+/// A text without the values of secrets.
+pub fn mask(text: &str) -> Cow<'_, str> {
+    REVEALED.replaced(text, MASK)
+}
+
+/// A text as it may be shown: without the values of secrets and of sensitive outputs.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    match mask(text) {
+        Cow::Borrowed(text) => SENSITIVE.replaced(text, SENSITIVE_MASK),
+        Cow::Owned(text) => Cow::Owned(SENSITIVE.replaced(&text, SENSITIVE_MASK).into_owned()),
+    }
+}
+
+/// Values in each form that they could appear in.
+struct Forms(RwLock<BTreeSet<String>>);
+
+impl Forms {
+    fn add(&self, value: &str) {
+        let forms = forms(value);
+        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.extend(forms.into_iter().filter(|form| form.len() >= SHORTEST));
+    }
+
+    fn replaced<'a>(&self, text: &'a str, mask: &str) -> Cow<'a, str> {
+        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut masked = Cow::Borrowed(text);
+        // Longer ones first: one may be part of another.
+        let mut forms: Vec<&String> = known.iter().collect();
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        for form in forms {
+            if masked.contains(form.as_str()) {
+                masked = Cow::Owned(masked.replace(form.as_str(), mask));
+            }
+        }
+        masked
+    }
+}
+
+fn forms(value: &str) -> Vec<String> {
     let mut forms = vec![value.to_owned(), BASE64_STANDARD.encode(value), BASE64_STANDARD.encode(format!("{value}\n"))];
     let quoted = serde_json::to_string(value).unwrap_or_default();
     forms.push(quoted.trim_matches('"').to_owned());
@@ -136,23 +207,7 @@ pub fn hide(value: &str) {
     forms.push(value.lines().next().unwrap_or_default().to_owned());
     // What is said line by line has only one of its lines at a time.
     forms.extend(value.lines().map(|line| line.trim().to_owned()).filter(|line| line.len() >= LINE));
-    let mut revealed = REVEALED.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-    revealed.extend(forms.into_iter().filter(|form| form.len() >= SHORTEST));
-}
-
-/// A text without the values of secrets.
-pub fn mask(text: &str) -> Cow<'_, str> {
-    let revealed = REVEALED.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut masked = Cow::Borrowed(text);
-    // Longer ones first: one may be part of another.
-    let mut forms: Vec<&String> = revealed.iter().collect();
-    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-    for form in forms {
-        if masked.contains(form.as_str()) {
-            masked = Cow::Owned(masked.replace(form.as_str(), MASK));
-        }
-    }
-    masked
+    forms
 }
 
 /// An error in which a service may have repeated what it was sent.
@@ -219,5 +274,18 @@ mod tests {
             assert!(!mask(&text).contains("tops3cret") && mask(&text).contains(MASK), "{}", mask(&text));
         }
         assert_eq!(mask("nothing of it"), "nothing of it");
+    }
+
+    #[test]
+    fn a_sensitive_output_is_not_shown_and_stays_what_it_is() {
+        let token = unknown::secret("other", 1);
+        hide_output(
+            &json!({ "url": "https://bucket/?signature=c0ffee", "parts": ["pa rt\"one"], "id": token, "n": 7 }),
+        );
+        let text = json!(["https://bucket/?signature=c0ffee", "pa rt\"one", token, 7]).to_string();
+        let told = shown(&text);
+        assert_eq!(told, json!([SENSITIVE_MASK, SENSITIVE_MASK, token, 7]).to_string());
+        assert_eq!(mask(&text), text);
+        assert_eq!(masked_value(json!("https://bucket/?signature=c0ffee")), json!("https://bucket/?signature=c0ffee"));
     }
 }

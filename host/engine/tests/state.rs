@@ -16,7 +16,11 @@ fn open(folder: &Path) -> LocalStore {
 }
 
 fn step(n: usize) -> Change {
-    Change::StepDone { step: format!("s{n}").parse().unwrap(), outputs: json!({ "n": n }) }
+    Change::StepDone {
+        step: format!("s{n}").parse().unwrap(),
+        outputs: json!({ "n": n }),
+        sensitive: Default::default(),
+    }
 }
 
 fn address(n: u8) -> ResourceAddress {
@@ -390,7 +394,11 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
             3 => Change::Intent { pending: pending(Some(id)) },
             4 => Change::Gone { address, id },
             5 => Change::NothingMade { address },
-            _ => Change::StepDone { step: format!("s{n}").parse::<StepName>().unwrap(), outputs: json!({ "n": n }) },
+            _ => Change::StepDone {
+                step: format!("s{n}").parse::<StepName>().unwrap(),
+                outputs: json!({ "n": n }),
+                sensitive: Default::default(),
+            },
         }
     });
     proptest::collection::vec(one, 0..20)

@@ -126,7 +126,12 @@ impl PluginLoader for Lookers {
         let outputs = self
             .outputs
             .iter()
-            .map(|name| OutputDoc { name: (*name).to_owned(), description: String::new(), value_type: None })
+            .map(|name| OutputDoc {
+                name: (*name).to_owned(),
+                description: String::new(),
+                value_type: None,
+                sensitive: false,
+            })
             .collect();
         let description =
             Description { summary: "Looks.".into(), config_schema: self.schema.clone(), outputs, needs: Vec::new() };

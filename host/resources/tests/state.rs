@@ -61,7 +61,11 @@ async fn read(url: &str) -> State {
 }
 
 fn step(n: usize) -> Change {
-    Change::StepDone { step: format!("s{n}").parse().unwrap(), outputs: json!({ "n": n }) }
+    Change::StepDone {
+        step: format!("s{n}").parse().unwrap(),
+        outputs: json!({ "n": n }),
+        sensitive: Default::default(),
+    }
 }
 
 fn puts(request: &Request, what: &str) -> bool {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use llmhost_engine::crash::Crash;
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plugin::{Capabilities, Description, Failure, Limits, LogLevel, Plugin, PluginError};
+use llmhost_engine::secret::SENSITIVE_MASK;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use wasmtime::{Store, UpdateDeadline};
@@ -177,10 +178,9 @@ fn outputs(text: &str, description: &Description) -> Result<Value, PluginError> 
             (None, _) => return bad(format!("no output '{}', which it describes", output.name)),
             (Some(value), Some(of)) if !of.fits(value) => {
                 let (name, of) = (&output.name, of.name());
-                return bad(format!(
-                    "{} as its output '{name}', which it describes as a {of}",
-                    limits::cut(&value.to_string(), 80)
-                ));
+                let value = if output.sensitive { SENSITIVE_MASK.to_owned() } else { value.to_string() };
+                let value = limits::cut(&value, 80);
+                return bad(format!("{value} as its output '{name}', which it describes as a {of}"));
             }
             _ => {}
         }

@@ -68,7 +68,12 @@ struct Given {
 
 impl Given {
     fn new(outputs: Map<String, Value>) -> Self {
-        let doc = |name: &String| OutputDoc { name: name.clone(), description: String::new(), value_type: None };
+        let doc = |name: &String| OutputDoc {
+            name: name.clone(),
+            description: String::new(),
+            value_type: None,
+            sensitive: false,
+        };
         let description = Description {
             summary: "Gives the outputs that a case states.".to_owned(),
             config_schema: json!({ "type": "object", "additionalProperties": false }),

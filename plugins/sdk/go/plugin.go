@@ -34,6 +34,13 @@ type Outputs map[string]any
 type Output struct {
 	name, description string
 	valueType         Option[types.ValueType]
+	sensitive         bool
+}
+
+// Sensitive keeps the value out of everything that is shown: the terminal, --json, graphs, logs. Other steps get it.
+func (output Output) Sensitive() Output {
+	output.sensitive = true
+	return output
 }
 
 // Text is an output that is a string.
@@ -57,7 +64,7 @@ func Object(name, description string) Output { return output(name, description, 
 func Any(name, description string) Output { return Output{name: name, description: description} }
 
 func output(name, description string, valueType types.ValueType) Output {
-	return Output{name, description, Some(valueType)}
+	return Output{name: name, description: description, valueType: Some(valueType)}
 }
 
 // Step is a plugin. Config is the step's `with` table: a struct whose fields have tags,
@@ -82,7 +89,7 @@ func Export[Config any](step Step[Config]) {
 	export.Describe = func() types.Description {
 		outputs := make([]types.OutputDoc, len(step.Outputs))
 		for i, output := range step.Outputs {
-			outputs[i] = types.OutputDoc{Name: output.name, Description: output.description, ValueType: output.valueType}
+			outputs[i] = types.OutputDoc{Name: output.name, Description: output.description, ValueType: output.valueType, Sensitive: output.sensitive}
 		}
 		return types.Description{Summary: step.Summary, ConfigSchema: JSON(schemaOf[Config]()), Outputs: outputs, Needs: step.Needs}
 	}

@@ -30,7 +30,7 @@ type config struct {
 func step() {
 	Export(Step[config]{
 		Summary: "A bucket.",
-		Outputs: []Output{Text("arn", "Its ARN"), Any("rest", "The rest")},
+		Outputs: []Output{Text("arn", "Its ARN"), Any("rest", "The rest").Sensitive()},
 		Needs:   []string{"cloud-control:AWS::SNS::Topic"},
 		Run: func(config config) (Outputs, error) {
 			switch config.Bucket {
@@ -87,7 +87,7 @@ func TestPointersAndTags(t *testing.T) {
 func TestAStepSaysWhatItIs(t *testing.T) {
 	step()
 	said := export.Describe()
-	if said.Summary != "A bucket." || said.Needs[0] != "cloud-control:AWS::SNS::Topic" || len(said.Outputs) != 2 {
+	if said.Summary != "A bucket." || said.Needs[0] != "cloud-control:AWS::SNS::Topic" || len(said.Outputs) != 2 || said.Outputs[0].Sensitive || !said.Outputs[1].Sensitive {
 		t.Error(said)
 	}
 	rule := `{"type": "object", "additionalProperties": false, "required": [], "properties": {

@@ -62,7 +62,11 @@ impl NodePackages {
         Ok(folder)
     }
 
-    fn install(&self, folder: &Path, language: &str, tell: Tell<'_>) -> Result<(), AuthoringError> {
+    fn install(&self, folder: &Path, language: &'static str, tell: Tell<'_>) -> Result<(), AuthoringError> {
+        // Asked for here alone: npm takes longer to say its version than a build's other preparations together.
+        if version("npm", "--version").is_none() {
+            return Err(no_node(language, "there is no npm on PATH".to_owned()));
+        }
         tell(&format!("Installing the tools for {language} into {}, once for this machine.", folder.display()));
         write(&folder.join("package.json"), self.manifest)?;
         write(&folder.join("package-lock.json"), self.lock)?;
@@ -80,24 +84,24 @@ fn version(program: &str, argument: &str) -> Option<String> {
 }
 
 fn node(language: &'static str) -> Result<(), AuthoringError> {
-    let missing = |found: String| AuthoringError::Tool {
+    let Some(found) = version("node", "--version") else {
+        return Err(no_node(language, "there is no node on PATH".to_owned()));
+    };
+    let major = found.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE) {
+        return Err(no_node(language, format!("node is {found}")));
+    }
+    Ok(())
+}
+
+fn no_node(language: &'static str, found: String) -> AuthoringError {
+    AuthoringError::Tool {
         language,
         program: "Node.js 20 or newer and npm",
         found,
         help:
             "Install Node.js from https://nodejs.org, which has npm with it, or your system's packages nodejs and npm."
                 .to_owned(),
-    };
-    let Some(found) = version("node", "--version") else {
-        return Err(missing("there is no node on PATH".to_owned()));
-    };
-    let major = found.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    if major.is_none_or(|major| major < NODE) {
-        return Err(missing(format!("node is {found}")));
-    }
-    match version("npm", "--version") {
-        Some(_) => Ok(()),
-        None => Err(missing("there is no npm on PATH".to_owned())),
     }
 }
 

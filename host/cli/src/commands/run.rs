@@ -8,6 +8,7 @@ use llmhost_engine::graph::draw::{self, Format};
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::{Plan, TextStyle, show};
 use llmhost_engine::run::{self, Engine, Refresh, Report, Selection};
+use llmhost_engine::secret::shown;
 use llmhost_engine::state::{State, StateStore};
 use llmhost_engine::trace::Trace;
 use llmhost_resources::{Aws, AwsSettings};
@@ -269,7 +270,7 @@ pub(crate) fn text_style() -> TextStyle {
 
 /// Draws a plan into a file.
 pub(crate) fn write_graph(plan: &Plan, path: &Path, format: Format) -> Result<(), Failure> {
-    std::fs::write(path, draw::draw(plan, format)).map_err(|error| {
+    std::fs::write(path, &*shown(&draw::draw(plan, format))).map_err(|error| {
         let message = format!("cannot write the graph to {}: {error}", path.display());
         Failure::Other { message, help: "Choose another file with --graph.".to_owned(), status: 1 }
     })

@@ -16,8 +16,9 @@ pub(crate) async fn status(args: Status) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let pipeline = app::pipeline(&args.file)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?.offline();
-    let state = place.read().await?;
+    let mut state = place.read().await?;
     if args.json {
+        state.outputs = state.shown_outputs().into_iter().collect();
         let text = serde_json::to_string_pretty(&state).expect("a state is plain data");
         app::print(&(text + "\n"));
         return Ok(());
@@ -30,8 +31,7 @@ pub(crate) async fn status(args: Status) -> Result<(), Failure> {
 }
 
 fn text(state: &State) -> String {
-    let outputs: Vec<_> = state.outputs.iter().map(|(step, value)| (step.clone(), value.clone())).collect();
-    resources(state) + &view::outputs(&outputs)
+    resources(state) + &view::outputs(&state.shown_outputs())
 }
 
 /// Each resource with its id, a line each.

@@ -9,7 +9,7 @@ use llmhost_engine::lock::PluginChange;
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
 use llmhost_engine::run::{Destruction, Drift, Event, Foresight, Reason, StepFailure, Survey};
-use llmhost_engine::secret::mask;
+use llmhost_engine::secret::shown;
 use llmhost_resources::Finding;
 use serde::Serialize;
 use serde_json::Value;
@@ -144,6 +144,6 @@ impl Json {
         let _turn = self.0.lock().expect("no panic under this lock");
         let line = serde_json::to_string(value).expect("events are plain data");
         // Who closes the pipe does not want more.
-        let _ = writeln!(std::io::stdout().lock(), "{}", mask(&line));
+        let _ = writeln!(std::io::stdout().lock(), "{}", shown(&line));
     }
 }

@@ -10,7 +10,7 @@ mod wrapping;
 
 use std::io::Write;
 
-use llmhost_engine::secret::mask;
+use llmhost_engine::secret::shown;
 
 use crate::failure::Failure;
 pub(crate) use destruction::{destruction, foresight, kept};
@@ -59,5 +59,5 @@ pub(crate) fn failure(failure: &Failure) {
         }
     };
     // Where standard error is closed, the exit status has to do.
-    let _ = write!(anstream::stderr().lock(), "{}", mask(&text));
+    let _ = write!(anstream::stderr().lock(), "{}", shown(&text));
 }

@@ -11,7 +11,7 @@ use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::plain;
 use llmhost_engine::plugin::LogLevel;
 use llmhost_engine::run::{Event, Operation};
-use llmhost_engine::secret::mask;
+use llmhost_engine::secret::shown;
 use llmhost_engine::trace::Phase;
 use llmhost_engine::wait::Retry;
 
@@ -102,7 +102,7 @@ impl Terminal {
     pub(crate) fn line(&self, line: &str) {
         let write = || {
             // A closed standard error is nobody's to tell.
-            let _ = writeln!(anstream::stderr().lock(), "{}", mask(line));
+            let _ = writeln!(anstream::stderr().lock(), "{}", shown(line));
         };
         match &self.live {
             Some(live) => live.suspend(write),
@@ -188,7 +188,7 @@ fn still_at_work(address: &ResourceAddress, operation: Operation, millis: u64, l
 /// A message as one line that cannot act on the terminal.
 fn one_line(message: &str) -> String {
     let words: Vec<&str> = message.split_whitespace().collect();
-    plain(&mask(&words.join(" "))).into_owned()
+    plain(&shown(&words.join(" "))).into_owned()
 }
 
 fn sign(operation: Operation) -> char {

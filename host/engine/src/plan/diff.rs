@@ -1,9 +1,12 @@
 //! Compares two canonical specs of one kind, field by field.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::names::ResourceAddress;
+use crate::secret::SENSITIVE_MASK;
 use crate::unknown;
 
 /// One field that changes.
@@ -54,6 +57,20 @@ pub fn compare(old: &Value, new: &Value, immutable: &[&str]) -> Comparison {
         field.replaces = immutable.contains(&field.top());
     }
     found
+}
+
+impl FieldChange {
+    /// As it may be shown, where these outputs of a step are sensitive.
+    pub fn without(mut self, sensitive: &BTreeSet<String>) -> Self {
+        let is_in = |name: &String| {
+            self.path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if sensitive.iter().any(is_in) {
+            let mask = |value: Option<Value>| value.map(|_| Value::from(SENSITIVE_MASK));
+            (self.old, self.new) = (mask(self.old), mask(self.new));
+        }
+        self
+    }
 }
 
 /// The fields in which what is declared is not what was planned, unknown tokens standing for any text.

@@ -6,10 +6,11 @@ pub(crate) mod example;
 mod show;
 pub(crate) mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use diff::{Comparison, FieldChange, compare};
@@ -19,6 +20,8 @@ pub use words::{TextStyle, plain};
 
 use crate::kind::ReplaceOrder;
 use crate::names::{ResourceAddress, StepName};
+use crate::secret::without_sensitive;
+use crate::unknown::{self, Source};
 
 /// What a run will do, step by step.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -61,7 +64,7 @@ pub enum Move {
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct PlannedStep {
     /// Its name.
     pub name: StepName,
@@ -71,6 +74,24 @@ pub struct PlannedStep {
     pub depends_on: Vec<StepName>,
     /// Outputs, with unknown tokens where only applying can tell.
     pub outputs: Value,
+    /// Which of them are not to be shown.
+    pub sensitive: BTreeSet<String>,
+}
+
+/// As it is shown: a sensitive output has a mask.
+impl Serialize for PlannedStep {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { name, uses, depends_on, outputs, sensitive } = self;
+        let mut fields = serializer.serialize_struct("PlannedStep", 4)?;
+        fields.serialize_field("name", name)?;
+        fields.serialize_field("uses", uses)?;
+        fields.serialize_field("depends_on", depends_on)?;
+        match sensitive.is_empty() {
+            true => fields.serialize_field("outputs", outputs)?,
+            false => fields.serialize_field("outputs", &without_sensitive(outputs, sensitive))?,
+        }
+        fields.end()
+    }
 }
 
 /// One resource of a plan.
@@ -183,6 +204,19 @@ impl Plan {
     /// How many of its changes interrupt something.
     pub fn interruptions(&self) -> usize {
         self.resources.values().filter(|resource| resource.interrupts.is_some()).count()
+    }
+
+    /// Outputs of resources that are, whole, sensitive outputs of steps.
+    pub(crate) fn sensitive_sources(&self) -> HashMap<ResourceAddress, BTreeSet<String>> {
+        let mut sources: HashMap<_, BTreeSet<String>> = HashMap::new();
+        for step in &self.steps {
+            for text in step.sensitive.iter().filter_map(|name| step.outputs.get(name)?.as_str()) {
+                if let Some(Source::Output(address, name)) = unknown::whole(text) {
+                    sources.entry(address).or_default().insert(name.to_owned());
+                }
+            }
+        }
+        sources
     }
 
     /// Counts the fates.

@@ -1,7 +1,7 @@
 //! Applying: every plugin runs again, against a host that makes what it declares, and holds it
 //! to the plan.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -18,6 +18,7 @@ use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Move, Plan, departing, departing_outputs};
 use crate::plugin::{Capabilities, Failure, LogLevel};
+use crate::secret::without_sensitive;
 use crate::state::{Change, State, StateStore};
 use crate::trace::Phase;
 use crate::{secret, unknown};
@@ -31,7 +32,8 @@ pub(super) async fn apply(
     cancel: Cancel,
 ) -> Report {
     let hands =
-        Hands::new(Arc::clone(&common.registry), store, common.events.clone(), cancel.clone(), engine.parallelism);
+        Hands::new(Arc::clone(&common.registry), store, common.events.clone(), cancel.clone(), engine.parallelism)
+            .with_sensitive(plan.sensitive_sources());
     if let Some(failed) = make_moves(&hands, &plan).await {
         return failed;
     }
@@ -52,7 +54,10 @@ pub(super) async fn apply(
         let name = common.graph.name(step).clone();
         match outcome {
             Outcome::Done(_) if plan.left_out.contains(&name) => {}
-            Outcome::Done(outputs) => report.outputs.push((name, outputs)),
+            Outcome::Done(outputs) => {
+                let outputs = without_sensitive(&outputs, &engine.plugins[step].description().sensitive_outputs());
+                report.outputs.push((name, outputs));
+            }
             Outcome::Failed(failures) => report.failures.extend(failures),
             Outcome::NotRun { because } => report.skipped.push((name, common.graph.name(because).clone())),
         }
@@ -182,11 +187,15 @@ async fn run_step(
             }
             let planned = operations.planned_outputs(name).filter(|_| failures.is_empty());
             let changes = planned.map(|planned| departing_outputs(planned, &result)).unwrap_or_default();
+            let sensitive = engine.plugins[step].description().sensitive_outputs();
             if !changes.is_empty() {
+                let changes = changes.into_iter().map(|change| change.without(&sensitive)).collect();
                 failures.push(fail(None, Reason::NotAsPlanned(Departure::Outputs(changes))));
             }
             if failures.is_empty() {
-                return finish(&operations, name, result, outputs).await.map_err(|reason| vec![fail(None, reason)]);
+                return finish(&operations, name, result, sensitive, outputs)
+                    .await
+                    .map_err(|reason| vec![fail(None, reason)]);
             }
         }
     }
@@ -198,10 +207,11 @@ async fn finish(
     operations: &Operations,
     step: &StepName,
     result: Value,
+    sensitive: BTreeSet<String>,
     outputs: &Mutex<HashMap<StepName, Value>>,
 ) -> Result<Value, Reason> {
-    if operations.hands.store.outputs(step).as_ref() != Some(&result) {
-        let change = Change::StepDone { step: step.clone(), outputs: result.clone() };
+    if !operations.hands.store.has_outputs(step, &result, &sensitive) {
+        let change = Change::StepDone { step: step.clone(), outputs: result.clone(), sensitive };
         operations.hands.store.record(change).await.map_err(Reason::State)?;
     }
     outputs.lock().expect("no panic under this lock").insert(step.clone(), result.clone());

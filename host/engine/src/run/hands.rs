@@ -1,6 +1,7 @@
 //! What changes the world: every mutating call goes through here, is announced, and is recorded
 //! before anything builds on it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use crate::byproduct::Byproduct;
 use crate::kind::{Created, ErrorClass, Intent, OpError, Outputs, Progress};
 use crate::names::ResourceAddress;
 use crate::registry::{DynKind, Registry};
+use crate::secret;
 use crate::state::{Change, Instance, Pending, StateStore};
 use crate::tags;
 use crate::wait::{Scope, every};
@@ -38,6 +40,8 @@ pub(crate) struct Hands {
     waiting: Mutex<Vec<Waiting>>,
     /// Whether it was said that the state is no longer this run's.
     said_lost: AtomicBool,
+    /// Outputs of resources that are sensitive outputs of steps: not to be shown from the moment that they are known.
+    sensitive: HashMap<ResourceAddress, BTreeSet<String>>,
 }
 
 /// Why an operation gave nothing.
@@ -104,7 +108,13 @@ impl Hands {
             kept: Mutex::default(),
             waiting: Mutex::default(),
             said_lost,
+            sensitive: HashMap::new(),
         }
+    }
+
+    /// With outputs of resources that are not to be shown.
+    pub(crate) fn with_sensitive(self, sensitive: HashMap<ResourceAddress, BTreeSet<String>>) -> Self {
+        Self { sensitive, ..self }
     }
 
     /// The waits that ended because the user stopped the run, in order.
@@ -268,6 +278,11 @@ impl Hands {
     }
 
     pub(crate) async fn record(&self, change: Change) -> Result<(), Reason> {
+        if let Change::Current { address, instance } = &change
+            && let Some(names) = self.sensitive.get(address)
+        {
+            names.iter().filter_map(|name| instance.outputs.get(name)).for_each(secret::hide_output);
+        }
         self.store.record(change).await.map_err(Reason::State)
     }
 

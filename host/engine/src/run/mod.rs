@@ -44,6 +44,7 @@ use crate::pipeline::{ConfigSchema, Pipeline};
 use crate::plan::Plan;
 use crate::plugin::{Capabilities, Failure, FailureCode, LoadRequest, Plugin, PluginError, PluginLoader};
 use crate::registry::Registry;
+use crate::secret;
 use crate::state::{State, StateStore};
 use crate::trace::{Phase, Trace};
 pub use common::{ADDRESS_TAG, PIPELINE_TAG};
@@ -246,10 +247,15 @@ impl Engine {
         host: Arc<dyn Capabilities>,
     ) -> Result<Value, PluginError> {
         let plugin = &*self.plugins[step];
-        match &self.trace {
+        let result = match &self.trace {
             Some(trace) => trace.run(phase, &self.pipeline.steps[step], plugin, config, host).await,
             None => plugin.run(config, host).await,
+        };
+        if let Ok(outputs) = &result {
+            let sensitive = plugin.description().sensitive_outputs();
+            sensitive.iter().filter_map(|name| outputs.get(name)).for_each(secret::hide_output);
         }
+        result
     }
 
     /// A step's `with` table with the outputs of earlier steps in place, checked once more.

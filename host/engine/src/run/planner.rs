@@ -186,6 +186,7 @@ fn collect(
                     uses: engine.pipeline.steps[step].uses.clone(),
                     depends_on: common.graph.needs(step).into_iter().map(|s| common.graph.name(s).clone()).collect(),
                     outputs: done.outputs,
+                    sensitive: engine.plugins[step].description().sensitive_outputs(),
                 });
                 plan.resources.extend(done.resources);
                 tokens.insert(name, done.tokens);

@@ -21,7 +21,7 @@ pub struct Report {
     pub failures: Vec<StepFailure>,
     /// Steps that did not run, each with the step that is missing.
     pub skipped: Vec<(StepName, StepName)>,
-    /// Outputs of the steps that are done, in the order of the file.
+    /// Outputs of the steps that are done, in the order of the file. Sensitive ones have a mask.
     pub outputs: Vec<(StepName, Value)>,
     /// Deletions that wait until every step succeeds.
     pub postponed: Vec<ResourceAddress>,

@@ -1,6 +1,6 @@
 //! What can happen to a state: the lines of its journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,9 @@ pub enum Change {
         step: StepName,
         /// Its outputs.
         outputs: Value,
+        /// Which of them are not to be shown.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        sensitive: BTreeSet<String>,
     },
     /// A step is no longer in the file.
     StepGone {
@@ -141,11 +144,16 @@ impl State {
                     record.current = Some(record.deposed.remove(at));
                 }
             }),
-            Change::StepDone { step, outputs } => {
+            Change::StepDone { step, outputs, sensitive } => {
+                match sensitive.is_empty() {
+                    true => self.sensitive.remove(&step),
+                    false => self.sensitive.insert(step.clone(), sensitive),
+                };
                 self.outputs.insert(step, outputs);
             }
             Change::StepGone { step } => {
                 self.outputs.remove(&step);
+                self.sensitive.remove(&step);
                 self.protected.remove(&step);
             }
             Change::Protected { step, on: true } => {
@@ -170,6 +178,9 @@ impl State {
                 if self.protected.remove(&from) {
                     self.protected.insert(to.clone());
                 }
+                if let Some(sensitive) = self.sensitive.remove(&from) {
+                    self.sensitive.insert(to.clone(), sensitive);
+                }
                 if let Some(outputs) = self.outputs.remove(&from) {
                     self.outputs.insert(to, outputs);
                 }
@@ -190,6 +201,7 @@ impl State {
         if self.resources.is_empty() && self.world.as_ref() != Some(&world) {
             self.facts.clear();
             self.outputs.clear();
+            self.sensitive.clear();
         }
         self.world = Some(world);
     }

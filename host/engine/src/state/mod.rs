@@ -30,6 +30,7 @@ pub use store::StateStore;
 
 use crate::kind::{Intent, Outputs};
 use crate::names::{ResourceAddress, StepName};
+use crate::secret;
 use crate::world::World;
 
 /// The fact that names the account.
@@ -60,6 +61,9 @@ pub struct State {
     /// Outputs of every step that finished.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<StepName, Value>,
+    /// Which of them are not to be shown, as the plugins had it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sensitive: BTreeMap<StepName, BTreeSet<String>>,
     /// Where it is kept now, where it was moved away from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
@@ -69,6 +73,23 @@ impl State {
     /// Whether it says nothing of any resource or step: what is lost with it is nothing.
     pub fn is_empty(&self) -> bool {
         self.resources.is_empty() && self.outputs.is_empty()
+    }
+
+    /// Keeps the outputs that are sensitive out of everything that is shown from now on.
+    pub fn hide_sensitive(&self) {
+        for (step, names) in &self.sensitive {
+            let outputs = self.outputs.get(step);
+            names.iter().filter_map(|name| outputs?.get(name)).for_each(secret::hide_output);
+        }
+    }
+
+    /// The outputs of every step, with a mask for those that are sensitive.
+    pub fn shown_outputs(&self) -> Vec<(StepName, Value)> {
+        let shown = |(step, outputs): (&StepName, &Value)| match self.sensitive.get(step) {
+            Some(sensitive) => (step.clone(), secret::without_sensitive(outputs, sensitive)),
+            None => (step.clone(), outputs.clone()),
+        };
+        self.outputs.iter().map(shown).collect()
     }
 
     /// The account that its resources live in, where somebody asked.

@@ -1,5 +1,7 @@
 //! Where the state is kept between runs.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -45,6 +47,15 @@ impl dyn StateStore + '_ {
     /// The outputs of a step that finished.
     pub fn outputs(&self, step: &StepName) -> Option<Value> {
         self.look(|state| state.outputs.get(step).cloned())
+    }
+
+    /// Whether a step finished with these outputs, of which these are not to be shown.
+    pub fn has_outputs(&self, step: &StepName, outputs: &Value, sensitive: &BTreeSet<String>) -> bool {
+        self.look(|state| {
+            let hidden = state.sensitive.get(step);
+            state.outputs.get(step) == Some(outputs)
+                && hidden.map_or(sensitive.is_empty(), |hidden| hidden == sensitive)
+        })
     }
 
     /// A fact that was asked for before.

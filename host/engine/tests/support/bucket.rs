@@ -29,7 +29,11 @@ pub async fn open(bucket: &Arc<MemoryBucket>) -> (BucketStore, Vec<Recovered>) {
 }
 
 pub fn step(n: usize) -> Change {
-    Change::StepDone { step: format!("s{n}").parse().unwrap(), outputs: json!({ "n": n }) }
+    Change::StepDone {
+        step: format!("s{n}").parse().unwrap(),
+        outputs: json!({ "n": n }),
+        sensitive: Default::default(),
+    }
 }
 
 pub async fn read(bucket: &Arc<MemoryBucket>) -> State {

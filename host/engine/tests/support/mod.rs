@@ -315,6 +315,7 @@ pub fn script(uses: &str) -> impl Plugin + use<> {
         name: name.to_owned(),
         description: String::new(),
         value_type: None,
+        sensitive: name.starts_with("secret"),
     });
     let description = Description {
         summary: "Declares what it is told.".into(),

@@ -70,6 +70,7 @@ impl Entered {
             name: text(&mut output["name"]),
             description: text(&mut output["description"]),
             value_type: value_type(&output["value_type"]),
+            sensitive: output["sensitive"].as_bool().unwrap_or_default(),
         });
         Ok(Described {
             summary: text(&mut described["summary"]),

@@ -15,23 +15,30 @@ export interface Output<Name extends string = string, Value = unknown> {
   readonly name: Name
   readonly description: string
   readonly valueType?: 'text' | 'number' | 'boolean' | 'array' | 'object'
+  readonly sensitive?: boolean
   /** For the compiler alone. */
   readonly value?: Value
 }
 
+/** What else is said of an output. */
+export interface OutputMark {
+  /** Keeps the value out of everything that is shown: the terminal, `--json`, graphs, logs. Other steps get it. */
+  readonly sensitive?: boolean
+}
+
 export declare const Output: {
   /** A string. */
-  text<const Name extends string>(name: Name, description: string): Output<Name, string>
+  text<const Name extends string>(name: Name, description: string, mark?: OutputMark): Output<Name, string>
   /** A number. A value that only applying can tell is a text while a plan is made. */
-  number<const Name extends string>(name: Name, description: string): Output<Name, number | string>
+  number<const Name extends string>(name: Name, description: string, mark?: OutputMark): Output<Name, number | string>
   /** `true` or `false`. */
-  boolean<const Name extends string>(name: Name, description: string): Output<Name, boolean | string>
+  boolean<const Name extends string>(name: Name, description: string, mark?: OutputMark): Output<Name, boolean | string>
   /** An array. */
-  array<const Name extends string>(name: Name, description: string): Output<Name, readonly unknown[] | string>
+  array<const Name extends string>(name: Name, description: string, mark?: OutputMark): Output<Name, readonly unknown[] | string>
   /** An object. */
-  object<const Name extends string>(name: Name, description: string): Output<Name, object | string>
+  object<const Name extends string>(name: Name, description: string, mark?: OutputMark): Output<Name, object | string>
   /** A value of any type. */
-  any<const Name extends string>(name: Name, description: string): Output<Name, unknown>
+  any<const Name extends string>(name: Name, description: string, mark?: OutputMark): Output<Name, unknown>
 }
 
 /** One value for each output. */

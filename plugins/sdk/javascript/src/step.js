@@ -4,7 +4,7 @@ import { toJSONSchema } from 'zod'
 import { failureOf, invalid } from './failure.js'
 import { mapped } from './stack.js'
 
-const output = (valueType) => (name, description) => ({ name, description, valueType })
+const output = (valueType) => (name, description, { sensitive = false } = {}) => ({ name, description, valueType, sensitive })
 
 export const Output = {
   text: output('text'),

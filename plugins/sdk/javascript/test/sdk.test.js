@@ -41,7 +41,7 @@ const step = defineStep({
     bucket: z.string().describe('Its name.'),
     rules: z.array(z.strictObject({ days: z.int().min(1).default(30) })).default([]),
   }),
-  outputs: [Output.text('arn', 'Its ARN'), Output.any('rest', 'The rest')],
+  outputs: [Output.text('arn', 'Its ARN'), Output.any('rest', 'The rest', { sensitive: true })],
   needs: ['cloud-control:AWS::SNS::Topic'],
   run(config) {
     if (config.bucket === 'crash') throw new TypeError('no such bucket')
@@ -55,8 +55,8 @@ test('a step says what it is, with the schema of what stands in the file', () =>
   assert.deepEqual(rest, {
     summary: 'A bucket.',
     outputs: [
-      { name: 'arn', description: 'Its ARN', valueType: 'text' },
-      { name: 'rest', description: 'The rest', valueType: undefined },
+      { name: 'arn', description: 'Its ARN', valueType: 'text', sensitive: false },
+      { name: 'rest', description: 'The rest', valueType: undefined, sensitive: true },
     ],
     needs: ['cloud-control:AWS::SNS::Topic'],
   })

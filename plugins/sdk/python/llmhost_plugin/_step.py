@@ -16,41 +16,45 @@ from .types import Description, OutputDoc, ValueType
 
 @dataclass(frozen=True)
 class Output:
-    """An output of a step: its name, its type and what it is."""
+    """An output of a step: its name, its type and what it is.
+
+    A sensitive value is kept out of everything that is shown: the terminal, `--json`, graphs, logs. Other steps get it.
+    """
 
     name: str
     description: str
     value_type: ValueType | None = None
+    sensitive: bool = False
 
     @classmethod
-    def text(cls, name: str, description: str) -> Output:
+    def text(cls, name: str, description: str, *, sensitive: bool = False) -> Output:
         """A string."""
-        return cls(name, description, ValueType.TEXT)
+        return cls(name, description, ValueType.TEXT, sensitive)
 
     @classmethod
-    def number(cls, name: str, description: str) -> Output:
+    def number(cls, name: str, description: str, *, sensitive: bool = False) -> Output:
         """A number."""
-        return cls(name, description, ValueType.NUMBER)
+        return cls(name, description, ValueType.NUMBER, sensitive)
 
     @classmethod
-    def boolean(cls, name: str, description: str) -> Output:
+    def boolean(cls, name: str, description: str, *, sensitive: bool = False) -> Output:
         """True or False."""
-        return cls(name, description, ValueType.BOOLEAN)
+        return cls(name, description, ValueType.BOOLEAN, sensitive)
 
     @classmethod
-    def array(cls, name: str, description: str) -> Output:
+    def array(cls, name: str, description: str, *, sensitive: bool = False) -> Output:
         """A list."""
-        return cls(name, description, ValueType.ARRAY)
+        return cls(name, description, ValueType.ARRAY, sensitive)
 
     @classmethod
-    def object(cls, name: str, description: str) -> Output:
+    def object(cls, name: str, description: str, *, sensitive: bool = False) -> Output:
         """A dictionary."""
-        return cls(name, description, ValueType.OBJECT)
+        return cls(name, description, ValueType.OBJECT, sensitive)
 
     @classmethod
-    def any(cls, name: str, description: str) -> Output:
+    def any(cls, name: str, description: str, *, sensitive: bool = False) -> Output:
         """A value of any type."""
-        return cls(name, description)
+        return cls(name, description, None, sensitive)
 
 
 def _own(traceback: TracebackType | None) -> TracebackType | None:
@@ -87,7 +91,7 @@ def step(*, summary: str, outputs: Sequence[Output] = (), needs: Sequence[str] =
         description = Description(
             summary=summary,
             config_schema=json.dumps(schema_of(config)),
-            outputs=[OutputDoc(output.name, output.description, output.value_type) for output in outputs],
+            outputs=[OutputDoc(output.name, output.description, output.value_type, output.sensitive) for output in outputs],
             needs=list(needs),
         )
 

@@ -56,7 +56,7 @@ class Config:
 
 @step(
     summary="A bucket.",
-    outputs=[Output.text("arn", "Its ARN"), Output.any("rest", "The rest")],
+    outputs=[Output.text("arn", "Its ARN"), Output.any("rest", "The rest", sensitive=True)],
     needs=["cloud-control:AWS::SNS::Topic"],
 )
 def run(config: Config):
@@ -98,7 +98,8 @@ class Sdk(unittest.TestCase):
     def test_a_step_says_what_it_is_with_the_schema_of_what_stands_in_the_file(self):
         said = plugin().describe()
         self.assertEqual([said.summary, said.needs], ["A bucket.", ["cloud-control:AWS::SNS::Topic"]])
-        self.assertEqual([(one.name, one.value_type and one.value_type.name) for one in said.outputs], [("arn", "TEXT"), ("rest", None)])
+        told = [(one.name, one.value_type and one.value_type.name, one.sensitive) for one in said.outputs]
+        self.assertEqual(told, [("arn", "TEXT", False), ("rest", None, True)])
         rule = {
             "type": "object",
             "additionalProperties": False,

@@ -116,11 +116,18 @@ pub struct Output {
     name: &'static str,
     description: &'static str,
     value_type: Option<ValueType>,
+    sensitive: bool,
 }
 
 impl Output {
     const fn of(name: &'static str, value_type: Option<ValueType>, description: &'static str) -> Self {
-        Self { name, description, value_type }
+        Self { name, description, value_type, sensitive: false }
+    }
+
+    /// Keeps the value out of everything that is shown: the terminal, `--json`, graphs, logs. Other steps get it.
+    pub const fn sensitive(mut self) -> Self {
+        self.sensitive = true;
+        self
     }
 
     /// A string.
@@ -244,6 +251,7 @@ pub fn describe<P: Plugin>() -> Description {
         name: output.name.to_owned(),
         description: output.description.to_owned(),
         value_type: output.value_type,
+        sensitive: output.sensitive,
     };
     Description {
         summary: P::SUMMARY.to_owned(),

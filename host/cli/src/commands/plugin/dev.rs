@@ -95,7 +95,10 @@ fn difference(last: &Plan, plan: &Plan) -> Option<String> {
     }
     for step in &plan.steps {
         if let Some(old) = last.steps.iter().find(|old| old.name == step.name) {
-            fields(&mut text, format!("outputs of {}", step.name), compare(&old.outputs, &step.outputs, &[]).fields);
+            fields(&mut text, format!("outputs of {}", step.name), {
+                let changes = compare(&old.outputs, &step.outputs, &[]).fields.into_iter();
+                changes.map(|change| change.without(&step.sensitive)).collect()
+            });
         }
     }
     (!text.is_empty()).then_some(text)

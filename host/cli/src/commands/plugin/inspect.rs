@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use llmhost_engine::pipeline::{ConfigSchema, Trust};
 use llmhost_engine::plan::plain;
-use llmhost_engine::plugin::{LoadError, OutputDoc};
+use llmhost_engine::plugin::{LoadError, OutputDoc, ValueType};
 use serde_json::{Value, json};
 
 use crate::app::{self, Console};
@@ -65,7 +65,11 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
     }
     let _ = writeln!(text, "\n{name}outputs{name:#}");
     for output in &described.outputs {
-        let of = output.value_type.map_or_else(String::new, |of| format!(" ({})", of.name()));
+        let words = output.value_type.map(ValueType::name).into_iter().chain(output.sensitive.then_some("sensitive"));
+        let of = match words.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => none,
+            words => format!(" ({words})"),
+        };
         let _ = writeln!(text, "  {name}{}{name:#}{of}  {}", plain(&output.name), plain(&output.description));
     }
     app::print(&text);
@@ -102,5 +106,5 @@ fn option_type(schema: &Value, whole: &Value) -> String {
 }
 
 fn described_output(output: &OutputDoc) -> Value {
-    json!({ "description": output.description, "type": output.value_type })
+    json!({ "description": output.description, "type": output.value_type, "sensitive": output.sensitive })
 }

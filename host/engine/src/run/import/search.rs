@@ -364,7 +364,11 @@ impl Search<'_> {
         changes.extend(super::users(&self.state, &plan, &found.iter().map(|(one, _)| &one.address).collect()));
         let whole = plan.steps.iter().filter(|step| !unknown::any_unknown(&step.outputs));
         let fresh = whole.filter(|step| self.state.outputs.get(&step.name) != Some(&step.outputs));
-        changes.extend(fresh.map(|step| Change::StepDone { step: step.name.clone(), outputs: step.outputs.clone() }));
+        changes.extend(fresh.map(|step| Change::StepDone {
+            step: step.name.clone(),
+            outputs: step.outputs.clone(),
+            sensitive: step.sensitive.clone(),
+        }));
         let facts = self.state.facts.iter().filter(|(key, value)| self.known.get(*key) != Some(value));
         Ok(Survey {
             missing: self.missing(),
