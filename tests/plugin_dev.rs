@@ -50,6 +50,14 @@ impl Watching {
     }
 }
 
+impl Watching {
+    fn is_still(&self) {
+        if let Ok(line) = self.lines.recv_timeout(Duration::from_secs(2)) {
+            panic!("it went on by itself: {line}");
+        }
+    }
+}
+
 impl Drop for Watching {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -70,6 +78,9 @@ fn an_edit_is_built_and_what_it_changes_in_the_plan_is_shown() {
     scene.llmhost(&["plugin", "new", "logs", "--lang", "javascript"]).status(0);
     let dev = Watching::start(&scene, &["plugin", "dev", "logs"]);
     has(&dev.until_it_waits(), &["+ s3.bucket/logs", "Plan: 1 to create"]);
+
+    // What a build reads and writes is no change.
+    dev.is_still();
 
     scene.edit("logs/plugin.js", "blockPublicAccess: true", "blockPublicAccess: true,\n      versioning: true");
     has(&dev.until_it_waits(), &["~ logs/s3.bucket/logs", "versioning: false -> true"]);

@@ -12,7 +12,7 @@ use llmhost_engine::secret::shown;
 use llmhost_engine::state::StateStore;
 use llmhost_engine::wait::Scope;
 use llmhost_resources::{Aws, AwsSettings};
-use llmhost_sandbox::{Builtin, EventSink, Loader, LoaderEvent, LoaderOptions};
+use llmhost_sandbox::{Builtin, EventSink, Functions, Loader, LoaderEvent, LoaderOptions};
 
 use crate::args::File;
 use crate::failure::Failure;
@@ -150,6 +150,15 @@ pub(crate) fn locked(engine: Engine) -> Result<Engine, Failure> {
 
 /// The plugin loader, with the built-in plugins.
 pub(crate) fn loader(console: &Console, trust: &Trust) -> Result<Loader, Failure> {
+    loader_with(console, trust, None)
+}
+
+/// As `loader`, with what was compiled before in this process.
+pub(crate) fn loader_with(
+    console: &Console,
+    trust: &Trust,
+    functions: Option<Arc<Functions>>,
+) -> Result<Loader, Failure> {
     let builtins = llmhost_builtin::ALL.iter();
     let builtins = builtins.map(|b| Builtin { name: b.name, wasm: b.wasm, sha256: b.sha256 }).collect();
     let console = console.clone();
@@ -171,6 +180,7 @@ pub(crate) fn loader(console: &Console, trust: &Trust) -> Result<Loader, Failure
         cache_dir: cache_dir(),
         builtins,
         trust: trust.clone(),
+        functions,
         on_event: Some(on_event),
         ..LoaderOptions::default()
     };

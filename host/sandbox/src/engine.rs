@@ -13,6 +13,7 @@ use wasmtime::{
     WasmBacktraceDetails, WasmFeatures,
 };
 
+use crate::functions::Functions;
 use crate::limits;
 use crate::state::State;
 use crate::wit;
@@ -48,9 +49,9 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    pub(crate) fn new(parallelism: usize) -> Result<Self, SandboxError> {
+    pub(crate) fn new(parallelism: usize, functions: Option<Arc<Functions>>) -> Result<Self, SandboxError> {
         let parallelism = parallelism.clamp(1, MOST_AT_A_TIME);
-        let engine = engine(parallelism).map_err(|error| SandboxError::new(&error))?;
+        let engine = engine(parallelism, functions).map_err(|error| SandboxError::new(&error))?;
         let linker = linker(&engine).map_err(|error| SandboxError::new(&error))?;
         let ticker = Ticker::new(engine.weak());
         Ok(Self { engine, linker, ticker, room: Semaphore::new(parallelism) })
@@ -59,8 +60,11 @@ impl Sandbox {
 
 /// A pooled engine, or one that allocates as it goes where the system does not give the address
 /// space for a pool (`ulimit -v`, strict overcommit). Compiled code fits both.
-fn engine(parallelism: usize) -> wasmtime::Result<Engine> {
+fn engine(parallelism: usize, functions: Option<Arc<Functions>>) -> wasmtime::Result<Engine> {
     let mut config = config();
+    if let Some(functions) = functions {
+        config.enable_incremental_compilation(functions)?;
+    }
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(parallelism)));
     Engine::new(&config).or_else(|error| {
         tracing::warn!("no room for a pool of instances, going on without: {error:#}");

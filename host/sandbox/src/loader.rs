@@ -17,6 +17,7 @@ use wasmtime::component::Component;
 use crate::cache::Cache;
 use crate::compile;
 use crate::engine::{Sandbox, SandboxError};
+use crate::functions::Functions;
 use crate::grants::{self, Needs};
 use crate::limits;
 use crate::plugin::{BadDescription, Loaded, StepPlugin};
@@ -75,6 +76,8 @@ pub struct LoaderOptions {
     pub parallelism: usize,
     /// How long a plugin may take to be compiled.
     pub compile_time: Duration,
+    /// Functions that were compiled before in this process, and need not be again.
+    pub functions: Option<Arc<Functions>>,
     /// Told what takes a while.
     pub on_event: Option<EventSink>,
 }
@@ -87,6 +90,7 @@ impl Default for LoaderOptions {
             trust: Trust::default(),
             parallelism: 16,
             compile_time: limits::COMPILE_TIME,
+            functions: None,
             on_event: None,
         }
     }
@@ -136,7 +140,7 @@ impl fmt::Debug for Loader {
 impl Loader {
     /// Sets the sandbox up. Takes address space, hardly any memory.
     pub fn new(options: LoaderOptions) -> Result<Self, SandboxError> {
-        let sandbox = Arc::new(Sandbox::new(options.parallelism)?);
+        let sandbox = Arc::new(Sandbox::new(options.parallelism, options.functions)?);
         let (cache, trouble) = Cache::open(options.cache_dir.as_deref(), &sandbox.engine);
         if let (Some(tell), Some((folder, reason))) = (&options.on_event, &trouble) {
             tell(&LoaderEvent::CacheUnusable { folder: &folder.to_string_lossy(), reason });

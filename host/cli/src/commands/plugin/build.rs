@@ -1,10 +1,11 @@
 //! `llmhost plugin build`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use llmhost_authoring::Project;
 use llmhost_engine::pipeline::Trust;
-use llmhost_sandbox::Inspected;
+use llmhost_sandbox::{Functions, Inspected};
 use serde_json::json;
 
 use super::{blocking, failed};
@@ -15,7 +16,7 @@ use crate::view::style;
 
 /// Builds a project, and says what came of it.
 pub(crate) async fn build(args: Build) -> Result<(), Failure> {
-    let Component { path, bytes, found } = built(&args.dir, &Console::new(args.json)).await?;
+    let Component { path, bytes, found } = built(&args.dir, &Console::new(args.json), None).await?;
     let grants: Vec<&str> = found.grants.iter().map(String::as_str).chain(found.unsaid.iter().copied()).collect();
     if args.json {
         let all = json!({ "plugin": path, "bytes": bytes, "sha256": found.sha256, "grants": grants });
@@ -42,7 +43,11 @@ pub(super) struct Component {
 
 /// Builds a project to a component. One that cannot be loaded, or that uses more than the project says, does not take
 /// the place of the one before.
-pub(super) async fn built(folder: &Path, console: &Console) -> Result<Component, Failure> {
+pub(super) async fn built(
+    folder: &Path,
+    console: &Console,
+    functions: Option<Arc<Functions>>,
+) -> Result<Component, Failure> {
     let (teller, folder) = (console.clone(), folder.to_owned());
     let (project, built) = blocking(move || {
         let project = Project::open(&folder)?;
@@ -57,7 +62,7 @@ pub(super) async fn built(folder: &Path, console: &Console) -> Result<Component,
     })?;
     let (path, new) = (project.component(), project.component().with_extension("wasm.new"));
     write(&new, &component)?;
-    let found = match check(&project, &new, console).await {
+    let found = match check(&project, &new, console, functions).await {
         Ok(found) => found,
         Err(failure) => {
             let _ = std::fs::remove_file(&new);
@@ -69,8 +74,13 @@ pub(super) async fn built(folder: &Path, console: &Console) -> Result<Component,
 }
 
 /// Loads the component as a pipeline would.
-async fn check(project: &Project, component: &Path, console: &Console) -> Result<Inspected, Failure> {
-    let loader = app::loader(console, &Trust::default())?;
+async fn check(
+    project: &Project,
+    component: &Path,
+    console: &Console,
+    functions: Option<Arc<Functions>>,
+) -> Result<Inspected, Failure> {
+    let loader = app::loader_with(console, &Trust::default(), functions)?;
     let found = loader.inspect(&component.to_string_lossy(), Path::new("/")).await;
     let found = found.map_err(|error| Failure::plugin(error, "Correct the plugin and build again."))?;
     let unsaid = found.unsaid.iter().map(|interface| (*interface).to_owned());

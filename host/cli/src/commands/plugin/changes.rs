@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use llmhost_authoring::Project;
-use notify_debouncer_mini::notify::{RecommendedWatcher, RecursiveMode};
-use notify_debouncer_mini::{DebounceEventResult, Debouncer, new_debouncer};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::failure::Failure;
 
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(60);
 /// The files of a project, watched.
 pub(super) struct Changes {
     // Watches as long as it lives.
-    _watcher: Debouncer<RecommendedWatcher>,
+    _watcher: RecommendedWatcher,
     changed: mpsc::UnboundedReceiver<()>,
 }
 
@@ -25,22 +25,27 @@ impl Changes {
     pub(super) fn of(project: &Project, pipeline: &Path) -> Result<Self, Failure> {
         let (tell, changed) = mpsc::unbounded_channel();
         let watched = project.clone();
-        let told = move |events: DebounceEventResult| {
-            if events.is_ok_and(|events| events.iter().any(|event| watched.is_source(&event.path))) {
+        let is_change = move |event: &Event| {
+            // To read a file is no change of it; every build does.
+            let touched = !matches!(event.kind, EventKind::Access(_));
+            event.need_rescan() || touched && event.paths.iter().any(|path| watched.is_source(path))
+        };
+        let told = move |event: notify::Result<Event>| {
+            if event.is_ok_and(|event| is_change(&event)) {
                 // Nobody listens any more where the command has ended.
                 let _ = tell.send(());
             }
         };
-        let failed = |error: notify_debouncer_mini::notify::Error| Failure::Other {
+        let failed = |error: notify::Error| Failure::Other {
             message: format!("{} cannot be watched: {error}", project.folder.display()),
             help: "Where the system allows no more watches, raise fs.inotify.max_user_watches.".to_owned(),
             status: 1,
         };
-        let mut watcher = new_debouncer(PAUSE, told).map_err(failed)?;
-        watcher.watcher().watch(&project.folder, RecursiveMode::Recursive).map_err(failed)?;
+        let mut watcher = notify::recommended_watcher(told).map_err(failed)?;
+        watcher.watch(&project.folder, RecursiveMode::Recursive).map_err(failed)?;
         let pipeline = std::path::absolute(pipeline).unwrap_or_else(|_| PathBuf::from(pipeline));
         if !pipeline.starts_with(&project.folder) {
-            watcher.watcher().watch(&pipeline, RecursiveMode::NonRecursive).map_err(failed)?;
+            watcher.watch(&pipeline, RecursiveMode::NonRecursive).map_err(failed)?;
         }
         Ok(Self { _watcher: watcher, changed })
     }
@@ -53,7 +58,7 @@ impl Changes {
             status: 1,
         };
         self.changed.recv().await.ok_or_else(ended)?;
-        while self.changed.try_recv().is_ok() {}
+        while let Ok(Some(())) = timeout(PAUSE, self.changed.recv()).await {}
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use llmhost_engine::plan::{FieldChange, Plan, compare, plain, show};
 use llmhost_engine::run::{self, Engine};
 use llmhost_engine::state::State;
 use llmhost_resources::{Aws, AwsSettings};
+use llmhost_sandbox::Functions;
 
 use super::build::built;
 use super::changes::Changes;
@@ -27,9 +28,10 @@ pub(crate) async fn dev(args: Dev) -> Result<(), Failure> {
     let file = args.pipeline.clone().unwrap_or_else(|| project.folder.join("pipeline.toml"));
     let mut changes = Changes::of(&project, &file)?;
     let mut last: Option<Plan> = None;
+    let functions = Arc::default();
     loop {
         let began = Instant::now();
-        match planned(&args.dir, &file, &console).await {
+        match planned(&args.dir, &file, &console, &functions).await {
             Ok(plan) => {
                 let text = last.as_ref().map_or_else(
                     || show(&plan, text_style()),
@@ -50,8 +52,8 @@ pub(crate) async fn dev(args: Dev) -> Result<(), Failure> {
 }
 
 /// Builds, and plans the pipeline as if nothing were there.
-async fn planned(folder: &Path, file: &Path, console: &Console) -> Result<Plan, Failure> {
-    built(folder, console).await?;
+async fn planned(folder: &Path, file: &Path, console: &Console, functions: &Arc<Functions>) -> Result<Plan, Failure> {
+    built(folder, console, Some(Arc::clone(functions))).await?;
     let pipeline = Pipeline::load(file, &[], &|name| std::env::var(name).ok())?;
     let settings = AwsSettings {
         region: pipeline.region.clone(),
