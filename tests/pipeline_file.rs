@@ -248,3 +248,52 @@ fn an_image_that_is_not_llmhosts_gets_its_own_arguments() {
     assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/ping");
     assert_eq!(container["envFrom"], json!([{ "secretRef": { "name": "hub-token" } }]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_are_repeated_and_left_out_and_each_is_one_of_its_own() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let url = emulator.url();
+    let text = |keys: &str| {
+        format!(
+            r#"[vars.audit]
+default = false
+[vars.keys]
+default = {keys}
+[pipeline]
+name = "teams"
+region = "us-east-1"
+[steps.team]
+uses = "s3"
+for_each = "${{vars.keys}}"
+with = {{ bucket = "acme-team-${{each.key}}", force_destroy = true }}
+[steps.audit]
+uses = "s3"
+when = "${{vars.audit}}"
+with = {{ bucket = "acme-audit", force_destroy = true, tags = {{ first = "${{team[\"red\"].arn}}" }} }}
+"#
+        )
+    };
+    scene.write("teams.toml", text(r#"["red", "green", "blue"]"#));
+    let run = |args: &[&str]| scene.at(url, &[&["run", "teams.toml", "-y"], args].concat());
+    run(&[]).status(0).says(&["3 created", "team:red.bucket = \"acme-team-red\"", "team:blue/s3.bucket/main"]);
+    let buckets = |key: &str| {
+        let world = look(url);
+        let all = world["storage"].as_array().unwrap().clone();
+        all.into_iter().filter_map(|one| one[key].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(buckets("name").len(), 3);
+    run(&["--var", "audit=true"]).status(0).says(&["1 created", "3 unchanged"]);
+    // One of the middle goes, and takes nothing else along.
+    scene.write("teams.toml", text(r#"["blue", "red"]"#));
+    let plan = scene.at(url, &["run", "teams.toml", "--dry-run", "--var", "audit=true"]).status(0);
+    plan.says(&["- s3.bucket/main", "0 to create, 0 to update, 0 to replace, 1 to delete, 3 unchanged"]);
+    // As much as one step is, and all of an entry.
+    scene.at(url, &["run", "teams.toml", "--dry-run", "--only", "team[\"red\"]"]).status(0).says(&["0 to create"]);
+    scene.at(url, &["run", "teams.toml", "--dry-run", "--only", "team:pink"]).status(2).says(&["there is no step 'team:pink'"]);
+    scene.llmhost(&["state", "show", "teams.toml", "team[\"green\"]/s3.bucket/main"]).status(0).says(&["acme-team-green"]);
+    run(&["--var", "keys=[]"]).status(0).says(&["4 deleted"]);
+    assert_eq!(buckets("name"), Vec::<String>::new());
+    scene.at(url, &["validate", "teams.toml", "--var", "audit=true", "--var", "keys=[]"])
+        .status(2)
+        .says(&["step 'team' is not repeated for 'red'", "its for_each has no keys"]);
+}

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A step's name: `[a-z][a-z0-9_-]*`, at most 64 characters, unique in its pipeline.
+/// A step's name: `[a-z][a-z0-9_-]*`, at most 64 characters, unique in its pipeline. A step that is repeated has its
+/// key after it: `team:a`, which tags can hold. `team["a"]` is read as the same.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StepName(Arc<str>);
 
@@ -15,14 +16,45 @@ impl StepName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name in the file: `team` of `team:a`.
+    pub fn family(&self) -> &str {
+        self.0.split_once(':').map_or(&*self.0, |(family, _)| family)
+    }
+
+    /// The key of a step that is repeated: `a` of `team:a`.
+    pub fn key(&self) -> Option<&str> {
+        self.0.split_once(':').map(|(_, key)| key)
+    }
+
+    /// One of the steps that this one is repeated as.
+    ///
+    /// # Errors
+    ///
+    /// Keys are made of letters, digits, `-` and `_`; at most 64.
+    pub fn with_key(&self, key: &str) -> Result<Self, NameError> {
+        check_name("key", key, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_')?;
+        Ok(Self(format!("{}:{key}", self.family()).into()))
+    }
 }
 
 impl FromStr for StepName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        check_name("step", text, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')?;
-        Ok(Self(text.into()))
+        let in_brackets = || {
+            let (family, rest) = text.split_once('[')?;
+            let quoted = rest.strip_suffix(']')?;
+            let key = ['"', '\''].into_iter().find_map(|quote| quoted.strip_prefix(quote)?.strip_suffix(quote));
+            Some((family, key?))
+        };
+        let (family, key) = match text.split_once(':').or_else(in_brackets) {
+            Some((family, key)) => (family, Some(key)),
+            None => (text, None),
+        };
+        check_name("step", family, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')?;
+        let name = Self(family.into());
+        key.map_or(Ok(name.clone()), |key| name.with_key(key))
     }
 }
 
@@ -110,10 +142,10 @@ pub enum NameError {
 }
 
 fn allowed(what: &str) -> &'static str {
-    if what == "step" {
-        "step names start with a lower-case letter and go on with lower-case letters, digits, '-' and '_'"
-    } else {
-        "resource names are made of letters, digits, '.', '_' and '-'"
+    match what {
+        "step" => "step names start with a lower-case letter and go on with lower-case letters, digits, '-' and '_'",
+        "key" => "keys are made of letters, digits, '-' and '_'",
+        _ => "resource names are made of letters, digits, '.', '_' and '-'",
     }
 }
 
@@ -181,6 +213,19 @@ mod tests {
         let address: ResourceAddress = "network/ec2.subnet/public-a".parse().expect("an address");
         assert_eq!(address.to_string(), "network/ec2.subnet/public-a");
         assert_eq!((address.kind(), address.name()), ("ec2.subnet", "public-a"));
+    }
+
+    #[test]
+    fn a_step_that_is_repeated_has_its_key_after_its_name() {
+        for text in ["team:eu-1", "team[\"eu-1\"]", "team['eu-1']"] {
+            let step: StepName = text.parse().expect("a name");
+            assert_eq!((step.as_str(), step.family(), step.key()), ("team:eu-1", "team", Some("eu-1")));
+        }
+        let address: ResourceAddress = "team:a/s3.bucket/main".parse().expect("an address");
+        assert_eq!((address.to_string().as_str(), address.step().key()), ("team:a/s3.bucket/main", Some("a")));
+        for text in ["team:", "team:a:b", "team[a]", "team[\"a.b\"]", ":a", "Team:a", "team[\"a\"", "team:10.0.0.0/8"] {
+            assert!(text.parse::<StepName>().is_err(), "{text}");
+        }
     }
 
     #[test]

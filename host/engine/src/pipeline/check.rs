@@ -80,7 +80,7 @@ pub(super) fn outputs<'a>(
         if promised.iter().any(|output| output.name == reference.output) {
             continue;
         }
-        let message = format!("step '{}' has no output '{}'", reference.step, reference.output);
+        let message = format!("step '{}' has no output '{}'", reference.step.family(), reference.output);
         let mut problem = reference.problem("unknown-output", message, "not an output");
         let names = promised.iter().map(|output| output.name.as_str());
         problem.help = Some(match did_you_mean(&reference.output, names.clone()) {

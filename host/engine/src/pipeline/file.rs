@@ -5,9 +5,10 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::families::{self, Families};
 use super::head::{self, Head};
 use super::moved::{self, Moved};
-use super::reader::{Problems, Table, entries, table};
+use super::reader::{Item, Key, Problems, Table, entries, table};
 use super::trust::{self, Trust};
 use super::values::Scope;
 use super::{Pipeline, Step, check, secrets, steps, vars};
@@ -83,7 +84,49 @@ pub(super) fn load(
 /// Problems in the order of their places.
 pub(super) fn diagnostics(path: &Path, source: String, mut problems: Vec<Diagnostic>) -> Diagnostics {
     problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
+    let problems = once(problems);
     Diagnostics { path: path.to_owned(), source, problems }
+}
+
+/// Each problem once: the steps of an entry that is repeated have the same one in the same place.
+fn once(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut found: Vec<(Diagnostic, String, usize)> = Vec::new();
+    for problem in problems {
+        let message = without_keys(&problem.message);
+        let is_same = |(first, words, _): &&mut (Diagnostic, String, usize)| {
+            (first.code, &first.span) == (problem.code, &problem.span) && *words == message
+        };
+        // They stand beside each other, but for others of the same place.
+        match found.iter_mut().rev().take_while(|(first, ..)| first.span == problem.span).find(is_same) {
+            Some((first, _, more)) => *more += usize::from(first.message != problem.message),
+            None => found.push((problem, message, 0)),
+        }
+    }
+    let told = |(mut problem, _, more): (Diagnostic, String, usize)| {
+        if more > 0 {
+            let steps = if more == 1 { "step" } else { "steps" };
+            problem.message += &format!(" (the same in {more} more {steps})");
+        }
+        problem
+    };
+    found.into_iter().map(told).collect()
+}
+
+/// A message with `team` for every `team:a`.
+fn without_keys(message: &str) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let mut parts = message.split(':');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let key = part.find(|c: char| !is_name(c)).unwrap_or(part.len());
+        if key == 0 || !text.ends_with(is_name) {
+            text.push(':');
+            text.push_str(part);
+        } else {
+            text.push_str(&part[key..]);
+        }
+    }
+    text
 }
 
 fn read(path: &Path) -> Result<String, Diagnostics> {
@@ -141,15 +184,31 @@ impl Input<'_> {
         let steps = top.get("steps").and_then(|(_, item)| table("steps", item, problems)).map(entries);
         let steps = steps.unwrap_or_default();
         let names: Vec<&str> = steps.iter().map(|(key, _)| key.name).collect();
-        let (no_vars, no_secrets) = (BTreeMap::new(), BTreeMap::new());
-        let scope = Scope { source: self.source, steps: &names, vars: &no_vars, secrets: &no_secrets, env: self.env };
+        let (no_families, no_vars, no_secrets) = (Families::new(), BTreeMap::new(), BTreeMap::new());
+        let scope = Scope {
+            source: self.source,
+            steps: &names,
+            families: &no_families,
+            each: None,
+            vars: &no_vars,
+            secrets: &no_secrets,
+            env: self.env,
+        };
         let vars = vars::read(top.get("vars").map(|(_, item)| item), self.vars, &scope, problems);
         let scope = Scope { vars: &vars, ..scope };
         let head = head::read(&top, &scope, problems);
         let secrets = secrets::read(top.get("secrets").map(|(_, item)| item), self.base, &scope, problems);
         let scope = Scope { secrets: &secrets, ..scope };
-        let steps: Vec<Step> =
-            steps.iter().filter_map(|(key, item)| steps::read(key, item, &scope, problems)).collect();
+        let families = |scope: &Scope<'_>, problems: &mut Problems| -> Families {
+            let read =
+                |(key, item): &(Key<'_>, Item<'_>)| (key.name.to_owned(), families::read(key, item, scope, problems));
+            steps.iter().map(read).collect()
+        };
+        // The values of one may refer to steps of another: first the keys alone.
+        let keys = families(&scope, &mut Problems::default());
+        let families = families(&Scope { families: &keys, ..scope }, problems);
+        let scope = Scope { families: &families, ..scope };
+        let steps: Vec<Step> = steps.iter().flat_map(|(key, item)| steps::read(key, item, &scope, problems)).collect();
         let moved = moved::read(top.get("moved").map(|(_, item)| item), problems);
         moved::check(&moved, &steps, problems);
         let trust = trust::read(top.get("trust").map(|(_, item)| item), problems);

@@ -22,6 +22,20 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
     let rules: Vec<_> = plugins.iter().map(rule).collect();
     let name = "^[a-z][a-z0-9_-]{0,63}$";
     let reference = json!({ "type": "string", "pattern": REFERENCE });
+    let condition = json!({
+        "anyOf": [
+            { "type": "boolean" },
+            reference,
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["value"],
+                "minProperties": 2,
+                "maxProperties": 2,
+                "properties": { "value": {}, "is": {}, "is_not": {}, "in": { "type": ["array", "string"] }, "not_in": { "type": ["array", "string"] } },
+            },
+        ],
+    });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "llmhost pipeline",
@@ -100,6 +114,14 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "properties": {
                         "uses": { "description": "A built-in plugin, the path of a component, oci://host/name:tag@sha256:…, or https://host/plugin.wasm#sha256=…", "anyOf": [{ "enum": names }, { "type": "string" }] },
                         "with": { "type": "object" },
+                        "for_each": {
+                            "description": "The step is repeated for each entry: of a list of texts, or of a table. ${each.key} and ${each.value} tell them apart.",
+                            "anyOf": [{ "type": "array", "items": { "type": "string" }, "uniqueItems": true }, { "type": "object" }, reference],
+                        },
+                        "when": {
+                            "description": "The step is there where this holds: a truth value, a condition such as { value = \"${vars.env}\", is = \"prod\" }, or a list of both.",
+                            "anyOf": [condition, { "type": "array", "items": condition }],
+                        },
                         "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
                         "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
                         "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Nothing that this step made may be deleted or replaced." },

@@ -1,7 +1,9 @@
 //! The pipeline file: read with every problem in one report, each with its place.
 
 mod check;
+mod conditions;
 mod defaults;
+mod families;
 mod file;
 mod file_schema;
 mod head;
@@ -12,6 +14,7 @@ mod schema;
 mod secrets;
 mod step;
 mod steps;
+mod targets;
 mod template;
 mod trust;
 mod types;

@@ -1,22 +1,46 @@
 //! `[steps]`: each step as the file has it.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use super::families::{Each, Family};
 use super::reader::{Item, Key, Problems, Table, table};
 use super::step::Step;
+use super::targets::WORDS;
 use super::template::{Node, Template};
 use super::values::{Scope, plain_key};
 use crate::diagnostic::did_you_mean;
 use crate::names::StepName;
 use crate::plugin::Limits;
 
-/// Reads one step.
-pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Option<Step> {
-    let found = table(&format!("steps.{}", key.name), item, problems)?;
+/// Reads an entry: the steps that it stands for. What is wrong in several of them is one problem.
+pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Vec<Step> {
+    let Some(found) = table(&format!("steps.{}", key.name), item, problems) else { return Vec::new() };
     let what = format!("[steps.{}]", key.name);
-    let known = ["uses", "with", "after", "allow", "limits", "protect"];
+    let known = ["uses", "with", "after", "allow", "limits", "protect", "for_each", "when"];
     let found = Table::new(&what, key.span.clone(), found, &known, problems);
-    let name = name(key, problems);
+    let Some(name) = name(key, problems) else { return Vec::new() };
+    let mut one = |name: &StepName, each: Option<&Each>| {
+        let mut own = Problems::default();
+        let step = step(key, &found, name.clone(), &Scope { each, ..*scope }, &mut own);
+        for problem in own.0 {
+            if !problems.0.contains(&problem) {
+                problems.0.push(problem);
+            }
+        }
+        step
+    };
+    match scope.families.get(key.name) {
+        None | Some(Family::One) => one(&name, None).into_iter().collect(),
+        // What it refers to may be switched off as well.
+        Some(Family::Off | Family::Unclear) => Vec::new(),
+        Some(Family::Each { on, .. }) => {
+            on.iter().filter_map(|each| one(&name.with_key(&each.key).ok()?, Some(each))).collect()
+        }
+    }
+}
+
+fn step(key: &Key<'_>, found: &Table<'_>, name: StepName, scope: &Scope<'_>, problems: &mut Problems) -> Option<Step> {
     let uses = found.need("uses", "\"vpc\"", problems);
     let uses = uses.and_then(|_| {
         found.literal("uses", "write the plugin itself: which code runs does not depend on variables", problems)
@@ -27,20 +51,46 @@ pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &
         _ => Template { span: key.span.clone(), node: Node::Table(Vec::new()) },
     };
     let after = found.literals("after", "write the names of steps themselves", problems);
-    for (name, span) in after.iter().filter(|(name, _)| !scope.steps.contains(&name.as_str())) {
-        problems.add("unknown-step", span.clone(), format!("there is no step '{name}'"), "not a step of this file");
-        problems.help(match did_you_mean(name, scope.steps.iter().copied()) {
-            Some(near) => format!("did you mean '{near}'?"),
-            None => steps_are(scope.steps),
-        });
-    }
+    let after = after.into_iter().flat_map(|(text, span)| {
+        let steps = named(&text, &span, scope, problems);
+        steps.into_iter().map(move |step| (step.as_str().to_owned(), span.clone()))
+    });
+    let after = after.collect();
     let why = "write the grants themselves: what a plugin may do does not depend on variables";
     let (allow, allow_spans) = found.literals("allow", why, problems).into_iter().unzip();
     let limits = found.get("limits").map(|(key, item)| limits(key, item, problems)).unwrap_or_default();
     let protect = found.get("protect");
     let protect = protect.is_some_and(|(_, item)| scope.flag(&found.called("protect"), item, problems));
     let (uses, uses_span) = uses?;
-    Some(Step { name: name?, uses, allow, limits, protect, after, with, uses_span, allow_spans })
+    Some(Step { name, uses, allow, limits, protect, after, with, uses_span, allow_spans })
+}
+
+/// The steps that an entry of `after` names: all that an entry of the file stands for, or one of them by its key.
+fn named(text: &str, span: &Range<usize>, scope: &Scope<'_>, problems: &mut Problems) -> Vec<StepName> {
+    let name = text.parse::<StepName>().ok();
+    let family = name.as_ref().filter(|name| scope.steps.contains(&name.family()));
+    let Some(name) = family else {
+        problems.add("unknown-step", span.clone(), format!("there is no step '{text}'"), "not a step of this file");
+        problems.help(match did_you_mean(text, scope.steps.iter().copied()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => steps_are(scope.steps),
+        });
+        return Vec::new();
+    };
+    let family = scope.families.get(name.family());
+    let steps = family.map_or_else(|| vec![name.clone()], |family| family.steps(name));
+    match (name.key(), family) {
+        (None, _) => return steps,
+        (Some(_), _) if steps.contains(name) => return vec![name.clone()],
+        // Nobody waits for what is switched off.
+        (Some(key), Some(Family::Each { off, .. })) if off.iter().any(|off| off == key) => {}
+        (Some(key), Some(Family::Each { .. } | Family::One)) => {
+            let message = format!("step '{}' is not repeated for '{key}'", name.family());
+            problems.add("unknown-step", span.clone(), message, "not a step of this file");
+        }
+        _ => {}
+    }
+    Vec::new()
 }
 
 fn name(key: &Key<'_>, problems: &mut Problems) -> Option<StepName> {
@@ -50,8 +100,11 @@ fn name(key: &Key<'_>, problems: &mut Problems) -> Option<StepName> {
         return None;
     }
     let name = match key.name {
-        "vars" | "env" | "secrets" => {
-            Err(format!("a step cannot be called '{}': ${{{}.x}} means something else", key.name, key.name))
+        word if WORDS.contains(&word) => {
+            Err(format!("a step cannot be called '{word}': ${{{word}.x}} means something else"))
+        }
+        keyed if keyed.contains([':', '[']) => {
+            Err(format!("a step cannot be called '{keyed}': keys come from for_each"))
         }
         name => name.parse::<StepName>().map_err(|error| error.to_string()),
     };

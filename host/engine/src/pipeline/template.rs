@@ -114,6 +114,25 @@ impl Template {
         }
     }
 
+    /// The part that a path leads to. A part of what another step gives is a reference with the rest of the path.
+    pub(super) fn at(&self, path: &[Part]) -> Option<Self> {
+        let [part, rest @ ..] = path else { return Some(self.clone()) };
+        match (&self.node, part) {
+            (Node::List(items), Part::Index(at)) => items.get(*at)?.at(rest),
+            (Node::Table(fields), Part::Key(key)) => fields.iter().find(|field| field.key == *key)?.value.at(rest),
+            (Node::Plain(value), _) => {
+                let value = part.of(value)?.clone();
+                Self { span: self.span.clone(), node: Node::Plain(value) }.at(rest)
+            }
+            (Node::Whole(reference), _) => {
+                let mut reference = reference.clone();
+                reference.path.extend_from_slice(path);
+                Some(Self { span: self.span.clone(), node: Node::Whole(reference) })
+            }
+            _ => None,
+        }
+    }
+
     /// The value with anything that refers to another step as null, for checks before it is known.
     pub(super) fn outline(&self) -> Value {
         match &self.node {
@@ -223,7 +242,8 @@ impl Reference {
     /// As it stands in the file.
     pub(super) fn text(&self) -> String {
         let path: String = self.path.iter().map(ToString::to_string).collect();
-        format!("${{{}.{}{path}}}", self.step, self.output)
+        let key = self.step.key().map_or_else(String::new, |key| format!("[\"{key}\"]"));
+        format!("${{{}{key}.{}{path}}}", self.step.family(), self.output)
     }
 
     fn resolve<'a>(&self, outputs: &impl Fn(&StepName) -> Option<&'a Value>) -> Result<Value, Diagnostic> {
@@ -237,12 +257,9 @@ impl Reference {
             if value.as_str().is_some_and(unknown::is_opaque) {
                 break;
             }
-            let next = match part {
-                Part::Key(key) => value.get(key),
-                Part::Index(at) => value.get(at),
-            };
-            value =
-                next.ok_or_else(|| missing(format!("{} leads nowhere: there is no {part} in {value}", self.text())))?;
+            value = part
+                .of(value)
+                .ok_or_else(|| missing(format!("{} leads nowhere: there is no {part} in {value}", self.text())))?;
         }
         Ok(value.clone())
     }
@@ -278,6 +295,16 @@ pub(super) fn kind(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "list",
         Value::Object(_) => "table",
+    }
+}
+
+impl Part {
+    /// The part of a value.
+    pub(super) fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        match self {
+            Self::Key(key) => value.get(key),
+            Self::Index(at) => value.get(at),
+        }
     }
 }
 

@@ -9,18 +9,23 @@ use std::ops::Range;
 use serde_json::Value;
 use toml::de::DeValue;
 
+use super::families::{Each, Families};
 use super::reader::{Item, Key, Problems, entries, wrong_type};
 use super::scalars::scalar;
-use super::steps::steps_are;
-use super::template::{Field, Node, Part, Piece, Reference, Template, inline, kind};
-use crate::diagnostic::did_you_mean;
+use super::targets::Target;
+use super::template::{Field, Node, Piece, Template, inline, kind};
 use crate::secret::Secret;
-use crate::unknown;
 
 /// What references in the file can refer to.
+#[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) source: &'a str,
+    /// The entries of `[steps]`, in order.
     pub(super) steps: &'a [&'a str],
+    /// What each of them stands for, once that is known.
+    pub(super) families: &'a Families,
+    /// In a step that is repeated: which one it is.
+    pub(super) each: Option<&'a Each>,
     pub(super) vars: &'a BTreeMap<String, Value>,
     pub(super) secrets: &'a BTreeMap<String, Secret>,
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
@@ -37,24 +42,22 @@ pub(super) enum Reach<'a> {
     Environment,
 }
 
-/// What a reference stands for.
-enum Target {
-    Known(Value),
-    Output(Reference),
-}
-
 impl Scope<'_> {
     /// Reads a value of a `with` table.
     pub(super) fn template(&self, item: Item<'_>, problems: &mut Problems) -> Template {
+        self.read(item, Reach::All, problems)
+    }
+
+    fn read(&self, item: Item<'_>, reach: Reach<'_>, problems: &mut Problems) -> Template {
         let span = item.span();
         let node = match item.get_ref() {
-            DeValue::String(text) => self.text(text, &span, Reach::All, problems),
-            DeValue::Array(items) => Node::List(items.iter().map(|item| self.template(item, problems)).collect()),
+            DeValue::String(text) => self.text(text, &span, reach, problems),
+            DeValue::Array(items) => Node::List(items.iter().map(|item| self.read(item, reach, problems)).collect()),
             DeValue::Table(table) => {
                 let fields = entries(table).into_iter().map(|(key, value)| Field {
                     key: plain_key(&key, "a key", problems),
                     span: key.span,
-                    value: self.template(value, problems),
+                    value: self.read(value, reach, problems),
                 });
                 Node::Table(fields.collect())
             }
@@ -70,7 +73,7 @@ impl Scope<'_> {
         item: Item<'_>,
         problems: &mut Problems,
     ) -> Option<(String, Range<usize>)> {
-        let value = self.known(what, item, problems)?;
+        let value = self.value(what, item, problems)?;
         let span = item.span();
         // A number of the file is a slip; that of a variable has one text.
         let text = match (&value, item.get_ref()) {
@@ -89,7 +92,7 @@ impl Scope<'_> {
 
     /// A truth value that is needed before any step runs.
     pub(super) fn flag(&self, what: &str, item: Item<'_>, problems: &mut Problems) -> bool {
-        let Some(value) = self.known(what, item, problems) else { return false };
+        let Some(value) = self.value(what, item, problems) else { return false };
         if let Value::Bool(on) = value {
             return on;
         }
@@ -99,7 +102,7 @@ impl Scope<'_> {
 
     /// A whole number from 1 that is needed before any step runs.
     pub(super) fn positive(&self, what: &str, item: Item<'_>, problems: &mut Problems) -> Option<u32> {
-        let value = self.known(what, item, problems)?;
+        let value = self.value(what, item, problems)?;
         let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|&number| number > 0);
         if number.is_none() {
             wrong_type(what, "a whole number from 1", kind(&value), item.span(), problems);
@@ -107,16 +110,12 @@ impl Scope<'_> {
         number
     }
 
-    /// A value that is needed before any step runs.
-    fn known(&self, what: &str, item: Item<'_>, problems: &mut Problems) -> Option<Value> {
-        match item.get_ref() {
-            DeValue::String(text) => self.plain(text, &item.span(), Reach::Known(what), problems),
-            _ => {
-                let before = problems.0.len();
-                let value = constant(item, problems);
-                (problems.0.len() == before).then_some(value)
-            }
-        }
+    /// A value that is needed before any step runs; nothing after a problem.
+    pub(super) fn value(&self, what: &str, item: Item<'_>, problems: &mut Problems) -> Option<Value> {
+        let before = problems.0.len();
+        let value = self.read(item, Reach::Known(what), problems).outline();
+        // A variable without a value was said.
+        (problems.0.len() == before && !value.is_null()).then_some(value)
     }
 
     /// A text whose references stand for values that are known now; nothing after a problem.
@@ -170,6 +169,11 @@ impl Scope<'_> {
                     return match target {
                         Target::Known(value) => Node::Plain(value),
                         Target::Output(reference) => Node::Whole(reference),
+                        Target::All(references) => {
+                            let whole = |it| Template { span: here.clone(), node: Node::Whole(it) };
+                            Node::List(references.into_iter().map(whole).collect())
+                        }
+                        Target::Given(given) => given.node,
                     };
                 }
                 Some(Target::Known(value)) => match inline(&value) {
@@ -182,11 +186,26 @@ impl Scope<'_> {
                         problems.add("reference-in-text", here, message, "not a text, number or boolean");
                     }
                 },
-                Some(Target::Output(reference)) => {
+                Some(target) => {
+                    let more = match target {
+                        Target::Output(reference) => Some(vec![Piece::Reference(reference)]),
+                        Target::Given(Template { node: Node::Whole(reference), .. }) => {
+                            Some(vec![Piece::Reference(reference)])
+                        }
+                        Target::Given(Template { node: Node::Mixed(pieces), .. }) => Some(pieces),
+                        _ => None,
+                    };
                     if !plain.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut plain)));
                     }
-                    pieces.push(Piece::Reference(reference));
+                    match more {
+                        Some(more) => pieces.extend(more),
+                        None => {
+                            let message =
+                                format!("{} is a list or a table, which cannot stand inside a text", &text[found..end]);
+                            problems.add("reference-in-text", here, message, "not a text, number or boolean");
+                        }
+                    }
                 }
             }
             at = end;
@@ -200,103 +219,6 @@ impl Scope<'_> {
         }
         Node::Mixed(pieces)
     }
-
-    fn target(&self, inner: &str, span: Range<usize>, reach: Reach<'_>, problems: &mut Problems) -> Option<Target> {
-        let Some((first, rest)) = inner.split_once('.').filter(|(first, rest)| !first.is_empty() && !rest.is_empty())
-        else {
-            problems.add("bad-reference", span, format!("'${{{inner}}}' is not a reference"), "here");
-            problems.help(match reach {
-                Reach::All => {
-                    "write ${step.output}, ${vars.name}, ${secrets.name} or ${env.NAME}; or $${ for a plain ${"
-                }
-                Reach::Known(_) => "write ${vars.name} or ${env.NAME}; or $${ for a plain ${",
-                Reach::Environment => "write ${env.NAME}; or $${ for a plain ${",
-            });
-            return None;
-        };
-        if let Some((message, help)) = self.out_of_reach(first, reach) {
-            problems.add("reference-not-here", span, message, "cannot stand here");
-            problems.help(help);
-            return None;
-        }
-        match first {
-            "vars" => match self.vars.get(rest) {
-                Some(value) => Some(Target::Known(value.clone())),
-                None => {
-                    problems.add("unknown-variable", span, format!("there is no variable '{rest}'"), "not declared");
-                    problems.help(match did_you_mean(rest, self.vars.keys().map(String::as_str)) {
-                        Some(near) => format!("did you mean '{near}'?"),
-                        None if rest.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) => {
-                            format!("declare it: [vars.{rest}]")
-                        }
-                        None => "a reference is the name of one variable, ${vars.name}: it computes nothing".to_owned(),
-                    });
-                    None
-                }
-            },
-            "secrets" => match self.secrets.get(rest) {
-                Some(secret) => Some(Target::Known(Value::String(unknown::secret(rest, secret.version)))),
-                None => {
-                    problems.add("unknown-secret", span, format!("there is no secret '{rest}'"), "not declared");
-                    problems.help(match did_you_mean(rest, self.secrets.keys().map(String::as_str)) {
-                        Some(near) => format!("did you mean '{near}'?"),
-                        None => format!("declare it: [secrets.{rest}]"),
-                    });
-                    None
-                }
-            },
-            "env" => match (self.env)(rest) {
-                Some(value) => Some(Target::Known(Value::String(value))),
-                None => {
-                    problems.add(
-                        "unset-environment",
-                        span,
-                        format!("the environment variable {rest} is not set"),
-                        "not set",
-                    );
-                    problems.help(format!("set {rest}, or use a variable of the pipeline with a default"));
-                    None
-                }
-            },
-            step if self.steps.contains(&step) => {
-                let Some((output, path)) = path(rest) else {
-                    problems.add("bad-reference", span, format!("'{rest}' is not an output with a path"), "here");
-                    problems.help("a path looks like output.key or output[0]");
-                    return None;
-                };
-                let step = step.parse().ok()?;
-                Some(Target::Output(Reference { span, step, output, path }))
-            }
-            step => {
-                problems.add("unknown-step", span, format!("there is no step '{step}'"), "not a step of this file");
-                let words = ["vars", "env", "secrets"];
-                problems.help(match did_you_mean(step, self.steps.iter().copied().chain(words)) {
-                    Some(near) => format!("did you mean '{near}'?"),
-                    None => steps_are(self.steps),
-                });
-                None
-            }
-        }
-    }
-
-    /// Why a reference that begins with this word cannot stand where it does, and what can.
-    fn out_of_reach(&self, first: &str, reach: Reach<'_>) -> Option<(String, &'static str)> {
-        const KNOWN: &str = "use a variable, ${vars.name}, or the environment, ${env.NAME}";
-        match (reach, first) {
-            (Reach::All, _) | (_, "env") | (Reach::Known(_), "vars") => None,
-            (Reach::Known(what), "secrets") => {
-                Some((format!("{what} cannot hold a secret: it is shown in plans and kept in the state"), KNOWN))
-            }
-            (Reach::Known(what), step) if self.steps.contains(&step) => {
-                Some((format!("{what} cannot hold an output of a step: it is needed before any step runs"), KNOWN))
-            }
-            (Reach::Known(_), _) => None,
-            (Reach::Environment, _) => Some((
-                "the default of a variable can refer to the environment alone".to_owned(),
-                "use ${env.NAME}, or leave the default out and give the value with --var",
-            )),
-        }
-    }
 }
 
 /// A key as it is written. Keys hold no references; `$${` is a plain `${`.
@@ -308,30 +230,6 @@ pub(super) fn plain_key(key: &Key<'_>, what: &str, problems: &mut Problems) -> S
         problems.help("write the key itself, or $${ for a plain ${; references work in values");
     }
     parts.join("${")
-}
-
-/// `output.key[0].more` as the output and the path into it.
-fn path(text: &str) -> Option<(String, Vec<Part>)> {
-    let end = text.find(['.', '[']).unwrap_or(text.len());
-    let (output, mut rest) = text.split_at(end);
-    let mut parts = Vec::new();
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix('[') {
-            let (index, after) = after.split_once(']')?;
-            parts.push(Part::Index(index.parse().ok()?));
-            rest = after;
-        } else {
-            let after = rest.strip_prefix('.')?;
-            let end = after.find(['.', '[']).unwrap_or(after.len());
-            let (key, after) = after.split_at(end);
-            if key.is_empty() {
-                return None;
-            }
-            parts.push(Part::Key(key.to_owned()));
-            rest = after;
-        }
-    }
-    (!output.is_empty()).then(|| (output.to_owned(), parts))
 }
 
 /// A value without references in it.

@@ -63,15 +63,24 @@ impl Selection {
     }
 
     fn among(known: BTreeSet<&StepName>, only: &[String], exclude: &[String]) -> Result<Self, UnknownStep> {
+        // The name of a step that is repeated means all of them.
         let find = |name: &String| {
-            let found = known.iter().find(|step| step.as_str() == name);
-            found.map(|step| (*step).clone()).ok_or_else(|| UnknownStep {
+            let asked = name.parse::<StepName>().ok();
+            let is_meant = |step: &StepName| asked.as_ref() == Some(step) || step.family() == name;
+            let found: Vec<StepName> = known.iter().filter(|step| is_meant(step)).map(|step| (*step).clone()).collect();
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            Err(UnknownStep {
                 name: name.clone(),
                 near: did_you_mean(name, known.iter().map(|step| step.as_str())).map(str::to_owned),
                 known: known.iter().map(|step| (*step).clone()).collect(),
             })
         };
-        let names = |all: &[String]| all.iter().map(find).collect::<Result<BTreeSet<_>, _>>();
+        let names = |all: &[String]| {
+            let found: Result<Vec<_>, _> = all.iter().map(find).collect();
+            found.map(|found| found.into_iter().flatten().collect::<BTreeSet<_>>())
+        };
         Ok(Self { only: names(only)?, exclude: names(exclude)? })
     }
 
