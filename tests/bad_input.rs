@@ -70,7 +70,7 @@ fn a_wrong_file_is_said_with_its_place() {
         (
             "a step of another name",
             vpc("cidr = \"${each.value}\"").into(),
-            &["there is no step 'each'", "the steps of this file are network"],
+            &["${each.…} stands in steps with for_each alone", "add for_each"],
         ),
         (
             "a step after one that is not there",
