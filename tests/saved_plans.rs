@@ -61,8 +61,8 @@ async fn a_saved_plan_is_refused_where_anything_has_changed() {
     for (bytes, words) in [
         (whole[..whole.len() / 2].to_vec(), "its checksum is wrong"),
         (whole[..12].to_vec(), "its first line is none of a plan"),
-        (text.replacen("llmhost-plan 2", "llmhost-plan 3", 1).into_bytes(), "has version 3; this llmhost reads 2"),
-        (text.replacen("llmhost-plan 2", "llmhost-plan 1", 1).into_bytes(), "has version 1; this llmhost reads 2"),
+        (text.replacen("llmhost-plan 3", "llmhost-plan 4", 1).into_bytes(), "has version 4; this llmhost reads 3"),
+        (text.replacen("llmhost-plan 3", "llmhost-plan 2", 1).into_bytes(), "has version 2; this llmhost reads 3"),
         (text.replacen("first", "fourth", 1).into_bytes(), "its checksum is wrong"),
     ] {
         scene.write("plan.bin", bytes);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use llmhost_engine::diagnostic::Diagnostic;
 use llmhost_engine::lock::{Lock, LockError};
 use llmhost_engine::pins::Pins;
-use llmhost_engine::pipeline::{Pipeline, Trust};
+use llmhost_engine::pipeline::{Given, Pipeline, Trust};
 use llmhost_engine::run::{Cancel, Engine, Event, Events};
 use llmhost_engine::secret::shown;
 use llmhost_engine::state::StateStore;
@@ -90,7 +90,8 @@ pub(crate) fn print(text: &str) {
 
 /// Reads the pipeline file.
 pub(crate) fn pipeline(file: &File) -> Result<Arc<Pipeline>, Failure> {
-    let pipeline = Pipeline::load(&file.path, &file.vars, &|name| std::env::var(name).ok())?;
+    let given = Given { vars: file.vars.clone(), files: file.var_files.clone(), kept: file.kept.clone() };
+    let pipeline = Pipeline::load_given(&file.path, &given, &|name| std::env::var(name).ok())?;
     match llmhost_resources::unknown_region(&pipeline.region).filter(|_| !file.new_region) {
         None => Ok(Arc::new(pipeline)),
         Some((message, help)) => Err(Failure::File(pipeline.diagnostics(vec![Diagnostic {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use llmhost_engine::pipeline::Kept;
 
 use crate::keep::StatePlace;
 pub(crate) use lock::Lock;
@@ -81,9 +82,16 @@ pub(crate) struct File {
     /// The pipeline file.
     #[arg(value_name = "FILE")]
     pub(crate) path: PathBuf,
-    /// Set a variable of the pipeline; the value is TOML, or else a string. Can be repeated.
+    /// Set a variable of the pipeline; the value is read by the variable's type. Can be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = key_value)]
     pub(crate) vars: Vec<(String, String)>,
+    /// Set variables from a file: TOML with `name = value`, or a .json file with an object. Can be repeated; later
+    /// files count before earlier ones, and --var before all of them. LLMHOST_VAR_name in the environment counts less.
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub(crate) var_files: Vec<PathBuf>,
+    /// What a saved plan was made with.
+    #[arg(skip)]
+    pub(crate) kept: Option<Kept>,
     /// Where the state is kept: a folder, or s3://bucket/prefix (with ?region=REGION, where the
     /// bucket is not in the pipeline's) [default: what the file says, or .llmhost/NAME beside it].
     #[arg(long, value_name = "PLACE", value_parser = StatePlace::from_str)]

@@ -6,12 +6,14 @@
 //! can only be refused. Nothing in it depends on where the checkout lies: a plan that was made in one
 //! is applied in another.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use llmhost_engine::pipeline::Pipeline;
+use llmhost_engine::pipeline::{Kept, Pipeline};
 use llmhost_engine::plan::Plan;
+use llmhost_engine::secret::shown;
 use llmhost_engine::state::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,7 +25,7 @@ use crate::private;
 
 /// What the file begins with; then come the format's version and the digest of the rest.
 const MAGIC: &str = "llmhost-plan";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// A plan of ten thousand resources has a few megabytes.
 const MOST_BYTES: u64 = 1 << 30;
 
@@ -33,8 +35,9 @@ pub(crate) struct Saved {
     /// The pipeline's name, and its file as it was named then.
     pipeline: String,
     file: PathBuf,
-    /// Variables of the command line.
-    pub(crate) vars: Vec<(String, String)>,
+    /// The variables that were given a value, wherever it came from, and the names of secret ones.
+    vars: BTreeMap<String, Value>,
+    secret_vars: BTreeSet<String>,
     /// Steps that the run is about, and steps that it is not about.
     pub(crate) only: Vec<String>,
     pub(crate) exclude: Vec<String>,
@@ -46,7 +49,7 @@ pub(crate) struct Saved {
     source: String,
     state: String,
     plan: String,
-    /// The plan, for whoever looks into the file.
+    /// The plan, for whoever looks into the file; secret variables and sensitive outputs have a mask.
     shown: Value,
 }
 
@@ -67,15 +70,21 @@ impl Saved {
             pipeline: pipeline.name.clone(),
             file: as_named(&pipeline.path),
             world,
-            vars: args.file.vars.clone(),
+            vars: pipeline.given.clone(),
+            secret_vars: pipeline.given_secrets.clone(),
             only: args.steps.only.clone(),
             exclude: args.steps.exclude.clone(),
             refresh: args.refresh,
             source: digest(pipeline.source.as_bytes()),
             state: digest_of(state),
             plan: digest_of(&portable(plan, &pipeline.base)),
-            shown: portable(plan, &pipeline.base),
+            shown: masked(portable(plan, &pipeline.base)),
         }
+    }
+
+    /// The variables that it was made with.
+    pub(crate) fn variables(&self) -> Kept {
+        Kept { values: self.vars.clone(), secrets: self.secret_vars.clone() }
     }
 
     /// Writes it into a file that only its owner reads.
@@ -185,7 +194,9 @@ impl Saved {
     pub(crate) fn check_plan(&self, plan: &Plan, pipeline: &Pipeline) -> Result<(), Failure> {
         match digest_of(&portable(plan, &pipeline.base)) == self.plan {
             true => Ok(()),
-            false => Err(stale("a plugin, a file that it reads, or an environment variable has changed")),
+            false => {
+                Err(stale("a plugin, a file that it reads, a secret variable, or an environment variable has changed"))
+            }
         }
     }
 }
@@ -215,6 +226,18 @@ fn portable(plan: &Plan, base: &Path) -> Value {
         walk(&mut plan, base);
     }
     plan
+}
+
+/// A value as it may be shown.
+fn masked(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(shown(&text).into_owned()),
+        Value::Array(items) => items.into_iter().map(masked).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, field)| (shown(&key).into_owned(), masked(field))).collect()
+        }
+        other => other,
+    }
 }
 
 fn begins_like_one(mut file: std::fs::File) -> bool {

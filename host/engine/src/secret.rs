@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::RwLock;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -123,6 +123,9 @@ static REVEALED: Forms = Forms(RwLock::new(BTreeSet::new()));
 /// would be another value: only what is shown goes without them.
 static SENSITIVE: Forms = Forms(RwLock::new(BTreeSet::new()));
 
+/// Values of variables that the pipeline file calls secret: plain values to plans, states and services, too.
+static VARIABLES: Forms = Forms(RwLock::new(BTreeSet::new()));
+
 /// Shorter values would be found everywhere.
 pub const SHORTEST: usize = 6;
 
@@ -142,10 +145,28 @@ pub fn hide(value: &str) {
 /// Keeps the texts of a sensitive output out of everything that is shown from now on. Texts shorter than
 /// [`SHORTEST`] would be found everywhere, and stay; so do tokens, which say nothing.
 pub fn hide_output(value: &Value) {
-    match value {
-        Value::String(text) if !unknown::is_opaque(text) => SENSITIVE.add(text),
-        Value::Array(items) => items.iter().for_each(hide_output),
-        Value::Object(fields) => fields.values().for_each(hide_output),
+    SENSITIVE.add_texts(value);
+}
+
+/// Keeps the texts of a secret variable out of everything that is shown, logged and traced from now on. As with
+/// outputs, texts shorter than [`SHORTEST`] stay.
+pub fn hide_variable(value: &Value) {
+    VARIABLES.add_texts(value);
+}
+
+/// Of two values that differ, hides one where the other holds a secret variable: it is what the variable was before, or
+/// what somebody put in its place.
+pub(crate) fn hide_counterpart(one: Option<&Value>, other: Option<&Value>) {
+    if VARIABLES.known().is_empty() {
+        return;
+    }
+    let holds = |value: &Value| {
+        let text = value.to_string();
+        VARIABLES.known().iter().any(|form| text.contains(form.as_str()))
+    };
+    match (one, other) {
+        (Some(one), Some(other)) if holds(one) => hide_variable(other),
+        (Some(one), Some(other)) if holds(other) => hide_variable(one),
         _ => {}
     }
 }
@@ -163,15 +184,33 @@ pub(crate) fn without_sensitive(outputs: &Value, sensitive: &BTreeSet<String>) -
 
 /// A text without the values of secrets.
 pub fn mask(text: &str) -> Cow<'_, str> {
-    REVEALED.replaced(text, MASK)
+    replaced(text, &[(&REVEALED, MASK)])
 }
 
-/// A text as it may be shown: without the values of secrets and of sensitive outputs.
+/// A text as it may stand in a trace: without the values of secrets and of secret variables.
+pub(crate) fn recorded(text: &str) -> Cow<'_, str> {
+    replaced(text, &[(&REVEALED, MASK), (&VARIABLES, MASK)])
+}
+
+/// A text as it may be shown: without the values of secrets, of secret variables and of sensitive outputs.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    match mask(text) {
-        Cow::Borrowed(text) => SENSITIVE.replaced(text, SENSITIVE_MASK),
-        Cow::Owned(text) => Cow::Owned(SENSITIVE.replaced(&text, SENSITIVE_MASK).into_owned()),
+    replaced(text, &[(&REVEALED, MASK), (&VARIABLES, MASK), (&SENSITIVE, SENSITIVE_MASK)])
+}
+
+/// A text with masks in place of these values.
+fn replaced<'a>(text: &'a str, hidden: &[(&Forms, &str)]) -> Cow<'a, str> {
+    let known: Vec<_> = hidden.iter().map(|(forms, mask)| (forms.known(), *mask)).collect();
+    let mut forms: Vec<_> =
+        known.iter().flat_map(|(forms, mask)| forms.iter().map(move |form| (form, *mask))).collect();
+    // Longer ones first: one may be part of another.
+    forms.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+    let mut masked = Cow::Borrowed(text);
+    for (form, mask) in forms {
+        if masked.contains(form.as_str()) {
+            masked = Cow::Owned(masked.replace(form.as_str(), mask));
+        }
     }
+    masked
 }
 
 /// Values in each form that they could appear in.
@@ -180,22 +219,22 @@ struct Forms(RwLock<BTreeSet<String>>);
 impl Forms {
     fn add(&self, value: &str) {
         let forms = forms(value);
-        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.extend(forms.into_iter().filter(|form| form.len() >= SHORTEST));
     }
 
-    fn replaced<'a>(&self, text: &'a str, mask: &str) -> Cow<'a, str> {
-        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut masked = Cow::Borrowed(text);
-        // Longer ones first: one may be part of another.
-        let mut forms: Vec<&String> = known.iter().collect();
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        for form in forms {
-            if masked.contains(form.as_str()) {
-                masked = Cow::Owned(masked.replace(form.as_str(), mask));
-            }
+    /// Every text of a value. Tokens say nothing, and stay.
+    fn add_texts(&self, value: &Value) {
+        match value {
+            Value::String(text) if !unknown::is_opaque(text) => self.add(text),
+            Value::Array(items) => items.iter().for_each(|item| self.add_texts(item)),
+            Value::Object(fields) => fields.values().for_each(|field| self.add_texts(field)),
+            _ => {}
         }
-        masked
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, BTreeSet<String>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -287,5 +326,19 @@ mod tests {
         assert_eq!(told, json!([SENSITIVE_MASK, SENSITIVE_MASK, token, 7]).to_string());
         assert_eq!(mask(&text), text);
         assert_eq!(masked_value(json!("https://bucket/?signature=c0ffee")), json!("https://bucket/?signature=c0ffee"));
+    }
+
+    #[test]
+    fn a_secret_variable_is_not_shown_and_stays_what_it_is() {
+        hide_variable(&json!({ "password": "hunter2-variable", "short": "abc", "port": 5432 }));
+        hide_output(&json!("postgres://admin:hunter2-variable@host/db"));
+        let text = "abc 5432 hunter2-variable postgres://admin:hunter2-variable@host/db";
+        assert_eq!(shown(text), format!("abc 5432 {MASK} {SENSITIVE_MASK}"), "the longer one first");
+        assert_eq!(recorded(text), format!("abc 5432 {MASK} postgres://admin:{MASK}@host/db"));
+        assert_eq!(mask(text), text);
+        assert_eq!(masked_value(json!(text)), json!(text));
+        hide_counterpart(Some(&json!("before-it-changed")), Some(&json!("x hunter2-variable")));
+        hide_counterpart(Some(&json!("nobody's business")), Some(&json!("plain")));
+        assert_eq!(shown("before-it-changed, nobody's business"), format!("{MASK}, nobody's business"));
     }
 }

@@ -166,14 +166,17 @@ async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelis
 /// A saved plan brings file and variables with it.
 fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
     let others = args.refresh || args.out.is_some() || !args.steps.only.is_empty() || !args.steps.exclude.is_empty();
-    if !args.file.vars.is_empty() || others {
-        let help = "It was made with variables and options of its own. Make a new one for others.";
+    let variables = saved.variables();
+    // What a plan does not hold has to be given.
+    if others || args.file.vars.iter().any(|(name, _)| !variables.secrets.contains(name)) {
+        let help = "It was made with variables and options of its own, and takes the values of secret variables alone. Make a new \
+                    one for others.";
         return Err(Failure::usage("a saved plan takes no --var, --refresh, --only, --exclude and --out", help));
     }
     args.steps.only.clone_from(&saved.only);
     args.steps.exclude.clone_from(&saved.exclude);
     args.file.path = saved.pipeline_file(&args.file.path)?;
-    args.file.vars.clone_from(&saved.vars);
+    args.file.kept = Some(variables);
     args.refresh = saved.refresh;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Problems of the pipeline file, with the line and a caret under the place.
 
 use llmhost_engine::diagnostic::{Diagnostic, Diagnostics};
+use llmhost_engine::secret::shown;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Report, Severity};
 use textwrap::{WordSeparator, WordSplitter};
 
@@ -60,11 +61,13 @@ struct Problem {
 
 impl Problem {
     fn new(problem: &Diagnostic) -> Self {
-        let label = problem.span.clone().map(|span| LabeledSpan::at(span, problem.label.clone()));
+        // Before lines are broken: the two parts of a text would not be recognised any more.
+        let said = |text: &str| shown(text).into_owned();
+        let label = problem.span.clone().map(|span| LabeledSpan::at(span, said(&problem.label)));
         Self {
             code: problem.code,
-            message: problem.message.clone(),
-            help: problem.help.clone(),
+            message: said(&problem.message),
+            help: problem.help.as_deref().map(said),
             label,
             severity: Severity::Error,
         }

@@ -1,28 +1,27 @@
 //! The file as a whole: `[pipeline]`, `[vars]`, `[secrets]`, `[steps]`, `[trust]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde_json::Value;
 use toml::de::DeTable;
 
 use super::families::{self, Families};
+use super::given::{Given, Sources};
 use super::head::{self, Head};
 use super::moved::{self, Moved};
 use super::reader::{Item, Key, Problems, Table, entries, table};
 use super::trust::{self, Trust};
 use super::values::Scope;
-use super::{Pipeline, Step, check, secrets, steps, vars};
+use super::vars::{self, Vars};
+use super::{Pipeline, Step, check, secrets, steps};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::secret::Secret;
 
 /// A pipeline file is written by hand; anything larger is a mistake.
-const MOST_BYTES: u64 = 16 << 20;
+pub(super) const MOST_BYTES: u64 = 16 << 20;
 
-pub(super) fn load(
-    path: &Path,
-    vars: &[(String, String)],
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Pipeline, Diagnostics> {
+pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Diagnostics> {
     let source = read(path)?;
     let mut problems = Problems::default();
     let (root, errors) = DeTable::parse_recoverable(&source);
@@ -44,12 +43,19 @@ pub(super) fn load(
     }
     let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
-    let read = Input { source: &source, base: &base, env, vars }.read(root.get_ref(), &mut problems);
+    let sources = match Sources::read(given, env) {
+        Ok(sources) => sources,
+        // Without its values, every other problem may be none.
+        Err(problem) => return Err(diagnostics(path, source.clone(), vec![problem])),
+    };
+    let read = Input { source: &source, base: &base, env, sources: &sources }.read(root.get_ref(), &mut problems);
     let graph = check::graph(&read.steps);
     match graph {
         Ok(graph) if problems.0.is_empty() => {
             let Read {
                 head: Head { name, is_name_given, region: (region, region_span), tags, state },
+                given,
+                given_secrets,
                 secrets,
                 steps,
                 trust,
@@ -67,6 +73,8 @@ pub(super) fn load(
                 region_span,
                 tags,
                 state,
+                given,
+                given_secrets,
                 secrets,
                 steps,
                 trust,
@@ -164,12 +172,14 @@ struct Input<'a> {
     source: &'a str,
     base: &'a Path,
     env: &'a dyn Fn(&str) -> Option<String>,
-    vars: &'a [(String, String)],
+    sources: &'a Sources<'a>,
 }
 
 /// What the file says.
 struct Read {
     head: Head,
+    given: BTreeMap<String, Value>,
+    given_secrets: BTreeSet<String>,
     secrets: BTreeMap<String, Secret>,
     steps: Vec<Step>,
     trust: Trust,
@@ -194,8 +204,9 @@ impl Input<'_> {
             secrets: &no_secrets,
             env: self.env,
         };
-        let vars = vars::read(top.get("vars").map(|(_, item)| item), self.vars, &scope, problems);
-        let scope = Scope { vars: &vars, ..scope };
+        let Vars { values, given, given_secrets } =
+            vars::read(top.get("vars").map(|(_, item)| item), self.sources, &scope, problems);
+        let scope = Scope { vars: &values, ..scope };
         let head = head::read(&top, &scope, problems);
         let secrets = secrets::read(top.get("secrets").map(|(_, item)| item), self.base, &scope, problems);
         let scope = Scope { secrets: &secrets, ..scope };
@@ -212,7 +223,7 @@ impl Input<'_> {
         let moved = moved::read(top.get("moved").map(|(_, item)| item), problems);
         moved::check(&moved, &steps, problems);
         let trust = trust::read(top.get("trust").map(|(_, item)| item), problems);
-        Read { head, secrets, steps, trust, moved }
+        Read { head, given, given_secrets, secrets, steps, trust, moved }
     }
 }
 

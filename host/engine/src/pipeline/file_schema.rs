@@ -60,9 +60,11 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "type": "object",
                     "additionalProperties": false,
                     "properties": {
-                        "default": { "description": "The value where --var gives none." },
+                        "default": { "description": "The value where nothing else gives one: neither --var, --var-file nor LLMHOST_VAR_name." },
                         "type": { "type": "string", "pattern": TYPE, "description": "string, number, integer, bool, list(TYPE), map(TYPE) or any; by default the default's, and string where there is none." },
                         "description": { "type": "string" },
+                        "secret": { "type": "boolean", "description": "Keep the value out of everything that is shown and logged. Plans and the state hold it." },
+                        "validation": validation(),
                     },
                 },
             },
@@ -137,6 +139,24 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "allOf": rules,
                 },
             },
+        },
+    })
+}
+
+/// What the value of a variable has to be beyond its type.
+fn validation() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "description": "What the value has to be beyond its type. In lists and maps, one_of, pattern, min and max hold for each entry.",
+        "properties": {
+            "one_of": { "type": "array", "minItems": 1, "description": "The values that are allowed." },
+            "pattern": { "type": "string", "format": "regex", "description": "A regular expression that the whole text has to match." },
+            "min": { "type": "number", "description": "The least number." },
+            "max": { "type": "number", "description": "The largest number." },
+            "min_length": { "type": "integer", "minimum": 0, "description": "Characters of a text, or entries of a list or map, at least." },
+            "max_length": { "type": "integer", "minimum": 0, "description": "Characters of a text, or entries of a list or map, at most." },
+            "message": { "type": "string", "description": "What is said of a value that is not allowed." },
         },
     })
 }

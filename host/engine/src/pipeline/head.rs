@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::reader::{Item, Key, Problems, Table, entries, table};
 use super::values::{Scope, plain_key};
 use crate::names::StepName;
+use crate::secret::shown;
 use crate::tags::{self, TagError};
 
 /// Tags that llmhost gives of its own: pipeline, address, name, and the token of a creation.
@@ -46,7 +47,11 @@ fn pipeline(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Pro
     if let Some((name, span)) = &name
         && let Err(error) = name.parse::<StepName>()
     {
-        let message = error.to_string().replace("step name", "pipeline name");
+        // A long name is cut, and a part of what is not to be shown would not be recognised any more.
+        let message = match shown(name) == *name {
+            true => error.to_string().replace("step name", "pipeline name"),
+            false => "the pipeline name holds the value of a secret variable".to_owned(),
+        };
         problems.add("bad-name", span.clone(), message, &gives(scope, span, name, "not a name"));
     }
     if let Some((region, span)) = &region

@@ -6,9 +6,11 @@ mod defaults;
 mod families;
 mod file;
 mod file_schema;
+mod given;
 mod head;
 mod moved;
 mod reader;
+mod rules;
 mod scalars;
 mod schema;
 mod secrets;
@@ -19,11 +21,14 @@ mod template;
 mod trust;
 mod types;
 mod values;
+mod var_file;
 mod vars;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
@@ -31,6 +36,7 @@ use crate::names::StepName;
 use crate::plugin::OutputDoc;
 use crate::secret::Secret;
 pub use file_schema::file_schema;
+pub use given::{Given, Kept};
 pub use moved::Moved;
 pub use schema::{BadSchema, ConfigSchema};
 pub use step::Step;
@@ -59,6 +65,10 @@ pub struct Pipeline {
     pub tags: BTreeMap<String, String>,
     /// Where its state is kept, where the file says so, and where it does.
     pub state: Option<(String, Range<usize>)>,
+    /// What variables were given beside the file, secret ones left out.
+    pub given: BTreeMap<String, Value>,
+    /// The names of secret variables that were given a value.
+    pub given_secrets: BTreeSet<String>,
     /// Its secrets, by name.
     pub secrets: BTreeMap<String, Secret>,
     /// Its steps, in the order of the file.
@@ -77,7 +87,12 @@ impl Pipeline {
         vars: &[(String, String)],
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Diagnostics> {
-        file::load(path, vars, env)
+        Self::load_given(path, &Given { vars: vars.to_owned(), ..Given::default() }, env)
+    }
+
+    /// As `load`, with values from files and from a saved plan, too.
+    pub fn load_given(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Diagnostics> {
+        file::load(path, given, env)
     }
 
     /// The text at a JSON pointer into a step's `with` table, where it refers to other steps: as it stands in the

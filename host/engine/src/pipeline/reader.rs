@@ -108,9 +108,24 @@ impl<'a> Table<'a> {
 
     /// A text for people, who may write in it what they like.
     pub(super) fn description(&self, problems: &mut Problems) {
-        if let Some((_, value)) = self.get("description") {
-            string(&self.called("description"), value, problems);
+        self.words("description", problems);
+    }
+
+    /// Such a text under another key.
+    pub(super) fn words(&self, key: &str, problems: &mut Problems) -> Option<String> {
+        let (_, value) = self.get(key)?;
+        string(&self.called(key), value, problems).map(|(text, _)| text)
+    }
+
+    /// A truth value that stands in the file as it is.
+    pub(super) fn switch(&self, key: &str, problems: &mut Problems) -> Option<(bool, Range<usize>)> {
+        let (_, value) = self.get(key)?;
+        if let DeValue::Boolean(on) = value.get_ref() {
+            return Some((*on, value.span()));
         }
+        wrong_type(&self.called(key), "true or false", shape(value.get_ref()), value.span(), problems);
+        problems.help(format!("write {key} = true or {key} = false"));
+        None
     }
 
     /// A string that stands in the file as it is. `why` says why a reference is refused.

@@ -12,6 +12,7 @@ use super::step::Step;
 use super::template::{Part, kind};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plugin::Description;
+use crate::secret::shown;
 use crate::unknown;
 
 /// A plugin's schema, compiled once for all steps that use it.
@@ -290,6 +291,7 @@ fn list(options: &Value) -> String {
 }
 
 fn shorten(value: &Value) -> String {
-    let text = value.to_string();
+    // A part of what is not to be shown would not be recognised any more.
+    let text = shown(&value.to_string()).into_owned();
     if text.chars().count() <= 60 { text } else { text.chars().take(59).chain(['…']).collect() }
 }

@@ -100,6 +100,7 @@ impl Type {
     }
 
     /// What a text of the command line means: itself, for a string; else a value of TOML, which must be of this type.
+    /// The error says what the text is, and not the text.
     pub(super) fn read(&self, text: &str) -> Result<Value, String> {
         if *self == Self::String {
             return Ok(Value::String(text.to_owned()));
@@ -107,8 +108,16 @@ impl Type {
         match (toml_value(text), self) {
             (Some(value), _) if self.takes(&value) => Ok(value),
             (None, Self::Any) => Ok(Value::String(text.to_owned())),
-            (Some(value), _) => Err(format!("'{text}' is a {}", kind(&value))),
-            (None, _) => Err(format!("'{text}' cannot be read")),
+            (Some(value), _) => Err(format!("is a {}", kind(&value))),
+            (None, _) => Err("cannot be read".to_owned()),
+        }
+    }
+
+    /// What the entries of lists and maps are in the end; the type itself where it is neither.
+    pub(super) fn innermost(&self) -> &Self {
+        match self {
+            Self::List(of) | Self::Map(of) => of.innermost(),
+            other => other,
         }
     }
 

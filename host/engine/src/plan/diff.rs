@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::names::ResourceAddress;
-use crate::secret::SENSITIVE_MASK;
+use crate::secret::{SENSITIVE_MASK, hide_counterpart};
 use crate::unknown;
 
 /// One field that changes.
@@ -54,6 +54,7 @@ pub fn compare(old: &Value, new: &Value, immutable: &[&str]) -> Comparison {
     let mut found = Comparison::default();
     walk(&mut String::new(), Some(old), Some(new), &mut found.fields);
     for field in &mut found.fields {
+        hide_counterpart(field.old.as_ref(), field.new.as_ref());
         field.replaces = immutable.contains(&field.top());
     }
     found

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::Action;
+use crate::secret::shown;
 use crate::unknown::{self, Piece, Source};
 
 /// How text for a terminal is written.
@@ -120,9 +121,11 @@ fn acts(c: char) -> bool {
 
 /// Cut in the middle to at most `most` characters: names differ at their ends as well.
 pub(crate) fn shorten(text: &str, most: usize) -> Cow<'_, str> {
+    // A part of what is not to be shown would not be recognised any more.
+    let text = shown(text);
     let count = text.chars().count();
     if count <= most {
-        return Cow::Borrowed(text);
+        return text;
     }
     let keep = most.saturating_sub(1);
     let head = keep.div_ceil(2);

@@ -12,7 +12,7 @@ use super::{Answer, Asked, Begun, Ended, Entry, Header, Phase, VERSION};
 use crate::names::ResourceAddress;
 use crate::pipeline::{Pipeline, Step};
 use crate::plugin::{Capabilities, Failure, LogLevel, Plugin, PluginError};
-use crate::secret::mask;
+use crate::secret::recorded;
 
 /// A trace that is being written. Each line is handed to the system when it is known, so that a
 /// process that dies leaves what happened before.
@@ -53,8 +53,8 @@ impl Trace {
         let text = serde_json::to_string(line).expect("plain data") + "\n";
         let mut out = self.out.lock().expect("no panic under this lock");
         if out.broken.is_none() {
-            // A service may have repeated a secret that it was sent.
-            out.broken = out.to.write_all(mask(&text).as_bytes()).err();
+            // A service may have repeated a secret that it was sent; a variable may be one.
+            out.broken = out.to.write_all(recorded(&text).as_bytes()).err();
         }
     }
 
