@@ -56,6 +56,7 @@ fn of_several_values_the_one_that_was_given_most_purposely_counts() {
         &["graph"],
         &["validate"],
         &["status"],
+        &["outputs"],
         &["import"],
         &["drift"],
         &["rehearse"],

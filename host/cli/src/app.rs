@@ -8,7 +8,7 @@ use llmhost_engine::lock::{Lock, LockError};
 use llmhost_engine::pins::Pins;
 use llmhost_engine::pipeline::{Given, Pipeline, Trust};
 use llmhost_engine::run::{Cancel, Engine, Event, Events};
-use llmhost_engine::secret::shown;
+use llmhost_engine::secret::{mask, shown};
 use llmhost_engine::state::StateStore;
 use llmhost_engine::wait::Scope;
 use llmhost_resources::{Aws, AwsSettings};
@@ -86,6 +86,14 @@ pub(crate) async fn close(
 pub(crate) fn print(text: &str) {
     use std::io::Write;
     let _ = anstream::stdout().lock().write_all(shown(text).as_bytes());
+}
+
+/// Writes values for a program to standard output, as they are. Those that the user asked for are in clear, sensitive
+/// or not; secrets never are.
+pub(crate) fn print_value(text: &str, is_asked_for: bool) {
+    use std::io::Write;
+    let text = if is_asked_for { mask(text) } else { shown(text) };
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Reads the pipeline file.

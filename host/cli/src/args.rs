@@ -2,6 +2,7 @@
 
 mod lock;
 mod output;
+mod outputs;
 mod plugin;
 mod state;
 
@@ -13,6 +14,7 @@ use llmhost_engine::pipeline::Kept;
 
 use crate::keep::StatePlace;
 pub(crate) use lock::Lock;
+pub(crate) use outputs::Outputs;
 pub(crate) use plugin::{Build, Dev, New, Plugin, PluginRun, PluginTest, Pull, Push, Replay, Wit};
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
 
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     Validate(Validate),
     /// List what a pipeline made, from its state.
     Status(Status),
+    /// Print the outputs of the last run, for scripts and other tools.
+    Outputs(Outputs),
     /// Import an existing resource into the state, or everything that a lost state held.
     Import(Import),
     /// Look into the state, and change what it says.

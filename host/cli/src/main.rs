@@ -52,6 +52,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Graph(args) => commands::graph::graph(args).await,
         Command::Validate(args) => commands::validate::validate(args).await,
         Command::Status(args) => commands::status::status(args).await,
+        Command::Outputs(args) => commands::outputs::outputs(args).await,
         Command::Import(args) => commands::import::import(args).await,
         Command::State(command) => commands::state::state(command).await,
         Command::Drift(args) => commands::drift::drift(args).await,

@@ -10,6 +10,7 @@ impl Command {
             Self::Destroy(destroy) => destroy.how.json,
             Self::Validate(validate) => validate.json,
             Self::Status(status) => status.json,
+            Self::Outputs(outputs) => outputs.json,
             Self::Import(import) => import.json,
             Self::Drift(drift) => drift.json,
             Self::Rehearse(rehearse) => rehearse.json,

@@ -10,6 +10,7 @@ pub(crate) mod import;
 pub(crate) mod kubeconfig;
 pub(crate) mod lock;
 pub(crate) mod model;
+pub(crate) mod outputs;
 pub(crate) mod plugin;
 pub(crate) mod policy;
 mod preflight;

@@ -2,6 +2,7 @@
 
 mod destruction;
 mod diagnostics;
+pub(crate) mod exports;
 mod json;
 mod report;
 mod survey;

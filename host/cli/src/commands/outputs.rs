@@ -1,0 +1,171 @@
+//! `llmhost outputs`: what the last run returned, from the state, for people and programs.
+
+use std::io::IsTerminal;
+
+use llmhost_engine::diagnostic::did_you_mean;
+use llmhost_engine::names::StepName;
+use llmhost_engine::pipeline::Pipeline;
+use llmhost_engine::plan::plain;
+use llmhost_engine::secret::{named, shown};
+use llmhost_engine::state::State;
+
+use crate::app::{self, Console};
+use crate::args::Outputs;
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::view::exports::{self, Output};
+
+/// Prints them.
+pub(crate) async fn outputs(args: Outputs) -> Result<(), Failure> {
+    let console = Console::new(false);
+    let pipeline = app::pipeline(&args.file)?;
+    let place = Place::new(&pipeline, &args.file, &args.place)?.offline();
+    let state = place.read().await?;
+    if state.is_empty() {
+        return Err(nothing_yet(&pipeline, &place));
+    }
+    let all = all(&state);
+    let (chosen, is_one) = match &args.name {
+        Some(name) => chosen(name, &all, &state, &pipeline)?,
+        None => (all, false),
+    };
+    let is_asked_for = is_one || args.show_sensitive;
+    let (handles, chosen): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|output| secret_in(output).is_some());
+    if let (true, [one]) = (is_one, &handles[..]) {
+        return Err(stands_for_secret(one));
+    }
+    let (told, left_out): (Vec<_>, Vec<_>) =
+        chosen.into_iter().partition(|output| is_asked_for || !is_sensitive(output, &state));
+    let text = match &told[..] {
+        told if args.json => exports::json(told),
+        told if args.env => exports::env(told)?,
+        told if args.tfvars => exports::tfvars(told)?,
+        [one] if is_one => for_one(&exports::bare(one.value)),
+        told => exports::lines(told),
+    };
+    app::print_value(&text, is_asked_for);
+    if let Some(first) = left_out.first() {
+        let (count, file) = (left_out.len(), pipeline.path.display());
+        let are = if count == 1 { "sensitive output is" } else { "sensitive outputs are" };
+        console.note(&format!(
+            "{count} {are} left out. To see one, ask for it: llmhost outputs {file} {}; to see all, add --show-sensitive.",
+            plain(&first.address())
+        ));
+    }
+    if !handles.is_empty() {
+        let names: Vec<_> = handles.iter().map(Output::address).collect();
+        console.note(&format!("Left out, since the state holds no value of a secret: {}.", plain(&names.join(", "))));
+    }
+    if told.is_empty() && left_out.is_empty() && handles.is_empty() {
+        console.note("There are no outputs: no step with outputs has finished yet.");
+    }
+    Ok(())
+}
+
+/// The outputs of every step that finished.
+fn all(state: &State) -> Vec<Output<'_>> {
+    let mut all = Vec::new();
+    for (step, outputs) in &state.outputs {
+        let outputs = outputs.as_object().into_iter().flatten();
+        all.extend(outputs.map(|(name, value)| Output { step, name, value }));
+    }
+    all
+}
+
+/// What a name stands for: one output, or those of a step, and whether it is one.
+fn chosen<'a>(
+    name: &str,
+    all: &[Output<'a>],
+    state: &'a State,
+    pipeline: &Pipeline,
+) -> Result<(Vec<Output<'a>>, bool), Failure> {
+    let (step, of_step) = parts(name);
+    if let Some(one) = all.iter().find(|output| output.step.as_str() == step && output.name == of_step) {
+        return Ok((vec![*one], true));
+    }
+    // A step that is repeated, or one of those that it is repeated as.
+    let is_meant = |known: &StepName| of_step.is_empty() && (known.as_str() == step || known.family() == step);
+    if state.outputs.keys().any(is_meant) {
+        return Ok((all.iter().filter(|output| is_meant(output.step)).copied().collect(), false));
+    }
+    Err(unknown(name, all, state, pipeline))
+}
+
+/// Says what there is in place of a name that is not there.
+fn unknown(name: &str, all: &[Output<'_>], state: &State, pipeline: &Pipeline) -> Failure {
+    let near = |candidates: &[String]| match did_you_mean(name, candidates.iter().map(String::as_str)) {
+        Some(near) => format!("Did you mean '{near}'? "),
+        None => String::new(),
+    };
+    let (step, output) = parts(name);
+    let of_step: Vec<_> = all.iter().filter(|known| known.step.as_str() == step).collect();
+    if state.outputs.keys().any(|known| known.as_str() == step) {
+        let names: Vec<&str> = of_step.iter().map(|output| output.name).collect();
+        let there = match names[..] {
+            [] => "It has no outputs.".to_owned(),
+            _ => format!("Its outputs are {}.", names.join(", ")),
+        };
+        let near = near(&of_step.iter().map(|output| output.address()).collect::<Vec<_>>());
+        return Failure::usage(format!("step '{step}' has no output '{output}'"), near + &there);
+    }
+    if pipeline.steps.iter().any(|known| known.name.as_str() == step) {
+        let message = format!("step '{step}' has no outputs yet: it has not finished");
+        let help = format!("Run it: llmhost run {}", pipeline.path.display());
+        return Failure::Other { message, help, status: 1 };
+    }
+    let steps: Vec<String> = state.outputs.keys().map(ToString::to_string).collect();
+    let there = match steps[..] {
+        [] => "No step has finished yet.".to_owned(),
+        _ => format!("Steps with outputs are {}.", steps.join(", ")),
+    };
+    let near = match output {
+        "" => near(&steps),
+        _ => near(&all.iter().map(Output::address).collect::<Vec<_>>()),
+    };
+    Failure::usage(format!("there is no step '{step}' in the state"), near + &there)
+}
+
+/// The step and the output of a name. `team["a"]` is the step `team:a`.
+fn parts(name: &str) -> (String, &str) {
+    let (step, output) = name.split_once('.').unwrap_or((name, ""));
+    (step.parse::<StepName>().map_or_else(|_| step.to_owned(), |step| step.to_string()), output)
+}
+
+/// Whether an output is not to be seen: its plugin says so, or it holds a text that is not to be seen.
+fn is_sensitive(output: &Output<'_>, state: &State) -> bool {
+    let is_marked = state.sensitive.get(output.step).is_some_and(|names| names.contains(output.name));
+    let text = output.value.to_string();
+    is_marked || shown(&text) != text
+}
+
+/// The secret whose handle an output holds: the value is not in the state.
+fn secret_in(output: &Output<'_>) -> Option<String> {
+    named(output.value).into_iter().next()
+}
+
+fn stands_for_secret(output: &Output<'_>) -> Failure {
+    let secret = secret_in(output).unwrap_or_default();
+    Failure::Other {
+        message: format!("{} holds the secret '{secret}', whose value is not in the state", output.address()),
+        help: format!("Read it where [secrets.{secret}] of the pipeline file says that it is."),
+        status: 1,
+    }
+}
+
+/// A value alone. On a terminal, nothing in it acts; elsewhere it is what it is.
+fn for_one(value: &str) -> String {
+    match std::io::stdout().is_terminal() {
+        true => value.split('\n').map(|line| plain(line).into_owned() + "\n").collect(),
+        false => format!("{value}\n"),
+    }
+}
+
+/// There is nothing to print from.
+fn nothing_yet(pipeline: &Pipeline, place: &Place) -> Failure {
+    let (name, file) = (&pipeline.name, pipeline.path.display());
+    let (message, options) = match place.is_emulated() {
+        true => (format!("no emulator is kept in which the pipeline '{name}' has made something"), " --emulate-keep"),
+        false => (format!("the pipeline '{name}' has no state yet at {}", place.keep().address()), ""),
+    };
+    Failure::Other { message, help: format!("Run it first: llmhost run {file}{options}"), status: 1 }
+}
