@@ -288,12 +288,22 @@ with = {{ bucket = "acme-audit", force_destroy = true, tags = {{ first = "${{tea
     let plan = scene.at(url, &["run", "teams.toml", "--dry-run", "--var", "audit=true"]).status(0);
     plan.says(&["- s3.bucket/main", "0 to create, 0 to update, 0 to replace, 1 to delete, 3 unchanged"]);
     // As much as one step is, and all of an entry.
-    scene.at(url, &["run", "teams.toml", "--dry-run", "--only", "team[\"red\"]"]).status(0).says(&["0 to create"]);
-    scene.at(url, &["run", "teams.toml", "--dry-run", "--only", "team:pink"]).status(2).says(&["there is no step 'team:pink'"]);
-    scene.llmhost(&["state", "show", "teams.toml", "team[\"green\"]/s3.bucket/main"]).status(0).says(&["acme-team-green"]);
+    scene
+        .at(url, &["run", "teams.toml", "--dry-run", "--only", "team[\"red\"]"])
+        .status(0)
+        .says(&["No changes", "Left as it is: team:blue"]);
+    scene
+        .at(url, &["run", "teams.toml", "--dry-run", "--only", "team:pink"])
+        .status(2)
+        .says(&["there is no step 'team:pink'"]);
+    scene
+        .llmhost(&["state", "show", "teams.toml", "team[\"green\"]/s3.bucket/main"])
+        .status(0)
+        .says(&["acme-team-green"]);
     run(&["--var", "keys=[]"]).status(0).says(&["4 deleted"]);
     assert_eq!(buckets("name"), Vec::<String>::new());
-    scene.at(url, &["validate", "teams.toml", "--var", "audit=true", "--var", "keys=[]"])
+    scene
+        .at(url, &["validate", "teams.toml", "--var", "audit=true", "--var", "keys=[]"])
         .status(2)
         .says(&["step 'team' is not repeated for 'red'", "its for_each has no keys"]);
 }

@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A step's name: `[a-z][a-z0-9_-]*`, at most 64 characters, unique in its pipeline. A step that is repeated has its
-/// key after it: `team:a`, which tags can hold. `team["a"]` is read as the same.
+/// A step's name, unique in its pipeline: `[a-z][a-z0-9_-]*`, at most 64 characters. A step that is repeated has its
+/// key after it, `team:a`, and a step of a pipeline that is one itself has that one's name before it, `platform.network`:
+/// tags can hold both. `team["a"]` is read as `team:a`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StepName(Arc<str>);
+
+/// So that an address fits into a tag.
+const LONGEST_STEP: usize = 128;
 
 impl StepName {
     /// The name as text.
@@ -17,14 +21,15 @@ impl StepName {
         &self.0
     }
 
-    /// The name in the file: `team` of `team:a`.
+    /// The name without its own key: `platform.team` of `platform.team:a`.
     pub fn family(&self) -> &str {
-        self.0.split_once(':').map_or(&*self.0, |(family, _)| family)
+        let own = self.0.rfind('.').map_or(0, |dot| dot + 1);
+        self.0[own..].find(':').map_or(&*self.0, |colon| &self.0[..own + colon])
     }
 
-    /// The key of a step that is repeated: `a` of `team:a`.
+    /// The key of a step that is repeated: `a` of `platform.team:a`.
     pub fn key(&self) -> Option<&str> {
-        self.0.split_once(':').map(|(_, key)| key)
+        self.0[self.family().len()..].strip_prefix(':')
     }
 
     /// One of the steps that this one is repeated as.
@@ -34,7 +39,28 @@ impl StepName {
     /// Keys are made of letters, digits, `-` and `_`; at most 64.
     pub fn with_key(&self, key: &str) -> Result<Self, NameError> {
         check_name("key", key, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_')?;
-        Ok(Self(format!("{}:{key}", self.family()).into()))
+        Self::short_enough(format!("{}:{key}", self.family()))
+    }
+
+    /// A step within this one, which is a pipeline.
+    ///
+    /// # Errors
+    ///
+    /// The whole is at most 128 characters long.
+    pub fn within(&self, inner: &Self) -> Result<Self, NameError> {
+        Self::short_enough(format!("{self}.{inner}"))
+    }
+
+    /// Whether this is the step of that name, one of those it is repeated as, or one within it.
+    pub fn is_part_of(&self, whole: &str) -> bool {
+        self.0.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '.']))
+    }
+
+    fn short_enough(name: String) -> Result<Self, NameError> {
+        match name.len() {
+            ..=LONGEST_STEP => Ok(Self(name.into())),
+            length => Err(NameError::TooLong { what: "step", name, length, most: LONGEST_STEP }),
+        }
     }
 }
 
@@ -42,20 +68,27 @@ impl FromStr for StepName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let in_brackets = || {
-            let (family, rest) = text.split_once('[')?;
-            let quoted = rest.strip_suffix(']')?;
-            let key = ['"', '\''].into_iter().find_map(|quote| quoted.strip_prefix(quote)?.strip_suffix(quote));
-            Some((family, key?))
-        };
-        let (family, key) = match text.split_once(':').or_else(in_brackets) {
-            Some((family, key)) => (family, Some(key)),
-            None => (text, None),
-        };
-        check_name("step", family, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')?;
-        let name = Self(family.into());
-        key.map_or(Ok(name.clone()), |key| name.with_key(key))
+        let mut parts = text.split('.').map(part);
+        let first = parts.next().unwrap_or_else(|| part(""))?;
+        parts.try_fold(first, |outer, inner| outer.within(&inner?))
     }
+}
+
+/// One part of a step's name, `team`, `team:a` or `team["a"]`.
+fn part(text: &str) -> Result<StepName, NameError> {
+    let in_brackets = || {
+        let (family, rest) = text.split_once('[')?;
+        let quoted = rest.strip_suffix(']')?;
+        let key = ['"', '\''].into_iter().find_map(|quote| quoted.strip_prefix(quote)?.strip_suffix(quote));
+        Some((family, key?))
+    };
+    let (family, key) = match text.split_once(':').or_else(in_brackets) {
+        Some((family, key)) => (family, Some(key)),
+        None => (text, None),
+    };
+    check_name("step", family, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')?;
+    let name = StepName(family.into());
+    key.map_or(Ok(name.clone()), |key| name.with_key(key))
 }
 
 /// Where a resource stands: `step/kind/name`, for example `network/ec2.subnet/public-a`.
@@ -116,8 +149,8 @@ pub enum NameError {
     /// Empty.
     #[error("a {0} name cannot be empty")]
     Empty(&'static str),
-    /// Over 64 characters.
-    #[error("the {what} name '{}…' has {length} characters; at most 64 are allowed", .name.chars().take(20).collect::<String>())]
+    /// Too many characters.
+    #[error("the {what} name '{}…' has {length} characters; at most {most} are allowed", .name.chars().take(20).collect::<String>())]
     TooLong {
         /// `step` or `resource`.
         what: &'static str,
@@ -125,6 +158,8 @@ pub enum NameError {
         name: String,
         /// Its length in characters.
         length: usize,
+        /// How many are allowed.
+        most: usize,
     },
     /// A character that is not allowed.
     #[error("the {what} name '{name}' has the character '{bad}'; {}", allowed(.what))]
@@ -153,7 +188,7 @@ fn check_name(what: &'static str, name: &str, good: impl Fn(char) -> bool) -> Re
     let Some(first) = name.chars().next() else { return Err(NameError::Empty(what)) };
     let length = name.chars().count();
     if length > 64 {
-        return Err(NameError::TooLong { what, name: name.to_owned(), length });
+        return Err(NameError::TooLong { what, name: name.to_owned(), length, most: 64 });
     }
     let bad_start = what == "step" && !first.is_ascii_lowercase();
     let bad = if bad_start { Some(first) } else { name.chars().find(|&c| !good(c)) };
@@ -223,7 +258,36 @@ mod tests {
         }
         let address: ResourceAddress = "team:a/s3.bucket/main".parse().expect("an address");
         assert_eq!((address.to_string().as_str(), address.step().key()), ("team:a/s3.bucket/main", Some("a")));
-        for text in ["team:", "team:a:b", "team[a]", "team[\"a.b\"]", ":a", "Team:a", "team[\"a\"", "team:10.0.0.0/8"] {
+        let inner: StepName = "platform:eu.net.team['a']".parse().expect("a name");
+        assert_eq!(
+            (inner.as_str(), inner.family(), inner.key()),
+            ("platform:eu.net.team:a", "platform:eu.net.team", Some("a"))
+        );
+        let outer: StepName = "platform:eu".parse().expect("a name");
+        assert_eq!(
+            (outer.within(&"net.team:a".parse().expect("a name")).expect("short"), outer.key()),
+            (inner.clone(), Some("eu"))
+        );
+        for (whole, is_part) in
+            [("platform", true), ("platform:eu", true), ("platform:eu.net.team", true), ("plat", false), ("net", false)]
+        {
+            assert_eq!(inner.is_part_of(whole), is_part, "{whole}");
+        }
+        let long = ["x".repeat(60), "y".repeat(60), "z".repeat(60)].join(".");
+        assert!(long.parse::<StepName>().expect_err("too long").to_string().contains("at most 128"));
+        for text in [
+            "a.",
+            ".a",
+            "a..b",
+            "team:",
+            "team:a:b",
+            "team[a]",
+            "team[\"a b\"]",
+            ":a",
+            "Team:a",
+            "team[\"a\"",
+            "team:10.0.0.0/8",
+        ] {
             assert!(text.parse::<StepName>().is_err(), "{text}");
         }
     }

@@ -37,7 +37,7 @@ fn with(pipeline: &Pipeline, step: &str) -> Value {
 #[track_caller]
 fn problems(text: &str, vars: &[(&str, &str)]) -> Vec<String> {
     let found = load(text, vars).expect_err("a problem");
-    let line = |at: usize| found.source[..at].matches('\n').count() + 1;
+    let line = |at: usize| found.files.first().text[..at].matches('\n').count() + 1;
     let told = found.problems.iter();
     told.map(|problem| {
         let help = problem.help.as_deref().unwrap_or("");

@@ -88,6 +88,6 @@ fn show(console: &Console, pipeline: &Pipeline, findings: &[Finding]) {
             help: Some(finding.fix.clone()),
         };
         let is_error = finding.severity == Severity::Error;
-        console.note(view::finding(&pipeline.path, &pipeline.source, &diagnostic, is_error).trim_end());
+        console.note(view::finding(&pipeline.files, &diagnostic, is_error).trim_end());
     }
 }

@@ -1,6 +1,6 @@
 //! Problems of the pipeline file, with the line and a caret under the place.
 
-use llmhost_engine::diagnostic::{Diagnostic, Diagnostics};
+use llmhost_engine::diagnostic::{Diagnostic, Diagnostics, Files};
 use llmhost_engine::secret::shown;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Report, Severity};
 use textwrap::{WordSeparator, WordSplitter};
@@ -10,31 +10,43 @@ use super::wrapping;
 /// All problems of a file as one text.
 pub(crate) fn diagnostics(found: &Diagnostics, colour: bool, width: usize) -> String {
     let handler = handler(colour, width);
-    let source = || NamedSource::new(found.path.display().to_string(), found.source.clone());
     let mut text = String::new();
     for problem in &found.problems {
-        let report = Report::new(Problem::new(problem)).with_source_code(source());
+        let (shown, source) = located(&found.files, problem);
+        let report = Report::new(Problem::new(&shown)).with_source_code(source);
         if handler.render_report(&mut text, report.as_ref()).is_err() {
             text.push_str(&problem.message);
         }
     }
     let count = found.problems.len();
-    text.push_str(&format!("{} problem{} in {}\n", count, if count == 1 { "" } else { "s" }, found.path.display()));
+    text.push_str(&format!(
+        "{} problem{} in {}\n",
+        count,
+        if count == 1 { "" } else { "s" },
+        found.files.first().path.display()
+    ));
     text
 }
 
 /// A finding about a file that is good as such.
-pub(crate) fn finding(path: &std::path::Path, source: &str, found: &Diagnostic, is_error: bool) -> String {
+pub(crate) fn finding(files: &Files, found: &Diagnostic, is_error: bool) -> String {
     let colour = !matches!(anstream::AutoStream::choice(&std::io::stderr()), anstream::ColorChoice::Never);
     let handler = handler(colour, super::width());
-    let mut problem = Problem::new(found);
+    let (shown, named) = located(files, found);
+    let mut problem = Problem::new(&shown);
     problem.severity = if is_error { Severity::Error } else { Severity::Warning };
-    let named = NamedSource::new(path.display().to_string(), source.to_owned());
     let mut text = String::new();
     match handler.render_report(&mut text, Report::new(problem).with_source_code(named).as_ref()) {
         Ok(()) => text,
         Err(_) => found.message.clone(),
     }
+}
+
+/// A problem with its place in the file that it is in.
+fn located(files: &Files, problem: &Diagnostic) -> (Diagnostic, NamedSource<String>) {
+    let (file, span) = files.locate(&problem.span.clone().unwrap_or(0..0));
+    let shown = Diagnostic { span: problem.span.as_ref().map(|_| span), ..problem.clone() };
+    (shown, NamedSource::new(file.path.display().to_string(), file.text.to_string()))
 }
 
 /// Breaks lines at spaces alone, and not within commands, so that what it says can be copied.

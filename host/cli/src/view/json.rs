@@ -1,10 +1,12 @@
 //! One JSON event a line on standard output.
 
 use std::io::Write;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use llmhost_engine::crash::Crash;
+use llmhost_engine::diagnostic::Files;
 use llmhost_engine::lock::PluginChange;
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
@@ -54,6 +56,9 @@ pub(crate) enum JsonLine<'a> {
     Error {
         message: String,
         help: Option<String>,
+        /// Where it is in a pipeline file.
+        #[serde(flatten)]
+        place: Option<Place>,
         #[serde(skip_serializing_if = "Option::is_none")]
         crash: Option<&'a Crash>,
     },
@@ -85,6 +90,24 @@ pub(crate) enum JsonLine<'a> {
     Pulled { uses: &'a str, digest: &'a str, sha256: &'a str, signed_by: Option<&'a str>, path: &'a Path },
     /// The emulator is there.
     Emulator { url: &'a str, kept: bool },
+}
+
+/// A place in a pipeline file. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Serialize)]
+pub(crate) struct Place {
+    file: PathBuf,
+    line: usize,
+    column: usize,
+}
+
+impl Place {
+    fn of(files: &Files, span: &Range<usize>) -> Self {
+        let (file, span) = files.locate(span);
+        let before = file.text.get(..span.start).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let (line, column) = (before.matches('\n').count() + 1, before[start..].chars().count() + 1);
+        Self { file: file.path.clone(), line, column }
+    }
 }
 
 impl<'a> JsonLine<'a> {
@@ -121,9 +144,13 @@ pub(crate) fn failure_lines(failure: &Failure) {
         }
         Failure::File(found) => found.problems.iter().for_each(|problem| {
             let (message, help) = (problem.message.clone(), problem.help.clone());
-            json.line(&JsonLine::Error { message, help, crash: None });
+            let place = problem.span.as_ref().map(|span| Place::of(&found.files, span));
+            json.line(&JsonLine::Error { message, help, place, crash: None });
         }),
-        other => json.line(&JsonLine::Error { message: other.to_string(), help: other.help(), crash: other.crash() }),
+        other => {
+            let (message, help, crash) = (other.to_string(), other.help(), other.crash());
+            json.line(&JsonLine::Error { message, help, place: None, crash });
+        }
     }
 }
 

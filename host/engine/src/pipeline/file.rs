@@ -1,21 +1,26 @@
 //! The file as a whole: `[pipeline]`, `[vars]`, `[secrets]`, `[steps]`, `[trust]`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::families::{self, Families};
 use super::given::{Given, Sources};
 use super::head::{self, Head};
+use super::modules::{self, Folder, Module};
 use super::moved::{self, Moved};
 use super::reader::{Item, Key, Problems, Table, entries, table};
+use super::template::Template;
 use super::trust::{self, Trust};
 use super::values::Scope;
 use super::vars::{self, Vars};
 use super::{Pipeline, Step, check, secrets, steps};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Files};
+use crate::names::StepName;
 use crate::secret::Secret;
 
 /// A pipeline file is written by hand; anything larger is a mistake.
@@ -24,33 +29,18 @@ pub(super) const MOST_BYTES: u64 = 16 << 20;
 pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Diagnostics> {
     let source = read(path)?;
     let mut problems = Problems::default();
-    let (root, errors) = DeTable::parse_recoverable(&source);
-    if !errors.is_empty() {
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            problems.add("syntax", span, error.message(), "here");
-        }
-        if let Some(other) = other_format(&source) {
-            // What TOML's parser says of it helps nobody.
-            problems.0.truncate(1);
-            problems.help(format!(
-                "this reads like {other}, and a pipeline file is TOML: [pipeline], then name = \"…\" and region = \
-                 \"us-east-1\" on lines of their own"
-            ));
-        }
-        // What else would be said of a half-read file is mostly noise.
-        return Err(diagnostics(path, source.clone(), problems.0));
-    }
     let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
-    let sources = match Sources::read(given, env) {
-        Ok(sources) => sources,
-        // Without its values, every other problem may be none.
-        Err(problem) => return Err(diagnostics(path, source.clone(), vec![problem])),
-    };
-    let read = Input { source: &source, base: &base, env, sources: &sources }.read(root.get_ref(), &mut problems);
-    let graph = check::graph(&read.steps);
-    match graph {
+    let reader = Reader::new(path, &source, env);
+    let sources = Sources::read(given, env);
+    let read = sources.map(|sources| reader.pipeline(&source, &base, &sources, &mut problems));
+    let files = reader.into_files();
+    // Without its values, every other problem may be none.
+    let read = read.map_err(|problem| diagnostics(files.clone(), vec![problem]))?;
+    let Some(mut read) = read else { return Err(diagnostics(files, problems.0)) };
+    modules::link(&mut read, &mut problems);
+    moved::check(&read.moved, &read.steps, &mut problems);
+    match check::graph(&read.steps) {
         Ok(graph) if problems.0.is_empty() => {
             let Read {
                 head: Head { name, is_name_given, region: (region, region_span), tags, state },
@@ -60,13 +50,15 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 steps,
                 trust,
                 moved,
+                bases,
+                ..
             } = read;
-            drop(root);
             let path = path.to_owned();
             Ok(Pipeline {
                 path,
                 base,
                 source,
+                files,
                 name,
                 is_name_given,
                 region,
@@ -79,21 +71,22 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 steps,
                 trust,
                 moved,
+                bases,
                 graph,
             })
         }
         graph => {
+            // Names that are missing make circles where there is none.
             problems.0.extend(graph.err().into_iter().flatten());
-            Err(diagnostics(path, source.clone(), problems.0))
+            Err(diagnostics(files, problems.0))
         }
     }
 }
 
 /// Problems in the order of their places.
-pub(super) fn diagnostics(path: &Path, source: String, mut problems: Vec<Diagnostic>) -> Diagnostics {
+pub(super) fn diagnostics(files: Files, mut problems: Vec<Diagnostic>) -> Diagnostics {
     problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
-    let problems = once(problems);
-    Diagnostics { path: path.to_owned(), source, problems }
+    Diagnostics { files, problems: once(problems) }
 }
 
 /// Each problem once: the steps of an entry that is repeated have the same one in the same place.
@@ -137,10 +130,11 @@ fn without_keys(message: &str) -> String {
     text
 }
 
-fn read(path: &Path) -> Result<String, Diagnostics> {
+pub(super) fn read(path: &Path) -> Result<String, Diagnostics> {
     let fail = |code, message: String, help: &str| {
         let help = Some(help.to_owned());
-        diagnostics(path, String::new(), vec![Diagnostic { code, message, span: None, label: String::new(), help }])
+        let problem = Diagnostic { code, message, span: None, label: String::new(), help };
+        diagnostics(Files::new(path, ""), vec![problem])
     };
     let shown = path.display();
     let unreadable = |error: std::io::Error| {
@@ -167,64 +161,164 @@ fn read(path: &Path) -> Result<String, Diagnostics> {
     })
 }
 
-/// What the file is read with.
-struct Input<'a> {
-    source: &'a str,
-    base: &'a Path,
-    env: &'a dyn Fn(&str) -> Option<String>,
-    sources: &'a Sources<'a>,
+/// Reads a pipeline file and those that it uses.
+pub(super) struct Reader<'a> {
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    /// The first file, by its path on this machine.
+    first: PathBuf,
+    files: RefCell<Files>,
+    /// Where the text of each file begins, by its path on this machine.
+    starts: RefCell<HashMap<PathBuf, usize>>,
 }
 
-/// What the file says.
-struct Read {
+/// What a file says, with the steps of those that it uses.
+#[derive(Default)]
+pub(super) struct Read {
     head: Head,
     given: BTreeMap<String, Value>,
     given_secrets: BTreeSet<String>,
     secrets: BTreeMap<String, Secret>,
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     trust: Trust,
-    moved: Vec<Moved>,
+    pub(super) moved: Vec<Moved>,
+    /// The folders of steps that are not in the first file.
+    pub(super) bases: HashMap<StepName, PathBuf>,
+    /// What it gives to the file that uses it.
+    pub(super) outputs: BTreeMap<String, Template>,
+    /// What each step that is a pipeline gives.
+    pub(super) modules: BTreeMap<StepName, Module>,
 }
 
-impl Input<'_> {
-    /// Variables first: what they are stands in everything else.
-    fn read(&self, root: &DeTable<'_>, problems: &mut Problems) -> Read {
-        let known = ["pipeline", "vars", "secrets", "steps", "trust", "moved"];
-        let top = Table::new("the file", 0..0, root, &known, problems);
-        let steps = top.get("steps").and_then(|(_, item)| table("steps", item, problems)).map(entries);
-        let steps = steps.unwrap_or_default();
-        let names: Vec<&str> = steps.iter().map(|(key, _)| key.name).collect();
-        let (no_families, no_vars, no_secrets) = (Families::new(), BTreeMap::new(), BTreeMap::new());
-        let scope = Scope {
-            source: self.source,
-            steps: &names,
-            families: &no_families,
-            each: None,
-            vars: &no_vars,
-            secrets: &no_secrets,
-            env: self.env,
-        };
+impl<'a> Reader<'a> {
+    fn new(path: &Path, source: &str, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        let files = RefCell::new(Files::new(path, source));
+        Self {
+            env,
+            first: modules::plain(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
+            files,
+            starts: RefCell::default(),
+        }
+    }
+
+    fn into_files(self) -> Files {
+        self.files.into_inner()
+    }
+
+    /// The text of a file that a step names, so far to the right that its places are those of the pipeline.
+    pub(super) fn text(&self, path: &Path, shown: &Path) -> Result<String, Diagnostics> {
+        let text = read(path)?;
+        let mut starts = self.starts.borrow_mut();
+        let start = *starts
+            .entry(path.to_owned())
+            .or_insert_with(|| self.files.borrow_mut().add(shown.to_owned(), text.as_str().into()));
+        Ok("\n".repeat(start) + &text)
+    }
+
+    /// Reads the first file: variables first, for what they are stands in everything else.
+    fn pipeline(&self, source: &str, base: &Path, sources: &Sources<'_>, problems: &mut Problems) -> Option<Read> {
+        let root = parsed(source, 0, problems)?;
+        let known = ["pipeline", "vars", "secrets", "steps", "outputs", "trust", "moved"];
+        let top = Table::new("the file", 0..0, root.get_ref(), &known, problems);
+        let entries = Entries::of(&top, problems);
+        let (names, empty) = (entries.names(), Empty::default());
+        let scope = Scope { steps: &names, ..empty.scope(source, self.env) };
         let Vars { values, given, given_secrets } =
-            vars::read(top.get("vars").map(|(_, item)| item), self.sources, &scope, problems);
-        let scope = Scope { vars: &values, ..scope };
+            vars::read(top.get("vars").map(|(_, item)| item), sources, &scope, problems);
+        let vars = values.into_iter().map(|(name, value)| (name, Template::plain(value))).collect();
+        let scope = Scope { vars: &vars, ..scope };
         let head = head::read(&top, &scope, problems);
-        let secrets = secrets::read(top.get("secrets").map(|(_, item)| item), self.base, &scope, problems);
+        let secrets = secrets::read(top.get("secrets").map(|(_, item)| item), base, &scope, problems);
         let scope = Scope { secrets: &secrets, ..scope };
+        let folder = Folder { base, shown: Path::new("") };
+        let mut read = self.steps(&top, &entries, &scope, &folder, &[self.first.clone()], problems);
+        read.trust = trust::read(top.get("trust").map(|(_, item)| item), problems);
+        Some(Read { head, given, given_secrets, secrets, ..read })
+    }
+
+    /// Reads the steps of a file, and the files that they are.
+    pub(super) fn steps(
+        &self,
+        top: &Table<'_>,
+        entries: &Entries<'_>,
+        scope: &Scope<'_>,
+        folder: &Folder<'_>,
+        above: &[PathBuf],
+        problems: &mut Problems,
+    ) -> Read {
         let families = |scope: &Scope<'_>, problems: &mut Problems| -> Families {
             let read =
                 |(key, item): &(Key<'_>, Item<'_>)| (key.name.to_owned(), families::read(key, item, scope, problems));
-            steps.iter().map(read).collect()
+            entries.0.iter().map(read).collect()
         };
         // The values of one may refer to steps of another: first the keys alone.
-        let keys = families(&scope, &mut Problems::default());
-        let families = families(&Scope { families: &keys, ..scope }, problems);
-        let scope = Scope { families: &families, ..scope };
-        let steps: Vec<Step> = steps.iter().flat_map(|(key, item)| steps::read(key, item, &scope, problems)).collect();
-        let moved = moved::read(top.get("moved").map(|(_, item)| item), problems);
-        moved::check(&moved, &steps, problems);
-        let trust = trust::read(top.get("trust").map(|(_, item)| item), problems);
-        Read { head, given, given_secrets, secrets, steps, trust, moved }
+        let keys = families(scope, &mut Problems::default());
+        let families = families(&Scope { families: &keys, ..*scope }, problems);
+        let scope = &Scope { families: &families, ..*scope };
+        let all = entries.0.iter().flat_map(|(key, item)| steps::read(key, item, scope, problems));
+        let (inner, steps): (Vec<Step>, Vec<Step>) = all.partition(|step| steps::is_pipeline(&step.uses));
+        let mut read = Read { steps, ..Read::default() };
+        if scope.within.is_some() {
+            folder.place(&mut read);
+        }
+        for step in inner {
+            modules::read(self, step, folder, above, &mut read, problems);
+        }
+        read.outputs = modules::outputs(top.get("outputs").map(|(_, item)| item), scope, problems);
+        read.moved.extend(moved::read(top.get("moved").map(|(_, item)| item), scope.within, problems));
+        read
     }
+}
+
+/// The entries of `[steps]`.
+pub(super) struct Entries<'a>(Vec<(Key<'a>, Item<'a>)>);
+
+impl<'a> Entries<'a> {
+    pub(super) fn of(top: &Table<'a>, problems: &mut Problems) -> Self {
+        let steps = top.get("steps").and_then(|(_, item)| table("steps", item, problems)).map(entries);
+        Self(steps.unwrap_or_default())
+    }
+
+    pub(super) fn names(&self) -> Vec<&'a str> {
+        self.0.iter().map(|(key, _)| key.name).collect()
+    }
+}
+
+/// A scope in which there is nothing but the environment.
+#[derive(Default)]
+pub(super) struct Empty {
+    families: Families,
+    vars: BTreeMap<String, Template>,
+    secrets: BTreeMap<String, Secret>,
+}
+
+impl Empty {
+    pub(super) fn scope<'a>(&'a self, source: &'a str, env: &'a dyn Fn(&str) -> Option<String>) -> Scope<'a> {
+        let Self { families, vars, secrets } = self;
+        Scope { source, steps: &[], families, each: None, within: None, vars, secrets, env }
+    }
+}
+
+/// The table of a file; nothing where it is none. Its text begins at `start`.
+pub(super) fn parsed<'a>(source: &'a str, start: usize, problems: &mut Problems) -> Option<Spanned<DeTable<'a>>> {
+    let (root, errors) = DeTable::parse_recoverable(source);
+    if errors.is_empty() {
+        return Some(root);
+    }
+    let before = problems.0.len();
+    for error in errors {
+        let span = error.span().unwrap_or(start..start);
+        problems.add("syntax", span, error.message(), "here");
+    }
+    if let Some(other) = other_format(source) {
+        // What TOML's parser says of it helps nobody.
+        problems.0.truncate(before + 1);
+        problems.help(format!(
+            "this reads like {other}, and a pipeline file is TOML: [pipeline], then name = \"…\" and region = \
+             \"us-east-1\" on lines of their own"
+        ));
+    }
+    // What else would be said of a half-read file is mostly noise.
+    None
 }
 
 /// The format that a file seems to have that is no TOML.

@@ -8,6 +8,7 @@ mod file;
 mod file_schema;
 mod given;
 mod head;
+mod modules;
 mod moved;
 mod reader;
 mod rules;
@@ -24,13 +25,13 @@ mod values;
 mod var_file;
 mod vars;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Files};
 use crate::graph::StepGraph;
 use crate::names::StepName;
 use crate::plugin::OutputDoc;
@@ -52,6 +53,8 @@ pub struct Pipeline {
     pub base: PathBuf,
     /// Its text.
     pub source: String,
+    /// It, and the pipeline files that are steps of it.
+    pub files: Files,
     /// Its name: the rules of step names.
     pub name: String,
     /// Whether a variable or the environment gives the name, or a part of it: another name is another
@@ -77,6 +80,8 @@ pub struct Pipeline {
     pub trust: Trust,
     /// What is called otherwise from now on.
     pub moved: Vec<Moved>,
+    /// The folders of steps that are not in the first file.
+    bases: HashMap<StepName, PathBuf>,
     graph: StepGraph,
 }
 
@@ -101,6 +106,11 @@ impl Pipeline {
         self.steps.iter().find(|known| known.name == *step)?.written(pointer)
     }
 
+    /// The folder that relative paths of a step start at: that of the file in which the step stands.
+    pub fn base_of(&self, step: &StepName) -> &Path {
+        self.bases.get(step).unwrap_or(&self.base)
+    }
+
     /// The graph of its steps.
     pub fn graph(&self) -> StepGraph {
         self.graph.clone()
@@ -108,7 +118,7 @@ impl Pipeline {
 
     /// Problems of this file, in the order of their places.
     pub fn diagnostics(&self, problems: Vec<Diagnostic>) -> Diagnostics {
-        file::diagnostics(&self.path, self.source.clone(), problems)
+        file::diagnostics(self.files.clone(), problems)
     }
 
     /// Where a step says something of one of these keys of its `with` table; its `uses`, where it

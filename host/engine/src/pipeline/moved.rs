@@ -17,24 +17,24 @@ pub struct Moved {
     pub span: Range<usize>,
 }
 
-/// Reads every entry.
-pub(super) fn read(item: Option<Item<'_>>, problems: &mut Problems) -> Vec<Moved> {
+/// Reads every entry. Names of a file that is a step are those within that step.
+pub(super) fn read(item: Option<Item<'_>>, within: Option<&StepName>, problems: &mut Problems) -> Vec<Moved> {
     let Some(item) = item else { return Vec::new() };
     let DeValue::Array(entries) = item.get_ref() else {
         problems.add("wrong-type", item.span(), "moved must be a list of tables", "not a list");
         problems.help("write [[moved]], then from = \"old\" and to = \"new\" on lines of their own");
         return Vec::new();
     };
-    entries.iter().filter_map(|entry| read_entry(entry, problems)).collect()
+    entries.iter().filter_map(|entry| read_entry(entry, within, problems)).collect()
 }
 
-fn read_entry(entry: Item<'_>, problems: &mut Problems) -> Option<Moved> {
+fn read_entry(entry: Item<'_>, within: Option<&StepName>, problems: &mut Problems) -> Option<Moved> {
     let found = table("every entry of moved", entry, problems)?;
     let found = Table::new("[[moved]]", entry.span(), found, &["from", "to"], problems);
     let mut place = |key, example| {
         found.need(key, example, problems)?;
         let (text, span) = found.literal(key, "write the name itself", problems)?;
-        let parsed = parse(&text);
+        let parsed = parse(&text).and_then(|place| place.inside(within));
         if parsed.is_none() {
             let message = format!("'{text}' is neither a step nor a resource");
             problems.add("bad-address", span, message, "not an address");
@@ -65,8 +65,35 @@ enum Place {
     Resource(ResourceAddress),
 }
 
+impl Place {
+    fn inside(self, outer: Option<&StepName>) -> Option<Self> {
+        let Some(outer) = outer else { return Some(self) };
+        Some(match self {
+            Self::Step(step) => Self::Step(outer.within(&step).ok()?),
+            Self::Resource(address) => Self::Resource(address.in_step(&outer.within(address.step()).ok()?)),
+        })
+    }
+}
+
 fn parse(text: &str) -> Option<Place> {
     text.parse().map(Place::Step).ok().or_else(|| text.parse().map(Place::Resource).ok())
+}
+
+/// Moves of all steps that an entry of the file stands for, each as one of its own.
+pub(super) fn spread(moved: Vec<Moved>, steps: &[super::Step]) -> Vec<Moved> {
+    moved.into_iter().flat_map(|one| each(one, steps)).collect()
+}
+
+fn each(moved: Moved, steps: &[super::Step]) -> Vec<Moved> {
+    let Move::Step { from, to } = &moved.change else { return vec![moved] };
+    let inner = steps.iter().filter(|step| step.name != *to && step.name.is_part_of(to.as_str()));
+    let inner = inner.filter_map(|step| {
+        let from = format!("{from}{}", &step.name.as_str()[to.as_str().len()..]).parse().ok()?;
+        let change = Move::Step { from, to: step.name.clone() };
+        Some(Moved { change, span: moved.span.clone() })
+    });
+    let inner: Vec<_> = inner.collect();
+    if inner.is_empty() { vec![moved] } else { inner }
 }
 
 /// Moves that contradict the file: what moved is declared still, or where it moved to is not a step.

@@ -22,7 +22,9 @@ pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &
     let Some(name) = name(key, problems) else { return Vec::new() };
     let mut one = |name: &StepName, each: Option<&Each>| {
         let mut own = Problems::default();
-        let step = step(key, &found, name.clone(), &Scope { each, ..*scope }, &mut own);
+        let whole = scope.named(name.clone());
+        let whole = whole.map_err(|error| own.add("bad-name", key.span.clone(), error.to_string(), "too long"));
+        let step = step(key, &found, whole.ok(), &Scope { each, ..*scope }, &mut own);
         for problem in own.0 {
             if !problems.0.contains(&problem) {
                 problems.0.push(problem);
@@ -40,7 +42,13 @@ pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &
     }
 }
 
-fn step(key: &Key<'_>, found: &Table<'_>, name: StepName, scope: &Scope<'_>, problems: &mut Problems) -> Option<Step> {
+fn step(
+    key: &Key<'_>,
+    found: &Table<'_>,
+    name: Option<StepName>,
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> Option<Step> {
     let uses = found.need("uses", "\"vpc\"", problems);
     let uses = uses.and_then(|_| {
         found.literal("uses", "write the plugin itself: which code runs does not depend on variables", problems)
@@ -52,8 +60,8 @@ fn step(key: &Key<'_>, found: &Table<'_>, name: StepName, scope: &Scope<'_>, pro
     };
     let after = found.literals("after", "write the names of steps themselves", problems);
     let after = after.into_iter().flat_map(|(text, span)| {
-        let steps = named(&text, &span, scope, problems);
-        steps.into_iter().map(move |step| (step.as_str().to_owned(), span.clone()))
+        let steps = named(&text, &span, scope, problems).into_iter().filter_map(|step| scope.named(step).ok());
+        steps.map(move |step| (step.as_str().to_owned(), span.clone()))
     });
     let after = after.collect();
     let why = "write the grants themselves: what a plugin may do does not depend on variables";
@@ -62,7 +70,19 @@ fn step(key: &Key<'_>, found: &Table<'_>, name: StepName, scope: &Scope<'_>, pro
     let protect = found.get("protect");
     let protect = protect.is_some_and(|(_, item)| scope.flag(&found.called("protect"), item, problems));
     let (uses, uses_span) = uses?;
-    Some(Step { name, uses, allow, limits, protect, after, with, uses_span, allow_spans })
+    if is_pipeline(&uses) {
+        for (key, _) in ["allow", "limits"].iter().filter_map(|key| found.get(key)) {
+            let message = format!("{} is for plugins, and {uses} is a pipeline", found.called(key.name));
+            problems.add("unknown-key", key.span.clone(), message, "not known here");
+            problems.help("write it in the steps of that file");
+        }
+    }
+    Some(Step { name: name?, uses, allow, limits, protect, after, with, uses_span, allow_spans })
+}
+
+/// Whether a step is a pipeline of its own.
+pub(super) fn is_pipeline(uses: &str) -> bool {
+    !uses.contains("://") && uses.ends_with(".toml")
 }
 
 /// The steps that an entry of `after` names: all that an entry of the file stands for, or one of them by its key.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::families::{self, Each, Family};
 use super::reader::Problems;
 use super::steps::steps_are;
-use super::template::{Part, Reference, Template};
+use super::template::{Node, Part, Reference, Template};
 use super::values::{Reach, Scope};
 use crate::diagnostic::did_you_mean;
 use crate::names::StepName;
@@ -63,7 +63,7 @@ impl Scope<'_> {
             return None;
         }
         match (first, rest.strip_prefix('.')) {
-            ("vars", Some(rest)) => self.variable(rest, span, problems),
+            ("vars", Some(rest)) => self.variable(rest, span, reach, problems),
             ("secrets", Some(rest)) => self.secret(rest, span, problems),
             ("env", Some(rest)) => self.environment(rest, span, problems),
             ("each", Some(rest)) => self.each(rest, span, reach, problems),
@@ -79,7 +79,7 @@ impl Scope<'_> {
         }
     }
 
-    fn variable(&self, rest: &str, span: Range<usize>, problems: &mut Problems) -> Option<Target> {
+    fn variable(&self, rest: &str, span: Range<usize>, reach: Reach<'_>, problems: &mut Problems) -> Option<Target> {
         let (name, parts) = path(rest).unwrap_or_else(|| (rest.to_owned(), Vec::new()));
         let Some(value) = self.vars.get(&name) else {
             problems.add("unknown-variable", span, format!("there is no variable '{name}'"), "not declared");
@@ -92,20 +92,16 @@ impl Scope<'_> {
             });
             return None;
         };
-        let mut part = value;
-        for step in &parts {
-            // A variable without a value was said.
-            if value.is_null() {
-                break;
-            }
-            let Some(next) = step.of(part) else {
-                let message = format!("${{vars.{rest}}} leads nowhere: there is no {step} in {part}");
-                problems.add("bad-reference", span, message, "not there");
-                return None;
-            };
-            part = next;
+        // A variable without a value was said.
+        if matches!(value.node, Node::Plain(Value::Null)) {
+            return Some(Target::Known(Value::Null));
         }
-        Some(Target::Known(part.clone()))
+        let Some(found) = value.at(&parts) else {
+            let message = format!("${{vars.{rest}}} leads nowhere: variable '{name}' has no such part");
+            problems.add("bad-reference", span, message, "not there");
+            return None;
+        };
+        known_or_given(found, &format!("${{vars.{rest}}}"), span, reach, problems)
     }
 
     fn secret(&self, rest: &str, span: Range<usize>, problems: &mut Problems) -> Option<Target> {
@@ -158,16 +154,7 @@ impl Scope<'_> {
             problems.help("give each value of for_each the same parts");
             return None;
         };
-        match (found.references().is_empty(), reach) {
-            (true, _) => Some(Target::Known(found.outline())),
-            (false, Reach::All) => Some(Target::Given(found)),
-            (false, _) => {
-                let message =
-                    format!("${{each.{rest}}} is an output of a step, and this is needed before any step runs");
-                problems.add("reference-not-here", span, message, "known when the step has run");
-                None
-            }
-        }
+        known_or_given(found, &format!("${{each.{rest}}}"), span, reach, problems)
     }
 
     /// `${step.output}`, `${step["key"].output}`, `${step[*].output}`.
@@ -207,19 +194,22 @@ impl Scope<'_> {
             return bad(problems, span, message, "a path looks like output.key or output[0]");
         };
         let name: StepName = step.parse().ok()?;
-        let reference =
-            |step: StepName| Reference { span: span.clone(), step, output: output.clone(), path: path.clone() };
+        // One that is too long was said where it is declared.
+        let whole = |step: StepName| {
+            let step = self.named(step).ok()?;
+            Some(Reference { span: span.clone(), step, output: output.clone(), path: path.clone() })
+        };
         let family = self.families.get(step);
         match (which, family) {
             (_, Some(Family::Unclear)) => None,
             (Which::All, family) => {
                 let steps = family.map(|family| family.steps(&name)).unwrap_or_default();
-                Some(Target::All(steps.into_iter().map(reference).collect()))
+                Some(Target::All(steps.into_iter().filter_map(whole).collect()))
             }
-            (Which::One, None | Some(Family::One)) => Some(Target::Output(reference(name))),
-            (Which::Key(key), None) => Some(Target::Output(reference(name.with_key(key).ok()?))),
+            (Which::One, None | Some(Family::One)) => whole(name).map(Target::Output),
+            (Which::Key(key), None) => whole(name.with_key(key).ok()?).map(Target::Output),
             (Which::Key(key), Some(Family::Each { on, .. })) if on.iter().any(|each| each.key == key) => {
-                Some(Target::Output(reference(name.with_key(key).ok()?)))
+                whole(name.with_key(key).ok()?).map(Target::Output)
             }
             (Which::Key(key), Some(Family::Each { on, off })) => {
                 let is_off = off.iter().any(|off| off == key);
@@ -270,6 +260,25 @@ impl Scope<'_> {
                 "the default of a variable can refer to the environment alone".to_owned(),
                 "use ${env.NAME}, or leave the default out and give the value with --var",
             )),
+        }
+    }
+}
+
+/// What was given to a step from outside, where it may stand.
+fn known_or_given(
+    found: Template,
+    text: &str,
+    span: Range<usize>,
+    reach: Reach<'_>,
+    problems: &mut Problems,
+) -> Option<Target> {
+    match (found.references().is_empty(), reach) {
+        (true, _) => Some(Target::Known(found.outline())),
+        (false, Reach::All) => Some(Target::Given(found)),
+        (false, _) => {
+            let message = format!("{text} is an output of a step, and this is needed before any step runs");
+            problems.add("reference-not-here", span, message, "known when the step has run");
+            None
         }
     }
 }

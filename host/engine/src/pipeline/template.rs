@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::reader::Problems;
 use crate::diagnostic::Diagnostic;
 use crate::names::StepName;
 use crate::unknown;
@@ -59,6 +60,11 @@ pub(super) enum Part {
 }
 
 impl Template {
+    /// A value that stands nowhere in the file.
+    pub(super) fn plain(value: Value) -> Self {
+        Self { span: 0..0, node: Node::Plain(value) }
+    }
+
     /// Every reference in it, in order.
     pub(super) fn references(&self) -> Vec<&Reference> {
         let mut found = Vec::new();
@@ -131,6 +137,62 @@ impl Template {
             }
             _ => None,
         }
+    }
+
+    /// With the outputs of pipelines in place of references to them; `given` says what stands for one. Nothing after a
+    /// problem.
+    pub(super) fn linked(
+        &self,
+        given: &dyn Fn(&Reference, usize, &mut Problems) -> Option<Option<Self>>,
+        depth: usize,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let node = match &self.node {
+            Node::Plain(_) => return Some(self.clone()),
+            Node::Whole(reference) => match given(reference, depth, problems) {
+                None => return Some(self.clone()),
+                Some(found) => found?.node,
+            },
+            Node::Mixed(pieces) => {
+                let mut all = Vec::new();
+                for piece in pieces {
+                    let Piece::Reference(reference) = piece else {
+                        all.push(piece.clone());
+                        continue;
+                    };
+                    match given(reference, depth, problems).map(|found| found.map(|found| found.node)) {
+                        None => all.push(piece.clone()),
+                        Some(None) => return None,
+                        Some(Some(Node::Whole(inner))) => all.push(Piece::Reference(inner)),
+                        Some(Some(Node::Mixed(inner))) => all.extend(inner),
+                        Some(Some(other)) => {
+                            let value = Self { span: self.span.clone(), node: other }.outline();
+                            match inline(&value) {
+                                Some(text) => all.push(Piece::Text(text)),
+                                None => {
+                                    let said = reference.inline(&value).err();
+                                    problems.0.extend(said);
+                                    return None;
+                                }
+                            }
+                        }
+                    }
+                }
+                mixed(all)
+            }
+            Node::List(items) => {
+                let items = items.iter().map(|item| item.linked(given, depth, problems));
+                Node::List(items.collect::<Vec<_>>().into_iter().collect::<Option<_>>()?)
+            }
+            Node::Table(fields) => {
+                let fields = fields.iter().map(|field| {
+                    let value = field.value.linked(given, depth, problems)?;
+                    Some(Field { key: field.key.clone(), span: field.span.clone(), value })
+                });
+                Node::Table(fields.collect::<Vec<_>>().into_iter().collect::<Option<_>>()?)
+            }
+        };
+        Some(Self { span: self.span.clone(), node })
     }
 
     /// The value with anything that refers to another step as null, for checks before it is known.
@@ -225,6 +287,14 @@ impl Template {
             Node::Table(fields) => fields.iter().find(|field| field.key == key).map(|field| field.span.clone()),
             _ => None,
         }
+    }
+}
+
+/// A text of pieces: a plain one where there is no reference in it.
+fn mixed(pieces: Vec<Piece>) -> Node {
+    match pieces.iter().all(|piece| matches!(piece, Piece::Text(_))) {
+        true => Node::Plain(Value::String(pieces.iter().map(Piece::text).collect())),
+        false => Node::Mixed(pieces),
     }
 }
 

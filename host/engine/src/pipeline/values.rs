@@ -14,6 +14,7 @@ use super::reader::{Item, Key, Problems, entries, wrong_type};
 use super::scalars::scalar;
 use super::targets::Target;
 use super::template::{Field, Node, Piece, Template, inline, kind};
+use crate::names::{NameError, StepName};
 use crate::secret::Secret;
 
 /// What references in the file can refer to.
@@ -26,7 +27,9 @@ pub(super) struct Scope<'a> {
     pub(super) families: &'a Families,
     /// In a step that is repeated: which one it is.
     pub(super) each: Option<&'a Each>,
-    pub(super) vars: &'a BTreeMap<String, Value>,
+    /// In a pipeline that is a step of another: that step.
+    pub(super) within: Option<&'a StepName>,
+    pub(super) vars: &'a BTreeMap<String, Template>,
     pub(super) secrets: &'a BTreeMap<String, Secret>,
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -43,6 +46,11 @@ pub(super) enum Reach<'a> {
 }
 
 impl Scope<'_> {
+    /// What a step of this file is called in the pipeline.
+    pub(super) fn named(&self, step: StepName) -> Result<StepName, NameError> {
+        self.within.map_or_else(|| Ok(step.clone()), |outer| outer.within(&step))
+    }
+
     /// Reads a value of a `with` table.
     pub(super) fn template(&self, item: Item<'_>, problems: &mut Problems) -> Template {
         self.read(item, Reach::All, problems)

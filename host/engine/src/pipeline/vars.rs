@@ -6,13 +6,16 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use super::given::{Origin, Said, Sources, Told};
+use super::modules;
 use super::reader::{Item, Key, Problems, Table, entries, table};
 use super::rules::Rules;
-use super::template::kind;
+use super::step::Step;
+use super::template::{Template, kind};
 use super::types::{Type, WAYS};
 use super::values::{Reach, Scope, constant, plain_key};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::secret::{SHORTEST, hide_variable, shown};
+use crate::unknown;
 
 /// The variables of a file in this run.
 #[derive(Default)]
@@ -67,6 +70,52 @@ pub(super) fn read(item: Option<Item<'_>>, sources: &Sources<'_>, scope: &Scope<
         });
     }
     vars
+}
+
+/// The variables of a pipeline that is a step: what the step gives, or the file's defaults.
+pub(super) fn inputs(
+    item: Option<Item<'_>>,
+    step: &Step,
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> BTreeMap<String, Template> {
+    let declared = item.and_then(|item| table("vars", item, problems)).map(entries).unwrap_or_default();
+    let given = modules::inputs(step);
+    for (name, span, _) in &given {
+        if !declared.iter().any(|(key, _)| key.name == *name) {
+            let message = format!("{} has no variable '{name}'", step.uses);
+            problems.add("unknown-variable", (*span).clone(), message, "not known there");
+            let names = declared.iter().map(|(key, _)| key.name);
+            problems.help(match did_you_mean(name, names.clone()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("its variables are {}", names.collect::<Vec<_>>().join(", ")),
+            });
+        }
+    }
+    let mut values = BTreeMap::new();
+    for (key, item) in &declared {
+        plain_key(key, "the name of a variable", problems);
+        let given = given.iter().find(|(name, ..)| *name == key.name).map(|(.., value)| *value);
+        let value = match (Variable::read(key, item, given.is_some(), scope, problems), given) {
+            (Some(variable), Some(value)) => {
+                variable.input(value, step, problems);
+                value.clone()
+            }
+            (Some(variable), None) => {
+                if variable.default.is_none() {
+                    let (name, uses) = (key.name, &step.uses);
+                    let message =
+                        format!("{uses} needs its variable '{name}', and step '{}' does not give it", step.name);
+                    problems.add("no-value", step.uses_span.clone(), message, "this pipeline");
+                    problems.help(format!("write {name} = … in the step's with"));
+                }
+                Template::plain(variable.default.flatten().unwrap_or_default())
+            }
+            (None, _) => Template::plain(Value::Null),
+        };
+        values.insert(key.name.to_owned(), value);
+    }
+    values
 }
 
 /// Keeps a value out of everything that is shown, as it was given and as it will be read.
@@ -183,6 +232,25 @@ impl<'a> Variable<'a> {
                 self.misfit(told.from, &format!("{text} {error}"), problems);
                 None
             }
+        }
+    }
+
+    /// Checks what a step gives to it, as far as that is known.
+    fn input(&self, value: &Template, step: &Step, problems: &mut Problems) {
+        if !value.references().is_empty() {
+            return;
+        }
+        let (name, of, known) = (self.key.name, &self.of, value.outline());
+        if !of.takes(&known) {
+            let found = kind(&known);
+            let message = format!("variable '{name}' has the type {of}, and is given a {found}");
+            problems.add("wrong-type", value.span.clone(), message, &format!("this is a {found}"));
+            problems.help(format!("write it like {}", of.example()));
+        } else if !known.as_str().is_some_and(unknown::is_opaque) {
+            if self.is_secret {
+                hide_variable(&known);
+            }
+            self.check(Origin::Place(&format!("step '{}'", step.name)), &known, problems);
         }
     }
 

@@ -78,7 +78,7 @@ impl Common {
             address: &address,
             tags: &self.tags(&address),
             region: &self.pipeline.region,
-            base: &self.pipeline.base,
+            base: self.pipeline.base_of(step),
             config,
         };
         secret::check_given(&spec, config).map_err(|error| invalid(error.to_string()))?;

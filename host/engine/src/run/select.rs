@@ -66,7 +66,7 @@ impl Selection {
         // The name of a step that is repeated means all of them.
         let find = |name: &String| {
             let asked = name.parse::<StepName>().ok();
-            let is_meant = |step: &StepName| asked.as_ref() == Some(step) || step.family() == name;
+            let is_meant = |step: &StepName| asked.as_ref().is_some_and(|asked| step.is_part_of(asked.as_str()));
             let found: Vec<StepName> = known.iter().filter(|step| is_meant(step)).map(|step| (*step).clone()).collect();
             if !found.is_empty() {
                 return Ok(found);

@@ -1,0 +1,227 @@
+//! Pipelines that are steps of others: `uses = "./network.toml"`.
+//!
+//! Their steps become steps of the pipeline, `network.vpc`. What is given to them takes the place of their variables,
+//! and their outputs take the place of references to them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
+
+use super::file::{Empty, Entries, Read, Reader, parsed};
+use super::reader::{Item, Problems, Table, entries, table};
+use super::step::Step;
+use super::template::{Node, Reference, Template};
+use super::values::{Scope, plain_key};
+use super::{moved, vars};
+use crate::diagnostic::did_you_mean;
+use crate::names::StepName;
+
+/// Pipelines within pipelines; more is a circle that no path tells.
+const DEEPEST: usize = 16;
+
+/// Where a file is.
+pub(super) struct Folder<'a> {
+    /// Its folder, absolute.
+    pub(super) base: &'a Path,
+    /// The same from the folder of the first file.
+    pub(super) shown: &'a Path,
+}
+
+impl Folder<'_> {
+    /// Notes where steps are, and finds the plugins that they name by a path.
+    pub(super) fn place(&self, read: &mut Read) {
+        for step in &mut read.steps {
+            if (step.uses.contains('/') || step.uses.ends_with(".wasm")) && !step.uses.contains("://") {
+                let path = plain(&self.shown.join(&step.uses));
+                step.uses =
+                    if path.is_absolute() { path.display().to_string() } else { format!("./{}", path.display()) };
+            }
+            read.bases.insert(step.name.clone(), self.base.to_owned());
+        }
+    }
+}
+
+/// What a step that is a pipeline gives.
+#[derive(Default)]
+pub(super) struct Module {
+    outputs: BTreeMap<String, Template>,
+    /// Whether it was read: what is missing is said otherwise.
+    is_whole: bool,
+}
+
+/// Reads the pipeline that a step is, into the one that it is part of.
+pub(super) fn read(
+    reader: &Reader<'_>,
+    step: Step,
+    folder: &Folder<'_>,
+    above: &[PathBuf],
+    into: &mut Read,
+    problems: &mut Problems,
+) {
+    let module = inner(reader, &step, folder, above, problems).map(|read| {
+        let Read { mut steps, moved, bases, outputs, modules, .. } = read;
+        for inner in &mut steps {
+            inner.protect |= step.protect;
+            inner.after.extend(step.after.iter().cloned());
+        }
+        into.steps.extend(steps);
+        into.moved.extend(moved);
+        into.bases.extend(bases);
+        into.modules.extend(modules);
+        Module { outputs, is_whole: true }
+    });
+    into.modules.insert(step.name, module.unwrap_or_default());
+}
+
+fn inner(
+    reader: &Reader<'_>,
+    step: &Step,
+    folder: &Folder<'_>,
+    above: &[PathBuf],
+    problems: &mut Problems,
+) -> Option<Read> {
+    let at = || step.uses_span.clone();
+    let (path, shown) = (plain(&folder.base.join(&step.uses)), plain(&folder.shown.join(&step.uses)));
+    if above.contains(&path) || above.len() >= DEEPEST {
+        let message = match above.contains(&path) {
+            true => format!("{} uses itself", shown.display()),
+            false => format!("pipelines are used within each other at most {DEEPEST} times"),
+        };
+        problems.add("cycle", at(), message, "used here");
+        problems.help("a pipeline can use others, and none of them can use it");
+        return None;
+    }
+    let source = match reader.text(&path, &shown) {
+        Ok(source) => source,
+        Err(found) => {
+            for problem in found.problems {
+                problems.add(problem.code, at(), problem.message, "this file");
+                problems.help("paths start at the folder of the file in which the step stands");
+            }
+            return None;
+        }
+    };
+    let start = source.len() - source.trim_start_matches('\n').len();
+    let root = parsed(&source, start, problems)?;
+    let known = ["pipeline", "vars", "steps", "outputs", "moved", "secrets", "trust"];
+    let top = Table::new("the file", start..start, root.get_ref(), &known, problems);
+    for (key, help) in [
+        ("secrets", "declare a variable, and give it the secret in the step's with: \"${secrets.name}\""),
+        ("trust", "write it in the file that is run"),
+    ] {
+        if let Some((key, _)) = top.get(key) {
+            let message = format!("a pipeline that is a step has no [{}] of its own", key.name);
+            problems.add("unknown-key", key.span.clone(), message, "not known here");
+            problems.help(help);
+        }
+    }
+    let entries = Entries::of(&top, problems);
+    let (names, empty) = (entries.names(), Empty::default());
+    let scope = Scope { steps: &names, within: Some(&step.name), ..empty.scope(&source, reader.env) };
+    let vars = vars::inputs(top.get("vars").map(|(_, item)| item), step, &scope, problems);
+    let scope = Scope { vars: &vars, ..scope };
+    let (base, beside) = (path.parent().unwrap_or(folder.base), shown.parent().unwrap_or(Path::new("")));
+    let above = [above, &[path.clone()]].concat();
+    Some(reader.steps(&top, &entries, &scope, &Folder { base, shown: beside }, &above, problems))
+}
+
+/// `[outputs]`: what a pipeline gives to the one that uses it.
+pub(super) fn outputs(
+    item: Option<Item<'_>>,
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> BTreeMap<String, Template> {
+    let declared = item.and_then(|item| table("outputs", item, problems)).map(entries).unwrap_or_default();
+    let declared = declared.into_iter().map(|(key, item)| {
+        let name = plain_key(&key, "the name of an output", problems);
+        if name.contains(['.', '[', ']']) {
+            problems.add("bad-name", key.span, format!("an output cannot be called '{name}'"), "not a name");
+            problems.help("references could not tell it from a part of an output; leave '.', '[' and ']' out");
+        }
+        (name, scope.template(item, problems))
+    });
+    declared.collect()
+}
+
+/// Puts outputs of pipelines in the place of references to them, and their steps in the place of their names.
+pub(super) fn link(read: &mut Read, problems: &mut Problems) {
+    let modules = std::mem::take(&mut read.modules);
+    if !modules.is_empty() {
+        let whole: Vec<StepName> = read.steps.iter().map(|step| step.name.clone()).collect();
+        for step in &mut read.steps {
+            if let Some(with) =
+                step.with.linked(&|reference, depth, problems| given(&modules, reference, depth, problems), 0, problems)
+            {
+                step.with = with;
+            }
+            let all = |(name, span): (String, Range<usize>)| {
+                let inner = whole
+                    .iter()
+                    .filter(|inner| inner.is_part_of(&name) && modules.keys().any(|module| module.as_str() == name));
+                let inner: Vec<_> = inner.map(|inner| (inner.as_str().to_owned(), span.clone())).collect();
+                if modules.keys().any(|module| module.as_str() == name) { inner } else { vec![(name, span)] }
+            };
+            step.after = std::mem::take(&mut step.after).into_iter().flat_map(all).collect();
+        }
+    }
+    read.moved = moved::spread(std::mem::take(&mut read.moved), &read.steps);
+}
+
+/// What stands for a reference to an output of a pipeline; nothing where it is one to a step's. Nothing within after a problem.
+fn given(
+    modules: &BTreeMap<StepName, Module>,
+    reference: &Reference,
+    depth: usize,
+    problems: &mut Problems,
+) -> Option<Option<Template>> {
+    let module = modules.get(&reference.step)?;
+    let found = module.outputs.get(&reference.output).and_then(|output| output.at(&reference.path));
+    let Some(found) = found else {
+        if module.is_whole {
+            let has_it = module.outputs.contains_key(&reference.output);
+            let message = match has_it {
+                true => format!("{} leads nowhere: the output has no such part", reference.text()),
+                false => format!("step '{}' has no output '{}'", reference.step.family(), reference.output),
+            };
+            problems.0.push(reference.problem("unknown-output", message, "not an output"));
+            let names = module.outputs.keys().map(String::as_str);
+            if !has_it {
+                problems.help(match did_you_mean(&reference.output, names.clone()) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None if module.outputs.is_empty() => "its file has no [outputs]".to_owned(),
+                    None => format!("it has {}", names.collect::<Vec<_>>().join(", ")),
+                });
+            }
+        }
+        return Some(None);
+    };
+    if depth > DEEPEST * 2 {
+        problems.0.push(reference.problem("cycle", format!("{} stands for itself", reference.text()), "in a circle"));
+        return Some(None);
+    }
+    let found = Template { span: reference.span.clone(), ..found };
+    Some(found.linked(&|reference, depth, problems| given(modules, reference, depth, problems), depth + 1, problems))
+}
+
+/// A path without `.` and `..`, as far as it tells.
+pub(super) fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(plain.components().next_back(), Some(Component::Normal(_))) => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// The options that a step gives, by name.
+pub(super) fn inputs(step: &Step) -> Vec<(&str, &Range<usize>, &Template)> {
+    match &step.with.node {
+        Node::Table(fields) => fields.iter().map(|field| (field.key.as_str(), &field.span, &field.value)).collect(),
+        _ => Vec::new(),
+    }
+}

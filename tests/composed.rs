@@ -1,0 +1,126 @@
+//! Pipelines out of pipelines, on the emulator.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use support::{Scene, emulator, look};
+
+const MAIN: &str = r#"[pipeline]
+name = "platform"
+region = "us-east-1"
+tags = { owner = "platform" }
+
+[steps.network]
+uses = "./parts/network.toml"
+with = { name = "platform", cidr = "10.4.0.0/16" }
+
+[steps.team]
+uses = "./parts/team/team.toml"
+for_each = { search = { keep = true }, ads = { keep = false } }
+with = { name = "${each.key}", vpc_id = "${network.vpc_id}", keep = "${each.value.keep}" }
+
+[steps.index]
+uses = "s3"
+with = { bucket = "acme-index", force_destroy = true, tags = { first = "${team['search'].bucket}", vpc = "${network.vpc_id}" } }
+"#;
+const NETWORK: &str = r#"
+[vars.name]
+[vars.cidr]
+type = "string"
+[steps.vpc]
+uses = "vpc"
+with = { name = "${vars.name}", cidr = "${vars.cidr}", azs = 1, nat = "none" }
+[outputs]
+vpc_id = "${vpc.vpc_id}"
+"#;
+const TEAM: &str = r#"
+[vars.name]
+[vars.vpc_id]
+[vars.keep]
+default = true
+[steps.store]
+uses = "s3"
+when = "${vars.keep}"
+with = { bucket = "acme-${vars.name}-store", force_destroy = true, upload = [{ source = "files", prefix = "start" }] }
+[steps.bucket]
+uses = "s3"
+with = { bucket = "acme-${vars.name}", force_destroy = true, tags = { vpc = "${vars.vpc_id}" } }
+[outputs]
+bucket = "${bucket.bucket}"
+stores = "${store[*].bucket}"
+"#;
+
+fn scene() -> Scene {
+    let scene = Scene::new();
+    for (name, text) in [
+        ("platform.toml", MAIN),
+        ("parts/network.toml", NETWORK),
+        ("parts/team/team.toml", TEAM),
+        ("parts/team/files/hello.txt", "hello"),
+    ] {
+        std::fs::create_dir_all(scene.path(name).parent().unwrap()).unwrap();
+        scene.write(name, text.to_owned());
+    }
+    scene
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipelines_within_a_pipeline_are_made_kept_and_taken_apart_as_one() {
+    let (scene, emulator) = (scene(), emulator().await);
+    let url = emulator.url();
+    scene.at(url, &["validate", "platform.toml"]).status(0);
+    let ran = scene.at(url, &["run", "platform.toml", "-y"]).status(0);
+    ran.says(&["network.vpc/ec2.vpc/main", "team:search.store/s3.folder/start", "index.bucket = \"acme-index\""]);
+    let world = look(url);
+    let bucket = |name: &str| {
+        let all = world["storage"].as_array().unwrap().iter();
+        all.into_iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name}: {world}")).clone()
+    };
+    let (index, search) = (bucket("acme-index"), bucket("acme-search"));
+    let tags = index["tags"].to_string();
+    assert!(tags.contains("acme-search") && tags.contains("vpc-") && tags.contains("platform"), "{index}");
+    assert!(search["tags"].to_string().contains("team:search.bucket/s3.bucket/main"), "{search}");
+    assert_eq!(world["storage"].as_array().unwrap().len(), 4);
+    scene.at(url, &["run", "platform.toml", "-y"]).status(0).says(&["0 changes"]);
+    scene.at(url, &["drift", "platform.toml"]).status(0);
+
+    // One of a pipeline's steps, and all of them.
+    let only = |name: &str| scene.at(url, &["run", "platform.toml", "--dry-run", "--only", name]);
+    only("team:ads.bucket").status(0).says(&["No changes", "Left as it is"]);
+    only("team").status(0).says(&["No changes"]);
+    only("network.subnet").status(2).says(&["there is no step 'network.subnet'", "The steps are index, network.vpc"]);
+
+    // A team that goes takes its own along.
+    scene.edit("platform.toml", "search = { keep = true }, ads = { keep = false }", "search = { keep = true }");
+    scene.at(url, &["run", "platform.toml", "-y"]).status(0).says(&["0 created, 0 updated, 0 replaced, 1 deleted"]);
+    // The pipeline is called otherwise, and nothing is made or deleted.
+    scene.edit("platform.toml", "[steps.network]", "[[moved]]\nfrom = \"network\"\nto = \"net\"\n[steps.net]");
+    scene.edit("platform.toml", "vpc_id = \"${network.vpc_id}\", keep", "vpc_id = \"${net.vpc_id}\", keep");
+    scene.edit("platform.toml", "vpc = \"${network.vpc_id}\"", "vpc = \"${net.vpc_id}\"");
+    let moved = scene.at(url, &["run", "platform.toml", "-y"]).status(0);
+    moved.says(&["network.vpc -> net.vpc", "0 created", "0 replaced, 0 deleted"]);
+    scene.at(url, &["run", "platform.toml", "--dry-run"]).status(0).says(&["No changes"]);
+    scene.at(url, &["destroy", "platform.toml", "-y"]).status(0);
+    assert_eq!(look(url)["storage"], serde_json::json!([]));
+}
+
+#[test]
+fn what_is_wrong_in_a_file_that_is_used_is_shown_there() {
+    let scene = scene();
+    scene.edit("parts/network.toml", "azs = 1", "azz = 1");
+    scene.edit("parts/team/team.toml", "${bucket.bucket}", "${bucket.bukket}");
+    scene.edit("platform.toml", "cidr = \"10.4.0.0/16\"", "cidr = 10");
+    let found = scene.llmhost(&["validate", "platform.toml"]).status(2);
+    found.says(&["platform.toml:8:", "variable 'cidr' has the type string, and is given a number"]);
+    scene.edit("platform.toml", "cidr = 10", "cidr = \"10.4.0.0/16\"");
+    let found = scene.llmhost(&["validate", "platform.toml"]).status(2);
+    found.says(&["parts/network.toml:7:", "unknown option 'azz' in step network.vpc", "did you mean 'azs'?"]);
+    found.says(&["parts/team/team.toml:14:", "has no output 'bukket'", "did you mean 'bucket'?"]);
+    let json = scene.llmhost(&["validate", "platform.toml", "--json"]).status(2);
+    let lines: Vec<serde_json::Value> = json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let place = |name: &str| lines.iter().find(|line| line["file"].as_str().is_some_and(|file| file.ends_with(name)));
+    let network = place("network.toml").unwrap_or_else(|| panic!("{}", json.stdout));
+    assert_eq!((&network["line"], &network["column"]), (&serde_json::json!(7), &serde_json::json!(56)), "{network}");
+    std::fs::remove_file(scene.path("parts/network.toml")).unwrap();
+    scene.llmhost(&["run", "platform.toml", "--dry-run"]).status(2).says(&["platform.toml:7:", "cannot read"]);
+}
