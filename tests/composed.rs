@@ -59,7 +59,7 @@ fn scene() -> Scene {
         ("parts/team/files/hello.txt", "hello"),
     ] {
         std::fs::create_dir_all(scene.path(name).parent().unwrap()).unwrap();
-        scene.write(name, text.to_owned());
+        scene.write(name, text);
     }
     scene
 }
@@ -98,7 +98,7 @@ async fn pipelines_within_a_pipeline_are_made_kept_and_taken_apart_as_one() {
     scene.edit("platform.toml", "vpc_id = \"${network.vpc_id}\", keep", "vpc_id = \"${net.vpc_id}\", keep");
     scene.edit("platform.toml", "vpc = \"${network.vpc_id}\"", "vpc = \"${net.vpc_id}\"");
     let moved = scene.at(url, &["run", "platform.toml", "-y"]).status(0);
-    moved.says(&["network.vpc -> net.vpc", "0 created", "0 replaced, 0 deleted"]);
+    moved.says(&["network.vpc -> net.vpc", "0 to update, 0 to replace, 0 to delete", "Done: 0 changes, ", " moved."]);
     scene.at(url, &["run", "platform.toml", "--dry-run"]).status(0).says(&["No changes"]);
     scene.at(url, &["destroy", "platform.toml", "-y"]).status(0);
     assert_eq!(look(url)["storage"], serde_json::json!([]));
@@ -123,4 +123,98 @@ fn what_is_wrong_in_a_file_that_is_used_is_shown_there() {
     assert_eq!((&network["line"], &network["column"]), (&serde_json::json!(7), &serde_json::json!(56)), "{network}");
     std::fs::remove_file(scene.path("parts/network.toml")).unwrap();
     scene.llmhost(&["run", "platform.toml", "--dry-run"]).status(2).says(&["platform.toml:7:", "cannot read"]);
+}
+
+const ENVIRONMENTS: &str = r#"[pipeline]
+name = "shop"
+region = "us-east-1"
+tags = { owner = "shop", stage = "none" }
+
+[vars.size]
+default = 1
+[vars.suffix]
+default = "base"
+
+[env.dev]
+vars = { suffix = "dev" }
+[env.prod]
+region = "eu-west-1"
+tags = { stage = "prod" }
+vars = { suffix = "prod", size = 3 }
+[env.other]
+name = "elsewhere"
+state = "states/other"
+
+[steps.bucket]
+uses = "s3"
+with = { bucket = "shop-${vars.suffix}-${vars.size}", force_destroy = true }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn environments_of_a_file_stand_side_by_side() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let url = emulator.url();
+    scene.write("shop.toml", ENVIRONMENTS);
+    let run = |args: &[&str]| scene.at(url, &[&["run", "shop.toml", "-y"], args].concat());
+    run(&[]).status(0).says(&["1 created", "shop-base-1"]).does_not_say(&["Environment"]);
+    run(&["--env", "dev"]).status(0).says(&[
+        "Environment dev: pipeline shop-dev in us-east-1.",
+        "1 created",
+        "shop-dev-1",
+    ]);
+    run(&["--env", "prod"]).status(0).says(&[
+        "Environment prod: pipeline shop-prod in eu-west-1.",
+        "1 created",
+        "shop-prod-3",
+    ]);
+    // What is nearer to the command counts before it.
+    run(&["--env", "other", "--var", "suffix=mine"])
+        .status(0)
+        .says(&["pipeline elsewhere in us-east-1", "shop-mine-1"]);
+    for state in [".llmhost/shop", ".llmhost/shop-dev", ".llmhost/shop-prod", "states/other"] {
+        assert!(scene.path(state).join("state.json").is_file(), "{state}");
+    }
+    for environment in ["dev", "prod"] {
+        run(&["--env", environment]).status(0).says(&["No changes"]);
+    }
+    let world = look(url);
+    let tags = |name: &str| {
+        let all = world["storage"].as_array().unwrap().iter().find(|one| one["name"] == name);
+        all.unwrap_or_else(|| panic!("{name}: {world}"))["tags"].to_string()
+    };
+    assert!(tags("shop-prod-3").contains("prod") && tags("shop-dev-1").contains("none"), "{world}");
+
+    // A plan that was saved is of its environment.
+    scene.edit("shop.toml", "size = 3", "size = 4");
+    scene.at(url, &["run", "shop.toml", "--env", "prod", "--dry-run", "--out", "plan.bin"]).status(0);
+    scene.at(url, &["run", "plan.bin", "--env", "dev", "-y"]).status(2).says(&["a saved plan takes no --var, --env"]);
+    scene.at(url, &["run", "plan.bin", "-y"]).status(0).says(&["Environment prod", "shop-prod-4"]);
+    scene.at(url, &["destroy", "shop.toml", "--env", "prod", "-y"]).status(0).says(&["Environment prod"]);
+    let names = look(url)["storage"].to_string();
+    assert!(names.contains("shop-dev-1") && names.contains("shop-base-1") && !names.contains("shop-prod"), "{names}");
+
+    for (file, args, said) in [
+        (
+            ENVIRONMENTS.to_owned(),
+            &["--env", "pord"][..],
+            "--env pord: the file has no environment 'pord' help: did you mean 'prod'?",
+        ),
+        (ENVIRONMENTS.replace("[env.", "[x."), &["--env", "dev"], "unknown key 'x'"),
+        (
+            ENVIRONMENTS.replace("suffix = \"prod\"", "sufix = \"prod\""),
+            &["--env", "prod"],
+            "[env.prod]: the pipeline file has no variable 'sufix'",
+        ),
+        (ENVIRONMENTS.replace("size = 3", "size = \"3\""), &["--env", "prod"], "variable 'size' has the type integer"),
+        (
+            ENVIRONMENTS.replace("region = \"eu-west-1\"", "region = 3"),
+            &["--env", "prod"],
+            "region of [env.prod] must be a string",
+        ),
+        (ENVIRONMENTS.replace("[env.prod]", "[env.\"a b\"]"), &[], "the environment name 'a b' has the character ' '"),
+        (ENVIRONMENTS.replace("tags = { stage", "tag = { stage"), &[], "unknown key 'tag' in [env.prod]"),
+    ] {
+        scene.write("bad.toml", file);
+        scene.at(url, &[&["validate", "bad.toml"], args].concat()).status(2).says(&[said]);
+    }
 }

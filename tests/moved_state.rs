@@ -50,7 +50,7 @@ async fn the_state_of_a_pipeline_that_was_renamed_is_renamed_and_nothing_is_made
         .says(&[".llmhost/new", "The next run renames"]);
     assert_eq!(ids(&scene), made);
     scene.llmhost(&["run", FILE, "--dry-run"]).status(0).says(&["0 to create", "0 to replace", "0 to delete"]);
-    scene.at(url, &["run", FILE]).status(0).says(&["0 created"]);
+    scene.at(url, &["run", FILE]).status(0).says(&["0 changes", "moved"]);
     scene.at(url, &["run", FILE]).status(0).says(&["No changes"]);
     // Whoever still has the old name is told.
     rename(&scene, "new", "old");
@@ -83,7 +83,7 @@ async fn a_state_that_has_a_place_of_its_own_is_renamed_there() {
         with(&["state", "mv", FILE, "--pipeline", "old"])
             .status(1)
             .says(&["belongs to the pipeline 'new', not to 'old'"]);
-        with(&["run", FILE]).status(0).says(&["0 created"]);
+        with(&["run", FILE]).status(0).says(&["0 changes", "moved"]);
         with(&["destroy", FILE, "--yes"]).status(0);
         rename(&scene, "new", "old");
         with(&["state", "mv", FILE, "--pipeline", "new"]).status(1).says(&["there is no state"]);

@@ -16,7 +16,7 @@ use llmhost_sandbox::{Builtin, EventSink, Functions, Loader, LoaderEvent, Loader
 
 use crate::args::File;
 use crate::failure::Failure;
-use crate::view::{Json, JsonLine, Terminal};
+use crate::view::{self, Json, JsonLine, Terminal};
 
 /// Where a run is shown: to a person or to a program.
 #[derive(Clone)]
@@ -98,8 +98,16 @@ pub(crate) fn print_value(text: &str, is_asked_for: bool) {
 
 /// Reads the pipeline file.
 pub(crate) fn pipeline(file: &File) -> Result<Arc<Pipeline>, Failure> {
-    let given = Given { vars: file.vars.clone(), files: file.var_files.clone(), kept: file.kept.clone() };
+    let given = Given {
+        vars: file.vars.clone(),
+        files: file.var_files.clone(),
+        kept: file.kept.clone(),
+        environment: file.environment.clone(),
+    };
     let pipeline = Pipeline::load_given(&file.path, &given, &|name| std::env::var(name).ok())?;
+    if let Some(environment) = &pipeline.environment {
+        view::environment(environment, &pipeline.name, &pipeline.region);
+    }
     match llmhost_resources::unknown_region(&pipeline.region).filter(|_| !file.new_region) {
         None => Ok(Arc::new(pipeline)),
         Some((message, help)) => Err(Failure::File(pipeline.diagnostics(vec![Diagnostic {

@@ -93,6 +93,9 @@ pub(crate) struct File {
     /// files count before earlier ones, and --var before all of them. LLMHOST_VAR_name in the environment counts less.
     #[arg(long = "var-file", value_name = "FILE")]
     pub(crate) var_files: Vec<PathBuf>,
+    /// Which environment of the file is meant: [env.NAME]. It has a name, a state and values of its own.
+    #[arg(long = "env", value_name = "NAME")]
+    pub(crate) environment: Option<String>,
     /// What a saved plan was made with.
     #[arg(skip)]
     pub(crate) kept: Option<Kept>,

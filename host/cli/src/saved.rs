@@ -37,6 +37,9 @@ pub(crate) struct Saved {
     file: PathBuf,
     /// The variables that were given a value, wherever it came from, and the names of secret ones.
     vars: BTreeMap<String, Value>,
+    /// The environment of the file.
+    #[serde(default)]
+    pub(crate) environment: Option<String>,
     secret_vars: BTreeSet<String>,
     /// Steps that the run is about, and steps that it is not about.
     pub(crate) only: Vec<String>,
@@ -71,6 +74,7 @@ impl Saved {
             file: as_named(&pipeline.path),
             world,
             vars: pipeline.given.clone(),
+            environment: pipeline.environment.clone(),
             secret_vars: pipeline.given_secrets.clone(),
             only: args.steps.only.clone(),
             exclude: args.steps.exclude.clone(),

@@ -286,6 +286,21 @@ fn what_is_wrong_is_told_in_the_file_that_it_is_in() {
     }
 }
 
+#[test]
+fn files_that_multiply_are_stopped() {
+    let part = |next: &str| {
+        format!(
+            "[steps.a]\nuses = \"{next}\"\nfor_each = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\"]\n"
+        )
+    };
+    let names: Vec<String> = (0..9).map(|n| format!("p{n}.toml")).collect();
+    let mut files: Vec<(&str, String)> = names.windows(2).map(|pair| (pair[0].as_str(), part(&pair[1]))).collect();
+    files.push((&names[8], "[steps.s]\nuses = \"s3\"\n".to_owned()));
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let found = problems(&files);
+    assert!(found.iter().all(|problem| problem.contains("more than 100000 steps")), "{found:#?}");
+}
+
 fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).unwrap();
 }

@@ -208,7 +208,7 @@ fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
         ("[steps.fact]\nuses = \"s3\"\nfor_each = [\"a\"]", "1: a step called 'fact' cannot have for_each"),
         (
             "[vars.v]\ndefault = { a = 1 }\n[steps.x]\nuses = \"s3\"\nwith = { y = \"${vars.v.b}\" }",
-            "5: ${vars.v.b} leads nowhere: there is no .b in",
+            "5: ${vars.v.b} leads nowhere: variable 'v' has no such part",
         ),
     ] {
         let found = problems(text, &[]);

@@ -39,7 +39,7 @@ async fn a_sensitive_output_is_given_to_other_steps_and_never_shown() {
     let (state, step) = (world.state(), |name: &str| name.parse().unwrap());
     let value = state.outputs[&step("first")]["secret-name"].as_str().unwrap().to_owned();
     let user = world.cloud.things.lock().unwrap().values().find(|thing| thing.name == "user").unwrap().parents.clone();
-    assert_eq!(user, [value.clone()], "the other step has the value");
+    assert_eq!(user, std::slice::from_ref(&value), "the other step has the value");
     let shown_outputs = |outputs: &[(_, serde_json::Value)]| {
         outputs.iter().map(|(_, one)| one["secret-name"].clone()).collect::<Vec<_>>()
     };

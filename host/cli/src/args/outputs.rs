@@ -4,7 +4,12 @@ use clap::Args;
 
 use super::{File, Where};
 
+/// `--env` without a value prints lines for a shell; with one it is an environment of the file, as everywhere.
+const ENV: &str = "Print lines for a shell: NETWORK_VPC_ID='vpc-1'; lists and tables are JSON. With a NAME: the outputs of this \
+                   environment of the file, [env.NAME]; --shell prints these for a shell";
+
 #[derive(Debug, Args)]
+#[command(mut_arg("environment", |env| env.num_args(0..=1).default_missing_value("").help(ENV)))]
 pub(crate) struct Outputs {
     #[command(flatten)]
     pub(crate) file: File,
@@ -14,15 +19,26 @@ pub(crate) struct Outputs {
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Print one JSON object: { "step": { "output": value } }.
-    #[arg(long, conflicts_with_all = ["env", "tfvars"])]
+    #[arg(long, conflicts_with_all = ["shell", "tfvars"])]
     pub(crate) json: bool,
     /// Print lines for a shell: NETWORK_VPC_ID='vpc-1'. Lists and tables are JSON.
     #[arg(long, conflicts_with = "tfvars")]
-    pub(crate) env: bool,
+    pub(crate) shell: bool,
     /// Print variables for Terraform: network_vpc_id = "vpc-1".
     #[arg(long)]
     pub(crate) tfvars: bool,
     /// Print sensitive outputs, too. One that is asked for by its name is always printed.
     #[arg(long)]
     pub(crate) show_sensitive: bool,
+}
+
+impl Outputs {
+    /// Takes `--env` without a value for what it asks for.
+    pub(crate) fn understood(mut self) -> Self {
+        if self.file.environment.as_deref() == Some("") {
+            self.file.environment = None;
+            self.shell = true;
+        }
+        self
+    }
 }

@@ -18,6 +18,10 @@ use crate::view::exports::{self, Output};
 /// Prints them.
 pub(crate) async fn outputs(args: Outputs) -> Result<(), Failure> {
     let console = Console::new(false);
+    let args = args.understood();
+    if args.shell && (args.json || args.tfvars) {
+        return Err(Failure::usage("--env cannot be used with --json or --tfvars", "Ask for one of them."));
+    }
     let pipeline = app::pipeline(&args.file)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?.offline();
     let state = place.read().await?;
@@ -38,7 +42,7 @@ pub(crate) async fn outputs(args: Outputs) -> Result<(), Failure> {
         chosen.into_iter().partition(|output| is_asked_for || !is_sensitive(output, &state));
     let text = match &told[..] {
         told if args.json => exports::json(told),
-        told if args.env => exports::env(told)?,
+        told if args.shell => exports::env(told)?,
         told if args.tfvars => exports::tfvars(told)?,
         [one] if is_one => for_one(&exports::bare(one.value)),
         told => exports::lines(told),

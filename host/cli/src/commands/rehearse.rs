@@ -63,7 +63,7 @@ async fn whole_life(
 
     let stage = Stage::begin(console, "apply again");
     let plan = engine.plan(&Arc::new(store.snapshot())).await?;
-    if plan.summary().changes() > 0 {
+    if plan.summary().operations() > 0 {
         let text = llmhost_engine::plan::show(&plan, super::run::text_style());
         return Err(stage.failed(&format!("a second run would change something:\n{text}")));
     }

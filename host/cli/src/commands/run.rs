@@ -168,15 +168,19 @@ fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
     let others = args.refresh || args.out.is_some() || !args.steps.only.is_empty() || !args.steps.exclude.is_empty();
     let variables = saved.variables();
     // What a plan does not hold has to be given.
-    if others || args.file.vars.iter().any(|(name, _)| !variables.secrets.contains(name)) {
+    if others
+        || args.file.environment.is_some()
+        || args.file.vars.iter().any(|(name, _)| !variables.secrets.contains(name))
+    {
         let help = "It was made with variables and options of its own, and takes the values of secret variables alone. Make a new \
                     one for others.";
-        return Err(Failure::usage("a saved plan takes no --var, --refresh, --only, --exclude and --out", help));
+        return Err(Failure::usage("a saved plan takes no --var, --env, --refresh, --only, --exclude and --out", help));
     }
     args.steps.only.clone_from(&saved.only);
     args.steps.exclude.clone_from(&saved.exclude);
     args.file.path = saved.pipeline_file(&args.file.path)?;
     args.file.kept = Some(variables);
+    args.file.environment.clone_from(&saved.environment);
     args.refresh = saved.refresh;
     Ok(())
 }
@@ -209,7 +213,7 @@ async fn apply(
     }
     destroy::stop_at_protected(&foresight)?;
     let summary = plan.summary();
-    if let Some(settings) = checks.filter(|_| summary.changes() > 0) {
+    if let Some(settings) = checks.filter(|_| summary.operations() > 0) {
         let findings = preflight::check(console, engine.pipeline(), (&plan, &state), Some(settings), false).await?;
         preflight::stop_at_errors(&findings, Before::Run)?;
     }
@@ -221,7 +225,7 @@ async fn apply(
         };
         confirm(&format!("{} to delete, {} to replace.{interruptions}", summary.delete, summary.replace))?;
     }
-    if summary.changes() > 0 {
+    if summary.operations() > 0 {
         llmhost_resources::check_secrets(&Aws::new(secrets), &plan).await.map_err(|error| Failure::Other {
             help: format!("{} Nothing was changed.", error.advice()),
             message: error.message,

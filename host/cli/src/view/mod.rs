@@ -38,6 +38,15 @@ pub(crate) fn stdout_has_colour() -> bool {
     !matches!(anstream::AutoStream::choice(&std::io::stdout()), ColorChoice::Never)
 }
 
+/// Says on standard error which environment of a file a command is about.
+pub(crate) fn environment(environment: &str, pipeline: &str, region: &str) {
+    let name = style::NAME;
+    let _ = writeln!(
+        anstream::stderr().lock(),
+        "Environment {name}{environment}{name:#}: pipeline {pipeline} in {region}."
+    );
+}
+
 /// Columns of the terminal that standard output is, or of a page.
 pub(crate) fn width() -> usize {
     let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));

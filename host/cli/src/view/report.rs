@@ -83,11 +83,12 @@ pub(crate) fn outputs(outputs: &[(StepName, Value)]) -> String {
 /// One line that says what was done.
 pub(crate) fn summary(report: &Report) -> String {
     let (good, bad) = (style::GOOD, style::BAD);
-    let Summary { create, update, replace, delete, .. } = report.done;
-    let done = format!("{create} created, {update} updated, {replace} replaced, {delete} deleted");
+    let Summary { create, update, replace, delete, moved, .. } = report.done;
+    let moved = if moved > 0 { format!(", {moved} moved") } else { String::new() };
+    let done = format!("{create} created, {update} updated, {replace} replaced, {delete} deleted{moved}");
     if report.is_ok() {
         return match report.done.changes() {
-            0 => format!("{good}Done{good:#}: 0 changes."),
+            0 => format!("{good}Done{good:#}: 0 changes{moved}."),
             _ => format!("{good}Done{good:#}: {done}."),
         };
     }

@@ -1,6 +1,6 @@
 //! The file as a whole: `[pipeline]`, `[vars]`, `[secrets]`, `[steps]`, `[trust]`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::environments;
 use super::families::{self, Families};
 use super::given::{Given, Sources};
 use super::head::{self, Head};
@@ -26,6 +27,9 @@ use crate::secret::Secret;
 /// A pipeline file is written by hand; anything larger is a mistake.
 pub(super) const MOST_BYTES: u64 = 16 << 20;
 
+/// With files within files there is no other limit.
+const MOST_STEPS: usize = 100_000;
+
 pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Diagnostics> {
     let source = read(path)?;
     let mut problems = Problems::default();
@@ -43,7 +47,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
     match check::graph(&read.steps) {
         Ok(graph) if problems.0.is_empty() => {
             let Read {
-                head: Head { name, is_name_given, region: (region, region_span), tags, state },
+                head: Head { name, environment, is_name_given, region: (region, region_span), tags, state },
                 given,
                 given_secrets,
                 secrets,
@@ -60,6 +64,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 source,
                 files,
                 name,
+                environment,
                 is_name_given,
                 region,
                 region_span,
@@ -169,6 +174,8 @@ pub(super) struct Reader<'a> {
     files: RefCell<Files>,
     /// Where the text of each file begins, by its path on this machine.
     starts: RefCell<HashMap<PathBuf, usize>>,
+    /// How many steps were read so far.
+    count: Cell<usize>,
 }
 
 /// What a file says, with the steps of those that it uses.
@@ -197,6 +204,7 @@ impl<'a> Reader<'a> {
             first: modules::plain(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
             files,
             starts: RefCell::default(),
+            count: Cell::default(),
         }
     }
 
@@ -214,23 +222,31 @@ impl<'a> Reader<'a> {
         Ok("\n".repeat(start) + &text)
     }
 
+    /// Counts steps; says whether there are too many.
+    fn are_too_many(&self, more: usize) -> bool {
+        self.count.set(self.count.get().saturating_add(more));
+        self.count.get() > MOST_STEPS
+    }
+
     /// Reads the first file: variables first, for what they are stands in everything else.
     fn pipeline(&self, source: &str, base: &Path, sources: &Sources<'_>, problems: &mut Problems) -> Option<Read> {
         let root = parsed(source, 0, problems)?;
-        let known = ["pipeline", "vars", "secrets", "steps", "outputs", "trust", "moved"];
+        let known = ["pipeline", "env", "vars", "secrets", "steps", "outputs", "trust", "moved"];
         let top = Table::new("the file", 0..0, root.get_ref(), &known, problems);
         let entries = Entries::of(&top, problems);
         let (names, empty) = (entries.names(), Empty::default());
         let scope = Scope { steps: &names, ..empty.scope(source, self.env) };
+        let environment = environments::read(top.get("env").map(|(_, item)| item), sources.environment(), problems);
+        let sources = &sources.with_environment(environment.as_ref(), problems);
         let Vars { values, given, given_secrets } =
             vars::read(top.get("vars").map(|(_, item)| item), sources, &scope, problems);
         let vars = values.into_iter().map(|(name, value)| (name, Template::plain(value))).collect();
         let scope = Scope { vars: &vars, ..scope };
-        let head = head::read(&top, &scope, problems);
+        let head = head::read(&top, environment.as_ref(), &scope, problems);
         let secrets = secrets::read(top.get("secrets").map(|(_, item)| item), base, &scope, problems);
         let scope = Scope { secrets: &secrets, ..scope };
         let folder = Folder { base, shown: Path::new("") };
-        let mut read = self.steps(&top, &entries, &scope, &folder, &[self.first.clone()], problems);
+        let mut read = self.steps(&top, &entries, &scope, &folder, std::slice::from_ref(&self.first), problems);
         read.trust = trust::read(top.get("trust").map(|(_, item)| item), problems);
         Some(Read { head, given, given_secrets, secrets, ..read })
     }
@@ -261,6 +277,13 @@ impl<'a> Reader<'a> {
             folder.place(&mut read);
         }
         for step in inner {
+            // Files that use each other several times multiply.
+            if self.are_too_many(read.steps.len() + 1) {
+                let message = format!("the pipeline has more than {MOST_STEPS} steps");
+                problems.add("too-large", step.uses_span.clone(), message, "too many");
+                problems.help("files that are repeated in each other multiply; is one of them repeated by mistake?");
+                return read;
+            }
             modules::read(self, step, folder, above, &mut read, problems);
         }
         read.outputs = modules::outputs(top.get("outputs").map(|(_, item)| item), scope, problems);

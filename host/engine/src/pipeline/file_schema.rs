@@ -54,6 +54,22 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "state": { "type": "string", "description": "Where the state is kept: s3://bucket/prefix, or a folder beside this file." },
                 },
             },
+            "env": {
+                "type": "object",
+                "description": "Environments, each with a name and a state of its own: --env NAME.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "name": { "type": "string", "description": "The pipeline's name there; by default its name with -NAME after it." },
+                        "region": { "type": "string" },
+                        "state": { "type": "string", "description": "Where the state is kept there; by default the place of [pipeline] with /NAME after it." },
+                        "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Over those of [pipeline]." },
+                        "vars": { "type": "object", "description": "Values of variables, over their defaults." },
+                        "description": { "type": "string" },
+                    },
+                },
+            },
             "vars": {
                 "type": "object",
                 "additionalProperties": {

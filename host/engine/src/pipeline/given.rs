@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::environments::Environment;
+use super::reader::Problems;
 use super::var_file::{self, Entry};
 use crate::diagnostic::Diagnostic;
 
@@ -21,6 +23,8 @@ pub struct Given {
     pub files: Vec<PathBuf>,
     /// What a saved plan was made with. It counts before everything else.
     pub kept: Option<Kept>,
+    /// The environment of the file that is meant, where there are such.
+    pub environment: Option<String>,
 }
 
 /// What a saved plan holds of the variables that it was made with.
@@ -73,13 +77,30 @@ impl fmt::Display for Origin<'_> {
 pub(super) struct Sources<'a> {
     given: &'a Given,
     files: Vec<Vec<Entry>>,
+    /// What the environment of the file says.
+    overlay: Vec<Entry>,
     env: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl<'a> Sources<'a> {
     pub(super) fn read(given: &'a Given, env: &'a dyn Fn(&str) -> Option<String>) -> Result<Self, Diagnostic> {
         let files = given.files.iter().map(|path| var_file::read(path)).collect::<Result<_, _>>()?;
-        Ok(Self { given, files, env })
+        Ok(Self { given, files, overlay: Vec::new(), env })
+    }
+
+    /// The environment of the file that is meant.
+    pub(super) fn environment(&self) -> Option<&'a str> {
+        self.given.environment.as_deref()
+    }
+
+    /// With the values of that environment, which count before defaults alone.
+    pub(super) fn with_environment(&self, found: Option<&Environment<'_>>, problems: &mut Problems) -> Self {
+        let entry = |(name, value), place: &str| Entry { name, value, place: place.to_owned() };
+        let overlay = found.into_iter().flat_map(|found| {
+            let place = format!("[env.{}]", found.name);
+            found.values(problems).into_iter().map(move |one| entry(one, &place)).collect::<Vec<_>>()
+        });
+        Self { given: self.given, files: self.files.clone(), overlay: overlay.collect(), env: self.env }
     }
 
     /// Every value that a variable was given, the one that counts first.
@@ -93,13 +114,20 @@ impl<'a> Sources<'a> {
         told.extend(entries.map(|entry| Told { from: Origin::Place(&entry.place), said: Said::Value(&entry.value) }));
         let text = (self.env)(&format!("{PREFIX}{name}"));
         told.extend(text.map(|text| Told { from: Origin::Environment(name), said: Said::Text(text) }));
+        let entries = self.overlay.iter().filter(|entry| entry.name == name);
+        told.extend(entries.map(|entry| Told { from: Origin::Place(&entry.place), said: Said::Value(&entry.value) }));
         told
     }
 
     /// Every name that was given on purpose, with where. The environment is shared with other pipelines.
     pub(super) fn names(&self) -> Vec<(&str, Origin<'_>)> {
         let flags = self.given.vars.iter().map(|(name, _)| (name.as_str(), Origin::Flag(name)));
-        let files = self.files.iter().flatten().map(|entry| (entry.name.as_str(), Origin::Place(&entry.place)));
+        let files = self
+            .files
+            .iter()
+            .flatten()
+            .chain(&self.overlay)
+            .map(|entry| (entry.name.as_str(), Origin::Place(&entry.place)));
         flags.chain(files).collect()
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::environments::Environment;
 use super::reader::{Item, Key, Problems, Table, entries, table};
 use super::values::{Scope, plain_key};
 use crate::names::StepName;
@@ -16,6 +17,7 @@ const OWN_TAGS: usize = 4;
 #[derive(Default)]
 pub(super) struct Head {
     pub(super) name: String,
+    pub(super) environment: Option<String>,
     /// Whether a variable or the environment gives the name, or a part of it.
     pub(super) is_name_given: bool,
     pub(super) region: (String, Range<usize>),
@@ -24,9 +26,14 @@ pub(super) struct Head {
 }
 
 /// Reads it. Variables and the environment may stand in every value.
-pub(super) fn read(top: &Table<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Head {
+pub(super) fn read(
+    top: &Table<'_>,
+    environment: Option<&Environment<'_>>,
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> Head {
     match top.get("pipeline") {
-        Some((key, item)) => pipeline(key, item, scope, problems),
+        Some((key, item)) => pipeline(key, item, environment, scope, problems),
         None => {
             problems.add("missing-key", 0..0, "the file has no [pipeline] table", "begin with it");
             problems.help("begin the file with [pipeline], name = \"…\" and region = \"us-east-1\"");
@@ -35,15 +42,30 @@ pub(super) fn read(top: &Table<'_>, scope: &Scope<'_>, problems: &mut Problems) 
     }
 }
 
-fn pipeline(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Head {
+fn pipeline(
+    key: &Key<'_>,
+    item: Item<'_>,
+    environment: Option<&Environment<'_>>,
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> Head {
     let Some(found) = table("pipeline", item, problems) else { return Head::default() };
     let known = ["name", "region", "tags", "state"];
     let found = Table::new("[pipeline]", key.span.clone(), found, &known, problems);
+    let own = environment.map(|environment| &environment.found);
     let mut needed = |key, example| {
         let (_, item) = found.need(key, example, problems)?;
-        scope.setting(&found.called(key), item, problems)
+        match own.and_then(|own| Some((own, own.get(key)?.1))) {
+            Some((own, item)) => scope.setting(&own.called(key), item, problems),
+            None => scope.setting(&found.called(key), item, problems),
+        }
     };
-    let (name, region) = (needed("name", "\"llm\""), needed("region", "\"us-east-1\""));
+    let (mut name, region) = (needed("name", "\"llm\""), needed("region", "\"us-east-1\""));
+    // An environment has a name and a state of its own, whether the file gives them or not.
+    let unnamed = environment.filter(|environment| environment.found.get("name").is_none());
+    if let (Some(environment), Some((name, _))) = (unnamed, &mut name) {
+        *name += &format!("-{}", environment.name);
+    }
     if let Some((name, span)) = &name
         && let Err(error) = name.parse::<StepName>()
     {
@@ -68,10 +90,28 @@ fn pipeline(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Pro
         });
     }
     let state = found.get("state").and_then(|(_, item)| scope.setting(&found.called("state"), item, problems));
-    let tags = found.get("tags").map(|(_, item)| read_tags(item, scope, problems)).unwrap_or_default();
+    let state = match (environment, own.and_then(|own| Some((own, own.get("state")?.1)))) {
+        (_, Some((own, item))) => scope.setting(&own.called("state"), item, problems),
+        (Some(environment), None) => {
+            state.map(|(place, span)| (format!("{}/{}", place.trim_end_matches('/'), environment.name), span))
+        }
+        (None, None) => state,
+    };
+    let mut tags = found.get("tags").map(|(_, item)| read_tags(item, scope, problems)).unwrap_or_default();
+    if let Some((_, item)) = own.and_then(|own| own.get("tags")) {
+        tags.extend(read_tags(item, scope, problems));
+        check_number(tags.len(), item, problems);
+    }
     let written = name.as_ref().and_then(|(_, span)| scope.source.get(span.clone())).unwrap_or_default();
-    let is_name_given = written.contains("${");
-    Head { name: name.unwrap_or_default().0, is_name_given, region: region.unwrap_or_default(), tags, state }
+    let is_name_given = environment.is_some() || written.contains("${");
+    Head {
+        name: name.unwrap_or_default().0,
+        environment: environment.map(|one| one.name.to_owned()),
+        is_name_given,
+        region: region.unwrap_or_default(),
+        tags,
+        state,
+    }
 }
 
 /// The label of a value that is wrong: what it gives, where the file has a reference.
@@ -109,8 +149,13 @@ fn read_tags(item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> BTre
         problems.add("tags-clash", place, message, "the same key to IAM");
         problems.help("IAM ignores the case of keys and refuses the second; keep one of them");
     }
-    if read.len() > tags::MOST - OWN_TAGS {
-        let message = format!("{} tags are too many", read.len());
+    check_number(read.len(), item, problems);
+    read
+}
+
+fn check_number(number: usize, item: Item<'_>, problems: &mut Problems) {
+    if number > tags::MOST - OWN_TAGS {
+        let message = format!("{number} tags are too many");
         problems.add("many-tags", item.span(), message, "too many");
         let most = tags::MOST - OWN_TAGS;
         problems.help(format!(
@@ -118,7 +163,6 @@ fn read_tags(item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> BTre
             tags::MOST
         ));
     }
-    read
 }
 
 /// `us-east-1`, `us-gov-west-1`: parts of lower-case letters, then a number.

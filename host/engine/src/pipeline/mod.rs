@@ -3,6 +3,7 @@
 mod check;
 mod conditions;
 mod defaults;
+mod environments;
 mod families;
 mod file;
 mod file_schema;
@@ -57,6 +58,8 @@ pub struct Pipeline {
     pub files: Files,
     /// Its name: the rules of step names.
     pub name: String,
+    /// The environment of the file that is meant.
+    pub environment: Option<String>,
     /// Whether a variable or the environment gives the name, or a part of it: another name is another
     /// environment then.
     pub is_name_given: bool,

@@ -121,7 +121,7 @@ fn inner(
     let vars = vars::inputs(top.get("vars").map(|(_, item)| item), step, &scope, problems);
     let scope = Scope { vars: &vars, ..scope };
     let (base, beside) = (path.parent().unwrap_or(folder.base), shown.parent().unwrap_or(Path::new("")));
-    let above = [above, &[path.clone()]].concat();
+    let above = [above, std::slice::from_ref(&path)].concat();
     Some(reader.steps(&top, &entries, &scope, &Folder { base, shown: beside }, &above, problems))
 }
 

@@ -59,6 +59,9 @@ pub(super) enum Part {
     Index(usize),
 }
 
+/// What stands for a reference, at this depth: nothing where it stays as it is, nothing within after a problem.
+pub(super) type Given<'a> = dyn Fn(&Reference, usize, &mut Problems) -> Option<Option<Template>> + 'a;
+
 impl Template {
     /// A value that stands nowhere in the file.
     pub(super) fn plain(value: Value) -> Self {
@@ -141,12 +144,7 @@ impl Template {
 
     /// With the outputs of pipelines in place of references to them; `given` says what stands for one. Nothing after a
     /// problem.
-    pub(super) fn linked(
-        &self,
-        given: &dyn Fn(&Reference, usize, &mut Problems) -> Option<Option<Self>>,
-        depth: usize,
-        problems: &mut Problems,
-    ) -> Option<Self> {
+    pub(super) fn linked(&self, given: &Given<'_>, depth: usize, problems: &mut Problems) -> Option<Self> {
         let node = match &self.node {
             Node::Plain(_) => return Some(self.clone()),
             Node::Whole(reference) => match given(reference, depth, problems) {

@@ -20,6 +20,7 @@ pub use words::{TextStyle, plain};
 
 use crate::kind::ReplaceOrder;
 use crate::names::{ResourceAddress, StepName};
+use crate::run::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION, PIPELINE_TAG};
 use crate::secret::without_sensitive;
 use crate::unknown::{self, Source};
 
@@ -129,6 +130,22 @@ pub struct PlannedResource {
     pub derived: &'static [&'static str],
 }
 
+impl PlannedResource {
+    /// Whether nothing changes but its name, or the pipeline's, which its tags hold.
+    pub fn only_moves(&self) -> bool {
+        let is_in = |path: &str, holder: &str, keys: [&str; 2]| {
+            keys.iter().filter_map(|key| path.strip_suffix(key)).any(|rest| rest.ends_with(holder))
+        };
+        let is_address = |change: &FieldChange| {
+            // Not those of instances: a change of these replaces them.
+            change.path.starts_with("tags.") && is_in(&change.path, "tags.", [ADDRESS_TAG, PIPELINE_TAG])
+                || is_in(&change.path, ".annotations.", [ADDRESS_ANNOTATION, PIPELINE_ANNOTATION])
+        };
+        let is_plain = !self.unfinished && self.broken.is_none() && self.interrupts.is_none();
+        self.action == Action::Update && is_plain && !self.changes.is_empty() && self.changes.iter().all(is_address)
+    }
+}
+
 /// What will happen to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
@@ -175,12 +192,21 @@ pub struct Summary {
     pub delete: usize,
     /// Kept as they are.
     pub keep: usize,
+    /// Kept, too; the tags with their address and the pipeline's name follow.
+    #[serde(skip_serializing_if = "is_none")]
+    pub moved: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // What serde calls.
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Summary {
     /// Counts one resource.
-    pub(crate) fn count(&mut self, action: Action) {
-        *match action {
+    pub(crate) fn count(&mut self, planned: &PlannedResource) {
+        *match planned.action {
+            _ if planned.only_moves() => &mut self.moved,
             Action::Keep => &mut self.keep,
             Action::Create | Action::Finish => &mut self.create,
             Action::Update => &mut self.update,
@@ -193,12 +219,17 @@ impl Summary {
     pub fn changes(&self) -> usize {
         self.create + self.update + self.replace + self.delete
     }
+
+    /// Everything that calls somebody.
+    pub fn operations(&self) -> usize {
+        self.changes() + self.moved
+    }
 }
 
 impl Plan {
     /// Whether it changes nothing, neither in the cloud nor in the state.
     pub fn is_empty(&self) -> bool {
-        self.summary().changes() == 0 && self.moves.is_empty()
+        self.summary().operations() == 0 && self.moves.is_empty()
     }
 
     /// How many of its changes interrupt something.
@@ -223,7 +254,7 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for resource in self.resources.values() {
-            summary.count(resource.action);
+            summary.count(resource);
             summary.delete += resource.leftovers.len();
         }
         summary

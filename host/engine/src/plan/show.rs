@@ -54,15 +54,16 @@ fn moves(plan: &Plan, style: TextStyle) -> String {
 }
 
 fn sum_up(summary: &Summary, style: TextStyle) -> String {
-    let Summary { create, update, replace, delete, keep } = *summary;
+    let Summary { create, update, replace, delete, keep, moved } = *summary;
     let bold = Style::new().bold();
-    match (summary.changes(), keep) {
+    match (summary.operations(), keep) {
         (0, 0) => style.paint(bold, "No changes: nothing is declared and nothing is there."),
         (0, 1) => style.paint(bold, "No changes: 1 resource is as declared."),
         (0, _) => style.paint(bold, &format!("No changes: {keep} resources are as declared.")),
         _ => {
             let counts = format!(
-                "{create} to create, {update} to update, {replace} to replace, {delete} to delete, {keep} unchanged."
+                "{create} to create, {update} to update, {replace} to replace, {delete} to delete, {keep} unchanged{}.",
+                if moved > 0 { format!(", {moved} moved") } else { String::new() }
             );
             format!("{} {counts}", style.paint(bold, "Plan:"))
         }
@@ -79,6 +80,7 @@ impl Block<'_> {
     fn resource(&mut self, address: &ResourceAddress, resource: &PlannedResource) {
         let note = match resource.action {
             Action::Finish => "  (was begun and not finished)",
+            Action::Update if resource.only_moves() => "  (the same one under its new name)",
             Action::Update if resource.unfinished => "  (an earlier run did not finish this update)",
             Action::Replace { order: ReplaceOrder::CreateFirst } => {
                 "  (the new one is created first, then the old one is deleted)"

@@ -21,6 +21,10 @@ use crate::secret;
 pub const PIPELINE_TAG: &str = "llmhost:pipeline";
 /// Tag that says where in its pipeline a resource stands.
 pub const ADDRESS_TAG: &str = "llmhost:address";
+/// The annotation of Kubernetes objects that holds it.
+pub const ADDRESS_ANNOTATION: &str = "llmhost.dev/address";
+/// The one that holds the pipeline's name.
+pub const PIPELINE_ANNOTATION: &str = "llmhost.dev/pipeline";
 
 /// One pipeline at work.
 pub(crate) struct Common {

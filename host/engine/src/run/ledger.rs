@@ -36,7 +36,7 @@ impl Ledger {
         let mut summary = Summary { keep: plan.summary().keep, ..Summary::default() };
         for (address, planned) in &plan.resources {
             if self.is_done(address, planned, state) {
-                summary.count(planned.action);
+                summary.count(planned);
             }
             summary.delete += planned.leftovers.iter().filter(|id| self.deleted(address, id)).count();
         }

@@ -47,7 +47,7 @@ use crate::registry::Registry;
 use crate::secret;
 use crate::state::{State, StateStore};
 use crate::trace::{Phase, Trace};
-pub use common::{ADDRESS_TAG, PIPELINE_TAG};
+pub use common::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION, PIPELINE_TAG};
 pub use destroy::destroy;
 pub use destruction::{Destruction, Doomed, Holding};
 pub use drift::{Drift, Found, Refresh, drift, drift_at, refresh};
@@ -207,7 +207,7 @@ impl Engine {
         store: Arc<dyn StateStore>,
         cancel: Cancel,
     ) -> Result<Report, WorldError> {
-        match plan.summary().changes() {
+        match plan.summary().operations() {
             0 => world::note(&self.registry, &*store).await?,
             _ => enter(&self.registry, &*store).await?,
         }

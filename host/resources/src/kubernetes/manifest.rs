@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kube::core::gvk::{GroupVersion, GroupVersionKind};
-use llmhost_engine::run::ADDRESS_TAG;
+use llmhost_engine::run::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION};
 use llmhost_engine::{secret, unknown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 /// Whose object it is: the label that every tool shows.
 pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The pipeline that applied it.
-pub(super) const PIPELINE: &str = "llmhost.dev/pipeline";
+pub(super) const PIPELINE: &str = PIPELINE_ANNOTATION;
 /// Where in its pipeline it stands.
-pub(super) const ADDRESS: &str = "llmhost.dev/address";
+pub(super) const ADDRESS: &str = ADDRESS_ANNOTATION;
 /// The create that made it; for finding it after a crash. Not part of a spec.
 pub(super) const INTENT: &str = "llmhost.dev/intent";
 /// It was there before, and stays when the pipeline goes. Not part of a spec.

@@ -147,7 +147,8 @@ pub(super) fn counts_width(drawing: &Drawing<'_>, step: usize) -> f64 {
 }
 
 fn legend_entries(summary: &Summary) -> [(&'static Mark, String); 5] {
-    let Summary { create, update, replace, delete, keep } = *summary;
+    let Summary { create, update, replace, delete, keep, moved } = *summary;
+    let update = update + moved;
     let counts = [create, update, replace, delete, keep];
     std::array::from_fn(|at| (&MARKS[at], format!("{} {}", counts[at], MARKS[at].word)))
 }

@@ -31,7 +31,8 @@ pub fn text(plan: &Plan, style: TextStyle) -> String {
 }
 
 fn totals(plan: &Plan, style: TextStyle) -> String {
-    let Summary { create, update, replace, delete, keep } = plan.summary();
+    let Summary { create, update, replace, delete, keep, moved } = plan.summary();
+    let update = update + moved;
     let parts = MARKS.iter().zip([create, update, replace, delete, keep]).filter(|(_, count)| *count > 0);
     parts.map(|(mark, count)| format!("{}{count}", style.sign(mark))).collect::<Vec<_>>().join(" ")
 }
