@@ -21,6 +21,16 @@ impl StepName {
         &self.0
     }
 
+    /// A name of one part, without a key: as a file declares it.
+    ///
+    /// # Errors
+    ///
+    /// It has other characters than the rule allows, or too many.
+    pub fn single(text: &str) -> Result<Self, NameError> {
+        check_name("step", text, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')?;
+        Ok(Self(text.into()))
+    }
+
     /// The name without its own key: `platform.team` of `platform.team:a`.
     pub fn family(&self) -> &str {
         let own = self.0.rfind('.').map_or(0, |dot| dot + 1);
@@ -86,8 +96,7 @@ fn part(text: &str) -> Result<StepName, NameError> {
         Some((family, key)) => (family, Some(key)),
         None => (text, None),
     };
-    check_name("step", family, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')?;
-    let name = StepName(family.into());
+    let name = StepName::single(family)?;
     key.map_or(Ok(name.clone()), |key| name.with_key(key))
 }
 

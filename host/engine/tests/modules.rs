@@ -250,7 +250,7 @@ fn what_is_wrong_is_told_in_the_file_that_it_is_in() {
             &format!("{part}[secrets.a]\nenv = \"X\"\n"),
             &["part.toml:10: a pipeline that is a step has no [secrets] of its own"],
         ),
-        (call("cidr = \"10\""), &format!("{part}[env]\n"), &["part.toml:10: unknown key 'env' in the file"]),
+        (call("cidr = \"10\""), &format!("{part}[envs]\n"), &["part.toml:10: unknown key 'envs' in the file"]),
         (
             call("cidr = \"10\""),
             &part.replace("id = \"$", "\"a.b\" = \"$"),
@@ -299,6 +299,26 @@ fn files_that_multiply_are_stopped() {
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let found = problems(&files);
     assert!(found.iter().all(|problem| problem.contains("more than 100000 steps")), "{found:#?}");
+}
+
+#[test]
+fn outputs_that_stand_for_themselves_or_multiply_are_stopped() {
+    let part = "[vars.in]\n[steps.s]\nuses = \"s3\"\nwith = { bucket = \"${vars.in}\" }\n[outputs]\nx = [\"${vars.in}\", \"${vars.in}\"]\n";
+    let circle = "[steps.a]\nuses = \"p.toml\"\nwith = { in = \"${b.x}\" }\n[steps.b]\nuses = \"p.toml\"\nwith = { in = \"${a.x}\" }\n";
+    let found = problems(&[("main.toml", circle), ("p.toml", part)]);
+    assert!(found.iter().all(|problem| problem.contains("stands for itself")), "{found:#?}");
+    let link =
+        |n: usize, part: &str| format!("[steps.m{n}]\nuses = \"{part}\"\nwith = {{ in = \"${{m{}.x}}\" }}\n", n - 1);
+    let chain = |part: &str| {
+        let first = format!("[steps.m0]\nuses = \"{part}\"\nwith = {{ in = \"a\" }}\n");
+        (1..60).fold(first, |all, n| all + &link(n, part))
+    };
+    let found = problems(&[("main.toml", &chain("p.toml")), ("p.toml", part)]);
+    assert!(found.iter().all(|problem| problem.contains("more than a million times")), "{found:#?}");
+    // What is passed on alone may be passed on as often as anybody likes.
+    let plain = part.replace("x = [\"${vars.in}\", \"${vars.in}\"]", "x = \"${vars.in}\"");
+    let (pipeline, _folder) = load(&[("main.toml", &chain("p.toml")), ("p.toml", &plain)]).unwrap();
+    assert_eq!(with(&pipeline, "m59.s"), json!({ "bucket": "a" }));
 }
 
 fn write(folder: &Path, name: &str, text: &str) {

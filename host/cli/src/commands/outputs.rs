@@ -83,12 +83,12 @@ fn chosen<'a>(
     state: &'a State,
     pipeline: &Pipeline,
 ) -> Result<(Vec<Output<'a>>, bool), Failure> {
-    let (step, of_step) = parts(name);
+    let (step, of_step) = parts(name, state, pipeline);
     if let Some(one) = all.iter().find(|output| output.step.as_str() == step && output.name == of_step) {
         return Ok((vec![*one], true));
     }
-    // A step that is repeated, or one of those that it is repeated as.
-    let is_meant = |known: &StepName| of_step.is_empty() && (known.as_str() == step || known.family() == step);
+    // A step that is repeated, one of those that it is repeated as, or a pipeline.
+    let is_meant = |known: &StepName| of_step.is_empty() && known.is_part_of(&step);
     if state.outputs.keys().any(is_meant) {
         return Ok((all.iter().filter(|output| is_meant(output.step)).copied().collect(), false));
     }
@@ -101,7 +101,7 @@ fn unknown(name: &str, all: &[Output<'_>], state: &State, pipeline: &Pipeline) -
         Some(near) => format!("Did you mean '{near}'? "),
         None => String::new(),
     };
-    let (step, output) = parts(name);
+    let (step, output) = parts(name, state, pipeline);
     let of_step: Vec<_> = all.iter().filter(|known| known.step.as_str() == step).collect();
     if state.outputs.keys().any(|known| known.as_str() == step) {
         let names: Vec<&str> = of_step.iter().map(|output| output.name).collect();
@@ -129,10 +129,20 @@ fn unknown(name: &str, all: &[Output<'_>], state: &State, pipeline: &Pipeline) -
     Failure::usage(format!("there is no step '{step}' in the state"), near + &there)
 }
 
-/// The step and the output of a name. `team["a"]` is the step `team:a`.
-fn parts(name: &str) -> (String, &str) {
-    let (step, output) = name.split_once('.').unwrap_or((name, ""));
-    (step.parse::<StepName>().map_or_else(|_| step.to_owned(), |step| step.to_string()), output)
+/// The step and the output that a name means. Names of steps may have dots: the longest one that there is counts.
+fn parts<'n>(name: &'n str, state: &State, pipeline: &Pipeline) -> (String, &'n str) {
+    let read = |step: &str| step.parse::<StepName>().map_or_else(|_| step.to_owned(), |step| step.to_string());
+    let is_known = |step: &str| {
+        let is_part = |known: &StepName| known.is_part_of(step);
+        state.outputs.keys().any(is_part) || pipeline.steps.iter().any(|known| is_part(&known.name))
+    };
+    let dots = name.rmatch_indices('.').map(|(at, _)| (read(&name[..at]), &name[at + 1..]));
+    let all = std::iter::once((read(name), "")).chain(dots);
+    let found = all.into_iter().find(|(step, _)| is_known(step));
+    found.unwrap_or_else(|| {
+        let (step, output) = name.split_once('.').unwrap_or((name, ""));
+        (read(step), output)
+    })
 }
 
 /// Whether an output is not to be seen: its plugin says so, or it holds a text that is not to be seen.

@@ -41,6 +41,7 @@ pub(crate) fn stdout_has_colour() -> bool {
 /// Says on standard error which environment of a file a command is about.
 pub(crate) fn environment(environment: &str, pipeline: &str, region: &str) {
     let name = style::NAME;
+    let (environment, pipeline, region) = (shown(environment), shown(pipeline), shown(region));
     let _ = writeln!(
         anstream::stderr().lock(),
         "Environment {name}{environment}{name:#}: pipeline {pipeline} in {region}."

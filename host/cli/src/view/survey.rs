@@ -134,8 +134,12 @@ fn sum_up(survey: &Survey, out: &mut String) {
             _ = write!(out, ", {missing} declared and not found or not imported, {strays} not declared");
         }
     }
-    let _ = match then.changes() {
-        0 => writeln!(out, ". The next run would then change nothing."),
+    let _ = match (then.changes(), then.moved) {
+        (0, 0) => writeln!(out, ". The next run would then change nothing."),
+        (0, moved) => writeln!(
+            out,
+            ". The next run would then change nothing but the tags of {moved} resources, which say another address."
+        ),
         _ => writeln!(
             out,
             ". The next run would then create {}, update {}, replace {} and delete {}.",

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use toml::de::DeValue;
 
 use super::reader::{Item, Key, Problems, Table, entries, table};
-use super::values::constant;
+use super::values::{Reach, Scope, constant};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::names::StepName;
 
@@ -27,7 +28,7 @@ pub(super) fn read<'a>(
     let mut names = Vec::new();
     let mut chosen = None;
     for (key, item) in all {
-        if let Err(error) = key.name.parse::<StepName>() {
+        if let Err(error) = StepName::single(key.name) {
             let message = error.to_string().replace("step name", "environment name");
             problems.add("bad-name", key.span.clone(), message, "not an environment's name");
         }
@@ -66,7 +67,11 @@ fn one<'a>(key: &Key<'a>, item: Item<'a>, problems: &mut Problems) -> Option<Env
 
 impl Environment<'_> {
     /// The values of its variables.
-    pub(super) fn values(&self, problems: &mut Problems) -> BTreeMap<String, Value> {
-        self.vars.iter().map(|(name, item)| ((*name).to_owned(), constant(item, problems))).collect()
+    pub(super) fn values(&self, scope: &Scope<'_>, problems: &mut Problems) -> BTreeMap<String, Value> {
+        let value = |item: Item<'_>, problems: &mut Problems| match item.get_ref() {
+            DeValue::String(text) => scope.plain(text, &item.span(), Reach::Environment, problems).unwrap_or_default(),
+            _ => constant(item, problems),
+        };
+        self.vars.iter().map(|(name, item)| ((*name).to_owned(), value(item, problems))).collect()
     }
 }

@@ -10,6 +10,7 @@ use super::reader::{Item, Key, Problems, Table, wrong_type};
 use super::template::{Node, Template, kind};
 use super::values::Scope;
 use crate::names::StepName;
+use crate::secret::shown;
 
 /// One of the steps that an entry is repeated as.
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ impl Family {
     /// The names of its steps.
     pub(super) fn steps(&self, name: &StepName) -> Vec<StepName> {
         match self {
-            Self::One => vec![name.clone()],
+            Self::One => StepName::single(name.family()).into_iter().collect(),
             Self::Off | Self::Unclear => Vec::new(),
             Self::Each { on, .. } => on.iter().filter_map(|each| name.with_key(&each.key).ok()).collect(),
         }
@@ -75,6 +76,21 @@ pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &
         return Family::Unclear;
     }
     let Some(all) = entries(&found.called("for_each"), item, scope, problems) else { return Family::Unclear };
+    // What is wrong with the name itself is said when the whole entry is read.
+    if let Some(name) = StepName::single(key.name).ok().and_then(|name| scope.named(name).ok()) {
+        let refused = |each: &Each| name.with_key(&each.key).err();
+        if let Some((error, each)) = all.iter().find_map(|each| Some((refused(each)?, each))) {
+            let message = match shown(&each.key) == each.key {
+                true => error.to_string(),
+                false => "a key holds the value of a secret variable".to_owned(),
+            };
+            problems.add("bad-key", item.span(), message, "not a key");
+            problems.help(
+                "the key names the step, in the state and in tags; give it a short name in a table: { office = \"10.0.0.0/8\" }",
+            );
+            return Family::Unclear;
+        }
+    }
     let (mut on, mut off) = (Vec::new(), Vec::new());
     for each in all {
         match is_on(&Scope { each: Some(&each), ..*scope }, problems) {
@@ -135,14 +151,6 @@ fn entries(what: &str, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problem
             return None;
         }
     };
-    let name: StepName = "x".parse().ok()?;
-    for each in &all {
-        if let Err(error) = name.with_key(&each.key) {
-            problems.add("bad-key", item.span(), error.to_string(), "not a key");
-            problems.help("the key names the step, in the state and in tags; give it a short name in a table: { office = \"10.0.0.0/8\" }");
-            return None;
-        }
-    }
     Some(all)
 }
 

@@ -43,7 +43,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
     let read = read.map_err(|problem| diagnostics(files.clone(), vec![problem]))?;
     let Some(mut read) = read else { return Err(diagnostics(files, problems.0)) };
     modules::link(&mut read, &mut problems);
-    moved::check(&read.moved, &read.steps, &mut problems);
+    moved::check(&read.moved, &read.steps, &read.entries, &mut problems);
     match check::graph(&read.steps) {
         Ok(graph) if problems.0.is_empty() => {
             let Read {
@@ -169,7 +169,8 @@ pub(super) fn read(path: &Path) -> Result<String, Diagnostics> {
 /// Reads a pipeline file and those that it uses.
 pub(super) struct Reader<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
-    /// The first file, by its path on this machine.
+    /// The first file, as the user named it, and by its path on this machine.
+    named: PathBuf,
     first: PathBuf,
     files: RefCell<Files>,
     /// Where the text of each file begins, by its path on this machine.
@@ -192,6 +193,8 @@ pub(super) struct Read {
     pub(super) bases: HashMap<StepName, PathBuf>,
     /// What it gives to the file that uses it.
     pub(super) outputs: BTreeMap<String, Template>,
+    /// The names of the entries that steps come from, of those that are switched off, too.
+    pub(super) entries: Vec<StepName>,
     /// What each step that is a pipeline gives.
     pub(super) modules: BTreeMap<StepName, Module>,
 }
@@ -201,6 +204,7 @@ impl<'a> Reader<'a> {
         let files = RefCell::new(Files::new(path, source));
         Self {
             env,
+            named: path.to_owned(),
             first: modules::plain(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
             files,
             starts: RefCell::default(),
@@ -214,11 +218,13 @@ impl<'a> Reader<'a> {
 
     /// The text of a file that a step names, so far to the right that its places are those of the pipeline.
     pub(super) fn text(&self, path: &Path, shown: &Path) -> Result<String, Diagnostics> {
-        let text = read(path)?;
+        // A mark at the beginning is one there alone.
+        let text = read(path)?.replacen('\u{feff}', "\n\n\n", 1);
+        // As the user can find it.
+        let shown = self.named.parent().unwrap_or(Path::new("")).join(shown);
         let mut starts = self.starts.borrow_mut();
-        let start = *starts
-            .entry(path.to_owned())
-            .or_insert_with(|| self.files.borrow_mut().add(shown.to_owned(), text.as_str().into()));
+        let start =
+            *starts.entry(path.to_owned()).or_insert_with(|| self.files.borrow_mut().add(shown, text.as_str().into()));
         Ok("\n".repeat(start) + &text)
     }
 
@@ -237,12 +243,14 @@ impl<'a> Reader<'a> {
         let (names, empty) = (entries.names(), Empty::default());
         let scope = Scope { steps: &names, ..empty.scope(source, self.env) };
         let environment = environments::read(top.get("env").map(|(_, item)| item), sources.environment(), problems);
-        let sources = &sources.with_environment(environment.as_ref(), problems);
+        let sources = &sources.with_environment(environment.as_ref(), &scope, problems);
         let Vars { values, given, given_secrets } =
             vars::read(top.get("vars").map(|(_, item)| item), sources, &scope, problems);
         let vars = values.into_iter().map(|(name, value)| (name, Template::plain(value))).collect();
         let scope = Scope { vars: &vars, ..scope };
-        let head = head::read(&top, environment.as_ref(), &scope, problems);
+        let mut head = head::read(&top, environment.as_ref(), &scope, problems);
+        // Each environment has a name; none of them is an old one of another.
+        head.is_name_given |= top.get("env").is_some();
         let secrets = secrets::read(top.get("secrets").map(|(_, item)| item), base, &scope, problems);
         let scope = Scope { secrets: &secrets, ..scope };
         let folder = Folder { base, shown: Path::new("") };
@@ -272,13 +280,15 @@ impl<'a> Reader<'a> {
         let scope = &Scope { families: &families, ..*scope };
         let all = entries.0.iter().flat_map(|(key, item)| steps::read(key, item, scope, problems));
         let (inner, steps): (Vec<Step>, Vec<Step>) = all.partition(|step| steps::is_pipeline(&step.uses));
-        let mut read = Read { steps, ..Read::default() };
+        let names = entries.names().into_iter().filter_map(|name| scope.named(StepName::single(name).ok()?).ok());
+        let mut read = Read { steps, entries: names.collect(), ..Read::default() };
         if scope.within.is_some() {
             folder.place(&mut read);
         }
+        self.are_too_many(read.steps.len());
         for step in inner {
             // Files that use each other several times multiply.
-            if self.are_too_many(read.steps.len() + 1) {
+            if self.are_too_many(1) {
                 let message = format!("the pipeline has more than {MOST_STEPS} steps");
                 problems.add("too-large", step.uses_span.clone(), message, "too many");
                 problems.help("files that are repeated in each other multiply; is one of them repeated by mistake?");

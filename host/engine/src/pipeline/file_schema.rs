@@ -41,7 +41,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
         "title": "llmhost pipeline",
         "type": "object",
         "additionalProperties": false,
-        "required": ["pipeline"],
+        "anyOf": [{ "required": ["pipeline"] }, { "required": ["outputs"] }],
         "properties": {
             "pipeline": {
                 "type": "object",
@@ -109,6 +109,10 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "items": { "type": "string", "pattern": "^(ssh-ed25519|sk-ssh-ed25519@openssh\\.com) " },
                 },
             },
+            "outputs": {
+                "type": "object",
+                "description": "What this file gives to a pipeline of which it is a step: values with references in them.",
+            },
             "moved": {
                 "type": "array",
                 "description": "Steps and resources that have another name from now on.",
@@ -130,7 +134,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "additionalProperties": false,
                     "required": ["uses"],
                     "properties": {
-                        "uses": { "description": "A built-in plugin, the path of a component, oci://host/name:tag@sha256:…, or https://host/plugin.wasm#sha256=…", "anyOf": [{ "enum": names }, { "type": "string" }] },
+                        "uses": { "description": "A built-in plugin, the path of a component or of another pipeline file (./network.toml), oci://host/name:tag@sha256:…, or https://host/plugin.wasm#sha256=…", "anyOf": [{ "enum": names }, { "type": "string" }] },
                         "with": { "type": "object" },
                         "for_each": {
                             "description": "The step is repeated for each entry: of a list of texts, or of a table. ${each.key} and ${each.value} tell them apart.",

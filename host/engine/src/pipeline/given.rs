@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::environments::Environment;
 use super::reader::Problems;
+use super::values::Scope;
 use super::var_file::{self, Entry};
 use crate::diagnostic::Diagnostic;
 
@@ -94,11 +95,16 @@ impl<'a> Sources<'a> {
     }
 
     /// With the values of that environment, which count before defaults alone.
-    pub(super) fn with_environment(&self, found: Option<&Environment<'_>>, problems: &mut Problems) -> Self {
+    pub(super) fn with_environment(
+        &self,
+        found: Option<&Environment<'_>>,
+        scope: &Scope<'_>,
+        problems: &mut Problems,
+    ) -> Self {
         let entry = |(name, value), place: &str| Entry { name, value, place: place.to_owned() };
         let overlay = found.into_iter().flat_map(|found| {
             let place = format!("[env.{}]", found.name);
-            found.values(problems).into_iter().map(move |one| entry(one, &place)).collect::<Vec<_>>()
+            found.values(scope, problems).into_iter().map(move |one| entry(one, &place)).collect::<Vec<_>>()
         });
         Self { given: self.given, files: self.files.clone(), overlay: overlay.collect(), env: self.env }
     }

@@ -67,7 +67,7 @@ fn pipeline(
         *name += &format!("-{}", environment.name);
     }
     if let Some((name, span)) = &name
-        && let Err(error) = name.parse::<StepName>()
+        && let Err(error) = StepName::single(name)
     {
         // A long name is cut, and a part of what is not to be shown would not be recognised any more.
         let message = match shown(name) == *name {
@@ -89,18 +89,26 @@ fn pipeline(
             false => "a region looks like us-east-1 or eu-central-1".to_owned(),
         });
     }
-    let state = found.get("state").and_then(|(_, item)| scope.setting(&found.called("state"), item, problems));
-    let state = match (environment, own.and_then(|own| Some((own, own.get("state")?.1)))) {
-        (_, Some((own, item))) => scope.setting(&own.called("state"), item, problems),
-        (Some(environment), None) => {
-            state.map(|(place, span)| (format!("{}/{}", place.trim_end_matches('/'), environment.name), span))
+    let state = match own.and_then(|own| Some((own, own.get("state")?.1))) {
+        Some((own, item)) => scope.setting(&own.called("state"), item, problems),
+        None => {
+            let state = found.get("state").and_then(|(_, item)| scope.setting(&found.called("state"), item, problems));
+            let beside = |(place, span): (String, _)| match environment.filter(|_| !place.is_empty()) {
+                Some(environment) => (beside(&place, environment.name), span),
+                None => (place, span),
+            };
+            state.map(beside)
         }
-        (None, None) => state,
     };
     let mut tags = found.get("tags").map(|(_, item)| read_tags(item, scope, problems)).unwrap_or_default();
     if let Some((_, item)) = own.and_then(|own| own.get("tags")) {
         tags.extend(read_tags(item, scope, problems));
         check_number(tags.len(), item, problems);
+        if let Some((one, other)) = tags::clash(tags.keys().map(String::as_str)) {
+            let message = format!("the tags '{one}' and '{other}' differ in case alone, with those of [pipeline]");
+            problems.add("tags-clash", item.span(), message, "the same key to IAM");
+            problems.help("IAM ignores the case of keys and refuses the second; keep one of them");
+        }
     }
     let written = name.as_ref().and_then(|(_, span)| scope.source.get(span.clone())).unwrap_or_default();
     let is_name_given = environment.is_some() || written.contains("${");
@@ -112,6 +120,12 @@ fn pipeline(
         tags,
         state,
     }
+}
+
+/// The state's place of an environment, within that of the others. A bucket's region comes last.
+fn beside(place: &str, environment: &str) -> String {
+    let (path, query) = place.split_at(place.find('?').unwrap_or(place.len()));
+    format!("{}/{environment}{query}", path.trim_end_matches('/'))
 }
 
 /// The label of a value that is wrong: what it gives, where the file has a reference.
@@ -171,4 +185,20 @@ fn is_region(text: &str) -> bool {
     let Some((number, words)) = parts.split_last() else { return false };
     let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
     words.len() >= 2 && words.iter().all(is_word) && !number.is_empty() && number.chars().all(|c| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_has_a_place_within_the_others() {
+        for (place, beside_it) in [
+            ("states", "states/prod"),
+            ("s3://bucket/llm/", "s3://bucket/llm/prod"),
+            ("s3://bucket?region=eu-west-1", "s3://bucket/prod?region=eu-west-1"),
+        ] {
+            assert_eq!(beside(place, "prod"), beside_it);
+        }
+    }
 }

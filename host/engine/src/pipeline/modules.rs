@@ -3,6 +3,7 @@
 //! Their steps become steps of the pipeline, `network.vpc`. What is given to them takes the place of their variables,
 //! and their outputs take the place of references to them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
@@ -10,14 +11,17 @@ use std::path::{Component, Path, PathBuf};
 use super::file::{Empty, Entries, Read, Reader, parsed};
 use super::reader::{Item, Problems, Table, entries, table};
 use super::step::Step;
-use super::template::{Node, Reference, Template};
+use super::template::{Node, OutputName, Reference, Template};
 use super::values::{Scope, plain_key};
 use super::{moved, vars};
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::names::StepName;
 
 /// Pipelines within pipelines; more is a circle that no path tells.
 const DEEPEST: usize = 16;
+
+/// Outputs that repeat outputs of others multiply.
+const MOST_FOLLOWED: usize = 1_000_000;
 
 /// Where a file is.
 pub(super) struct Folder<'a> {
@@ -59,7 +63,7 @@ pub(super) fn read(
     problems: &mut Problems,
 ) {
     let module = inner(reader, &step, folder, above, problems).map(|read| {
-        let Read { mut steps, moved, bases, outputs, modules, .. } = read;
+        let Read { mut steps, moved, bases, entries, outputs, modules, .. } = read;
         for inner in &mut steps {
             inner.protect |= step.protect;
             inner.after.extend(step.after.iter().cloned());
@@ -67,6 +71,7 @@ pub(super) fn read(
         into.steps.extend(steps);
         into.moved.extend(moved);
         into.bases.extend(bases);
+        into.entries.extend(entries);
         into.modules.extend(modules);
         Module { outputs, is_whole: true }
     });
@@ -96,14 +101,17 @@ fn inner(
         Err(found) => {
             for problem in found.problems {
                 problems.add(problem.code, at(), problem.message, "this file");
-                problems.help("paths start at the folder of the file in which the step stands");
+                problems.help(match problem.code {
+                    "unreadable" => "paths start at the folder of the file in which the step stands".to_owned(),
+                    _ => problem.help.unwrap_or_default(),
+                });
             }
             return None;
         }
     };
     let start = source.len() - source.trim_start_matches('\n').len();
     let root = parsed(&source, start, problems)?;
-    let known = ["pipeline", "vars", "steps", "outputs", "moved", "secrets", "trust"];
+    let known = ["pipeline", "env", "vars", "steps", "outputs", "moved", "secrets", "trust"];
     let top = Table::new("the file", start..start, root.get_ref(), &known, problems);
     for (key, help) in [
         ("secrets", "declare a variable, and give it the secret in the step's with: \"${secrets.name}\""),
@@ -145,62 +153,80 @@ pub(super) fn outputs(
 
 /// Puts outputs of pipelines in the place of references to them, and their steps in the place of their names.
 pub(super) fn link(read: &mut Read, problems: &mut Problems) {
-    let modules = std::mem::take(&mut read.modules);
-    if !modules.is_empty() {
+    let modules = Modules { all: std::mem::take(&mut read.modules), count: Cell::new(0) };
+    if !modules.all.is_empty() {
         let whole: Vec<StepName> = read.steps.iter().map(|step| step.name.clone()).collect();
         for step in &mut read.steps {
-            if let Some(with) =
-                step.with.linked(&|reference, depth, problems| given(&modules, reference, depth, problems), 0, problems)
-            {
+            let given = |reference: &_, within: &[_], problems: &mut _| modules.given(reference, within, problems);
+            if let Some(with) = step.with.linked(&given, &[], problems) {
                 step.with = with;
             }
-            let all = |(name, span): (String, Range<usize>)| {
-                let inner = whole
-                    .iter()
-                    .filter(|inner| inner.is_part_of(&name) && modules.keys().any(|module| module.as_str() == name));
-                let inner: Vec<_> = inner.map(|inner| (inner.as_str().to_owned(), span.clone())).collect();
-                if modules.keys().any(|module| module.as_str() == name) { inner } else { vec![(name, span)] }
-            };
+            let all =
+                |(name, span): (String, Range<usize>)| match modules.all.keys().any(|module| module.as_str() == name) {
+                    true => {
+                        let inner = whole.iter().filter(|inner| inner.is_part_of(&name));
+                        inner.map(|inner| (inner.as_str().to_owned(), span.clone())).collect()
+                    }
+                    false => vec![(name, span)],
+                };
             step.after = std::mem::take(&mut step.after).into_iter().flat_map(all).collect();
         }
     }
     read.moved = moved::spread(std::mem::take(&mut read.moved), &read.steps);
 }
 
-/// What stands for a reference to an output of a pipeline; nothing where it is one to a step's. Nothing within after a problem.
-fn given(
-    modules: &BTreeMap<StepName, Module>,
-    reference: &Reference,
-    depth: usize,
-    problems: &mut Problems,
-) -> Option<Option<Template>> {
-    let module = modules.get(&reference.step)?;
-    let found = module.outputs.get(&reference.output).and_then(|output| output.at(&reference.path));
-    let Some(found) = found else {
-        if module.is_whole {
-            let has_it = module.outputs.contains_key(&reference.output);
-            let message = match has_it {
-                true => format!("{} leads nowhere: the output has no such part", reference.text()),
-                false => format!("step '{}' has no output '{}'", reference.step.family(), reference.output),
-            };
-            problems.0.push(reference.problem("unknown-output", message, "not an output"));
-            let names = module.outputs.keys().map(String::as_str);
-            if !has_it {
-                problems.help(match did_you_mean(&reference.output, names.clone()) {
-                    Some(near) => format!("did you mean '{near}'?"),
-                    None if module.outputs.is_empty() => "its file has no [outputs]".to_owned(),
-                    None => format!("it has {}", names.collect::<Vec<_>>().join(", ")),
-                });
+/// Every step that is a pipeline.
+struct Modules {
+    all: BTreeMap<StepName, Module>,
+    /// References that were followed.
+    count: Cell<usize>,
+}
+
+impl Modules {
+    /// What stands for a reference to an output of a pipeline; nothing where it is one to a step's. Nothing within after
+    /// a problem.
+    fn given(&self, reference: &Reference, within: &[OutputName], problems: &mut Problems) -> Option<Option<Template>> {
+        let module = self.all.get(&reference.step)?;
+        let Some(found) = module.outputs.get(&reference.output).and_then(|output| output.at(&reference.path)) else {
+            if module.is_whole {
+                problems.0.push(missing(module, reference));
             }
+            return Some(None);
+        };
+        let own = (reference.step.clone(), reference.output.clone());
+        if within.contains(&own) {
+            let message = format!("{} stands for itself", reference.text());
+            problems.0.push(reference.problem("cycle", message, "in a circle"));
+            return Some(None);
         }
-        return Some(None);
-    };
-    if depth > DEEPEST * 2 {
-        problems.0.push(reference.problem("cycle", format!("{} stands for itself", reference.text()), "in a circle"));
-        return Some(None);
+        self.count.set(self.count.get() + 1);
+        if self.count.get() > MOST_FOLLOWED {
+            // Said once: whatever comes after it is too much as well.
+            if self.count.get() == MOST_FOLLOWED + 1 {
+                let message = "outputs of pipelines refer to outputs of others more than a million times".to_owned();
+                problems.0.push(reference.problem("too-large", message, "too many"));
+            }
+            return Some(None);
+        }
+        let found = Template { span: reference.span.clone(), ..found };
+        let within = [within, &[own]].concat();
+        Some(found.linked(&|reference, within, problems| self.given(reference, within, problems), &within, problems))
     }
-    let found = Template { span: reference.span.clone(), ..found };
-    Some(found.linked(&|reference, depth, problems| given(modules, reference, depth, problems), depth + 1, problems))
+}
+
+fn missing(module: &Module, reference: &Reference) -> Diagnostic {
+    if module.outputs.contains_key(&reference.output) {
+        let message = format!("{} leads nowhere: the output has no such part", reference.text());
+        return reference.problem("unknown-output", message, "not there");
+    }
+    let message = format!("step '{}' has no output '{}'", reference.step.family(), reference.output);
+    let names = module.outputs.keys().map(String::as_str);
+    let help = match did_you_mean(&reference.output, names.clone()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None if module.outputs.is_empty() => "its file has no [outputs]".to_owned(),
+        None => format!("it has {}", names.collect::<Vec<_>>().join(", ")),
+    };
+    Diagnostic { help: Some(help), ..reference.problem("unknown-output", message, "not an output") }
 }
 
 /// A path without `.` and `..`, as far as it tells.

@@ -97,7 +97,13 @@ fn each(moved: Moved, steps: &[super::Step]) -> Vec<Moved> {
 }
 
 /// Moves that contradict the file: what moved is declared still, or where it moved to is not a step.
-pub(super) fn check(moved: &[Moved], steps: &[super::Step], problems: &mut Problems) {
+pub(super) fn check(moved: &[Moved], steps: &[super::Step], entries: &[StepName], problems: &mut Problems) {
+    // What is switched off, or repeated for nothing, has no steps now, and may have some in another run.
+    let is_without_steps = |step: &StepName| {
+        let of_entry = |entry: &&StepName| step.is_part_of(entry.as_str());
+        entries.iter().filter(of_entry).any(|entry| !steps.iter().any(|known| known.name.is_part_of(entry.as_str())))
+    };
+    let is_key = |step: &StepName| step.key().is_some() && entries.iter().any(|entry| entry.as_str() == step.family());
     let declared = |step: &StepName| steps.iter().any(|known| known.name == *step);
     for Moved { change, span } in moved {
         let (old, new) = match change {
@@ -108,7 +114,7 @@ pub(super) fn check(moved: &[Moved], steps: &[super::Step], problems: &mut Probl
             problems.add("bad-move", span.clone(), format!("step '{old}' is declared still"), "moved from here");
             problems.help("rename the step in the file, or remove this entry");
         }
-        if !declared(new) {
+        if !declared(new) && !is_without_steps(new) && !is_key(new) {
             problems.add("bad-move", span.clone(), format!("there is no step '{new}'"), "moved to nothing");
             problems.help("write in 'to' what the step is called in this file, or remove this entry");
         }

@@ -126,7 +126,7 @@ fn name(key: &Key<'_>, problems: &mut Problems) -> Option<StepName> {
         keyed if keyed.contains([':', '[']) => {
             Err(format!("a step cannot be called '{keyed}': keys come from for_each"))
         }
-        name => name.parse::<StepName>().map_err(|error| error.to_string()),
+        name => StepName::single(name).map_err(|error| error.to_string()),
     };
     name.map_err(|error| _ = problems.add("bad-name", key.span.clone(), error, "not a step name")).ok()
 }

@@ -59,8 +59,11 @@ pub(super) enum Part {
     Index(usize),
 }
 
-/// What stands for a reference, at this depth: nothing where it stays as it is, nothing within after a problem.
-pub(super) type Given<'a> = dyn Fn(&Reference, usize, &mut Problems) -> Option<Option<Template>> + 'a;
+/// An output of a step.
+pub(super) type OutputName = (StepName, String);
+
+/// What stands for a reference within these outputs: nothing where it stays as it is, nothing within after a problem.
+pub(super) type Given<'a> = dyn Fn(&Reference, &[OutputName], &mut Problems) -> Option<Option<Template>> + 'a;
 
 impl Template {
     /// A value that stands nowhere in the file.
@@ -144,10 +147,10 @@ impl Template {
 
     /// With the outputs of pipelines in place of references to them; `given` says what stands for one. Nothing after a
     /// problem.
-    pub(super) fn linked(&self, given: &Given<'_>, depth: usize, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn linked(&self, given: &Given<'_>, within: &[OutputName], problems: &mut Problems) -> Option<Self> {
         let node = match &self.node {
             Node::Plain(_) => return Some(self.clone()),
-            Node::Whole(reference) => match given(reference, depth, problems) {
+            Node::Whole(reference) => match given(reference, within, problems) {
                 None => return Some(self.clone()),
                 Some(found) => found?.node,
             },
@@ -158,7 +161,7 @@ impl Template {
                         all.push(piece.clone());
                         continue;
                     };
-                    match given(reference, depth, problems).map(|found| found.map(|found| found.node)) {
+                    match given(reference, within, problems).map(|found| found.map(|found| found.node)) {
                         None => all.push(piece.clone()),
                         Some(None) => return None,
                         Some(Some(Node::Whole(inner))) => all.push(Piece::Reference(inner)),
@@ -179,12 +182,12 @@ impl Template {
                 mixed(all)
             }
             Node::List(items) => {
-                let items = items.iter().map(|item| item.linked(given, depth, problems));
+                let items = items.iter().map(|item| item.linked(given, within, problems));
                 Node::List(items.collect::<Vec<_>>().into_iter().collect::<Option<_>>()?)
             }
             Node::Table(fields) => {
                 let fields = fields.iter().map(|field| {
-                    let value = field.value.linked(given, depth, problems)?;
+                    let value = field.value.linked(given, within, problems)?;
                     Some(Field { key: field.key.clone(), span: field.span.clone(), value })
                 });
                 Node::Table(fields.collect::<Vec<_>>().into_iter().collect::<Option<_>>()?)

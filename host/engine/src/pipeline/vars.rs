@@ -38,13 +38,17 @@ pub(super) fn read(item: Option<Item<'_>>, sources: &Sources<'_>, scope: &Scope<
         plain_key(key, "the name of a variable", problems);
         let name = key.name.to_owned();
         let told = sources.of(key.name);
+        let may_be_secret = match item.get_ref() {
+            DeValue::Table(found) => is_marked(&Table::new("", key.span.clone(), found, &[], &mut Problems::default())),
+            _ => false,
+        };
+        if may_be_secret {
+            told.iter().for_each(hide);
+        }
         let Some(variable) = Variable::read(key, item, !told.is_empty(), scope, problems) else {
             vars.values.insert(name, Value::Null);
             continue;
         };
-        if variable.is_secret {
-            told.iter().for_each(hide);
-        }
         let value = variable.value(told.first(), sources, problems).unwrap_or_default();
         match (told.is_empty(), variable.is_secret) {
             (true, _) => {}
@@ -88,6 +92,7 @@ pub(super) fn inputs(
             let names = declared.iter().map(|(key, _)| key.name);
             problems.help(match did_you_mean(name, names.clone()) {
                 Some(near) => format!("did you mean '{near}'?"),
+                None if declared.is_empty() => "it has no [vars]".to_owned(),
                 None => format!("its variables are {}", names.collect::<Vec<_>>().join(", ")),
             });
         }
@@ -116,6 +121,11 @@ pub(super) fn inputs(
         values.insert(key.name.to_owned(), value);
     }
     values
+}
+
+/// Whether a variable says that it is secret, be it wrongly.
+fn is_marked(found: &Table<'_>) -> bool {
+    found.get("secret").is_some_and(|(_, item)| !matches!(item.get_ref(), DeValue::Boolean(false)))
 }
 
 /// Keeps a value out of everything that is shown, as it was given and as it will be read.
@@ -153,6 +163,10 @@ impl<'a> Variable<'a> {
         let known = ["default", "type", "description", "secret", "validation"];
         let found = Table::new(&what, key.span.clone(), found, &known, problems);
         found.description(problems);
+        // Before anything is said of the lines around it.
+        if let Some((_, item)) = found.get("default").filter(|_| is_marked(&found)) {
+            hide_default(item, default(item, is_told, scope, &mut Problems::default()).as_ref(), scope);
+        }
         let secret = found.switch("secret", problems);
         let is_secret = secret.as_ref().is_some_and(|(on, _)| *on);
         let stated = stated(&found, problems)?;
@@ -237,19 +251,19 @@ impl<'a> Variable<'a> {
 
     /// Checks what a step gives to it, as far as that is known.
     fn input(&self, value: &Template, step: &Step, problems: &mut Problems) {
+        let (name, of, known) = (self.key.name, &self.of, value.outline());
+        if self.is_secret && !known.as_str().is_some_and(unknown::is_opaque) {
+            hide_variable(&known);
+        }
         if !value.references().is_empty() {
             return;
         }
-        let (name, of, known) = (self.key.name, &self.of, value.outline());
         if !of.takes(&known) {
             let found = kind(&known);
             let message = format!("variable '{name}' has the type {of}, and is given a {found}");
             problems.add("wrong-type", value.span.clone(), message, &format!("this is a {found}"));
             problems.help(format!("write it like {}", of.example()));
         } else if !known.as_str().is_some_and(unknown::is_opaque) {
-            if self.is_secret {
-                hide_variable(&known);
-            }
             self.check(Origin::Place(&format!("step '{}'", step.name)), &known, problems);
         }
     }

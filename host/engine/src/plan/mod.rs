@@ -137,9 +137,14 @@ impl PlannedResource {
             keys.iter().filter_map(|key| path.strip_suffix(key)).any(|rest| rest.ends_with(holder))
         };
         let is_address = |change: &FieldChange| {
-            // Not those of instances: a change of these replaces them.
-            change.path.starts_with("tags.") && is_in(&change.path, "tags.", [ADDRESS_TAG, PIPELINE_TAG])
-                || is_in(&change.path, ".annotations.", [ADDRESS_ANNOTATION, PIPELINE_ANNOTATION])
+            // One that was taken away behind llmhost's back is brought back, and nothing moved.
+            change.old.is_some()
+                && change.new.is_some()
+                && (
+                    // Not those of instances: a change of these replaces them.
+                    change.path.starts_with("tags.") && is_in(&change.path, "tags.", [ADDRESS_TAG, PIPELINE_TAG])
+                        || is_in(&change.path, ".annotations.", [ADDRESS_ANNOTATION, PIPELINE_ANNOTATION])
+                )
         };
         let is_plain = !self.unfinished && self.broken.is_none() && self.interrupts.is_none();
         self.action == Action::Update && is_plain && !self.changes.is_empty() && self.changes.iter().all(is_address)

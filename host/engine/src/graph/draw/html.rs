@@ -7,11 +7,13 @@ use super::json::graph;
 use super::model::Drawing;
 use super::svg;
 use crate::plan::words::plain;
+use crate::secret::shown;
 
 pub(super) fn draw(drawing: &Drawing<'_>) -> String {
     let data = serde_json::to_string(&graph(drawing.plan, true)).expect("strings for keys, and nothing that can fail");
     // `<` is nowhere in JSON's own grammar: so escaped, no text can end the script element.
-    let data = data.replace('<', "\\u003c");
+    // What is not to be shown would not be recognised after that.
+    let data = shown(&data).replace('<', "\\u003c");
     let title = plain(&drawing.plan.pipeline);
     [
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
