@@ -298,7 +298,7 @@ fn files_that_multiply_are_stopped() {
     files.push((&names[8], "[steps.s]\nuses = \"s3\"\n".to_owned()));
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let found = problems(&files);
-    assert!(found.iter().all(|problem| problem.contains("more than 100000 steps")), "{found:#?}");
+    assert!(found.iter().all(|problem| problem.contains("more than 20000 steps")), "{found:#?}");
 }
 
 #[test]
@@ -314,11 +314,22 @@ fn outputs_that_stand_for_themselves_or_multiply_are_stopped() {
         (1..60).fold(first, |all, n| all + &link(n, part))
     };
     let found = problems(&[("main.toml", &chain("p.toml")), ("p.toml", part)]);
-    assert!(found.iter().all(|problem| problem.contains("more than a million times")), "{found:#?}");
+    assert!(found.iter().all(|problem| problem.contains("more than 250000 times")), "{found:#?}");
     // What is passed on alone may be passed on as often as anybody likes.
     let plain = part.replace("x = [\"${vars.in}\", \"${vars.in}\"]", "x = \"${vars.in}\"");
     let (pipeline, _folder) = load(&[("main.toml", &chain("p.toml")), ("p.toml", &plain)]).unwrap();
     assert_eq!(with(&pipeline, "m59.s"), json!({ "bucket": "a" }));
+}
+
+#[test]
+fn many_small_files_are_no_large_pipeline_and_a_mark_at_their_beginning_is_none_of_the_text() {
+    let keys: Vec<String> = (0..150).map(|n| format!("\"k{n}\"")).collect();
+    let main = format!("[steps.team]\nuses = \"team.toml\"\nfor_each = [{}]\n", keys.join(", "));
+    let steps: String = (0..10).map(|n| format!("[steps.s{n}]\nuses = \"s3\"\n")).collect();
+    let (pipeline, _folder) = load(&[("main.toml", &main), ("team.toml", &format!("\u{feff}{steps}"))]).unwrap();
+    assert_eq!(pipeline.steps.len(), 1_500);
+    let found = problems(&[("main.toml", &main), ("team.toml", &format!("\u{feff}{steps}what = 1\n"))]);
+    assert!(found[0].starts_with("team.toml:21: unknown key 'what'"), "{found:#?}");
 }
 
 fn write(folder: &Path, name: &str, text: &str) {

@@ -193,6 +193,7 @@ fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
         ("when = { value = 1, is = \"1\" }", "3: a number is compared with a string, \"1\": they are never equal"),
         ("when = { value = 1, in = 1 }", "3: in of a condition of when of [steps.x] must be a list, not a number"),
         ("after = [\"many:three\"]", "3: step 'many' is not repeated for 'three'"),
+        ("after = [\"net:a\"]", "3: step 'net' is not repeated for 'a'"),
         ("protect = \"${each.value}\"\nfor_each = { a = \"${net.id}\" }", "3: ${each.value} is an output of a step"),
     ] {
         let text = format!(
@@ -203,6 +204,10 @@ fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
         assert!(found.len() == 1 && found[0].starts_with(said), "{step}: {found:#?}");
     }
     for (text, said) in [
+        (
+            "[steps.\"net.vpc\"]\nuses = \"s3\"",
+            "1: the step name 'net.vpc' has the character '.'; step names start with a lower-case letter",
+        ),
         ("[steps.each]\nuses = \"s3\"", "1: a step cannot be called 'each': ${each.x} means something else"),
         ("[steps.\"team:a\"]\nuses = \"s3\"", "1: a step cannot be called 'team:a': keys come from for_each"),
         ("[steps.fact]\nuses = \"s3\"\nfor_each = [\"a\"]", "1: a step called 'fact' cannot have for_each"),
@@ -214,6 +219,32 @@ fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
         let found = problems(text, &[]);
         assert!(found.len() == 1 && found[0].starts_with(said), "{text}: {found:#?}");
     }
+}
+
+#[test]
+fn a_key_that_makes_the_name_too_long_is_refused() {
+    let (name, key) = ("n".repeat(64), "k".repeat(64));
+    let text = format!("[steps.{name}]\nuses = \"s3\"\nfor_each = [\"{key}\"]\n");
+    let found = problems(&text, &[]);
+    assert!(found.len() == 1 && found[0].contains("has 129 characters; at most 128"), "{found:#?}");
+}
+
+#[test]
+fn a_move_to_what_has_no_steps_in_this_run_is_no_mistake() {
+    let step = |more: &str| {
+        format!(
+            "[vars.on]\ndefault = false\n[vars.keys]\ndefault = [\"a\"]\n[steps.gpu]\nuses = \"s3\"\n{more}\n[[moved]]\nfrom = \"old\"\n"
+        )
+    };
+    for (more, to) in [
+        ("when = \"${vars.on}\"", "gpu"),
+        ("for_each = \"${vars.keys}\"", "gpu:b"),
+        ("for_each = \"${vars.keys}\"\nwhen = \"${vars.on}\"", "gpu"),
+    ] {
+        load(&(step(more) + &format!("to = \"{to}\"\n")), &[]).unwrap();
+    }
+    let found = problems(&(step("") + "to = \"gpuu\"\n"), &[]);
+    assert!(found.len() == 1 && found[0].contains("there is no step 'gpuu'"), "{found:#?}");
 }
 
 const SLOTS: &str = r#"

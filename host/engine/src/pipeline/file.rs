@@ -28,7 +28,7 @@ use crate::secret::Secret;
 pub(super) const MOST_BYTES: u64 = 16 << 20;
 
 /// With files within files there is no other limit.
-const MOST_STEPS: usize = 100_000;
+const MOST_STEPS: usize = 20_000;
 
 pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Diagnostics> {
     let source = read(path)?;
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
     /// The text of a file that a step names, so far to the right that its places are those of the pipeline.
     pub(super) fn text(&self, path: &Path, shown: &Path) -> Result<String, Diagnostics> {
         // A mark at the beginning is one there alone.
-        let text = read(path)?.replacen('\u{feff}', "\n\n\n", 1);
+        let text = read(path)?.replacen('\u{feff}', "   ", 1);
         // As the user can find it.
         let shown = self.named.parent().unwrap_or(Path::new("")).join(shown);
         let mut starts = self.starts.borrow_mut();

@@ -21,7 +21,7 @@ use crate::names::StepName;
 const DEEPEST: usize = 16;
 
 /// Outputs that repeat outputs of others multiply.
-const MOST_FOLLOWED: usize = 1_000_000;
+const MOST_FOLLOWED: usize = 250_000;
 
 /// Where a file is.
 pub(super) struct Folder<'a> {
@@ -203,7 +203,8 @@ impl Modules {
         if self.count.get() > MOST_FOLLOWED {
             // Said once: whatever comes after it is too much as well.
             if self.count.get() == MOST_FOLLOWED + 1 {
-                let message = "outputs of pipelines refer to outputs of others more than a million times".to_owned();
+                let message =
+                    format!("outputs of pipelines refer to outputs of others more than {MOST_FOLLOWED} times");
                 problems.0.push(reference.problem("too-large", message, "too many"));
             }
             return Some(None);
