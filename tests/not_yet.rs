@@ -39,10 +39,6 @@ fn what_there_is_no_word_for_is_named_with_the_words_that_there_are() {
         (format!("[steps.bucket]\nenabled = true\n{bucket}"), &["unknown key 'enabled'", takes]),
         (format!("[steps.bucket]\nignore_changes = [\"tags\"]\n{bucket}"), &["unknown key 'ignore_changes'", takes]),
         (
-            format!("[steps.bucket]\nfor_each = \"${{vars.teams}}\"\n{}", bucket.replace("x-b", "x-${each.value}")),
-            &["unknown key 'for_each'", takes, "there is no step 'each'"],
-        ),
-        (
             format!("[moved]\nfrom = \"a\"\nto = \"bucket\"\n[steps.bucket]\n{bucket}"),
             &["moved must be a list of tables", "write [[moved]]"],
         ),

@@ -124,6 +124,7 @@ async fn a_plugin_in_rust_outside_of_this_repository_runs_as_any_other() {
 fn settled() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter("/tmp/[0-9a-f]+/sources", "/tmp/BUILD/sources");
+    settings.add_filter(r"/initializer\.js:\d+:\d+", "/initializer.js:LINE:COLUMN");
     // Lines of the packages.
     settings.add_filter(r"/plugin\.js:\d+:\d+", "/plugin.js:LINE:COLUMN");
     settings.add_filter(r#"_step\.py", line \d+"#, "_step.py\", line LINE");
