@@ -1,8 +1,8 @@
 //! Runs plugins: WebAssembly components that can do nothing but what the host hands them.
 //!
 //! [`Loader`] finds a plugin (`source`), turns it into machine code once per content and machine
-//! (`cache`; `functions` for builds again and again), refuses what it imports without a grant (`grants`), and gives out plugins that run
-//! in an instance of their own each time (`plugin`), inside limits (`limits`, `meter`) and with
+//! (`cache`; `functions` for builds again and again), refuses what it imports without a grant
+//! (`grants`), and gives out plugins that run in an instance of their own each time (`plugin`), inside limits (`limits`, `meter`) and with
 //! a WASI that has nothing behind it (`wasi`). What a run wrote and called last (`last`) is told when it crashes (`crash`).
 //! `wit` ties what it imports to the engine's capabilities.
 

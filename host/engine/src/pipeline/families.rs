@@ -1,6 +1,7 @@
 //! `for_each` and `when`: how many steps an entry of `[steps]` stands for.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::Value;
 use toml::de::DeValue;
@@ -107,7 +108,7 @@ pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &
 fn entries(what: &str, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Option<Vec<Each>> {
     let before = problems.0.len();
     let written = scope.template(item, problems);
-    let all: Vec<Each> = match written.node {
+    Some(match written.node {
         _ if problems.0.len() > before => return None,
         Node::Whole(_) | Node::Mixed(_) => {
             let message =
@@ -150,11 +151,10 @@ fn entries(what: &str, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problem
             wrong_type(what, "a list of texts or a table", kind(&other), item.span(), problems);
             return None;
         }
-    };
-    Some(all)
+    })
 }
 
-fn keys(what: &str, items: Vec<(Value, std::ops::Range<usize>)>, problems: &mut Problems) -> Option<Vec<Each>> {
+fn keys(what: &str, items: Vec<(Value, Range<usize>)>, problems: &mut Problems) -> Option<Vec<Each>> {
     let mut all: Vec<Each> = Vec::new();
     for (value, span) in items {
         let Value::String(key) = &value else {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::Value;
 use toml::Spanned;
@@ -37,7 +38,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
     let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
     let reader = Reader::new(path, &source, env);
     let sources = Sources::read(given, env);
-    let read = sources.map(|sources| reader.pipeline(&source, &base, &sources, &mut problems));
+    let read = sources.map(|sources| reader.pipeline(&source, &base, sources, &mut problems));
     let files = reader.into_files();
     // Without its values, every other problem may be none.
     let read = read.map_err(|problem| diagnostics(files.clone(), vec![problem]))?;
@@ -90,7 +91,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
 
 /// Problems in the order of their places.
 pub(super) fn diagnostics(files: Files, mut problems: Vec<Diagnostic>) -> Diagnostics {
-    problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
+    problems.sort_by_key(|problem| problem.span.as_ref().map_or((0, 0), |span| (span.start, span.end)));
     Diagnostics { files, problems: once(problems) }
 }
 
@@ -173,8 +174,8 @@ pub(super) struct Reader<'a> {
     named: PathBuf,
     first: PathBuf,
     files: RefCell<Files>,
-    /// Where the text of each file begins, by its path on this machine.
-    starts: RefCell<HashMap<PathBuf, usize>>,
+    /// The text of each file that is a step, by its path on this machine.
+    texts: RefCell<HashMap<PathBuf, Rc<str>>>,
     /// How many steps were read so far.
     count: Cell<usize>,
 }
@@ -207,7 +208,7 @@ impl<'a> Reader<'a> {
             named: path.to_owned(),
             first: modules::plain(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
             files,
-            starts: RefCell::default(),
+            texts: RefCell::default(),
             count: Cell::default(),
         }
     }
@@ -217,15 +218,22 @@ impl<'a> Reader<'a> {
     }
 
     /// The text of a file that a step names, so far to the right that its places are those of the pipeline.
-    pub(super) fn text(&self, path: &Path, shown: &Path) -> Result<String, Diagnostics> {
+    /// A file is read once, however many steps it is.
+    pub(super) fn text(&self, path: &Path, shown: &Path) -> Result<Rc<str>, Diagnostics> {
+        if let Some(known) = self.texts.borrow().get(path) {
+            return Ok(Rc::clone(known));
+        }
+        let mut text = read(path)?;
         // A mark at the beginning is one there alone.
-        let text = read(path)?.replacen('\u{feff}', "   ", 1);
+        if text.starts_with('\u{feff}') {
+            text.replace_range(..'\u{feff}'.len_utf8(), "   ");
+        }
         // As the user can find it.
         let shown = self.named.parent().unwrap_or(Path::new("")).join(shown);
-        let mut starts = self.starts.borrow_mut();
-        let start =
-            *starts.entry(path.to_owned()).or_insert_with(|| self.files.borrow_mut().add(shown, text.as_str().into()));
-        Ok("\n".repeat(start) + &text)
+        let start = self.files.borrow_mut().add(shown, text.as_str().into());
+        let text: Rc<str> = ("\n".repeat(start) + &text).into();
+        self.texts.borrow_mut().insert(path.to_owned(), Rc::clone(&text));
+        Ok(text)
     }
 
     /// Counts steps; says whether there are too many.
@@ -235,7 +243,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the first file: variables first, for what they are stands in everything else.
-    fn pipeline(&self, source: &str, base: &Path, sources: &Sources<'_>, problems: &mut Problems) -> Option<Read> {
+    fn pipeline(&self, source: &str, base: &Path, sources: Sources<'_>, problems: &mut Problems) -> Option<Read> {
         let root = parsed(source, 0, problems)?;
         let known = ["pipeline", "env", "vars", "secrets", "steps", "outputs", "trust", "moved"];
         let top = Table::new("the file", 0..0, root.get_ref(), &known, problems);
@@ -243,9 +251,9 @@ impl<'a> Reader<'a> {
         let (names, empty) = (entries.names(), Empty::default());
         let scope = Scope { steps: &names, ..empty.scope(source, self.env) };
         let environment = environments::read(top.get("env").map(|(_, item)| item), sources.environment(), problems);
-        let sources = &sources.with_environment(environment.as_ref(), &scope, problems);
+        let sources = sources.with_environment(environment.as_ref(), &scope, problems);
         let Vars { values, given, given_secrets } =
-            vars::read(top.get("vars").map(|(_, item)| item), sources, &scope, problems);
+            vars::read(top.get("vars").map(|(_, item)| item), &sources, &scope, problems);
         let vars = values.into_iter().map(|(name, value)| (name, Template::plain(value))).collect();
         let scope = Scope { vars: &vars, ..scope };
         let mut head = head::read(&top, environment.as_ref(), &scope, problems);

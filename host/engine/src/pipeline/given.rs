@@ -96,7 +96,7 @@ impl<'a> Sources<'a> {
 
     /// With the values of that environment, which count before defaults alone.
     pub(super) fn with_environment(
-        &self,
+        self,
         found: Option<&Environment<'_>>,
         scope: &Scope<'_>,
         problems: &mut Problems,
@@ -106,7 +106,7 @@ impl<'a> Sources<'a> {
             let place = format!("[env.{}]", found.name);
             found.values(scope, problems).into_iter().map(move |one| entry(one, &place)).collect::<Vec<_>>()
         });
-        Self { given: self.given, files: self.files.clone(), overlay: overlay.collect(), env: self.env }
+        Self { overlay: overlay.collect(), ..self }
     }
 
     /// Every value that a variable was given, the one that counts first.

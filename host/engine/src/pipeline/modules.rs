@@ -161,14 +161,14 @@ pub(super) fn link(read: &mut Read, problems: &mut Problems) {
             if let Some(with) = step.with.linked(&given, &[], problems) {
                 step.with = with;
             }
-            let all =
-                |(name, span): (String, Range<usize>)| match modules.all.keys().any(|module| module.as_str() == name) {
-                    true => {
-                        let inner = whole.iter().filter(|inner| inner.is_part_of(&name));
-                        inner.map(|inner| (inner.as_str().to_owned(), span.clone())).collect()
-                    }
-                    false => vec![(name, span)],
-                };
+            let is_module = |name: &str| name.parse().is_ok_and(|name: StepName| modules.all.contains_key(&name));
+            let all = |(name, span): (String, Range<usize>)| match is_module(&name) {
+                true => {
+                    let inner = whole.iter().filter(|inner| inner.is_part_of(&name));
+                    inner.map(|inner| (inner.as_str().to_owned(), span.clone())).collect()
+                }
+                false => vec![(name, span)],
+            };
             step.after = std::mem::take(&mut step.after).into_iter().flat_map(all).collect();
         }
     }

@@ -13,7 +13,7 @@ use crate::diagnostic::did_you_mean;
 use crate::names::StepName;
 use crate::plugin::Limits;
 
-/// Reads an entry: the steps that it stands for. What is wrong in several of them is one problem.
+/// Reads an entry: the steps that it stands for. A problem that several of them have is said once, with all others.
 pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Vec<Step> {
     let Some(found) = table(&format!("steps.{}", key.name), item, problems) else { return Vec::new() };
     let what = format!("[steps.{}]", key.name);
@@ -21,16 +21,10 @@ pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &
     let found = Table::new(&what, key.span.clone(), found, &known, problems);
     let Some(name) = name(key, problems) else { return Vec::new() };
     let mut one = |name: &StepName, each: Option<&Each>| {
-        let mut own = Problems::default();
         let whole = scope.named(name.clone());
-        let whole = whole.map_err(|error| own.add("bad-name", key.span.clone(), error.to_string(), "too long"));
-        let step = step(key, &found, whole.ok(), &Scope { each, ..*scope }, &mut own);
-        for problem in own.0 {
-            if !problems.0.contains(&problem) {
-                problems.0.push(problem);
-            }
-        }
-        step
+        let whole =
+            whole.map_err(|error| _ = problems.add("bad-name", key.span.clone(), error.to_string(), "too long"));
+        step(key, &found, whole.ok(), &Scope { each, ..*scope }, problems)
     };
     match scope.families.get(key.name) {
         None | Some(Family::One) => one(&name, None).into_iter().collect(),

@@ -13,7 +13,7 @@ use super::values::constant;
 use crate::diagnostic::Diagnostic;
 
 /// The value that a file has for a variable.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: String,
     pub(super) value: Value,
