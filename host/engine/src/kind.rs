@@ -184,6 +184,18 @@ pub trait Kind: Send + Sync + 'static {
         Ok(self.id_of(spec).map(|id| vec![id]))
     }
 
+    /// A spec that says nothing but the name of a resource that somebody else made, so that [`read`](Self::read) can
+    /// look at it ([`crate::look_up`]). `name` may be its id. Nothing where resources of this kind are not looked up.
+    fn blank(&self, _name: &str) -> Option<Self::Spec> {
+        None
+    }
+
+    /// The ids of what has this name, for look-ups. Nothing where resources of this kind have no name of their own:
+    /// their `Name` tag counts. By default the id that a blank spec of this name has.
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        Ok(self.blank(name).and_then(|spec| self.id_of(&spec)).map(|id| vec![id]))
+    }
+
     /// Whose a resource is, by the tags in its spec. Nothing where resources of this kind carry no tags.
     fn marks(&self, spec: &Self::Spec) -> Option<Marks> {
         Marks::of_tags(&serde_json::to_value(spec).ok()?)

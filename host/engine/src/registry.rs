@@ -90,6 +90,10 @@ pub trait DynKind: Send + Sync {
     fn id_of(&self, spec: &Value) -> Option<String>;
     /// [`Kind::by_place`].
     async fn by_place(&self, spec: &Value) -> Result<Option<Vec<String>>, OpError>;
+    /// [`Kind::blank`].
+    fn blank(&self, name: &str) -> Option<Value>;
+    /// [`Kind::called`].
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError>;
     /// [`Kind::marks`].
     fn marks(&self, spec: &Value) -> Option<Marks>;
     /// [`Kind::MAKES`].
@@ -272,6 +276,14 @@ impl<K: Kind> DynKind for K {
 
     async fn by_place(&self, spec: &Value) -> Result<Option<Vec<String>>, OpError> {
         Kind::by_place(self, &from_json::<K>(spec)?).await
+    }
+
+    fn blank(&self, name: &str) -> Option<Value> {
+        to_json(&Kind::blank(self, name)?).ok()
+    }
+
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        Kind::called(self, name).await
     }
 
     fn marks(&self, spec: &Value) -> Option<Marks> {

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::environments;
+use super::existing::{self, Existing};
 use super::families::{self, Families};
 use super::given::{Given, Sources};
 use super::head::{self, Head};
@@ -55,6 +56,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 steps,
                 trust,
                 moved,
+                existing,
                 bases,
                 ..
             } = read;
@@ -77,6 +79,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 steps,
                 trust,
                 moved,
+                existing,
                 bases,
                 graph,
             })
@@ -196,6 +199,8 @@ pub(super) struct Read {
     pub(super) outputs: BTreeMap<String, Template>,
     /// The names of the entries that steps come from, of those that are switched off, too.
     pub(super) entries: Vec<StepName>,
+    /// What exists already, in an order in which each can be looked up.
+    pub(super) existing: Vec<Existing>,
     /// What each step that is a pipeline gives.
     pub(super) modules: BTreeMap<StepName, Module>,
 }
@@ -245,11 +250,11 @@ impl<'a> Reader<'a> {
     /// Reads the first file: variables first, for what they are stands in everything else.
     fn pipeline(&self, source: &str, base: &Path, sources: Sources<'_>, problems: &mut Problems) -> Option<Read> {
         let root = parsed(source, 0, problems)?;
-        let known = ["pipeline", "env", "vars", "secrets", "steps", "outputs", "trust", "moved"];
+        let known = ["pipeline", "env", "vars", "secrets", "existing", "steps", "outputs", "trust", "moved"];
         let top = Table::new("the file", 0..0, root.get_ref(), &known, problems);
         let entries = Entries::of(&top, problems);
-        let (names, empty) = (entries.names(), Empty::default());
-        let scope = Scope { steps: &names, ..empty.scope(source, self.env) };
+        let (names, existing, empty) = (entries.names(), existing::names(&top), Empty::default());
+        let scope = Scope { steps: &names, existing: &existing, ..empty.scope(source, self.env) };
         let environment = environments::read(top.get("env").map(|(_, item)| item), sources.environment(), problems);
         let sources = sources.with_environment(environment.as_ref(), &scope, problems);
         let Vars { values, given, given_secrets } =
@@ -290,6 +295,7 @@ impl<'a> Reader<'a> {
         let (inner, steps): (Vec<Step>, Vec<Step>) = all.partition(|step| steps::is_pipeline(&step.uses));
         let names = entries.names().into_iter().filter_map(|name| scope.named(StepName::single(name).ok()?).ok());
         let mut read = Read { steps, entries: names.collect(), ..Read::default() };
+        read.existing = existing::read(top.get("existing").map(|(_, item)| item), scope, problems);
         if scope.within.is_some() {
             folder.place(&mut read);
         }
@@ -335,7 +341,7 @@ pub(super) struct Empty {
 impl Empty {
     pub(super) fn scope<'a>(&'a self, source: &'a str, env: &'a dyn Fn(&str) -> Option<String>) -> Scope<'a> {
         let Self { families, vars, secrets } = self;
-        Scope { source, steps: &[], families, each: None, within: None, vars, secrets, env }
+        Scope { source, steps: &[], families, each: None, within: None, vars, secrets, existing: &[], env }
     }
 }
 

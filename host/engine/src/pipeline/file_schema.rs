@@ -100,6 +100,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     },
                 },
             },
+            "existing": existing(name),
             "trust": {
                 "type": "object",
                 "description": "Public keys by patterns of plugins' names (ghcr.io/acme/*): what matches has to be signed with one of them.",
@@ -158,6 +159,28 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     },
                     "allOf": rules,
                 },
+            },
+        },
+    })
+}
+
+/// What exists already.
+fn existing(name: &str) -> Value {
+    json!({
+        "type": "object",
+        "description": "Resources that exist already: looked up and never changed. References: ${existing.name.id}.",
+        "propertyNames": { "pattern": name },
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["kind"],
+            "properties": {
+                "kind": { "type": "string", "description": "Such as ec2.vpc, ec2.subnet, iam.role or eks.cluster." },
+                "id": { "type": "string", "description": "The id, as AWS has it." },
+                "name": { "type": "string", "description": "The name; for kinds without names, the Name tag." },
+                "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags that it has." },
+                "where": { "type": "object", "description": "Attributes that have these values: { vpc_id = \"vpc-…\" }." },
+                "all": { "type": "boolean", "description": "Take all that are found; without it, there has to be exactly one." },
             },
         },
     })

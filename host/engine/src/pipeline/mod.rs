@@ -4,6 +4,7 @@ mod check;
 mod conditions;
 mod defaults;
 mod environments;
+pub(crate) mod existing;
 mod families;
 mod file;
 mod file_schema;
@@ -37,6 +38,7 @@ use crate::graph::StepGraph;
 use crate::names::StepName;
 use crate::plugin::OutputDoc;
 use crate::secret::Secret;
+pub use existing::Existing;
 pub use file_schema::file_schema;
 pub use given::{Given, Kept};
 pub use moved::Moved;
@@ -83,6 +85,8 @@ pub struct Pipeline {
     pub trust: Trust,
     /// What is called otherwise from now on.
     pub moved: Vec<Moved>,
+    /// What exists already, in an order in which each can be looked up.
+    pub existing: Vec<Existing>,
     /// The folders of steps that are not in the first file.
     bases: HashMap<StepName, PathBuf>,
     graph: StepGraph,
@@ -112,6 +116,12 @@ impl Pipeline {
     /// The folder that relative paths of a step start at: that of the file in which the step stands.
     pub fn base_of(&self, step: &StepName) -> &Path {
         self.bases.get(step).unwrap_or(&self.base)
+    }
+
+    /// What exists already that a step uses, by its number.
+    pub(crate) fn existing_of(&self, step: usize) -> BTreeSet<StepName> {
+        let needs = self.steps[step].needs().map(|(name, _)| name);
+        needs.filter(|name| self.existing.iter().any(|one| one.name == **name)).cloned().collect()
     }
 
     /// The graph of its steps.

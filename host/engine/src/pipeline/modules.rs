@@ -13,7 +13,7 @@ use super::reader::{Item, Problems, Table, entries, table};
 use super::step::Step;
 use super::template::{Node, OutputName, Reference, Template};
 use super::values::{Scope, plain_key};
-use super::{moved, vars};
+use super::{existing, moved, vars};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::names::StepName;
 
@@ -63,13 +63,14 @@ pub(super) fn read(
     problems: &mut Problems,
 ) {
     let module = inner(reader, &step, folder, above, problems).map(|read| {
-        let Read { mut steps, moved, bases, entries, outputs, modules, .. } = read;
+        let Read { mut steps, moved, existing, bases, entries, outputs, modules, .. } = read;
         for inner in &mut steps {
             inner.protect |= step.protect;
             inner.after.extend(step.after.iter().cloned());
         }
         into.steps.extend(steps);
         into.moved.extend(moved);
+        into.existing.extend(existing);
         into.bases.extend(bases);
         into.entries.extend(entries);
         into.modules.extend(modules);
@@ -111,7 +112,7 @@ fn inner(
     };
     let start = source.len() - source.trim_start_matches('\n').len();
     let root = parsed(&source, start, problems)?;
-    let known = ["pipeline", "env", "vars", "steps", "outputs", "moved", "secrets", "trust"];
+    let known = ["pipeline", "env", "vars", "existing", "steps", "outputs", "moved", "secrets", "trust"];
     let top = Table::new("the file", start..start, root.get_ref(), &known, problems);
     for (key, help) in [
         ("secrets", "declare a variable, and give it the secret in the step's with: \"${secrets.name}\""),
@@ -124,8 +125,8 @@ fn inner(
         }
     }
     let entries = Entries::of(&top, problems);
-    let (names, empty) = (entries.names(), Empty::default());
-    let scope = Scope { steps: &names, within: Some(&step.name), ..empty.scope(&source, reader.env) };
+    let (names, existing, empty) = (entries.names(), existing::names(&top), Empty::default());
+    let scope = Scope { steps: &names, existing: &existing, within: Some(&step.name), ..empty.scope(&source, reader.env) };
     let vars = vars::inputs(top.get("vars").map(|(_, item)| item), step, &scope, problems);
     let scope = Scope { vars: &vars, ..scope };
     let (base, beside) = (path.parent().unwrap_or(folder.base), shown.parent().unwrap_or(Path::new("")));

@@ -39,6 +39,11 @@ impl Step {
         if problems.is_empty() { Ok(value) } else { Err(problems) }
     }
 
+    /// The outputs that it refers to.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = (&StepName, &str)> {
+        self.with.references().into_iter().map(|reference| (&reference.step, reference.output.as_str()))
+    }
+
     /// The text at a JSON pointer into the `with` table, where it refers to other steps: as it stands in the file,
     /// variables replaced.
     pub(super) fn written(&self, pointer: &str) -> Option<String> {

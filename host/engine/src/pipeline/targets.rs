@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::existing;
 use super::families::{self, Each, Family};
 use super::reader::Problems;
 use super::steps::steps_are;
@@ -14,7 +15,7 @@ use crate::names::StepName;
 use crate::unknown;
 
 /// Words that references begin with, and that are no steps.
-pub(super) const WORDS: [&str; 4] = ["vars", "env", "secrets", "each"];
+pub(super) const WORDS: [&str; 5] = ["vars", "env", "secrets", "each", "existing"];
 
 /// What a reference stands for.
 pub(super) enum Target {
@@ -50,7 +51,7 @@ impl Scope<'_> {
             problems.add("bad-reference", span, format!("'${{{inner}}}' is not a reference"), "here");
             problems.help(match reach {
                 Reach::All => {
-                    "write ${step.output}, ${vars.name}, ${secrets.name} or ${env.NAME}; or $${ for a plain ${"
+                    "write ${step.output}, ${existing.name.id}, ${vars.name}, ${secrets.name} or ${env.NAME}; or $${ for a plain ${"
                 }
                 Reach::Known(_) => "write ${vars.name} or ${env.NAME}; or $${ for a plain ${",
                 Reach::Environment => "write ${env.NAME}; or $${ for a plain ${",
@@ -67,6 +68,7 @@ impl Scope<'_> {
             ("secrets", Some(rest)) => self.secret(rest, span, problems),
             ("env", Some(rest)) => self.environment(rest, span, problems),
             ("each", Some(rest)) => self.each(rest, span, reach, problems),
+            ("existing", Some(rest)) => self.existing(rest, span, problems),
             (step, _) if self.steps.contains(&step) => self.output(step, rest, span, problems),
             (step, _) => {
                 problems.add("unknown-step", span, format!("there is no step '{step}'"), "not a step of this file");
@@ -155,6 +157,44 @@ impl Scope<'_> {
             return None;
         };
         known_or_given(found, &format!("${{each.{rest}}}"), span, reach, problems)
+    }
+
+    /// `${existing.network.id}`; of several `${existing.subnets[*].id}`, `${existing.subnets[0].id}`. Attributes of several
+    /// are lists, so that `${existing.subnets.id}` means all of them, too.
+    fn existing(&self, rest: &str, span: Range<usize>, problems: &mut Problems) -> Option<Target> {
+        let (name, rest) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
+        let Some((_, all)) = self.existing.iter().find(|(known, _)| *known == name) else {
+            let message = format!("nothing in [existing] is called '{name}'");
+            problems.add("unknown-existing", span, message, "not declared");
+            problems.help(match did_you_mean(name, self.existing.iter().map(|(name, _)| *name)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("declare it: [existing.{name}] with kind = \"ec2.vpc\" and an id, a name or tags"),
+            });
+            return None;
+        };
+        let (index, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((index, rest)) => (Some(index), rest),
+            None => (None, rest),
+        };
+        let at = match index {
+            Some("*") | None => Some(None),
+            Some(index) => index.parse().ok().map(|at| Some(Part::Index(at))),
+        };
+        let (Some(at), Some((output, path))) = (at, rest.strip_prefix('.').and_then(path)) else {
+            problems.add("bad-reference", span, format!("'${{existing.{name}…}}' names no attribute"), "here");
+            problems.help(match all {
+                true => format!("write ${{existing.{name}[*].id}} for all of them, or ${{existing.{name}[0].id}}"),
+                false => format!("write ${{existing.{name}.id}}"),
+            });
+            return None;
+        };
+        if index.is_some() && !all {
+            problems.add("bad-reference", span, format!("existing.{name} is one resource"), "here");
+            problems.help(format!("write ${{existing.{name}.{output}}}, or all = true in [existing.{name}]"));
+            return None;
+        }
+        let step = existing::name(name, self.within).ok()?;
+        Some(Target::Output(Reference { span, step, output, path: at.into_iter().chain(path).collect() }))
     }
 
     /// `${step.output}`, `${step["key"].output}`, `${step[*].output}`.
@@ -251,6 +291,9 @@ impl Scope<'_> {
             (Reach::All, _) | (_, "env") | (Reach::Known(_), "vars" | "each") => None,
             (Reach::Known(what), "secrets") => {
                 Some((format!("{what} cannot hold a secret: it is shown in plans and kept in the state"), KNOWN))
+            }
+            (Reach::Known(what), "existing") => {
+                Some((format!("{what} cannot hold what is looked up: it is needed before"), KNOWN))
             }
             (Reach::Known(what), step) if self.steps.contains(&step) => {
                 Some((format!("{what} cannot hold an output of a step: it is needed before any step runs"), KNOWN))

@@ -31,6 +31,8 @@ pub(super) struct Scope<'a> {
     pub(super) within: Option<&'a StepName>,
     pub(super) vars: &'a BTreeMap<String, Template>,
     pub(super) secrets: &'a BTreeMap<String, Secret>,
+    /// What `[existing]` of this file looks up, and whether each may be several.
+    pub(super) existing: &'a [(&'a str, bool)],
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
 

@@ -13,7 +13,7 @@ use super::converge::Operations;
 use super::event::Event;
 use super::hands::Hands;
 use super::report::{Departure, Reason, Report, StepFailure};
-use super::{Cancel, Engine, StepConfig, failure_of_plugin, protect, remove, select};
+use super::{Cancel, Engine, StepConfig, existing, failure_of_plugin, protect, remove, select};
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Move, Plan, departing, departing_outputs};
@@ -38,7 +38,20 @@ pub(super) async fn apply(
         return failed;
     }
     let operations = Arc::new(Operations::new(hands, Arc::clone(&plan)));
-    let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
+    let looked_up = existing::look_up(&engine.look_ups, common, &operations.hands.store.snapshot()).await;
+    let remembered = existing::remember(&plan.existing, &*operations.hands.store).await;
+    let outputs = match (looked_up, remembered) {
+        (Ok(looked_up), Ok(())) => Mutex::new(looked_up.outputs),
+        (Err(failures), _) => return Report { failures, ..Report::default() },
+        (_, Err(error)) => {
+            let failures = plan.existing.first().map(|one| StepFailure {
+                step: one.name.clone(),
+                address: None,
+                reason: Reason::State(error),
+            });
+            return Report { failures: failures.into_iter().collect(), ..Report::default() };
+        }
+    };
     if let Err(error) = protect::remember(&common.pipeline, &*operations.hands.store).await {
         // A state that cannot be written: everything that follows fails by it, and says so.
         tracing::warn!(%error, "which steps are protected is not recorded");

@@ -10,6 +10,7 @@ mod destroy;
 mod destruction;
 mod drift;
 mod event;
+mod existing;
 mod facts;
 mod foresight;
 mod hands;
@@ -39,11 +40,12 @@ use tokio::sync::watch;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
 use crate::lock::Lock;
+use crate::look_up::StandIns;
 use crate::names::StepName;
 use crate::pipeline::{ConfigSchema, Pipeline};
 use crate::plan::Plan;
 use crate::plugin::{Capabilities, Failure, FailureCode, LoadRequest, Plugin, PluginError, PluginLoader};
-use crate::registry::Registry;
+use crate::registry::{DynKind, Registry};
 use crate::secret;
 use crate::state::{State, StateStore};
 use crate::trace::{Phase, Trace};
@@ -65,6 +67,7 @@ pub use world::{WorldError, check_world, repinned};
 
 use book::Book;
 use common::Common;
+use existing::LookUps;
 use world::{enter, same_world};
 
 /// How many steps, and how many operations, run at a time where the user says nothing.
@@ -82,6 +85,7 @@ pub struct Engine {
     lock: Option<Arc<Lock>>,
     selection: Selection,
     trace: Option<Arc<Trace>>,
+    look_ups: LookUps,
 }
 
 /// What stops a run from outside. Calls that are in flight finish and are recorded; waits end, and nothing
@@ -136,6 +140,7 @@ impl Engine {
             let by_name: HashMap<_, _> = pipeline.steps.iter().map(|step| &step.name).zip(&plugins).collect();
             let outputs_of = |name: &StepName| by_name.get(name).map(|p| p.description().outputs.as_slice());
             problems.extend(pipeline.check_outputs(outputs_of));
+            problems.extend(unknown_kinds(&pipeline, &registry));
             for (step, schema) in pipeline.steps.iter().zip(&schemas) {
                 problems.extend(schema.check_static(step));
             }
@@ -155,6 +160,7 @@ impl Engine {
             lock: None,
             selection: Selection::default(),
             trace: None,
+            look_ups: LookUps::default(),
         })
     }
 
@@ -179,6 +185,21 @@ impl Engine {
         self
     }
 
+    /// Has AWS asked for what the file says exists. Without this, what the last run found counts, and what nobody has
+    /// found yet is unknown.
+    #[must_use]
+    pub fn asking(mut self) -> Self {
+        self.look_ups.asks = true;
+        self
+    }
+
+    /// Has stand-ins made for what would be looked up.
+    #[must_use]
+    pub fn with_stand_ins(mut self, stand_ins: Arc<dyn StandIns>) -> Self {
+        self.look_ups.stand_ins = Some(stand_ins);
+        self.asking()
+    }
+
     /// What leaving them out means.
     pub fn consequences(&self, state: &State) -> Consequences {
         self.selection.consequences(&self.graph, state)
@@ -194,7 +215,7 @@ impl Engine {
         &self.pipeline
     }
 
-    /// Plans against a state. Mutates nothing and asks nobody.
+    /// Plans against a state. Mutates nothing, and asks for nothing but what the file says exists ([`asking`](Self::asking)).
     pub async fn plan(&self, state: &Arc<State>) -> Result<Plan, PlanError> {
         let state = world::as_seen_from(&self.registry, state).await;
         planner::plan(self, &state).await
@@ -288,6 +309,14 @@ impl StepConfig {
     fn given(&self) -> &Value {
         self.filled.as_ref().unwrap_or(&self.written)
     }
+}
+
+/// Look-ups of kinds that cannot be looked up.
+fn unknown_kinds(pipeline: &Pipeline, registry: &Registry) -> Vec<Diagnostic> {
+    let is_known = |kind: &dyn DynKind| kind.blank("name").is_some();
+    let known = || registry.kinds().filter(|kind| is_known(&***kind)).map(|kind| kind.name()).collect::<Vec<_>>();
+    let unknown = pipeline.existing.iter().filter(|one| !registry.kind(&one.kind).is_some_and(|kind| is_known(&**kind)));
+    unknown.map(|one| one.kind_problem(&known())).collect()
 }
 
 /// One compiled schema for each plugin, shared by the steps that use it.

@@ -13,7 +13,7 @@ use super::event::Event;
 use super::probe::{DecidesByUnknown, Planned, probe};
 use super::report::{Reason, StepFailure};
 use super::{
-    Engine, StepConfig, facts, failure_of_plugin, impossible, interrupts, moves, pieces, protect, select, takeover,
+    Engine, StepConfig, existing, facts, failure_of_plugin, impossible, interrupts, moves, pieces, protect, select, takeover,
 };
 use crate::graph::{self, Outcome};
 use crate::names::{ResourceAddress, StepName};
@@ -73,7 +73,9 @@ async fn draft(
     heard: bool,
 ) -> Result<(Arc<Common>, Plan, Vec<StepFailure>), PlanError> {
     let common = &engine.common();
-    let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
+    let looked_up = existing::look_up(&engine.look_ups, common, state).await;
+    let looked_up = looked_up.map_err(|failures| PlanError { failures, skipped: Vec::new() })?;
+    let outputs = Mutex::new(looked_up.outputs);
     let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
         let outputs = &outputs;
         async move {
@@ -84,7 +86,8 @@ async fn draft(
         }
     })
     .await;
-    let (plan, doubts) = collect(engine, common, state, outcomes)?;
+    let (mut plan, doubts) = collect(engine, common, state, outcomes)?;
+    plan.existing = looked_up.planned;
     Ok((Arc::clone(common), plan, doubts))
 }
 
@@ -181,10 +184,11 @@ fn collect(
         let name = common.graph.name(step);
         match outcomes[step].take().expect("each step is visited once") {
             Outcome::Done(done) => {
+                let needs = common.graph.needs(step).into_iter().map(|step| common.graph.name(step).clone());
                 plan.steps.push(PlannedStep {
                     name: name.clone(),
                     uses: engine.pipeline.steps[step].uses.clone(),
-                    depends_on: common.graph.needs(step).into_iter().map(|s| common.graph.name(s).clone()).collect(),
+                    depends_on: engine.pipeline.existing_of(step).into_iter().chain(needs).collect(),
                     outputs: done.outputs,
                     sensitive: engine.plugins[step].description().sensitive_outputs(),
                 });
