@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Outputs(Outputs),
     /// Import an existing resource into the state, or everything that a lost state held.
     Import(Import),
+    /// Take over what others made: import all that exists with the names, ranges and Name tags that the file declares.
+    Adopt(Adopt),
     /// Look into the state, and change what it says.
     #[command(subcommand)]
     State(State),
@@ -212,6 +214,18 @@ pub(crate) struct Import {
     pub(crate) yes: bool,
     /// With --all: print JSON.
     #[arg(long, requires = "all")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Adopt {
+    #[command(flatten)]
+    pub(crate) at: StateAt,
+    /// Do not ask.
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+    /// Print JSON.
+    #[arg(long)]
     pub(crate) json: bool,
 }
 

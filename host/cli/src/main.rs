@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod failure;
 mod keep;
+mod looked_up;
 mod masked;
 mod place;
 mod private;
@@ -54,6 +55,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Status(args) => commands::status::status(args).await,
         Command::Outputs(args) => commands::outputs::outputs(args).await,
         Command::Import(args) => commands::import::import(args).await,
+        Command::Adopt(args) => commands::import::adopt(args).await,
         Command::State(command) => commands::state::state(command).await,
         Command::Drift(args) => commands::drift::drift(args).await,
         Command::Rehearse(args) => commands::rehearse::rehearse(args).await,

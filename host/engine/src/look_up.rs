@@ -85,7 +85,11 @@ pub async fn look_up(registry: &Registry, query: &Query, own: &str) -> Result<Ve
         let message = format!("{} {} are found; at most {MOST_FOUND} are read", ids.len(), query.words());
         return Err(refused(message, "Name more tags, so that fewer resources have all of them."));
     }
-    let reads = ids.iter().map(|id| async move { (id, read(&**kind, id).await) });
+    let read_one = |id: String| async move {
+        let attributes = read(&**kind, &id).await;
+        (id, attributes)
+    };
+    let reads: Vec<_> = ids.into_iter().map(read_one).collect();
     let mut found = Vec::new();
     let mut of_own = 0;
     let mut read: Vec<_> = futures::stream::iter(reads).buffered(READS_AT_A_TIME).collect().await;

@@ -18,6 +18,7 @@ use super::preflight::{self, Before};
 use crate::app::{self, Console};
 use crate::args::Run;
 use crate::failure::Failure;
+use crate::looked_up;
 use crate::place::Place;
 use crate::saved::Saved;
 use crate::signals;
@@ -35,7 +36,8 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     saved.as_ref().map_or(Ok(()), |saved| saved.check_file(&pipeline))?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
     saved.as_ref().map_or(Ok(()), |saved| saved.check_world(&place.world()))?;
-    let place = if args.dry_run && !args.refresh { place.offline() } else { place };
+    let is_offline = args.dry_run && !args.refresh && pipeline.existing.is_empty();
+    let place = if is_offline { place.offline() } else { place };
     let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let trace = args.trace.as_deref().map(|path| traced::begin(&pipeline, path)).transpose()?;
     let job = Job { args: &args, console: &console, pipeline: &pipeline, format, trace: trace.as_ref() };
@@ -62,6 +64,7 @@ impl Job<'_> {
         let engine =
             app::engine(Arc::clone(pipeline), &args.file, place.settings(), console, args.how.parallelism).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
+        let engine = looked_up::asking(engine, place, console).await;
         Ok(engine.with_selection(selection(pipeline, args)?).with_trace(trace.cloned()))
     }
 
@@ -82,6 +85,7 @@ impl Job<'_> {
         let plan = engine.plan(&state).await?;
         show_plan(console, &plan, self.graph())?;
         if let Some(out) = &args.out {
+            is_looked_up(&plan)?;
             Saved::of(pipeline, args, place.world(), &state, &plan).write(out)?;
         }
         if !args.skip_preflight {
@@ -118,6 +122,18 @@ impl Job<'_> {
             saved,
         };
         apply(&engine, store, console, how).await
+    }
+}
+
+/// Refuses to save a plan that could not be applied as it is.
+fn is_looked_up(plan: &Plan) -> Result<(), Failure> {
+    match plan.existing.iter().find(|one| one.ids.is_none()) {
+        None => Ok(()),
+        Some(one) => Err(Failure::Other {
+            message: format!("{} was not looked up, so that the plan cannot be saved", one.name),
+            help: "Make the plan with credentials, in the account that it is for.".to_owned(),
+            status: 1,
+        }),
     }
 }
 

@@ -15,6 +15,7 @@ use super::hands::Hands;
 use super::report::{Departure, Reason, Report, StepFailure};
 use super::{Cancel, Engine, StepConfig, existing, failure_of_plugin, protect, remove, select};
 use crate::graph::{self, Outcome};
+use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Move, Plan, departing, departing_outputs};
 use crate::plugin::{Capabilities, Failure, LogLevel};
@@ -38,7 +39,7 @@ pub(super) async fn apply(
         return failed;
     }
     let operations = Arc::new(Operations::new(hands, Arc::clone(&plan)));
-    let looked_up = existing::look_up(&engine.look_ups, common, &operations.hands.store.snapshot()).await;
+    let looked_up = existing::look_up(common, &operations.hands.store.snapshot()).await;
     let remembered = existing::remember(&plan.existing, &*operations.hands.store).await;
     let outputs = match (looked_up, remembered) {
         (Ok(looked_up), Ok(())) => Mutex::new(looked_up.outputs),
@@ -285,6 +286,24 @@ impl Capabilities for ApplySession {
     async fn fact(&self, key: &str) -> Result<String, Failure> {
         match self.operations.fact(key, self.common.lock.as_deref()).await {
             Ok(value) => Ok(value),
+            Err(reason) => {
+                let failure = reason.as_failure();
+                self.problem(None, reason);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
+        let state = self.operations.hands.store.snapshot();
+        let seen = Mutex::default();
+        let found = existing::attribute(&self.common, &state, &self.step, query, attribute, &seen).await;
+        // What the plan did not know is kept, too.
+        let seen = seen.into_inner().expect("no panic under this lock");
+        let kept = existing::remember(&seen, &*self.operations.hands.store).await.map_err(Reason::State);
+        let found = found.map_err(Reason::Operation).and_then(|found| kept.map(|()| found));
+        match found {
+            Ok(values) => Ok(values.unwrap_or_else(|| vec![Value::String(existing::token(query, attribute))])),
             Err(reason) => {
                 let failure = reason.as_failure();
                 self.problem(None, reason);

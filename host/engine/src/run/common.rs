@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::book::Book;
 use super::event::Events;
+use super::existing::LookUps;
 use crate::graph::StepGraph;
 use crate::kind::DeclareContext;
 use crate::lock::Lock;
@@ -36,6 +37,7 @@ pub(crate) struct Common {
     /// Facts that plugins asked for.
     pub(crate) asked: Mutex<BTreeSet<String>>,
     pub(crate) lock: Option<Arc<Lock>>,
+    pub(crate) look_ups: Arc<LookUps>,
 }
 
 /// A declaration, checked and in canonical form.
@@ -59,6 +61,7 @@ impl Common {
             events: Events::none(),
             asked: Mutex::default(),
             lock: self.lock.clone(),
+            look_ups: Arc::clone(&self.look_ups),
         }
     }
 

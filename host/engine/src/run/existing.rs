@@ -15,18 +15,24 @@ use crate::pipeline::existing::{in_columns, unlooked};
 use crate::pipeline::{Existing, Pipeline};
 use crate::plan::PlannedExisting;
 use crate::state::{Change, State, StateError, StateStore};
+use crate::unknown;
 
 /// Who answers look-ups. An answer holds for the plan and for its apply.
 #[derive(Default)]
-pub(super) struct LookUps {
+pub(crate) struct LookUps {
     /// Whether AWS is asked; if not, the state's last answer counts.
-    pub(super) asks: bool,
+    asks: bool,
     /// Who makes what would be looked up.
-    pub(super) stand_ins: Option<Arc<dyn StandIns>>,
+    stand_ins: Option<Arc<dyn StandIns>>,
     answers: Mutex<BTreeMap<String, Arc<Vec<Outputs>>>>,
 }
 
 impl LookUps {
+    /// Asks AWS, or has stand-ins made.
+    pub(super) fn asking(stand_ins: Option<Arc<dyn StandIns>>) -> Self {
+        Self { asks: true, stand_ins, answers: Mutex::default() }
+    }
+
     /// The answer to a query; nothing where nobody is asked and the state has none.
     async fn answer(&self, common: &Common, state: &State, query: &Query) -> Result<Option<Arc<Vec<Outputs>>>, OpError> {
         let key = query.key();
@@ -58,6 +64,51 @@ async fn stood_in(common: &Common, stand_ins: &dyn StandIns, query: &Query) -> R
     Ok(found)
 }
 
+/// An attribute of each resource that a plugin looks up; nothing where nobody knows. What is found of it is added to
+/// `seen`.
+pub(super) async fn attribute(
+    common: &Common,
+    state: &State,
+    step: &StepName,
+    query: &Query,
+    attribute: &str,
+    seen: &Mutex<Vec<PlannedExisting>>,
+) -> Result<Option<Vec<Value>>, OpError> {
+    let is_known = !unknown::any_unknown(&serde_json::to_value(query).unwrap_or_default());
+    let answer = if is_known { common.look_ups.answer(common, state, query).await? } else { None };
+    let key = query.key();
+    let mut seen = seen.lock().expect("no panic under this lock");
+    let at = seen.iter().position(|one| one.key.as_ref() == Some(&key)).unwrap_or_else(|| {
+        let ids = answer.as_ref().map(|rows| rows.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect());
+        let found = answer.iter().flat_map(|rows| rows.iter()).map(|row| only(row, "id")).collect();
+        seen.push(PlannedExisting { name: step.clone(), kind: query.kind.clone(), ids, key: Some(key), found });
+        seen.len() - 1
+    });
+    let Some(rows) = answer else { return Ok(None) };
+    let mut values = Vec::with_capacity(rows.len());
+    for (row, kept) in rows.iter().zip(&mut seen[at].found) {
+        match row.get(attribute) {
+            Some(value) => {
+                kept.insert(attribute.to_owned(), value.clone());
+                values.push(value.clone());
+            }
+            // What the state kept, nobody has asked for.
+            None if !common.look_ups.asks => return Ok(None),
+            None => return Err(look_up::unknown_attribute(&query.kind, attribute, row)),
+        }
+    }
+    Ok(Some(values))
+}
+
+/// The token of an attribute that a plugin looks up and nobody knows.
+pub(super) fn token(query: &Query, attribute: &str) -> String {
+    unknown::fact(&format!("existing/{}/{}.{attribute}", query.kind, crate::kind::unique(&query.key())))
+}
+
+fn only(row: &Outputs, name: &str) -> Outputs {
+    row.iter().filter(|(key, _)| *key == name).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// What was looked up, for the steps and for the plan.
 pub(super) struct LookedUp {
     /// What references to each are replaced by.
@@ -67,7 +118,6 @@ pub(super) struct LookedUp {
 
 /// Looks everything up that the file names as existing.
 pub(super) async fn look_up(
-    look_ups: &LookUps,
     common: &Common,
     state: &State,
 ) -> Result<LookedUp, Vec<StepFailure>> {
@@ -81,7 +131,7 @@ pub(super) async fn look_up(
         let (ready, rest): (Vec<_>, Vec<_>) = open.iter().copied().partition(is_ready);
         let looks = ready.iter().map(|one| {
             let wanted = wanted.get(&one.name);
-            one_of(look_ups, common, state, one, wanted, &done.outputs)
+            one_of(common, state, one, wanted, &done.outputs)
         });
         let looks = join_all(looks).await;
         let mut failures = Vec::new();
@@ -104,13 +154,13 @@ pub(super) async fn look_up(
 }
 
 async fn one_of(
-    look_ups: &LookUps,
     common: &Common,
     state: &State,
     one: &Existing,
     wanted: Option<&BTreeSet<String>>,
     outputs: &HashMap<StepName, Value>,
 ) -> Result<(Value, PlannedExisting), Reason> {
+    let look_ups = &common.look_ups;
     let query = one.query(|name| outputs.get(name));
     let words = |problems: Vec<crate::diagnostic::Diagnostic>| {
         Reason::Config(problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; "))
@@ -156,7 +206,7 @@ async fn one_of(
     let value = match (one.all, rows.into_iter().next()) {
         (false, Some(mut row)) => {
             for name in &names {
-                let unknown = || Value::String(crate::unknown::fact(&format!("{}.{name}", one.name)));
+                let unknown = || Value::String(unknown::fact(&format!("{}.{name}", one.name)));
                 row.entry(name.clone()).or_insert_with(unknown);
             }
             Value::Object(row)

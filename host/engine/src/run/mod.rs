@@ -56,7 +56,7 @@ pub use drift::{Drift, Found, Refresh, drift, drift_at, refresh};
 pub use event::{Event, Events, Operation};
 pub use foresight::Foresight;
 pub use import::{
-    Existing, Found as FoundResource, How, Import, ImportError, Missing, Stray, Survey, Why, import, survey,
+    Existing, Found as FoundResource, How, Import, ImportError, Missing, Stray, Survey, Why, adoptable, import, survey,
 };
 pub use planner::PlanError;
 pub use probe::{DecidesByUnknown, Difference};
@@ -85,7 +85,7 @@ pub struct Engine {
     lock: Option<Arc<Lock>>,
     selection: Selection,
     trace: Option<Arc<Trace>>,
-    look_ups: LookUps,
+    look_ups: Arc<LookUps>,
 }
 
 /// What stops a run from outside. Calls that are in flight finish and are recorded; waits end, and nothing
@@ -160,7 +160,7 @@ impl Engine {
             lock: None,
             selection: Selection::default(),
             trace: None,
-            look_ups: LookUps::default(),
+            look_ups: Arc::default(),
         })
     }
 
@@ -188,16 +188,14 @@ impl Engine {
     /// Has AWS asked for what the file says exists. Without this, what the last run found counts, and what nobody has
     /// found yet is unknown.
     #[must_use]
-    pub fn asking(mut self) -> Self {
-        self.look_ups.asks = true;
-        self
+    pub fn asking(self) -> Self {
+        Self { look_ups: Arc::new(LookUps::asking(None)), ..self }
     }
 
     /// Has stand-ins made for what would be looked up.
     #[must_use]
-    pub fn with_stand_ins(mut self, stand_ins: Arc<dyn StandIns>) -> Self {
-        self.look_ups.stand_ins = Some(stand_ins);
-        self.asking()
+    pub fn with_stand_ins(self, stand_ins: Arc<dyn StandIns>) -> Self {
+        Self { look_ups: Arc::new(LookUps::asking(Some(stand_ins))), ..self }
     }
 
     /// What leaving them out means.
@@ -256,6 +254,7 @@ impl Engine {
             events: self.events.clone(),
             asked: Mutex::default(),
             lock: self.lock.clone(),
+            look_ups: Arc::clone(&self.look_ups),
         })
     }
 

@@ -16,8 +16,9 @@ use super::{
     Engine, StepConfig, existing, facts, failure_of_plugin, impossible, interrupts, moves, pieces, protect, select, takeover,
 };
 use crate::graph::{self, Outcome};
+use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
-use crate::plan::{Action, Move, Plan, PlannedResource, PlannedStep};
+use crate::plan::{Action, Move, Plan, PlannedExisting, PlannedResource, PlannedStep};
 use crate::plugin::{Capabilities, Failure, FailureCode, LogLevel, PluginError};
 use crate::state::State;
 use crate::trace::Phase;
@@ -38,6 +39,8 @@ pub struct PlanError {
 struct StepPlan {
     outputs: Value,
     resources: IndexMap<ResourceAddress, PlannedResource>,
+    /// What it looked up.
+    existing: Vec<PlannedExisting>,
     /// Tokens that it has seen.
     tokens: IndexSet<String>,
     /// What it would do otherwise once they are known.
@@ -73,7 +76,7 @@ async fn draft(
     heard: bool,
 ) -> Result<(Arc<Common>, Plan, Vec<StepFailure>), PlanError> {
     let common = &engine.common();
-    let looked_up = existing::look_up(&engine.look_ups, common, state).await;
+    let looked_up = existing::look_up(common, state).await;
     let looked_up = looked_up.map_err(|failures| PlanError { failures, skipped: Vec::new() })?;
     let outputs = Mutex::new(looked_up.outputs);
     let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
@@ -87,7 +90,7 @@ async fn draft(
     })
     .await;
     let (mut plan, doubts) = collect(engine, common, state, outcomes)?;
-    plan.existing = looked_up.planned;
+    plan.existing.splice(0..0, looked_up.planned);
     Ok((Arc::clone(common), plan, doubts))
 }
 
@@ -135,6 +138,7 @@ async fn plan_step(
         config,
         seen: Mutex::new(Seen { given, ..Seen::default() }),
         heard,
+        existing: Mutex::default(),
     });
     let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
     let result = engine.run_plugin(Phase::Plan, step, session.config.given(), host).await;
@@ -148,7 +152,8 @@ async fn plan_step(
                 Planned { step, name: &name, config, resources: &resources, outputs, given: &given, asked_about };
             let decides = probe(engine, common, state, planned).await;
             let resources = resources.into_iter().map(|(address, known)| (address, known.planned)).collect();
-            Ok(StepPlan { outputs: outputs.clone(), resources, tokens: given, decides })
+            let existing = std::mem::take(&mut *session.existing.lock().expect("no panic under this lock"));
+            Ok(StepPlan { outputs: outputs.clone(), resources, existing, tokens: given, decides })
         }
         Ok(_) => Err(problems),
         Err(error) => {
@@ -193,6 +198,7 @@ fn collect(
                     sensitive: engine.plugins[step].description().sensitive_outputs(),
                 });
                 plan.resources.extend(done.resources);
+                plan.existing.extend(done.existing);
                 tokens.insert(name, done.tokens);
                 let doubt = |decides| StepFailure {
                     step: name.clone(),
@@ -272,6 +278,8 @@ struct PlanSession {
     seen: Mutex<Seen>,
     /// Whether what the plugin logs is passed on: in the first pass, and no more in those that plan it again.
     heard: bool,
+    /// What it looked up.
+    existing: Mutex<Vec<PlannedExisting>>,
 }
 
 /// What a plugin did, and which unknown values it got.
@@ -327,6 +335,24 @@ impl Capabilities for PlanSession {
             self.seen().given.insert(token.clone());
             token
         }))
+    }
+
+    async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
+        let found = existing::attribute(&self.common, &self.state, &self.step, query, attribute, &self.existing).await;
+        match found {
+            Ok(Some(values)) => Ok(values),
+            Ok(None) => {
+                let token = existing::token(query, attribute);
+                self.seen().given.insert(token.clone());
+                Ok(vec![Value::String(token)])
+            }
+            Err(error) => {
+                let reason = Reason::Operation(error);
+                let failure = reason.as_failure();
+                self.seen().problems.push(StepFailure { step: self.step.clone(), address: None, reason });
+                Err(failure)
+            }
+        }
     }
 
     fn region(&self) -> &str {

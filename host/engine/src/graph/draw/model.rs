@@ -55,7 +55,9 @@ impl<'a> Drawing<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
         let mut steps: Vec<Step<'a>> = Vec::with_capacity(plan.steps.len());
         let mut step_numbers: HashMap<&StepName, usize> = HashMap::new();
-        for existing in &plan.existing {
+        // What a plugin looked up is drawn with its step.
+        let is_step = |name: &StepName| plan.steps.iter().any(|step| step.name == *name);
+        for existing in plan.existing.iter().filter(|one| !is_step(&one.name)) {
             step_numbers.insert(&existing.name, steps.len());
             let uses = Some(existing.words().into());
             steps.push(Step { name: &existing.name, uses, exists: true, resources: Vec::new() });
@@ -108,7 +110,7 @@ fn step_edges(
     let shown: HashSet<Edge> = between.filter(|(from, to)| from != to).collect();
     let mut stated = Vec::new();
     let mut seen = shown.clone();
-    for (to, step) in plan.steps.iter().enumerate().map(|(at, step)| (at + plan.existing.len(), step)) {
+    for (to, step) in plan.steps.iter().filter_map(|step| Some((*numbers.get(&step.name)?, step))) {
         for &from in step.depends_on.iter().filter_map(|name| numbers.get(name)) {
             if from != to && seen.insert((from, to)) {
                 stated.push((from, to));

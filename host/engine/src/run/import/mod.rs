@@ -18,7 +18,7 @@ use crate::state::{Change, Instance, State, StateError, StateStore};
 use crate::tags;
 use crate::unknown::{self, Source};
 
-pub use search::survey;
+pub use search::{adoptable, survey};
 pub use survey::{Found, How, Missing, Stray, Survey, Why};
 
 /// What was taken in.

@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::samples::Samples;
 use crate::kind::Outputs;
+use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
 use crate::plugin::{Capabilities, Failure, LogLevel};
 use crate::run::common::Common;
-use crate::run::facts;
+use crate::run::{existing, facts};
 use crate::state::State;
 use crate::unknown;
 
@@ -85,6 +86,17 @@ impl Capabilities for ProbeSession {
         match self.sample(unknown::fact(key)) {
             Value::String(text) => Ok(text),
             other => Ok(other.to_string()),
+        }
+    }
+
+    async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
+        let query: Query = serde_json::from_value(self.samples.restore(serde_json::to_value(query).unwrap_or_default()))
+            .unwrap_or_else(|_| query.clone());
+        let seen = Mutex::default();
+        match existing::attribute(&self.common, &self.state, &self.step, &query, attribute, &seen).await {
+            Ok(Some(values)) => Ok(values),
+            Ok(None) => Ok(vec![self.sample(existing::token(&query, attribute))]),
+            Err(error) => Err(Failure::refused(error.to_string())),
         }
     }
 
