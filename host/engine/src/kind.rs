@@ -190,6 +190,20 @@ pub trait Kind: Send + Sync + 'static {
         None
     }
 
+    /// The attributes of a resource that somebody else made, for look-ups; nothing where there is none of this id. By
+    /// default the fields of the spec and the outputs that [`read`](Self::read) gives.
+    async fn attributes(&self, id: &str) -> Result<Option<Outputs>, OpError> {
+        let Some(blank) = self.blank(id) else { return Ok(None) };
+        let Some(seen) = self.read(id, &blank).await? else { return Ok(None) };
+        let mut attributes = match serde_json::to_value(&seen.spec) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Outputs::new(),
+        };
+        attributes.retain(|name, value| !value.is_null() && !Self::DERIVED.contains(&name.as_str()));
+        attributes.extend(seen.outputs);
+        Ok(Some(attributes))
+    }
+
     /// The ids of what has this name, for look-ups. Nothing where resources of this kind have no name of their own:
     /// their `Name` tag counts. By default the id that a blank spec of this name has.
     async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::kind::{ErrorClass, OpError, Outputs};
 use crate::registry::{DynKind, Registry};
+use crate::run::{PIPELINE_ANNOTATION, PIPELINE_TAG};
 
 /// How many resources one look-up may find.
 const MOST_FOUND: usize = 200;
@@ -96,7 +97,7 @@ pub async fn look_up(registry: &Registry, query: &Query, own: &str) -> Result<Ve
     read.sort_by(|(one, _), (other, _)| one.cmp(other));
     for (_, attributes) in read {
         let Some(attributes) = attributes? else { continue };
-        if attributes.get("tags").and_then(|tags| tags.get(crate::run::PIPELINE_TAG)).is_some_and(|of| of == own) {
+        if is_of(&attributes, own) {
             of_own += 1;
             continue;
         }
@@ -123,6 +124,14 @@ pub async fn look_up(registry: &Registry, query: &Query, own: &str) -> Result<Ve
     }
 }
 
+/// Whether a pipeline made a resource.
+fn is_of(attributes: &Outputs, pipeline: &str) -> bool {
+    let tag = attributes.get("tags").and_then(|tags| tags.get(PIPELINE_TAG));
+    let annotations = attributes.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    let annotation = annotations.and_then(|annotations| annotations.get(PIPELINE_ANNOTATION));
+    tag.or(annotation).is_some_and(|of| of == pipeline)
+}
+
 /// The ids of what may be meant.
 async fn ids(kind: &dyn DynKind, query: &Query) -> Result<Vec<String>, OpError> {
     if let Some(id) = &query.id {
@@ -143,14 +152,7 @@ async fn ids(kind: &dyn DynKind, query: &Query) -> Result<Vec<String>, OpError> 
 
 /// The attributes of a resource; nothing where there is none of this id.
 pub(crate) async fn read(kind: &dyn DynKind, id: &str) -> Result<Option<Outputs>, OpError> {
-    let blank = kind.blank(id).ok_or_else(|| refused(format!("{} cannot be looked up", kind.name()), ""))?;
-    let Some(seen) = kind.read(id, &blank).await? else { return Ok(None) };
-    let mut attributes = match seen.spec {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    attributes.retain(|name, value| !value.is_null() && !kind.derived().contains(&name.as_str()));
-    attributes.extend(seen.outputs);
+    let Some(mut attributes) = kind.attributes(id).await? else { return Ok(None) };
     attributes.insert("id".to_owned(), id.into());
     Ok(Some(attributes))
 }

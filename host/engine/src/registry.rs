@@ -92,6 +92,8 @@ pub trait DynKind: Send + Sync {
     async fn by_place(&self, spec: &Value) -> Result<Option<Vec<String>>, OpError>;
     /// [`Kind::blank`].
     fn blank(&self, name: &str) -> Option<Value>;
+    /// [`Kind::attributes`].
+    async fn attributes(&self, id: &str) -> Result<Option<Outputs>, OpError>;
     /// [`Kind::called`].
     async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError>;
     /// [`Kind::marks`].
@@ -280,6 +282,10 @@ impl<K: Kind> DynKind for K {
 
     fn blank(&self, name: &str) -> Option<Value> {
         to_json(&Kind::blank(self, name)?).ok()
+    }
+
+    async fn attributes(&self, id: &str) -> Result<Option<Outputs>, OpError> {
+        Ok(Kind::attributes(self, id).await.map_err(masked_error)?.map(masked_outputs))
     }
 
     async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {

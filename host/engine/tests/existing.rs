@@ -106,7 +106,7 @@ async fn a_plan_that_asks_nobody_has_the_last_answer_or_unknowns() {
     assert_eq!(mine.spec["parents"], json!(["<<fact:existing.net.id>>"]));
     assert!(planned.existing.iter().all(|one| one.ids.is_none()));
     assert!(show(&planned, style()).contains("existing.net: test.slot, not looked up"));
-    assert!(world.cloud.asked.lock().unwrap().iter().all(|name| name == "name"), "nobody was asked");
+    assert!(world.cloud.asked.lock().unwrap().iter().all(|name| name == "cluster/v1/Kind/-/name"), "nobody was asked");
     assert!(run(&world, STEPS).await.is_ok());
     // Now it is in the state: nothing changes, and nobody needs to be asked.
     world.cloud.things.lock().unwrap().remove("n-1");

@@ -311,6 +311,13 @@ impl DynKind for Pretended {
         self.real.blank(name)
     }
 
+    async fn attributes(&self, id: &str) -> Result<Option<Outputs>, OpError> {
+        match self.provider {
+            Provider::Real => self.real.attributes(id).await,
+            Provider::Pretended => Ok(None),
+        }
+    }
+
     async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
         match self.provider {
             Provider::Real => self.real.called(name).await,

@@ -312,7 +312,8 @@ impl StepConfig {
 
 /// Look-ups of kinds that cannot be looked up.
 fn unknown_kinds(pipeline: &Pipeline, registry: &Registry) -> Vec<Diagnostic> {
-    let is_known = |kind: &dyn DynKind| kind.blank("name").is_some();
+    // The form of an id is for the look-up itself to refuse.
+    let is_known = |kind: &dyn DynKind| kind.blank("cluster/v1/Kind/-/name").is_some();
     let known = || registry.kinds().filter(|kind| is_known(&***kind)).map(|kind| kind.name()).collect::<Vec<_>>();
     let unknown = pipeline.existing.iter().filter(|one| !registry.kind(&one.kind).is_some_and(|kind| is_known(&**kind)));
     unknown.map(|one| one.kind_problem(&known())).collect()
