@@ -118,6 +118,12 @@ impl Pipeline {
         self.bases.get(step).unwrap_or(&self.base)
     }
 
+    /// Whether what exists is looked up, by the file or by a plugin that is granted just that.
+    pub fn looks_up(&self) -> bool {
+        let is_granted = |step: &Step| step.allow.iter().any(|grant| grant.ends_with(":existing"));
+        !self.existing.is_empty() || self.steps.iter().any(is_granted)
+    }
+
     /// What exists already that a step uses, by its number.
     pub(crate) fn existing_of(&self, step: usize) -> BTreeSet<StepName> {
         let needs = self.steps[step].needs().map(|(name, _)| name);
