@@ -6,6 +6,8 @@ mod commands;
 mod failure;
 mod keep;
 mod masked;
+mod others;
+mod packages;
 mod place;
 mod private;
 mod renamed;
@@ -18,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, Plugin};
+use args::{Cli, Command, PipelineCommand, Plugin};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -76,6 +78,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Plugin(Plugin::Run(args)) => Box::pin(commands::plugin::run(args)).await,
         Command::Plugin(Plugin::Replay(args)) => commands::replay::replay(args).await,
         Command::Plugin(Plugin::Push(args)) => commands::publish::push(args).await,
+        Command::Pipeline(PipelineCommand::Push(args)) => commands::pipeline::push(args).await,
         Command::Plugin(Plugin::Pull(args)) => commands::publish::pull(args).await,
     }
 }

@@ -9,8 +9,11 @@ mod file;
 mod file_schema;
 mod given;
 mod head;
+mod ignored;
 mod modules;
 mod moved;
+mod others;
+mod packages;
 mod reader;
 mod rules;
 mod scalars;
@@ -34,14 +37,19 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Files};
 use crate::graph::StepGraph;
-use crate::names::StepName;
+use crate::names::{ResourceAddress, StepName};
 use crate::plugin::OutputDoc;
 use crate::secret::Secret;
 pub use file_schema::file_schema;
 pub use given::{Given, Kept};
+pub use ignored::{FieldPath, Ignored};
 pub use moved::Moved;
+pub(crate) use others::OwnOutput;
+pub use others::{Other, OtherOutputs, Others};
+pub use packages::{Packages, used_files};
 pub use schema::{BadSchema, ConfigSchema};
 pub use step::Step;
+use template::Template;
 pub use trust::{Trust, Trusted};
 
 /// A pipeline file that was read without problems. Variables and the environment are in place;
@@ -81,10 +89,16 @@ pub struct Pipeline {
     pub steps: Vec<Step>,
     /// Whose signatures its plugins have to carry.
     pub trust: Trust,
+    /// Other pipelines whose outputs it may read, by what it calls them.
+    others: BTreeMap<String, Other>,
+    /// What it gives.
+    outputs: BTreeMap<String, Template>,
     /// What is called otherwise from now on.
     pub moved: Vec<Moved>,
     /// The folders of steps that are not in the first file.
     bases: HashMap<StepName, PathBuf>,
+    /// The folders of published pipelines that steps stand in.
+    roots: HashMap<StepName, PathBuf>,
     graph: StepGraph,
 }
 
@@ -114,6 +128,17 @@ impl Pipeline {
         self.bases.get(step).unwrap_or(&self.base)
     }
 
+    /// The fields of a resource whose differences are no change.
+    pub(crate) fn ignored(&self, address: &ResourceAddress) -> Vec<FieldPath> {
+        let step = self.steps.iter().find(|step| step.name == *address.step());
+        step.into_iter().flat_map(|step| &step.ignored).filter_map(|ignored| ignored.path_in(address)).collect()
+    }
+
+    /// The folder of the published pipeline that a step stands in: what it names by a path is in it.
+    pub fn root_of(&self, step: &StepName) -> Option<&Path> {
+        self.roots.get(step).map(PathBuf::as_path)
+    }
+
     /// The graph of its steps.
     pub fn graph(&self) -> StepGraph {
         self.graph.clone()
@@ -134,7 +159,7 @@ impl Pipeline {
 
     /// Checks references against what the plugins promise to return.
     pub fn check_outputs<'a>(&self, outputs_of: impl Fn(&StepName) -> Option<&'a [OutputDoc]>) -> Vec<Diagnostic> {
-        check::outputs(&self.steps, outputs_of)
+        check::outputs(&self.steps, &self.outputs, outputs_of)
     }
 }
 

@@ -13,6 +13,7 @@ mod event;
 mod facts;
 mod foresight;
 mod hands;
+mod ignored;
 mod import;
 mod impossible;
 mod interrupts;
@@ -20,6 +21,7 @@ mod known;
 mod ledger;
 mod letting_go;
 mod moves;
+mod own_outputs;
 mod pieces;
 mod planner;
 mod probe;
@@ -30,7 +32,7 @@ mod select;
 mod takeover;
 mod world;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -40,7 +42,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
 use crate::lock::Lock;
 use crate::names::StepName;
-use crate::pipeline::{ConfigSchema, Pipeline};
+use crate::pipeline::{ConfigSchema, Others, Pipeline};
 use crate::plan::Plan;
 use crate::plugin::{Capabilities, Failure, FailureCode, LoadRequest, Plugin, PluginError, PluginLoader};
 use crate::registry::Registry;
@@ -50,7 +52,7 @@ use crate::trace::{Phase, Trace};
 pub use common::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION, PIPELINE_TAG};
 pub use destroy::destroy;
 pub use destruction::{Destruction, Doomed, Holding};
-pub use drift::{Drift, Found, Refresh, drift, drift_at, refresh};
+pub use drift::{Drift, Found, Refresh, drift, drift_at, drift_from, refresh, refresh_from};
 pub use event::{Event, Events, Operation};
 pub use foresight::Foresight;
 pub use import::{
@@ -82,6 +84,7 @@ pub struct Engine {
     lock: Option<Arc<Lock>>,
     selection: Selection,
     trace: Option<Arc<Trace>>,
+    others: Others,
 }
 
 /// What stops a run from outside. Calls that are in flight finish and are recorded; waits end, and nothing
@@ -155,6 +158,7 @@ impl Engine {
             lock: None,
             selection: Selection::default(),
             trace: None,
+            others: Others::default(),
         })
     }
 
@@ -177,6 +181,26 @@ impl Engine {
     pub fn with_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
         self.trace = trace;
         self
+    }
+
+    /// Gives it the outputs of other pipelines. References to what they do not have are problems of the file.
+    pub fn with_others(mut self, others: Others) -> Result<Self, Diagnostics> {
+        let problems = self.pipeline.check_others(&others);
+        if !problems.is_empty() {
+            return Err(self.pipeline.diagnostics(problems));
+        }
+        self.others = others;
+        Ok(self)
+    }
+
+    /// What each reference to another pipeline stands for, as the file has it: `pipeline.network.vpc_id`.
+    pub fn other_values(&self) -> BTreeMap<String, Value> {
+        self.pipeline.other_values(&self.others)
+    }
+
+    /// The outputs that are there before any step has run.
+    fn first_outputs(&self) -> Mutex<HashMap<StepName, Value>> {
+        Mutex::new(self.others.iter().map(|(name, other)| (name.clone(), other.value().clone())).collect())
     }
 
     /// What leaving them out means.

@@ -264,6 +264,9 @@ impl Kind for Object {
             }
             Target::Folder(folder) => {
                 named("folder", folder)?;
+                if context.within.is_some() {
+                    return Err("a published pipeline has no folder to write into; give it a cluster".to_owned());
+                }
                 spec.path = context.base.join(folder);
             }
         }

@@ -245,6 +245,7 @@ mod tests {
             tags: &BTreeMap::new(),
             region: "us-east-1",
             base: Path::new(""),
+            within: None,
             config: &Value::Null,
         };
         kind.complete(&mut spec, &context)
