@@ -140,13 +140,23 @@ async fn a_team_starts_from_what_the_platform_made_and_changes_none_of_it() {
 
     // Nothing is there yet.
     let refused = at(&["run", "team.toml", "--dry-run"]).status(1);
-    refused.says(&["existing.cluster", "there is no eks.cluster with the name pl", "existing.network", "ec2.vpc with the tags Name=pl"]);
+    refused.says(&[
+        "existing.cluster",
+        "there is no eks.cluster with the name pl",
+        "existing.network",
+        "ec2.vpc with the tags Name=pl",
+    ]);
     at(&["run", "platform.toml", "--yes"]).status(0);
     let before = of_platform(emulator.url());
 
     proxy.forget();
     let planned = at(&["run", "team.toml", "--dry-run"]).status(0);
-    planned.says(&["Looked up", "existing.cluster: eks.cluster pl, exists", "existing.private: ec2.subnet subnet-", "and 1 more, exist"]);
+    planned.says(&[
+        "Looked up",
+        "existing.cluster: eks.cluster pl, exists",
+        "existing.private: ec2.subnet subnet-",
+        "and 1 more, exist",
+    ]);
     assert!(!proxy.requests().is_empty());
     assert_eq!(proxy.mutating(), 0, "{:?}", proxy.requests());
     at(&["validate", "team.toml", "--online"]).status(0);
@@ -237,7 +247,10 @@ async fn what_exists_under_the_declared_names_is_taken_over_in_one_go() {
     at(&["adopt", "pipeline.toml"]).status(1).says(&["From then on this pipeline changes them", "needs --yes"]);
     assert!(!scene.path(".llmhost/test/state.json").exists(), "nothing without a yes");
     let adopted = at(&["adopt", "pipeline.toml", "--yes"]).status(0);
-    adopted.says(&["network/ec2.vpc/main", "found by its name", "models/s3.bucket/main"].map(|text| text.rsplit('/').next().unwrap()));
+    adopted.says(
+        &["network/ec2.vpc/main", "found by its name", "models/s3.bucket/main"]
+            .map(|text| text.rsplit('/').next().unwrap()),
+    );
     let planned = at(&["run", "pipeline.toml", "--dry-run"]).status(0);
     planned.says(&["0 to create", "0 to replace, 0 to delete"]);
     at(&["run", "pipeline.toml"]).status(0);

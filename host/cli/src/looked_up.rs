@@ -24,7 +24,8 @@ pub(crate) fn asking(engine: Engine, place: &Place) -> Engine {
 
 /// The same, for commands that need nobody: where the file looks something up and there are credentials.
 pub(crate) async fn asking_if_needed(engine: Engine, place: &Place) -> Engine {
-    let asks = engine.pipeline().looks_up() && (place.is_emulated() || Aws::new(place.settings()).has_credentials().await);
+    let asks =
+        engine.pipeline().looks_up() && (place.is_emulated() || Aws::new(place.settings()).has_credentials().await);
     if asks { asking(engine, place) } else { engine }
 }
 

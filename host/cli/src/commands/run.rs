@@ -90,7 +90,7 @@ impl Job<'_> {
         looked_up::tell(console, &plan);
         if let Some(out) = &args.out {
             is_looked_up(&plan)?;
-            Saved::of(pipeline, args, place.world(), &state, &plan).write(out)?;
+            Saved::of(pipeline, args, place.world(), &engine.other_values(), &state, &plan).write(out)?;
         }
         if !args.skip_preflight {
             preflight::check(console, pipeline, (&plan, &state), None, false).await?;
@@ -170,7 +170,7 @@ fn tell_consequences(engine: &Engine, console: &Console, state: &State) -> Resul
 
 /// Reads what is there, and shows in what it differs from the state.
 async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelism: u16) -> Result<Refresh, Failure> {
-    let refresh = run::refresh(engine.registry(), state, parallelism.into()).await?;
+    let refresh = run::refresh_from(Some(engine.pipeline()), engine.registry(), state, parallelism.into()).await?;
     if !refresh.drift.is_empty() {
         let line = JsonLine::Drift { resources: state.resources.len(), drift: &refresh.drift };
         console.result(|| super::drift::text(&refresh.drift) + "\n", &line);
@@ -223,6 +223,7 @@ async fn apply(
 ) -> Result<(), Failure> {
     let state = Arc::new(store.snapshot());
     saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
+    saved.map_or(Ok(()), |saved| saved.check_others(&engine.other_values()))?;
     tell_consequences(engine, console, &state)?;
     let plan = Arc::new(engine.plan(&state).await?);
     saved.map_or(Ok(()), |saved| saved.check_plan(&plan, engine.pipeline()))?;
@@ -261,7 +262,8 @@ async fn apply(
 pub(crate) fn conclude(console: &Console, report: &Report) -> Result<(), Failure> {
     match console {
         Console::Text(terminal) => {
-            app::print(&view::outputs(&report.outputs));
+            let own = report.file_outputs.as_object().filter(|own| !own.is_empty());
+            app::print(&own.map_or_else(|| view::outputs(&report.outputs), view::own_outputs));
             let failures = view::failures(&report.failures, &report.skipped);
             failures.lines().for_each(|line| terminal.line(line));
             view::kept(&report.kept).lines().for_each(|line| terminal.line(line));
@@ -269,6 +271,9 @@ pub(crate) fn conclude(console: &Console, report: &Report) -> Result<(), Failure
         }
         Console::Json(json) => {
             report.outputs.iter().for_each(|(step, outputs)| json.line(&JsonLine::Outputs { step, outputs }));
+            if report.file_outputs.as_object().is_some_and(|own| !own.is_empty()) {
+                json.line(&JsonLine::FileOutputs { outputs: &report.file_outputs });
+            }
             report.failures.iter().for_each(|failure| json.line(&JsonLine::failure(failure)));
         }
     }
