@@ -98,7 +98,7 @@ impl Kind for Vpc {
         Ok(Outputs::new())
     }
 
-    fn blank(&self, name: &str) -> Option<Spec> {
+    fn blank(&self, _: &str) -> Option<Spec> {
         blank(json!({ "cidr_block": "", "dns_support": false, "dns_hostnames": false, "tags": {} }))
     }
 
