@@ -335,7 +335,10 @@ async fn outputs_of_a_pipeline_in_a_bucket_need_credentials_for_it_and_are_in_th
     scene.edit("net/net.toml", "region = \"us-east-1\"", "region = \"us-east-1\"\nstate = \"s3://states/net\"");
     scene.at(url, &["run", "net/net.toml", "-y"]).status(0);
     scene.at(url, &["run", "app/app.toml", "-y"]).status(0).says(&["vpc = \"vpc-"]);
-    let policy = scene.at(url, &["policy", "app/app.toml"]).status(0).stdout;
+    let mut policy = scene.command(&["policy", "app/app.toml"]);
+    policy.env("AWS_ENDPOINT_URL", url).env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y");
+    let policy = policy.output().unwrap();
+    let policy = String::from_utf8_lossy(&policy.stdout).into_owned() + &String::from_utf8_lossy(&policy.stderr);
     assert!(policy.contains("arn:aws:s3:::states/net/*"), "{policy}");
     let bare = scene
         .command(&["validate", "app/app.toml"])

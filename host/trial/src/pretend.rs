@@ -162,6 +162,10 @@ impl DynKind for Pretended {
         self.real.actions()
     }
 
+    fn fields(&self) -> Option<&'static [&'static str]> {
+        self.real.fields()
+    }
+
     fn immutable(&self) -> &'static [&'static str] {
         self.real.immutable()
     }
