@@ -227,6 +227,7 @@ def clusters(eks):
             "node_groups": of(name, "list_nodegroups", "nodegroups", "describe_nodegroup", "nodegroupName", "nodegroup"),
             "addons": of(name, "list_addons", "addons", "describe_addon", "addonName", "addon"),
             "entries": of(name, "list_access_entries", "accessEntries", "describe_access_entry", "principalArn", "accessEntry"),
+            "profiles": of(name, "list_fargate_profiles", "fargateProfileNames", "describe_fargate_profile", "fargateProfileName", "fargateProfile"),
             "associations": plain(eks.list_pod_identity_associations(clusterName=name)["associations"]),
         }
 
@@ -512,7 +513,22 @@ def put_secret(parameter, first, name, second):
     client("secretsmanager").create_secret(Name=name, SecretString=second)
 
 
+def reserve(kind, zone, count):
+    ec2.create_capacity_reservation(InstanceType=kind, InstancePlatform="Linux/UNIX", AvailabilityZone=zone, InstanceCount=int(count))
+
+
+def make_template(name):
+    ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={"MetadataOptions": {"HttpTokens": "required"}})
+
+
+def raise_quota(service, code, value):
+    client("service-quotas").request_service_quota_increase(ServiceCode=service, QuotaCode=code, DesiredValue=float(value))
+
+
 DOINGS = {
+    "reserve": reserve,
+    "make-template": make_template,
+    "raise-quota": raise_quota,
     "put-secret": put_secret,
     "live-in": live_in,
     "put-in-profile": put_in_profile,
@@ -549,6 +565,8 @@ def everything():
         "storage": storage(s3),
         "identity": identity(iam),
         "templates": templates(ec2),
+        "placement_groups": ec2.describe_placement_groups()["PlacementGroups"],
+        "reservations": ec2.describe_capacity_reservations()["CapacityReservations"],
         "clusters": clusters(eks),
         "objects": {},
     }

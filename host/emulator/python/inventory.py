@@ -11,6 +11,7 @@ from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
 
 import clusters
+import placement
 from services import eks
 from services.http import ACCOUNT
 
@@ -45,6 +46,10 @@ def ec2():
                 yield f"ec2 {region} security_groups {name}"
                 for rule in [*group.ingress_rules, *group.egress_rules]:
                     yield f"ec2 {region} security_group_rules {name} {rule.id}"
+        for what in ("placement_groups", "reservations"):
+            for name, found in placement.of(backend, what).items():
+                if found["State"] != "cancelled":
+                    yield f"ec2 {region} {what} {name}"
         for address in backend.addresses:
             yield f"ec2 {region} addresses {address.allocation_id}"
         for reservation in backend.reservations.values():
@@ -77,7 +82,7 @@ def s3():
 def others():
     for (account, region, name), cluster in eks.clusters.items():
         yield f"eks {region} {name}"
-        for what in ("node_groups", "addons", "entries", "associations"):
+        for what in ("node_groups", "addons", "entries", "associations", "profiles"):
             for key in cluster[what]:
                 yield f"eks {region} {name} {what} {key}"
     for service, backends, what in (

@@ -216,6 +216,9 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let template = json!({ "template_name": "kinds", "metadata_hop_limit": 1, "root_volume": { "device_name": "/dev/xvda", "size_gib": 40, "kms_key_id": null, "iops": null, "throughput_mibps": null }, "security_group_ids": [], "key_name": null, "user_data": null, "instance_tags": [["a", "1"]], "tags": tags });
     let template = bench.make("ec2.launch-template", template, Some(("metadata_hop_limit", json!(2)))).await;
 
+    let placement = json!({ "group_name": "kinds", "strategy": "partition", "partition_count": 3, "tags": tags });
+    let placement = bench.make("ec2.placement-group", placement, new_tags()).await;
+
     let trust = |service: &str| {
         json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": { "Service": [service, "pods.eks.amazonaws.com"] }, "Action": ["sts:AssumeRole", "sts:TagSession"] } }).to_string()
     };
@@ -278,6 +281,9 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let identity = json!({ "cluster_name": "kinds", "namespace": "models", "service_account": "server", "role_arn": arn("kinds-node"), "tags": tags });
     let identity =
         bench.make("eks.pod-identity-association", identity, Some(("role_arn", json!(arn("kinds-cluster"))))).await;
+    let fargate_role = bench.make("iam.role", role("kinds-fargate", "eks-fargate-pods.amazonaws.com"), None).await;
+    let profile_of_pods = json!({ "cluster_name": "kinds", "profile_name": "pods", "pod_execution_role_arn": arn("kinds-fargate"), "subnet_ids": [other.0], "selectors": [{ "namespace": "dev", "labels": [["a", "1"]] }], "wait_minutes": 1, "tags": tags });
+    let profile_of_pods = bench.make("eks.fargate-profile", profile_of_pods, new_tags()).await;
     let queue = json!({ "type_name": "AWS::SQS::Queue", "properties": json!({ "QueueName": "kinds", "DelaySeconds": 5 }).to_string(), "create_only": ["QueueName"], "wait_minutes": 1 });
     let queue = bench
         .make("cloud-control.entity", queue, Some(("properties", json!({ "QueueName": "kinds", "DelaySeconds": 6 }))))
@@ -297,6 +303,7 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
         ("kube.object", map),
         ("cloud-control.entity", queue),
         ("eks.pod-identity-association", identity),
+        ("eks.fargate-profile", profile_of_pods),
         ("eks.node-group", nodes),
         ("eks.addon", addon),
         ("eks.access-entry", entry),
@@ -305,8 +312,10 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
         ("iam.instance-profile", profile),
         ("iam.role", cluster_role),
         ("iam.role", node_role),
+        ("iam.role", fargate_role),
         ("iam.policy", policy),
         ("ec2.launch-template", template),
+        ("ec2.placement-group", placement),
         ("ec2.subnet", other),
         ("s3.folder", files),
         ("s3.bucket", bucket),

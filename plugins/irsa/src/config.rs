@@ -30,6 +30,12 @@ pub struct Config {
     /// Name of the role; by default CLUSTER-NAMESPACE-SERVICE_ACCOUNT.
     #[serde(default)]
     pub(crate) role_name: Option<String>,
+    /// Make the role alone, and neither a service account nor a namespace or pod identity association: for an add-on, which brings its own service account.
+    #[serde(default)]
+    pub(crate) role_only: bool,
+    /// ARNs of policies of the role, such as arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy.
+    #[serde(default)]
+    pub(crate) policies: Vec<String>,
     /// Bucket that the pods may read.
     #[serde(default)]
     pub(crate) bucket: Option<String>,

@@ -27,7 +27,12 @@ impl Plugin for PodRole {
         for (option, name) in [("namespace", &config.namespace), ("service_account", &config.service_account)] {
             kubernetes_name(option, name)?;
         }
-        let applier = Applier::new(Some(&config.cluster), config.target.as_ref(), 5)?;
+        if config.role_only && (config.adopt || config.create_namespace == Some(true) || config.target.is_some()) {
+            return Err(invalid(
+                "role_only makes the role alone, and adopt, create_namespace and target are about the service account; leave \
+                 them out",
+            ));
+        }
         let tags: Vec<_> = config.tags.clone().into_iter().collect();
         let own = format!("{}-{}-{}", config.cluster, config.namespace, config.service_account);
         let role_name = config.role_name.clone().unwrap_or(own);
@@ -40,7 +45,7 @@ impl Plugin for PodRole {
             description: format!("Pods of the service account {}/{}", config.namespace, config.service_account),
             assume_role_policy: documents::trust(&config)?.to_string(),
             max_session_duration: 3600,
-            managed_policy_arns: Vec::new(),
+            managed_policy_arns: config.policies.clone(),
             inline_policies: documents::permissions(&config)?
                 .map(|document| ("access".to_owned(), document.to_string()))
                 .into_iter()
@@ -49,6 +54,16 @@ impl Plugin for PodRole {
             tags: tags.clone(),
         };
         let role = iam::Role::declare("pods", &spec, &Options::default())?;
+        if config.role_only {
+            return Ok(outputs! {
+                "role_arn": role.arn()?,
+                "role_name": role.role_name()?,
+                "namespace": config.namespace,
+                "service_account": config.service_account,
+                "association_id": serde_json::Value::Null,
+            });
+        }
+        let applier = Applier::new(Some(&config.cluster), config.target.as_ref(), 5)?;
         if config.create_namespace.unwrap_or(!is_standard(&config.namespace)) {
             let manifest = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": config.namespace } });
             applier.apply("namespace", &manifest, How { adopt: config.adopt, wait: false })?;

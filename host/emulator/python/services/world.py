@@ -118,6 +118,12 @@ def reaches_out(account, region, subnet_id, has_private_access):
     return has_private_access and all(any(name.endswith(f".{service}") for name in there) for service in ENDPOINTS)
 
 
+def placement(account, region):
+    """The placement groups and capacity reservations of a region, by name and by id."""
+    backend = ec2(account, region)
+    return {what: vars(backend).get(f"llmhost_{what}", {}) for what in ("placement_groups", "reservations")}
+
+
 def instance_type(name):
     return INSTANCE_TYPES.get(name)
 

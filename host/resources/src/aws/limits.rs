@@ -30,6 +30,9 @@ pub(super) const INTERFACE_GROUPS: usize = 16;
 /// Bytes of user data before they are encoded.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>
 pub(super) const USER_DATA: usize = 16 * 1024;
+/// Network cards of an instance.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-eni.html>
+pub(super) const NETWORK_CARDS: i32 = 32;
 /// IOPS and MiB/s of a gp3 volume, and how many of each its size and IOPS allow.
 /// <https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html>
 pub(super) const GP3_IOPS: (i32, i32) = (3000, 80_000);
@@ -46,6 +49,9 @@ pub(super) const ENDPOINT_RANGES: usize = 40;
 /// Taints of a node group.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/node-taints-managed-node-groups.html>
 pub(super) const TAINTS: usize = 50;
+/// Selectors of a Fargate profile, and labels of each.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/fargate-profile.html>
+pub(super) const FARGATE_SELECTORS: usize = 5;
 /// Addresses that EKS needs free in each subnet of a cluster.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html>
 pub(super) const CLUSTER_ADDRESSES: i32 = 6;

@@ -5,8 +5,10 @@
 
 mod access;
 mod addons;
+mod capacity;
 mod clusters;
 mod counts;
+mod fargate;
 mod instances;
 mod missing;
 mod names;
@@ -67,9 +69,11 @@ pub const ACTIONS: &[&str] = &[
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeAddresses",
     "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeCapacityReservations",
     "ec2:DescribeInternetGateways",
     "ec2:DescribeLaunchTemplates",
     "ec2:DescribeNatGateways",
+    "ec2:DescribePlacementGroups",
     "ec2:DescribeSecurityGroupRules",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
@@ -77,6 +81,8 @@ pub const ACTIONS: &[&str] = &[
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
     "ec2:DescribeInstances",
+    "eks:DescribeAddonConfiguration",
+    "eks:DescribeAddonVersions",
     "eks:DescribeCluster",
     "eks:DescribeClusterVersions",
     "eks:ListClusters",
@@ -97,7 +103,9 @@ pub async fn preflight(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool)
     let mut findings = Vec::new();
     access::check(&view, &mut findings);
     addons::check(&view, &mut findings);
+    capacity::check(&view, &mut findings);
     clusters::check(&view, &mut findings);
+    fargate::check(&view, &mut findings);
     names::check(&view, &mut findings);
     network::check(&view, &mut findings);
     nodes::check(&view, &mut findings);
@@ -113,6 +121,9 @@ pub async fn preflight(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool)
     network::ask(aws, &view, &mut findings).await?;
     nodes::ask(aws, &view, &zones, &mut findings).await?;
     access::ask(aws, &view, &mut findings).await?;
+    addons::ask(aws, &view, &mut findings).await?;
+    capacity::ask(aws, &view, &zones, &mut findings).await?;
+    fargate::ask(aws, &view, &mut findings).await?;
     trust::ask(aws, &view, &mut findings).await?;
     quotas::ask(aws, &view, &mut findings).await?;
     versions::ask(aws, &view, &mut findings).await?;
