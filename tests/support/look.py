@@ -328,6 +328,19 @@ def make_network(name, *zones):
         ec2.create_subnet(VpcId=vpc, TagSpecifications=tagged("subnet", f"{name}-{at}"), **place)
 
 
+def disown():
+    """Takes the marks of every pipeline off, so that it looks as if somebody else had made all of it."""
+    ec2, iam, s3 = client("ec2"), client("iam"), client("s3")
+    for tag in ec2.describe_tags()["Tags"]:
+        if tag["Key"].startswith("llmhost:"):
+            ec2.delete_tags(Resources=[tag["ResourceId"]], Tags=[{"Key": tag["Key"]}])
+    for role in iam.list_roles()["Roles"]:
+        keys = [tag["Key"] for tag in iam.list_role_tags(RoleName=role["RoleName"])["Tags"]]
+        iam.untag_role(RoleName=role["RoleName"], TagKeys=[key for key in keys if key.startswith("llmhost:")])
+    for bucket in s3.list_buckets()["Buckets"]:
+        s3.delete_bucket_tagging(Bucket=bucket["Name"])
+
+
 def untag_bucket(name):
     client("s3").delete_bucket_tagging(Bucket=name)
 
@@ -552,6 +565,7 @@ DOINGS = {
     "create-service-account": create_service_account,
     "edit-deployment": edit_deployment,
     "forget-access": forget_access,
+    "disown": disown,
 }
 
 ec2, eks, s3, iam = map(client, ("ec2", "eks", "s3", "iam"))

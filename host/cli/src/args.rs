@@ -3,6 +3,7 @@
 mod lock;
 mod output;
 mod outputs;
+mod pipeline;
 mod plugin;
 mod state;
 
@@ -15,6 +16,7 @@ use llmhost_engine::pipeline::Kept;
 use crate::keep::StatePlace;
 pub(crate) use lock::Lock;
 pub(crate) use outputs::Outputs;
+pub(crate) use pipeline::{PipelineCommand, PipelinePush};
 pub(crate) use plugin::{Build, Dev, New, Plugin, PluginRun, PluginTest, Pull, Push, Replay, Wit};
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
 
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Outputs(Outputs),
     /// Import an existing resource into the state, or everything that a lost state held.
     Import(Import),
+    /// Take over what others made: import all that exists with the names, ranges and Name tags that the file declares.
+    Adopt(Adopt),
     /// Look into the state, and change what it says.
     #[command(subcommand)]
     State(State),
@@ -78,6 +82,9 @@ pub(crate) enum Command {
     /// Look at plugins, publish them, and fetch them.
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Publish pipelines that are steps of others.
+    #[command(subcommand)]
+    Pipeline(PipelineCommand),
 }
 
 /// Which pipeline, and with which values.
@@ -212,6 +219,18 @@ pub(crate) struct Import {
     pub(crate) yes: bool,
     /// With --all: print JSON.
     #[arg(long, requires = "all")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Adopt {
+    #[command(flatten)]
+    pub(crate) at: StateAt,
+    /// Do not ask.
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+    /// Print JSON.
+    #[arg(long)]
     pub(crate) json: bool,
 }
 

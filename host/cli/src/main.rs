@@ -5,7 +5,10 @@ mod args;
 mod commands;
 mod failure;
 mod keep;
+mod looked_up;
 mod masked;
+mod others;
+mod packages;
 mod place;
 mod private;
 mod renamed;
@@ -18,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, Plugin};
+use args::{Cli, Command, PipelineCommand, Plugin};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Status(args) => commands::status::status(args).await,
         Command::Outputs(args) => commands::outputs::outputs(args).await,
         Command::Import(args) => commands::import::import(args).await,
+        Command::Adopt(args) => commands::import::adopt(args).await,
         Command::State(command) => commands::state::state(command).await,
         Command::Drift(args) => commands::drift::drift(args).await,
         Command::Rehearse(args) => commands::rehearse::rehearse(args).await,
@@ -76,6 +80,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Plugin(Plugin::Run(args)) => Box::pin(commands::plugin::run(args)).await,
         Command::Plugin(Plugin::Replay(args)) => commands::replay::replay(args).await,
         Command::Plugin(Plugin::Push(args)) => commands::publish::push(args).await,
+        Command::Pipeline(PipelineCommand::Push(args)) => commands::pipeline::push(args).await,
         Command::Plugin(Plugin::Pull(args)) => commands::publish::pull(args).await,
     }
 }

@@ -1,10 +1,11 @@
 //! What the engine asks of a kind of resource. The engine knows no AWS: kinds are handed to it.
 
 mod error;
+mod fields;
 pub(crate) mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,6 +19,7 @@ use crate::run::{ADDRESS_TAG, PIPELINE_TAG};
 use crate::state::State;
 use crate::world::{Hints, World};
 pub use error::{ErrorClass, OpError};
+pub(crate) use fields::fields_of;
 pub use sample::{Sampled, unique};
 
 /// Named outputs of a resource, for example `{"id": "vpc-1"}`.
@@ -184,6 +186,32 @@ pub trait Kind: Send + Sync + 'static {
         Ok(self.id_of(spec).map(|id| vec![id]))
     }
 
+    /// A spec that says nothing but the name of a resource that somebody else made, so that [`read`](Self::read) can
+    /// look at it ([`crate::look_up`]). `name` may be its id. Nothing where resources of this kind are not looked up.
+    fn blank(&self, _name: &str) -> Option<Self::Spec> {
+        None
+    }
+
+    /// The attributes of a resource that somebody else made, for look-ups; nothing where there is none of this id. By
+    /// default the fields of the spec and the outputs that [`read`](Self::read) gives.
+    async fn attributes(&self, id: &str) -> Result<Option<Outputs>, OpError> {
+        let Some(blank) = self.blank(id) else { return Ok(None) };
+        let Some(seen) = self.read(id, &blank).await? else { return Ok(None) };
+        let mut attributes = match serde_json::to_value(&seen.spec) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Outputs::new(),
+        };
+        attributes.retain(|name, value| !value.is_null() && !Self::DERIVED.contains(&name.as_str()));
+        attributes.extend(seen.outputs);
+        Ok(Some(attributes))
+    }
+
+    /// The ids of what has this name, for look-ups. Nothing where resources of this kind have no name of their own:
+    /// their `Name` tag counts. By default the id that a blank spec of this name has.
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        Ok(self.blank(name).and_then(|spec| self.id_of(&spec)).map(|id| vec![id]))
+    }
+
     /// Whose a resource is, by the tags in its spec. Nothing where resources of this kind carry no tags.
     fn marks(&self, spec: &Self::Spec) -> Option<Marks> {
         Marks::of_tags(&serde_json::to_value(spec).ok()?)
@@ -216,11 +244,30 @@ pub struct DeclareContext<'a> {
     pub region: &'a str,
     /// The folder of the pipeline file; relative paths start there.
     pub base: &'a Path,
+    /// The folder of the published pipeline that the step stands in, where it does: its files are there.
+    pub within: Option<&'a Path>,
     /// The step's `with` table: what the user wrote.
     pub config: &'a Value,
 }
 
 impl DeclareContext<'_> {
+    /// A file or folder that the user named.
+    ///
+    /// # Errors
+    ///
+    /// A published pipeline names something outside its folder.
+    pub fn file(&self, path: &Path) -> Result<PathBuf, String> {
+        let whole = self.base.join(path);
+        let leaves = path.components().any(|part| matches!(part, Component::ParentDir));
+        match self.within {
+            Some(root) if leaves || !whole.starts_with(root) => Err(format!(
+                "{} is not in the folder of the published pipeline, which reads files of its own alone",
+                path.display()
+            )),
+            _ => Ok(whole),
+        }
+    }
+
     /// Whether this very text stands in the step's `with` table: what the user named there, a
     /// plugin may reach.
     pub fn is_named(&self, text: &str) -> bool {

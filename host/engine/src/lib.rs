@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod graph;
 pub mod kind;
 pub mod lock;
+pub mod look_up;
 pub mod names;
 pub mod pins;
 pub mod pipeline;

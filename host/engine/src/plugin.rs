@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::crash::Crash;
 use crate::kind::ErrorClass;
+use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
 
 /// What a plugin says of itself.
@@ -171,6 +172,12 @@ pub trait Capabilities: Send + Sync {
 
     /// Something only the outside can tell ([`crate::kind::Facts`]).
     async fn fact(&self, key: &str) -> Result<String, Failure>;
+
+    /// An attribute of each resource that exists and that a query finds ([`crate::look_up`]); while planning, one unknown
+    /// token where nobody has looked.
+    async fn existing(&self, _query: &Query, _attribute: &str) -> Result<Vec<Value>, Failure> {
+        Err(Failure::refused("this host looks nothing up"))
+    }
 
     /// The pipeline's region.
     fn region(&self) -> &str;

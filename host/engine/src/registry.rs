@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::byproduct::Foreseen;
+use crate::kind::fields_of;
 use crate::kind::{
     ChangeKind, Created, DeclareContext, Facts, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
     Permission, Progress, Sampled, Scope,
@@ -24,6 +25,8 @@ pub trait DynKind: Send + Sync {
     fn name(&self) -> &'static str;
     /// [`Kind::ACTIONS`].
     fn actions(&self) -> &'static [&'static str];
+    /// The top-level fields of its specs, stated or not; nothing where any can be.
+    fn fields(&self) -> Option<&'static [&'static str]>;
     /// [`Kind::IMMUTABLE`].
     fn immutable(&self) -> &'static [&'static str];
     /// The values of the [`Kind::UNIQUE`] fields.
@@ -90,6 +93,12 @@ pub trait DynKind: Send + Sync {
     fn id_of(&self, spec: &Value) -> Option<String>;
     /// [`Kind::by_place`].
     async fn by_place(&self, spec: &Value) -> Result<Option<Vec<String>>, OpError>;
+    /// [`Kind::blank`].
+    fn blank(&self, name: &str) -> Option<Value>;
+    /// [`Kind::attributes`].
+    async fn attributes(&self, id: &str) -> Result<Option<Outputs>, OpError>;
+    /// [`Kind::called`].
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError>;
     /// [`Kind::marks`].
     fn marks(&self, spec: &Value) -> Option<Marks>;
     /// [`Kind::MAKES`].
@@ -112,6 +121,10 @@ impl<K: Kind> DynKind for K {
 
     fn actions(&self) -> &'static [&'static str] {
         K::ACTIONS
+    }
+
+    fn fields(&self) -> Option<&'static [&'static str]> {
+        fields_of::<K::Spec>()
     }
 
     fn immutable(&self) -> &'static [&'static str] {
@@ -272,6 +285,18 @@ impl<K: Kind> DynKind for K {
 
     async fn by_place(&self, spec: &Value) -> Result<Option<Vec<String>>, OpError> {
         Kind::by_place(self, &from_json::<K>(spec)?).await
+    }
+
+    fn blank(&self, name: &str) -> Option<Value> {
+        to_json(&Kind::blank(self, name)?).ok()
+    }
+
+    async fn attributes(&self, id: &str) -> Result<Option<Outputs>, OpError> {
+        Ok(Kind::attributes(self, id).await.map_err(masked_error)?.map(masked_outputs))
+    }
+
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        Kind::called(self, name).await
     }
 
     fn marks(&self, spec: &Value) -> Option<Marks> {

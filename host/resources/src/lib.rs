@@ -6,6 +6,7 @@ mod aws;
 mod inference;
 mod kubernetes;
 mod secrets;
+mod stand_ins;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use aws::s3::StateAddress;
 pub use aws::{Aws, AwsSettings, cluster_endpoint};
 pub use kubernetes::{ClusterToken, cluster_token};
 pub use secrets::check as check_secrets;
+pub use stand_ins::StandIns;
 
 /// A bucket as the store that models are fetched from.
 pub fn model_store(aws: Arc<Aws>, bucket: &str) -> Arc<dyn llmhost_models::Store> {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use llmhost_engine::look_up::Query;
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::plugin::{Capabilities, Failure, LogLevel};
 use serde_json::Value;
@@ -163,6 +164,10 @@ impl Capabilities for Scoped {
 
     async fn output(&self, address: &ResourceAddress, output: &str) -> Result<Value, Failure> {
         self.host.output(address, output).await
+    }
+
+    async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
+        self.host.existing(query, attribute).await
     }
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use llmhost_engine::crash::Line;
+use llmhost_engine::look_up::Query;
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plugin::{Capabilities, Failure, LogLevel};
 use llmhost_engine::secret::mask;
@@ -158,6 +159,16 @@ impl State {
         self.run.called(format_args!("ask for {key}"));
         let _host = self.run.meter.in_host();
         self.run.gave(self.run.host.fact(key).await)
+    }
+
+    pub(crate) async fn existing(&mut self, query: &Query, attribute: &str) -> Result<Vec<String>, Failure> {
+        self.run.called(format_args!("look up '{attribute}' of {}", query.kind));
+        let _host = self.run.meter.in_host();
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        self.run.gave(self.run.host.existing(query, attribute).await.map(|found| found.into_iter().map(text).collect()))
     }
 
     pub(crate) fn text_in_file(&self, pointer: &str) -> Option<String> {

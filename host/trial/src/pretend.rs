@@ -307,6 +307,24 @@ impl DynKind for Pretended {
         }
     }
 
+    fn blank(&self, name: &str) -> Option<Value> {
+        self.real.blank(name)
+    }
+
+    async fn attributes(&self, id: &str) -> Result<Option<Outputs>, OpError> {
+        match self.provider {
+            Provider::Real => self.real.attributes(id).await,
+            Provider::Pretended => Ok(None),
+        }
+    }
+
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        match self.provider {
+            Provider::Real => self.real.called(name).await,
+            Provider::Pretended => Ok(None),
+        }
+    }
+
     fn marks(&self, spec: &Value) -> Option<Marks> {
         self.real.marks(spec)
     }

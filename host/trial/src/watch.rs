@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
+use llmhost_engine::look_up::Query;
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::plugin::{Capabilities, Description, Failure, LogLevel, Plugin, PluginError};
 use serde_json::Value;
@@ -76,6 +77,10 @@ impl Capabilities for Watching {
     async fn output(&self, address: &ResourceAddress, output: &str) -> Result<Value, Failure> {
         lock(&self.watch.asked).insert((address.clone(), output.to_owned()));
         self.host.output(address, output).await
+    }
+
+    async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
+        self.host.existing(query, attribute).await
     }
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {

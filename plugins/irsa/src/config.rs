@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llmhost_plugin::Elsewhere;
+use llmhost_plugin::{Elsewhere, Failure, invalid};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -27,6 +27,9 @@ pub struct Config {
     /// The cluster's OIDC issuer. Needed for irsa.
     #[serde(default)]
     pub(crate) oidc_issuer: Option<String>,
+    /// ARN of a role that exists and belongs to somebody else: the pods get it, and it is neither changed nor deleted. It has to trust them itself.
+    #[serde(default)]
+    pub(crate) role_arn: Option<String>,
     /// Name of the role; by default CLUSTER-NAMESPACE-SERVICE_ACCOUNT.
     #[serde(default)]
     pub(crate) role_name: Option<String>,
@@ -66,6 +69,35 @@ pub struct Config {
     /// Tags for everything, on top of the pipeline's.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// The options that say something of a role that this step makes.
+    fn of_role(&self) -> [(&'static str, bool); 10] {
+        [
+            ("role_name", self.role_name.is_some()),
+            ("role_only", self.role_only),
+            ("policies", !self.policies.is_empty()),
+            ("bucket", self.bucket.is_some()),
+            ("prefix", !self.prefix.is_empty()),
+            ("bucket_key_arn", self.bucket_key_arn.is_some()),
+            ("cloudwatch_log_group", self.cloudwatch_log_group.is_some()),
+            ("dynamodb_tables", !self.dynamodb_tables.is_empty()),
+            ("statements", !self.statements.is_empty()),
+            ("oidc_provider_arn", self.oidc_provider_arn.is_some()),
+        ]
+    }
+
+    /// The ARN of the role that is given, where one is.
+    pub(crate) fn given_role(&self) -> Result<Option<&str>, Failure> {
+        let Some(arn) = &self.role_arn else { return Ok(None) };
+        match self.of_role().iter().find(|(_, is_stated)| *is_stated) {
+            None => Ok(Some(arn)),
+            Some((option, _)) => Err(invalid(format!(
+                "role_arn names a role that this step does not change, and {option} says something of it: leave one of them out"
+            ))),
+        }
+    }
 }
 
 /// How pods get a role.

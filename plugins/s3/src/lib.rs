@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llmhost_plugin::{Failure, Names, Output, Outputs, Plugin, invalid, outputs, s3, written};
+use llmhost_plugin::{Failure, Names, Output, Outputs, Plugin, invalid, outputs, s3, sts, written};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,6 +12,9 @@ use serde::Deserialize;
 pub struct Config {
     /// Name of the bucket: 3 to 63 lower-case letters, digits, hyphens and dots, unique in all of AWS.
     bucket: String,
+    /// The bucket exists and belongs to somebody else: upload into it, and neither change nor delete it. Everything but upload is left as it is.
+    #[serde(default)]
+    existing: bool,
     /// Refuse every kind of public access.
     #[serde(default = "yes")]
     block_public_access: bool,
@@ -127,8 +130,16 @@ impl Plugin for ModelBucket {
             force_destroy: config.force_destroy,
             tags: tags.into_iter().collect(),
         };
-        let bucket = s3::Bucket::declare("main", &spec, &Default::default())?;
-        let name = bucket.bucket_name()?;
+        let (name, arn) = match config.existing {
+            true => {
+                let arn = format!("arn:{}:s3:::{}", sts::partition(), spec.bucket);
+                (spec.bucket, arn)
+            }
+            false => {
+                let bucket = s3::Bucket::declare("main", &spec, &Default::default())?;
+                (bucket.bucket_name()?, bucket.arn()?)
+            }
+        };
         let mut folders = Vec::new();
         for ((resource, prefix), Upload { source, exclude, .. }) in
             names(&config.upload)?.into_iter().zip(config.upload)
@@ -140,7 +151,7 @@ impl Plugin for ModelBucket {
         for (folder, prefix) in folders {
             uris.insert(prefix, folder.uri()?.into());
         }
-        Ok(outputs! { "bucket": name, "arn": bucket.arn()?, "uris": uris })
+        Ok(outputs! { "bucket": name, "arn": arn, "uris": uris })
     }
 }
 

@@ -9,11 +9,18 @@ use wit_parser::{Function, Handle, Interface, InterfaceId, Resolve, Type, TypeDe
 pub(super) fn part(resolve: &Resolve, of: &Interface, function: &Function) -> Option<String> {
     match function.kind.resource() {
         Some(resource) => resolve.types[resource].name.clone(),
-        None => of.functions.values().find_map(|function| {
-            let (_, grant) = function.docs.contents.as_deref()?.split_once("Grant: `")?;
-            Some(grant.split('`').next()?.split_once(':')?.1.to_owned())
-        }),
+        None => grant(function).or_else(|| of.functions.values().filter(|other| is_plain(other)).find_map(grant)),
     }
+}
+
+fn is_plain(function: &Function) -> bool {
+    function.kind.resource().is_none()
+}
+
+/// The word in its documentation.
+fn grant(function: &Function) -> Option<String> {
+    let (_, grant) = function.docs.contents.as_deref()?.split_once("Grant: `")?;
+    Some(grant.split('`').next()?.split_once(':')?.1.to_owned())
 }
 
 /// Leaves the functions of these parts, and the types that they need.

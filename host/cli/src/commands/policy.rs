@@ -9,7 +9,18 @@ use llmhost_resources::{MANAGED_POLICY, PREFLIGHT_ACTIONS, is_for_destroy, polic
 use crate::app::{self, Console};
 use crate::args::{Policy, Purpose};
 use crate::failure::Failure;
+use crate::others;
 use crate::place::Place;
+
+/// Those actions that change nothing.
+fn looks(actions: &[&'static str]) -> Vec<&'static str> {
+    let is_look = |action: &&&str| {
+        let verb = action.split_once(':').map_or(**action, |(_, verb)| verb);
+        ["Describe", "List", "Get"].iter().any(|look| verb.starts_with(look))
+    };
+    let of_ec2 = actions.iter().any(|action| action.starts_with("ec2:"));
+    actions.iter().filter(is_look).copied().chain(of_ec2.then_some("ec2:DescribeTags")).collect()
+}
 
 /// Prints the policy.
 pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
@@ -42,7 +53,12 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
             by_name.for_each(|permission| permission.actions.retain(|action| is_for_destroy(action)));
         }
     }
+    if matches!(args.purpose, Purpose::Run) {
+        let looked_up = plan.existing.iter().filter_map(|one| registry.kind(&one.kind));
+        permissions.extend(looked_up.map(|kind| Permission::new(&looks(kind.actions()), ["*".to_owned()])));
+    }
     permissions.extend(place.state_permissions());
+    permissions.extend(others::permissions(&pipeline)?);
     let document = policy_document(permissions, &scope);
     let text = serde_json::to_string_pretty(&document).expect("a policy is plain data");
     app::print(&(text + "\n"));

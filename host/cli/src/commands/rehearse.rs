@@ -1,7 +1,6 @@
 //! `llmhost rehearse`: a pipeline's whole life against emulators: made, made again, disturbed,
 //! destroyed, and nothing left.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +15,7 @@ use super::run::conclude;
 use crate::app::{self, Console};
 use crate::args::Rehearse;
 use crate::failure::Failure;
+use crate::looked_up;
 use crate::place::Place;
 use crate::signals;
 use crate::view::{JsonLine, style};
@@ -49,11 +49,13 @@ async fn whole_life(
     let began = Instant::now();
     let parallelism = args.parallelism.into();
     let engine = app::engine(Arc::clone(&pipeline), &args.file, place.settings(), console, args.parallelism).await?;
-    let empty = place.inventory()?;
+    let engine = looked_up::asking(engine, place);
 
     let stage = Stage::begin(console, "apply");
     let state = Arc::new(store.snapshot());
     let plan = Arc::new(engine.plan(&state).await?);
+    // With what stands in for what the file looks up.
+    let before = place.inventory()?;
     let findings = preflight::check(console, &pipeline, (&plan, &state), Some(place.settings()), true).await?;
     preflight::stop_at_errors(&findings, Before::Rehearsal)?;
     let cancel = signals::listen(console);
@@ -106,10 +108,14 @@ async fn whole_life(
     stage.end(&format!("{count} resources deleted"));
 
     let stage = Stage::begin(console, "left behind");
-    let left: BTreeSet<String> = place.inventory()?.difference(&empty).cloned().collect();
+    let after = place.inventory()?;
+    let listed = |all: Vec<&String>| all.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let (left, gone) = (listed(after.difference(&before).collect()), listed(before.difference(&after).collect()));
     if !left.is_empty() {
-        let left: Vec<String> = left.into_iter().collect();
-        return Err(stage.failed(&format!("still there: {}", left.join(", "))));
+        return Err(stage.failed(&format!("still there: {left}")));
+    }
+    if !gone.is_empty() {
+        return Err(stage.failed(&format!("existed before the pipeline, and was deleted: {gone}")));
     }
     stage.end("nothing");
     let (good, seconds) = (style::GOOD, began.elapsed().as_secs_f64());

@@ -6,6 +6,7 @@ use super::preflight::{self, Before};
 use crate::app::{self, Console};
 use crate::args::Validate;
 use crate::failure::Failure;
+use crate::looked_up;
 use crate::place::Place;
 use crate::view::{JsonLine, style};
 
@@ -33,6 +34,7 @@ async fn check(
     let state = place.read().await?;
     let engine = app::engine(Arc::clone(pipeline), &args.file, place.settings(), console, 10).await?;
     let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
+    let engine = if args.online { looked_up::asking(engine, place) } else { engine };
     let state = Arc::new(state);
     let plan = engine.plan(&state).await?;
     let online = args.online.then(|| place.settings());

@@ -103,6 +103,10 @@ fn why(address: &ResourceAddress, why: &Why) -> String {
         Why::Unmarked { id } => {
             format!("exists as {}, without the tags of this pipeline. If it is this one: {}", plain(id), import(id))
         }
+        Why::Otherwise { id } => {
+            let id = plain(id);
+            format!("exists as {id}, and what cannot be changed is declared otherwise: the pipeline would replace it. Declare it as it is")
+        }
         Why::Unread { error } => format!("could not be read: {}. {}", plain(&error.to_string()), plain(error.advice())),
         _ => String::new(),
     }

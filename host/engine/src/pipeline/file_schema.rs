@@ -100,6 +100,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     },
                 },
             },
+            "existing": existing(name),
             "trust": {
                 "type": "object",
                 "description": "Public keys by patterns of plugins' names (ghcr.io/acme/*): what matches has to be signed with one of them.",
@@ -111,7 +112,24 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
             },
             "outputs": {
                 "type": "object",
-                "description": "What this file gives to a pipeline of which it is a step: values with references in them.",
+                "description": "What this file gives, to llmhost outputs, to a pipeline of which it is a step, and to others that read its state: values with references in them.",
+            },
+            "pipelines": {
+                "type": "object",
+                "propertyNames": { "pattern": name },
+                "description": "Other pipelines whose outputs this one reads from their states: ${pipeline.NAME.output}.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "file": { "type": "string", "description": "Its file, which says its name and where its state is." },
+                        "state": { "type": "string", "description": "Where its state is: s3://bucket/prefix, or a folder." },
+                        "name": { "type": "string", "description": "Its name, where there is no file; by default what it is called here." },
+                        "env": { "type": "string", "description": "The environment of its file." },
+                        "vars": { "type": "object", "description": "Values of variables of its file." },
+                        "description": { "type": "string" },
+                    },
+                },
             },
             "moved": {
                 "type": "array",
@@ -146,6 +164,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                         },
                         "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
                         "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
+                        "ignore_changes": { "type": "array", "items": { "type": "string" }, "description": "Fields of its resources in which what is there may differ from the file: tags, scaling.desired_size, eks.node-group/main.labels." },
                         "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Nothing that this step made may be deleted or replaced." },
                         "limits": {
                             "type": "object",
@@ -158,6 +177,28 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     },
                     "allOf": rules,
                 },
+            },
+        },
+    })
+}
+
+/// What exists already.
+fn existing(name: &str) -> Value {
+    json!({
+        "type": "object",
+        "description": "Resources that exist already: looked up and never changed. References: ${existing.name.id}.",
+        "propertyNames": { "pattern": name },
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["kind"],
+            "properties": {
+                "kind": { "type": "string", "description": "Such as ec2.vpc, ec2.subnet, iam.role or eks.cluster." },
+                "id": { "type": "string", "description": "The id, as AWS has it." },
+                "name": { "type": "string", "description": "The name; for kinds without names, the Name tag." },
+                "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags that it has." },
+                "where": { "type": "object", "description": "Attributes that have these values: { vpc_id = \"vpc-…\" }." },
+                "all": { "type": "boolean", "description": "Take all that are found; without it, there has to be exactly one." },
             },
         },
     })

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::ignored::Ignored;
 use super::schema::BadSchema;
 use super::template::Template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -25,6 +26,8 @@ pub struct Step {
     pub limits: Limits,
     /// Whether nothing that it made may be deleted or replaced.
     pub protect: bool,
+    /// Fields of its resources in which what is there may differ from the file.
+    pub ignored: Vec<Ignored>,
     pub(super) after: Vec<(String, Range<usize>)>,
     pub(super) with: Template,
     pub(super) uses_span: Range<usize>,
@@ -37,6 +40,11 @@ impl Step {
         let mut problems = Vec::new();
         let value = self.with.resolve(&outputs, &mut problems);
         if problems.is_empty() { Ok(value) } else { Err(problems) }
+    }
+
+    /// The outputs that it refers to.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = (&StepName, &str)> {
+        self.with.references().into_iter().map(|reference| (&reference.step, reference.output.as_str()))
     }
 
     /// The text at a JSON pointer into the `with` table, where it refers to other steps: as it stands in the file,

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::existing;
 use super::families::{self, Each, Family};
+use super::others;
 use super::reader::Problems;
 use super::steps::steps_are;
 use super::template::{Node, Part, Reference, Template};
@@ -14,7 +16,7 @@ use crate::names::StepName;
 use crate::unknown;
 
 /// Words that references begin with, and that are no steps.
-pub(super) const WORDS: [&str; 4] = ["vars", "env", "secrets", "each"];
+pub(super) const WORDS: [&str; 6] = ["vars", "env", "secrets", "each", "existing", others::WORD];
 
 /// What a reference stands for.
 pub(super) enum Target {
@@ -50,7 +52,7 @@ impl Scope<'_> {
             problems.add("bad-reference", span, format!("'${{{inner}}}' is not a reference"), "here");
             problems.help(match reach {
                 Reach::All => {
-                    "write ${step.output}, ${vars.name}, ${secrets.name} or ${env.NAME}; or $${ for a plain ${"
+                    "write ${step.output}, ${existing.name.id}, ${vars.name}, ${secrets.name} or ${env.NAME}; or $${ for a plain ${"
                 }
                 Reach::Known(_) => "write ${vars.name} or ${env.NAME}; or $${ for a plain ${",
                 Reach::Environment => "write ${env.NAME}; or $${ for a plain ${",
@@ -66,7 +68,9 @@ impl Scope<'_> {
             ("vars", Some(rest)) => self.variable(rest, span, reach, problems),
             ("secrets", Some(rest)) => self.secret(rest, span, problems),
             ("env", Some(rest)) => self.environment(rest, span, problems),
+            (others::WORD, Some(rest)) => self.other(rest, span, problems).map(Target::Output),
             ("each", Some(rest)) => self.each(rest, span, reach, problems),
+            ("existing", Some(rest)) => self.existing(rest, span, problems),
             (step, _) if self.steps.contains(&step) => self.output(step, rest, span, problems),
             (step, _) => {
                 problems.add("unknown-step", span, format!("there is no step '{step}'"), "not a step of this file");
@@ -117,6 +121,12 @@ impl Scope<'_> {
     }
 
     fn environment(&self, rest: &str, span: Range<usize>, problems: &mut Problems) -> Option<Target> {
+        if self.is_published {
+            let message = format!("a published pipeline does not see the environment, and so no {rest}");
+            problems.add("reference-not-here", span, message, "cannot stand here");
+            problems.help("declare a variable in it, and give it ${env.…} in the with of the step that uses it");
+            return None;
+        }
         let Some(value) = (self.env)(rest) else {
             problems.add("unset-environment", span, format!("the environment variable {rest} is not set"), "not set");
             problems.help(format!("set {rest}, or use a variable of the pipeline with a default"));
@@ -155,6 +165,44 @@ impl Scope<'_> {
             return None;
         };
         known_or_given(found, &format!("${{each.{rest}}}"), span, reach, problems)
+    }
+
+    /// `${existing.network.id}`; of several `${existing.subnets[*].id}`, `${existing.subnets[0].id}`. Attributes of several
+    /// are lists, so that `${existing.subnets.id}` means all of them, too.
+    fn existing(&self, rest: &str, span: Range<usize>, problems: &mut Problems) -> Option<Target> {
+        let (name, rest) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
+        let Some((_, all)) = self.existing.iter().find(|(known, _)| *known == name) else {
+            let message = format!("nothing in [existing] is called '{name}'");
+            problems.add("unknown-existing", span, message, "not declared");
+            problems.help(match did_you_mean(name, self.existing.iter().map(|(name, _)| *name)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("declare it: [existing.{name}] with kind = \"ec2.vpc\" and an id, a name or tags"),
+            });
+            return None;
+        };
+        let (index, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((index, rest)) => (Some(index), rest),
+            None => (None, rest),
+        };
+        let at = match index {
+            Some("*") | None => Some(None),
+            Some(index) => index.parse().ok().map(|at| Some(Part::Index(at))),
+        };
+        let (Some(at), Some((output, path))) = (at, rest.strip_prefix('.').and_then(path)) else {
+            problems.add("bad-reference", span, format!("'${{existing.{name}…}}' names no attribute"), "here");
+            problems.help(match all {
+                true => format!("write ${{existing.{name}[*].id}} for all of them, or ${{existing.{name}[0].id}}"),
+                false => format!("write ${{existing.{name}.id}}"),
+            });
+            return None;
+        };
+        if index.is_some() && !all {
+            problems.add("bad-reference", span, format!("existing.{name} is one resource"), "here");
+            problems.help(format!("write ${{existing.{name}.{output}}}, or all = true in [existing.{name}]"));
+            return None;
+        }
+        let step = existing::name(name, self.within).ok()?;
+        Some(Target::Output(Reference { span, step, output, path: at.into_iter().chain(path).collect() }))
     }
 
     /// `${step.output}`, `${step["key"].output}`, `${step[*].output}`.
@@ -252,6 +300,13 @@ impl Scope<'_> {
             (Reach::Known(what), "secrets") => {
                 Some((format!("{what} cannot hold a secret: it is shown in plans and kept in the state"), KNOWN))
             }
+            (Reach::Known(what), "existing") => {
+                Some((format!("{what} cannot hold what is looked up: it is needed before"), KNOWN))
+            }
+            (Reach::Known(what), others::WORD) => Some((
+                format!("{what} cannot hold an output of another pipeline: it is needed when the file is read"),
+                KNOWN,
+            )),
             (Reach::Known(what), step) if self.steps.contains(&step) => {
                 Some((format!("{what} cannot hold an output of a step: it is needed before any step runs"), KNOWN))
             }
@@ -284,7 +339,7 @@ fn known_or_given(
 }
 
 /// `output.key[0].more` as the output and the path into it.
-fn path(text: &str) -> Option<(String, Vec<Part>)> {
+pub(super) fn path(text: &str) -> Option<(String, Vec<Part>)> {
     let end = text.find(['.', '[']).unwrap_or(text.len());
     let (output, mut rest) = text.split_at(end);
     let mut parts = Vec::new();

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::existing;
 use super::reader::Problems;
 use crate::diagnostic::Diagnostic;
 use crate::names::StepName;
@@ -320,6 +321,9 @@ impl Reference {
     fn resolve<'a>(&self, outputs: &impl Fn(&StepName) -> Option<&'a Value>) -> Result<Value, Diagnostic> {
         let missing = |message: String| self.problem("unknown-output", message, "not there");
         let all = outputs(&self.step).ok_or_else(|| missing(format!("step '{}' has no outputs yet", self.step)))?;
+        if let Some(value) = existing::unlooked_attribute(all, &self.output, self.path.first()) {
+            return Ok(value);
+        }
         let mut value = all
             .get(&self.output)
             .ok_or_else(|| missing(format!("step '{}' returned no output '{}'", self.step, self.output)))?;

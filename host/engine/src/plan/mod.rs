@@ -6,7 +6,7 @@ pub(crate) mod example;
 mod show;
 pub(crate) mod words;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::IndexMap;
 use serde::ser::SerializeStruct;
@@ -18,8 +18,9 @@ pub(crate) use diff::{departing, departing_outputs};
 pub use show::show;
 pub use words::{TextStyle, plain};
 
-use crate::kind::ReplaceOrder;
+use crate::kind::{Outputs, ReplaceOrder};
 use crate::names::{ResourceAddress, StepName};
+use crate::pipeline::FieldPath;
 use crate::run::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION, PIPELINE_TAG};
 use crate::secret::without_sensitive;
 use crate::unknown::{self, Source};
@@ -29,6 +30,9 @@ use crate::unknown::{self, Source};
 pub struct Plan {
     /// The pipeline's name.
     pub pipeline: String,
+    /// What exists already and the file uses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub existing: Vec<PlannedExisting>,
     /// Every step of the file, in an order in which they can run.
     pub steps: Vec<PlannedStep>,
     /// Every resource that is declared or in the state; declared ones first, in order.
@@ -39,9 +43,42 @@ pub struct Plan {
     /// Steps that stay as they are, whatever the file says of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub left_out: BTreeSet<StepName>,
+    /// Fields that stay as they are, whatever the file says of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ignored: BTreeMap<ResourceAddress, Vec<FieldPath>>,
     /// Keys of the facts that plugins asked for.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub facts: BTreeSet<String>,
+}
+
+/// A resource that exists, or several, that steps of a plan use. The run reads it and does not change it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedExisting {
+    /// What references call it: `existing.network`.
+    pub name: StepName,
+    /// `ec2.vpc`
+    pub kind: String,
+    /// The ids of what was found; nothing where nobody has looked.
+    pub ids: Option<Vec<String>>,
+    /// What the state keeps the answer under.
+    #[serde(skip)]
+    pub(crate) key: Option<String>,
+    /// The attributes that the file uses, of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Outputs>,
+}
+
+impl PlannedExisting {
+    /// What it is, for people: `ec2.vpc vpc-1 (exists)`.
+    pub(crate) fn words(&self) -> String {
+        let kind = &self.kind;
+        match self.ids.as_deref() {
+            None => format!("{kind}, not looked up"),
+            Some([]) => format!("{kind}, none found"),
+            Some([one]) => format!("{kind} {one}, exists"),
+            Some([one, rest @ ..]) => format!("{kind} {one} and {} more, exist", rest.len()),
+        }
+    }
 }
 
 /// A step or a resource that is called otherwise and stays what it is.

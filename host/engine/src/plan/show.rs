@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::words::{TextStyle, plain, value};
-use super::{Action, FieldChange, Move, Plan, PlannedResource, Summary};
+use super::{Action, FieldChange, Move, Plan, PlannedExisting, PlannedResource, Summary};
 use crate::kind::ReplaceOrder;
 use crate::names::{ResourceAddress, StepName};
 
@@ -17,7 +17,7 @@ pub fn show(plan: &Plan, style: TextStyle) -> String {
     for (address, resource) in plan.resources.iter().filter(|(_, resource)| shown(resource)) {
         steps.entry(address.step()).or_default().push((address, resource));
     }
-    let mut out = moves(plan, style);
+    let mut out = existing(plan, style) + &moves(plan, style);
     for (number, (name, resources)) in steps.into_iter().enumerate().filter(|(_, step)| !step.1.is_empty()) {
         // Steps that only the state has still come after those of the file.
         let uses = plain(plan.steps.get(number).map_or("no longer in the file", |step| &step.uses));
@@ -35,6 +35,17 @@ pub fn show(plan: &Plan, style: TextStyle) -> String {
         many => format!("{many} changes interrupt something: see the lines that begin with '!'.\n"),
     };
     out + &sum_up(&plan.summary(), style) + "\n" + &interruptions
+}
+
+/// What exists already and the steps use.
+fn existing(plan: &Plan, style: TextStyle) -> String {
+    if plan.existing.is_empty() {
+        return String::new();
+    }
+    let line = |one: &PlannedExisting| format!("  {}: {}\n", one.name, plain(&one.words()));
+    let lines: String = plan.existing.iter().map(line).collect();
+    let head = "Looked up (what exists already; this run does not change it)";
+    format!("{}\n{lines}\n", style.paint(Style::new().bold(), head))
 }
 
 /// What only its name changes of.

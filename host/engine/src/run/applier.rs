@@ -13,8 +13,9 @@ use super::converge::Operations;
 use super::event::Event;
 use super::hands::Hands;
 use super::report::{Departure, Reason, Report, StepFailure};
-use super::{Cancel, Engine, StepConfig, failure_of_plugin, protect, remove, select};
+use super::{Cancel, Engine, StepConfig, existing, failure_of_plugin, own_outputs, protect, remove, select};
 use crate::graph::{self, Outcome};
+use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::{Move, Plan, departing, departing_outputs};
 use crate::plugin::{Capabilities, Failure, LogLevel};
@@ -38,7 +39,20 @@ pub(super) async fn apply(
         return failed;
     }
     let operations = Arc::new(Operations::new(hands, Arc::clone(&plan)));
-    let outputs: Mutex<HashMap<StepName, Value>> = Mutex::default();
+    let looked_up = existing::look_up(common, &operations.hands.store.snapshot()).await;
+    let remembered = existing::remember(&plan.existing, &*operations.hands.store).await;
+    let outputs = match (looked_up, remembered) {
+        (Ok(looked_up), Ok(())) => engine.first_outputs(looked_up.outputs),
+        (Err(failures), _) => return Report { failures, ..Report::default() },
+        (_, Err(error)) => {
+            let failures = plan.existing.first().map(|one| StepFailure {
+                step: one.name.clone(),
+                address: None,
+                reason: Reason::State(error),
+            });
+            return Report { failures: failures.into_iter().collect(), ..Report::default() };
+        }
+    };
     if let Err(error) = protect::remember(&common.pipeline, &*operations.hands.store).await {
         // A state that cannot be written: everything that follows fails by it, and says so.
         tracing::warn!(%error, "which steps are protected is not recorded");
@@ -72,6 +86,16 @@ pub(super) async fn apply(
     report.waiting = operations.hands.take_waiting();
     if report.is_ok() {
         report.failures = departures(&operations, &state);
+    }
+    if report.is_ok() {
+        let outputs = outputs.into_inner().expect("no panic under this lock");
+        match own_outputs::record(engine, &operations.plan, &outputs, &operations.hands).await {
+            Ok(own) => report.file_outputs = own,
+            Err(reason) => {
+                let step = common.graph.order().last().map(|&step| common.graph.name(step).clone());
+                report.failures.extend(step.map(|step| StepFailure { step, address: None, reason }));
+            }
+        }
     }
     let (ok, failures) = (report.is_ok(), report.failures.len());
     common.events.emit(Event::Finished { ok, done: report.done, failures });
@@ -238,7 +262,9 @@ impl ApplySession {
 #[async_trait]
 impl Capabilities for ApplySession {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
-        let declared = self.common.declare(&self.step, &self.config.written, kind, name, spec, after);
+        let known = ResourceAddress::new(&self.step, kind, name).ok();
+        let ignored = known.and_then(|address| self.operations.ignored(&address));
+        let declared = self.common.declare(&self.step, &self.config.written, kind, name, spec, after, ignored);
         let declaration =
             declared.inspect_err(|failure| self.problem(None, Reason::Declaration(failure.to_string())))?;
         let address = declaration.address.clone();
@@ -272,6 +298,24 @@ impl Capabilities for ApplySession {
     async fn fact(&self, key: &str) -> Result<String, Failure> {
         match self.operations.fact(key, self.common.lock.as_deref()).await {
             Ok(value) => Ok(value),
+            Err(reason) => {
+                let failure = reason.as_failure();
+                self.problem(None, reason);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
+        let state = self.operations.hands.store.snapshot();
+        let seen = Mutex::default();
+        let found = existing::attribute(&self.common, &state, &self.step, query, attribute, &seen).await;
+        // What the plan did not know is kept, too.
+        let seen = seen.into_inner().expect("no panic under this lock");
+        let kept = existing::remember(&seen, &*self.operations.hands.store).await.map_err(Reason::State);
+        let found = found.map_err(Reason::Operation).and_then(|found| kept.map(|()| found));
+        match found {
+            Ok(values) => Ok(values.unwrap_or_else(|| vec![Value::String(existing::token(query, attribute))])),
             Err(reason) => {
                 let failure = reason.as_failure();
                 self.problem(None, reason);

@@ -10,9 +10,11 @@ mod destroy;
 mod destruction;
 mod drift;
 mod event;
+mod existing;
 mod facts;
 mod foresight;
 mod hands;
+mod ignored;
 mod import;
 mod impossible;
 mod interrupts;
@@ -20,6 +22,7 @@ mod known;
 mod ledger;
 mod letting_go;
 mod moves;
+mod own_outputs;
 mod pieces;
 mod planner;
 mod probe;
@@ -30,7 +33,7 @@ mod select;
 mod takeover;
 mod world;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -39,22 +42,23 @@ use tokio::sync::watch;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::StepGraph;
 use crate::lock::Lock;
+use crate::look_up::StandIns;
 use crate::names::StepName;
-use crate::pipeline::{ConfigSchema, Pipeline};
+use crate::pipeline::{ConfigSchema, Others, Pipeline};
 use crate::plan::Plan;
 use crate::plugin::{Capabilities, Failure, FailureCode, LoadRequest, Plugin, PluginError, PluginLoader};
-use crate::registry::Registry;
+use crate::registry::{DynKind, Registry};
 use crate::secret;
 use crate::state::{State, StateStore};
 use crate::trace::{Phase, Trace};
 pub use common::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION, PIPELINE_TAG};
 pub use destroy::destroy;
 pub use destruction::{Destruction, Doomed, Holding};
-pub use drift::{Drift, Found, Refresh, drift, drift_at, refresh};
+pub use drift::{Drift, Found, Refresh, drift, drift_at, drift_from, refresh, refresh_from};
 pub use event::{Event, Events, Operation};
 pub use foresight::Foresight;
 pub use import::{
-    Existing, Found as FoundResource, How, Import, ImportError, Missing, Stray, Survey, Why, import, survey,
+    Existing, Found as FoundResource, How, Import, ImportError, Missing, Stray, Survey, Why, adoptable, import, survey,
 };
 pub use planner::PlanError;
 pub use probe::{DecidesByUnknown, Difference};
@@ -65,6 +69,7 @@ pub use world::{WorldError, check_world, repinned};
 
 use book::Book;
 use common::Common;
+use existing::LookUps;
 use world::{enter, same_world};
 
 /// How many steps, and how many operations, run at a time where the user says nothing.
@@ -82,6 +87,8 @@ pub struct Engine {
     lock: Option<Arc<Lock>>,
     selection: Selection,
     trace: Option<Arc<Trace>>,
+    look_ups: Arc<LookUps>,
+    others: Others,
 }
 
 /// What stops a run from outside. Calls that are in flight finish and are recorded; waits end, and nothing
@@ -136,6 +143,7 @@ impl Engine {
             let by_name: HashMap<_, _> = pipeline.steps.iter().map(|step| &step.name).zip(&plugins).collect();
             let outputs_of = |name: &StepName| by_name.get(name).map(|p| p.description().outputs.as_slice());
             problems.extend(pipeline.check_outputs(outputs_of));
+            problems.extend(unknown_kinds(&pipeline, &registry));
             for (step, schema) in pipeline.steps.iter().zip(&schemas) {
                 problems.extend(schema.check_static(step));
             }
@@ -155,6 +163,8 @@ impl Engine {
             lock: None,
             selection: Selection::default(),
             trace: None,
+            look_ups: Arc::default(),
+            others: Others::default(),
         })
     }
 
@@ -179,6 +189,40 @@ impl Engine {
         self
     }
 
+    /// Has AWS asked for what the file says exists. Without this, what the last run found counts, and what nobody has
+    /// found yet is unknown.
+    #[must_use]
+    pub fn asking(self) -> Self {
+        Self { look_ups: Arc::new(LookUps::asking(None)), ..self }
+    }
+
+    /// Has stand-ins made for what would be looked up.
+    #[must_use]
+    pub fn with_stand_ins(self, stand_ins: Arc<dyn StandIns>) -> Self {
+        Self { look_ups: Arc::new(LookUps::asking(Some(stand_ins))), ..self }
+    }
+
+    /// Gives it the outputs of other pipelines. References to what they do not have are problems of the file.
+    pub fn with_others(mut self, others: Others) -> Result<Self, Diagnostics> {
+        let problems = self.pipeline.check_others(&others);
+        if !problems.is_empty() {
+            return Err(self.pipeline.diagnostics(problems));
+        }
+        self.others = others;
+        Ok(self)
+    }
+
+    /// What each reference to another pipeline stands for, as the file has it: `pipeline.network.vpc_id`.
+    pub fn other_values(&self) -> BTreeMap<String, Value> {
+        self.pipeline.other_values(&self.others)
+    }
+
+    /// The outputs that are there before any step has run: those of other pipelines, and what was looked up.
+    fn first_outputs(&self, mut outputs: HashMap<StepName, Value>) -> Mutex<HashMap<StepName, Value>> {
+        outputs.extend(self.others.iter().map(|(name, other)| (name.clone(), other.value().clone())));
+        Mutex::new(outputs)
+    }
+
     /// What leaving them out means.
     pub fn consequences(&self, state: &State) -> Consequences {
         self.selection.consequences(&self.graph, state)
@@ -194,7 +238,7 @@ impl Engine {
         &self.pipeline
     }
 
-    /// Plans against a state. Mutates nothing and asks nobody.
+    /// Plans against a state. Mutates nothing, and asks for nothing but what the file says exists ([`asking`](Self::asking)).
     pub async fn plan(&self, state: &Arc<State>) -> Result<Plan, PlanError> {
         let state = world::as_seen_from(&self.registry, state).await;
         planner::plan(self, &state).await
@@ -235,6 +279,7 @@ impl Engine {
             events: self.events.clone(),
             asked: Mutex::default(),
             lock: self.lock.clone(),
+            look_ups: Arc::clone(&self.look_ups),
         })
     }
 
@@ -288,6 +333,16 @@ impl StepConfig {
     fn given(&self) -> &Value {
         self.filled.as_ref().unwrap_or(&self.written)
     }
+}
+
+/// Look-ups of kinds that cannot be looked up.
+fn unknown_kinds(pipeline: &Pipeline, registry: &Registry) -> Vec<Diagnostic> {
+    // The form of an id is for the look-up itself to refuse.
+    let is_known = |kind: &dyn DynKind| kind.blank("cluster/v1/Kind/-/name").is_some();
+    let known = || registry.kinds().filter(|kind| is_known(&***kind)).map(|kind| kind.name()).collect::<Vec<_>>();
+    let unknown =
+        pipeline.existing.iter().filter(|one| !registry.kind(&one.kind).is_some_and(|kind| is_known(&**kind)));
+    unknown.map(|one| one.kind_problem(&known())).collect()
 }
 
 /// One compiled schema for each plugin, shared by the steps that use it.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::crash::Crash;
+use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
 use crate::plugin::{Failure, Limits, LogLevel, PluginError};
 
@@ -118,6 +119,13 @@ pub enum Asked {
     },
     /// What only the outside can tell.
     Fact(String),
+    /// An attribute of what exists.
+    Existing {
+        /// Which.
+        query: Query,
+        /// The attribute.
+        attribute: String,
+    },
     /// What stands in the file at a JSON pointer into the step's `with` table.
     Written(String),
 }
@@ -191,6 +199,7 @@ impl fmt::Display for Asked {
             Self::Declare { kind, name, .. } => write!(f, "it declares {kind} '{name}'"),
             Self::Output { address, name } => write!(f, "it reads '{name}' of {address}"),
             Self::Fact(key) => write!(f, "it asks for {key}"),
+            Self::Existing { query, attribute } => write!(f, "it looks up '{attribute}' of {}", query.kind),
             Self::Written(pointer) => write!(f, "it asks what is written at {pointer}"),
         }
     }

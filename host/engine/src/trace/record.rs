@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Answer, Asked, Begun, Ended, Entry, Header, Phase, VERSION};
+use crate::look_up::Query;
 use crate::names::ResourceAddress;
 use crate::pipeline::{Pipeline, Step};
 use crate::plugin::{Capabilities, Failure, LogLevel, Plugin, PluginError};
@@ -110,6 +111,12 @@ impl Capabilities for Recorder {
     async fn output(&self, address: &ResourceAddress, output: &str) -> Result<Value, Failure> {
         let result = self.host.output(address, output).await;
         self.note(Asked::Output { address: address.clone(), name: output.to_owned() }, Answer::of(&result));
+        result
+    }
+
+    async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
+        let result = self.host.existing(query, attribute).await;
+        self.note(Asked::Existing { query: query.clone(), attribute: attribute.to_owned() }, Answer::of(&result));
         result
     }
 

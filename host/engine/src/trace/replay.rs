@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Asked, Ended, RecordedRun};
+use crate::look_up::Query;
 use crate::names::ResourceAddress;
 use crate::plan::{FieldChange, compare};
 use crate::plugin::{Capabilities, Failure, LogLevel, Plugin};
@@ -140,6 +141,13 @@ impl Capabilities for Replayer {
 
     async fn output(&self, address: &ResourceAddress, output: &str) -> Result<Value, Failure> {
         self.ask(Asked::Output { address: address.clone(), name: output.to_owned() })
+    }
+
+    async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
+        match self.ask(Asked::Existing { query: query.clone(), attribute: attribute.to_owned() })? {
+            Value::Array(values) => Ok(values),
+            other => Err(Failure::refused(format!("the trace answers {other}, which is no list"))),
+        }
     }
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {

@@ -38,6 +38,8 @@ pub struct Cloud {
     pub slow: Mutex<BTreeSet<String>>,
     /// Names whose create acts and then gives no answer.
     pub silent: Mutex<BTreeSet<String>>,
+    /// What was looked up.
+    pub asked: Mutex<Vec<String>>,
     serial: Mutex<u32>,
 }
 
@@ -62,6 +64,11 @@ impl Cloud {
 
     pub fn take_calls(&self) -> Vec<String> {
         std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+
+    fn ids(&self, is_meant: impl Fn(&Spec) -> bool) -> Vec<String> {
+        let things = self.things.lock().unwrap();
+        things.iter().filter(|(_, spec)| is_meant(spec)).map(|(id, _)| id.clone()).collect()
     }
 
     fn call(&self, what: &str, name: &str) {
@@ -198,6 +205,21 @@ macro_rules! kind {
             async fn find(&self, spec: &Spec, _: &Intent) -> Result<Option<Created>, OpError> {
                 let things = self.0.things.lock().unwrap();
                 Ok(things.iter().find(|(_, thing)| *thing == spec).map(|(id, _)| created(id.clone())))
+            }
+
+            fn blank(&self, name: &str) -> Option<Spec> {
+                self.0.asked.lock().unwrap().push(name.to_owned());
+                let (range, parents, tags) = Default::default();
+                Some(Spec { name: name.to_owned(), range, parents, tags })
+            }
+
+            async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+                Ok(Some(self.0.ids(|spec| spec.name == name)))
+            }
+
+            async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
+                let has_all = |spec: &Spec| tags.iter().all(|(key, value)| spec.tags.get(key) == Some(value));
+                Ok((Self::NAME == "test.slot").then(|| self.0.ids(has_all)))
             }
 
             fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {

@@ -213,6 +213,11 @@ impl Aws {
         provider.provide_credentials().await.map_err(|error| missing(error.to_string()))
     }
 
+    /// Whether there are credentials; asks whoever gives them.
+    pub async fn has_credentials(&self) -> bool {
+        self.credentials("look for credentials").await.is_ok()
+    }
+
     /// How long to wait for pods that may take so many minutes.
     pub(crate) fn rollout_patience(&self, minutes: u32) -> Duration {
         let patience = super::wait::minutes(minutes);

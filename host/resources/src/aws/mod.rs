@@ -44,6 +44,11 @@ pub(crate) fn outputs<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     all.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
 }
 
+/// A spec that says nothing but which resource is meant ([`llmhost_engine::kind::Kind::blank`]).
+pub(crate) fn blank<S: serde::de::DeserializeOwned>(spec: Value) -> Option<S> {
+    serde_json::from_value(spec).ok()
+}
+
 /// Endpoint and certificate authority (base64) of a cluster; nothing where it is gone.
 pub async fn cluster_endpoint(aws: &Aws, name: &str) -> Result<Option<(String, String)>, OpError> {
     eks::endpoint(aws, name).await

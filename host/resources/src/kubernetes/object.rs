@@ -27,7 +27,7 @@ use super::manifest::{self, ADOPTED, INTENT, Identity};
 use super::{names, quantities};
 use crate::aws::policy::Arns;
 use crate::aws::tags::foreign;
-use crate::aws::{Aws, outputs};
+use crate::aws::{Aws, blank, outputs};
 use crate::secrets;
 
 /// Who applies: the name in `managedFields`.
@@ -264,6 +264,9 @@ impl Kind for Object {
             }
             Target::Folder(folder) => {
                 named("folder", folder)?;
+                if context.within.is_some() {
+                    return Err("a published pipeline has no folder to write into; give it a cluster".to_owned());
+                }
                 spec.path = context.base.join(folder);
             }
         }
@@ -290,6 +293,50 @@ impl Kind for Object {
             manifest::tag_balancer(&mut spec.manifest, &spec.object, context.tags);
         }
         Ok(())
+    }
+
+    /// `cluster/v1/Service/namespace/name`, with `-` for a namespace where there is none.
+    fn blank(&self, name: &str) -> Option<Spec> {
+        let (cluster, rest) = name.split_once('/')?;
+        let mut parts: Vec<&str> = rest.split('/').collect();
+        let (name, namespace, kind) = (parts.pop()?, parts.pop()?, parts.pop()?);
+        let mut metadata = json!({ "name": name });
+        if namespace != "-" {
+            metadata["namespace"] = namespace.into();
+        }
+        let manifest = json!({ "apiVersion": parts.join("/"), "kind": kind, "metadata": metadata });
+        let object = manifest::identity(manifest.as_object()?).ok()?;
+        blank(json!({
+            "target": { "eks": cluster }, "manifest": manifest, "object": object, "adopt": false, "force_conflicts": false,
+            "wait": false, "wait_minutes": 0,
+        }))
+    }
+
+    /// The object as the API server has it. What is in a Secret is nobody's to read here.
+    async fn attributes(&self, id: &str) -> Result<Option<Outputs>, OpError> {
+        let refused = |message: String, advice: &str| {
+            let mut error = OpError::local("kube:get", message);
+            (error.class, error.advice) = (ErrorClass::Invalid, Some(advice.to_owned()));
+            error
+        };
+        let Some(spec) = Kind::blank(self, id) else {
+            let advice = "Write it as CLUSTER/API_VERSION/KIND/NAMESPACE/NAME: platform/v1/Service/kube-system/kube-dns, with - \
+                          for the namespace of what has none.";
+            return Err(refused(format!("'{id}' does not say which object is meant"), advice));
+        };
+        if spec.object.kind == "Secret" && spec.object.group.is_empty() {
+            return Err(refused(
+                format!("'{id}' is a Secret"),
+                "What is in it stays there: mount it into the pods that need it.",
+            ));
+        }
+        let Some(at) = self.at_if_any(&spec).await? else { return Ok(None) };
+        let there = self.look(&at, &spec).await?.filter(|there| there["metadata"].get("deletionTimestamp").is_none());
+        Ok(there.and_then(|there| {
+            let mut attributes = there.as_object()?.clone();
+            attributes.extend(known(&spec, Some(&there)));
+            Some(attributes)
+        }))
     }
 
     fn after(&self, spec: &Spec, declared: &dyn Neighbours) -> Vec<ResourceAddress> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use llmhost_engine::look_up::Query;
 use llmhost_engine::plugin::{Failure, LogLevel};
+use serde_json::{Map, Value, json};
 use wasmtime::StoreContextMut;
 use wasmtime::bail;
 use wasmtime::component::types::{ComponentFunc, Type};
@@ -68,6 +70,18 @@ fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static F
             })
         });
     }
+    if export == "existing" {
+        let interface = interface.to_owned();
+        return at.func_new_async(export, move |mut store, ty, params, results| {
+            let query = query(&interface, params);
+            Box::new(async move {
+                let (query, attribute) = query?;
+                let found = store.data_mut().existing(&query, &attribute).await;
+                let list = |found: Vec<String>| Val::List(found.into_iter().map(Val::String).collect());
+                give(results, result(found.map(list), &ty)?)
+            })
+        });
+    }
     let answer: fn(&State, &[Val]) -> Option<Val> = match (interface, export) {
         ("sts", "region") => |state, _| Some(Val::String(state.region_name().to_owned())),
         ("sts", "partition") => |state, _| Some(Val::String(state.partition_of_region().id.to_owned())),
@@ -105,6 +119,23 @@ fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static F
         Some(value) => give(results, value),
         None => bail!("it is called with other types than it was linked with"),
     })
+}
+
+/// What a plugin looks up, and the attribute that it wants.
+fn query(interface: &str, params: &[Val]) -> wasmtime::Result<(Query, String)> {
+    let [Val::String(kind), which, Val::String(attribute)] = params else {
+        bail!("a look-up is a kind, which resource is meant, and an attribute")
+    };
+    let mut which = values::json(which)?;
+    let pairs = |value: Value| -> Map<String, Value> {
+        let pairs: Vec<(String, String)> = serde_json::from_value(value).unwrap_or_default();
+        pairs.into_iter().map(|(key, value)| (key, Value::String(value))).collect()
+    };
+    let query = json!({
+        "kind": format!("{interface}.{kind}"), "id": which["id"], "name": which["name"], "all": which["all"],
+        "tags": pairs(which["tags"].take()), "where": pairs(which["attributes"].take()),
+    });
+    Ok((serde_json::from_value(query)?, attribute.clone()))
 }
 
 fn loudness(level: &str) -> LogLevel {

@@ -9,15 +9,43 @@ use crate::commands::run::{confirm, text_style};
 use crate::failure::Failure;
 use crate::view::{self, JsonLine};
 
+/// Whose resources are taken into the state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The pipeline's own, by its tags and names: a lost state is rebuilt.
+    Own,
+    /// Nobody's as well, by the names, places and Name tags that the file declares.
+    Anybodys,
+}
+
 /// Shows what exists of the pipeline and is not in its state, asks, and takes it in.
-pub(super) async fn all(engine: &Engine, store: &dyn StateStore, console: &Console, asks: bool) -> Result<(), Failure> {
-    console.note("Looking for what carries the tags of this pipeline, and for its names.");
-    let survey = run::survey(engine, store).await.map_err(failure)?;
+pub(super) async fn all(
+    engine: &Engine,
+    store: &dyn StateStore,
+    console: &Console,
+    asks: bool,
+    whose: Whose,
+) -> Result<(), Failure> {
+    let survey = match whose {
+        Whose::Own => {
+            console.note("Looking for what carries the tags of this pipeline, and for its names.");
+            run::survey(engine, store).await
+        }
+        Whose::Anybodys => {
+            console.note("Looking for what exists with the names, ranges and Name tags that the file declares.");
+            run::adoptable(engine, store).await
+        }
+    };
+    let survey = survey.map_err(failure)?;
     let name = &engine.pipeline().name;
     console.result(|| view::survey(&survey, name, text_style()), &JsonLine::Survey { survey: &survey });
     if !survey.found.is_empty() {
         if asks {
-            confirm(&format!("{} resources to import.", survey.found.len()))?;
+            let then = match whose {
+                Whose::Own => "",
+                Whose::Anybodys => " From then on this pipeline changes them, and destroy deletes them.",
+            };
+            confirm(&format!("{} resources to import.{then}", survey.found.len()))?;
         }
         survey.take_in(engine, store).await.map_err(failure)?;
         console.note(&format!("Imported {} resources.", survey.found.len()));

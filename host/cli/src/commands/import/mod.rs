@@ -7,9 +7,11 @@ use llmhost_engine::plan::{FieldChange, plain};
 use llmhost_engine::run::{self, Existing, ImportError};
 
 use crate::app::{self, Console};
-use crate::args::Import;
+use crate::args::{Adopt, Import};
 use crate::failure::Failure;
+use crate::looked_up;
 use crate::place::Place;
+use all::Whose;
 
 /// Takes resources into the state.
 pub(crate) async fn import(args: Import) -> Result<(), Failure> {
@@ -22,8 +24,9 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
         // It is planned many times, which is nothing to tell.
         let engine = app::engine(pipeline, &args.at.file, place.settings(), &Console::new(false), 10).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
+        let engine = looked_up::asking(engine, &place);
         let Some((address, existing)) = one else {
-            return all::all(&engine, &*store, &console, !(args.yes || place.is_emulated())).await;
+            return all::all(&engine, &*store, &console, !(args.yes || place.is_emulated()), Whose::Own).await;
         };
         let from = args.from_pipeline.as_deref();
         let imported = run::import(&engine, &*store, &address, &existing, from).await.map_err(failure)?;
@@ -34,6 +37,23 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
             false => "The next run brings it in line.\n",
         });
         Ok(())
+    };
+    let result = app::close(&*store, &console, console.hear(work).await).await;
+    place.leave(&console).await?;
+    result
+}
+
+/// Takes over what others made and the file declares.
+pub(crate) async fn adopt(args: Adopt) -> Result<(), Failure> {
+    let console = Console::new(args.json);
+    let pipeline = app::pipeline(&args.at.file)?;
+    let mut place = Place::new(&pipeline, &args.at.file, &args.at.place)?;
+    let store = place.open_kept(&console, "adopt").await?;
+    let work = async {
+        let engine = app::engine(pipeline, &args.at.file, place.settings(), &Console::new(false), 10).await?;
+        let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
+        let engine = looked_up::asking(engine, &place);
+        all::all(&engine, &*store, &console, !(args.yes || place.is_emulated()), Whose::Anybodys).await
     };
     let result = app::close(&*store, &console, console.hear(work).await).await;
     place.leave(&console).await?;

@@ -24,12 +24,13 @@ fn write_to(out: &mut String, drawing: &Drawing<'_>) -> std::fmt::Result {
         writeln!(out, "  subgraph cluster_s{number} {{")?;
         writeln!(
             out,
-            "    graph [label={}, labeljust=l, style=\"filled,rounded\", color=\"#c3cad2\", fillcolor=\"#f6f8fa\", fontsize=14];",
-            quoted(&title)
+            "    graph [label={}, labeljust=l, style=\"{}\", color=\"#c3cad2\", fillcolor=\"#f6f8fa\", fontsize=14];",
+            quoted(&title),
+            if step.exists { "rounded,dashed" } else { "filled,rounded" }
         )?;
         if step.resources.is_empty() {
             // A cluster with nothing in it is not drawn, and nothing could point to it.
-            writeln!(out, "    s{number} [label=\"no resources\", style=\"rounded\", color=\"#c3cad2\"];")?;
+            writeln!(out, "    s{number} [label={}, style=\"rounded\", color=\"#c3cad2\"];", quoted(step.empty()))?;
         }
         for &resource in &step.resources {
             node(out, resource, &drawing.resources[resource])?;

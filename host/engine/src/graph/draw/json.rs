@@ -5,11 +5,14 @@ use serde_json::Value;
 
 use crate::names::{ResourceAddress, StepName};
 use crate::plan::words::told;
-use crate::plan::{FieldChange, Plan};
+use crate::plan::{FieldChange, Plan, PlannedExisting};
 
 #[derive(Serialize)]
 pub(super) struct Graph<'a> {
     pipeline: &'a str,
+    /// What exists already and steps use.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    existing: &'a [PlannedExisting],
     steps: Vec<Step<'a>>,
     resources: Vec<Resource<'a>>,
 }
@@ -68,7 +71,7 @@ pub(super) fn graph(plan: &Plan, specs: bool) -> Graph<'_> {
         depends_on: &resource.depends_on,
         spec: specs.then(|| told(&resource.spec)),
     });
-    Graph { pipeline: &plan.pipeline, steps, resources: resources.collect() }
+    Graph { pipeline: &plan.pipeline, existing: &plan.existing, steps, resources: resources.collect() }
 }
 
 fn told_change(change: &FieldChange) -> FieldChange {

@@ -18,7 +18,7 @@ fn write_to(out: &mut String, drawing: &Drawing<'_>) -> std::fmt::Result {
         // Subgraphs that no edge leaves would turn to run from top to bottom.
         writeln!(out, "    direction LR")?;
         if step.resources.is_empty() {
-            writeln!(out, "    e{number}[\"no resources\"]:::keep")?;
+            writeln!(out, "    e{number}[\"{}\"]:::keep", escaped(step.empty()))?;
         }
         for &at in &step.resources {
             let resource = &drawing.resources[at];

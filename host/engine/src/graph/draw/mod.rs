@@ -33,8 +33,9 @@ pub enum Format {
     Mermaid,
     /// A picture that needs nothing beside it.
     Svg,
-    /// Data, every edge included: `{pipeline, steps: [{name, uses, depends_on}], resources:
-    /// [{address, step, kind, name, action, changes, depends_on}]}`. `uses` is null for a step
+    /// Data, every edge included: `{pipeline, existing: [{name, kind, ids, found}], steps: [{name, uses, depends_on}],
+    /// resources: [{address, step, kind, name, action, changes, depends_on}]}`. `existing` is absent where nothing is looked
+    /// up. `uses` is null for a step
     /// that the file has no longer.
     Json,
     /// The picture on a page where each resource can be looked into.

@@ -80,9 +80,17 @@ fn frame(out: &mut String, drawing: &Drawing<'_>, number: usize, rect: Rect) -> 
     let step = &drawing.steps[number];
     let Rect { x, y, width, height } = rect;
     let name = step.name.as_str();
-    let class = if step.uses.is_none() { "step gone" } else { "step" };
+    let class = match (step.uses.is_none(), step.exists) {
+        (true, _) => "step gone",
+        (_, true) => "step exists",
+        _ => "step",
+    };
     writeln!(out, "<g class=\"{class}\" id=\"s{number}\">")?;
-    writeln!(out, "<title>{}</title>", xml(&plain(&format!("step {name} ({})", Drawing::uses(step)))))?;
+    writeln!(
+        out,
+        "<title>{}</title>",
+        xml(&plain(&format!("{}{name} ({})", if step.exists { "" } else { "step " }, Drawing::uses(step))))
+    )?;
     writeln!(
         out,
         "<rect class=\"frame\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"12\"/>"

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::super::world::account;
-use super::super::{Engine, PIPELINE_TAG, facts, same_world};
+use super::super::{Engine, PIPELINE_TAG, facts, ignored, same_world};
 use super::survey::{Found, How, Missing, Stray, Survey, Why};
 use super::{ImportError, instance, uncertain};
 use crate::kind::{Observed, OpError};
@@ -23,19 +23,32 @@ use crate::unknown::{self, Source};
 
 /// Looks for everything that a pipeline declares and its state does not have. Reads, and changes nothing.
 pub async fn survey(engine: &Engine, store: &dyn StateStore) -> Result<Survey, ImportError> {
+    search(engine, store, false).await
+}
+
+/// As [`survey`], and of what nobody's tags claim what has the names, places and `Name` tags that the pipeline declares:
+/// somebody else made it, and the pipeline may take it over.
+pub async fn adoptable(engine: &Engine, store: &dyn StateStore) -> Result<Survey, ImportError> {
+    search(engine, store, true).await
+}
+
+async fn search(engine: &Engine, store: &dyn StateStore, adopts: bool) -> Result<Survey, ImportError> {
     let mut state = store.snapshot();
     same_world(engine.registry(), &state).await?;
     state.facts.insert(ACCOUNT.to_owned(), account(engine.registry()).await?);
     let plan = engine.plan(&Arc::new(state.clone())).await?;
     let tagged = tagged(engine, &plan, &state).await?;
     let known = state.facts.clone();
-    let mut search = Search { engine, state, plan, tagged, taken: IndexMap::new(), missing: BTreeMap::new(), known };
+    let (taken, missing) = (IndexMap::new(), BTreeMap::new());
+    let mut search = Search { engine, adopts, state, plan, tagged, taken, missing, known };
     while search.round().await? {}
     search.settle().await
 }
 
 struct Search<'a> {
     engine: &'a Engine,
+    /// Whether what carries no pipeline's tags is taken, too.
+    adopts: bool,
     /// The state with what was found so far.
     state: State,
     plan: Plan,
@@ -145,8 +158,30 @@ impl Search<'_> {
     async fn look(&self, address: &ResourceAddress, planned: &PlannedResource) -> Outcome {
         let Some(kind) = self.engine.registry().kind(address.kind()) else { return Outcome::Not(Why::NotLookedFor) };
         match self.tagged.get(address.kind()) {
-            Some(tagged) => self.by_tags(address, planned, &**kind, tagged),
+            Some(tagged) => match self.by_tags(address, planned, &**kind, tagged) {
+                Outcome::Not(Why::NotThere) if self.adopts => self.of_others(planned, &**kind).await,
+                other => other,
+            },
             None => self.by_name(planned, &**kind).await,
+        }
+    }
+
+    /// What somebody else made and has the declared name, place, or `Name` tag.
+    async fn of_others(&self, planned: &PlannedResource, kind: &dyn DynKind) -> Outcome {
+        let on = self.waits_on(&planned.spec);
+        if !on.is_empty() {
+            return Outcome::Not(Why::Waits { on });
+        }
+        match self.by_name(planned, kind).await {
+            Outcome::Not(Why::NotThere | Why::NotLookedFor) => {}
+            other => return other,
+        }
+        let Some(name) = planned.spec.get("tags").and_then(|tags| tags.get("Name")).and_then(Value::as_str) else {
+            return Outcome::Not(Why::NotThere);
+        };
+        match kind.by_tags(&BTreeMap::from([("Name".to_owned(), name.to_owned())])).await {
+            Ok(ids) => self.one_of(ids.unwrap_or_default(), planned, kind).await,
+            Err(error) => error.into(),
         }
     }
 
@@ -187,6 +222,11 @@ impl Search<'_> {
             Ok(None) => return Outcome::Not(Why::NotLookedFor),
             Err(error) => return error.into(),
         };
+        self.one_of(ids, planned, kind).await
+    }
+
+    /// The one of these that may be taken.
+    async fn one_of(&self, ids: Vec<String>, planned: &PlannedResource, kind: &dyn DynKind) -> Outcome {
         let mut all = Vec::new();
         for id in ids {
             match kind.read(&id, &planned.spec).await {
@@ -203,6 +243,8 @@ impl Search<'_> {
         match marks.pipeline {
             Some(pipeline) if pipeline == self.plan.pipeline => self.accept(id, How::Name, seen, planned, kind),
             Some(pipeline) => Outcome::Not(Why::Claimed { id, pipeline }),
+            None if self.adopts && compared(kind, &seen, planned).replaces() => Outcome::Not(Why::Otherwise { id }),
+            None if self.adopts => self.accept(id, How::Name, seen, planned, kind),
             None => Outcome::Not(Why::Unmarked { id }),
         }
     }
@@ -329,10 +371,11 @@ impl Search<'_> {
                 let seen = kind.read(&taken.id, &planned.spec).await;
                 let mut seen = seen.ok().flatten().unwrap_or_else(|| taken.seen.clone());
                 tags::leave_others(&mut seen.spec, &[&planned.spec]);
-                let differs = kind.compare(&seen.spec, &planned.spec).fields;
+                let declared = ignored::as_there(self.engine, address, &planned.spec, &seen.spec);
+                let differs = kind.compare(&seen.spec, &declared).fields;
                 let mut instance = instance(&**kind, address, taken.id.clone(), seen, planned);
-                if differs.is_empty() && !unknown::any_unknown(&planned.spec) {
-                    instance.spec = planned.spec.clone();
+                if differs.is_empty() && !unknown::any_unknown(&declared) {
+                    instance.spec = declared;
                 }
                 let found = Found { address: address.clone(), id: taken.id.clone(), how: taken.how.clone(), differs };
                 Some((found, instance))

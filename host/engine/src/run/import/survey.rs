@@ -114,6 +114,11 @@ pub enum Why {
         /// Its id.
         id: String,
     },
+    /// It is declared otherwise, in fields that cannot be changed: taken over, it would be replaced.
+    Otherwise {
+        /// Its id.
+        id: String,
+    },
     /// It cannot be read.
     Unread {
         /// Why.

@@ -8,8 +8,10 @@ use aws_sdk_ec2::types::{Address, DomainType, ResourceType};
 use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Operation, carrying, has_all, made_by, observed, outputs, present, sync_tags, tagged};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -64,6 +66,10 @@ impl Kind for ElasticIp {
     async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, _: &str) -> Option<Spec> {
+        blank(json!({ "tags": {} }))
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

@@ -10,9 +10,11 @@ use llmhost_engine::kind::{
     Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::blockers::{self, Held};
 use super::{Operation, filter, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -91,6 +93,10 @@ impl Kind for InternetGateway {
         }
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, _: &str) -> Option<Spec> {
+        blank(json!({ "vpc_id": "", "tags": {} }))
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

@@ -18,8 +18,10 @@ use base64::prelude::BASE64_STANDARD;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Operation, made_by, observed, outputs, present, sync_tags, tag, tagged, there, with_tags};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::forms;
@@ -342,6 +344,21 @@ impl Kind for LaunchTemplate {
         }
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
         Ok(known(id, version))
+    }
+
+    fn blank(&self, name: &str) -> Option<Spec> {
+        let root = json!({ "device_name": "/dev/xvda", "size_gib": 1, "kms_key_id": null, "iops": null, "throughput_mibps": null });
+        blank(json!({
+            "template_name": name, "metadata_hop_limit": 1, "root_volume": root, "security_group_ids": [],
+            "key_name": null, "user_data": null, "instance_tags": [], "tags": {},
+        }))
+    }
+
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        match Kind::blank(self, name) {
+            Some(spec) => self.by_place(&spec).await,
+            None => Ok(None),
+        }
     }
 
     async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

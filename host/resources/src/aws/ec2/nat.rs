@@ -12,8 +12,10 @@ use llmhost_engine::kind::{
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Operation, carrying, has_all, made, made_by, observed, outputs, present, sync_tags, tagged};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -130,6 +132,10 @@ impl Kind for NatGateway {
         .await?;
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, _: &str) -> Option<Spec> {
+        blank(json!({ "subnet_id": "", "allocation_id": "", "tags": {} }))
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

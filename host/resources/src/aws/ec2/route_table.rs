@@ -11,8 +11,10 @@ use llmhost_engine::kind::{
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Operation, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -67,6 +69,10 @@ impl Kind for RouteTable {
     async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, _: &str) -> Option<Spec> {
+        blank(json!({ "vpc_id": "", "tags": {} }))
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

@@ -9,9 +9,11 @@ use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::blockers::{self, Held};
 use super::{Operation, filter, made, made_by, observed, outputs, present, sync_tags, tagged, with_tags};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::limits;
@@ -85,6 +87,18 @@ impl Kind for SecurityGroup {
     async fn configure(&self, id: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, _: &str) -> Option<Spec> {
+        blank(json!({ "vpc_id": "", "group_name": "", "description": "", "tags": {} }))
+    }
+
+    /// Names of groups are unique in a VPC alone.
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        let request = self.0.ec2().await.describe_security_groups().filters(filter("group-name", name));
+        let found = request.send().await.operation("ec2:DescribeSecurityGroups")?.security_groups.unwrap_or_default();
+        let found = found.into_iter().filter(|group| group.group_name() == Some(name));
+        Ok(Some(found.filter_map(|group| group.group_id).collect()))
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

@@ -11,12 +11,13 @@ use llmhost_engine::kind::{
 };
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::blockers::{self, Held};
 use super::{
     Operation, cidr, filter, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags,
 };
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -119,6 +120,12 @@ impl Kind for Subnet {
         }
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, _: &str) -> Option<Spec> {
+        blank(
+            json!({ "vpc_id": "", "cidr_block": "", "availability_zone": "", "map_public_ip_on_launch": false, "tags": {} }),
+        )
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

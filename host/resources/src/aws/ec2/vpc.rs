@@ -8,9 +8,11 @@ use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName, 
 use futures::FutureExt;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::blockers::{self, Held};
 use super::{Operation, cidr, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -94,6 +96,10 @@ impl Kind for Vpc {
         }
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, name: &str) -> Option<Spec> {
+        blank(json!({ "cidr_block": "", "dns_support": false, "dns_hostnames": false, "tags": {} }))
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_tags, tagged, there, versions};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::forms;
@@ -399,6 +400,15 @@ impl Kind for Addon {
         Ok(found.as_ref().map(known).unwrap_or_default())
     }
 
+    /// Its name is that of the cluster and its own: `cluster/addon`.
+    fn blank(&self, name: &str) -> Option<Spec> {
+        let (cluster, addon) = name.split_once('/').unwrap_or(("", name));
+        blank(json!({
+            "cluster_name": cluster, "addon_name": addon, "version": null, "configuration": null,
+            "service_account_role_arn": null, "overwrite": false, "wait": false, "wait_minutes": 0, "tags": {},
+        }))
+    }
+
     async fn read(&self, _: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
         let found = self.look(&spec.cluster_name, &spec.addon_name).await?;
         let Some(found) = found.filter(|addon| addon.status() != Some(&AddonStatus::Deleting)) else {
@@ -473,7 +483,7 @@ mod tests {
             .into();
         let address = "cluster/eks.addon/aws-ebs-csi-driver".parse().expect("an address");
         let (base, config) = (Path::new(""), &Value::Null);
-        let context = DeclareContext { address: &address, tags: &tags, region: "", base, config };
+        let context = DeclareContext { address: &address, tags: &tags, region: "", base, within: None, config };
         for (configuration, wanted) in [
             (json!(null), json!({ "controller": { "extraVolumeTags": { "team": "ml" } } })),
             (

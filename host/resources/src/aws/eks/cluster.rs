@@ -17,11 +17,13 @@ use llmhost_engine::kind::{
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::auto_mode::{self, AutoMode};
 use super::{
     Operation, check_name, gone, is_made_by, look, observed, once_role_is_known, sync_tags, tagged, updated, versions,
 };
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::ec2::cidr;
 use crate::aws::forms;
@@ -548,6 +550,15 @@ impl Kind for Cluster {
         sync_tags(&self.0, found.arn().unwrap_or_default(), &there.tags, &spec.tags).await?;
         let found = if there == *spec { found } else { self.active(id, spec.wait_minutes, progress).await? };
         Ok(known(&found))
+    }
+
+    fn blank(&self, name: &str) -> Option<Spec> {
+        blank(json!({
+            "cluster_name": name, "version": "", "role_arn": "", "subnet_ids": [], "security_group_ids": [],
+            "public_access": false, "private_access": false, "public_access_cidrs": [], "logging": [],
+            "secrets_key_arn": null, "service_ipv4_cidr": "", "extended_support": false, "deletion_protection": false,
+            "wait_minutes": 0, "tags": {},
+        }))
     }
 
     async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

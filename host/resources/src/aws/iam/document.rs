@@ -40,6 +40,11 @@ impl Document {
         Ok(Self(Value::Object(document)))
     }
 
+    /// One that allows nothing.
+    pub(super) fn nobody() -> Value {
+        json!({ "Statement": [{ "Effect": "Deny", "Action": "*", "Resource": "*" }] })
+    }
+
     /// Reads the text that IAM gives: percent-encoded JSON.
     pub(super) fn observed(text: &str) -> Option<Self> {
         serde_json::from_str(&decode(text)).ok().and_then(|raw| Self::new(raw).ok())

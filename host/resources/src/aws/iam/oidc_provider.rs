@@ -9,8 +9,10 @@ use llmhost_engine::kind::{
 };
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Operation, changes, is_made_by, observed, tagged};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::limits;
@@ -135,6 +137,18 @@ impl Kind for OidcProvider {
             request.set_tag_keys(Some(gone)).send().await.operation("iam:UntagOpenIDConnectProvider")?;
         }
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, name: &str) -> Option<Spec> {
+        blank(json!({ "url": name, "client_ids": [], "tags": {} }))
+    }
+
+    /// Its name is its issuer.
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        match Kind::blank(self, &format!("https://{}", name.trim_start_matches("https://"))) {
+            Some(spec) => self.by_place(&spec).await,
+            None => Ok(None),
+        }
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

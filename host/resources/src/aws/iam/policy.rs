@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::blockers::{self, Held};
 use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::limits;
@@ -180,6 +181,19 @@ impl Kind for Policy {
         Ok(Outputs::new())
     }
 
+    fn blank(&self, name: &str) -> Option<Spec> {
+        blank(
+            json!({ "policy_name": name, "path": "/", "description": "", "document": Document::nobody(), "tags": {} }),
+        )
+    }
+
+    async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        match Kind::blank(self, name) {
+            Some(spec) => self.by_place(&spec).await,
+            None => Ok(None),
+        }
+    }
+
     async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
         let Some(policy) = self.look(id).await? else { return Ok(None) };
         let version = policy.default_version_id().unwrap_or("v1");
@@ -245,6 +259,7 @@ mod tests {
             tags: &BTreeMap::new(),
             region: "us-east-1",
             base: Path::new(""),
+            within: None,
             config: &Value::Null,
         };
         kind.complete(&mut spec, &context)

@@ -8,8 +8,10 @@ use llmhost_engine::kind::{
     Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Sampled, Scope,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Operation, changes, check_name, is_made_by, observed, tagged};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::outputs;
@@ -127,6 +129,10 @@ impl Kind for InstanceProfile {
             request.send().await.operation("iam:UntagInstanceProfile")?;
         }
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, name: &str) -> Option<Spec> {
+        blank(json!({ "profile_name": name, "role_name": "", "tags": {} }))
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

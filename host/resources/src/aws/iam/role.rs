@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::blockers::{self, Held};
 use super::{Document, Operation, changes, check_name, check_path, is_made_by, observed, tagged};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::limits;
@@ -315,6 +316,13 @@ impl Kind for Role {
             iam.untag_role().role_name(id).set_tag_keys(Some(gone)).send().await.operation("iam:UntagRole")?;
         }
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, name: &str) -> Option<Spec> {
+        blank(json!({
+            "role_name": name, "path": "/", "description": "", "assume_role_policy": Document::nobody(), "max_session_duration": 3600,
+            "managed_policy_arns": [], "inline_policies": {}, "permissions_boundary": null, "tags": {},
+        }))
     }
 
     async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

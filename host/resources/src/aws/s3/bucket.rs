@@ -20,9 +20,10 @@ use llmhost_engine::kind::{
 use llmhost_engine::run::{ADDRESS_TAG, PIPELINE_TAG};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{empty, held, names};
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::{Operation, gone_is_none};
 use crate::aws::limits;
@@ -354,6 +355,13 @@ impl Kind for Bucket {
             self.put_lifecycle(id, &spec.lifecycle).await?;
         }
         Ok(Outputs::new())
+    }
+
+    fn blank(&self, name: &str) -> Option<Spec> {
+        blank(json!({
+            "bucket": name, "block_public_access": false, "encryption": "S3Managed", "versioning": false, "lifecycle": [],
+            "force_destroy": false, "tags": {},
+        }))
     }
 
     async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

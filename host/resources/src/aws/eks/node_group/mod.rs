@@ -15,11 +15,13 @@ use llmhost_engine::kind::{
     Progress, Sampled, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
+use serde_json::json;
 
 use super::{
     Operation, capacity, check_name, is_made_by, joined, labels, observed, once_role_is_known, sync_tags, tagged,
     versions,
 };
+use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::forms;
@@ -323,6 +325,17 @@ impl Kind for NodeGroup {
         sync_tags(&self.0, found.nodegroup_arn().unwrap_or_default(), &there.tags, &spec.tags).await?;
         let found = if there == *spec { found } else { self.active(spec, progress).await? };
         Ok(known(&found))
+    }
+
+    /// Its name is that of the cluster and its own: `cluster/group`.
+    fn blank(&self, name: &str) -> Option<Spec> {
+        let (cluster, group) = name.split_once('/').unwrap_or(("", name));
+        blank(json!({
+            "cluster_name": cluster, "node_group_name": group, "role_arn": "", "subnet_ids": [], "instance_types": [],
+            "ami_type": "", "spot": false, "min_size": 0, "max_size": 0, "desired_size": 0, "labels": {}, "taints": [],
+            "max_unavailable": { "count": 1 }, "launch_template_id": "", "launch_template_version": "", "version": null,
+            "node_repair": false, "wait_minutes": 0, "tags": {},
+        }))
     }
 
     async fn read(&self, _: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
