@@ -35,6 +35,9 @@ struct Config {
     /// Name of the role that the step makes; by default CLUSTER-fargate-NAME.
     #[serde(default)]
     role_name: Option<String>,
+    /// ARN of the policy that bounds the role that the step makes.
+    #[serde(default)]
+    permissions_boundary: Option<String>,
     /// How long to wait for the profile, and for others of the cluster before it: EKS makes one at a time.
     #[serde(default = "half_hour")]
     #[schemars(range(min = 1, max = 1440))]
@@ -74,10 +77,11 @@ impl Plugin for Fargate {
         let selectors = selectors(&config)?;
         let name = config.name.clone().unwrap_or_else(|| selectors[0].namespace.replace(['*', '?'], "_"));
         let role = match &config.pod_execution_role_arn {
-            Some(arn) if config.role_name.is_none() => arn.clone(),
+            Some(arn) if config.role_name.is_none() && config.permissions_boundary.is_none() => arn.clone(),
             Some(_) => {
                 return Err(invalid(
-                    "pod_execution_role_arn names a role that is there, and role_name one that the step makes; state one of them",
+                    "pod_execution_role_arn names a role that is there, and role_name and permissions_boundary are about one that the \
+                     step makes; leave the one or the other out",
                 ));
             }
             None => role(&config, &name)?.arn()?,
@@ -141,7 +145,7 @@ fn role(config: &Config, profile: &str) -> Result<iam::Role, Failure> {
         max_session_duration: 3600,
         managed_policy_arns: vec![format!("arn:{partition}:iam::aws:policy/AmazonEKSFargatePodExecutionRolePolicy")],
         inline_policies: Vec::new(),
-        permissions_boundary: None,
+        permissions_boundary: config.permissions_boundary.clone(),
         tags: config.tags.clone().into_iter().collect(),
     };
     iam::Role::declare("pods", &spec, &Options::default())

@@ -39,6 +39,9 @@ pub struct Config {
     /// ARNs of policies of the role, such as arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy.
     #[serde(default)]
     pub(crate) policies: Vec<String>,
+    /// ARN of the policy that bounds the role.
+    #[serde(default)]
+    pub(crate) permissions_boundary: Option<String>,
     /// Bucket that the pods may read.
     #[serde(default)]
     pub(crate) bucket: Option<String>,
@@ -73,11 +76,12 @@ pub struct Config {
 
 impl Config {
     /// The options that say something of a role that this step makes.
-    fn of_role(&self) -> [(&'static str, bool); 10] {
+    fn of_role(&self) -> [(&'static str, bool); 11] {
         [
             ("role_name", self.role_name.is_some()),
             ("role_only", self.role_only),
             ("policies", !self.policies.is_empty()),
+            ("permissions_boundary", self.permissions_boundary.is_some()),
             ("bucket", self.bucket.is_some()),
             ("prefix", !self.prefix.is_empty()),
             ("bucket_key_arn", self.bucket_key_arn.is_some()),

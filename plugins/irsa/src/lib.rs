@@ -103,7 +103,7 @@ fn role(config: &Config, tags: &[(String, String)]) -> Result<iam::Role, Failure
             .map(|document| ("access".to_owned(), document.to_string()))
             .into_iter()
             .collect(),
-        permissions_boundary: None,
+        permissions_boundary: config.permissions_boundary.clone(),
         tags: tags.to_vec(),
     };
     iam::Role::declare("pods", &spec, &Options::default())

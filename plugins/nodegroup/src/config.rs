@@ -120,7 +120,7 @@ pub struct Config {
     /// Delete the nodes all the same when that time is over, instead of failing.
     #[serde(default)]
     pub(crate) drain_force: bool,
-    /// Tags for everything, on top of the pipeline's: for the group, and for its instances with their volumes and network interfaces.
+    /// Tags for everything, on top of the pipeline's: for the group, and for its instances with their volumes and network interfaces. Name is the instances' name, by default CLUSTER-NAME.
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
 }

@@ -110,7 +110,7 @@ fn template(config: &Config, ami_type: &str, ssh: Option<&str>) -> Result<ec2::L
     groups.extend(capacity::efa_groups(config)?);
     let user_data_text = user_data::of(config, ami_type)?;
     let mut instance_tags = config.tags.clone();
-    instance_tags.insert("Name".to_owned(), format!("{}-{}", config.cluster, config.name));
+    instance_tags.entry("Name".to_owned()).or_insert_with(|| format!("{}-{}", config.cluster, config.name));
     let spec = ec2::LaunchTemplateSpec {
         template_name: format!("{}-{}", config.cluster, config.name),
         metadata_hop_limit: config.metadata_hop_limit,
