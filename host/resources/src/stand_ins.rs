@@ -1,6 +1,7 @@
 //! Stand-ins: what a pipeline looks up, made in an emulator, where nothing exists.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,6 +20,9 @@ const MARK: &str = "llmhost:stand-in";
 /// How many stand in for any number.
 const SEVERAL: usize = 2;
 
+/// Where the range of the first network begins.
+const FIRST: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 0);
+
 /// Services that may assume a role that stands in: those that the built-in plugins make roles for.
 const TRUSTED: [&str; 4] = ["eks", "ec2", "pods.eks", "eks-fargate-pods"];
 
@@ -35,8 +39,8 @@ const POLICIES: [&str; 5] = [
 pub struct StandIns {
     registry: Arc<Registry>,
     region: String,
-    /// Networks so far, each with the number of its range and how many subnets it has.
-    networks: Mutex<BTreeMap<String, (usize, usize)>>,
+    /// Networks so far, each with the beginning of its range and how many subnets it has.
+    networks: Mutex<BTreeMap<String, (Ipv4Addr, u32)>>,
     count: AtomicUsize,
     /// Tells its tokens from those of an earlier run with the same emulator.
     began: u128,
@@ -100,18 +104,19 @@ impl StandIns {
         let mut networks = self.networks.lock().await;
         let number = 200 + networks.len();
         let range = text(attributes, "cidr_block").unwrap_or_else(|| format!("10.{number}.0.0/16"));
+        let begin = range.split('/').next().and_then(|begin| begin.parse().ok()).unwrap_or(FIRST);
         let spec = json!({ "cidr_block": range, "dns_support": true, "dns_hostnames": true, "tags": tags });
         let (id, _) = self.create("ec2.vpc", over(spec, attributes)).await?;
-        networks.insert(id.clone(), (number, 0));
+        networks.insert(id.clone(), (begin, 0));
         Ok(id)
     }
 
     async fn subnet(&self, attributes: &Map<String, Value>, tags: Value) -> Result<String, OpError> {
         let vpc = self.network(text(attributes, "vpc_id")).await?;
         let mut networks = self.networks.lock().await;
-        let (number, taken) = networks.entry(vpc.clone()).or_insert((200, 0));
-        let zone = format!("{}{}", self.region, ['a', 'b', 'c'][*taken % 3]);
-        let range = format!("10.{number}.{}.0/24", *taken);
+        let (begin, taken) = networks.entry(vpc.clone()).or_insert((FIRST, 0));
+        let zone = format!("{}{}", self.region, ['a', 'b', 'c'][*taken as usize % 3]);
+        let range = format!("{}/24", Ipv4Addr::from_bits(begin.to_bits() + (*taken << 8)));
         *taken += 1;
         drop(networks);
         let spec = json!({
