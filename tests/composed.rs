@@ -218,3 +218,136 @@ async fn environments_of_a_file_stand_side_by_side() {
         scene.at(url, &[&["validate", "bad.toml"], args].concat()).status(2).says(&[said]);
     }
 }
+
+const NET: &str = r#"[pipeline]
+name = "net-${vars.stage}"
+region = "us-east-1"
+[vars.stage]
+default = "dev"
+[env.prod]
+name = "net-prod"
+[steps.vpc]
+uses = "vpc"
+with = { name = "net", azs = 1, nat = "none" }
+[steps.bucket]
+uses = "s3"
+for_each = ["logs"]
+with = { bucket = "net-${each.key}-${vars.stage}" }
+[outputs]
+vpc_id = "${vpc.vpc_id}"
+logs = "${bucket['logs'].bucket}"
+"#;
+const APP: &str = r#"[pipeline]
+name = "app"
+region = "eu-west-1"
+[pipelines.net]
+file = "../net/net.toml"
+[steps.bucket]
+uses = "s3"
+with = { bucket = "app", tags = { vpc = "${pipeline.net.vpc_id}", logs = "${pipeline.net.bucket['logs'].arn}" } }
+[outputs]
+vpc = "${pipeline.net.vpc_id}"
+"#;
+
+/// Two pipelines in folders beside each other.
+fn two() -> Scene {
+    let scene = Scene::new();
+    for (name, text) in [("net/net.toml", NET), ("app/app.toml", APP)] {
+        std::fs::create_dir_all(scene.path(name).parent().unwrap()).unwrap();
+        scene.write(name, text);
+    }
+    scene
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_of_another_pipeline_are_read_from_its_state_which_stays_as_it_is() {
+    let (scene, emulator) = (two(), emulator().await);
+    let url = emulator.url();
+    let app = "app/app.toml";
+    let never =
+        ["the pipeline 'net-dev' has made nothing yet", "run it first: llmhost run ../net/net.toml", "app.toml:4:"];
+    scene.at(url, &["run", app, "--dry-run"]).status(2).says(&never);
+    scene.llmhost(&["rehearse", app]).status(2).says(&never);
+    scene.at(url, &["run", "net/net.toml", "-y"]).status(0).says(&["vpc_id = \"vpc-", "logs = \"net-logs-dev\""]);
+    let state = scene.path("net/.llmhost/net-dev");
+    let files = || -> Vec<(String, Vec<u8>)> {
+        let entries = std::fs::read_dir(&state).unwrap().flatten();
+        let mut all: Vec<_> = entries
+            .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+            .collect();
+        all.sort();
+        all
+    };
+    let before = files();
+    scene.at(url, &["run", app, "--dry-run", "--out", "plan"]).status(0);
+    let ran = scene.at(url, &["run", app, "-y"]).status(0);
+    ran.says(&[
+        "The pipeline 'net-dev', whose outputs are read, is in us-east-1; this one is in eu-west-1.",
+        "vpc = \"vpc-",
+    ]);
+    scene.at(url, &["run", app, "-y"]).status(0).says(&["0 changes"]);
+    assert!(before == files(), "nothing was written beside the other state");
+    let tags =
+        look(url)["storage"].as_array().unwrap().iter().find(|one| one["name"] == "app").unwrap()["tags"].to_string();
+    assert!(tags.contains("vpc-") && tags.contains("arn:aws:s3:::net-logs-dev"), "{tags}");
+    // What is recorded is rehearsed with.
+    scene.llmhost(&["rehearse", app]).status(0).says(&["Rehearsed"]);
+    assert!(before == files());
+
+    // A plan that was saved is about the values of then.
+    scene.edit(app, "bucket = \"app\"", "bucket = \"app-2\"");
+    scene.at(url, &["run", app, "--dry-run", "--out", "plan"]).status(0);
+    scene.edit("net/net.toml", "logs = \"${bucket['logs'].bucket}\"", "logs = \"other\"");
+    scene.edit(app, "logs = \"${pipeline.net.bucket['logs'].arn}\"", "logs = \"${pipeline.net.logs}\"");
+    scene.at(url, &["run", app, "--dry-run", "--out", "plan"]).status(0);
+    scene.at(url, &["run", "net/net.toml", "-y"]).status(0);
+    let stale = ["Saved plan is stale: ${pipeline.net.logs} has changed: that pipeline was run since"];
+    scene.at(url, &["run", "plan"]).status(1).says(&stale);
+
+    // What is not there, and another environment of the same file.
+    scene.edit(app, "${pipeline.net.logs}", "${pipeline.net.log}");
+    scene.at(url, &["validate", app]).status(2).says(&[
+        "${pipeline.net.log}: the pipeline 'net' has no such output",
+        "did you mean 'logs'?",
+        "app.toml:8:",
+    ]);
+    scene.edit(app, "file = \"../net/net.toml\"", "file = \"../net/net.toml\"\nenv = \"prod\"");
+    let prod = ["'net-prod' has made nothing yet", "run it first: llmhost run ../net/net.toml --env prod"];
+    scene.at(url, &["validate", app]).status(2).says(&prod);
+    scene.edit(app, "env = \"prod\"", "vars = { stagge = \"x\" }");
+    scene.at(url, &["validate", app]).status(2).says(&["../net/net.toml has no variable 'stagge'"]);
+    scene.edit(app, "file = \"../net/net.toml\"\nvars = { stagge = \"x\" }", "state = \"../net/.llmhost/net-dev\"");
+    let other = ["belongs to the pipeline 'net-dev', not to 'net'", "add name = \"net-dev\""];
+    scene.at(url, &["validate", app]).status(2).says(&other);
+    scene.edit(app, "net/.llmhost/net-dev\"", "net/.llmhost/net-dev\"\nname = \"net-dev\"");
+    scene.edit(app, "${pipeline.net.log}", "${pipeline.net.logs}");
+    scene.at(url, &["validate", app]).status(0);
+    scene.edit(app, "state = \"../net/.llmhost/net-dev\"\nname = \"net-dev\"", "file = \"../nett/net.toml\"");
+    scene.at(url, &["validate", app]).status(2).says(&["there is no file ../nett/net.toml"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_of_a_pipeline_in_a_bucket_need_credentials_for_it_and_are_in_the_policy() {
+    let (scene, emulator) = (two(), emulator().await);
+    let url = emulator.url();
+    scene.write("states.toml", "[pipeline]\nname = \"states\"\nregion = \"us-east-1\"\n[steps.b]\nuses = \"s3\"\nwith = { bucket = \"states\" }\n");
+    scene.at(url, &["run", "states.toml", "-y"]).status(0);
+    scene.edit("net/net.toml", "region = \"us-east-1\"", "region = \"us-east-1\"\nstate = \"s3://states/net\"");
+    scene.at(url, &["run", "net/net.toml", "-y"]).status(0);
+    scene.at(url, &["run", "app/app.toml", "-y"]).status(0).says(&["vpc = \"vpc-"]);
+    let policy = scene.at(url, &["policy", "app/app.toml"]).status(0).stdout;
+    assert!(policy.contains("arn:aws:s3:::states/net/*"), "{policy}");
+    let bare = scene
+        .command(&["validate", "app/app.toml"])
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&bare.stderr).into_owned();
+    assert_eq!(bare.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("the outputs of the pipeline 'net' cannot be read") && said.contains("credentials"),
+        "{said}"
+    );
+}

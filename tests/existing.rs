@@ -3,9 +3,12 @@
 
 mod support;
 
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
 use llmhost_emulator::testing::RecordingProxy;
 use serde_json::{Value, json};
-use support::{Scene, emulator, look, look_after};
+use support::{Scene, emulator, look, look_after, repository};
 
 const PLATFORM: &str = r#"
 [pipeline]
@@ -85,6 +88,41 @@ subnet_ids = "${existing.private[*].id}"
 instance_types = ["m7i.large"]
 "#;
 
+static FINDS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let guests = repository().join("host/sandbox/tests/guests");
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    llmhost_plugin_build::build(&guests, &["finds"], &out).expect("it compiles").remove(0)
+});
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_looks_up_what_it_was_granted_to_and_its_answer_is_in_the_plan() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let proxy = RecordingProxy::start(emulator.url()).await.unwrap();
+    let at = |args: &[&str]| scene.at(proxy.url(), args);
+    look_after(emulator.url(), &["make-network", "corp", "us-east-1a", "us-east-1b"]);
+    let before = look(emulator.url())["network"]["subnets"].clone();
+    scene.write("finds.wasm", &*FINDS);
+    scene.pipeline(
+        "[steps.finds]\nuses = \"./finds.wasm\"\nallow = [\"ec2:security-group\"]\nwith = { network = \"corp\", attribute = \
+         \"availability_zone\" }\n",
+    );
+    let refused = at(&["run", "pipeline.toml", "--dry-run"]).status(2);
+    refused.says(&["imports what step 'finds' does not grant: ec2:existing"]);
+    scene.edit("pipeline.toml", "[\"ec2:security-group\"]", "[\"ec2:security-group\", \"ec2:existing\"]");
+    // The subnets carry no such tag, and none is an answer where any number may be found.
+    let planned = at(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    planned.says(&["finds: ec2.vpc vpc-", "exists", "finds: ec2.subnet, none found", "1 to create"]);
+    assert_eq!(proxy.mutating(), 0, "{:?}", proxy.requests());
+    let offline = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    offline.says(&["finds: ec2.vpc, not looked up"]);
+    at(&["run", "pipeline.toml"]).status(0).says(&["subnets = []"]);
+    at(&["run", "pipeline.toml"]).status(0).says(&["No changes"]);
+    at(&["destroy", "pipeline.toml", "--yes"]).status(0);
+    assert_eq!(look(emulator.url())["network"]["subnets"], before);
+    scene.edit("pipeline.toml", "\"corp\"", "\"crop\"");
+    at(&["run", "pipeline.toml"]).status(1).says(&["step finds", "there is no ec2.vpc with the name crop"]);
+}
+
 /// What is there but for what a team made, and what controllers write by themselves.
 fn of_platform(url: &str) -> Value {
     let world = look(url);
@@ -102,13 +140,23 @@ async fn a_team_starts_from_what_the_platform_made_and_changes_none_of_it() {
 
     // Nothing is there yet.
     let refused = at(&["run", "team.toml", "--dry-run"]).status(1);
-    refused.says(&["existing.cluster", "there is no eks.cluster with the name pl", "existing.network", "ec2.vpc with the tags Name=pl"]);
+    refused.says(&[
+        "existing.cluster",
+        "there is no eks.cluster with the name pl",
+        "existing.network",
+        "ec2.vpc with the tags Name=pl",
+    ]);
     at(&["run", "platform.toml", "--yes"]).status(0);
     let before = of_platform(emulator.url());
 
     proxy.forget();
     let planned = at(&["run", "team.toml", "--dry-run"]).status(0);
-    planned.says(&["Looked up", "existing.cluster: eks.cluster pl, exists", "existing.private: ec2.subnet subnet-", "and 1 more, exist"]);
+    planned.says(&[
+        "Looked up",
+        "existing.cluster: eks.cluster pl, exists",
+        "existing.private: ec2.subnet subnet-",
+        "and 1 more, exist",
+    ]);
     assert!(!proxy.requests().is_empty());
     assert_eq!(proxy.mutating(), 0, "{:?}", proxy.requests());
     at(&["validate", "team.toml", "--online"]).status(0);
@@ -126,7 +174,7 @@ async fn a_team_starts_from_what_the_platform_made_and_changes_none_of_it() {
 
     // Without credentials there is what the last run found.
     let offline = scene.llmhost(&["run", "team.toml", "--dry-run"]).status(0);
-    offline.says(&["There are no credentials, so that nothing is looked up", "No changes"]);
+    offline.says(&["existing.cluster: eks.cluster pl, exists", "No changes"]);
     scene.llmhost(&["graph", "team.toml"]).status(0).says(&["existing.network", "ec2.vpc vpc-"]);
 
     at(&["destroy", "team.toml", "--yes"]).status(0);
@@ -165,7 +213,7 @@ async fn a_plan_that_nobody_could_look_up_for_is_shown_and_not_saved() {
     let scene = Scene::new();
     scene.write("team.toml", TEAM);
     let planned = scene.llmhost(&["run", "team.toml", "--dry-run"]).status(0);
-    planned.says(&["existing.cluster: eks.cluster, not looked up", "known after apply"]);
+    planned.says(&["existing.cluster: eks.cluster, not looked up", "Without credentials nothing is looked up"]);
     let refused = scene.llmhost(&["run", "team.toml", "--dry-run", "--out", "plan"]).status(1);
     refused.says(&["existing.cluster was not looked up", "Make the plan with credentials"]);
     assert!(!scene.path("plan").exists());
@@ -199,7 +247,10 @@ async fn what_exists_under_the_declared_names_is_taken_over_in_one_go() {
     at(&["adopt", "pipeline.toml"]).status(1).says(&["From then on this pipeline changes them", "needs --yes"]);
     assert!(!scene.path(".llmhost/test/state.json").exists(), "nothing without a yes");
     let adopted = at(&["adopt", "pipeline.toml", "--yes"]).status(0);
-    adopted.says(&["network/ec2.vpc/main", "found by its name", "models/s3.bucket/main"].map(|text| text.rsplit('/').next().unwrap()));
+    adopted.says(
+        &["network/ec2.vpc/main", "found by its name", "models/s3.bucket/main"]
+            .map(|text| text.rsplit('/').next().unwrap()),
+    );
     let planned = at(&["run", "pipeline.toml", "--dry-run"]).status(0);
     planned.says(&["0 to create", "0 to replace, 0 to delete"]);
     at(&["run", "pipeline.toml"]).status(0);

@@ -142,3 +142,50 @@ fn outputs_of_a_kept_emulator_are_there_as_long_as_it_is() {
     assert_eq!(ran.status(0).stdout, "the-bucket\n");
     real.status(1).says(&["has no state yet"]);
 }
+
+const OWN: &str = r#"
+[vars.bucket]
+secret = true
+[steps.network]
+uses = "vpc"
+with = { name = "n", azs = 1, nat = "none" }
+[steps.models]
+uses = "s3"
+with = { bucket = "${vars.bucket}" }
+[outputs]
+network = "${network.vpc_id}"
+list    = ["${network.vpc_id}", 2]
+models  = "s3://${models.bucket}"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_file_gives_comes_first_and_steps_are_there_by_their_names() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    scene.pipeline(OWN);
+    let bucket = ["--var", "bucket=the-bucket"];
+    let ask = |args: &[&str]| -> Ran { scene.llmhost(&[&["outputs", FILE], &bucket[..], args].concat()) };
+    let ran = scene.at(emulator.url(), &[&["run", FILE, "-y"], &bucket[..]].concat()).status(0);
+    ran.says(&["network = \"vpc-", "models = \"(sensitive)\""]).does_not_say(&["the-bucket", "network.subnet_ids"]);
+    let vpc = ask(&["network"]).status(0).stdout.trim_end().to_owned();
+    assert!(vpc.starts_with("vpc-"), "the file's own counts before a step of this name: {vpc}");
+    assert_eq!(ask(&["network.vpc_id"]).status(0).stdout, format!("{vpc}\n"));
+    let all = ask(&[]).status(0);
+    assert_eq!(all.stdout, format!("list = [\"{vpc}\",2]\nnetwork = \"{vpc}\"\n"));
+    all.says(&["1 sensitive output is left out", "llmhost outputs pipeline.toml models"]);
+    let json: Value = serde_json::from_str(&ask(&["--json", "--show-sensitive"]).status(0).stdout).unwrap();
+    assert_eq!(json, json!({ "network": vpc, "list": [vpc, 2], "models": "s3://the-bucket" }));
+    assert_eq!(ask(&["--tfvars"]).status(0).stdout, format!("list = [\"{vpc}\", 2]\nnetwork = \"{vpc}\"\n"));
+    assert_eq!(ask(&["models", "--env"]).status(0).stdout, "MODELS='s3://the-bucket'\n");
+    let status = scene.llmhost(&[&["status", FILE, "--json"], &bucket[..]].concat()).status(0);
+    status.does_not_say(&["the-bucket"]).says(&["\"models\": \"(sensitive)\""]);
+    ask(&["netwrok"]).status(2).says(&["Did you mean 'network'?", "The file's own outputs are list, models, network."]);
+    scene.edit(FILE, "list    =", "later = 1\nlist    =");
+    ask(&["later"]).status(1).says(&["the output 'later' of the file is not known yet", "Run it: llmhost run"]);
+    // In events, with those of the steps.
+    let run = scene.at(emulator.url(), &[&["run", FILE, "-y", "--json"], &bucket[..]].concat()).status(0);
+    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let own = lines.iter().find(|line| line["event"] == "file-outputs").unwrap();
+    assert_eq!(own["outputs"], json!({ "network": vpc, "list": [vpc, 2], "models": "(sensitive)", "later": 1 }));
+    scene.at(emulator.url(), &[&["destroy", FILE, "-y"], &bucket[..]].concat()).status(0);
+    ask(&[]).status(1).says(&["has no state yet"]);
+}

@@ -243,3 +243,148 @@ fn a_registry_that_says_nothing_is_waited_for_with_a_limit() {
     let pull = user.llmhost(&["plugin", "pull", &format!("oci://{host}/team/s3:1.0")]).status(1);
     pull.says(&[&format!("{host} did not answer within 30 seconds")]);
 }
+
+const NET: &str = r#"[vars.bucket]
+type = "string"
+[steps.logs]
+uses = "./plugins/s3.wasm"
+allow = ["s3"]
+with = { bucket = "${vars.bucket}" }
+[steps.part]
+uses = "./parts/part.toml"
+with = { bucket = "${vars.bucket}-files" }
+[outputs]
+bucket = "${logs.bucket}"
+"#;
+const PART: &str = r#"[vars.bucket]
+[steps.files]
+uses = "s3"
+with = { bucket = "${vars.bucket}", upload = [{ source = "files" }] }
+"#;
+
+/// Writes a pipeline with all that it uses, and publishes it; gives the line that pins it.
+fn publish(user: &User, registry: &Registry, more: &[&str]) -> String {
+    for (name, bytes) in [
+        ("net/net.toml", NET.as_bytes()),
+        ("net/parts/part.toml", PART.as_bytes()),
+        ("net/parts/files/hello.txt", b"hello"),
+        ("net/plugins/s3.wasm", &plugin()),
+        ("net/.env", b"TOKEN=planted"),
+        ("net/unused.toml", b""),
+    ] {
+        std::fs::create_dir_all(user.scene.path(name).parent().unwrap()).unwrap();
+        user.scene.write(name, bytes);
+    }
+    let address = registry.address("acme/net:1.0");
+    let push = [&["pipeline", "push", "net/net.toml", &address, "--json"], more].concat();
+    let line: Value = serde_json::from_str(&user.llmhost(&push).status(0).stdout).unwrap();
+    let files = ["net.toml", "parts/files/hello.txt", "parts/part.toml", "plugins/s3.wasm"];
+    assert_eq!(line["files"], json!(files), "what it uses, and nothing else");
+    line["uses"].as_str().unwrap().to_owned()
+}
+
+fn uses_pipeline(user: &User, uses: &str, more: &str) {
+    user.scene.pipeline(&format!("[steps.net]\nuses = \"{uses}\"\nwith = {{ bucket = \"acme-net\" }}\n{more}"));
+}
+
+#[test]
+fn a_published_pipeline_is_a_step_and_needs_no_registry_once_it_was_there() {
+    let (user, mut registry) = (User::new(), Registry::open());
+    let uses = publish(&user, &registry, &[]);
+    assert_eq!(publish(&user, &registry, &[]), uses, "the same files are the same artifact");
+    let more = "[steps.app]\nuses = \"s3\"\nwith = { bucket = \"app\", tags = { logs = \"${net.bucket}\" } }\n";
+    uses_pipeline(&user, &uses, more);
+    let ran = user.llmhost(&["run", FILE, "--dry-run"]).status(0);
+    ran.says(&["net.logs/s3.bucket/", "net.part.files/s3.folder/", "app/s3.bucket/"]);
+    // ORAS and others see its files.
+    let accept = "Accept: application/vnd.oci.image.manifest.v1+json\r\n";
+    let (_, _, body) = registry.ask("GET", "/v2/acme/net/manifests/1.0", accept, b"");
+    let manifest: Value = serde_json::from_slice(&body).unwrap();
+    let titles: Vec<&Value> = manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| &layer["annotations"]["org.opencontainers.image.title"])
+        .collect();
+    assert_eq!(titles, ["net.toml", "parts/files/hello.txt", "parts/part.toml", "plugins/s3.wasm"]);
+    assert_eq!(manifest["artifactType"], "application/vnd.llmhost.pipeline.v1+json");
+
+    // A tag alone names no pipeline that somebody could use, and says how to pin it.
+    uses_pipeline(&user, &registry.address("acme/net:1.0"), "");
+    let tag = ["it is a pipeline: uses = ", &uses, "write the digest in uses"];
+    user.llmhost(&["validate", FILE]).status(2).says(&tag);
+    // What is damaged in the cache is unpacked again.
+    uses_pipeline(&user, &uses, "");
+    let folder = user.scene.path("cache/llmhost/pipelines/sha256").join(uses.rsplit_once(':').unwrap().1);
+    std::fs::write(folder.join("net.toml"), "damaged").unwrap();
+    registry.stop();
+    user.llmhost(&["validate", FILE]).status(0);
+    user.llmhost(&["rehearse", FILE]).status(0).says(&["Rehearsed"]);
+    assert_eq!(std::fs::read_to_string(folder.join("net.toml")).unwrap(), NET);
+    // Who never had it hears what is wrong.
+    let other = User::new();
+    uses_pipeline(&other, &uses, "");
+    other.llmhost(&["validate", FILE]).status(2).says(&["cannot reach", "pipeline.toml:"]);
+}
+
+#[test]
+fn a_published_pipeline_has_to_be_signed_where_trust_says_so_and_reads_nothing_of_its_users() {
+    let (user, registry) = (User::new(), Registry::open());
+    let (good, other) = (user.key("good"), user.key("other"));
+    let unsigned = publish(&user, &registry, &[]);
+    let key = user.scene.path("good").display().to_string();
+    let signed = publish(&user, &registry, &["--sign", &key]);
+    let trust = |key: &str| format!("[trust]\n\"{}/*\" = [\"{key}\"]\n", registry.host);
+    for (uses, key, status, said) in [
+        (&unsigned, &good, 2, "is not signed, and [trust] requires a signature"),
+        (&signed, &other, 2, "which [trust] does not name"),
+        (&signed, &good, 0, "Valid"),
+    ] {
+        uses_pipeline(&user, uses, &trust(key));
+        user.llmhost(&["validate", FILE]).status(status).says(&[said]);
+    }
+    // Files of those who use it are not there, however it asks.
+    user.scene.write("secret.txt", "planted");
+    let secret = user.scene.path("").display().to_string();
+    for (from, to, said) in [
+        ("source = \"files\"", "source = \"../../../../../..\"", "is not in the folder of the published pipeline"),
+        ("source = \"files\"", &format!("source = \"{secret}\"")[..], "is not in the folder of the published pipeline"),
+        (
+            "bucket = \"${vars.bucket}\"",
+            "bucket = \"x-${env.HOME}\"",
+            "a published pipeline does not see the environment",
+        ),
+    ] {
+        publish(&user, &registry, &[]);
+        user.scene.write("net/parts/part.toml", PART.replacen(from, to, 1));
+        let push = ["pipeline", "push", "net/net.toml", &registry.address("acme/net:2"), "--json"];
+        let line: Value = serde_json::from_str(&user.llmhost(&push).status(0).stdout).unwrap();
+        uses_pipeline(&user, line["uses"].as_str().unwrap(), "");
+        let ran = user.llmhost(&["run", FILE, "--dry-run"]);
+        assert_ne!(ran.status, 0, "{ran:?}");
+        ran.says(&[said]);
+    }
+}
+
+#[test]
+fn what_is_no_pipeline_is_not_published() {
+    let (user, registry) = (User::new(), Registry::open());
+    let address = registry.address("acme/net:1");
+    user.scene.write("a.toml", "[steps.a]\nuses = \"../b.toml\"\n");
+    user.scene.write("c.toml", "[steps\n");
+    for (file, address, words) in [
+        (
+            "a.toml",
+            &address[..],
+            &["a.toml: step 'a' uses ../b.toml, which is not in the folder", "Nothing was published"][..],
+        ),
+        ("c.toml", &address, &["c.toml: "]),
+        ("gone.toml", &address, &["cannot read gone.toml"]),
+        (WASM, &address, &["is no pipeline file"]),
+        ("a.toml", "https://example.com/a.toml", &["is not the address"]),
+    ] {
+        user.llmhost(&["pipeline", "push", file, address]).status(2).says(words);
+    }
+    let (status, ..) = registry.ask("GET", "/v2/acme/net/manifests/1", "", b"");
+    assert_eq!(status, 404, "nothing is there");
+}

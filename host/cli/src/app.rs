@@ -16,6 +16,8 @@ use llmhost_sandbox::{Builtin, EventSink, Functions, Loader, LoaderEvent, Loader
 
 use crate::args::File;
 use crate::failure::Failure;
+use crate::others;
+use crate::packages::Published;
 use crate::view::{self, Json, JsonLine, Terminal};
 
 /// Where a run is shown: to a person or to a program.
@@ -103,6 +105,7 @@ pub(crate) fn pipeline(file: &File) -> Result<Arc<Pipeline>, Failure> {
         files: file.var_files.clone(),
         kept: file.kept.clone(),
         environment: file.environment.clone(),
+        packages: Some(Arc::new(Published)),
     };
     let pipeline = Pipeline::load_given(&file.path, &given, &|name| std::env::var(name).ok())?;
     if let Some(environment) = &pipeline.environment {
@@ -129,10 +132,13 @@ pub(crate) async fn engine(
     console: &Console,
     parallelism: u16,
 ) -> Result<Engine, Failure> {
+    let reach = settings.clone();
     let registry = Arc::new(llmhost_resources::registry(Arc::new(Aws::new(settings))));
     let loader = loader(console, &pipeline.trust)?;
+    let others = others::read(console, &pipeline, &reach).await?;
     if file.unpinned {
-        return Ok(Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?);
+        let engine = Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?;
+        return Ok(engine.with_others(others)?);
     }
     let lock = lock(&pipeline)?;
     let pins = console.hear(Pins::find(&pipeline, &loader, &lock)).await?;
@@ -140,6 +146,7 @@ pub(crate) async fn engine(
         pins.check(&pipeline, &lock)?;
     }
     let engine = Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?;
+    let engine = engine.with_others(others)?;
     // Now that they are known to be of use.
     if file.accept_plugins {
         pins.accept(&lock)?;

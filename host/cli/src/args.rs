@@ -3,6 +3,7 @@
 mod lock;
 mod output;
 mod outputs;
+mod pipeline;
 mod plugin;
 mod state;
 
@@ -15,6 +16,7 @@ use llmhost_engine::pipeline::Kept;
 use crate::keep::StatePlace;
 pub(crate) use lock::Lock;
 pub(crate) use outputs::Outputs;
+pub(crate) use pipeline::{PipelineCommand, PipelinePush};
 pub(crate) use plugin::{Build, Dev, New, Plugin, PluginRun, PluginTest, Pull, Push, Replay, Wit};
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
 
@@ -80,6 +82,9 @@ pub(crate) enum Command {
     /// Look at plugins, publish them, and fetch them.
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Publish pipelines that are steps of others.
+    #[command(subcommand)]
+    Pipeline(PipelineCommand),
 }
 
 /// Which pipeline, and with which values.

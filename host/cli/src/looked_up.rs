@@ -2,33 +2,36 @@
 
 use std::sync::Arc;
 
+use llmhost_engine::plan::Plan;
 use llmhost_engine::run::Engine;
 use llmhost_resources::{Aws, StandIns};
 
 use crate::app::Console;
 use crate::place::Place;
 
-/// An engine that asks for what its file says exists, as far as there is somebody to ask.
-pub(crate) async fn asking(engine: Engine, place: &Place, console: &Console) -> Engine {
-    if engine.pipeline().existing.is_empty() {
-        return engine;
+/// An engine that asks for what exists, for commands that ask AWS anyway.
+pub(crate) fn asking(engine: Engine, place: &Place) -> Engine {
+    match (place.is_emulated(), place.settings().endpoint_url) {
+        (false, _) => engine.asking(),
+        (true, Some(_)) => {
+            let stand_ins = StandIns::new(Arc::clone(engine.registry()), &place.settings().region);
+            engine.with_stand_ins(Arc::new(stand_ins))
+        }
+        // An emulator that was not started has nothing to ask.
+        (true, None) => engine,
     }
-    if place.is_emulated() {
-        // One that was not started has nothing to ask.
-        return match place.settings().endpoint_url {
-            Some(_) => {
-                let stand_ins = StandIns::new(Arc::clone(engine.registry()), &place.settings().region);
-                engine.with_stand_ins(Arc::new(stand_ins))
-            }
-            None => engine,
-        };
+}
+
+/// The same, for commands that need nobody: where the file looks something up and there are credentials.
+pub(crate) async fn asking_if_needed(engine: Engine, place: &Place) -> Engine {
+    let asks =
+        engine.pipeline().looks_up() && (place.is_emulated() || Aws::new(place.settings()).has_credentials().await);
+    if asks { asking(engine, place) } else { engine }
+}
+
+/// Says what was not looked up.
+pub(crate) fn tell(console: &Console, plan: &Plan) {
+    if plan.existing.iter().any(|one| one.ids.is_none()) {
+        console.note("Without credentials nothing is looked up: what exists is known after apply.");
     }
-    if Aws::new(place.settings()).has_credentials().await {
-        return engine.asking();
-    }
-    console.note(
-        "There are no credentials, so that nothing is looked up: [existing] has what the last run found, or is known after \
-         apply.",
-    );
-    engine
 }

@@ -7,6 +7,8 @@ mod failure;
 mod keep;
 mod looked_up;
 mod masked;
+mod others;
+mod packages;
 mod place;
 mod private;
 mod renamed;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, Plugin};
+use args::{Cli, Command, PipelineCommand, Plugin};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -78,6 +80,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Plugin(Plugin::Run(args)) => Box::pin(commands::plugin::run(args)).await,
         Command::Plugin(Plugin::Replay(args)) => commands::replay::replay(args).await,
         Command::Plugin(Plugin::Push(args)) => commands::publish::push(args).await,
+        Command::Pipeline(PipelineCommand::Push(args)) => commands::pipeline::push(args).await,
         Command::Plugin(Plugin::Pull(args)) => commands::publish::pull(args).await,
     }
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::app;
 use crate::args::Run;
 use crate::failure::Failure;
 use crate::private;
@@ -48,6 +49,9 @@ pub(crate) struct Saved {
     pub(crate) refresh: bool,
     /// Where it is to be applied, and where its state is kept.
     world: World,
+    /// What it was told of other pipelines: a digest of each value, by the reference to it.
+    #[serde(default)]
+    others: BTreeMap<String, String>,
     /// Digests of what the plan was made from, and of the plan.
     source: String,
     state: String,
@@ -68,7 +72,14 @@ pub(crate) struct World {
 
 impl Saved {
     /// What is to be saved of a plan.
-    pub(crate) fn of(pipeline: &Pipeline, args: &Run, world: World, state: &State, plan: &Plan) -> Self {
+    pub(crate) fn of(
+        pipeline: &Pipeline,
+        args: &Run,
+        world: World,
+        others: &BTreeMap<String, Value>,
+        state: &State,
+        plan: &Plan,
+    ) -> Self {
         Self {
             pipeline: pipeline.name.clone(),
             file: as_named(&pipeline.path),
@@ -79,6 +90,7 @@ impl Saved {
             only: args.steps.only.clone(),
             exclude: args.steps.exclude.clone(),
             refresh: args.refresh,
+            others: others.iter().map(|(reference, value)| (reference.clone(), digest_of(value))).collect(),
             source: digest(pipeline.source.as_bytes()),
             state: digest_of(state),
             plan: digest_of(&portable(plan, &pipeline.base)),
@@ -186,6 +198,16 @@ impl Saved {
         }
     }
 
+    /// As above, of the outputs of other pipelines.
+    pub(crate) fn check_others(&self, others: &BTreeMap<String, Value>) -> Result<(), Failure> {
+        for (reference, then) in &self.others {
+            if others.get(reference).is_none_or(|now| digest_of(now) != *then) {
+                return Err(stale(&format!("${{{reference}}} has changed: that pipeline was run since")));
+            }
+        }
+        Ok(())
+    }
+
     /// As above, of the state.
     pub(crate) fn check_state(&self, state: &State) -> Result<(), Failure> {
         match digest_of(state) == self.state {
@@ -228,6 +250,10 @@ fn portable(plan: &Plan, base: &Path) -> Value {
     let mut plan = serde_json::to_value(plan).expect("a plan is JSON");
     if !base.as_os_str().is_empty() {
         walk(&mut plan, base);
+    }
+    // Published pipelines lie in the cache folder, which is another one elsewhere, by their digests.
+    if let Some(cache) = app::cache_dir() {
+        walk(&mut plan, &cache);
     }
     plan
 }

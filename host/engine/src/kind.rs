@@ -1,10 +1,11 @@
 //! What the engine asks of a kind of resource. The engine knows no AWS: kinds are handed to it.
 
 mod error;
+mod fields;
 pub(crate) mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,6 +19,7 @@ use crate::run::{ADDRESS_TAG, PIPELINE_TAG};
 use crate::state::State;
 use crate::world::{Hints, World};
 pub use error::{ErrorClass, OpError};
+pub(crate) use fields::fields_of;
 pub use sample::{Sampled, unique};
 
 /// Named outputs of a resource, for example `{"id": "vpc-1"}`.
@@ -242,11 +244,30 @@ pub struct DeclareContext<'a> {
     pub region: &'a str,
     /// The folder of the pipeline file; relative paths start there.
     pub base: &'a Path,
+    /// The folder of the published pipeline that the step stands in, where it does: its files are there.
+    pub within: Option<&'a Path>,
     /// The step's `with` table: what the user wrote.
     pub config: &'a Value,
 }
 
 impl DeclareContext<'_> {
+    /// A file or folder that the user named.
+    ///
+    /// # Errors
+    ///
+    /// A published pipeline names something outside its folder.
+    pub fn file(&self, path: &Path) -> Result<PathBuf, String> {
+        let whole = self.base.join(path);
+        let leaves = path.components().any(|part| matches!(part, Component::ParentDir));
+        match self.within {
+            Some(root) if leaves || !whole.starts_with(root) => Err(format!(
+                "{} is not in the folder of the published pipeline, which reads files of its own alone",
+                path.display()
+            )),
+            _ => Ok(whole),
+        }
+    }
+
     /// Whether this very text stands in the step's `with` table: what the user named there, a
     /// plugin may reach.
     pub fn is_named(&self, text: &str) -> bool {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::byproduct::Foreseen;
+use crate::kind::fields_of;
 use crate::kind::{
     ChangeKind, Created, DeclareContext, Facts, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
     Permission, Progress, Sampled, Scope,
@@ -24,6 +25,8 @@ pub trait DynKind: Send + Sync {
     fn name(&self) -> &'static str;
     /// [`Kind::ACTIONS`].
     fn actions(&self) -> &'static [&'static str];
+    /// The top-level fields of its specs, stated or not; nothing where any can be.
+    fn fields(&self) -> Option<&'static [&'static str]>;
     /// [`Kind::IMMUTABLE`].
     fn immutable(&self) -> &'static [&'static str];
     /// The values of the [`Kind::UNIQUE`] fields.
@@ -118,6 +121,10 @@ impl<K: Kind> DynKind for K {
 
     fn actions(&self) -> &'static [&'static str] {
         K::ACTIONS
+    }
+
+    fn fields(&self) -> Option<&'static [&'static str]> {
+        fields_of::<K::Spec>()
     }
 
     fn immutable(&self) -> &'static [&'static str] {

@@ -27,6 +27,8 @@ pub enum RegistryError {
     WrongDigest { name: String, expected: String, actual: String },
     #[error("{name} is not a WebAssembly artifact: {reason}")]
     NotWasm { name: String, reason: String },
+    #[error("{name} is not a pipeline that can be used: {reason}")]
+    NotPipeline { name: String, reason: String },
     #[error("{name} is larger than the {} MiB that a plugin may have", crate::MOST_BYTES >> 20)]
     TooLarge { name: String },
     #[error("{name} is not signed, and [trust] requires a signature for '{pattern}'")]
@@ -62,7 +64,11 @@ impl RegistryError {
             }
             Self::Answer { .. } => "try again later, or ask who runs the registry",
             Self::WrongDigest { .. } => "do not use it; ask its author or who runs the registry what happened",
+            Self::NotWasm { reason, .. } if reason.starts_with(UNPINNED) => {
+                "write the digest in uses, so that nobody can change what runs"
+            }
             Self::NotWasm { .. } => "publish plugins with llmhost plugin push, or with wkg",
+            Self::NotPipeline { .. } => "ask its author to publish it again, with llmhost pipeline push",
             Self::TooLarge { .. } => "is this the right artifact?",
             Self::Unsigned { .. } => {
                 "ask its author to publish it with llmhost plugin push --sign, or correct [trust] in the pipeline file"
@@ -88,6 +94,9 @@ impl RegistryError {
         }
     }
 }
+
+/// What the reason begins with where a pipeline is named by its tag alone.
+pub(crate) const UNPINNED: &str = "it is a pipeline";
 
 const BROKEN_OFF: &str = "the connection broke off";
 

@@ -2,7 +2,7 @@
 //!
 //! An [`Address`] says where a plugin is. [`Plugins`] finds out which digest it has now, fetches what
 //! is not in the [`Store`] yet, and refuses what `[trust]` does not allow. [`push`](push::push) publishes one, in the
-//! layout that wkg and other tools for WebAssembly components use. Nothing is taken without its digest being
+//! layout that wkg and other tools for WebAssembly components use; [`push_pipeline`] a pipeline with its files. Nothing is taken without its digest being
 //! checked, and nothing that is pinned and stored needs the network.
 
 mod address;
@@ -12,6 +12,7 @@ mod digest;
 mod error;
 mod https;
 mod manifest;
+mod pipelines;
 mod plugins;
 mod push;
 mod retry;
@@ -22,6 +23,7 @@ pub use address::{Address, HttpsAddress, OciAddress};
 pub use credentials::{Credentials, credentials};
 pub use digest::Digest;
 pub use error::RegistryError;
+pub use pipelines::{MOST_FILES, PipelinePackage, push_pipeline};
 pub use plugins::{Found, Plugins};
 pub use push::{Package, Pushed, push};
 pub use store::{MOST_BYTES, Store};

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use llmhost_engine::pipeline::Trust;
+use oci_client::manifest::OciDescriptor;
 use tokio::sync::Mutex;
 
 use crate::client::Registry;
-use crate::error::mismatch;
+use crate::error::{UNPINNED, mismatch, plain};
 use crate::manifest::Manifest;
-use crate::{Address, Digest, HttpsAddress, OciAddress, RegistryError, Store, https, signature};
+use crate::{Address, Digest, HttpsAddress, OciAddress, RegistryError, Store, https, pipelines, signature};
 
 /// Fetches plugins into the store.
 pub struct Plugins {
@@ -136,16 +137,47 @@ impl Plugins {
     }
 
     async fn pinned(&self, oci: &OciAddress, pin: Digest) -> Result<Found, RegistryError> {
-        if let Some(bytes) = self.store.read(&pin)? {
-            return found(oci, pin, &bytes);
+        found(oci, pin, &self.manifest(oci, &pin).await?)
+    }
+
+    /// The manifest of a digest. Fetched where it is not stored.
+    pub(crate) async fn manifest(&self, oci: &OciAddress, pin: &Digest) -> Result<Vec<u8>, RegistryError> {
+        if let Some(bytes) = self.store.read(pin)? {
+            return Ok(bytes);
         }
-        let (bytes, actual) = self.registry(oci).await?.manifest(&oci.at(&pin)).await?;
-        if actual != pin {
-            return Err(mismatch(oci.text(), &pin, &actual));
+        let (bytes, actual) = self.registry(oci).await?.manifest(&oci.at(pin)).await?;
+        if actual != *pin {
+            return Err(mismatch(oci.text(), pin, &actual));
         }
-        let found = found(oci, pin, &bytes)?;
-        self.store.write(&pin, &bytes)?;
-        Ok(found)
+        self.store.write(pin, &bytes)?;
+        Ok(bytes.to_vec())
+    }
+
+    /// The bytes of a blob. Fetched where they are not stored.
+    pub(crate) async fn blob(
+        &self,
+        oci: &OciAddress,
+        pin: &Digest,
+        blob: &OciDescriptor,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let name = oci.name();
+        let bad = |reason: String| RegistryError::NotPipeline { name: name.clone(), reason: plain(&reason) };
+        let digest: Digest = blob.digest.parse().map_err(bad)?;
+        if let Some(bytes) = self.store.read(&digest)? {
+            return Ok(bytes);
+        }
+        let draft = self.registry(oci).await?.blob(&oci.at(pin), blob, || self.store.draft()).await?;
+        draft.finish(&name, &digest)?;
+        self.store.read(&digest)?.ok_or_else(|| bad("what was written is gone".to_owned()))
+    }
+
+    /// Whether the manifest of an address is stored, so that it is known what it is of.
+    pub fn is_known(&self, oci: &OciAddress) -> bool {
+        oci.digest.is_some_and(|pin| matches!(self.store.read(&pin), Ok(Some(_))))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// A plugin that is stored with all that it needs.
@@ -167,6 +199,10 @@ impl Plugins {
 }
 
 fn found(oci: &OciAddress, pin: Digest, bytes: &[u8]) -> Result<Found, RegistryError> {
+    if pipelines::is_pipeline(bytes) {
+        let (name, pinned) = (oci.name(), oci.pinned(&pin));
+        return Err(RegistryError::NotWasm { name, reason: format!("{UNPINNED}: uses = \"{pinned}\"") });
+    }
     let manifest = Manifest::read(&oci.name(), bytes)?;
     let (component, source) = (manifest.component, Source::Oci(oci.clone(), manifest));
     Ok(Found { source, pin, component, not_asked: None })

@@ -45,6 +45,12 @@ impl Store {
         Ok(self.folder()?.join(digest.hex()))
     }
 
+    /// Where the files of a published pipeline are, or would be: `llmhost/pipelines/sha256` in the cache folder.
+    pub(crate) fn pipeline(&self, digest: &Digest) -> Result<PathBuf, RegistryError> {
+        let cache = self.folder()?.ancestors().nth(2).expect("it is llmhost/plugins/sha256");
+        Ok(cache.join("pipelines").join("sha256").join(digest.hex()))
+    }
+
     fn folder(&self) -> Result<&Path, RegistryError> {
         self.folder.as_deref().ok_or(RegistryError::NoCache)
     }

@@ -125,7 +125,12 @@ impl StandIns {
         Ok(self.create("ec2.subnet", over(spec, attributes)).await?.0)
     }
 
-    async fn role(&self, name: &str, attributes: &Map<String, Value>, tags: Value) -> Result<(String, Outputs), OpError> {
+    async fn role(
+        &self,
+        name: &str,
+        attributes: &Map<String, Value>,
+        tags: Value,
+    ) -> Result<(String, Outputs), OpError> {
         let partition = llmhost_partitions::of(&self.region);
         let policies = POLICIES.map(|policy| format!("arn:{}:iam::aws:policy/{policy}", partition.id));
         let trusted = TRUSTED.map(|service| partition.service_principal(service));
@@ -217,8 +222,11 @@ impl StandIns {
                     None => called.trim_start_matches("https://").to_owned(),
                 };
                 let url = format!("https://{issuer}");
-                self.create(kind, over(json!({ "url": url, "client_ids": ["sts.amazonaws.com"], "tags": tags }), &attributes))
-                    .await?
+                self.create(
+                    kind,
+                    over(json!({ "url": url, "client_ids": ["sts.amazonaws.com"], "tags": tags }), &attributes),
+                )
+                .await?
             }
             "iam.policy" | "s3.bucket" | "ec2.launch-template" => {
                 // The last part of an ARN.
@@ -237,7 +245,8 @@ impl StandIns {
             }
             "eks.addon" => {
                 let (cluster, _) = called.split_once('/').ok_or_else(|| unsupported(kind))?;
-                let of_cluster = Query { kind: "eks.cluster".to_owned(), id: Some(cluster.to_owned()), ..Query::default() };
+                let of_cluster =
+                    Query { kind: "eks.cluster".to_owned(), id: Some(cluster.to_owned()), ..Query::default() };
                 if self.made_before(&of_cluster).await?.is_empty() {
                     self.cluster(cluster, &Map::new(), json!({})).await?;
                 }

@@ -96,6 +96,7 @@ impl World {
             tags: &tags,
             region: "us-east-1",
             base: self.folder.path(),
+            within: None,
             config: &config,
         };
         let found = self.registry.kind(kind).unwrap();

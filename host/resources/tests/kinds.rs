@@ -41,6 +41,7 @@ impl Bench {
             tags: &tags,
             region: "us-east-1",
             base: self.folder.path(),
+            within: None,
             config: &config,
         };
         self.registry.kind(kind).unwrap().complete(raw, &context).unwrap()

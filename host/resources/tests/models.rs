@@ -51,6 +51,7 @@ async fn an_uploaded_model_is_fetched_as_it_was() {
             tags: &std::collections::BTreeMap::new(),
             region: "us-east-1",
             base: folder.path(),
+            within: None,
             config: &config,
         };
         let kind = registry.kind(kind).unwrap();

@@ -15,10 +15,11 @@ pub(crate) struct Outputs {
     pub(crate) file: File,
     #[command(flatten)]
     pub(crate) place: Where,
-    /// One output, step.output, whose value alone is printed; or a step, for all of its outputs.
+    /// One output, whose value alone is printed: of the file's [outputs], or step.output; or a step, for all of its
+    /// outputs. Without it, what the file gives in [outputs], or where it gives nothing, the outputs of all steps.
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Print one JSON object: { "step": { "output": value } }.
+    /// Print one JSON object: { "output": value }, and of steps { "step": { "output": value } }.
     #[arg(long, conflicts_with_all = ["shell", "tfvars"])]
     pub(crate) json: bool,
     /// Print lines for a shell: NETWORK_VPC_ID='vpc-1'. Lists and tables are JSON.

@@ -17,7 +17,7 @@ pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.file)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
     let state = place.read().await?;
-    let found = console.hear(run::drift(&place.registry(), &state, args.parallelism.into())).await?;
+    let found = console.hear(run::drift_from(&pipeline, &place.registry(), &state, args.parallelism.into())).await?;
     let unread = found.iter().any(|drift| matches!(drift.found, How::Unread { .. }));
     let all = state.resources.len();
     let summary = match found.len() {

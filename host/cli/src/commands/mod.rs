@@ -11,6 +11,7 @@ pub(crate) mod kubeconfig;
 pub(crate) mod lock;
 pub(crate) mod model;
 pub(crate) mod outputs;
+pub(crate) mod pipeline;
 pub(crate) mod plugin;
 pub(crate) mod policy;
 mod preflight;

@@ -29,9 +29,14 @@ pub(crate) async fn outputs(args: Outputs) -> Result<(), Failure> {
         return Err(nothing_yet(&pipeline, &place));
     }
     let all = all(&state);
+    let own = own(&state);
     let (chosen, is_one) = match &args.name {
-        Some(name) => chosen(name, &all, &state, &pipeline)?,
-        None => (all, false),
+        Some(name) => match own.iter().find(|output| output.name == name) {
+            Some(one) => (vec![*one], true),
+            None => chosen(name, &all, &state, &pipeline)?,
+        },
+        None if own.is_empty() => (all, false),
+        None => (own, false),
     };
     let is_asked_for = is_one || args.show_sensitive;
     let (handles, chosen): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|output| secret_in(output).is_some());
@@ -66,12 +71,17 @@ pub(crate) async fn outputs(args: Outputs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the file itself gives.
+fn own(state: &State) -> Vec<Output<'_>> {
+    state.file_outputs.iter().map(|(name, value)| Output { step: None, name, value }).collect()
+}
+
 /// The outputs of every step that finished.
 fn all(state: &State) -> Vec<Output<'_>> {
     let mut all = Vec::new();
     for (step, outputs) in &state.outputs {
         let outputs = outputs.as_object().into_iter().flatten();
-        all.extend(outputs.map(|(name, value)| Output { step, name, value }));
+        all.extend(outputs.map(|(name, value)| Output { step: Some(step), name, value }));
     }
     all
 }
@@ -84,15 +94,19 @@ fn chosen<'a>(
     pipeline: &Pipeline,
 ) -> Result<(Vec<Output<'a>>, bool), Failure> {
     let (step, of_step) = parts(name, state, pipeline);
-    if let Some(one) = all.iter().find(|output| output.step.as_str() == step && output.name == of_step) {
+    if let Some(one) = all.iter().find(|output| is_of(output, &step) && output.name == of_step) {
         return Ok((vec![*one], true));
     }
     // A step that is repeated, one of those that it is repeated as, or a pipeline.
     let is_meant = |known: &StepName| of_step.is_empty() && known.is_part_of(&step);
     if state.outputs.keys().any(is_meant) {
-        return Ok((all.iter().filter(|output| is_meant(output.step)).copied().collect(), false));
+        return Ok((all.iter().filter(|output| output.step.is_some_and(is_meant)).copied().collect(), false));
     }
     Err(unknown(name, all, state, pipeline))
+}
+
+fn is_of(output: &Output<'_>, step: &str) -> bool {
+    output.step.is_some_and(|known| known.as_str() == step)
 }
 
 /// Says what there is in place of a name that is not there.
@@ -101,8 +115,14 @@ fn unknown(name: &str, all: &[Output<'_>], state: &State, pipeline: &Pipeline) -
         Some(near) => format!("Did you mean '{near}'? "),
         None => String::new(),
     };
+    if pipeline.output_names().any(|known| known == name) {
+        let message =
+            format!("the output '{name}' of the file is not known yet: no run has ended well since it is there");
+        let help = format!("Run it: llmhost run {}", pipeline.path.display());
+        return Failure::Other { message, help, status: 1 };
+    }
     let (step, output) = parts(name, state, pipeline);
-    let of_step: Vec<_> = all.iter().filter(|known| known.step.as_str() == step).collect();
+    let of_step: Vec<_> = all.iter().filter(|known| is_of(known, &step)).collect();
     if state.outputs.keys().any(|known| known.as_str() == step) {
         let names: Vec<&str> = of_step.iter().map(|output| output.name).collect();
         let there = match names[..] {
@@ -122,8 +142,13 @@ fn unknown(name: &str, all: &[Output<'_>], state: &State, pipeline: &Pipeline) -
         [] => "No step has finished yet.".to_owned(),
         _ => format!("Steps with outputs are {}.", steps.join(", ")),
     };
+    let own: Vec<String> = state.file_outputs.keys().cloned().collect();
+    let there = match &own[..] {
+        [] => there,
+        own => format!("The file's own outputs are {}. {there}", own.join(", ")),
+    };
     let near = match output {
-        "" => near(&steps),
+        "" => near(&[own, steps].concat()),
         _ => near(&all.iter().map(Output::address).collect::<Vec<_>>()),
     };
     Failure::usage(format!("there is no step '{step}' in the state"), near + &there)
@@ -147,7 +172,10 @@ fn parts<'n>(name: &'n str, state: &State, pipeline: &Pipeline) -> (String, &'n 
 
 /// Whether an output is not to be seen: its plugin says so, or it holds a text that is not to be seen.
 fn is_sensitive(output: &Output<'_>, state: &State) -> bool {
-    let is_marked = state.sensitive.get(output.step).is_some_and(|names| names.contains(output.name));
+    let is_marked = match output.step {
+        Some(step) => state.sensitive.get(step).is_some_and(|names| names.contains(output.name)),
+        None => state.sensitive_file_outputs.contains(output.name),
+    };
     let text = output.value.to_string();
     is_marked || shown(&text) != text
 }

@@ -9,6 +9,7 @@ use llmhost_resources::{MANAGED_POLICY, PREFLIGHT_ACTIONS, is_for_destroy, polic
 use crate::app::{self, Console};
 use crate::args::{Policy, Purpose};
 use crate::failure::Failure;
+use crate::others;
 use crate::place::Place;
 
 /// Those actions that change nothing.
@@ -57,6 +58,7 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
         permissions.extend(looked_up.map(|kind| Permission::new(&looks(kind.actions()), ["*".to_owned()])));
     }
     permissions.extend(place.state_permissions());
+    permissions.extend(others::permissions(&pipeline)?);
     let document = policy_document(permissions, &scope);
     let text = serde_json::to_string_pretty(&document).expect("a policy is plain data");
     app::print(&(text + "\n"));

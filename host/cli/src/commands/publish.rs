@@ -60,7 +60,7 @@ pub(crate) async fn pull(args: Pull) -> Result<(), Failure> {
     Ok(())
 }
 
-fn text(done: &str, address: &str, digest: &str, signed_by: Option<&str>, uses: &str) -> String {
+pub(super) fn text(done: &str, address: &str, digest: &str, signed_by: Option<&str>, uses: &str) -> String {
     let (good, faint) = (style::GOOD, style::FAINT);
     let signed = signed_by.map(|key| format!("{faint}signed by {key}{faint:#}\n")).unwrap_or_default();
     format!("{good}{done}{good:#} {address}\n{faint}digest {digest}{faint:#}\n{signed}uses = \"{uses}\"\n")

@@ -49,7 +49,7 @@ async fn whole_life(
     let began = Instant::now();
     let parallelism = args.parallelism.into();
     let engine = app::engine(Arc::clone(&pipeline), &args.file, place.settings(), console, args.parallelism).await?;
-    let engine = looked_up::asking(engine, place, console).await;
+    let engine = looked_up::asking(engine, place);
 
     let stage = Stage::begin(console, "apply");
     let state = Arc::new(store.snapshot());

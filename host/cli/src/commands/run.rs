@@ -36,7 +36,7 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     saved.as_ref().map_or(Ok(()), |saved| saved.check_file(&pipeline))?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
     saved.as_ref().map_or(Ok(()), |saved| saved.check_world(&place.world()))?;
-    let is_offline = args.dry_run && !args.refresh && pipeline.existing.is_empty();
+    let is_offline = args.dry_run && !args.refresh && !pipeline.looks_up();
     let place = if is_offline { place.offline() } else { place };
     let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let trace = args.trace.as_deref().map(|path| traced::begin(&pipeline, path)).transpose()?;
@@ -64,7 +64,10 @@ impl Job<'_> {
         let engine =
             app::engine(Arc::clone(pipeline), &args.file, place.settings(), console, args.how.parallelism).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-        let engine = looked_up::asking(engine, place, console).await;
+        let engine = match args.dry_run {
+            true => looked_up::asking_if_needed(engine, place).await,
+            false => looked_up::asking(engine, place),
+        };
         Ok(engine.with_selection(selection(pipeline, args)?).with_trace(trace.cloned()))
     }
 
@@ -84,9 +87,10 @@ impl Job<'_> {
         tell_consequences(&engine, console, &state)?;
         let plan = engine.plan(&state).await?;
         show_plan(console, &plan, self.graph())?;
+        looked_up::tell(console, &plan);
         if let Some(out) = &args.out {
             is_looked_up(&plan)?;
-            Saved::of(pipeline, args, place.world(), &state, &plan).write(out)?;
+            Saved::of(pipeline, args, place.world(), &engine.other_values(), &state, &plan).write(out)?;
         }
         if !args.skip_preflight {
             preflight::check(console, pipeline, (&plan, &state), None, false).await?;
@@ -166,7 +170,7 @@ fn tell_consequences(engine: &Engine, console: &Console, state: &State) -> Resul
 
 /// Reads what is there, and shows in what it differs from the state.
 async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelism: u16) -> Result<Refresh, Failure> {
-    let refresh = run::refresh(engine.registry(), state, parallelism.into()).await?;
+    let refresh = run::refresh_from(Some(engine.pipeline()), engine.registry(), state, parallelism.into()).await?;
     if !refresh.drift.is_empty() {
         let line = JsonLine::Drift { resources: state.resources.len(), drift: &refresh.drift };
         console.result(|| super::drift::text(&refresh.drift) + "\n", &line);
@@ -219,6 +223,7 @@ async fn apply(
 ) -> Result<(), Failure> {
     let state = Arc::new(store.snapshot());
     saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
+    saved.map_or(Ok(()), |saved| saved.check_others(&engine.other_values()))?;
     tell_consequences(engine, console, &state)?;
     let plan = Arc::new(engine.plan(&state).await?);
     saved.map_or(Ok(()), |saved| saved.check_plan(&plan, engine.pipeline()))?;
@@ -257,7 +262,8 @@ async fn apply(
 pub(crate) fn conclude(console: &Console, report: &Report) -> Result<(), Failure> {
     match console {
         Console::Text(terminal) => {
-            app::print(&view::outputs(&report.outputs));
+            let own = report.file_outputs.as_object().filter(|own| !own.is_empty());
+            app::print(&own.map_or_else(|| view::outputs(&report.outputs), view::own_outputs));
             let failures = view::failures(&report.failures, &report.skipped);
             failures.lines().for_each(|line| terminal.line(line));
             view::kept(&report.kept).lines().for_each(|line| terminal.line(line));
@@ -265,6 +271,9 @@ pub(crate) fn conclude(console: &Console, report: &Report) -> Result<(), Failure
         }
         Console::Json(json) => {
             report.outputs.iter().for_each(|(step, outputs)| json.line(&JsonLine::Outputs { step, outputs }));
+            if report.file_outputs.as_object().is_some_and(|own| !own.is_empty()) {
+                json.line(&JsonLine::FileOutputs { outputs: &report.file_outputs });
+            }
             report.failures.iter().for_each(|failure| json.line(&JsonLine::failure(failure)));
         }
     }

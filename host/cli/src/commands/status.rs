@@ -19,6 +19,7 @@ pub(crate) async fn status(args: Status) -> Result<(), Failure> {
     let mut state = place.read().await?;
     if args.json {
         state.outputs = state.shown_outputs().into_iter().collect();
+        state.file_outputs = state.shown_file_outputs();
         let text = serde_json::to_string_pretty(&state).expect("a state is plain data");
         app::print(&(text + "\n"));
         return Ok(());
@@ -31,7 +32,8 @@ pub(crate) async fn status(args: Status) -> Result<(), Failure> {
 }
 
 fn text(state: &State) -> String {
-    resources(state) + &view::outputs(&state.shown_outputs())
+    let own = state.shown_file_outputs().into_iter().collect();
+    resources(state) + &view::outputs(&state.shown_outputs()) + &view::own_outputs(&own)
 }
 
 /// Each resource with its id, a line each.

@@ -34,7 +34,7 @@ async fn check(
     let state = place.read().await?;
     let engine = app::engine(Arc::clone(pipeline), &args.file, place.settings(), console, 10).await?;
     let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-    let engine = if args.online { looked_up::asking(engine, place, console).await } else { engine };
+    let engine = if args.online { looked_up::asking(engine, place) } else { engine };
     let state = Arc::new(state);
     let plan = engine.plan(&state).await?;
     let online = args.online.then(|| place.settings());

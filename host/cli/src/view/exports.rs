@@ -9,18 +9,18 @@ use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 
-/// An output of a step.
+/// An output of a step, or of the file itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output<'a> {
-    pub(crate) step: &'a StepName,
+    pub(crate) step: Option<&'a StepName>,
     pub(crate) name: &'a str,
     pub(crate) value: &'a Value,
 }
 
 impl Output<'_> {
-    /// As users name it: `network.vpc_id`.
+    /// As users name it: `network.vpc_id`, and `vpc_id` of the file itself.
     pub(crate) fn address(&self) -> String {
-        format!("{}.{}", self.step, self.name)
+        self.step.map_or_else(|| self.name.to_owned(), |step| format!("{step}.{}", self.name))
     }
 }
 
@@ -38,11 +38,15 @@ pub(crate) fn lines(outputs: &[Output<'_>]) -> String {
     outputs.iter().map(line).collect()
 }
 
-/// One object, with an object for each step.
+/// One object, with an object for each step. What the file itself gives stands beside these.
 pub(crate) fn json(outputs: &[Output<'_>]) -> String {
     let mut steps = Map::new();
     for output in outputs {
-        let step = steps.entry(output.step.to_string()).or_insert_with(|| Value::Object(Map::new()));
+        let Some(step) = output.step else {
+            steps.insert(output.name.to_owned(), output.value.clone());
+            continue;
+        };
+        let step = steps.entry(step.to_string()).or_insert_with(|| Value::Object(Map::new()));
         step[output.name] = output.value.clone();
     }
     serde_json::to_string_pretty(&steps).expect("it is JSON") + "\n"
@@ -200,7 +204,7 @@ mod tests {
             let names: Vec<String> = (0..values.len()).map(|index| format!("value-{index}")).collect();
             let step = step("my-step");
             let outputs: Vec<_> =
-                values.iter().zip(&names).map(|(value, name)| Output { step: &step, name, value }).collect();
+                values.iter().zip(&names).map(|(value, name)| Output { step: Some(&step), name, value }).collect();
             let shown: String = (0..values.len()).map(|index| format!(" \"$MY_STEP_VALUE_{index}\"")).collect();
             let script = format!("eval \"$1\" && printf '%s\\0'{shown}");
             let lines = env(&outputs).expect("no NUL");
@@ -263,9 +267,9 @@ mod tests {
         let values = [json!("vpc-1"), json!(["a", "${b}"]), json!({"k.1": 1.5, "on": true}), json!(null), json!({})];
         let names = ["vpc_id", "ids", "map", "none", "empty"];
         let mut outputs: Vec<_> =
-            names.iter().zip(&values).map(|(name, value)| Output { step: &network, name, value }).collect();
+            names.iter().zip(&values).map(|(name, value)| Output { step: Some(&network), name, value }).collect();
         let password = json!("it's\n%{x} $${y}");
-        outputs.push(Output { step: &db, name: "passWord", value: &password });
+        outputs.push(Output { step: Some(&db), name: "passWord", value: &password });
         assert_eq!(
             env(&outputs).expect("good"),
             "NETWORK_VPC_ID='vpc-1'\nNETWORK_IDS='[\"a\",\"${b}\"]'\nNETWORK_MAP='{\"k.1\":1.5,\"on\":true}'\n\
@@ -288,14 +292,16 @@ mod tests {
     fn two_outputs_with_one_name_are_refused_by_both_names() {
         let (one, other) = (step("a-b"), step("a"));
         let value = json!(1);
-        let outputs =
-            [Output { step: &one, name: "c", value: &value }, Output { step: &other, name: "b_c", value: &value }];
+        let outputs = [
+            Output { step: Some(&one), name: "c", value: &value },
+            Output { step: Some(&other), name: "b_c", value: &value },
+        ];
         for made in [env(&outputs), tfvars(&outputs)] {
             let message = made.expect_err("one name").to_string();
             assert!(message.starts_with("a-b.c and a.b_c would both be "), "{message}");
         }
         let nul = json!("a\0b");
-        let message = env(&[Output { step: &one, name: "c", value: &nul }]).expect_err("NUL").to_string();
+        let message = env(&[Output { step: Some(&one), name: "c", value: &nul }]).expect_err("NUL").to_string();
         assert!(message.starts_with("a-b.c has a NUL character"), "{message}");
     }
 }

@@ -64,6 +64,8 @@ pub(crate) enum JsonLine<'a> {
     },
     /// The outputs of a step that is done.
     Outputs { step: &'a StepName, outputs: &'a Value },
+    /// The outputs of the file itself.
+    FileOutputs { outputs: &'a Value },
     /// Something that would go wrong, or that a careful reader would ask about.
     Finding {
         #[serde(flatten)]
@@ -86,6 +88,8 @@ pub(crate) enum JsonLine<'a> {
     Lock { accepted: bool, changes: &'a [PluginChange] },
     /// A plugin was published.
     Pushed { uses: &'a str, digest: &'a str, sha256: &'a str, signed_by: Option<&'a str> },
+    /// A pipeline was published.
+    PushedPipeline { uses: &'a str, digest: &'a str, sha256: &'a str, signed_by: Option<&'a str>, files: &'a [String] },
     /// A plugin was fetched.
     Pulled { uses: &'a str, digest: &'a str, sha256: &'a str, signed_by: Option<&'a str>, path: &'a Path },
     /// The emulator is there.

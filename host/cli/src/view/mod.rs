@@ -17,7 +17,7 @@ use crate::failure::Failure;
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::finding;
 pub(crate) use json::{Json, JsonLine, failure_lines};
-pub(crate) use report::{failures, outputs, summary};
+pub(crate) use report::{failures, outputs, own_outputs, summary};
 pub(crate) use survey::survey;
 pub(crate) use terminal::{Terminal, show_everything};
 

@@ -80,6 +80,14 @@ pub(crate) fn outputs(outputs: &[(StepName, Value)]) -> String {
     text
 }
 
+/// The outputs of the file itself.
+pub(crate) fn own_outputs(outputs: &serde_json::Map<String, Value>) -> String {
+    let name = style::NAME;
+    let line =
+        |(key, value): (&String, &Value)| format!("{name}{}{name:#} = {}\n", plain(key), plain(&value.to_string()));
+    outputs.iter().map(line).collect()
+}
+
 /// One line that says what was done.
 pub(crate) fn summary(report: &Report) -> String {
     let (good, bad) = (style::GOOD, style::BAD);

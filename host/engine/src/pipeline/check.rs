@@ -1,11 +1,12 @@
 //! Checks across steps: what needs what, circles, and outputs that there are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::step::Step;
+use super::template::Template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::graph::StepGraph;
 use crate::names::StepName;
@@ -72,10 +73,12 @@ fn circle(steps: &[Step], needs: &[Vec<(usize, Range<usize>)>], group: &BTreeSet
 /// References to outputs that no plugin promises.
 pub(super) fn outputs<'a>(
     steps: &[Step],
+    own: &BTreeMap<String, Template>,
     outputs_of: impl Fn(&StepName) -> Option<&'a [OutputDoc]>,
 ) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    for reference in steps.iter().flat_map(|step| step.with.references()) {
+    let own = own.values().flat_map(Template::references);
+    for reference in steps.iter().flat_map(|step| step.with.references()).chain(own) {
         let Some(promised) = outputs_of(&reference.step) else { continue };
         if promised.iter().any(|output| output.name == reference.output) {
             continue;

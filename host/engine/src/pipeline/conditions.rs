@@ -4,6 +4,7 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use super::reader::{Item, Problems, Table, wrong_type};
+use super::rules::same;
 use super::template::kind;
 use super::values::Scope;
 
@@ -66,5 +67,5 @@ fn alike(value: &Value, with: &Value, at: Item<'_>, problems: &mut Problems) -> 
         problems.add("wrong-type", at.span(), message, &format!("the value is {value}"));
         return false;
     }
-    value == with
+    same(value, with)
 }

@@ -162,14 +162,16 @@ fn entry(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Proble
     }
     let which = Template { span: item.span(), node: Node::Table(which) };
     for reference in which.references() {
-        let is_existing = scope.existing.iter().any(|(known, _)| {
-            self::name(known, scope.within).is_ok_and(|known| known == reference.step)
-        });
+        let is_existing = scope
+            .existing
+            .iter()
+            .any(|(known, _)| self::name(known, scope.within).is_ok_and(|known| known == reference.step));
         if !is_existing {
             let message = format!("{} is an output of a step, and look-ups come before any step", reference.text());
             let mut problem = reference.problem("reference-not-here", message, "cannot stand here");
             problem.help = Some(
-                "use a variable, or another look-up: ${existing.name.id}; what a step makes is one of its outputs".to_owned(),
+                "use a variable, or another look-up: ${existing.name.id}; what a step makes is one of its outputs"
+                    .to_owned(),
             );
             problems.0.push(problem);
         }

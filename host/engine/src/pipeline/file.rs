@@ -16,6 +16,8 @@ use super::given::{Given, Sources};
 use super::head::{self, Head};
 use super::modules::{self, Folder, Module};
 use super::moved::{self, Moved};
+use super::others::{self, Other};
+use super::packages::{self, Packages};
 use super::reader::{Item, Key, Problems, Table, entries, table};
 use super::template::Template;
 use super::trust::{self, Trust};
@@ -37,7 +39,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
     let mut problems = Problems::default();
     let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
-    let reader = Reader::new(path, &source, env);
+    let reader = Reader::new(path, &source, env, given.packages.as_deref());
     let sources = Sources::read(given, env);
     let read = sources.map(|sources| reader.pipeline(&source, &base, sources, &mut problems));
     let files = reader.into_files();
@@ -58,6 +60,9 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 moved,
                 existing,
                 bases,
+                roots,
+                others,
+                outputs,
                 ..
             } = read;
             let path = path.to_owned();
@@ -78,9 +83,12 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 secrets,
                 steps,
                 trust,
+                others,
+                outputs,
                 moved,
                 existing,
                 bases,
+                roots,
                 graph,
             })
         }
@@ -181,7 +189,14 @@ pub(super) struct Reader<'a> {
     texts: RefCell<HashMap<PathBuf, Rc<str>>>,
     /// How many steps were read so far.
     count: Cell<usize>,
+    packages: Option<&'a dyn Packages>,
+    trust: RefCell<Trust>,
+    /// What is known of each address that may be a published pipeline's.
+    published: RefCell<HashMap<String, Published>>,
 }
+
+/// A published pipeline's file, nothing where an address is a plugin's, or why it cannot be had.
+type Published = Result<Option<PathBuf>, (String, String)>;
 
 /// What a file says, with the steps of those that it uses.
 #[derive(Default)]
@@ -190,11 +205,14 @@ pub(super) struct Read {
     given: BTreeMap<String, Value>,
     given_secrets: BTreeSet<String>,
     secrets: BTreeMap<String, Secret>,
+    others: BTreeMap<String, Other>,
     pub(super) steps: Vec<Step>,
     trust: Trust,
     pub(super) moved: Vec<Moved>,
     /// The folders of steps that are not in the first file.
     pub(super) bases: HashMap<StepName, PathBuf>,
+    /// The folders of published pipelines that steps stand in.
+    pub(super) roots: HashMap<StepName, PathBuf>,
     /// What it gives to the file that uses it.
     pub(super) outputs: BTreeMap<String, Template>,
     /// The names of the entries that steps come from, of those that are switched off, too.
@@ -206,7 +224,12 @@ pub(super) struct Read {
 }
 
 impl<'a> Reader<'a> {
-    fn new(path: &Path, source: &str, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    fn new(
+        path: &Path,
+        source: &str,
+        env: &'a dyn Fn(&str) -> Option<String>,
+        packages: Option<&'a dyn Packages>,
+    ) -> Self {
         let files = RefCell::new(Files::new(path, source));
         Self {
             env,
@@ -215,6 +238,9 @@ impl<'a> Reader<'a> {
             files,
             texts: RefCell::default(),
             count: Cell::default(),
+            packages,
+            trust: RefCell::default(),
+            published: RefCell::default(),
         }
     }
 
@@ -241,6 +267,17 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
+    /// The file of a published pipeline.
+    pub(super) fn published(&self, uses: &str) -> Published {
+        let Some(packages) = self.packages.filter(|_| packages::may_be_pipeline(uses)) else { return Ok(None) };
+        if let Some(known) = self.published.borrow().get(uses) {
+            return known.clone();
+        }
+        let found = packages.pipeline(uses, &self.trust.borrow());
+        self.published.borrow_mut().insert(uses.to_owned(), found.clone());
+        found
+    }
+
     /// Counts steps; says whether there are too many.
     fn are_too_many(&self, more: usize) -> bool {
         self.count.set(self.count.get().saturating_add(more));
@@ -250,7 +287,8 @@ impl<'a> Reader<'a> {
     /// Reads the first file: variables first, for what they are stands in everything else.
     fn pipeline(&self, source: &str, base: &Path, sources: Sources<'_>, problems: &mut Problems) -> Option<Read> {
         let root = parsed(source, 0, problems)?;
-        let known = ["pipeline", "env", "vars", "secrets", "existing", "steps", "outputs", "trust", "moved"];
+        let known =
+            ["pipeline", "env", "vars", "secrets", "pipelines", "existing", "steps", "outputs", "trust", "moved"];
         let top = Table::new("the file", 0..0, root.get_ref(), &known, problems);
         let entries = Entries::of(&top, problems);
         let (names, existing, empty) = (entries.names(), existing::names(&top), Empty::default());
@@ -265,11 +303,16 @@ impl<'a> Reader<'a> {
         // Each environment has a name; none of them is an old one of another.
         head.is_name_given |= top.get("env").is_some();
         let secrets = secrets::read(top.get("secrets").map(|(_, item)| item), base, &scope, problems);
-        let scope = Scope { secrets: &secrets, ..scope };
-        let folder = Folder { base, shown: Path::new("") };
+        let others = others::read(top.get("pipelines").map(|(_, item)| item), &scope, problems);
+        let declared: Vec<String> = others.keys().cloned().collect();
+        let scope = Scope { secrets: &secrets, others: &declared, ..scope };
+        let folder = Folder { base, shown: Path::new(""), root: None };
+        // Before what is published is fetched.
+        let trust = trust::read(top.get("trust").map(|(_, item)| item), problems);
+        self.trust.replace(trust.clone());
         let mut read = self.steps(&top, &entries, &scope, &folder, std::slice::from_ref(&self.first), problems);
-        read.trust = trust::read(top.get("trust").map(|(_, item)| item), problems);
-        Some(Read { head, given, given_secrets, secrets, ..read })
+        read.trust = trust;
+        Some(Read { head, given, given_secrets, secrets, others, ..read })
     }
 
     /// Reads the steps of a file, and the files that they are.
@@ -292,12 +335,13 @@ impl<'a> Reader<'a> {
         let families = families(&Scope { families: &keys, ..*scope }, problems);
         let scope = &Scope { families: &families, ..*scope };
         let all = entries.0.iter().flat_map(|(key, item)| steps::read(key, item, scope, problems));
-        let (inner, steps): (Vec<Step>, Vec<Step>) = all.partition(|step| steps::is_pipeline(&step.uses));
+        let (inner, steps): (Vec<Step>, Vec<Step>) =
+            all.partition(|step| steps::is_pipeline(&step.uses) || !matches!(self.published(&step.uses), Ok(None)));
         let names = entries.names().into_iter().filter_map(|name| scope.named(StepName::single(name).ok()?).ok());
         let mut read = Read { steps, entries: names.collect(), ..Read::default() };
         read.existing = existing::read(top.get("existing").map(|(_, item)| item), scope, problems);
         if scope.within.is_some() {
-            folder.place(&mut read);
+            folder.place(&mut read, problems);
         }
         self.are_too_many(read.steps.len());
         for step in inner {
@@ -336,12 +380,25 @@ pub(super) struct Empty {
     families: Families,
     vars: BTreeMap<String, Template>,
     secrets: BTreeMap<String, Secret>,
+    others: Vec<String>,
 }
 
 impl Empty {
     pub(super) fn scope<'a>(&'a self, source: &'a str, env: &'a dyn Fn(&str) -> Option<String>) -> Scope<'a> {
-        let Self { families, vars, secrets } = self;
-        Scope { source, steps: &[], families, each: None, within: None, vars, secrets, existing: &[], env }
+        let Self { families, vars, secrets, others } = self;
+        Scope {
+            source,
+            steps: &[],
+            families,
+            each: None,
+            within: None,
+            is_published: false,
+            vars,
+            secrets,
+            existing: &[],
+            others,
+            env,
+        }
     }
 }
 

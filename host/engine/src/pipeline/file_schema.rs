@@ -112,7 +112,24 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
             },
             "outputs": {
                 "type": "object",
-                "description": "What this file gives to a pipeline of which it is a step: values with references in them.",
+                "description": "What this file gives, to llmhost outputs, to a pipeline of which it is a step, and to others that read its state: values with references in them.",
+            },
+            "pipelines": {
+                "type": "object",
+                "propertyNames": { "pattern": name },
+                "description": "Other pipelines whose outputs this one reads from their states: ${pipeline.NAME.output}.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "file": { "type": "string", "description": "Its file, which says its name and where its state is." },
+                        "state": { "type": "string", "description": "Where its state is: s3://bucket/prefix, or a folder." },
+                        "name": { "type": "string", "description": "Its name, where there is no file; by default what it is called here." },
+                        "env": { "type": "string", "description": "The environment of its file." },
+                        "vars": { "type": "object", "description": "Values of variables of its file." },
+                        "description": { "type": "string" },
+                    },
+                },
             },
             "moved": {
                 "type": "array",
@@ -147,6 +164,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                         },
                         "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
                         "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
+                        "ignore_changes": { "type": "array", "items": { "type": "string" }, "description": "Fields of its resources in which what is there may differ from the file: tags, scaling.desired_size, eks.node-group/main.labels." },
                         "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Nothing that this step made may be deleted or replaced." },
                         "limits": {
                             "type": "object",

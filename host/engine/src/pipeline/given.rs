@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::environments::Environment;
+use super::packages::Packages;
 use super::reader::Problems;
 use super::values::Scope;
 use super::var_file::{self, Entry};
@@ -26,6 +28,8 @@ pub struct Given {
     pub kept: Option<Kept>,
     /// The environment of the file that is meant, where there are such.
     pub environment: Option<String>,
+    /// Who fetches published pipelines.
+    pub packages: Option<Arc<dyn Packages>>,
 }
 
 /// What a saved plan holds of the variables that it was made with.

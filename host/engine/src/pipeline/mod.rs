@@ -10,8 +10,11 @@ mod file;
 mod file_schema;
 mod given;
 mod head;
+mod ignored;
 mod modules;
 mod moved;
+mod others;
+mod packages;
 mod reader;
 mod rules;
 mod scalars;
@@ -35,15 +38,20 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Files};
 use crate::graph::StepGraph;
-use crate::names::StepName;
+use crate::names::{ResourceAddress, StepName};
 use crate::plugin::OutputDoc;
 use crate::secret::Secret;
 pub use existing::Existing;
 pub use file_schema::file_schema;
 pub use given::{Given, Kept};
+pub use ignored::{FieldPath, Ignored};
 pub use moved::Moved;
+pub(crate) use others::OwnOutput;
+pub use others::{Other, OtherOutputs, Others};
+pub use packages::{Packages, used_files};
 pub use schema::{BadSchema, ConfigSchema};
 pub use step::Step;
+use template::Template;
 pub use trust::{Trust, Trusted};
 
 /// A pipeline file that was read without problems. Variables and the environment are in place;
@@ -83,12 +91,18 @@ pub struct Pipeline {
     pub steps: Vec<Step>,
     /// Whose signatures its plugins have to carry.
     pub trust: Trust,
+    /// Other pipelines whose outputs it may read, by what it calls them.
+    others: BTreeMap<String, Other>,
+    /// What it gives.
+    outputs: BTreeMap<String, Template>,
     /// What is called otherwise from now on.
     pub moved: Vec<Moved>,
     /// What exists already, in an order in which each can be looked up.
     pub existing: Vec<Existing>,
     /// The folders of steps that are not in the first file.
     bases: HashMap<StepName, PathBuf>,
+    /// The folders of published pipelines that steps stand in.
+    roots: HashMap<StepName, PathBuf>,
     graph: StepGraph,
 }
 
@@ -118,10 +132,35 @@ impl Pipeline {
         self.bases.get(step).unwrap_or(&self.base)
     }
 
+    /// Whether what exists is looked up, by the file or by a plugin that is granted just that.
+    pub fn looks_up(&self) -> bool {
+        let is_granted = |step: &Step| step.allow.iter().any(|grant| grant.ends_with(":existing"));
+        !self.existing.is_empty() || self.steps.iter().any(is_granted)
+    }
+
+    /// The outputs that something in the file refers to.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = (&StepName, &str)> {
+        let of_outputs = self.outputs.values().flat_map(Template::references);
+        let of_outputs = of_outputs.map(|reference| (&reference.step, reference.output.as_str()));
+        let of_steps = self.steps.iter().flat_map(Step::needs);
+        of_steps.chain(self.existing.iter().flat_map(Existing::needs)).chain(of_outputs)
+    }
+
     /// What exists already that a step uses, by its number.
     pub(crate) fn existing_of(&self, step: usize) -> BTreeSet<StepName> {
         let needs = self.steps[step].needs().map(|(name, _)| name);
         needs.filter(|name| self.existing.iter().any(|one| one.name == **name)).cloned().collect()
+    }
+
+    /// The fields of a resource whose differences are no change.
+    pub(crate) fn ignored(&self, address: &ResourceAddress) -> Vec<FieldPath> {
+        let step = self.steps.iter().find(|step| step.name == *address.step());
+        step.into_iter().flat_map(|step| &step.ignored).filter_map(|ignored| ignored.path_in(address)).collect()
+    }
+
+    /// The folder of the published pipeline that a step stands in: what it names by a path is in it.
+    pub fn root_of(&self, step: &StepName) -> Option<&Path> {
+        self.roots.get(step).map(PathBuf::as_path)
     }
 
     /// The graph of its steps.
@@ -144,7 +183,7 @@ impl Pipeline {
 
     /// Checks references against what the plugins promise to return.
     pub fn check_outputs<'a>(&self, outputs_of: impl Fn(&StepName) -> Option<&'a [OutputDoc]>) -> Vec<Diagnostic> {
-        check::outputs(&self.steps, outputs_of)
+        check::outputs(&self.steps, &self.outputs, outputs_of)
     }
 }
 

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use super::file::{Empty, Entries, Read, Reader, parsed};
+use super::packages;
 use super::reader::{Item, Problems, Table, entries, table};
 use super::step::Step;
 use super::template::{Node, OutputName, Reference, Template};
@@ -16,6 +17,7 @@ use super::values::{Scope, plain_key};
 use super::{existing, moved, vars};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::names::StepName;
+use crate::plugin::Limits;
 
 /// Pipelines within pipelines; more is a circle that no path tells.
 const DEEPEST: usize = 16;
@@ -29,19 +31,38 @@ pub(super) struct Folder<'a> {
     pub(super) base: &'a Path,
     /// The same from the folder of the first file.
     pub(super) shown: &'a Path,
+    /// The folder of the published pipeline that it is part of.
+    pub(super) root: Option<&'a Path>,
 }
 
 impl Folder<'_> {
     /// Notes where steps are, and finds the plugins that they name by a path.
-    pub(super) fn place(&self, read: &mut Read) {
+    pub(super) fn place(&self, read: &mut Read, problems: &mut Problems) {
         for step in &mut read.steps {
+            if let Some(root) = self.root {
+                read.roots.insert(step.name.clone(), root.to_owned());
+            }
             if (step.uses.contains('/') || step.uses.ends_with(".wasm")) && !step.uses.contains("://") {
+                self.holds(&step.uses, &step.uses_span, problems);
                 let path = plain(&self.shown.join(&step.uses));
                 step.uses =
                     if path.is_absolute() { path.display().to_string() } else { format!("./{}", path.display()) };
             }
             read.bases.insert(step.name.clone(), self.base.to_owned());
         }
+    }
+}
+
+impl Folder<'_> {
+    /// Whether a path stays in the published pipeline.
+    fn holds(&self, path: &str, span: &Range<usize>, problems: &mut Problems) -> bool {
+        let leaves = self.root.is_some_and(|root| packages::leaves(root, self.base, path));
+        if leaves {
+            let message = format!("{path} is not in the folder of the published pipeline");
+            problems.add("outside", span.clone(), message, "leads outside");
+            problems.help("a published pipeline uses files that are published with it alone");
+        }
+        !leaves
     }
 }
 
@@ -63,15 +84,17 @@ pub(super) fn read(
     problems: &mut Problems,
 ) {
     let module = inner(reader, &step, folder, above, problems).map(|read| {
-        let Read { mut steps, moved, existing, bases, entries, outputs, modules, .. } = read;
+        let Read { mut steps, moved, existing, bases, roots, entries, outputs, modules, .. } = read;
         for inner in &mut steps {
             inner.protect |= step.protect;
+            inner.ignored.extend(step.ignored.iter().cloned());
             inner.after.extend(step.after.iter().cloned());
         }
         into.steps.extend(steps);
         into.moved.extend(moved);
         into.existing.extend(existing);
         into.bases.extend(bases);
+        into.roots.extend(roots);
         into.entries.extend(entries);
         into.modules.extend(modules);
         Module { outputs, is_whole: true }
@@ -87,7 +110,31 @@ fn inner(
     problems: &mut Problems,
 ) -> Option<Read> {
     let at = || step.uses_span.clone();
-    let (path, shown) = (plain(&folder.base.join(&step.uses)), plain(&folder.shown.join(&step.uses)));
+    let published = match reader.published(&step.uses) {
+        Ok(published) => published,
+        Err((message, help)) => {
+            problems.add("unfetched", at(), message, "this pipeline");
+            problems.help(help);
+            return None;
+        }
+    };
+    if published.is_some() && (!step.allow.is_empty() || step.limits != Limits::default()) {
+        problems.add(
+            "unknown-key",
+            at(),
+            "allow and limits are for plugins, and this is a pipeline".to_owned(),
+            "a pipeline",
+        );
+        problems.help("take them out: its author says what its plugins may use");
+    }
+    if published.is_none() && !folder.holds(&step.uses, &step.uses_span, problems) {
+        return None;
+    }
+    let within = published.as_deref().and_then(Path::parent).or(folder.root);
+    let (path, shown) = match &published {
+        Some(file) => (plain(file), plain(file)),
+        None => (plain(&folder.base.join(&step.uses)), plain(&folder.shown.join(&step.uses))),
+    };
     if above.contains(&path) || above.len() >= DEEPEST {
         let message = match above.contains(&path) {
             true => format!("{} uses itself", shown.display()),
@@ -112,10 +159,11 @@ fn inner(
     };
     let start = source.len() - source.trim_start_matches('\n').len();
     let root = parsed(&source, start, problems)?;
-    let known = ["pipeline", "env", "vars", "existing", "steps", "outputs", "moved", "secrets", "trust"];
+    let known = ["pipeline", "env", "vars", "existing", "steps", "outputs", "moved", "secrets", "pipelines", "trust"];
     let top = Table::new("the file", start..start, root.get_ref(), &known, problems);
     for (key, help) in [
         ("secrets", "declare a variable, and give it the secret in the step's with: \"${secrets.name}\""),
+        ("pipelines", "declare a variable, and give it the output in the step's with: \"${pipeline.name.output}\""),
         ("trust", "write it in the file that is run"),
     ] {
         if let Some((key, _)) = top.get(key) {
@@ -126,12 +174,19 @@ fn inner(
     }
     let entries = Entries::of(&top, problems);
     let (names, existing, empty) = (entries.names(), existing::names(&top), Empty::default());
-    let scope = Scope { steps: &names, existing: &existing, within: Some(&step.name), ..empty.scope(&source, reader.env) };
+    let is_published = within.is_some();
+    let scope = Scope {
+        steps: &names,
+        existing: &existing,
+        within: Some(&step.name),
+        is_published,
+        ..empty.scope(&source, reader.env)
+    };
     let vars = vars::inputs(top.get("vars").map(|(_, item)| item), step, &scope, problems);
     let scope = Scope { vars: &vars, ..scope };
     let (base, beside) = (path.parent().unwrap_or(folder.base), shown.parent().unwrap_or(Path::new("")));
     let above = [above, std::slice::from_ref(&path)].concat();
-    Some(reader.steps(&top, &entries, &scope, &Folder { base, shown: beside }, &above, problems))
+    Some(reader.steps(&top, &entries, &scope, &Folder { base, shown: beside, root: within }, &above, problems))
 }
 
 /// `[outputs]`: what a pipeline gives to the one that uses it.
@@ -173,6 +228,12 @@ pub(super) fn link(read: &mut Read, problems: &mut Problems) {
             step.after = std::mem::take(&mut step.after).into_iter().flat_map(all).collect();
         }
     }
+    let own = std::mem::take(&mut read.outputs).into_iter().map(|(name, output)| {
+        let given = |reference: &_, within: &[_], problems: &mut _| modules.given(reference, within, problems);
+        let linked = output.linked(&given, &[], problems);
+        (name, linked.unwrap_or(output))
+    });
+    read.outputs = own.collect();
     read.moved = moved::spread(std::mem::take(&mut read.moved), &read.steps);
 }
 

@@ -156,7 +156,7 @@ fn compare(one: &Number, other: &Number) -> Ordering {
 }
 
 /// The number 1 is 1.0.
-fn same(one: &Value, other: &Value) -> bool {
+pub(super) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => compare(one, other).is_eq(),
         _ => one == other,

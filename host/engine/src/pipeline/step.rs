@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::ignored::Ignored;
 use super::schema::BadSchema;
 use super::template::Template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -25,6 +26,8 @@ pub struct Step {
     pub limits: Limits,
     /// Whether nothing that it made may be deleted or replaced.
     pub protect: bool,
+    /// Fields of its resources in which what is there may differ from the file.
+    pub ignored: Vec<Ignored>,
     pub(super) after: Vec<(String, Range<usize>)>,
     pub(super) with: Template,
     pub(super) uses_span: Range<usize>,

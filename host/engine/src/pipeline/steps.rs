@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::families::{Each, Family};
+use super::ignored;
 use super::reader::{Item, Key, Problems, Table, table};
 use super::step::Step;
 use super::targets::WORDS;
@@ -17,7 +18,7 @@ use crate::plugin::Limits;
 pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Vec<Step> {
     let Some(found) = table(&format!("steps.{}", key.name), item, problems) else { return Vec::new() };
     let what = format!("[steps.{}]", key.name);
-    let known = ["uses", "with", "after", "allow", "limits", "protect", "for_each", "when"];
+    let known = ["uses", "with", "after", "allow", "limits", "protect", "ignore_changes", "for_each", "when"];
     let found = Table::new(&what, key.span.clone(), found, &known, problems);
     let Some(name) = name(key, problems) else { return Vec::new() };
     let mut one = |name: &StepName, each: Option<&Each>| {
@@ -63,6 +64,7 @@ fn step(
     let limits = found.get("limits").map(|(key, item)| limits(key, item, problems)).unwrap_or_default();
     let protect = found.get("protect");
     let protect = protect.is_some_and(|(_, item)| scope.flag(&found.called("protect"), item, problems));
+    let ignored = ignored::read(found, problems);
     let (uses, uses_span) = uses?;
     if is_pipeline(&uses) {
         for (key, _) in ["allow", "limits"].iter().filter_map(|key| found.get(key)) {
@@ -71,7 +73,7 @@ fn step(
             problems.help("write it in the steps of that file");
         }
     }
-    Some(Step { name: name?, uses, allow, limits, protect, after, with, uses_span, allow_spans })
+    Some(Step { name: name?, uses, allow, limits, protect, ignored, after, with, uses_span, allow_spans })
 }
 
 /// Whether a step is a pipeline of its own.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::existing;
 use super::families::{self, Each, Family};
+use super::others;
 use super::reader::Problems;
 use super::steps::steps_are;
 use super::template::{Node, Part, Reference, Template};
@@ -15,7 +16,7 @@ use crate::names::StepName;
 use crate::unknown;
 
 /// Words that references begin with, and that are no steps.
-pub(super) const WORDS: [&str; 5] = ["vars", "env", "secrets", "each", "existing"];
+pub(super) const WORDS: [&str; 6] = ["vars", "env", "secrets", "each", "existing", others::WORD];
 
 /// What a reference stands for.
 pub(super) enum Target {
@@ -67,6 +68,7 @@ impl Scope<'_> {
             ("vars", Some(rest)) => self.variable(rest, span, reach, problems),
             ("secrets", Some(rest)) => self.secret(rest, span, problems),
             ("env", Some(rest)) => self.environment(rest, span, problems),
+            (others::WORD, Some(rest)) => self.other(rest, span, problems).map(Target::Output),
             ("each", Some(rest)) => self.each(rest, span, reach, problems),
             ("existing", Some(rest)) => self.existing(rest, span, problems),
             (step, _) if self.steps.contains(&step) => self.output(step, rest, span, problems),
@@ -119,6 +121,12 @@ impl Scope<'_> {
     }
 
     fn environment(&self, rest: &str, span: Range<usize>, problems: &mut Problems) -> Option<Target> {
+        if self.is_published {
+            let message = format!("a published pipeline does not see the environment, and so no {rest}");
+            problems.add("reference-not-here", span, message, "cannot stand here");
+            problems.help("declare a variable in it, and give it ${env.…} in the with of the step that uses it");
+            return None;
+        }
         let Some(value) = (self.env)(rest) else {
             problems.add("unset-environment", span, format!("the environment variable {rest} is not set"), "not set");
             problems.help(format!("set {rest}, or use a variable of the pipeline with a default"));
@@ -295,6 +303,10 @@ impl Scope<'_> {
             (Reach::Known(what), "existing") => {
                 Some((format!("{what} cannot hold what is looked up: it is needed before"), KNOWN))
             }
+            (Reach::Known(what), others::WORD) => Some((
+                format!("{what} cannot hold an output of another pipeline: it is needed when the file is read"),
+                KNOWN,
+            )),
             (Reach::Known(what), step) if self.steps.contains(&step) => {
                 Some((format!("{what} cannot hold an output of a step: it is needed before any step runs"), KNOWN))
             }
@@ -327,7 +339,7 @@ fn known_or_given(
 }
 
 /// `output.key[0].more` as the output and the path into it.
-fn path(text: &str) -> Option<(String, Vec<Part>)> {
+pub(super) fn path(text: &str) -> Option<(String, Vec<Part>)> {
     let end = text.find(['.', '[']).unwrap_or(text.len());
     let (output, mut rest) = text.split_at(end);
     let mut parts = Vec::new();

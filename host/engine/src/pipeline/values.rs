@@ -29,10 +29,14 @@ pub(super) struct Scope<'a> {
     pub(super) each: Option<&'a Each>,
     /// In a pipeline that is a step of another: that step.
     pub(super) within: Option<&'a StepName>,
+    /// Whether the file is somebody else's, who does not see the environment.
+    pub(super) is_published: bool,
     pub(super) vars: &'a BTreeMap<String, Template>,
     pub(super) secrets: &'a BTreeMap<String, Secret>,
     /// What `[existing]` of this file looks up, and whether each may be several.
     pub(super) existing: &'a [(&'a str, bool)],
+    /// Other pipelines that can be referred to.
+    pub(super) others: &'a [String],
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
 

@@ -6,7 +6,7 @@ pub(crate) mod example;
 mod show;
 pub(crate) mod words;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::IndexMap;
 use serde::ser::SerializeStruct;
@@ -20,6 +20,7 @@ pub use words::{TextStyle, plain};
 
 use crate::kind::{Outputs, ReplaceOrder};
 use crate::names::{ResourceAddress, StepName};
+use crate::pipeline::FieldPath;
 use crate::run::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION, PIPELINE_TAG};
 use crate::secret::without_sensitive;
 use crate::unknown::{self, Source};
@@ -42,6 +43,9 @@ pub struct Plan {
     /// Steps that stay as they are, whatever the file says of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub left_out: BTreeSet<StepName>,
+    /// Fields that stay as they are, whatever the file says of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ignored: BTreeMap<ResourceAddress, Vec<FieldPath>>,
     /// Keys of the facts that plugins asked for.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub facts: BTreeSet<String>,

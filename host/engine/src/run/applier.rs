@@ -13,7 +13,7 @@ use super::converge::Operations;
 use super::event::Event;
 use super::hands::Hands;
 use super::report::{Departure, Reason, Report, StepFailure};
-use super::{Cancel, Engine, StepConfig, existing, failure_of_plugin, protect, remove, select};
+use super::{Cancel, Engine, StepConfig, existing, failure_of_plugin, own_outputs, protect, remove, select};
 use crate::graph::{self, Outcome};
 use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
@@ -42,7 +42,7 @@ pub(super) async fn apply(
     let looked_up = existing::look_up(common, &operations.hands.store.snapshot()).await;
     let remembered = existing::remember(&plan.existing, &*operations.hands.store).await;
     let outputs = match (looked_up, remembered) {
-        (Ok(looked_up), Ok(())) => Mutex::new(looked_up.outputs),
+        (Ok(looked_up), Ok(())) => engine.first_outputs(looked_up.outputs),
         (Err(failures), _) => return Report { failures, ..Report::default() },
         (_, Err(error)) => {
             let failures = plan.existing.first().map(|one| StepFailure {
@@ -86,6 +86,16 @@ pub(super) async fn apply(
     report.waiting = operations.hands.take_waiting();
     if report.is_ok() {
         report.failures = departures(&operations, &state);
+    }
+    if report.is_ok() {
+        let outputs = outputs.into_inner().expect("no panic under this lock");
+        match own_outputs::record(engine, &operations.plan, &outputs, &operations.hands).await {
+            Ok(own) => report.file_outputs = own,
+            Err(reason) => {
+                let step = common.graph.order().last().map(|&step| common.graph.name(step).clone());
+                report.failures.extend(step.map(|step| StepFailure { step, address: None, reason }));
+            }
+        }
     }
     let (ok, failures) = (report.is_ok(), report.failures.len());
     common.events.emit(Event::Finished { ok, done: report.done, failures });
@@ -252,7 +262,9 @@ impl ApplySession {
 #[async_trait]
 impl Capabilities for ApplySession {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
-        let declared = self.common.declare(&self.step, &self.config.written, kind, name, spec, after);
+        let known = ResourceAddress::new(&self.step, kind, name).ok();
+        let ignored = known.and_then(|address| self.operations.ignored(&address));
+        let declared = self.common.declare(&self.step, &self.config.written, kind, name, spec, after, ignored);
         let declaration =
             declared.inspect_err(|failure| self.problem(None, Reason::Declaration(failure.to_string())))?;
         let address = declaration.address.clone();

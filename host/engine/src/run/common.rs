@@ -13,7 +13,7 @@ use crate::graph::StepGraph;
 use crate::kind::DeclareContext;
 use crate::lock::Lock;
 use crate::names::{ResourceAddress, StepName};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{FieldPath, Pipeline};
 use crate::plugin::Failure;
 use crate::registry::{DynKind, Registry};
 use crate::secret;
@@ -46,6 +46,8 @@ pub(crate) struct Declaration {
     pub(crate) kind: Arc<dyn DynKind>,
     pub(crate) spec: Arc<Value>,
     pub(crate) depends_on: Vec<ResourceAddress>,
+    /// Fields that stay as they are in what is there, whatever the file says of them.
+    pub(crate) ignored: Vec<FieldPath>,
     /// What it refers to as that very resource, and the fields of the spec that do.
     pub(crate) refers_to: BTreeMap<ResourceAddress, BTreeSet<String>>,
 }
@@ -65,7 +67,9 @@ impl Common {
         }
     }
 
-    /// Takes in what a plugin declares. `config` is the step's `with` table.
+    /// Takes in what a plugin declares. `config` is the step's `with` table; `ignored` says which fields stay as they
+    /// are in a spec, and in which.
+    #[allow(clippy::too_many_arguments)] // What a plugin says, and who says it.
     pub(crate) fn declare(
         &self,
         step: &StepName,
@@ -74,6 +78,34 @@ impl Common {
         name: &str,
         spec: Value,
         after: &[String],
+        ignored: Option<(&[FieldPath], &Value)>,
+    ) -> Result<Declaration, Failure> {
+        let declaration = self.draft(step, config, kind, name, spec, after, ignored)?;
+        self.register(&declaration)?;
+        Ok(declaration)
+    }
+
+    /// Notes what is declared from now on.
+    pub(crate) fn register(&self, declaration: &Declaration) -> Result<(), Failure> {
+        let Declaration { address, spec, .. } = declaration;
+        if !self.book.declare(address, Arc::clone(spec)) {
+            let reason = "declared twice; two resources of one kind in a step need two names";
+            return Err(Failure::invalid(format!("{address}: {reason}")));
+        }
+        Ok(())
+    }
+
+    /// As `declare`, without noting it.
+    #[allow(clippy::too_many_arguments)] // As above.
+    pub(crate) fn draft(
+        &self,
+        step: &StepName,
+        config: &Value,
+        kind: &str,
+        name: &str,
+        spec: Value,
+        after: &[String],
+        ignored: Option<(&[FieldPath], &Value)>,
     ) -> Result<Declaration, Failure> {
         let address = ResourceAddress::new(step, kind, name).map_err(|error| Failure::invalid(error.to_string()))?;
         let invalid = |reason: String| Failure::invalid(format!("{address}: {reason}"));
@@ -86,12 +118,19 @@ impl Common {
             tags: &self.tags(&address),
             region: &self.pipeline.region,
             base: self.pipeline.base_of(step),
+            within: self.pipeline.root_of(step),
             config,
         };
         secret::check_given(&spec, config).map_err(|error| invalid(error.to_string()))?;
         let spec = kind.complete(spec, &context).map_err(invalid)?;
         let view = self.book.view(step);
-        let spec = kind.follow(spec, &view).map_err(invalid)?;
+        let mut spec = kind.follow(spec, &view).map_err(invalid)?;
+        let mut kept = Vec::new();
+        if let Some((fields, there)) = ignored {
+            kept.extend(fields.iter().filter(|field| field.of(there).or(field.of(&spec)).is_some()).cloned());
+            kept.iter().for_each(|field| _ = field.copy(there, &mut spec));
+            secret::check_given(&spec, config).map_err(|error| invalid(format!("ignore_changes: {error}")))?;
+        }
         secret::check_place(&spec, kind.secrets()).map_err(|error| invalid(error.to_string()))?;
         let mut mentioned = view.mentioned(&spec);
         mentioned.shift_remove(&address);
@@ -109,11 +148,8 @@ impl Common {
         }
         depends_on.shift_remove(&address);
         let spec = Arc::new(spec);
-        if !self.book.declare(&address, Arc::clone(&spec)) {
-            return Err(invalid("declared twice; two resources of one kind in a step need two names".to_owned()));
-        }
         let depends_on = depends_on.into_iter().collect();
-        Ok(Declaration { address, kind: Arc::clone(kind), spec, depends_on, refers_to })
+        Ok(Declaration { address, kind: Arc::clone(kind), spec, depends_on, ignored: kept, refers_to })
     }
 
     /// Notes the identity outputs that a plugin has read.

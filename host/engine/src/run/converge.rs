@@ -16,6 +16,7 @@ use crate::graph;
 use crate::kind::{Intent, Outputs, ReplaceOrder};
 use crate::lock::Lock;
 use crate::names::{ResourceAddress, StepName};
+use crate::pipeline::FieldPath;
 use crate::plan::{Action, Plan};
 use crate::plugin::{Failure, FailureCode};
 use crate::state::{Change, Instance, Pending, ResourceRecord};
@@ -144,6 +145,12 @@ impl Operations {
         self.plan.resources.get(address).map(|planned| planned.action)
     }
 
+    /// The fields of a resource that stay as the plan has them, and how it has them.
+    pub(crate) fn ignored(&self, address: &ResourceAddress) -> Option<(&[FieldPath], &serde_json::Value)> {
+        let fields = self.plan.ignored.get(address)?;
+        Some((fields, &self.plan.resources.get(address)?.spec))
+    }
+
     /// The outputs of a step that the plan shows.
     pub(crate) fn planned_outputs(&self, step: &StepName) -> Option<&serde_json::Value> {
         Some(&self.plan.steps.get(*self.steps.get(step)?)?.outputs)
@@ -238,7 +245,7 @@ async fn update(
     current: Instance,
     is_same: bool,
 ) -> Result<Outputs, Stop> {
-    let Declaration { address, kind, spec, .. } = declaration;
+    let Declaration { address, kind, spec, ignored, .. } = declaration;
     // Recorded as unfinished first: an update that stops half-way is one that the next run finishes.
     let before = current.depends_on.clone();
     let mut current = bound(operations, declaration, current);
@@ -256,8 +263,8 @@ async fn update(
     unfinished.depends_on.extend(still_used(operations, address, &before, &current.depends_on));
     hands.record(Change::Current { address: address.clone(), instance: unfinished }).await?;
     match current.was.clone() {
-        Some(was) if resumes => hands.reapply(address, &**kind, current, &was, Operation::Update).await,
-        Some(was) if is_same => hands.reapply(address, &**kind, current, &was, Operation::Update).await,
+        Some(was) if resumes => hands.reapply(address, &**kind, current, &was, Operation::Update, ignored).await,
+        Some(was) if is_same => hands.reapply(address, &**kind, current, &was, Operation::Update, ignored).await,
         was => hands.configure(address, &**kind, current, was.as_ref()).await,
     }
 }

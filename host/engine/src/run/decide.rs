@@ -2,6 +2,7 @@
 
 use super::common::{Common, Declaration};
 use crate::kind::{Outputs, ReplaceOrder, Scope};
+use crate::pipeline::FieldPath;
 use crate::plan::{Action, Comparison, FieldChange, PlannedResource};
 use crate::registry::DynKind;
 use crate::state::{Instance, Pending, State};
@@ -10,6 +11,8 @@ use crate::state::{Instance, Pending, State};
 pub(super) struct Known {
     pub(super) planned: PlannedResource,
     pub(super) outputs: Outputs,
+    /// Fields that stay as they are.
+    pub(super) ignored: Vec<FieldPath>,
 }
 
 /// Decides what happens to a declared resource, and notes where that makes another instance.
@@ -64,7 +67,7 @@ pub(super) fn decide(declaration: &Declaration, state: &State, common: &Common) 
         interrupts: None,
         derived: kind.derived(),
     };
-    Known { planned, outputs }
+    Known { planned, outputs, ignored: declaration.ignored.clone() }
 }
 
 /// What was begun may be there, and not be what is wanted any more.

@@ -6,9 +6,10 @@ use futures::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{WorldError, same_world};
+use super::{WorldError, ignored, same_world};
 use crate::kind::OpError;
 use crate::names::ResourceAddress;
+use crate::pipeline::{FieldPath, Pipeline};
 use crate::plan::FieldChange;
 use crate::registry::{DynKind, Registry};
 use crate::state::{Change, Instance, State, StateError, StateStore};
@@ -55,7 +56,21 @@ pub async fn drift(registry: &Registry, state: &State, parallelism: usize) -> Re
 
 /// As [`drift`], wherever this run is: to find out whether what a state holds is here.
 pub async fn drift_at(registry: &Registry, state: &State, parallelism: usize) -> Vec<Drift> {
-    seen(registry, state, parallelism).await.into_iter().map(|(drift, _)| drift).collect()
+    seen(registry, state, None, parallelism).await.into_iter().filter_map(|(_, drift, _)| drift).collect()
+}
+
+/// As [`drift`], without the fields that the pipeline's file says to ignore.
+pub async fn drift_from(
+    pipeline: &Pipeline,
+    registry: &Registry,
+    state: &State,
+    parallelism: usize,
+) -> Result<Vec<Drift>, WorldError> {
+    if !state.resources.is_empty() {
+        same_world(registry, state).await?;
+    }
+    let seen = seen(registry, state, Some(pipeline), parallelism).await;
+    Ok(seen.into_iter().filter_map(|(_, drift, _)| drift).collect())
 }
 
 /// What was found, and what it makes of the state.
@@ -89,35 +104,51 @@ impl Refresh {
 /// made again, what somebody changed is to be brought back. Refused in another world than the state's:
 /// there, everything would look gone.
 pub async fn refresh(registry: &Registry, state: &State, parallelism: usize) -> Result<Refresh, WorldError> {
+    refresh_from(None, registry, state, parallelism).await
+}
+
+/// As [`refresh`]. Fields that the pipeline's file says to ignore are taken as they are there, and are no drift.
+pub async fn refresh_from(
+    pipeline: Option<&Pipeline>,
+    registry: &Registry,
+    state: &State,
+    parallelism: usize,
+) -> Result<Refresh, WorldError> {
     if !state.resources.is_empty() {
         same_world(registry, state).await?;
     }
     let (mut drift, mut changes) = (Vec::new(), Vec::new());
-    for (found, instance) in seen(registry, state, parallelism).await {
-        let address = found.address.clone();
-        match (&found.found, instance) {
-            (Found::Gone, _) => changes.push(Change::Gone { address, id: found.id.clone() }),
+    for (address, found, instance) in seen(registry, state, pipeline, parallelism).await {
+        match (&found, instance) {
+            (Some(Drift { found: Found::Gone, id, .. }), _) => changes.push(Change::Gone { address, id: id.clone() }),
             (_, Some(instance)) => changes.push(Change::Current { address, instance }),
             (_, None) => {}
         }
-        drift.push(found);
+        drift.extend(found);
     }
     Ok(Refresh { drift, changes })
 }
 
 /// Each resource that differs, and how it is now, in order.
-async fn seen(registry: &Registry, state: &State, parallelism: usize) -> Vec<(Drift, Option<Instance>)> {
+async fn seen(
+    registry: &Registry,
+    state: &State,
+    pipeline: Option<&Pipeline>,
+    parallelism: usize,
+) -> Vec<(ResourceAddress, Option<Drift>, Option<Instance>)> {
     let current = state.resources.iter().filter_map(|(address, record)| Some((address, record.current.as_ref()?)));
     let reads = current.map(|(address, instance)| async move {
-        let (found, now) = look(registry, address, instance).await?;
-        Some((Drift { address: address.clone(), id: instance.id.clone(), found }, now))
+        let ignored = pipeline.map(|pipeline| pipeline.ignored(address)).unwrap_or_default();
+        let (found, now) = look(registry, address, instance, &ignored).await?;
+        let drift = found.map(|found| Drift { address: address.clone(), id: instance.id.clone(), found });
+        Some((address.clone(), drift, now))
     });
-    let mut all: Vec<(Drift, Option<Instance>)> = futures::stream::iter(reads)
+    let mut all: Vec<_> = futures::stream::iter(reads)
         .buffer_unordered(parallelism.max(1))
         .filter_map(|found| async { found })
         .collect()
         .await;
-    all.sort_by(|(a, _), (b, _)| a.address.cmp(&b.address));
+    all.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     all
 }
 
@@ -125,25 +156,28 @@ async fn look(
     registry: &Registry,
     address: &ResourceAddress,
     instance: &Instance,
-) -> Option<(Found, Option<Instance>)> {
+    ignored: &[FieldPath],
+) -> Option<(Option<Found>, Option<Instance>)> {
     let Some(kind) = registry.kind(address.kind()) else {
         let message = format!("this llmhost knows no resources of kind {}", address.kind());
-        return Some((Found::Unread { error: OpError::local("read", message) }, None));
+        return Some((Some(Found::Unread { error: OpError::local("read", message) }), None));
     };
     match kind.read(&instance.id, &instance.spec).await {
-        Err(error) => Some((Found::Unread { error }, None)),
-        Ok(None) => Some((Found::Gone, None)),
+        Err(error) => Some((Some(Found::Unread { error }), None)),
+        Ok(None) => Some((Some(Found::Gone), None)),
         Ok(Some(mut seen)) => {
             let known: Vec<&Value> = [Some(&instance.spec), instance.was.as_ref()].into_iter().flatten().collect();
             tags::leave_others(&mut seen.spec, &known);
-            let fields = changed(&**kind, instance, &seen.spec);
-            if fields.is_empty() {
+            let mut minded = seen.spec.clone();
+            ignored::copy(ignored, &instance.spec, &mut minded);
+            let fields = changed(&**kind, instance, &minded);
+            if fields.is_empty() && (minded == seen.spec || changed(&**kind, instance, &seen.spec).is_empty()) {
                 return None;
             }
             let was = instance.was.as_ref().map(|_| seen.spec.clone());
             let mut now = Instance { spec: seen.spec, was, ..instance.clone() };
             now.outputs.extend(seen.outputs);
-            Some((Found::Changed { fields }, Some(now)))
+            Some(((!fields.is_empty()).then_some(Found::Changed { fields }), Some(now)))
         }
     }
 }

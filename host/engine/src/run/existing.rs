@@ -34,7 +34,12 @@ impl LookUps {
     }
 
     /// The answer to a query; nothing where nobody is asked and the state has none.
-    async fn answer(&self, common: &Common, state: &State, query: &Query) -> Result<Option<Arc<Vec<Outputs>>>, OpError> {
+    async fn answer(
+        &self,
+        common: &Common,
+        state: &State,
+        query: &Query,
+    ) -> Result<Option<Arc<Vec<Outputs>>>, OpError> {
         let key = query.key();
         if let Some(known) = self.answers.lock().expect("no panic under this lock").get(&key) {
             return Ok(Some(Arc::clone(known)));
@@ -79,7 +84,8 @@ pub(super) async fn attribute(
     let key = query.key();
     let mut seen = seen.lock().expect("no panic under this lock");
     let at = seen.iter().position(|one| one.key.as_ref() == Some(&key)).unwrap_or_else(|| {
-        let ids = answer.as_ref().map(|rows| rows.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect());
+        let ids =
+            answer.as_ref().map(|rows| rows.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect());
         let found = answer.iter().flat_map(|rows| rows.iter()).map(|row| only(row, "id")).collect();
         seen.push(PlannedExisting { name: step.clone(), kind: query.kind.clone(), ids, key: Some(key), found });
         seen.len() - 1
@@ -117,17 +123,12 @@ pub(super) struct LookedUp {
 }
 
 /// Looks everything up that the file names as existing.
-pub(super) async fn look_up(
-    common: &Common,
-    state: &State,
-) -> Result<LookedUp, Vec<StepFailure>> {
+pub(super) async fn look_up(common: &Common, state: &State) -> Result<LookedUp, Vec<StepFailure>> {
     let wanted = wanted(&common.pipeline);
     let mut done = LookedUp { outputs: HashMap::new(), planned: Vec::new() };
     let mut open: Vec<&Existing> = common.pipeline.existing.iter().collect();
     while !open.is_empty() {
-        let is_ready = |one: &&Existing| {
-            one.needs().all(|(need, _)| !open.iter().any(|open| open.name == *need))
-        };
+        let is_ready = |one: &&Existing| one.needs().all(|(need, _)| !open.iter().any(|open| open.name == *need));
         let (ready, rest): (Vec<_>, Vec<_>) = open.iter().copied().partition(is_ready);
         let looks = ready.iter().map(|one| {
             let wanted = wanted.get(&one.name);
@@ -218,10 +219,8 @@ async fn one_of(
 
 /// The attributes that the file uses of each.
 fn wanted(pipeline: &Pipeline) -> HashMap<StepName, BTreeSet<String>> {
-    let of_steps = pipeline.steps.iter().flat_map(|step| step.needs());
-    let of_others = pipeline.existing.iter().flat_map(|one| one.needs());
     let mut wanted: HashMap<StepName, BTreeSet<String>> = HashMap::new();
-    for (name, output) in of_steps.chain(of_others) {
+    for (name, output) in pipeline.needs() {
         if pipeline.existing.iter().any(|one| one.name == *name) {
             wanted.entry(name.clone()).or_default().insert(output.to_owned());
         }

@@ -17,6 +17,7 @@ use super::{Cancel, blame};
 use crate::byproduct::Byproduct;
 use crate::kind::{Created, ErrorClass, Intent, OpError, Outputs, Progress};
 use crate::names::ResourceAddress;
+use crate::pipeline::FieldPath;
 use crate::registry::{DynKind, Registry};
 use crate::secret;
 use crate::state::{Change, Instance, Pending, StateStore};
@@ -250,6 +251,7 @@ impl Hands {
         mut instance: Instance,
         was: &Value,
         operation: Operation,
+        ignored: &[FieldPath],
     ) -> Result<Outputs, Stop> {
         let scope = &self.scope(address);
         let progress = &Reporter { hands: self, address, scope };
@@ -257,6 +259,7 @@ impl Hands {
             let seen = kind.read(&instance.id, was).await.map_err(Reason::Operation)?;
             let mut there = seen.map_or_else(|| was.clone(), |seen| seen.spec);
             tags::leave_others(&mut there, &[was, &instance.spec]);
+            super::ignored::copy(ignored, &there, &mut instance.spec);
             let more = kind.configure(&instance.id, &instance.spec, Some(&there), progress).await;
             // What this changed, what follows may not tell again.
             instance.outputs.extend(more.map_err(Reason::Operation)?);

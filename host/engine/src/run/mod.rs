@@ -14,6 +14,7 @@ mod existing;
 mod facts;
 mod foresight;
 mod hands;
+mod ignored;
 mod import;
 mod impossible;
 mod interrupts;
@@ -21,6 +22,7 @@ mod known;
 mod ledger;
 mod letting_go;
 mod moves;
+mod own_outputs;
 mod pieces;
 mod planner;
 mod probe;
@@ -31,7 +33,7 @@ mod select;
 mod takeover;
 mod world;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -42,7 +44,7 @@ use crate::graph::StepGraph;
 use crate::lock::Lock;
 use crate::look_up::StandIns;
 use crate::names::StepName;
-use crate::pipeline::{ConfigSchema, Pipeline};
+use crate::pipeline::{ConfigSchema, Others, Pipeline};
 use crate::plan::Plan;
 use crate::plugin::{Capabilities, Failure, FailureCode, LoadRequest, Plugin, PluginError, PluginLoader};
 use crate::registry::{DynKind, Registry};
@@ -52,7 +54,7 @@ use crate::trace::{Phase, Trace};
 pub use common::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION, PIPELINE_TAG};
 pub use destroy::destroy;
 pub use destruction::{Destruction, Doomed, Holding};
-pub use drift::{Drift, Found, Refresh, drift, drift_at, refresh};
+pub use drift::{Drift, Found, Refresh, drift, drift_at, drift_from, refresh, refresh_from};
 pub use event::{Event, Events, Operation};
 pub use foresight::Foresight;
 pub use import::{
@@ -86,6 +88,7 @@ pub struct Engine {
     selection: Selection,
     trace: Option<Arc<Trace>>,
     look_ups: Arc<LookUps>,
+    others: Others,
 }
 
 /// What stops a run from outside. Calls that are in flight finish and are recorded; waits end, and nothing
@@ -161,6 +164,7 @@ impl Engine {
             selection: Selection::default(),
             trace: None,
             look_ups: Arc::default(),
+            others: Others::default(),
         })
     }
 
@@ -196,6 +200,27 @@ impl Engine {
     #[must_use]
     pub fn with_stand_ins(self, stand_ins: Arc<dyn StandIns>) -> Self {
         Self { look_ups: Arc::new(LookUps::asking(Some(stand_ins))), ..self }
+    }
+
+    /// Gives it the outputs of other pipelines. References to what they do not have are problems of the file.
+    pub fn with_others(mut self, others: Others) -> Result<Self, Diagnostics> {
+        let problems = self.pipeline.check_others(&others);
+        if !problems.is_empty() {
+            return Err(self.pipeline.diagnostics(problems));
+        }
+        self.others = others;
+        Ok(self)
+    }
+
+    /// What each reference to another pipeline stands for, as the file has it: `pipeline.network.vpc_id`.
+    pub fn other_values(&self) -> BTreeMap<String, Value> {
+        self.pipeline.other_values(&self.others)
+    }
+
+    /// The outputs that are there before any step has run: those of other pipelines, and what was looked up.
+    fn first_outputs(&self, mut outputs: HashMap<StepName, Value>) -> Mutex<HashMap<StepName, Value>> {
+        outputs.extend(self.others.iter().map(|(name, other)| (name.clone(), other.value().clone())));
+        Mutex::new(outputs)
     }
 
     /// What leaving them out means.
@@ -315,7 +340,8 @@ fn unknown_kinds(pipeline: &Pipeline, registry: &Registry) -> Vec<Diagnostic> {
     // The form of an id is for the look-up itself to refuse.
     let is_known = |kind: &dyn DynKind| kind.blank("cluster/v1/Kind/-/name").is_some();
     let known = || registry.kinds().filter(|kind| is_known(&***kind)).map(|kind| kind.name()).collect::<Vec<_>>();
-    let unknown = pipeline.existing.iter().filter(|one| !registry.kind(&one.kind).is_some_and(|kind| is_known(&**kind)));
+    let unknown =
+        pipeline.existing.iter().filter(|one| !registry.kind(&one.kind).is_some_and(|kind| is_known(&**kind)));
     unknown.map(|one| one.kind_problem(&known())).collect()
 }
 

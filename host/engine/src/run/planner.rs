@@ -7,17 +7,19 @@ use async_trait::async_trait;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
-use super::common::Common;
+use super::common::{Common, Declaration};
 use super::decide::{Known, decide};
 use super::event::Event;
 use super::probe::{DecidesByUnknown, Planned, probe};
 use super::report::{Reason, StepFailure};
 use super::{
-    Engine, StepConfig, existing, facts, failure_of_plugin, impossible, interrupts, moves, pieces, protect, select, takeover,
+    Engine, StepConfig, existing, facts, failure_of_plugin, ignored, impossible, interrupts, moves, own_outputs,
+    pieces, protect, select, takeover,
 };
 use crate::graph::{self, Outcome};
 use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
+use crate::pipeline::{FieldPath, Ignored};
 use crate::plan::{Action, Move, Plan, PlannedExisting, PlannedResource, PlannedStep};
 use crate::plugin::{Capabilities, Failure, FailureCode, LogLevel, PluginError};
 use crate::state::State;
@@ -41,6 +43,8 @@ struct StepPlan {
     resources: IndexMap<ResourceAddress, PlannedResource>,
     /// What it looked up.
     existing: Vec<PlannedExisting>,
+    /// Fields that stay as they are.
+    ignored: Vec<(ResourceAddress, Vec<FieldPath>)>,
     /// Tokens that it has seen.
     tokens: IndexSet<String>,
     /// What it would do otherwise once they are known.
@@ -78,7 +82,7 @@ async fn draft(
     let common = &engine.common();
     let looked_up = existing::look_up(common, state).await;
     let looked_up = looked_up.map_err(|failures| PlanError { failures, skipped: Vec::new() })?;
-    let outputs = Mutex::new(looked_up.outputs);
+    let outputs = engine.first_outputs(looked_up.outputs);
     let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
         let outputs = &outputs;
         async move {
@@ -91,6 +95,10 @@ async fn draft(
     .await;
     let (mut plan, doubts) = collect(engine, common, state, outcomes)?;
     plan.existing.splice(0..0, looked_up.planned);
+    let failures = own_outputs::violations(engine, &plan, &outputs.into_inner().expect("no panic under this lock"));
+    if !failures.is_empty() {
+        return Err(PlanError { failures, skipped: Vec::new() });
+    }
     Ok((Arc::clone(common), plan, doubts))
 }
 
@@ -136,6 +144,7 @@ async fn plan_step(
         state: Arc::clone(state),
         step: name.clone(),
         config,
+        ignored: engine.pipeline.steps[step].ignored.clone(),
         seen: Mutex::new(Seen { given, ..Seen::default() }),
         heard,
         existing: Mutex::default(),
@@ -151,9 +160,16 @@ async fn plan_step(
             let planned =
                 Planned { step, name: &name, config, resources: &resources, outputs, given: &given, asked_about };
             let decides = probe(engine, common, state, planned).await;
-            let resources = resources.into_iter().map(|(address, known)| (address, known.planned)).collect();
+            let outputs = outputs.clone();
             let existing = std::mem::take(&mut *session.existing.lock().expect("no panic under this lock"));
-            Ok(StepPlan { outputs: outputs.clone(), resources, existing, tokens: given, decides })
+            let mut planned = StepPlan { outputs, existing, tokens: given, decides, ..StepPlan::default() };
+            for (address, known) in resources {
+                if !known.ignored.is_empty() {
+                    planned.ignored.push((address.clone(), known.ignored));
+                }
+                planned.resources.insert(address, known.planned);
+            }
+            Ok(planned)
         }
         Ok(_) => Err(problems),
         Err(error) => {
@@ -199,6 +215,7 @@ fn collect(
                 });
                 plan.resources.extend(done.resources);
                 plan.existing.extend(done.existing);
+                plan.ignored.extend(done.ignored);
                 tokens.insert(name, done.tokens);
                 let doubt = |decides| StepFailure {
                     step: name.clone(),
@@ -225,6 +242,7 @@ fn collect(
             });
         }
     }
+    error.failures.extend(ignored::unmatched(engine, &plan, state));
     if !error.failures.is_empty() {
         error.failures.extend(doubts);
         return Err(error);
@@ -275,6 +293,8 @@ struct PlanSession {
     state: Arc<State>,
     step: StepName,
     config: StepConfig,
+    /// Fields of its resources that stay as they are.
+    ignored: Vec<Ignored>,
     seen: Mutex<Seen>,
     /// Whether what the plugin logs is passed on: in the first pass, and no more in those that plan it again.
     heard: bool,
@@ -294,6 +314,28 @@ struct Seen {
 }
 
 impl PlanSession {
+    /// Takes a declaration in. Fields that are ignored are as the state has them; what is made anew is made as the
+    /// file has it.
+    fn settle(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<Declaration, Failure> {
+        let Self { common, step, config, .. } = self;
+        let address = ResourceAddress::new(step, kind, name).ok().filter(|_| !self.ignored.is_empty());
+        let there = address.and_then(|address| {
+            let fields: Vec<_> = self.ignored.iter().filter_map(|ignored| ignored.path_in(&address)).collect();
+            Some((fields, &self.state.resources.get(&address)?.current.as_ref()?.spec))
+        });
+        let draft = |spec, ignored| common.draft(step, &config.written, kind, name, spec, after, ignored);
+        let declaration = match there {
+            None => draft(spec, None)?,
+            Some((fields, there)) => {
+                let kept = draft(spec.clone(), Some((&fields[..], there)))?;
+                let is_renewed = || matches!(decide(&kept, &self.state, common).planned.action, Action::Replace { .. });
+                if !kept.ignored.is_empty() && is_renewed() { draft(spec, None)? } else { kept }
+            }
+        };
+        common.register(&declaration)?;
+        Ok(declaration)
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().expect("no panic under this lock")
     }
@@ -304,7 +346,7 @@ impl Capabilities for PlanSession {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
         // Kept for the error, where it is refused.
         let given = Some(&spec).filter(|_| !self.seen().given.is_empty()).cloned();
-        let declared = self.common.declare(&self.step, &self.config.written, kind, name, spec, after);
+        let declared = self.settle(kind, name, spec, after);
         let declaration = declared.map_err(|failure| {
             let mut seen = self.seen();
             let failure = noted(failure, &given.unwrap_or_default(), &seen.given);

@@ -23,6 +23,8 @@ pub struct Report {
     pub skipped: Vec<(StepName, StepName)>,
     /// Outputs of the steps that are done, in the order of the file. Sensitive ones have a mask.
     pub outputs: Vec<(StepName, Value)>,
+    /// What the file itself gives, a table. Sensitive ones have a mask. Empty where the run did not end well.
+    pub file_outputs: Value,
     /// Deletions that wait until every step succeeds.
     pub postponed: Vec<ResourceAddress>,
     /// What resources made by themselves and what stays though these are gone.

@@ -62,6 +62,14 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         sensitive: BTreeSet<String>,
     },
+    /// What the file itself gives is this from now on.
+    FileOutputs {
+        /// Its outputs.
+        outputs: BTreeMap<String, Value>,
+        /// Which of them are not to be shown.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        sensitive: BTreeSet<String>,
+    },
     /// A step is no longer in the file.
     StepGone {
         /// The step.
@@ -155,6 +163,12 @@ impl State {
                 self.outputs.remove(&step);
                 self.sensitive.remove(&step);
                 self.protected.remove(&step);
+                // They may have been its outputs. A run that goes on sets them again.
+                self.forget_file_outputs();
+            }
+            Change::FileOutputs { outputs, sensitive } => {
+                self.file_outputs = outputs;
+                self.sensitive_file_outputs = sensitive;
             }
             Change::Protected { step, on: true } => {
                 self.protected.insert(step);
@@ -202,8 +216,14 @@ impl State {
             self.facts.clear();
             self.outputs.clear();
             self.sensitive.clear();
+            self.forget_file_outputs();
         }
         self.world = Some(world);
+    }
+
+    fn forget_file_outputs(&mut self) {
+        self.file_outputs.clear();
+        self.sensitive_file_outputs.clear();
     }
 
     /// Whether anything is known of a step.

@@ -64,6 +64,12 @@ pub struct State {
     /// Which of them are not to be shown, as the plugins had it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sensitive: BTreeMap<StepName, BTreeSet<String>>,
+    /// What the file itself gives: its `[outputs]`, as of the last run that ended well.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub file_outputs: BTreeMap<String, Value>,
+    /// Which of them are not to be shown.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sensitive_file_outputs: BTreeSet<String>,
     /// Where it is kept now, where it was moved away from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
@@ -72,7 +78,7 @@ pub struct State {
 impl State {
     /// Whether it says nothing of any resource or step: what is lost with it is nothing.
     pub fn is_empty(&self) -> bool {
-        self.resources.is_empty() && self.outputs.is_empty()
+        self.resources.is_empty() && self.outputs.is_empty() && self.file_outputs.is_empty()
     }
 
     /// Keeps the outputs that are sensitive out of everything that is shown from now on.
@@ -81,6 +87,17 @@ impl State {
             let outputs = self.outputs.get(step);
             names.iter().filter_map(|name| outputs?.get(name)).for_each(secret::hide_output);
         }
+        let own = self.sensitive_file_outputs.iter().filter_map(|name| self.file_outputs.get(name));
+        own.for_each(secret::hide_output);
+    }
+
+    /// The file's own outputs, with a mask for those that are sensitive.
+    pub fn shown_file_outputs(&self) -> BTreeMap<String, Value> {
+        let mask = |(name, value): (&String, &Value)| match self.sensitive_file_outputs.contains(name) {
+            true => (name.clone(), Value::from(secret::SENSITIVE_MASK)),
+            false => (name.clone(), value.clone()),
+        };
+        self.file_outputs.iter().map(mask).collect()
     }
 
     /// The outputs of every step, with a mask for those that are sensitive.

@@ -236,8 +236,14 @@ mod tests {
     fn the_plugins_tags_lie_over_the_pipelines_and_reserved_words_are_refused() {
         let address = "network/ec2.vpc/main".parse().expect("an address");
         let tags = BTreeMap::from([("team".to_owned(), "ml".to_owned()), ("env".to_owned(), "test".to_owned())]);
-        let context =
-            DeclareContext { address: &address, tags: &tags, region: "", base: Path::new(""), config: &Value::Null };
+        let context = DeclareContext {
+            address: &address,
+            tags: &tags,
+            region: "",
+            base: Path::new(""),
+            within: None,
+            config: &Value::Null,
+        };
         let mut own: Tags = serde_json::from_value(json!({"team": "platform"})).expect("tags");
         own.complete(&context).expect("good tags");
         assert_eq!(
@@ -255,7 +261,7 @@ mod tests {
         let complete = |kind: &str, own: Value| {
             let address = format!("step/{kind}/main").parse().expect("an address");
             let (base, config) = (Path::new(""), &Value::Null);
-            let context = DeclareContext { address: &address, tags: &shared, region: "", base, config };
+            let context = DeclareContext { address: &address, tags: &shared, region: "", base, within: None, config };
             let mut tags: Tags = serde_json::from_value(own).expect("tags");
             tags.complete(&context).map(|()| serde_json::to_value(&tags).expect("a map"))
         };
@@ -279,7 +285,7 @@ mod tests {
         let shared = [("env", "test"), (PIPELINE_TAG, "demo"), (ADDRESS_TAG, "nodes/ec2.launch-template/main")];
         let shared = shared.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let (base, config) = (Path::new(""), &Value::Null);
-        let context = DeclareContext { address: &address, tags: &shared, region: "", base, config };
+        let context = DeclareContext { address: &address, tags: &shared, region: "", base, within: None, config };
         let mut pairs: Pairs = serde_json::from_value(json!({"Name": "llm-gpu", "env": "own"})).expect("pairs");
         pairs.complete_for_instances(&context).expect("good tags");
         let all = serde_json::to_value(&pairs).expect("a map");

@@ -56,7 +56,7 @@ impl Kind for Model {
             if !context.is_named(&spec.address) {
                 return Err(format!("the folder '{}' is not named in the step's 'with' table", spec.address));
             }
-            spec.address = context.base.join(folder).display().to_string();
+            spec.address = context.file(&folder)?.display().to_string();
         }
         Ok(())
     }

@@ -264,6 +264,9 @@ impl Kind for Object {
             }
             Target::Folder(folder) => {
                 named("folder", folder)?;
+                if context.within.is_some() {
+                    return Err("a published pipeline has no folder to write into; give it a cluster".to_owned());
+                }
                 spec.path = context.base.join(folder);
             }
         }
@@ -322,7 +325,10 @@ impl Kind for Object {
             return Err(refused(format!("'{id}' does not say which object is meant"), advice));
         };
         if spec.object.kind == "Secret" && spec.object.group.is_empty() {
-            return Err(refused(format!("'{id}' is a Secret"), "What is in it stays there: mount it into the pods that need it."));
+            return Err(refused(
+                format!("'{id}' is a Secret"),
+                "What is in it stays there: mount it into the pods that need it.",
+            ));
         }
         let Some(at) = self.at_if_any(&spec).await? else { return Ok(None) };
         let there = self.look(&at, &spec).await?.filter(|there| there["metadata"].get("deletionTimestamp").is_none());

@@ -102,7 +102,7 @@ pub use bindings::llmhost::kubernetes::kube;
 pub use bindings::llmhost::plugin::log;
 #[doc(hidden)]
 pub use bindings::llmhost::plugin::types::{Description, OutputDoc};
-pub use bindings::llmhost::plugin::types::{Failure, FailureCode, Options, ValueType};
+pub use bindings::llmhost::plugin::types::{Failure, FailureCode, Options, ValueType, Which};
 pub use bindings::llmhost::plugin::values::is_known;
 /// For JSON in texts: properties of `cloud-control`, parameters of `request`, manifests of `kube`.
 pub use serde_json;
@@ -215,6 +215,12 @@ pub fn kubernetes_name(option: &str, name: &str) -> Result<(), Failure> {
 }
 
 #[allow(clippy::derivable_impls, reason = "the type is generated; others of its file have no default")]
+impl Default for Which {
+    fn default() -> Self {
+        Self { id: None, name: None, tags: Vec::new(), attributes: Vec::new(), all: false }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self { after: Vec::new() }

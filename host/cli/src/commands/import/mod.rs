@@ -24,7 +24,7 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
         // It is planned many times, which is nothing to tell.
         let engine = app::engine(pipeline, &args.at.file, place.settings(), &Console::new(false), 10).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-        let engine = looked_up::asking(engine, &place, &console).await;
+        let engine = looked_up::asking(engine, &place);
         let Some((address, existing)) = one else {
             return all::all(&engine, &*store, &console, !(args.yes || place.is_emulated()), Whose::Own).await;
         };
@@ -52,7 +52,7 @@ pub(crate) async fn adopt(args: Adopt) -> Result<(), Failure> {
     let work = async {
         let engine = app::engine(pipeline, &args.at.file, place.settings(), &Console::new(false), 10).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-        let engine = looked_up::asking(engine, &place, &console).await;
+        let engine = looked_up::asking(engine, &place);
         all::all(&engine, &*store, &console, !(args.yes || place.is_emulated()), Whose::Anybodys).await
     };
     let result = app::close(&*store, &console, console.hear(work).await).await;

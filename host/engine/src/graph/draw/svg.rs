@@ -86,7 +86,11 @@ fn frame(out: &mut String, drawing: &Drawing<'_>, number: usize, rect: Rect) -> 
         _ => "step",
     };
     writeln!(out, "<g class=\"{class}\" id=\"s{number}\">")?;
-    writeln!(out, "<title>{}</title>", xml(&plain(&format!("{}{name} ({})", if step.exists { "" } else { "step " }, Drawing::uses(step)))))?;
+    writeln!(
+        out,
+        "<title>{}</title>",
+        xml(&plain(&format!("{}{name} ({})", if step.exists { "" } else { "step " }, Drawing::uses(step))))
+    )?;
     writeln!(
         out,
         "<rect class=\"frame\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"12\"/>"

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Engine, PlanError, WorldError, enter, facts, same_world};
+use super::{Engine, PlanError, WorldError, enter, facts, ignored, same_world};
 use crate::diagnostic::did_you_mean;
 use crate::kind::{Observed, OpError};
 use crate::names::ResourceAddress;
@@ -227,7 +227,7 @@ pub async fn import(
     if let Some(pipeline) = mine.pipeline.filter(|other| *other != plan.pipeline && Some(other.as_str()) != from) {
         return Err(ImportError::Claimed { id: id.to_owned(), pipeline, at: mine.address });
     }
-    let differs = kind.compare(&seen.spec, &planned.spec);
+    let differs = kind.compare(&seen.spec, &ignored::as_there(engine, address, &planned.spec, &seen.spec));
     if differs.replaces() {
         let fields = differs.fields.into_iter().filter(|field| field.replaces).collect();
         let first = planned.depends_on.iter().filter(|needed| !state.resources.contains_key(*needed));

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::super::world::account;
-use super::super::{Engine, PIPELINE_TAG, facts, same_world};
+use super::super::{Engine, PIPELINE_TAG, facts, ignored, same_world};
 use super::survey::{Found, How, Missing, Stray, Survey, Why};
 use super::{ImportError, instance, uncertain};
 use crate::kind::{Observed, OpError};
@@ -371,10 +371,11 @@ impl Search<'_> {
                 let seen = kind.read(&taken.id, &planned.spec).await;
                 let mut seen = seen.ok().flatten().unwrap_or_else(|| taken.seen.clone());
                 tags::leave_others(&mut seen.spec, &[&planned.spec]);
-                let differs = kind.compare(&seen.spec, &planned.spec).fields;
+                let declared = ignored::as_there(self.engine, address, &planned.spec, &seen.spec);
+                let differs = kind.compare(&seen.spec, &declared).fields;
                 let mut instance = instance(&**kind, address, taken.id.clone(), seen, planned);
-                if differs.is_empty() && !unknown::any_unknown(&planned.spec) {
-                    instance.spec = planned.spec.clone();
+                if differs.is_empty() && !unknown::any_unknown(&declared) {
+                    instance.spec = declared;
                 }
                 let found = Found { address: address.clone(), id: taken.id.clone(), how: taken.how.clone(), differs };
                 Some((found, instance))

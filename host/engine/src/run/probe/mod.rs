@@ -22,6 +22,7 @@ use super::common::Common;
 use super::decide::Known;
 use super::{Engine, StepConfig};
 use crate::names::{ResourceAddress, StepName};
+use crate::pipeline::FieldPath;
 use crate::plugin::{Capabilities, PluginError};
 use crate::state::State;
 use crate::unknown;
@@ -56,11 +57,15 @@ pub(super) async fn probe(
         return None;
     }
     let known = planned.resources.iter().map(|(address, known)| (address.clone(), known.outputs.clone()));
+    let ignored = planned.resources.iter().filter(|(_, known)| !known.ignored.is_empty());
+    let ignored =
+        ignored.map(|(address, known)| (address.clone(), (known.ignored.clone(), known.planned.spec.clone())));
     let probe = Probe {
         engine,
         common,
         state,
         known: Arc::new(known.collect()),
+        ignored: Arc::new(ignored.collect()),
         written: Arc::new(planned.config.written.clone()),
         left: Arc::new(left(engine, common, state, &planned)),
         planned,
@@ -94,6 +99,7 @@ struct Probe<'a> {
     state: &'a Arc<State>,
     planned: Planned<'a>,
     known: Arc<HashMap<ResourceAddress, crate::kind::Outputs>>,
+    ignored: Arc<HashMap<ResourceAddress, (Vec<FieldPath>, Value)>>,
     written: Arc<Value>,
     left: Arc<HashSet<String>>,
 }
@@ -151,6 +157,7 @@ impl Probe<'_> {
             step: self.planned.name.clone(),
             written: Arc::clone(&self.written),
             known: Arc::clone(&self.known),
+            ignored: Arc::clone(&self.ignored),
             samples,
             seen: Mutex::default(),
         });

@@ -11,6 +11,7 @@ use super::samples::Samples;
 use crate::kind::Outputs;
 use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
+use crate::pipeline::FieldPath;
 use crate::plugin::{Capabilities, Failure, LogLevel};
 use crate::run::common::Common;
 use crate::run::{existing, facts};
@@ -32,6 +33,8 @@ pub(super) struct ProbeSession {
     pub(super) written: Arc<Value>,
     /// Outputs that the plan knows.
     pub(super) known: Arc<HashMap<ResourceAddress, Outputs>>,
+    /// Fields that stay as they are in a resource, and its spec.
+    pub(super) ignored: Arc<HashMap<ResourceAddress, (Vec<FieldPath>, Value)>>,
     pub(super) samples: Samples,
     pub(super) seen: Mutex<Seen>,
 }
@@ -61,7 +64,9 @@ impl Capabilities for ProbeSession {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
         // The kind sees tokens as it did in the plan: what it thinks of a sample says nothing about the plugin.
         let spec = self.samples.restore(spec);
-        let declared = self.common.declare(&self.step, &self.written, kind, name, spec, after);
+        let ignored = ResourceAddress::new(&self.step, kind, name).ok().and_then(|address| self.ignored.get(&address));
+        let ignored = ignored.map(|(fields, there)| (&fields[..], there));
+        let declared = self.common.declare(&self.step, &self.written, kind, name, spec, after, ignored);
         let declaration = declared.inspect_err(|failure| self.seen().refused.push(failure.to_string()))?;
         let declared = Declared { spec: declaration.spec, depends_on: declaration.depends_on };
         self.seen().declared.insert(declaration.address.clone(), declared);
@@ -90,8 +95,9 @@ impl Capabilities for ProbeSession {
     }
 
     async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
-        let query: Query = serde_json::from_value(self.samples.restore(serde_json::to_value(query).unwrap_or_default()))
-            .unwrap_or_else(|_| query.clone());
+        let query: Query =
+            serde_json::from_value(self.samples.restore(serde_json::to_value(query).unwrap_or_default()))
+                .unwrap_or_else(|_| query.clone());
         let seen = Mutex::default();
         match existing::attribute(&self.common, &self.state, &self.step, &query, attribute, &seen).await {
             Ok(Some(values)) => Ok(values),

@@ -123,7 +123,9 @@ impl Kind for Subnet {
     }
 
     fn blank(&self, _: &str) -> Option<Spec> {
-        blank(json!({ "vpc_id": "", "cidr_block": "", "availability_zone": "", "map_public_ip_on_launch": false, "tags": {} }))
+        blank(
+            json!({ "vpc_id": "", "cidr_block": "", "availability_zone": "", "map_public_ip_on_launch": false, "tags": {} }),
+        )
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {

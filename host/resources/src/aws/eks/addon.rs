@@ -377,7 +377,7 @@ mod tests {
             .into();
         let address = "cluster/eks.addon/aws-ebs-csi-driver".parse().expect("an address");
         let (base, config) = (Path::new(""), &Value::Null);
-        let context = DeclareContext { address: &address, tags: &tags, region: "", base, config };
+        let context = DeclareContext { address: &address, tags: &tags, region: "", base, within: None, config };
         for (configuration, wanted) in [
             (json!(null), json!({ "controller": { "extraVolumeTags": { "team": "ml" } } })),
             (

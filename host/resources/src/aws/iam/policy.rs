@@ -182,7 +182,9 @@ impl Kind for Policy {
     }
 
     fn blank(&self, name: &str) -> Option<Spec> {
-        blank(json!({ "policy_name": name, "path": "/", "description": "", "document": Document::nobody(), "tags": {} }))
+        blank(
+            json!({ "policy_name": name, "path": "/", "description": "", "document": Document::nobody(), "tags": {} }),
+        )
     }
 
     async fn called(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
@@ -257,6 +259,7 @@ mod tests {
             tags: &BTreeMap::new(),
             region: "us-east-1",
             base: Path::new(""),
+            within: None,
             config: &Value::Null,
         };
         kind.complete(&mut spec, &context)

@@ -26,7 +26,7 @@ const MOST_BYTES: u64 = 5 << 40;
 /// table, letter for letter.
 pub(super) fn allowed(source: &str, context: &DeclareContext<'_>) -> Result<PathBuf, String> {
     if context.is_named(source) {
-        return Ok(context.base.join(source));
+        return context.file(Path::new(source));
     }
     Err(format!("the folder '{source}' is not named in the step's 'with' table, so the plugin may not read it"))
 }
@@ -123,6 +123,7 @@ mod tests {
             tags: &BTreeMap::new(),
             region: "us-east-1",
             base: Path::new("/base"),
+            within: None,
             config: &config,
         };
         assert_eq!(allowed("models/demo", &context), Ok(PathBuf::from("/base/models/demo")));

@@ -14,8 +14,8 @@ use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
     Progress, Sampled, Scope,
 };
-use serde_json::json;
 use llmhost_engine::names::ResourceAddress;
+use serde_json::json;
 
 use super::{
     Operation, capacity, check_name, is_made_by, joined, labels, observed, once_role_is_known, sync_tags, tagged,
