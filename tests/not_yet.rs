@@ -25,8 +25,12 @@ fn what_there_is_no_word_for_is_named_with_the_words_that_there_are() {
             &["unknown option 'ip_family' in step x", "it takes name, version, role_arn"],
         ),
         (
-            with("vpc", "name = \"v\", ipv6 = true, secondary_cidrs = []"),
-            &["unknown option 'ipv6' in step x", "unknown option 'secondary_cidrs'", "it takes name, cidr, azs, zones"],
+            with("vpc", "name = \"v\", transit_gateway = \"tgw-1\", flow_logs = true"),
+            &[
+                "unknown option 'transit_gateway' in step x",
+                "unknown option 'flow_logs'",
+                "it takes name, cidr, vpc_id",
+            ],
         ),
         (
             with(

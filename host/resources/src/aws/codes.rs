@@ -57,13 +57,14 @@ const DENIED: [&str; 25] = [
 pub(super) const MET: [&str; 2] = ["ConcurrentModification", "EntityTemporarilyUnmodifiable"];
 
 /// Something that is going away may still use it: worth another try, up to a limit.
-const IN_USE: [&str; 17] = [
+const IN_USE: [&str; 18] = [
     "DependencyViolation",
     "DeleteConflict",
     "DeleteConflictException",
     "ResourceInUse",
     "ResourceInUseException",
     "ResourceInUseFault",
+    "InvalidCidrBlock.InUse",
     "InvalidGroup.InUse",
     "InvalidIPAddress.InUse",
     "InvalidNetworkInterface.InUse",

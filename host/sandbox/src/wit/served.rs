@@ -46,6 +46,7 @@ include!(concat!(env!("OUT_DIR"), "/served.rs"));
 /// Functions that belong to no resource, with the grant that each needs.
 pub(crate) const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("ec2", "availability-zone", "ec2:describe"),
+    ("ec2", "zone-name", "ec2:describe"),
     ("eks", "newest-version", "eks:describe"),
     ("sts", "account-id", "sts:identity"),
     ("sts", "partition", "sts:identity"),

@@ -13,7 +13,7 @@ use llmhost_engine::kind::{
 use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, carrying, has_all, made, made_by, observed, outputs, present, sync_tags, tagged};
+use super::{Operation, address, carrying, has_all, made, made_by, observed, outputs, present, sync_tags, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
@@ -37,6 +37,12 @@ impl NatGateway {
         let found = answer.and_then(|answer| answer.nat_gateways?.pop());
         Ok(found.filter(|gateway| gateway.state() != Some(&NatGatewayState::Deleted)))
     }
+}
+
+/// The address that it goes out with.
+fn public_ip(gateway: &Found) -> String {
+    let first = gateway.nat_gateway_addresses().first();
+    first.and_then(|address| address.public_ip()).unwrap_or_default().to_owned()
 }
 
 #[async_trait]
@@ -84,8 +90,11 @@ impl Kind for NatGateway {
         })
     }
 
-    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
-        Some(sampled.id("nat"))
+    fn sample(&self, output: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(match output {
+            "public_ip" => address::sample(sampled).into(),
+            _ => sampled.id("nat"),
+        })
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
@@ -104,11 +113,11 @@ impl Kind for NatGateway {
         was: Option<&Spec>,
         progress: &dyn Progress,
     ) -> Result<Outputs, OpError> {
-        until("ec2:DescribeNatGateways", self.0.settings.wait, || {
+        let public_ip = until("ec2:DescribeNatGateways", self.0.settings.wait, || {
             async move {
                 let found = settled(|| async move { self.look(id).await }.boxed()).await?;
                 match found.as_ref().and_then(|gateway| gateway.state()) {
-                    Some(NatGatewayState::Available) => Ok(Some(())),
+                    Some(NatGatewayState::Available) => Ok(Some(found.as_ref().map(public_ip).unwrap_or_default())),
                     Some(NatGatewayState::Failed) => {
                         let gateway = found.as_ref();
                         let reason =
@@ -129,7 +138,7 @@ impl Kind for NatGateway {
         })
         .await?;
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
-        Ok(Outputs::new())
+        Ok(outputs([("public_ip", public_ip.as_str())]))
     }
 
     async fn read(&self, id: &str, _: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
@@ -142,7 +151,8 @@ impl Kind for NatGateway {
             allocation_id: address.unwrap_or_default().to_owned(),
             tags: observed(gateway.tags()),
         };
-        Ok(Some(Observed { spec, outputs: outputs([("id", id)]) }))
+        let ip = public_ip(&gateway);
+        Ok(Some(Observed { spec, outputs: outputs([("id", id), ("public_ip", ip.as_str())]) }))
     }
 
     async fn find(&self, _: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
