@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 
 use llmhost_emulator::Emulator;
 use serde_json::{Value, json};
@@ -240,7 +241,7 @@ async fn pods_have_subnets_in_ranges_of_their_own() {
     for (with, words) in [
         ("secondary_cidrs = [\"10.0.128.0/17\"]", "10.0.128.0/17 overlaps 10.0.0.0/16 of net/ec2.vpc/main"),
         ("pod_subnets = [\"100.64.0.0/19\", \"100.64.32.0/19\"]", "lies outside 10.0.0.0/16"),
-        ("secondary_cidrs = [\"100.64.0.0/8\"]", "/16 to /28"),
+        ("secondary_cidrs = [\"100.0.0.0/8\"]", "/16 to /28"),
         (
             "secondary_cidrs = [\"100.64.0.0/16\"], pod_subnets = [\"100.64.0.0/19\"]",
             "pod_subnets has 1 ranges for 2 zones",
@@ -389,9 +390,11 @@ async fn a_network_has_ipv6_and_loses_it_again() {
     let world = place.apply();
     let range = named(&world, "vpcs", "net")["ipv6"][0].as_str().unwrap().to_owned();
     let of = |world: &Value, name: &str| named(world, "subnets", name)["ipv6"][0].as_str().unwrap().to_owned();
-    let start = range.strip_suffix("00::/56").unwrap();
+    let address: Ipv6Addr = range.strip_suffix("/56").unwrap().parse().unwrap();
+    let mut ninth = address.segments();
+    ninth[3] |= 9;
     assert_eq!(of(&world, "net-public-a"), range.replace("/56", "/64"));
-    assert_eq!(of(&world, "net-private-c"), format!("{start}09::/64"), "zone c, its second range");
+    assert_eq!(of(&world, "net-private-c"), format!("{}/64", Ipv6Addr::from(ninth)), "zone c, its second range");
     let (public, private) = (named(&world, "subnets", "net-public-c"), named(&world, "subnets", "net-private-c"));
     assert_eq!(private["assigns_ipv6"], true);
     let gateway = named(&world, "internet_gateways", "net-internet");
