@@ -21,8 +21,12 @@ fn what_there_is_no_word_for_is_named_with_the_words_that_there_are() {
         (with("kubernetes", "folder = \"k8s\""), &["there is no built-in plugin 'kubernetes'", PLUGINS]),
         (with("data", "vpc = {}"), &["there is no built-in plugin 'data'", PLUGINS]),
         (
-            with("vpc", "name = \"v\", ipv6 = true, secondary_cidrs = []"),
-            &["unknown option 'ipv6' in step x", "unknown option 'secondary_cidrs'", "it takes name, cidr, azs, zones"],
+            with("vpc", "name = \"v\", transit_gateway = \"tgw-1\", flow_logs = true"),
+            &[
+                "unknown option 'transit_gateway' in step x",
+                "unknown option 'flow_logs'",
+                "it takes name, cidr, vpc_id",
+            ],
         ),
         (with("s3", "bucket = \"x-b\", count = 3"), &["unknown option 'count'", "it takes bucket"]),
         (format!("[steps.bucket]\nenabled = true\n{bucket}"), &["unknown key 'enabled'", takes]),

@@ -34,10 +34,14 @@ def regions(backends):
 def ec2():
     gone = ("deleted", "terminated")
     for region, backend in regions(ec2_backends):
-        for what in ("vpcs", "internet_gateways", "route_tables", "nat_gateways", "vpc_end_points", "launch_templates", "enis", "volumes"):
+        for what in ("vpcs", "internet_gateways", "egress_only_internet_gateways", "route_tables", "nat_gateways", "vpc_end_points", "launch_templates", "enis", "volumes"):
             for name, found in getattr(backend, what, {}).items():
                 if getattr(found, "state", "") not in gone:
                     yield f"ec2 {region} {what} {name}"
+        for vpc in backend.vpcs.values():
+            for name, block in vpc._cidr_block_association_set.items():
+                if block["cidr_block"] != vpc.cidr_block and block["cidr_block_state"]["state"] != "disassociated":
+                    yield f"ec2 {region} vpc ranges {name}"
         for zone in backend.subnets.values():
             for name in zone:
                 yield f"ec2 {region} subnets {name}"

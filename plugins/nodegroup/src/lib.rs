@@ -174,7 +174,9 @@ fn peers(access: &RemoteAccess) -> Result<Vec<(String, ec2::Peer)>, Failure> {
     for (at, peer) in ranges.chain(groups) {
         let (list, value) = match &peer {
             ec2::Peer::Cidr(range) => ("sources", range),
-            ec2::Peer::SecurityGroup(id) => ("source_security_group_ids", id),
+            ec2::Peer::CidrIpv6(id) | ec2::Peer::PrefixList(id) | ec2::Peer::SecurityGroup(id) => {
+                ("source_security_group_ids", id)
+            }
         };
         let text = written(&format!("/remote_access/{list}/{at}"), value);
         // A range is written with a slash, which no name has.

@@ -17,13 +17,13 @@ PREFIXES = {"cloudcontrolapi": "cloudformation", "tagging": "tag", "monitoring":
 FREE = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 # Types of EC2's resources, by how their ids begin.
 TYPES = {
-    "vpc": "vpc", "subnet": "subnet", "igw": "internet-gateway", "rtb": "route-table", "nat": "natgateway", "eipalloc": "elastic-ip",
+    "vpc": "vpc", "subnet": "subnet", "igw": "internet-gateway", "eigw": "egress-only-internet-gateway", "rtb": "route-table", "nat": "natgateway", "eipalloc": "elastic-ip",
     "vpce": "vpc-endpoint", "sg": "security-group", "sgr": "security-group-rule", "lt": "launch-template", "eni": "network-interface",
     "vol": "volume", "i": "instance", "ami": "image", "acl": "network-acl",
 }
 MADE = {
     "CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateInternetGateway": "internet-gateway", "CreateRouteTable": "route-table",
-    "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateVpcEndpoint": "vpc-endpoint",
+    "CreateEgressOnlyInternetGateway": "egress-only-internet-gateway", "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateVpcEndpoint": "vpc-endpoint",
     "CreateSecurityGroup": "security-group", "CreateLaunchTemplate": "launch-template", "CreateNetworkInterface": "network-interface",
     "CreateVolume": "volume", "RunInstances": "instance",
 }

@@ -114,7 +114,7 @@ def reaches_out(account, region, subnet_id, has_private_access):
             # A machine without a public address gets nowhere by an internet gateway.
             if route.nat_gateway or not (route.gateway and route.gateway.id.startswith("igw-")) or place.map_public_ip_on_launch:
                 return True
-    there = [one.service_name for one in backend.vpc_end_points.values() if one.vpc_id == place.vpc_id and one.state != "deleted"]
+    there = [one.service_name for one in backend.vpc_end_points.values() if one.vpc_id == place.vpc_id and one.state == "available"]
     return has_private_access and all(any(name.endswith(f".{service}") for name in there) for service in ENDPOINTS)
 
 

@@ -64,6 +64,7 @@ const IN_USE: [&str; 18] = [
     "ResourceInUse",
     "ResourceInUseException",
     "ResourceInUseFault",
+    "InvalidCidrBlock.InUse",
     "InvalidGroup.InUse",
     "InvalidPlacementGroup.InUse",
     "InvalidIPAddress.InUse",

@@ -98,6 +98,10 @@ pub(super) static NAT_GATEWAYS: Quota = quota("vpc", "L-FE5A380F", "NAT gateways
 pub(super) static ADDRESSES: Quota = quota("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5);
 pub(super) static ROUTE_TABLES: Quota = quota("vpc", "L-589F43AA", "Route tables per VPC", 200);
 pub(super) static ENDPOINTS: Quota = quota("vpc", "L-1B52E74A", "Gateway VPC endpoints per Region", 20);
+pub(super) static INTERFACE_ENDPOINTS: Quota = quota("vpc", "L-29B6F2EB", "Interface VPC endpoints per VPC", 50);
+/// The first one counts as well.
+pub(super) static VPC_RANGES: Quota = quota("vpc", "L-83CA0A9D", "IPv4 CIDR blocks per VPC", 5);
+pub(super) static EGRESS_GATEWAYS: Quota = quota("vpc", "L-45FE3B85", "Egress-only internet gateways per Region", 5);
 pub(super) static GROUPS: Quota = quota("vpc", "L-E79EC296", "VPC security groups per Region", 2500);
 /// Rules in one direction. What they and the groups of an interface multiply to is 1,000 at most.
 pub(super) static RULES: Quota =

@@ -137,13 +137,14 @@ async fn policy(aws: &Aws, arn: &str, user: Declared<'_>) -> Result<Option<Findi
 }
 
 /// What EC2 gives ids to, as far as steps name it: what it is, and the start of its id.
-const NETWORKS: [(&str, &str, &str); 7] = [
+const NETWORKS: [(&str, &str, &str); 8] = [
     ("ec2.vpc", "VPC", "vpc-"),
     ("ec2.subnet", "subnet", "subnet-"),
     ("ec2.security-group", "security group", "sg-"),
     ("ec2.route-table", "route table", "rtb-"),
     ("ec2.internet-gateway", "internet gateway", "igw-"),
     ("ec2.launch-template", "launch template", "lt-"),
+    ("ec2.prefix-list", "managed prefix list", "pl-"),
     ("ec2.elastic-ip", "elastic IP address", "eipalloc-"),
 ];
 
@@ -174,6 +175,9 @@ async fn networks(aws: &Aws, view: &View<'_>) -> Result<Vec<Finding>, OpError> {
                     "subnet" => &["subnet_ids", "subnets", "subnet_id"],
                     "launch template" => &["launch_template"],
                     "security group" => &["security_group_ids", "security_groups", "rules"],
+                    "managed prefix list" => &["security_groups", "rules"],
+                    "internet gateway" => &["internet_gateway_id"],
+                    "elastic IP address" => &["nat_elastic_ips"],
                     _ => &["name"],
                 };
                 findings.push(finding("not-there", named[*id].0, keys, message, fix));
@@ -234,6 +238,11 @@ async fn there(aws: &Aws, which: usize, ids: &[&str]) -> Result<BTreeSet<String>
             let all =
                 request.send().await.operation("ec2:DescribeLaunchTemplates")?.launch_templates.unwrap_or_default();
             all.into_iter().map(|template| template.launch_template_id).collect()
+        }
+        "ec2.prefix-list" => {
+            let answer = ec2.describe_managed_prefix_lists().filters(filter_any("prefix-list-id", ids)).send().await;
+            let all = answer.operation("ec2:DescribeManagedPrefixLists")?.prefix_lists.unwrap_or_default();
+            all.into_iter().map(|list| list.prefix_list_id).collect()
         }
         _ => {
             let answer = ec2.describe_addresses().filters(filter_any("allocation-id", ids)).send().await;

@@ -250,7 +250,14 @@ impl Kind for NodeGroup {
         // And they are ready once the network add-on is, which must not go before they do.
         let addons = declared.of_kind("eks.addon").into_iter();
         let addons = addons.filter(|addon| addon.spec["cluster_name"] == spec.cluster_name).map(|addon| addon.address);
-        associations.into_iter().map(|association| association.address).chain(routes).chain(addons).collect()
+        // Where there is no way out, interface endpoints are.
+        let subnets = spec.subnet_ids.iter().filter_map(|id| declared.by_identity(id));
+        let vpcs: Vec<_> = subnets.map(|subnet| subnet.spec["vpc_id"].clone()).collect();
+        let endpoints = declared.of_kind("ec2.interface-endpoint").into_iter();
+        let endpoints = endpoints.filter(|endpoint| vpcs.contains(&endpoint.spec["vpc_id"]));
+        let endpoints = endpoints.map(|endpoint| endpoint.address);
+        let associations = associations.into_iter().map(|association| association.address);
+        associations.chain(routes).chain(addons).chain(endpoints).collect()
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
