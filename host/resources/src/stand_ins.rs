@@ -104,18 +104,22 @@ impl StandIns {
         match wanted {
             Some(id) => Ok(id),
             None => {
-                // In a statement of its own: what makes one takes the lock, too.
-                let known = self.networks.lock().await.keys().next().cloned();
-                match known {
+                // Held while one is made: look-ups at the same time share it.
+                let mut networks = self.networks.lock().await;
+                match networks.keys().next().cloned() {
                     Some(id) => Ok(id),
-                    None => self.vpc(&Map::new(), json!({ "Name": "stand-in" })).await,
+                    None => self.vpc(&mut networks, &Map::new(), json!({ "Name": "stand-in" })).await,
                 }
             }
         }
     }
 
-    async fn vpc(&self, attributes: &Map<String, Value>, tags: Value) -> Result<String, OpError> {
-        let mut networks = self.networks.lock().await;
+    async fn vpc(
+        &self,
+        networks: &mut BTreeMap<String, Network>,
+        attributes: &Map<String, Value>,
+        tags: Value,
+    ) -> Result<String, OpError> {
         let number = 200 + networks.len();
         let range = text(attributes, "cidr_block").unwrap_or_else(|| format!("10.{number}.0.0/16"));
         let begin = range.split('/').next().and_then(|begin| begin.parse().ok()).unwrap_or(FIRST);
@@ -223,7 +227,7 @@ impl StandIns {
         let kind = &*query.kind;
         let vpc = text(&attributes, "vpc_id");
         let (id, _) = match kind {
-            "ec2.vpc" => return self.vpc(&attributes, tags).await,
+            "ec2.vpc" => return self.vpc(&mut *self.networks.lock().await, &attributes, tags).await,
             "ec2.subnet" => return self.subnet(&attributes, tags).await,
             "eks.cluster" => return self.cluster(&called, &attributes, tags).await,
             "iam.role" => self.role(&called, &attributes, tags).await?,
