@@ -7,7 +7,8 @@ mod support;
 use support::Scene;
 
 const FILE: &str = "pipeline.toml";
-const PLUGINS: &str = "there are vpc, iam, eks, nodegroup, s3, irsa, inference; a plugin of your own is a path";
+const PLUGINS: &str =
+    "there are vpc, iam, eks, nodegroup, addon, fargate, s3, irsa, inference; a plugin of your own is a path";
 
 #[test]
 fn what_there_is_no_word_for_is_named_with_the_words_that_there_are() {
@@ -15,25 +16,17 @@ fn what_there_is_no_word_for_is_named_with_the_words_that_there_are() {
     let bucket = "uses = \"s3\"\nwith = { bucket = \"x-b\" }\n";
     let takes = "[steps.bucket] takes uses, with, after, allow, limits, protect, ignore_changes";
     for (steps, words) in [
-        (with("fargate", "cluster = \"c\""), &["there is no built-in plugin 'fargate'", PLUGINS][..]),
-        (with("karpenter", ""), &["there is no built-in plugin 'karpenter'", PLUGINS]),
+        (with("karpenter", ""), &["there is no built-in plugin 'karpenter'", PLUGINS][..]),
         (with("helm", "chart = \"vllm\""), &["there is no built-in plugin 'helm'", PLUGINS]),
         (with("kubernetes", "folder = \"k8s\""), &["there is no built-in plugin 'kubernetes'", PLUGINS]),
         (with("data", "vpc = {}"), &["there is no built-in plugin 'data'", PLUGINS]),
         (
-            with("eks", "name = \"c\", role_arn = \"r\", subnet_ids = [], ip_family = \"ipv6\""),
-            &["unknown option 'ip_family' in step x", "it takes name, version, role_arn"],
-        ),
-        (
-            with("vpc", "name = \"v\", ipv6 = true, secondary_cidrs = []"),
-            &["unknown option 'ipv6' in step x", "unknown option 'secondary_cidrs'", "it takes name, cidr, azs, zones"],
-        ),
-        (
-            with(
-                "nodegroup",
-                "name = \"p5\", efa = true, max_pods = 110, user_data = \"IyE=\", capacity_reservation = \"cr-1\"",
-            ),
-            &["unknown option 'efa'", "'max_pods'", "'user_data'", "'capacity_reservation'", "instance_types"],
+            with("vpc", "name = \"v\", transit_gateway = \"tgw-1\", flow_logs = true"),
+            &[
+                "unknown option 'transit_gateway' in step x",
+                "unknown option 'flow_logs'",
+                "it takes name, cidr, vpc_id",
+            ],
         ),
         (with("s3", "bucket = \"x-b\", count = 3"), &["unknown option 'count'", "it takes bucket"]),
         (format!("[steps.bucket]\nenabled = true\n{bucket}"), &["unknown key 'enabled'", takes]),
@@ -97,11 +90,6 @@ oidc_issuer = "${cluster.oidc_issuer}"
         "these steps wait for each other: cluster -> ebs -> cluster",
         "this closes the circle",
         "take one of the references or 'after' entries out",
-    ]);
-    scene.pipeline(&addons("pod_identity = { service_account = \"ebs-csi-controller-sa\" }", ""));
-    scene.llmhost(&["validate", FILE]).status(2).says(&[
-        "unknown option 'pod_identity' in addons.aws-ebs-csi-driver of step cluster",
-        "it takes version, configuration, role_arn",
     ]);
     scene.pipeline(&addons("", ""));
     scene.llmhost(&["rehearse", FILE]).status(0).says(&["apply: 28 resources made", "Rehearsed"]);

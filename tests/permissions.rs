@@ -90,3 +90,39 @@ async fn what_the_policy_says_is_enough_and_one_action_less_is_named() {
     assert_eq!(left["network"]["vpcs"].as_array().unwrap().len(), 1, "{left}");
     assert_eq!(left["clusters"], serde_json::json!({}));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_of_a_network_is_enough_for_all_that_it_can_have() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let caller = Caller { scene: &scene, emulator: &emulator };
+    let network = |ipv6: bool| {
+        let with = format!(
+            "name = \"all\", zones = [\"use1-az1\", \"use1-az4\"], secondary_cidrs = [\"100.64.0.0/16\"], ipv6 = {ipv6}, \
+             endpoints = [\"sts\"], security_groups = {{ web = {{ rules = [{{ name = \"in\", port = 443, sources = [\"self\", \"2001:db8::/32\"] }}] }} }}"
+        );
+        let head = "[pipeline]\nname = \"all\"\nregion = \"us-east-1\"\n";
+        scene.write(FILE, format!("{head}[steps.net]\nuses = \"vpc\"\nwith = {{ {with} }}\n"));
+    };
+    network(true);
+    let run = caller.policy("run");
+    for out in [
+        &["ec2:AssociateVpcCidrBlock"][..],
+        &["ec2:AssociateSubnetCidrBlock"],
+        &["ec2:CreateEgressOnlyInternetGateway"],
+        &["ec2:DescribeVpcEndpointServices"],
+    ] {
+        caller.llmhost(&without(&run, out), &["run", FILE, "--yes"]).status(1).says(out);
+    }
+    caller.llmhost(&run, &["run", FILE, "--yes"]).status(0);
+    caller.llmhost(&run, &["drift", FILE, "--exit-code"]).status(0);
+    network(false);
+    caller.llmhost(&caller.policy("run"), &["run", FILE, "--yes"]).status(0);
+    network(true);
+    caller.llmhost(&caller.policy("run"), &["run", FILE, "--yes"]).status(0);
+    let destroy = caller.policy("destroy");
+    for action in ["ec2:DisassociateVpcCidrBlock", "ec2:DeleteEgressOnlyInternetGateway"] {
+        caller.llmhost(&without(&destroy, &[action]), &["destroy", FILE, "--yes"]).status(1).says(&[action]);
+    }
+    caller.llmhost(&destroy, &["destroy", FILE, "--yes"]).status(0);
+    assert_eq!(look(emulator.url())["network"]["vpcs"].as_array().unwrap().len(), 1);
+}

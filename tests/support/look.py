@@ -56,6 +56,8 @@ def network(ec2):
             {
                 "id": vpc["VpcId"],
                 "cidr": vpc["CidrBlock"],
+                "more": sorted(one["CidrBlock"] for one in vpc["CidrBlockAssociationSet"] if one["CidrBlock"] != vpc["CidrBlock"]),
+                "ipv6": [one["Ipv6CidrBlock"] for one in vpc.get("Ipv6CidrBlockAssociationSet", [])],
                 "default": vpc.get("IsDefault", False),
                 "dns_support": attribute(vpc, "enableDnsSupport", "EnableDnsSupport"),
                 "dns_hostnames": attribute(vpc, "enableDnsHostnames", "EnableDnsHostnames"),
@@ -69,6 +71,8 @@ def network(ec2):
                 "vpc": subnet["VpcId"],
                 "cidr": subnet["CidrBlock"],
                 "zone": subnet["AvailabilityZone"],
+                "ipv6": [one["Ipv6CidrBlock"] for one in subnet.get("Ipv6CidrBlockAssociationSet", [])],
+                "assigns_ipv6": subnet.get("AssignIpv6AddressOnCreation", False),
                 "public": subnet["MapPublicIpOnLaunch"],
                 "tags": tags(subnet),
             }
@@ -81,6 +85,14 @@ def network(ec2):
                 "tags": tags(gateway),
             }
             for gateway in ec2.describe_internet_gateways()["InternetGateways"]
+        ],
+        "egress_gateways": [
+            {
+                "id": gateway["EgressOnlyInternetGatewayId"],
+                "vpcs": [attachment["VpcId"] for attachment in gateway["Attachments"]],
+                "tags": tags(gateway),
+            }
+            for gateway in ec2.describe_egress_only_internet_gateways()["EgressOnlyInternetGateways"]
         ],
         "nat_gateways": [
             {
@@ -102,8 +114,11 @@ def network(ec2):
                 "vpc": table["VpcId"],
                 "subnets": [a["SubnetId"] for a in table["Associations"] if a.get("SubnetId")],
                 "routes": {
-                    route.get("DestinationCidrBlock") or route.get("DestinationPrefixListId"): route.get("GatewayId")
+                    route.get("DestinationCidrBlock")
+                    or route.get("DestinationIpv6CidrBlock")
+                    or route.get("DestinationPrefixListId"): route.get("GatewayId")
                     or route.get("NatGatewayId")
+                    or route.get("EgressOnlyInternetGatewayId")
                     for route in table["Routes"]
                 },
                 "tags": tags(table),
@@ -117,10 +132,18 @@ def network(ec2):
                 "service": endpoint["ServiceName"],
                 "type": endpoint["VpcEndpointType"],
                 "route_tables": sorted(endpoint["RouteTableIds"]),
+                "subnets": sorted(endpoint.get("SubnetIds", [])),
+                "groups": sorted(group["GroupId"] for group in endpoint.get("Groups", [])),
+                "private_dns": endpoint.get("PrivateDnsEnabled", False),
                 "tags": tags(endpoint),
             }
             for endpoint in ec2.describe_vpc_endpoints()["VpcEndpoints"]
             if endpoint["State"] not in ("deleting", "deleted")
+        ],
+        "prefix_lists": [
+            {"id": found["PrefixListId"], "name": found["PrefixListName"]}
+            for found in ec2.describe_managed_prefix_lists()["PrefixLists"]
+            if not found["PrefixListName"].startswith("com.amazonaws.")
         ],
         "security_groups": [
             {
@@ -131,6 +154,11 @@ def network(ec2):
                     [rule.get("FromPort"), rule.get("ToPort"), rule["IpProtocol"], source["CidrIp"]]
                     for rule in group["IpPermissions"]
                     for source in rule["IpRanges"]
+                ),
+                "sources": sorted(
+                    [rule.get("FromPort"), rule.get("ToPort"), rule["IpProtocol"], source.get("CidrIpv6") or source.get("GroupId") or source.get("PrefixListId")]
+                    for rule in group["IpPermissions"]
+                    for source in [*rule["Ipv6Ranges"], *rule["UserIdGroupPairs"], *rule["PrefixListIds"]]
                 ),
                 "tags": tags(group),
             }
@@ -227,6 +255,7 @@ def clusters(eks):
             "node_groups": of(name, "list_nodegroups", "nodegroups", "describe_nodegroup", "nodegroupName", "nodegroup"),
             "addons": of(name, "list_addons", "addons", "describe_addon", "addonName", "addon"),
             "entries": of(name, "list_access_entries", "accessEntries", "describe_access_entry", "principalArn", "accessEntry"),
+            "profiles": of(name, "list_fargate_profiles", "fargateProfileNames", "describe_fargate_profile", "fargateProfileName", "fargateProfile"),
             "associations": plain(eks.list_pod_identity_associations(clusterName=name)["associations"]),
         }
 
@@ -338,6 +367,26 @@ def disown():
         iam.untag_role(RoleName=role["RoleName"], TagKeys=[key for key in keys if key.startswith("llmhost:")])
     for bucket in s3.list_buckets()["Buckets"]:
         s3.delete_bucket_tagging(Bucket=bucket["Name"])
+
+
+def give_network(name, cidr):
+    """What a team is given: a VPC with an internet gateway and a subnet, addresses, a list of the office's ranges and a group."""
+    ec2 = client("ec2")
+
+    def tagged(kind):
+        return [{"ResourceType": kind, "Tags": pairs(Name=name)}]
+
+    vpc = ec2.create_vpc(CidrBlock=cidr, TagSpecifications=tagged("vpc"))["Vpc"]["VpcId"]
+    for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
+        ec2.modify_vpc_attribute(VpcId=vpc, **{attribute: {"Value": True}})
+    gateway = ec2.create_internet_gateway(TagSpecifications=tagged("internet-gateway"))["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    ec2.create_subnet(VpcId=vpc, CidrBlock=cidr.replace("/16", "/24"), AvailabilityZone=f"{region}a", TagSpecifications=tagged("subnet"))
+    for _ in range(2):
+        ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip"))
+    entry = [{"Cidr": "203.0.113.0/24", "Description": "office"}]
+    ec2.create_managed_prefix_list(PrefixListName=name, AddressFamily="IPv4", MaxEntries=2, Entries=entry)
+    ec2.create_security_group(VpcId=vpc, GroupName=name, Description="given", TagSpecifications=tagged("security-group"))
 
 
 def untag_bucket(name):
@@ -525,7 +574,22 @@ def put_secret(parameter, first, name, second):
     client("secretsmanager").create_secret(Name=name, SecretString=second)
 
 
+def reserve(kind, zone, count):
+    ec2.create_capacity_reservation(InstanceType=kind, InstancePlatform="Linux/UNIX", AvailabilityZone=zone, InstanceCount=int(count))
+
+
+def make_template(name):
+    ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={"MetadataOptions": {"HttpTokens": "required"}})
+
+
+def raise_quota(service, code, value):
+    client("service-quotas").request_service_quota_increase(ServiceCode=service, QuotaCode=code, DesiredValue=float(value))
+
+
 DOINGS = {
+    "reserve": reserve,
+    "make-template": make_template,
+    "raise-quota": raise_quota,
     "put-secret": put_secret,
     "live-in": live_in,
     "put-in-profile": put_in_profile,
@@ -537,6 +601,7 @@ DOINGS = {
     "delete-role": delete_role,
     "tag-role": tag_role,
     "make-network": make_network,
+    "give-network": give_network,
     "untag-bucket": untag_bucket,
     "delete-cluster": delete_cluster,
     "remake-role": remake_role,
@@ -563,6 +628,8 @@ def everything():
         "storage": storage(s3),
         "identity": identity(iam),
         "templates": templates(ec2),
+        "placement_groups": ec2.describe_placement_groups()["PlacementGroups"],
+        "reservations": ec2.describe_capacity_reservations()["CapacityReservations"],
         "clusters": clusters(eks),
         "objects": {},
     }

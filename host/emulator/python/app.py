@@ -19,6 +19,7 @@ import lag
 import mends
 import pace
 import permissions
+import placement
 import refusals
 import rules
 import services
@@ -31,6 +32,7 @@ PREFIX = clusters.PREFIX
 
 def install():
     mends.install()
+    placement.install()
     rules.install()
     eks.api_server = clusters.start
     eks.on_deleted = clusters.forget

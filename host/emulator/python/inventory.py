@@ -11,6 +11,7 @@ from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
 
 import clusters
+import placement
 from services import eks
 from services.http import ACCOUNT
 
@@ -33,10 +34,14 @@ def regions(backends):
 def ec2():
     gone = ("deleted", "terminated")
     for region, backend in regions(ec2_backends):
-        for what in ("vpcs", "internet_gateways", "route_tables", "nat_gateways", "vpc_end_points", "launch_templates", "enis", "volumes"):
+        for what in ("vpcs", "internet_gateways", "egress_only_internet_gateways", "route_tables", "nat_gateways", "vpc_end_points", "launch_templates", "enis", "volumes"):
             for name, found in getattr(backend, what, {}).items():
                 if getattr(found, "state", "") not in gone:
                     yield f"ec2 {region} {what} {name}"
+        for vpc in backend.vpcs.values():
+            for name, block in vpc._cidr_block_association_set.items():
+                if block["cidr_block"] != vpc.cidr_block and block["cidr_block_state"]["state"] != "disassociated":
+                    yield f"ec2 {region} vpc ranges {name}"
         for zone in backend.subnets.values():
             for name in zone:
                 yield f"ec2 {region} subnets {name}"
@@ -45,6 +50,10 @@ def ec2():
                 yield f"ec2 {region} security_groups {name}"
                 for rule in [*group.ingress_rules, *group.egress_rules]:
                     yield f"ec2 {region} security_group_rules {name} {rule.id}"
+        for what in ("placement_groups", "reservations"):
+            for name, found in placement.of(backend, what).items():
+                if found["State"] != "cancelled":
+                    yield f"ec2 {region} {what} {name}"
         for address in backend.addresses:
             yield f"ec2 {region} addresses {address.allocation_id}"
         for reservation in backend.reservations.values():
@@ -77,7 +86,7 @@ def s3():
 def others():
     for (account, region, name), cluster in eks.clusters.items():
         yield f"eks {region} {name}"
-        for what in ("node_groups", "addons", "entries", "associations"):
+        for what in ("node_groups", "addons", "entries", "associations", "profiles"):
             for key in cluster[what]:
                 yield f"eks {region} {name} {what} {key}"
     for service, backends, what in (

@@ -22,10 +22,10 @@ TAKES_AWAY = ("Delete", "Detach", "Disassociate", "Release", "Remove", "Revoke")
 MAKES = {
     "CreateVpc": "vpcs", "CreateSubnet": "subnets", "CreateInternetGateway": "internet_gateways", "CreateRouteTable": "route_tables",
     "CreateNatGateway": "nat_gateways", "CreateVpcEndpoint": "vpc_end_points", "CreateLaunchTemplate": "launch_templates",
-    "CreateSecurityGroup": "groups", "CreateRole": "roles", "CreatePolicy": "managed_policies",
+    "CreateEgressOnlyInternetGateway": "egress_only_internet_gateways", "CreateSecurityGroup": "groups", "CreateRole": "roles", "CreatePolicy": "managed_policies",
     "CreateInstanceProfile": "instance_profiles", "CreateOpenIDConnectProvider": "open_id_providers",
 }
-EC2 = ("vpcs", "internet_gateways", "route_tables", "nat_gateways", "vpc_end_points", "launch_templates")
+EC2 = ("vpcs", "internet_gateways", "egress_only_internet_gateways", "route_tables", "nat_gateways", "vpc_end_points", "launch_templates")
 IAM = ("roles", "managed_policies", "instance_profiles", "open_id_providers")
 
 # When each thing comes into sight, and when a role can be assumed, by table and key; nothing while this is off.

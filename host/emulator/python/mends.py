@@ -4,11 +4,12 @@ import base64
 import hashlib
 
 from moto import backends
-from moto.core.responses import EmptyResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, InstanceTypeOfferingBackend
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.nat_gateways import NatGatewayBackend
+from moto.ec2.responses.egress_only_internet_gateways import EgressOnlyInternetGateway
 from moto.ec2.models.vpcs import VPCBackend
 from moto.iam.models import ManagedPolicy
 from moto.iam.responses import IamResponse
@@ -30,6 +31,7 @@ def install():
     VPCBackend.delete_vpc_endpoints = delete_vpc_endpoints
     VPCBackend.modify_vpc_endpoint = modify_vpc_endpoint
     NatGatewayBackend.describe_nat_gateways = describe_nat_gateways
+    EgressOnlyInternetGateway.describe_egress_only_internet_gateways = describe_egress_only_internet_gateways
     S3Response.list_parts = list_parts
     InstanceTypeOfferingBackend.describe_instance_type_offerings = describe_offerings
     S3Backend.delete_bucket = delete_bucket
@@ -100,6 +102,16 @@ def describe_nat_gateways(self, filters, nat_gateway_ids):
             key = name.removeprefix("tag:")
             found = [gateway for gateway in found if {tag["key"]: tag["value"] for tag in gateway.get_tags()}.get(key) in values]
     return found
+
+
+def describe_egress_only_internet_gateways(self):
+    """Filters by tags hold; moto has none."""
+    found = self.ec2_backend.describe_egress_only_internet_gateways(self._get_param("EgressOnlyInternetGatewayIds", []))
+    for name, values in (self._filters_from_querystring() or {}).items():
+        if name.startswith("tag:"):
+            key = name.removeprefix("tag:")
+            found = [gateway for gateway in found if {tag["key"]: tag["value"] for tag in gateway.get_tags()}.get(key) in values]
+    return ActionResult({"EgressOnlyInternetGateways": found})
 
 
 ATTACH_TO = ManagedPolicy.attach_to

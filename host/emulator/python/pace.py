@@ -8,7 +8,8 @@ import time
 
 MINUTES = {
     "cluster": 9, "cluster update": 2, "cluster version": 9, "cluster gone": 3, "node group": 2.5, "node group update": 3,
-    "node group gone": 4, "addon": 0.75, "addon gone": 0.5, "nat gateway": 1.75, "nat gateway gone": 0.75, "network": 0.02, "request": 0.2,
+    "node group gone": 4, "addon": 0.75, "addon gone": 0.5, "fargate profile": 1.5, "fargate profile gone": 2,
+    "nat gateway": 1.75, "nat gateway gone": 0.75, "endpoint": 1.5, "network": 0.02, "request": 0.2,
 }
 # A look that nobody takes is not waited for.
 UNSEEN = 1.0

@@ -37,12 +37,6 @@ class Gaps(unittest.TestCase):
         name = "/aws/service/eks/optimized-ami/1.34/amazon-linux-2023/x86_64/standard/recommended/image_id"
         self.assertEqual(refusal(server.client("ssm").get_parameter, Name=name)[0], "ParameterNotFound")
 
-    def test_gap_fargate(self):
-        """There are no Fargate profiles."""
-        self.world.cluster()
-        wanted = {"clusterName": "llm", "fargateProfileName": "f", "podExecutionRoleArn": self.world.nodes}
-        self.assertIsNotNone(refusal(self.world.eks.create_fargate_profile, **wanted))
-
     def test_gap_regions_without_zones(self):
         """Some regions have no availability zones."""
         for region in ["eusc-de-east-1", "us-iso-east-1", "us-isob-east-1"]:

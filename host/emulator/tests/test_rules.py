@@ -112,7 +112,7 @@ class InUse(Case):
 
     def test_launch_template_may_go_and_its_group_degrades(self):
         self.world.cluster()
-        template = self.ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData={"ImageId": "ami-12345678"})["LaunchTemplate"]["LaunchTemplateId"]
+        template = self.ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData={"EbsOptimized": True})["LaunchTemplate"]["LaunchTemplateId"]
         self.world.group(launchTemplate={"id": template, "version": "1"})
         self.ec2.delete_launch_template(LaunchTemplateId=template)
         found = self.world.eks.describe_nodegroup(clusterName="llm", nodegroupName="gpu")["nodegroup"]

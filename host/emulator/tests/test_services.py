@@ -1,5 +1,6 @@
 """EKS, Service Quotas, Cloud Control and the mends of moto, asked by an independent client."""
 
+import base64
 import http.server
 import io
 import json
@@ -47,6 +48,172 @@ class Faults(unittest.TestCase):
             text = b"".join(answered).decode()
             self.assertTrue(said["status"].startswith("500"), (service, said, text))
             self.assertRegex(text, r"the emulator has a fault: KeyError: .*a-key.* \(.*test_services\.py:\d+\)")
+
+
+class Capacity(Case):
+    def setUp(self):
+        super().setUp()
+        self.world = World(server)
+
+    def test_roles_of_add_ons(self):
+        world, eks = self.world, self.world.eks
+        world.cluster()
+        pods = world.make_role("pods", "pods.eks.amazonaws.com")
+        create = lambda account, role: {"clusterName": "llm", "addonName": "aws-ebs-csi-driver", "podIdentityAssociations": [{"serviceAccount": account, "roleArn": role}]}  # noqa: E731
+        self.assertIn("not supported for pod identity", refusal(eks.create_addon, **create("other", pods))[1])
+        self.assertIn("Trust policy", refusal(eks.create_addon, **create("ebs-csi-controller-sa", world.nodes))[1])
+        made = eks.create_addon(**create("ebs-csi-controller-sa", pods))["addon"]
+        [arn] = made["podIdentityAssociations"]
+        found = eks.describe_pod_identity_association(clusterName="llm", associationId=arn.rpartition("/")[2])["association"]
+        self.assertEqual((found["namespace"], found["roleArn"], found["ownerArn"]), ("kube-system", pods, made["addonArn"]))
+        eks.update_addon(clusterName="llm", addonName="aws-ebs-csi-driver")
+        self.assertEqual(len(eks.list_pod_identity_associations(clusterName="llm")["associations"]), 1)
+        eks.update_addon(clusterName="llm", addonName="aws-ebs-csi-driver", podIdentityAssociations=[])
+        self.assertEqual(eks.list_pod_identity_associations(clusterName="llm")["associations"], [])
+        known = eks.describe_addon_configuration(addonName="aws-ebs-csi-driver", addonVersion=made["addonVersion"])
+        self.assertEqual([one["serviceAccount"] for one in known["podIdentityConfiguration"]], ["ebs-csi-controller-sa"])
+
+    def profile(self, name="f", **more):
+        role = self.world.iam.get_role(RoleName="fargate")["Role"]["Arn"]
+        wanted = {"clusterName": "llm", "fargateProfileName": name, "podExecutionRoleArn": role, "subnets": self.world.subnets, "selectors": [{"namespace": "dev"}]}
+        return {**wanted, **more}
+
+    def test_fargate_refusals(self):
+        world = self.world
+        world.cluster()
+        world.make_role("fargate", "eks-fargate-pods.amazonaws.com")
+        for more, words in [
+            ({"podExecutionRoleArn": world.nodes}, "Misconfigured PodExecutionRole"),
+            ({"subnets": ["subnet-none"]}, "does not exist"),
+            ({"selectors": []}, "1 to 5 selectors"),
+        ]:
+            self.assertIn(words, refusal(world.eks.create_fargate_profile, **self.profile(**more))[1])
+        world.way_out()
+        self.assertIn("is not a private subnet", refusal(world.eks.create_fargate_profile, **self.profile())[1])
+
+    def test_fargate_profiles_come_and_go_one_at_a_time(self):
+        world, eks = self.world, self.world.eks
+        world.cluster()
+        role = world.make_role("fargate", "eks-fargate-pods.amazonaws.com")
+        server.set(pace="fast")
+        self.addCleanup(server.set, pace="now")
+        eks.describe_cluster(name="llm")
+        eks.create_fargate_profile(**self.profile("a", tags={"llmhost-test:slow": "0.3"}))
+        code, message = refusal(eks.create_fargate_profile, **self.profile("b"))
+        self.assertEqual(code, "ResourceInUseException")
+        self.assertIn("currently has Fargate profile a in status CREATING", message)
+        time.sleep(0.4)
+        eks.create_fargate_profile(**self.profile("b"))
+        self.assertIn(role, eks.list_access_entries(clusterName="llm")["accessEntries"])
+        self.assertEqual(eks.list_fargate_profiles(clusterName="llm")["fargateProfileNames"], ["a", "b"])
+        server.set(pace="now")
+        time.sleep(1.1)
+        self.assertEqual(refusal(eks.delete_cluster, name="llm")[0], "ResourceInUseException")
+        for name in "ab":
+            eks.delete_fargate_profile(clusterName="llm", fargateProfileName=name)
+        self.assertNotIn(role, eks.list_access_entries(clusterName="llm")["accessEntries"])
+        eks.delete_cluster(name="llm")
+
+    def test_pods_that_a_profile_selects_run_on_fargate(self):
+        world = self.world
+        world.cluster()
+        world.make_role("fargate", "eks-fargate-pods.amazonaws.com")
+        world.eks.create_fargate_profile(**self.profile(selectors=[{"namespace": "default", "labels": {"on": "fargate"}}]))
+        for name, labels in (("in", {"on": "fargate"}), ("out", {})):
+            body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+            cluster = world.eks.describe_cluster(name="llm")["cluster"]
+            headers = {"Authorization": f"Bearer {world.token()}", "Content-Type": "application/json"}
+            asked = urllib.request.Request(f"{cluster['endpoint']}/api/v1/namespaces/default/pods", json.dumps(body).encode(), headers)
+            urllib.request.urlopen(asked, context=trusting(cluster)).read()
+        pods = {pod["metadata"]["name"]: pod for pod in world.kubernetes("/api/v1/namespaces/default/pods")["items"]}
+        self.assertTrue(pods["in"]["spec"]["nodeName"].startswith("fargate-"))
+        self.assertEqual((pods["in"]["status"]["phase"], pods["out"]["status"]["phase"]), ("Running", "Pending"))
+
+    def test_shared_gpus(self):
+        from kubernetes.controllers import Controllers
+
+        gpu, cut = "nvidia.com/gpu", {"nvidia.com/mig.config": "all-1g.5gb"}
+        sliced = {"sharing": {"timeSlicing": {"resources": [{"name": gpu, "replicas": 4}]}}}
+        mig = lambda strategy: {"flags": {"migStrategy": strategy}}  # noqa: E731
+        for labels, settings, offered in [
+            ({}, {}, {gpu: 2}),
+            ({}, sliced, {gpu: 8}),
+            (cut, {}, {gpu: 2}),
+            (cut, mig("single"), {gpu: 14}),
+            (cut, mig("mixed"), {"nvidia.com/mig-1g.5gb": 14}),
+            (cut, {**mig("single"), **sliced}, {gpu: 56}),
+        ]:
+            self.assertEqual(Controllers._shared(2, labels, settings), offered)
+
+    def test_auto_mode(self):
+        world = self.world
+        role = world.make_role("auto", "ec2.amazonaws.com")
+        on = {"computeConfig": {"enabled": True, "nodePools": ["general-purpose"], "nodeRoleArn": role}}
+        rest = {"storageConfig": {"blockStorage": {"enabled": True}}, "kubernetesNetworkConfig": {"elasticLoadBalancing": {"enabled": True}}}
+        self.assertIn("either fully enabled or fully disabled", refusal(world.cluster, **on)[1])
+        self.assertIn("Invalid node pool", refusal(world.cluster, **rest, computeConfig={**on["computeConfig"], "nodePools": ["x"]})[1])
+        world.cluster(**on, **rest)
+        found = world.eks.describe_cluster(name="llm")["cluster"]
+        self.assertEqual(found["computeConfig"], {**on["computeConfig"]})
+        self.assertIn(role, world.eks.list_access_entries(clusterName="llm")["accessEntries"])
+        self.assertEqual(len(world.kubernetes("/api/v1/nodes")["items"]), 1)
+        off = {"computeConfig": {"enabled": False}, "storageConfig": {"blockStorage": {"enabled": False}}, "kubernetesNetworkConfig": {"elasticLoadBalancing": {"enabled": False}}}
+        world.eks.update_cluster_config(name="llm", **off)
+        self.assertFalse(world.eks.describe_cluster(name="llm")["cluster"]["computeConfig"]["enabled"])
+
+    def test_ipv6_needs_ipv6_subnets(self):
+        world, ec2 = self.world, self.world.ec2
+        wanted = {"kubernetesNetworkConfig": {"ipFamily": "ipv6"}}
+        self.assertIn("IPv6 CIDR block", refusal(world.cluster, **wanted)[1])
+        ec2.associate_vpc_cidr_block(VpcId=world.vpc, AmazonProvidedIpv6CidrBlock=True)
+        own = ec2.describe_vpcs(VpcIds=[world.vpc])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+        for at, subnet in enumerate(world.subnets):
+            ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=own.replace("00::/56", f"{at:02x}::/64"))
+        self.assertIn("cannot be specified", refusal(world.cluster, kubernetesNetworkConfig={"ipFamily": "ipv6", "serviceIpv4Cidr": "10.1.0.0/16"})[1])
+        found = world.cluster(**wanted)["kubernetesNetworkConfig"]
+        self.assertEqual((found["ipFamily"], found["serviceIpv6Cidr"][:2]), ("ipv6", "fd"))
+
+    def test_placement_groups(self):
+        ec2 = self.world.ec2
+        tags = [{"ResourceType": "placement-group", "Tags": [{"Key": "a", "Value": "1"}]}]
+        made = ec2.create_placement_group(GroupName="near", Strategy="cluster", TagSpecifications=tags)["PlacementGroup"]
+        self.assertEqual(refusal(ec2.create_placement_group, GroupName="near", Strategy="cluster")[0], "InvalidPlacementGroup.Duplicate")
+        ec2.create_tags(Resources=[made["GroupId"]], Tags=[{"Key": "b", "Value": "2"}])
+        [found] = ec2.describe_placement_groups(GroupNames=["near"])["PlacementGroups"]
+        self.assertEqual((found["Strategy"], found["State"], len(found["Tags"])), ("cluster", "available", 2))
+        self.assertIn("ec2 us-east-1 placement_groups near", server.inventory())
+        ec2.delete_placement_group(GroupName="near")
+        self.assertEqual(refusal(ec2.describe_placement_groups, GroupNames=["near"])[0], "InvalidPlacementGroup.Unknown")
+
+    def test_capacity_reservations(self):
+        ec2 = self.world.ec2
+        made = ec2.create_capacity_reservation(InstanceType="p5.48xlarge", InstancePlatform="Linux/UNIX", AvailabilityZone="us-east-1a", InstanceCount=2)
+        one = made["CapacityReservation"]["CapacityReservationId"]
+        [found] = ec2.describe_capacity_reservations(CapacityReservationIds=[one])["CapacityReservations"]
+        self.assertEqual((found["InstanceType"], found["TotalInstanceCount"], found["State"]), ("p5.48xlarge", 2, "active"))
+        self.assertEqual(refusal(ec2.describe_capacity_reservations, CapacityReservationIds=["cr-0"])[0], "InvalidCapacityReservationId.NotFound")
+        ec2.cancel_capacity_reservation(CapacityReservationId=one)
+
+    def test_what_a_launch_template_cannot_say(self):
+        world = self.world
+        world.cluster()
+        reserved = world.ec2.create_capacity_reservation(InstanceType="p5.48xlarge", InstancePlatform="Linux/UNIX", AvailabilityZone="us-east-1a", InstanceCount=2)
+        target = {"CapacityReservationTarget": {"CapacityReservationId": reserved["CapacityReservation"]["CapacityReservationId"]}}
+        card = {"DeviceIndex": 1, "NetworkCardIndex": 1, "InterfaceType": "efa"}
+        block = {"InstanceMarketOptions": {"MarketType": "capacity-block"}, "CapacityReservationSpecification": target}
+        for at, (data, more, words) in enumerate([
+            ({"UserData": base64.b64encode(b"#!/bin/bash").decode()}, {}, "MIME multipart"),
+            ({"NetworkInterfaces": [card]}, {}, "EFA interfaces are not supported"),
+            ({"Placement": {"GroupName": "none"}}, {}, "is unknown"),
+            ({"CapacityReservationSpecification": target}, {}, "is for p5.48xlarge"),
+            ({"InstanceType": "g4dn.xlarge"}, {}, "both the node group and its launch template"),
+            (block, {}, "CAPACITY_BLOCK"),
+            ({}, {"capacityType": "CAPACITY_BLOCK"}, "CAPACITY_BLOCK"),
+            ({}, {"releaseVersion": "1.31.1-20260101"}, "is not valid for kubernetes version"),
+        ]):
+            made = world.ec2.create_launch_template(LaunchTemplateName=f"t-{at}", LaunchTemplateData={"EbsOptimized": True, **data})
+            template = {"id": made["LaunchTemplate"]["LaunchTemplateId"], "version": "1"}
+            self.assertIn(words, refusal(world.group, name=f"g-{at}", launchTemplate=template, **more)[1], data)
 
 
 class Clusters(Case):

@@ -1,6 +1,7 @@
 //! Stand-ins: what a pipeline looks up, made in an emulator, where nothing exists.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,6 +20,9 @@ const MARK: &str = "llmhost:stand-in";
 /// How many stand in for any number.
 const SEVERAL: usize = 2;
 
+/// Where the range of the first network begins.
+const FIRST: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 0);
+
 /// Services that may assume a role that stands in: those that the built-in plugins make roles for.
 const TRUSTED: [&str; 4] = ["eks", "ec2", "pods.eks", "eks-fargate-pods"];
 
@@ -35,11 +39,21 @@ const POLICIES: [&str; 5] = [
 pub struct StandIns {
     registry: Arc<Registry>,
     region: String,
-    /// Networks so far, each with the number of its range and how many subnets it has.
-    networks: Mutex<BTreeMap<String, (usize, usize)>>,
+    /// Networks so far.
+    networks: Mutex<BTreeMap<String, Network>>,
     count: AtomicUsize,
     /// Tells its tokens from those of an earlier run with the same emulator.
     began: u128,
+}
+
+/// A network that stands in.
+struct Network {
+    /// Where its range begins.
+    begin: Ipv4Addr,
+    /// How many subnets it has.
+    subnets: u32,
+    /// The route table of its subnets, which leads out.
+    table: Option<String>,
 }
 
 struct Quiet;
@@ -89,35 +103,63 @@ impl StandIns {
     async fn network(&self, wanted: Option<String>) -> Result<String, OpError> {
         match wanted {
             Some(id) => Ok(id),
-            None => match self.networks.lock().await.keys().next().cloned() {
-                Some(id) => Ok(id),
-                None => self.vpc(&Map::new(), json!({ "Name": "stand-in" })).await,
-            },
+            None => {
+                // Held while one is made: look-ups at the same time share it.
+                let mut networks = self.networks.lock().await;
+                match networks.keys().next().cloned() {
+                    Some(id) => Ok(id),
+                    None => self.vpc(&mut networks, &Map::new(), json!({ "Name": "stand-in" })).await,
+                }
+            }
         }
     }
 
-    async fn vpc(&self, attributes: &Map<String, Value>, tags: Value) -> Result<String, OpError> {
-        let mut networks = self.networks.lock().await;
+    async fn vpc(
+        &self,
+        networks: &mut BTreeMap<String, Network>,
+        attributes: &Map<String, Value>,
+        tags: Value,
+    ) -> Result<String, OpError> {
         let number = 200 + networks.len();
         let range = text(attributes, "cidr_block").unwrap_or_else(|| format!("10.{number}.0.0/16"));
+        let begin = range.split('/').next().and_then(|begin| begin.parse().ok()).unwrap_or(FIRST);
         let spec = json!({ "cidr_block": range, "dns_support": true, "dns_hostnames": true, "tags": tags });
         let (id, _) = self.create("ec2.vpc", over(spec, attributes)).await?;
-        networks.insert(id.clone(), (number, 0));
+        networks.insert(id.clone(), Network { begin, subnets: 0, table: None });
         Ok(id)
     }
 
     async fn subnet(&self, attributes: &Map<String, Value>, tags: Value) -> Result<String, OpError> {
         let vpc = self.network(text(attributes, "vpc_id")).await?;
         let mut networks = self.networks.lock().await;
-        let (number, taken) = networks.entry(vpc.clone()).or_insert((200, 0));
-        let zone = format!("{}{}", self.region, ['a', 'b', 'c'][*taken % 3]);
-        let range = format!("10.{number}.{}.0/24", *taken);
-        *taken += 1;
-        drop(networks);
+        let network = networks.entry(vpc.clone()).or_insert(Network { begin: FIRST, subnets: 0, table: None });
+        let zone = format!("{}{}", self.region, ['a', 'b', 'c'][network.subnets as usize % 3]);
+        let range = format!("{}/24", Ipv4Addr::from_bits(network.begin.to_bits() + (network.subnets << 8)));
+        network.subnets += 1;
         let spec = json!({
             "vpc_id": vpc, "cidr_block": range, "availability_zone": zone, "map_public_ip_on_launch": false, "tags": tags,
         });
-        Ok(self.create("ec2.subnet", over(spec, attributes)).await?.0)
+        let (id, _) = self.create("ec2.subnet", over(spec, attributes)).await?;
+        if network.table.is_none() {
+            network.table = Some(self.way_out(&vpc, &id).await?);
+        }
+        let association = json!({ "route_table_id": network.table, "subnet_id": id });
+        self.create("ec2.route-table-association", association).await?;
+        Ok(id)
+    }
+
+    /// A route table that leads out by a gateway in a subnet, so that nodes reach what they need, as in a network that is
+    /// there.
+    async fn way_out(&self, vpc: &str, subnet: &str) -> Result<String, OpError> {
+        let (_, address) = self.create("ec2.elastic-ip", json!({ "tags": {} })).await?;
+        let address = address.get("allocation_id").cloned().unwrap_or_default();
+        let gateway = json!({ "subnet_id": subnet, "allocation_id": address, "tags": {} });
+        let (gateway, _) = self.create("ec2.nat-gateway", gateway).await?;
+        let (table, _) = self.create("ec2.route-table", json!({ "vpc_id": vpc, "tags": {} })).await?;
+        let target = json!({ "nat_gateway": gateway });
+        let route = json!({ "route_table_id": table, "destination_cidr_block": "0.0.0.0/0", "target": target });
+        self.create("ec2.route", route).await?;
+        Ok(table)
     }
 
     async fn role(
@@ -185,7 +227,7 @@ impl StandIns {
         let kind = &*query.kind;
         let vpc = text(&attributes, "vpc_id");
         let (id, _) = match kind {
-            "ec2.vpc" => return self.vpc(&attributes, tags).await,
+            "ec2.vpc" => return self.vpc(&mut *self.networks.lock().await, &attributes, tags).await,
             "ec2.subnet" => return self.subnet(&attributes, tags).await,
             "eks.cluster" => return self.cluster(&called, &attributes, tags).await,
             "iam.role" => self.role(&called, &attributes, tags).await?,

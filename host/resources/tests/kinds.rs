@@ -186,22 +186,57 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
 
     let vpc = json!({ "cidr_block": "10.0.0.0/16", "dns_support": true, "dns_hostnames": true, "tags": tags });
     let vpc = bench.make("ec2.vpc", vpc, Some(("dns_hostnames", json!(false)))).await;
+    let block = json!({ "vpc_id": vpc.0, "range": { "Ipv4": "100.64.0.0/16" } });
+    let block = bench.make("ec2.vpc-cidr-block", block, None).await;
+    let ipv6 = json!({ "vpc_id": vpc.0, "range": "AmazonIpv6" });
+    let ipv6 = bench.make("ec2.vpc-cidr-block", ipv6, None).await;
+    let range = bench.registry.kind("ec2.vpc-cidr-block").unwrap().read(&ipv6.0, &ipv6.1).await.unwrap().unwrap();
+    let range = range.outputs["cidr_block"].as_str().unwrap().to_owned();
+    assert!(range.ends_with("::/56"), "{range}");
     let subnet = json!({ "vpc_id": vpc.0, "cidr_block": "10.0.1.0/24", "availability_zone": zone, "map_public_ip_on_launch": false, "tags": tags });
     let subnet = bench.make("ec2.subnet", subnet, Some(("map_public_ip_on_launch", json!(true)))).await;
+    let egress = json!({ "vpc_id": vpc.0, "tags": tags });
+    let egress = bench.make("ec2.egress-only-internet-gateway", egress, new_tags()).await;
     let gateway = json!({ "vpc_id": vpc.0, "tags": tags });
     let gateway = bench.make("ec2.internet-gateway", gateway, new_tags()).await;
+    let six = json!({ "vpc_id": vpc.0, "cidr_block": "100.64.0.0/19", "availability_zone": zone, "map_public_ip_on_launch": false, "ipv6": { "vpc_range": range, "index": 1 }, "tags": tags });
+    let mut six_made = bench.make("ec2.subnet", six.clone(), new_tags()).await;
+    let mut now = six;
+    now["tags"] = json!([["b", "2"]]);
+    for ipv6 in [json!({ "vpc_range": range, "index": 255 }), Value::Null, json!({ "vpc_range": range, "index": 0 })] {
+        six_made.1 = bench.change("ec2.subnet", &six_made, &mut now, "ipv6", ipv6).await;
+    }
     let address = bench.make("ec2.elastic-ip", json!({ "tags": tags }), new_tags()).await;
     let nat = json!({ "subnet_id": subnet.0, "allocation_id": address.0, "tags": tags });
     let nat = bench.make("ec2.nat-gateway", nat, new_tags()).await;
     let table = bench.make("ec2.route-table", json!({ "vpc_id": vpc.0, "tags": tags }), new_tags()).await;
     let route = json!({ "route_table_id": table.0, "destination_cidr_block": "0.0.0.0/0", "target": { "InternetGateway": gateway.0 } });
     let route = bench.make("ec2.route", route, Some(("target", json!({ "NatGateway": nat.0 })))).await;
+    let route_v6 = json!({ "route_table_id": table.0, "destination_cidr_block": "::/0", "target": { "EgressOnlyInternetGateway": egress.0 } });
+    let route_v6 = bench.make("ec2.route", route_v6, Some(("target", json!({ "InternetGateway": gateway.0 })))).await;
     let association = json!({ "route_table_id": table.0, "subnet_id": subnet.0 });
     let association = bench.make("ec2.route-table-association", association, None).await;
     let endpoint = json!({ "vpc_id": vpc.0, "service": "s3", "route_table_ids": [table.0], "tags": tags });
     let endpoint = bench.make("ec2.gateway-endpoint", endpoint, new_tags()).await;
     let group = json!({ "vpc_id": vpc.0, "group_name": "web", "description": "Web", "tags": tags });
     let group = bench.make("ec2.security-group", group, new_tags()).await;
+    let private = json!({ "vpc_id": vpc.0, "service": "ecr.api", "subnet_ids": [subnet.0], "security_group_ids": [group.0], "private_dns": false, "tags": tags });
+    let mut private_made = bench.make("ec2.interface-endpoint", private.clone(), new_tags()).await;
+    let mut now = private;
+    now["tags"] = json!([["b", "2"]]);
+    let zone_b = bench.registry.facts().look_up("ec2.zone-name/use1-az1").await.unwrap();
+    let beside = json!({ "vpc_id": vpc.0, "cidr_block": "10.0.9.0/24", "availability_zone": zone_b, "map_public_ip_on_launch": false, "tags": tags });
+    let beside = bench.make("ec2.subnet", beside, None).await;
+    for subnets in [json!([subnet.0, beside.0]), json!([beside.0])] {
+        private_made.1 = bench.change("ec2.interface-endpoint", &private_made, &mut now, "subnet_ids", subnets).await;
+    }
+    private_made.1 =
+        bench.change("ec2.interface-endpoint", &private_made, &mut now, "security_group_ids", json!([])).await;
+    for peer in [json!({ "SecurityGroup": group.0 }), json!({ "CidrIpv6": "2001:DB8:0::/32" })] {
+        let rule = json!({ "security_group_id": group.0, "direction": "Ingress", "ip_protocol": "tcp", "from_port": 80, "to_port": 80, "peer": peer, "description": "web", "tags": tags });
+        let rule = bench.make("ec2.security-group-rule", rule, Some(("description", json!("renamed")))).await;
+        bench.delete("ec2.security-group-rule", &rule.0, &rule.1).await;
+    }
     let rule = json!({ "security_group_id": group.0, "direction": "Ingress", "ip_protocol": "tcp", "from_port": 80, "to_port": 80, "peer": { "Cidr": "10.0.0.0/16" }, "description": "web", "tags": tags });
     let rule = bench.make("ec2.security-group-rule", rule, Some(("description", json!("renamed")))).await;
     let lifecycle = json!([{ "id": "old", "prefix": "", "expire_after_days": null, "expire_noncurrent_after_days": 3, "abort_multipart_after_days": 7 }]);
@@ -216,6 +251,9 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
 
     let template = json!({ "template_name": "kinds", "metadata_hop_limit": 1, "root_volume": { "device_name": "/dev/xvda", "size_gib": 40, "kms_key_id": null, "iops": null, "throughput_mibps": null }, "security_group_ids": [], "key_name": null, "user_data": null, "instance_tags": [["a", "1"]], "tags": tags });
     let template = bench.make("ec2.launch-template", template, Some(("metadata_hop_limit", json!(2)))).await;
+
+    let placement = json!({ "group_name": "kinds", "strategy": "partition", "partition_count": 3, "tags": tags });
+    let placement = bench.make("ec2.placement-group", placement, new_tags()).await;
 
     let trust = |service: &str| {
         json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": { "Service": [service, "pods.eks.amazonaws.com"] }, "Action": ["sts:AssumeRole", "sts:TagSession"] } }).to_string()
@@ -279,6 +317,9 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
     let identity = json!({ "cluster_name": "kinds", "namespace": "models", "service_account": "server", "role_arn": arn("kinds-node"), "tags": tags });
     let identity =
         bench.make("eks.pod-identity-association", identity, Some(("role_arn", json!(arn("kinds-cluster"))))).await;
+    let fargate_role = bench.make("iam.role", role("kinds-fargate", "eks-fargate-pods.amazonaws.com"), None).await;
+    let profile_of_pods = json!({ "cluster_name": "kinds", "profile_name": "pods", "pod_execution_role_arn": arn("kinds-fargate"), "subnet_ids": [other.0], "selectors": [{ "namespace": "dev", "labels": [["a", "1"]] }], "wait_minutes": 1, "tags": tags });
+    let profile_of_pods = bench.make("eks.fargate-profile", profile_of_pods, new_tags()).await;
     let queue = json!({ "type_name": "AWS::SQS::Queue", "properties": json!({ "QueueName": "kinds", "DelaySeconds": 5 }).to_string(), "create_only": ["QueueName"], "wait_minutes": 1 });
     let queue = bench
         .make("cloud-control.entity", queue, Some(("properties", json!({ "QueueName": "kinds", "DelaySeconds": 6 }))))
@@ -298,6 +339,7 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
         ("kube.object", map),
         ("cloud-control.entity", queue),
         ("eks.pod-identity-association", identity),
+        ("eks.fargate-profile", profile_of_pods),
         ("eks.node-group", nodes),
         ("eks.addon", addon),
         ("eks.access-entry", entry),
@@ -306,21 +348,30 @@ async fn every_kind_is_made_read_found_changed_and_deleted() {
         ("iam.instance-profile", profile),
         ("iam.role", cluster_role),
         ("iam.role", node_role),
+        ("iam.role", fargate_role),
         ("iam.policy", policy),
         ("ec2.launch-template", template),
+        ("ec2.placement-group", placement),
         ("ec2.subnet", other),
         ("s3.folder", files),
         ("s3.bucket", bucket),
+        ("ec2.interface-endpoint", private_made),
+        ("ec2.subnet", beside),
         ("ec2.security-group-rule", rule),
         ("ec2.security-group", group),
         ("ec2.gateway-endpoint", endpoint),
         ("ec2.route-table-association", association),
         ("ec2.route", route),
+        ("ec2.route", route_v6),
         ("ec2.nat-gateway", nat),
         ("ec2.elastic-ip", address),
         ("ec2.route-table", table),
         ("ec2.internet-gateway", gateway),
+        ("ec2.egress-only-internet-gateway", egress),
         ("ec2.subnet", subnet),
+        ("ec2.subnet", six_made),
+        ("ec2.vpc-cidr-block", ipv6),
+        ("ec2.vpc-cidr-block", block),
         ("ec2.vpc", vpc),
     ] {
         bench.delete(kind, &made.0, &made.1).await;

@@ -34,9 +34,15 @@ pub struct Config {
     /// ARN of a KMS key for the secrets in the cluster's store.
     #[serde(default)]
     pub(crate) secrets_key_arn: Option<String>,
-    /// Range of service addresses.
+    /// Range of service addresses of IPv4.
     #[serde(default)]
     pub(crate) service_cidr: Option<String>,
+    /// Addresses of pods and services. For ipv6, the subnets need IPv6 ranges, and EKS chooses the range of services.
+    #[serde(default)]
+    pub(crate) ip_family: IpFamily,
+    /// EKS Auto Mode: EKS makes nodes, volumes and load balancers by itself. true takes both of its node pools, with a role that the step makes. The cluster's role needs auto_mode = true in the iam step.
+    #[serde(default)]
+    pub(crate) auto_mode: AutoMode,
     /// What happens when the version's standard support ends: upgraded by EKS, or kept for a higher price.
     #[serde(default)]
     pub(crate) support: Support,
@@ -46,9 +52,12 @@ pub struct Config {
     /// Make an OIDC provider, which roles for service accounts (IRSA) need.
     #[serde(default = "yes")]
     pub(crate) oidc_provider: bool,
-    /// Add-ons by name.
-    #[serde(default = "addons")]
-    pub(crate) addons: BTreeMap<String, Addon>,
+    /// ARN of an OIDC provider that is there for the cluster's issuer: none is made.
+    #[serde(default)]
+    pub(crate) oidc_provider_arn: Option<String>,
+    /// Add-ons by name. By default vpc-cni, kube-proxy, coredns and eks-pod-identity-agent; with auto_mode none, for its nodes have what these bring. One whose role needs the cluster first is a step of its own, of the plugin addon.
+    #[serde(default)]
+    pub(crate) addons: Option<BTreeMap<String, Addon>>,
     /// ARNs of roles and users that administer the cluster, on top of whoever makes it. Their order does not matter.
     #[serde(default)]
     pub(crate) admins: Vec<String>,
@@ -93,9 +102,61 @@ pub(crate) struct Addon {
     /// Settings, by the add-on's own schema.
     #[serde(default)]
     pub(crate) configuration: Option<Value>,
-    /// ARN of the role of its service account.
+    /// ARN of the role of its service account, by IRSA.
     #[serde(default)]
     pub(crate) role_arn: Option<String>,
+    /// Role of one of its service accounts, by EKS Pod Identity.
+    #[serde(default)]
+    pub(crate) pod_identity: Option<PodIdentity>,
+}
+
+/// A service account of an add-on and its role.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PodIdentity {
+    /// Name of the service account, as the add-on has it: ebs-csi-controller-sa.
+    pub(crate) service_account: String,
+    /// ARN of its role, which has to trust pods.eks.amazonaws.com.
+    pub(crate) role_arn: String,
+}
+
+/// Addresses of pods and services.
+#[derive(Deserialize, JsonSchema, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum IpFamily {
+    #[default]
+    Ipv4,
+    Ipv6,
+}
+
+/// EKS Auto Mode: on, off, or on with these pools.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum AutoMode {
+    On(bool),
+    With(Pools),
+}
+
+impl Default for AutoMode {
+    fn default() -> Self {
+        Self::On(false)
+    }
+}
+
+/// Node pools of EKS Auto Mode.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pools {
+    /// Pools of EKS's own: general-purpose, system. An empty list where the cluster has NodePool objects of yours.
+    #[serde(default = "pools")]
+    pub(crate) node_pools: Vec<String>,
+    /// ARN of the role of the nodes in these pools; by default the step makes one.
+    #[serde(default)]
+    pub(crate) node_role_arn: Option<String>,
+}
+
+pub(crate) fn pools() -> Vec<String> {
+    ["general-purpose", "system"].map(str::to_owned).to_vec()
 }
 
 /// Who gets in, and how far.
@@ -127,7 +188,8 @@ fn half_hour() -> u32 {
     30
 }
 
-fn addons() -> BTreeMap<String, Addon> {
+/// The add-ons of a cluster whose nodes are made by others than EKS.
+pub(crate) fn addons() -> BTreeMap<String, Addon> {
     ["vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"]
         .map(|name| (name.to_owned(), Addon::default()))
         .into_iter()

@@ -1,10 +1,11 @@
 //! The `eks` plugin: a cluster, who gets in, and what runs in it from the start.
 
+mod auto_mode;
 mod config;
 
 use std::collections::BTreeMap;
 
-use config::{Access, Addon, Config, Endpoint, Support};
+use config::{Access, Addon, AutoMode, Config, Endpoint, IpFamily, Support};
 use llmhost_plugin::{
     Failure, Names, Options, Output, Outputs, Plugin, eks, iam, invalid, outputs, pointer, sts, written,
 };
@@ -28,6 +29,7 @@ impl Plugin for Cluster {
         Output::text("security_group_id", "Security group of control plane and nodes"),
         Output::text("oidc_issuer", "Issuer of the tokens of its service accounts"),
         Output::text("oidc_provider_arn", "ARN of the OIDC provider, or null"),
+        Output::text("auto_node_role_arn", "ARN of the role of EKS Auto Mode's nodes, or null"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {
@@ -43,6 +45,19 @@ impl Plugin for Cluster {
         if !public_access && !config.public_access_cidrs.is_empty() {
             return Err(invalid("public_access_cidrs is stated, and the endpoint is private; leave one of them out"));
         }
+        let is_ipv6 = config.ip_family == IpFamily::Ipv6;
+        if is_ipv6 && config.service_cidr.is_some() {
+            return Err(invalid(
+                "service_cidr is a range of IPv4, and with ip_family = \"ipv6\" EKS chooses the range; leave it out",
+            ));
+        }
+        if !config.oidc_provider && config.oidc_provider_arn.is_some() {
+            return Err(invalid(
+                "oidc_provider_arn names a provider, and oidc_provider = false says that there is none",
+            ));
+        }
+        let auto_mode = auto_mode::of(&config)?;
+        let auto_node_role = auto_mode.as_ref().and_then(|mode| mode.node_role_arn.clone());
         let spec = eks::ClusterSpec {
             cluster_name: config.name.clone(),
             version,
@@ -55,6 +70,8 @@ impl Plugin for Cluster {
             logging: config.logging.clone(),
             secrets_key_arn: config.secrets_key_arn.clone(),
             service_ipv4_cidr: config.service_cidr.clone(),
+            ipv6: is_ipv6,
+            auto_mode,
             extended_support: matches!(config.support, Support::Extended),
             deletion_protection: config.deletion_protection,
             wait_minutes: config.timeout_minutes,
@@ -64,7 +81,7 @@ impl Plugin for Cluster {
         // EKS takes what belongs to a cluster once it is active.
         let (name, issuer) = (cluster.cluster_name()?, cluster.oidc_issuer()?);
         let after = Options { after: vec![cluster.address()] };
-        let provider = match config.oidc_provider {
+        let provider = match config.oidc_provider && config.oidc_provider_arn.is_none() {
             true => {
                 let client_ids = sts::web_identity_audiences();
                 let spec = iam::OidcProviderSpec { url: issuer.clone(), client_ids, tags: tags(&config) };
@@ -73,9 +90,12 @@ impl Plugin for Cluster {
             false => None,
         };
         entries(&config, &name, &after)?;
-        for (addon, wanted) in &config.addons {
+        let is_auto = !matches!(config.auto_mode, AutoMode::On(false));
+        let usual = if is_auto { BTreeMap::new() } else { config::addons() };
+        for (addon, wanted) in config.addons.as_ref().unwrap_or(&usual) {
             declare_addon(&config, &name, addon, wanted, &after)?;
         }
+        let made = provider.as_ref().map(iam::OidcProvider::arn).transpose()?;
         Ok(outputs! {
             "name": name,
             "arn": cluster.arn()?,
@@ -84,7 +104,8 @@ impl Plugin for Cluster {
             "version": cluster.version()?,
             "security_group_id": cluster.security_group_id()?,
             "oidc_issuer": issuer,
-            "oidc_provider_arn": provider.as_ref().map(iam::OidcProvider::arn).transpose()?,
+            "oidc_provider_arn": made.or(config.oidc_provider_arn),
+            "auto_node_role_arn": auto_node_role,
         })
     }
 }
@@ -132,13 +153,24 @@ fn entries(config: &Config, cluster: &str, after: &Options) -> Result<(), Failur
 }
 
 fn declare_addon(config: &Config, cluster: &str, name: &str, wanted: &Addon, after: &Options) -> Result<(), Failure> {
+    if wanted.role_arn.is_some() && wanted.pod_identity.is_some() {
+        return Err(invalid(format!(
+            "addons.{name}: role_arn gives a role by IRSA, and pod_identity one by Pod Identity; state one of them"
+        )));
+    }
+    let pair = wanted.pod_identity.as_ref().map(|pair| eks::AddonPodIdentity {
+        service_account: pair.service_account.clone(),
+        role_arn: pair.role_arn.clone(),
+    });
     let spec = eks::AddonSpec {
         cluster_name: cluster.to_owned(),
         addon_name: name.to_owned(),
         version: wanted.version.clone(),
         configuration: wanted.configuration.as_ref().map(ToString::to_string),
         service_account_role_arn: wanted.role_arn.clone(),
+        pod_identity: pair.into_iter().collect(),
         overwrite: true,
+        preserve: false,
         wait: ON_EVERY_NODE.contains(&name),
         wait_minutes: config.timeout_minutes,
         tags: tags(config),

@@ -14,6 +14,9 @@ struct Config {
     /// Name of the cluster's role, or false for none.
     #[serde(default = "cluster_role")]
     cluster_role: Wanted,
+    /// Give the cluster's role what EKS Auto Mode needs: policies for nodes, volumes, load balancers and networks, and sessions with tags.
+    #[serde(default)]
+    auto_mode: bool,
     /// Name of the nodes' role, or false for none.
     #[serde(default = "node_role")]
     node_role: Wanted,
@@ -119,6 +122,14 @@ impl Wanted {
     }
 }
 
+/// What EKS Auto Mode needs of the cluster's role beside the policy of every cluster.
+const AUTO_MODE: [&str; 4] = [
+    "AmazonEKSComputePolicy",
+    "AmazonEKSBlockStoragePolicy",
+    "AmazonEKSLoadBalancingPolicy",
+    "AmazonEKSNetworkingPolicy",
+];
+
 struct Roles;
 
 impl Plugin for Roles {
@@ -140,16 +151,20 @@ impl Plugin for Roles {
         let aws = format!("arn:{}:iam::aws:policy", sts::partition());
         let cluster = match config.cluster_role.name("cluster_role")? {
             Some(name) => {
-                let policies = vec![format!("{aws}/AmazonEKSClusterPolicy")];
+                let more = if config.auto_mode { &AUTO_MODE[..] } else { &[] };
+                let policies = ["AmazonEKSClusterPolicy"].iter().chain(more);
+                let policies = policies.map(|policy| format!("{aws}/{policy}")).collect();
+                let mut trust = trust(&[sts::service_principal("eks")], &[]);
+                if config.auto_mode {
+                    trust["Statement"][0]["Action"] = json!(["sts:AssumeRole", "sts:TagSession"]);
+                }
                 let description = "Lets EKS run the control plane of a cluster";
-                Some(role(
-                    &config,
-                    "cluster",
-                    name,
-                    description,
-                    &trust(&[sts::service_principal("eks")], &[]),
-                    policies,
-                )?)
+                Some(role(&config, "cluster", name, description, &trust, policies)?)
+            }
+            None if config.auto_mode => {
+                return Err(invalid(
+                    "auto_mode is about the cluster's role, and cluster_role is false; leave one of them out",
+                ));
             }
             None => None,
         };
@@ -295,9 +310,14 @@ fn trust(services: &[String], principals: &[String]) -> Value {
             who.insert(kind.to_owned(), json!(names));
         }
     }
+    // Pod Identity tags its sessions, and takes no role that forbids it.
+    let actions = match services.iter().any(|service| service == "pods.eks.amazonaws.com") {
+        true => json!(["sts:AssumeRole", "sts:TagSession"]),
+        false => json!(["sts:AssumeRole"]),
+    };
     json!({
         "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Principal": who, "Action": ["sts:AssumeRole"] }],
+        "Statement": [{ "Effect": "Allow", "Principal": who, "Action": actions }],
     })
 }
 

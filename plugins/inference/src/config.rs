@@ -57,6 +57,12 @@ pub struct Config {
     /// GPUs of each replica; by default 1, and 0 where the device is cpu.
     #[serde(default)]
     pub(crate) gpus: Option<u32>,
+    /// Ask for so many devices of this MIG profile in place of whole GPUs: 1g.5gb. The device plugin has to offer them: gpu_sharing = { mig = "mixed" }.
+    #[serde(default)]
+    pub(crate) mig_profile: Option<String>,
+    /// How containers share GPUs, told to the device plugin that this step brings.
+    #[serde(default)]
+    pub(crate) gpu_sharing: Option<Sharing>,
     /// CPUs that each replica asks for.
     #[serde(default = "two")]
     pub(crate) cpu: String,
@@ -258,6 +264,27 @@ fn two() -> String {
 
 fn eight_gib() -> String {
     "8Gi".to_owned()
+}
+
+/// How containers share GPUs.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sharing {
+    /// Offer each GPU, or MIG device, so many times: containers take turns on it and share its memory, which nothing divides.
+    #[serde(default)]
+    #[schemars(range(min = 2, max = 100))]
+    pub(crate) time_slicing: Option<u32>,
+    /// Multi-Instance GPU: single offers the parts of GPUs that are all cut alike as nvidia.com/gpu, mixed each under a name of its own. The nodes cut their GPUs themselves.
+    #[serde(default)]
+    pub(crate) mig: Option<Mig>,
+}
+
+/// How parts of GPUs are offered.
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mig {
+    Single,
+    Mixed,
 }
 
 fn device_plugin_image() -> String {

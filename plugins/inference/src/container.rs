@@ -51,7 +51,7 @@ pub(crate) fn container(config: &Config) -> Value {
     }
     let mut limits = json!({ "memory": config.memory });
     if config.gpus() > 0 {
-        limits["nvidia.com/gpu"] = json!(config.gpus().to_string());
+        limits[config.gpu_resource()] = json!(config.gpus().to_string());
     }
     let (ready, live) = paths(config);
     let probe = |path: &str, period: u32, failures: u32| {

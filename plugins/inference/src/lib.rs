@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod container;
+mod device_plugin;
 mod local;
 mod manifests;
 
@@ -31,6 +32,7 @@ impl Plugin for ModelServer {
             return local::ask(&config);
         }
         check::in_cluster(&config)?;
+        device_plugin::check(&config)?;
         let applier = Applier::new(config.cluster.as_deref(), config.target.as_ref(), config.startup_minutes)?;
         let (rolled_out, at_once) = (How { adopt: false, wait: config.wait }, How::default());
         if config.create_namespace {
@@ -38,7 +40,9 @@ impl Plugin for ModelServer {
             applier.apply("namespace", &manifest, at_once)?;
         }
         if config.device_plugin.unwrap_or(true) && config.gpus() > 0 {
-            applier.apply("device-plugin", &manifests::device_plugin(&config.device_plugin_image), rolled_out)?;
+            for (name, manifest) in device_plugin::objects(&config)? {
+                applier.apply(name, &manifest, rolled_out)?;
+            }
         }
         if let Some(claim) = manifests::claim(&config) {
             applier.apply("cache", &claim, at_once)?;

@@ -12,6 +12,14 @@ impl Config {
         self.gpus.unwrap_or(if self.device == Device::Cpu { 0 } else { 1 })
     }
 
+    /// What the pods ask for: GPUs, or parts of them.
+    pub(crate) fn gpu_resource(&self) -> String {
+        match &self.mig_profile {
+            Some(profile) => format!("nvidia.com/mig-{profile}"),
+            None => "nvidia.com/gpu".to_owned(),
+        }
+    }
+
     fn is_autoscaled(&self) -> bool {
         self.replicas.max > self.replicas.min
     }
@@ -159,33 +167,5 @@ pub(crate) fn disruption_budget(config: &Config) -> Value {
     json!({
         "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": config.metadata(&config.name),
         "spec": { "maxUnavailable": 1, "selector": { "matchLabels": config.selector() } },
-    })
-}
-
-/// NVIDIA's device plugin, as its own manifest has it.
-pub(crate) fn device_plugin(image: &str) -> Value {
-    let labels = json!({ "app.kubernetes.io/name": "nvidia-device-plugin" });
-    json!({
-        "apiVersion": "apps/v1", "kind": "DaemonSet",
-        "metadata": { "name": "nvidia-device-plugin", "namespace": "kube-system", "labels": labels },
-        "spec": {
-            "selector": { "matchLabels": labels },
-            "updateStrategy": { "type": "RollingUpdate" },
-            "template": {
-                "metadata": { "labels": labels },
-                "spec": {
-                    "tolerations": [{ "key": "nvidia.com/gpu", "operator": "Exists" }],
-                    "priorityClassName": "system-node-critical",
-                    "containers": [{
-                        "name": "device-plugin", "image": image,
-                        // Nodes without a GPU have nothing to offer, and that is no failure.
-                        "env": [{ "name": "FAIL_ON_INIT_ERROR", "value": "false" }],
-                        "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
-                        "volumeMounts": [{ "name": "kubelet", "mountPath": "/var/lib/kubelet/device-plugins" }],
-                    }],
-                    "volumes": [{ "name": "kubelet", "hostPath": { "path": "/var/lib/kubelet/device-plugins" } }],
-                },
-            },
-        },
     })
 }

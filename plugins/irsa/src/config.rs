@@ -33,6 +33,15 @@ pub struct Config {
     /// Name of the role; by default CLUSTER-NAMESPACE-SERVICE_ACCOUNT.
     #[serde(default)]
     pub(crate) role_name: Option<String>,
+    /// Make the role alone, and neither a service account nor a namespace or pod identity association: for an add-on, which brings its own service account.
+    #[serde(default)]
+    pub(crate) role_only: bool,
+    /// ARNs of policies of the role, such as arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy.
+    #[serde(default)]
+    pub(crate) policies: Vec<String>,
+    /// ARN of the policy that bounds the role.
+    #[serde(default)]
+    pub(crate) permissions_boundary: Option<String>,
     /// Bucket that the pods may read.
     #[serde(default)]
     pub(crate) bucket: Option<String>,
@@ -67,9 +76,12 @@ pub struct Config {
 
 impl Config {
     /// The options that say something of a role that this step makes.
-    fn of_role(&self) -> [(&'static str, bool); 8] {
+    fn of_role(&self) -> [(&'static str, bool); 11] {
         [
             ("role_name", self.role_name.is_some()),
+            ("role_only", self.role_only),
+            ("policies", !self.policies.is_empty()),
+            ("permissions_boundary", self.permissions_boundary.is_some()),
             ("bucket", self.bucket.is_some()),
             ("prefix", !self.prefix.is_empty()),
             ("bucket_key_arn", self.bucket_key_arn.is_some()),

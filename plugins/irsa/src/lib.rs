@@ -27,7 +27,12 @@ impl Plugin for PodRole {
         for (option, name) in [("namespace", &config.namespace), ("service_account", &config.service_account)] {
             kubernetes_name(option, name)?;
         }
-        let applier = Applier::new(Some(&config.cluster), config.target.as_ref(), 5)?;
+        if config.role_only && (config.adopt || config.create_namespace == Some(true) || config.target.is_some()) {
+            return Err(invalid(
+                "role_only makes the role alone, and adopt, create_namespace and target are about the service account; leave \
+                 them out",
+            ));
+        }
         let tags: Vec<_> = config.tags.clone().into_iter().collect();
         let (role, role_arn) = match config.given_role()? {
             Some(arn) => (None, arn.to_owned()),
@@ -37,6 +42,16 @@ impl Plugin for PodRole {
                 (Some(role), arn)
             }
         };
+        if config.role_only {
+            return Ok(outputs! {
+                "role_arn": role_arn,
+                "role_name": role_name(role.as_ref(), &role_arn)?,
+                "namespace": config.namespace,
+                "service_account": config.service_account,
+                "association_id": serde_json::Value::Null,
+            });
+        }
+        let applier = Applier::new(Some(&config.cluster), config.target.as_ref(), 5)?;
         if config.create_namespace.unwrap_or(!is_standard(&config.namespace)) {
             let manifest = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": config.namespace } });
             applier.apply("namespace", &manifest, How { adopt: config.adopt, wait: false })?;
@@ -83,12 +98,12 @@ fn role(config: &Config, tags: &[(String, String)]) -> Result<iam::Role, Failure
         description: format!("Pods of the service account {}/{}", config.namespace, config.service_account),
         assume_role_policy: documents::trust(config)?.to_string(),
         max_session_duration: 3600,
-        managed_policy_arns: Vec::new(),
+        managed_policy_arns: config.policies.clone(),
         inline_policies: documents::permissions(config)?
             .map(|document| ("access".to_owned(), document.to_string()))
             .into_iter()
             .collect(),
-        permissions_boundary: None,
+        permissions_boundary: config.permissions_boundary.clone(),
         tags: tags.to_vec(),
     };
     iam::Role::declare("pods", &spec, &Options::default())

@@ -66,6 +66,57 @@ pub(crate) fn read(name: &str) -> Option<(Kind, bool)> {
     Some((kind, letters == "a" || options.starts_with('g')))
 }
 
+/// Network cards that take an interface for EFA, where an instance type has more than one.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa.html>
+const CARDS: [(&str, u32); 11] = [
+    ("p5.48", 32),
+    ("p5e.48", 32),
+    ("p5en.48", 16),
+    ("p6-b200.48", 8),
+    ("p6-b300.48", 16),
+    ("p4d.24", 4),
+    ("p4de.24", 4),
+    ("trn1.32", 8),
+    ("trn1n.32", 16),
+    ("trn2.48", 16),
+    ("dl1.24", 4),
+];
+
+/// How many interfaces for EFA an instance type takes. Whether it takes any is asked before a run.
+pub(crate) fn efa_interfaces(name: &str) -> u32 {
+    if let Some((_, cards)) = CARDS.iter().find(|(start, _)| name.strip_prefix(start) == Some("xlarge")) {
+        return *cards;
+    }
+    let (family, size) = name.split_once('.').unwrap_or((name, ""));
+    match (family, size) {
+        ("g6e" | "g7e", "24xlarge") => 2,
+        ("g6e" | "g7e", "48xlarge") => 4,
+        ("c6in" | "m6in" | "m6idn" | "r6in" | "r6idn", "32xlarge" | "metal") => 2,
+        ("hpc6id" | "hpc7a" | "hpc8a", _) => 2,
+        ("c8gn" | "m8gn" | "r8gn" | "c8gb" | "m8gb" | "r8gb", "48xlarge" | "metal-48xl") => 2,
+        _ => 1,
+    }
+}
+
+/// How many NVIDIA GPUs a type has; nothing where its name does not tell.
+pub(crate) fn gpus(name: &str) -> Option<u32> {
+    let (family, size) = name.split_once('.')?;
+    Some(match (family, size) {
+        ("g4dn", "12xlarge") => 4,
+        ("g4dn", "metal") => 8,
+        ("g5" | "g6" | "g6e", "12xlarge" | "24xlarge") => 4,
+        ("g5" | "g6" | "g6e" | "g7e", "48xlarge") => 8,
+        ("g7e", "12xlarge") => 2,
+        ("g7e", "24xlarge") => 4,
+        ("g5g", "16xlarge" | "metal") => 2,
+        ("g4dn" | "g5" | "g5g" | "g6" | "g6e" | "g7e" | "gr6", _) => 1,
+        ("p3", "2xlarge") | ("p5", "4xlarge") => 1,
+        ("p3", "8xlarge") => 4,
+        ("p3" | "p3dn" | "p4d" | "p4de" | "p5" | "p5e" | "p5en" | "p6-b200" | "p6-b300", _) => 8,
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +142,21 @@ mod tests {
         assert!(of(&["g4dn.xlarge", "t3.medium"], Os::Al2023).is_err_and(|error| error.contains("different images")));
         assert!(of(&["inf2.xlarge"], Os::Bottlerocket).is_err());
         assert!(of(&["xlarge"], Os::Al2023).is_err());
+    }
+
+    #[test]
+    fn the_name_tells_gpus_and_network_cards() {
+        for (name, gpu, cards) in [
+            ("p5.48xlarge", Some(8), 32),
+            ("p5.4xlarge", Some(1), 1),
+            ("p5en.48xlarge", Some(8), 16),
+            ("g6e.24xlarge", Some(4), 2),
+            ("g4dn.xlarge", Some(1), 1),
+            ("g6f.xlarge", None, 1),
+            ("m6i.large", None, 1),
+            ("hpc7a.96xlarge", None, 2),
+        ] {
+            assert_eq!((gpus(name), efa_interfaces(name)), (gpu, cards), "{name}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! The `nodegroup` plugin: a managed node group with its launch template.
 
+mod autoscaler;
+mod capacity;
 mod config;
 mod image;
+mod user_data;
 
-use std::collections::BTreeMap;
-
-use config::{Config, Effect, Missing, Os, RemoteAccess};
+use config::{Config, Effect, Missing, Os, RemoteAccess, Version};
 use image::Kind;
 use llmhost_plugin::{Failure, Names, Options, Output, Outputs, Plugin, ec2, eks, invalid, outputs, written};
 
@@ -44,8 +45,21 @@ impl Plugin for NodeGroup {
             )));
         }
         let desired = config.desired.unwrap_or(config.min);
+        capacity::check(&config)?;
         let ssh = config.remote_access.as_ref().map(|access| ssh_group(&config, access)).transpose()?;
-        let template = template(&config, is_bottlerocket, ssh.as_deref())?;
+        let (template_id, template_version) = match &config.launch_template {
+            Some(there) => {
+                let version = match &there.version {
+                    Version::Number(number) => number.to_string(),
+                    Version::Text(text) => text.clone(),
+                };
+                (there.id.clone(), version)
+            }
+            None => {
+                let template = template(&config, &ami_type, ssh.as_deref())?;
+                (template.id()?, template.version()?)
+            }
+        };
         let spec = eks::NodeGroupSpec {
             cluster_name: config.cluster.clone(),
             node_group_name: config.name.clone(),
@@ -60,14 +74,18 @@ impl Plugin for NodeGroup {
             labels: config.labels.clone().into_iter().collect(),
             taints: config.taints.iter().map(taint).collect(),
             max_unavailable: share(&config.max_unavailable)?,
-            launch_template_id: template.id()?,
-            launch_template_version: template.version()?,
+            launch_template_id: template_id.clone(),
+            launch_template_version: template_version,
+            // A capacity block wants its type in the template.
+            instance_type_in_template: config.capacity_block,
+            capacity_block: config.capacity_block,
+            release_version: config.release_version.clone(),
             version: config.version.clone(),
             node_repair: config.node_repair,
             wait_minutes: config.timeout_minutes,
             drain_timeout_minutes: config.drain_timeout_minutes,
             drain_force: config.drain_force,
-            tags: tags(&config, config.autoscaler),
+            tags: autoscaler::tags(&config, gpu)?,
         };
         let group = eks::NodeGroup::declare("main", &spec, &Options::default())?;
         Ok(outputs! {
@@ -77,17 +95,22 @@ impl Plugin for NodeGroup {
             "gpu": gpu,
             "needs_device_plugin": gpu && !is_bottlerocket,
             "auto_scaling_group": group.auto_scaling_group()?,
-            "launch_template_id": template.id()?,
+            "launch_template_id": template_id,
             "remote_access_security_group_id": ssh,
         })
     }
 }
 
-fn template(config: &Config, is_bottlerocket: bool, ssh: Option<&str>) -> Result<ec2::LaunchTemplate, Failure> {
+fn template(config: &Config, ami_type: &str, ssh: Option<&str>) -> Result<ec2::LaunchTemplate, Failure> {
+    let is_bottlerocket = ami_type.starts_with("BOTTLEROCKET");
     // Nodes with groups of their own get the cluster's only where it is stated.
-    let cluster_group = config.remote_access.as_ref().map(|access| access.cluster_security_group_id.clone());
+    let mut groups: Vec<String> =
+        config.remote_access.iter().map(|access| access.cluster_security_group_id.clone()).collect();
+    groups.extend(ssh.map(str::to_owned));
+    groups.extend(capacity::efa_groups(config)?);
+    let user_data_text = user_data::of(config, ami_type)?;
     let mut instance_tags = config.tags.clone();
-    instance_tags.insert("Name".to_owned(), format!("{}-{}", config.cluster, config.name));
+    instance_tags.entry("Name".to_owned()).or_insert_with(|| format!("{}-{}", config.cluster, config.name));
     let spec = ec2::LaunchTemplateSpec {
         template_name: format!("{}-{}", config.cluster, config.name),
         metadata_hop_limit: config.metadata_hop_limit,
@@ -99,11 +122,17 @@ fn template(config: &Config, is_bottlerocket: bool, ssh: Option<&str>) -> Result
             iops: config.disk_iops,
             throughput_mibps: config.disk_throughput,
         },
-        security_group_ids: cluster_group.into_iter().chain(ssh.map(str::to_owned)).collect(),
+        security_group_ids: groups,
         key_name: config.remote_access.as_ref().map(|access| access.key_name.clone()),
         user_data: None,
+        user_data_text,
+        instance_type: config.capacity_block.then(|| config.instance_types[0].clone()),
+        placement_group: capacity::placement(config)?,
+        capacity_reservation_id: config.capacity_reservation.clone(),
+        capacity_block: config.capacity_block,
+        efa_interfaces: capacity::efa_interfaces(config)?,
         instance_tags: instance_tags.into_iter().collect(),
-        tags: tags(config, false),
+        tags: tags(config),
     };
     ec2::LaunchTemplate::declare("main", &spec, &Options::default())
 }
@@ -117,7 +146,7 @@ fn ssh_group(config: &Config, access: &RemoteAccess) -> Result<String, Failure> 
         vpc_id: access.vpc_id.clone(),
         group_name: format!("{}-{}-ssh", config.cluster, config.name),
         description: "SSH to the nodes".to_owned(),
-        tags: tags(config, false),
+        tags: tags(config),
     };
     let group = ec2::SecurityGroup::declare("ssh", &spec, &Options::default())?;
     let id = group.id()?;
@@ -130,7 +159,7 @@ fn ssh_group(config: &Config, access: &RemoteAccess) -> Result<String, Failure> 
             to_port: 22,
             peer,
             description: "SSH".to_owned(),
-            tags: tags(config, false),
+            tags: tags(config),
         };
         ec2::SecurityGroupRule::declare(&name, &spec, &Options::default())?;
     }
@@ -145,7 +174,9 @@ fn peers(access: &RemoteAccess) -> Result<Vec<(String, ec2::Peer)>, Failure> {
     for (at, peer) in ranges.chain(groups) {
         let (list, value) = match &peer {
             ec2::Peer::Cidr(range) => ("sources", range),
-            ec2::Peer::SecurityGroup(id) => ("source_security_group_ids", id),
+            ec2::Peer::CidrIpv6(id) | ec2::Peer::PrefixList(id) | ec2::Peer::SecurityGroup(id) => {
+                ("source_security_group_ids", id)
+            }
         };
         let text = written(&format!("/remote_access/{list}/{at}"), value);
         // A range is written with a slash, which no name has.
@@ -179,13 +210,8 @@ fn share(missing: &Missing) -> Result<eks::Share, Failure> {
     }
 }
 
-fn tags(config: &Config, autoscaler: bool) -> Vec<(String, String)> {
-    let mut tags: BTreeMap<String, String> = config.tags.clone();
-    if autoscaler {
-        tags.insert("k8s.io/cluster-autoscaler/enabled".to_owned(), "true".to_owned());
-        tags.insert(format!("k8s.io/cluster-autoscaler/{}", config.cluster), "owned".to_owned());
-    }
-    tags.into_iter().collect()
+fn tags(config: &Config) -> Vec<(String, String)> {
+    config.tags.clone().into_iter().collect()
 }
 
 llmhost_plugin::export!(NodeGroup);

@@ -1,6 +1,9 @@
 //! The `vpc` plugin: a network for a cluster.
 
 mod config;
+mod endpoints;
+mod given;
+mod nat;
 mod network;
 mod ranges;
 mod rules;
@@ -18,32 +21,42 @@ pub struct VpcPlugin;
 
 impl Plugin for VpcPlugin {
     type Config = Config;
-    const SUMMARY: &'static str =
-        "A VPC with public and private subnets, gateways, routes, an S3 endpoint and security groups, ready for EKS.";
+    const SUMMARY: &'static str = "A VPC, or one that exists, with public and private subnets, gateways, routes, endpoints and security groups, ready for EKS.";
     const OUTPUTS: &'static [Output] = &[
         Output::text("vpc_id", "Id of the VPC"),
         Output::text("cidr", "IPv4 range of the VPC"),
-        Output::array("subnet_ids", "Ids of all subnets, the public ones first"),
+        Output::array("subnet_ids", "Ids of all subnets but those for pods, the public ones first"),
         Output::array("public_subnet_ids", "Ids of the public subnets, in the order of the zones' names"),
         Output::array("private_subnet_ids", "Ids of the private subnets, in the order of the zones' names"),
+        Output::array("pod_subnet_ids", "Ids of the subnets for pods, in the order of the zones' names"),
         Output::object("security_group_ids", "Id of each security group, by its name"),
         Output::array("nat_public_ips", "Public addresses that the private subnets go out with"),
         Output::array("availability_zones", "Names of the zones"),
         Output::array("route_table_ids", "Ids of the route tables, the public one first"),
+        Output::object("endpoint_ids", "Id of each interface endpoint, by its service"),
+        Output::any("ipv6_cidr", "IPv6 range of the VPC, or null"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {
+        given::check(&config)?;
         let zones = zones::of(&config, &sts::region())?;
         let single_nat = zones::single_nat(&config, &zones)?;
-        let spec = ec2::VpcSpec {
-            cidr_block: config.cidr.clone(),
-            dns_support: true,
-            dns_hostnames: true,
-            tags: tags(&config, &[("Name", &config.name)]),
+        let vpc_id = match &config.vpc_id {
+            Some(id) => id.clone(),
+            None => made(&config)?.id()?,
         };
-        let vpc = ec2::Vpc::declare("main", &spec, &Options::default())?;
-        Network { config: &config, vpc_id: vpc.id()?, zones: &zones, single_nat }.build()
+        Network { config: &config, vpc_id, zones: &zones, single_nat }.build()
     }
+}
+
+fn made(config: &Config) -> Result<ec2::Vpc, Failure> {
+    let spec = ec2::VpcSpec {
+        cidr_block: config.cidr().to_owned(),
+        dns_support: true,
+        dns_hostnames: true,
+        tags: tags(config, &[("Name", &config.name)]),
+    };
+    ec2::Vpc::declare("main", &spec, &Options::default())
 }
 
 fn tags(config: &Config, more: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -34,6 +34,25 @@ pub(crate) fn of_slot(vpc: &str, slot: usize) -> Result<(String, String), Failur
     Ok((range(2 * slot + 1), range(2 * slot + 2)))
 }
 
+/// The range for pods of the zone in this slot: an eighth of a further range of the VPC.
+pub(crate) fn of_pods(range: &str, slot: usize) -> Result<String, Failure> {
+    let net: Ipv4Net = range.parse().map_err(|_| {
+        invalid(format!("secondary_cidrs has '{range}', which is not an IPv4 range, such as 100.64.0.0/16"))
+    })?;
+    let prefix = (net.prefix_len() + 3).min(28);
+    let count = 1_usize << prefix.saturating_sub(net.prefix_len());
+    if slot >= count {
+        let advice = "state the ranges in pod_subnets";
+        return Err(invalid(format!(
+            "secondary_cidrs '{range}' has pod ranges for zones a to {}, and not for zone {}; {advice}",
+            letter(count - 1),
+            letter(slot)
+        )));
+    }
+    let start = u32::from(net.network()) + ((slot as u32) << (32 - prefix));
+    Ok(format!("{}/{prefix}", std::net::Ipv4Addr::from(start)))
+}
+
 /// Letter of a slot: a, b, c, …
 pub(crate) fn letter(slot: usize) -> char {
     char::from(b'a'.saturating_add(u8::try_from(slot).unwrap_or(u8::MAX)))

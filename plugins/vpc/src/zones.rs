@@ -1,7 +1,7 @@
 //! The zones of the network, and the ranges of their subnets.
 //!
-//! A zone is known by its key: the letter of a zone of the region, the whole name of another (a Local Zone). Names of
-//! resources and ranges follow from it, and not from the zone's place in a list.
+//! A zone is known by its key: the letter of a zone of the region, the whole name of another (a Local Zone), the id where
+//! the file states ids. Names of resources and ranges follow from it, and not from the zone's place in a list.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,19 @@ pub(crate) struct Zone {
     /// `a`: what its resources are named by.
     pub(crate) key: String,
     pub(crate) place: Place,
-    /// Range of the public subnet.
-    pub(crate) public: String,
+    /// Range of the public subnet, where it has one.
+    pub(crate) public: Option<String>,
     /// Range of the private subnet, where it has one.
     pub(crate) private: Option<String>,
+    /// Range of the subnet for pods, where it has one.
+    pub(crate) pods: Option<String>,
+}
+
+impl Zone {
+    /// Whether it has a subnet that the internet does not reach.
+    pub(crate) fn has_inner(&self) -> bool {
+        self.private.is_some() || self.pods.is_some()
+    }
 }
 
 /// Which zone it is.
@@ -29,6 +38,8 @@ pub(crate) enum Place {
     Number(u32),
     /// The zone of this name.
     Named(String),
+    /// The zone of this id.
+    Id(String),
 }
 
 impl Place {
@@ -37,6 +48,15 @@ impl Place {
         match self {
             Self::Number(number) => ec2::availability_zone(*number),
             Self::Named(name) => Ok(name.clone()),
+            Self::Id(id) => ec2::zone_name(id),
+        }
+    }
+
+    /// As the file has it, where it has it.
+    fn written(&self) -> Option<&str> {
+        match self {
+            Self::Number(_) => None,
+            Self::Named(text) | Self::Id(text) => Some(text),
         }
     }
 }
@@ -50,7 +70,7 @@ pub(crate) fn of(config: &Config, region: &str) -> Result<Vec<Zone>, Failure> {
             if config.azs.is_some() {
                 return Err(invalid("zones names the zones; leave azs out"));
             }
-            let places = names.iter().map(|name| Ok((key(name, region)?, Place::Named(name.clone()))));
+            let places = names.iter().map(|name| key(name, region));
             listed(config, places.collect::<Result<_, Failure>>()?)?
         }
         (None, None) => {
@@ -59,6 +79,12 @@ pub(crate) fn of(config: &Config, region: &str) -> Result<Vec<Zone>, Failure> {
             listed(config, places.collect())?
         }
     };
+    let ids = zones.iter().filter(|zone| matches!(zone.place, Place::Id(_))).count();
+    if ids > 0 && ids < zones.len() {
+        return Err(invalid(
+            "some zones are stated by name and some by id, and two of them could be one zone; state all by name, or all by id",
+        ));
+    }
     zones.sort_by(|one, other| one.key.cmp(&other.key));
     if let Some(twice) = zones.windows(2).find(|pair| pair[0].key == pair[1].key) {
         return Err(invalid(format!("zones names zone {} twice; name it once", twice[0].key)));
@@ -69,15 +95,26 @@ pub(crate) fn of(config: &Config, region: &str) -> Result<Vec<Zone>, Failure> {
     Ok(zones)
 }
 
+/// The zones in the order of the file, where it lists them.
+pub(crate) fn as_listed<'z>(config: &Config, zones: Vec<&'z Zone>) -> Vec<&'z Zone> {
+    let mut zones = zones;
+    let listed = config.zones.iter().flatten();
+    let order: Vec<&str> = listed.map(String::as_str).collect();
+    zones.sort_by_key(|zone| order.iter().position(|name| zone.place.written() == Some(*name)));
+    zones
+}
+
 /// The zone whose NAT gateway all private subnets use where there is a single one.
 pub(crate) fn single_nat<'z>(config: &Config, zones: &'z [Zone]) -> Result<&'z Zone, Failure> {
     let Some(wanted) = &config.nat_zone else {
-        return Ok(zones.iter().find(|zone| zone.private.is_some()).unwrap_or(&zones[0]));
+        let good = |zone: &&Zone| zone.has_inner() && zone.public.is_some();
+        let inner = || zones.iter().find(|zone| zone.has_inner());
+        return Ok(zones.iter().find(good).or_else(inner).unwrap_or(&zones[0]));
     };
     if config.nat == Nat::None {
         return Err(invalid("nat_zone is stated, and nat is \"none\"; leave one of them out"));
     }
-    let named = |zone: &&Zone| matches!(&zone.place, Place::Named(name) if name == wanted);
+    let named = |zone: &&Zone| zone.place.written() == Some(wanted.as_str());
     zones.iter().find(named).ok_or_else(|| {
         invalid(format!("nat_zone '{wanted}' is not one of the zones that the step names in zones or subnets"))
     })
@@ -85,18 +122,21 @@ pub(crate) fn single_nat<'z>(config: &Config, zones: &'z [Zone]) -> Result<&'z Z
 
 /// Zones whose ranges are stated with them.
 fn by_subnets(config: &Config, subnets: &BTreeMap<String, ZoneRanges>, region: &str) -> Result<Vec<Zone>, Failure> {
-    if config.azs.is_some() || config.public_subnets.is_some() || config.private_subnets.is_some() {
+    let lists = [&config.public_subnets, &config.private_subnets, &config.pod_subnets];
+    if config.azs.is_some() || lists.into_iter().any(Option::is_some) {
         return Err(invalid(
-            "subnets states the ranges of every zone; leave azs, public_subnets and private_subnets out",
+            "subnets states the ranges of every zone; leave azs, public_subnets, private_subnets and pod_subnets out",
         ));
     }
     let zone = |(name, ranges): (&String, &ZoneRanges)| {
-        Ok(Zone {
-            key: key(name, region)?,
-            place: Place::Named(name.clone()),
-            public: ranges.public.clone(),
-            private: ranges.private.clone(),
-        })
+        let (key, place) = key(name, region)?;
+        let ZoneRanges { public, private, pods } = ranges.clone();
+        if public.is_none() && private.is_none() && pods.is_none() {
+            return Err(invalid(format!(
+                "subnets has no range for {name}; state public, private or pods, or leave it out"
+            )));
+        }
+        Ok(Zone { key, place, public, private, pods })
     };
     subnets.iter().map(zone).collect()
 }
@@ -104,47 +144,93 @@ fn by_subnets(config: &Config, subnets: &BTreeMap<String, ZoneRanges>, region: &
 /// Zones in the order of the file, which `public_subnets` and `private_subnets` follow.
 fn listed(config: &Config, places: Vec<(String, Place)>) -> Result<Vec<Zone>, Failure> {
     let count = places.len();
-    for (what, ranges, none) in
-        [("public_subnets", &config.public_subnets, false), ("private_subnets", &config.private_subnets, true)]
-    {
+    for (what, ranges) in [
+        ("public_subnets", &config.public_subnets),
+        ("private_subnets", &config.private_subnets),
+        ("pod_subnets", &config.pod_subnets),
+    ] {
         let Some(ranges) = ranges else { continue };
-        if ranges.len() != count && !(none && ranges.is_empty()) {
+        if ranges.len() != count && !ranges.is_empty() {
             return Err(invalid(format!(
-                "{what} has {} ranges for {count} zones; state one for each zone",
+                "{what} has {} ranges for {count} zones; state one for each zone, or [] for none",
                 ranges.len()
             )));
         }
     }
+    let stated = |ranges: &Option<Vec<String>>, at: usize| ranges.as_ref().map(|ranges| ranges.get(at).cloned());
     let mut zones = Vec::with_capacity(count);
     for (at, (key, place)) in places.into_iter().enumerate() {
-        let public = config.public_subnets.as_ref().map(|ranges| ranges[at].clone());
-        let private = config.private_subnets.as_ref().map(|ranges| ranges.get(at).cloned());
-        let (public, private) = match (public, private) {
+        let (public, private) = match (stated(&config.public_subnets, at), stated(&config.private_subnets, at)) {
             (Some(public), Some(private)) => (public, private),
             (public, private) => {
-                let (own_public, own_private) = ranges::of_slot(&config.cidr, slot(&key)?)?;
-                (public.unwrap_or(own_public), private.unwrap_or(Some(own_private)))
+                let (own_public, own_private) = ranges::of_slot(config.cidr(), slot(&key)?)?;
+                (public.unwrap_or(Some(own_public)), private.unwrap_or(Some(own_private)))
             }
         };
-        zones.push(Zone { key, place, public, private });
+        let pods = match (stated(&config.pod_subnets, at), config.secondary_cidrs.first()) {
+            (Some(pods), _) => pods,
+            (None, Some(range)) => Some(ranges::of_pods(range, slot(&key)?)?),
+            (None, None) => None,
+        };
+        if public.is_none() && private.is_none() && pods.is_none() {
+            return Err(invalid("public_subnets and private_subnets are both []; state ranges for one of them"));
+        }
+        zones.push(Zone { key, place, public, private, pods });
     }
     Ok(zones)
 }
 
-/// `us-east-1b` is `b` in us-east-1; a Local Zone such as `us-east-1-bos-1a` has its whole name.
-fn key(name: &str, region: &str) -> Result<String, Failure> {
+/// `us-east-1b` is `b` in us-east-1; a Local Zone such as `us-east-1-bos-1a` has its whole name, and an id such as
+/// `use1-az1` is itself.
+fn key(name: &str, region: &str) -> Result<(String, Place), Failure> {
     let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let named = |key: &str| Ok((key.to_owned(), Place::Named(name.to_owned())));
     match name.strip_prefix(region) {
-        Some(rest) if plain && rest.len() == 1 && rest.chars().all(|c| c.is_ascii_lowercase()) => Ok(rest.to_owned()),
-        Some(rest) if plain && rest.starts_with('-') => Ok(name.to_owned()),
-        _ => Err(invalid(format!("'{name}' is not a zone of {region}; one is named {region}a"))),
+        Some(rest) if plain && rest.len() == 1 && rest.chars().all(|c| c.is_ascii_lowercase()) => return named(rest),
+        Some(rest) if plain && rest.starts_with('-') => return named(name),
+        _ => {}
+    }
+    let code = region_code(region);
+    let number = name.rsplit_once("-az").filter(|(_, number)| number.parse::<u32>().is_ok());
+    match (number, &code) {
+        (Some(_), Some(code)) if plain && name.starts_with(&format!("{code}-")) => {
+            Ok((name.to_owned(), Place::Id(name.to_owned())))
+        }
+        (Some(_), None) if plain => Ok((name.to_owned(), Place::Id(name.to_owned()))),
+        (_, code) => {
+            let id = code.as_ref().map(|code| format!(", or by its id {code}-az1")).unwrap_or_default();
+            Err(invalid(format!("'{name}' is not a zone of {region}; one is named {region}a{id}")))
+        }
     }
 }
 
+/// What ids of a region's zones begin with: `use1` in us-east-1, `usgw1` in us-gov-west-1. Nothing for partitions whose
+/// ids this does not know.
+fn region_code(region: &str) -> Option<String> {
+    let parts: Vec<&str> = region.split('-').collect();
+    let (area, number) = (parts.first()?, parts.last()?);
+    let known = ["af", "ap", "ca", "cn", "eu", "il", "me", "mx", "sa", "us"];
+    if !known.contains(area) || number.parse::<u32>().is_err() || parts[1].starts_with("iso") {
+        return None;
+    }
+    let mut code = (*area).to_owned();
+    for part in &parts[1..parts.len() - 1] {
+        // `southeast` is `se`, and `gov` is `g`.
+        let pair = ["north", "south"].into_iter().find_map(|start| {
+            let rest = part.strip_prefix(start).filter(|rest| !rest.is_empty())?;
+            Some(format!("{}{}", &start[..1], &rest[..1]))
+        });
+        code.push_str(&pair.unwrap_or_else(|| part[..1].to_owned()));
+    }
+    Some(code + number)
+}
+
 /// Where the ranges of a zone lie by default.
-fn slot(key: &str) -> Result<usize, Failure> {
-    match key.as_bytes() {
-        [letter @ b'a'..=b'z'] => Ok(usize::from(letter - b'a')),
+pub(crate) fn slot(key: &str) -> Result<usize, Failure> {
+    let number = || key.rsplit_once("-az")?.1.parse::<usize>().ok()?.checked_sub(1);
+    match (key.as_bytes(), number()) {
+        ([letter @ b'a'..=b'z'], _) => Ok(usize::from(letter - b'a')),
+        (_, Some(number)) if key.matches('-').count() == 1 && number < 26 => Ok(number),
         _ => Err(invalid(format!("the zone {key} has no ranges by default; state them in subnets"))),
     }
 }
@@ -211,8 +297,8 @@ mod tests {
         let one = zones(with(["us-east-1b", "us-east-1a"], ["10.0.9.0/24", "10.0.8.0/24"])).expect("zones");
         let other = zones(with(["us-east-1a", "us-east-1b"], ["10.0.8.0/24", "10.0.9.0/24"])).expect("zones");
         assert_eq!(one, other);
-        let keys: BTreeSet<_> = one.iter().map(|zone| (zone.key.as_str(), zone.public.as_str())).collect();
-        assert_eq!(keys, BTreeSet::from([("a", "10.0.8.0/24"), ("b", "10.0.9.0/24")]));
+        let keys: BTreeSet<_> = one.iter().map(|zone| (zone.key.as_str(), zone.public.as_deref())).collect();
+        assert_eq!(keys, BTreeSet::from([("a", Some("10.0.8.0/24")), ("b", Some("10.0.9.0/24"))]));
         assert!(one.iter().all(|zone| zone.private.is_none()));
         let stated = zones(json!({
             "name": "n",
@@ -232,12 +318,64 @@ mod tests {
     }
 
     #[test]
+    fn zones_by_id_have_the_ranges_of_their_number_whatever_their_order() {
+        let with = |ids: [&str; 2]| json!({ "name": "n", "zones": ids, "secondary_cidrs": ["100.64.0.0/16"] });
+        let one = zones(with(["use1-az4", "use1-az1"])).expect("zones");
+        assert_eq!(one, zones(with(["use1-az1", "use1-az4"])).expect("zones"));
+        let found: Vec<_> =
+            one.iter().map(|zone| (zone.key.as_str(), zone.public.as_deref(), zone.pods.as_deref())).collect();
+        assert_eq!(
+            found,
+            [
+                ("use1-az1", Some("10.0.1.0/24"), Some("100.64.0.0/19")),
+                ("use1-az4", Some("10.0.7.0/24"), Some("100.64.96.0/19"))
+            ]
+        );
+    }
+
+    #[test]
+    fn ids_of_zones_begin_with_the_code_of_their_region() {
+        for (region, code) in [
+            ("us-east-1", Some("use1")),
+            ("eu-central-2", Some("euc2")),
+            ("ap-southeast-2", Some("apse2")),
+            ("ap-northeast-1", Some("apne1")),
+            ("ap-south-1", Some("aps1")),
+            ("us-gov-west-1", Some("usgw1")),
+            ("cn-northwest-1", Some("cnnw1")),
+            ("us-iso-east-1", None),
+            ("eusc-de-east-1", None),
+        ] {
+            assert_eq!(region_code(region).as_deref(), code, "{region}");
+        }
+    }
+
+    #[test]
+    fn given_addresses_follow_the_zones_as_listed() {
+        let config = config(json!({ "name": "n", "zones": ["us-east-1c", "us-east-1a"] }));
+        let all = of(&config, "us-east-1").map_err(|_| ()).expect("zones");
+        let keys: Vec<_> = as_listed(&config, all.iter().collect()).into_iter().map(|zone| zone.key.as_str()).collect();
+        assert_eq!(keys, ["c", "a"]);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         for (with, words) in [
             (json!({ "zones": ["us-east-1a", "us-east-1a"] }), "names zone a twice"),
             (json!({ "zones": [] }), "there is no zone"),
             (json!({ "zones": ["eu-west-1a"] }), "is not a zone of us-east-1; one is named us-east-1a"),
-            (json!({ "zones": ["use1-az1"] }), "is not a zone of us-east-1"),
+            (
+                json!({ "zones": ["euw1-az1"] }),
+                "is not a zone of us-east-1; one is named us-east-1a, or by its id use1-az1",
+            ),
+            (json!({ "zones": ["use1-az1", "us-east-1a"] }), "state all by name, or all by id"),
+            (json!({ "zones": ["use1-bos1-az1"] }), "state them in subnets"),
+            (
+                json!({ "zones": ["us-east-1i"], "secondary_cidrs": ["100.64.0.0/16"] }),
+                "has pod ranges for zones a to h, and not for zone i",
+            ),
+            (json!({ "azs": 1, "public_subnets": [], "private_subnets": [] }), "are both []"),
+            (json!({ "subnets": { "us-east-1a": {} } }), "subnets has no range for us-east-1a"),
             (json!({ "zones": ["us-east-1a"], "azs": 2 }), "leave azs out"),
             (json!({ "zones": ["us-east-1-bos-1a"] }), "state them in subnets"),
             (json!({ "zones": ["us-east-1f"], "cidr": "10.0.0.0/25" }), "zones a to d, and not of zone f"),

@@ -4,6 +4,7 @@ A pass runs after every write and whenever the nodes changed. It brings the
 cluster to the state that a real one settles in: pods that fit on a node run at
 once, the others stay pending."""
 
+import fnmatch
 import hashlib
 import json
 import logging
@@ -19,6 +20,8 @@ from .selectors import expression, selects
 
 _LOG = logging.getLogger(__name__)
 GPU = "nvidia.com/gpu"
+# How many parts of a size a GPU is cut into.
+MIG_PARTS = {"1": 7, "2": 3, "3": 2, "4": 1, "7": 1}
 _MANAGER = "kube-controller-manager"
 _POD_LIMIT = 110
 _DAEMON_TOLERATIONS = [
@@ -362,11 +365,11 @@ class Controllers:
         self._set_status(resources.CRDS, crd, wanted, "kube-apiserver")
 
     def _gpus(self, node):
-        """A node offers its GPUs when a device plugin runs there."""
+        """What a node offers of its GPUs, by resource: what its device plugin says, once one runs there."""
         if not node.get("gpu"):
-            return 0
+            return {}
         if node.get("gpu_plugin_builtin"):
-            return node["gpu"]
+            return {GPU: node["gpu"]}
         labels = self._labels(node)
         for daemon in self.store.values(resources.DAEMONSETS.key):
             spec = (daemon["spec"].get("template") or {}).get("spec") or {}
@@ -374,8 +377,30 @@ class Controllers:
             if not any("k8s-device-plugin" in i and "does-not-exist" not in i for i in images):
                 continue
             if self._daemon_reaches(spec, labels, node.get("taints"), node["name"]):
-                return node["gpu"]
-        return 0
+                return self._shared(node["gpu"], labels, self._settings(daemon, spec))
+        return {}
+
+    def _settings(self, daemon, spec):
+        """What a ConfigMap tells a device plugin."""
+        for volume in spec.get("volumes") or []:
+            name = (volume.get("configMap") or {}).get("name")
+            found = name and self.store.get(("", "configmaps"), daemon["metadata"]["namespace"], name)
+            if found:
+                return json.loads((found.get("data") or {}).get("config.yaml") or "{}")
+        return {}
+
+    @staticmethod
+    def _shared(count, labels, settings):
+        """GPUs by Multi-Instance GPU, cut as the node's label says, and by time-slicing."""
+        strategy = (settings.get("flags") or {}).get("migStrategy", "none")
+        profile = labels.get("nvidia.com/mig.config", "").removeprefix("all-")
+        name = GPU
+        if strategy != "none" and profile:
+            count *= MIG_PARTS.get(profile.split("g.")[0], 1)
+            name = f"nvidia.com/mig-{profile}" if strategy == "mixed" else GPU
+        sliced = ((settings.get("sharing") or {}).get("timeSlicing") or {}).get("resources") or []
+        times = next((one["replicas"] for one in sliced if one["name"] == name), 1)
+        return {name: count * times}
 
     def _daemon_reaches(self, spec, labels, taints, name):
         spec = dict(spec, tolerations=(spec.get("tolerations") or []) + _DAEMON_TOLERATIONS)
@@ -416,8 +441,7 @@ class Controllers:
             amounts = {"cpu": quantities.canonical(f"{cpu}m"),
                        "memory": quantities.bytes_text(memory),
                        "ephemeral-storage": "80Gi", "pods": str(_POD_LIMIT)}
-            if gpus:
-                amounts[GPU] = str(gpus)
+            amounts.update({name: str(count) for name, count in gpus.items()})
             old = {c["type"]: c for c in (obj.get("status") or {}).get("conditions") or []}
             conditions = []
             for kind, status, reason, message in (
@@ -516,6 +540,10 @@ class Controllers:
         if meta.get("deletionTimestamp") or _finished(pod):
             return pod
         if not spec.get("nodeName"):
+            selected = self._on_fargate(pod)
+            if selected:
+                # The webhook of Fargate gives the pod its scheduler, which leaves it no other place.
+                only, spec = selected, dict(spec, tolerations=(spec.get("tolerations") or []) + [{"operator": "Exists"}])
             rooms = [r for r in self.rooms if only is None or r.name == only]
             wanted = requests(spec)
             refusals, chosen = [], None
@@ -533,8 +561,19 @@ class Controllers:
                               ("PodScheduled", "False", "Unschedulable", message)])}
                 return self._set_status(resources.PODS, pod, status, "kube-scheduler")
             chosen.take(wanted)
-            pod = dict(pod, spec=dict(spec, nodeName=chosen.name))
+            pod = dict(pod, spec=dict(pod["spec"], nodeName=chosen.name))
         return self._set_status(resources.PODS, pod, self._pod_status(pod, finishes), "kubelet")
+
+    def _on_fargate(self, pod):
+        """The place of the first Fargate profile that selects a pod. Pods of DaemonSets run on nodes alone."""
+        if _controller(pod) and (pod["metadata"].get("ownerReferences") or [{}])[0].get("kind") == "DaemonSet":
+            return None
+        namespace, labels = pod["metadata"].get("namespace"), pod["metadata"].get("labels") or {}
+        for node in self.seen_nodes or []:
+            for wanted, of in node.get("selectors") or []:
+                if fnmatch.fnmatchcase(namespace, wanted) and all(labels.get(key) == value for key, value in of.items()):
+                    return node["name"]
+        return None
 
     def _pod_conditions(self, pod, wanted):
         before = {c["type"]: c for c in (pod.get("status") or {}).get("conditions") or []}

@@ -17,13 +17,13 @@ PREFIXES = {"cloudcontrolapi": "cloudformation", "tagging": "tag", "monitoring":
 FREE = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 # Types of EC2's resources, by how their ids begin.
 TYPES = {
-    "vpc": "vpc", "subnet": "subnet", "igw": "internet-gateway", "rtb": "route-table", "nat": "natgateway", "eipalloc": "elastic-ip",
+    "vpc": "vpc", "subnet": "subnet", "igw": "internet-gateway", "eigw": "egress-only-internet-gateway", "rtb": "route-table", "nat": "natgateway", "eipalloc": "elastic-ip",
     "vpce": "vpc-endpoint", "sg": "security-group", "sgr": "security-group-rule", "lt": "launch-template", "eni": "network-interface",
     "vol": "volume", "i": "instance", "ami": "image", "acl": "network-acl",
 }
 MADE = {
     "CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateInternetGateway": "internet-gateway", "CreateRouteTable": "route-table",
-    "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateVpcEndpoint": "vpc-endpoint",
+    "CreateEgressOnlyInternetGateway": "egress-only-internet-gateway", "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateVpcEndpoint": "vpc-endpoint",
     "CreateSecurityGroup": "security-group", "CreateLaunchTemplate": "launch-template", "CreateNetworkInterface": "network-interface",
     "CreateVolume": "volume", "RunInstances": "instance",
 }
@@ -133,14 +133,25 @@ def eks(request):
             kind, key = EKS_MADE[operation]
             made = arn(kind, parts[1], named(kind, body[key] if key else "a-0123abcd"))
         yield "eks:TagResource", made, tags
-    passed = body.get("roleArn") or body.get("nodeRole") or body.get("serviceAccountRoleArn")
+    passed = body.get("roleArn") or body.get("nodeRole") or body.get("serviceAccountRoleArn") or body.get("podExecutionRoleArn")
+    services = {"CreateCluster": "eks.amazonaws.com", "CreateNodegroup": "ec2.amazonaws.com", "CreateFargateProfile": "eks-fargate-pods.amazonaws.com"}
     if passed:
-        service = {"CreateCluster": "eks.amazonaws.com", "CreateNodegroup": "ec2.amazonaws.com"}.get(operation, "pods.eks.amazonaws.com")
-        yield "iam:PassRole", passed, {"iam:PassedToService": service}
-    if operation in ("CreateNodegroup", "CreatePodIdentityAssociation"):
+        yield "iam:PassRole", passed, {"iam:PassedToService": services.get(operation, "pods.eks.amazonaws.com")}
+    if operation in ("CreateNodegroup", "CreatePodIdentityAssociation", "CreateFargateProfile"):
         yield "iam:GetRole", passed, {}
-    if operation in ("CreateCluster", "CreateNodegroup"):
-        service, role = {"CreateCluster": ("eks", "AWSServiceRoleForAmazonEKS"), "CreateNodegroup": ("eks-nodegroup", "AWSServiceRoleForAmazonEKSNodegroup")}[operation]
+    if (body.get("computeConfig") or {}).get("nodeRoleArn"):
+        yield "iam:PassRole", body["computeConfig"]["nodeRoleArn"], {"iam:PassedToService": "ec2.amazonaws.com"}
+    for pair in body.get("podIdentityAssociations") or []:
+        # EKS makes the associations of an add-on in its caller's name.
+        yield "eks:CreatePodIdentityAssociation", arn("cluster", parts[1]), {}
+        yield "iam:PassRole", pair["roleArn"], {"iam:PassedToService": "pods.eks.amazonaws.com"}
+        yield "iam:GetRole", pair["roleArn"], {}
+    linked_roles = {
+        "CreateCluster": ("eks", "AWSServiceRoleForAmazonEKS"), "CreateNodegroup": ("eks-nodegroup", "AWSServiceRoleForAmazonEKSNodegroup"),
+        "CreateFargateProfile": ("eks-fargate", "AWSServiceRoleForAmazonEKSForFargate"),
+    }
+    if operation in linked_roles:
+        service, role = linked_roles[operation]
         linked = f"arn:aws:iam::{request.account}:role/aws-service-role/{service}.amazonaws.com/{role}"
         yield "iam:CreateServiceLinkedRole", linked, {"iam:AWSServiceName": f"{service}.amazonaws.com"}
     if operation == "CreateNodegroup" and body.get("launchTemplate"):
@@ -155,6 +166,7 @@ def eks(request):
 EKS_MADE = {
     "CreateNodegroup": ("nodegroup", "nodegroupName"), "CreateAddon": ("addon", "addonName"),
     "CreateAccessEntry": ("access-entry", "principalArn"), "CreatePodIdentityAssociation": ("podidentityassociation", None),
+    "CreateFargateProfile": ("fargateprofile", "fargateProfileName"),
 }
 # What stands under a cluster: the word of the path, of the operation, and of the ARN.
 UNDER = {
@@ -170,6 +182,8 @@ def eks_operation(request, method, parts, arn):
     verb = {"GET": "Describe", "DELETE": "Delete", "POST": "Update"}.get(method, "Describe")
     if parts[0] == "tags":
         return {"POST": "TagResource", "DELETE": "UntagResource"}.get(method, "ListTagsForResource"), unquote(parts[1])
+    if parts == ["addons", "configuration-schemas"]:
+        return "DescribeAddonConfiguration", "*"
     if parts[0] in ("cluster-versions", "addons"):
         return {"cluster-versions": "DescribeClusterVersions", "addons": "DescribeAddonVersions"}[parts[0]], "*"
     if len(parts) == 1:

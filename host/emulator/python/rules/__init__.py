@@ -4,9 +4,9 @@ Each module names one subject; each rule raises the error that AWS documents. Wh
 wrongly without a rule being broken is corrected in `mends`.
 """
 
-from . import groups, identity, networks, quotas
+from . import endpoints, groups, identity, networks, quotas, ranges
 
 
 def install():
-    for module in (networks, groups, identity, quotas):
+    for module in (networks, ranges, endpoints, groups, identity, quotas):
         module.install()

@@ -74,17 +74,20 @@ def added(group, rules, rule):
 
 def description(rule):
     """What a rule says of its peer, whichever kind of peer it is."""
-    return rule.ip_range.get("Description") or rule.source_group.get("Description")
+    return rule.ip_range.get("Description") or rule.source_group.get("Description") or getattr(rule, "list_description", None)
 
 
 def normalized(init):
     """EC2 keeps the network of a range: 10.0.0.5/24 becomes 10.0.0.0/24."""
 
-    def made(self, ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, *args, **kwargs):
+    def made(self, ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, source_group=None, prefix_list_id=None, *args, **kwargs):
+        self.list_description = (prefix_list_id or {}).get("Description")
+        if prefix_list_id and prefix_list_id["PrefixListId"] not in ec2_backend.managed_prefix_lists:
+            raise EC2ClientError("InvalidPrefixListID.NotFound", f"The prefix list ID '{prefix_list_id['PrefixListId']}' does not exist")
         for key in ("CidrIp", "CidrIpv6"):
             if (ip_range or {}).get(key):
                 ip_range = {**ip_range, key: str(ipaddress.ip_network(ip_range[key], strict=False))}
-        init(self, ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, *args, **kwargs)
+        init(self, ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, source_group, prefix_list_id, *args, **kwargs)
 
     return made
 
@@ -109,15 +112,17 @@ def modify_rules(self, group_id, rules):
         rule = group.get_rule(rule_id)
         if rule is None:
             raise EC2ClientError("InvalidSecurityGroupRuleId.NotFound", f"The security group rule ID '{rule_id}' does not exist")
-        keys = {"CidrIpv4": "CidrIp", "CidrIpv6": "CidrIpv6", "ReferencedGroupId": "GroupId"}
+        keys = {"CidrIpv4": "CidrIp", "CidrIpv6": "CidrIpv6", "ReferencedGroupId": "GroupId", "PrefixListId": "PrefixListId"}
         given = [(keys[key], wanted[key]) for key in keys if wanted.get(key)]
         if len(given) != 1 or not wanted.get("IpProtocol"):
             raise EC2ClientError("MissingParameter", "The request must contain exactly one of: cidrIp, cidrIpv6, prefixListId, or referencedGroupId")
         key, value = given[0]
         range_or_group = {key: value, **({"Description": wanted["Description"]} if wanted.get("Description") else {})}
-        is_group = key == "GroupId"
+        is_group, is_list = key == "GroupId", key == "PrefixListId"
         ports = (wanted.get("FromPort"), wanted.get("ToPort"))
-        new = SecurityGroupRule(self, wanted["IpProtocol"], group.id, *ports, None if is_group else range_or_group, range_or_group if is_group else None)
+        of_kind = [None if is_group or is_list else range_or_group, range_or_group if is_group else None, range_or_group if is_list else None]
+        new = SecurityGroupRule(self, wanted["IpProtocol"], group.id, *ports, *of_kind)
+        rule.prefix_list_id, rule.list_description = new.prefix_list_id, new.list_description
         rule.ip_protocol, rule.from_port, rule.to_port = new.ip_protocol, new.from_port, new.to_port
         rule.ip_range, rule.source_group = new.ip_range, {**rule.source_group, **new.source_group} if is_group else {}
         if is_group and not wanted.get("Description"):

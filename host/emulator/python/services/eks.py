@@ -4,11 +4,12 @@ Imitated: which requests EKS refuses and how, what it fills in, which calls wait
 security group that it makes for a cluster, the access entries that it makes for the creator and
 for nodes. A client token that comes again gives the first answer again.
 
-Not imitated: machines (their network interfaces are), the auto scaling group behind a node group, Fargate,
-outposts, insights. A tag `llmhost-test:slow` makes something take that many seconds; a tag
+Not imitated: machines (their network interfaces are), the auto scaling group behind a node group, outposts,
+insights. `fargate` has the Fargate profiles. A tag `llmhost-test:slow` makes something take that many seconds; a tag
 `llmhost-test:fail` makes a cluster or node group end in failure with that code.
 """
 
+import base64
 import ipaddress
 import itertools
 import json
@@ -31,6 +32,17 @@ ADDONS = ["vpc-cni", "coredns", "kube-proxy", "eks-pod-identity-agent", "aws-ebs
 ADDON_VERSIONS = ["v1.20.4-eksbuild.1", "v1.20.1-eksbuild.3", "v1.19.6-eksbuild.1"]
 # kube-proxy has the cluster's own version.
 PROXY_VERSIONS = {version: [f"v{version}.3-eksbuild.2", f"v{version}.0-eksbuild.2"] for version in VERSIONS}
+# The service accounts of add-ons that may have a role by Pod Identity, and the policy that EKS recommends for each.
+POD_IDENTITIES = {
+    "vpc-cni": {"aws-node": "AmazonEKS_CNI_Policy"},
+    "aws-ebs-csi-driver": {"ebs-csi-controller-sa": "service-role/AmazonEBSCSIDriverPolicy"},
+    "aws-efs-csi-driver": {"efs-csi-controller-sa": "service-role/AmazonEFSCSIDriverPolicy"},
+    "aws-mountpoint-s3-csi-driver": {"s3-csi-driver-sa": "AmazonS3ReadOnlyAccess"},
+    "amazon-cloudwatch-observability": {"cloudwatch-agent": "CloudWatchAgentServerPolicy"},
+}
+NAMESPACES = {"amazon-cloudwatch-observability": "amazon-cloudwatch"}
+# What EKS Auto Mode makes nodes by, and what its cluster's role needs.
+NODE_POOLS = ["general-purpose", "system"]
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 POLICIES = ["AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy", "AmazonEKSViewPolicy",
             "AmazonEKSAdminViewPolicy", "AmazonEKSSecretReaderPolicy"]
@@ -101,7 +113,7 @@ def find(call, name):
     key = (call.account, call.region, name)
     cluster = clusters.get(key)
     if cluster is not None:
-        for things in (cluster["node_groups"], cluster["addons"]):
+        for things in (cluster["node_groups"], cluster["addons"], cluster["profiles"]):
             for thing in list(things.values()):
                 settle(thing)
         settle(cluster)
@@ -141,7 +153,7 @@ def looked(thing, *hidden):
 
 
 def shown(thing, *hidden):
-    hidden = {"wait", "then", "ends", "uid", "self_managed", "network", "interfaces", "node_groups", "addons", "entries", "associations", "updates", *hidden}
+    hidden = {"wait", "then", "ends", "uid", "self_managed", "network", "interfaces", "node_groups", "addons", "entries", "associations", "profiles", "updates", *hidden}
     return {key: value for key, value in thing.items() if key not in hidden and value is not None}
 
 
@@ -166,6 +178,8 @@ def create_cluster(call):
     if not world.trusts(role, "eks.amazonaws.com"):
         raise invalid("Role with arn: %s, could not be assumed because it does not exist or the trusted entity is not correct" % role.arn)
     place = vpc_config(call, body.get("resourcesVpcConfig", {}), None)
+    network = network_config(call, body.get("kubernetesNetworkConfig") or {}, place)
+    compute, storage = auto_mode(call, body, network)
     log = logging(body.get("logging"), None)
     for config in body.get("encryptionConfig") or []:
         if not re.fullmatch(r"arn:aws[\w-]*:kms:[\w-]+:\d{12}:(key|alias)/.+", config.get("provider", {}).get("keyArn", "")):
@@ -189,7 +203,9 @@ def create_cluster(call):
         "endpoint": endpoint,
         "roleArn": role.arn,
         "resourcesVpcConfig": place,
-        "kubernetesNetworkConfig": {"serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4", **(body.get("kubernetesNetworkConfig") or {})},
+        "kubernetesNetworkConfig": network,
+        "computeConfig": compute,
+        "storageConfig": storage,
         "logging": log,
         "identity": {"oidc": {"issuer": f"https://oidc.eks.{call.region}.{world.domain(call.region)}/id/{uid}"}},
         "certificateAuthority": {"data": authority},
@@ -211,6 +227,7 @@ def create_cluster(call):
         "addons": {},
         "entries": {},
         "associations": {},
+        "profiles": {},
         "updates": {},
     }
     begun(cluster, "cluster", tags, "FAILED")
@@ -221,7 +238,52 @@ def create_cluster(call):
     if cluster["accessConfig"]["bootstrapClusterCreatorAdminPermissions"]:
         entry = new_entry(call, cluster, world.principal(call.account, call.access_key), "STANDARD", {})
         entry["policies"] = {"arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy": {"type": "cluster", "namespaces": []}}
+    let_auto_nodes_in(call, cluster)
     return {"cluster": shown(cluster)}
+
+
+def network_config(call, wanted, place):
+    """The addresses of services: of IPv4 in a private range, or of IPv6, which EKS chooses."""
+    family = wanted.get("ipFamily") or "ipv4"
+    balancing = {"enabled": bool((wanted.get("elasticLoadBalancing") or {}).get("enabled"))}
+    if family not in ("ipv4", "ipv6"):
+        raise invalid(f"ipFamily {family} is not valid")
+    if family == "ipv4":
+        return {"serviceIpv4Cidr": wanted.get("serviceIpv4Cidr") or "10.100.0.0/16", "ipFamily": family, "elasticLoadBalancing": balancing}
+    if wanted.get("serviceIpv4Cidr"):
+        raise invalid("serviceIpv4Cidr cannot be specified when ipFamily is ipv6")
+    for one in place["subnetIds"]:
+        if not world.subnet(call.account, call.region, one).ipv6_cidr_block_associations:
+            raise invalid(f"Subnet {one} does not have an IPv6 CIDR block associated with it")
+    return {"serviceIpv6Cidr": f"fd{uuid.uuid4().hex[:2]}:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::/108", "ipFamily": family, "elasticLoadBalancing": balancing}
+
+
+def auto_mode(call, wanted, network):
+    """EKS Auto Mode is on in all of its three parts, or in none."""
+    compute, storage = wanted.get("computeConfig") or {}, wanted.get("storageConfig") or {}
+    parts = {bool(compute.get("enabled")), bool((storage.get("blockStorage") or {}).get("enabled")), network["elasticLoadBalancing"]["enabled"]}
+    if len(parts) > 1:
+        raise invalid("For EKS Auto Mode, please ensure that all required configs, including computeConfig, kubernetesNetworkConfig, and blockStorage are all either fully enabled or fully disabled.")
+    if True not in parts:
+        return {"enabled": False}, {"blockStorage": {"enabled": False}}
+    pools, arn = compute.get("nodePools") or [], compute.get("nodeRoleArn")
+    unknown = [pool for pool in pools if pool not in NODE_POOLS]
+    if unknown:
+        raise invalid(f"Invalid node pool {unknown[0]}")
+    if bool(pools) != bool(arn):
+        raise invalid("When Compute Config nodeRoleArn is not null or empty, nodePool value(s) must be provided.")
+    if arn:
+        role = world.role(call.account, arn)
+        if role is None or not world.trusts(role, world.ec2_principal(call.region)):
+            raise invalid(f"The role {arn} does not exist or does not trust EC2")
+    return {"enabled": True, "nodePools": list(pools), "nodeRoleArn": arn}, {"blockStorage": {"enabled": True}}
+
+
+def let_auto_nodes_in(call, cluster):
+    """EKS lets the nodes of its pools in by itself."""
+    arn = cluster["computeConfig"].get("nodeRoleArn")
+    if arn and arn not in cluster["entries"]:
+        new_entry(call, cluster, arn, "EC2", {})["own"] = True
 
 
 def vpc_config(call, wanted, old):
@@ -288,6 +350,8 @@ def delete_cluster(call, name):
         raise Refused("InvalidRequestException", f"Cluster {name} cannot be deleted because deletion protection is enabled")
     if cluster["node_groups"]:
         raise in_use(f"Cluster has nodegroups attached")
+    if cluster["profiles"]:
+        raise in_use("Cluster has Fargate profiles attached")
     if cluster["status"] == "DELETING":
         raise in_use(f"Cluster is already being deleted: {name}")
 
@@ -343,6 +407,8 @@ def updated(cluster, kind, params, of, thing, holder=None):
 
 def update_cluster_config(call, name):
     cluster, body = is_idle(find(call, name)), call.body
+    if body.get("computeConfig") is not None:
+        return update_auto_mode(call, cluster)
     kinds = [key for key in ("resourcesVpcConfig", "logging", "accessConfig", "upgradePolicy", "deletionProtection") if body.get(key) is not None]
     if len(kinds) != 1:
         raise invalid("Exactly one type of update can be made at a time")
@@ -364,6 +430,18 @@ def update_cluster_config(call, name):
     if key == "resourcesVpcConfig":
         interfaces.of_cluster(cluster, call.account, call.region)
     return updated(cluster, kind, {key: wanted}, "cluster update", cluster)
+
+
+def update_auto_mode(call, cluster):
+    """EKS Auto Mode, on or off."""
+    old, network = cluster["computeConfig"], cluster["kubernetesNetworkConfig"]
+    balancing = (call.body.get("kubernetesNetworkConfig") or {}).get("elasticLoadBalancing") or {"enabled": False}
+    compute, storage = auto_mode(call, call.body, {**network, "elasticLoadBalancing": balancing})
+    if old.get("nodeRoleArn") and compute.get("nodeRoleArn") not in (None, old["nodeRoleArn"]):
+        raise invalid("The node role of EKS Auto Mode cannot be changed")
+    cluster.update(computeConfig=compute, storageConfig=storage, kubernetesNetworkConfig={**network, "elasticLoadBalancing": balancing})
+    let_auto_nodes_in(call, cluster)
+    return updated(cluster, "AutoModeUpdate", {"ComputeConfig": compute}, "cluster update", cluster)
 
 
 def update_cluster_version(call, name):
@@ -458,11 +536,19 @@ def create_node_group(call, name):
         if body.get("remoteAccess"):
             raise invalid("Remote access configuration cannot be specified with a launch template.")
         template = {"id": found.id, "name": found.name, "version": template.get("version") or str(found.default_version_number)}
-    types = body.get("instanceTypes") or ["t3.medium"]
+    data = machine_data(call, template)
+    if data.get("InstanceType") and body.get("instanceTypes"):
+        raise invalid("Instance types cannot be specified in both the node group and its launch template.")
+    types = body.get("instanceTypes") or [data.get("InstanceType") or "t3.medium"]
+    capacity_type = body.get("capacityType") or "ON_DEMAND"
     unknown = [kind for kind in types if world.instance_type(kind) is None]
     if unknown:
         raise invalid(f"The following supplied instance types do not exist: [{', '.join(unknown)}]")
-    ami = body.get("amiType") or "AL2023_x86_64_STANDARD"
+    if data.get("ImageId") and (body.get("amiType") or body.get("version") or body.get("releaseVersion")):
+        raise invalid("You cannot specify an AMI type, version or release version when the launch template has an image ID.")
+    ami = "CUSTOM" if data.get("ImageId") else body.get("amiType") or "AL2023_x86_64_STANDARD"
+    started(call, data, capacity_type, types, ami)
+    release = released(body.get("releaseVersion"), body.get("version") or cluster["version"], ami)
     fits(ami, types, cluster["version"])
     for taint in body.get("taints") or []:
         tainted(taint)
@@ -473,10 +559,10 @@ def create_node_group(call, name):
         "nodegroupArn": f"arn:aws:eks:{call.region}:{call.account}:nodegroup/{name}/{group_name}/{uid}",
         "clusterName": name,
         "version": body.get("version") or cluster["version"],
-        "releaseVersion": body.get("releaseVersion") or f"{cluster['version']}.1-20261101",
+        "releaseVersion": release,
         "createdAt": time.time(),
         "modifiedAt": time.time(),
-        "capacityType": body.get("capacityType") or "ON_DEMAND",
+        "capacityType": capacity_type,
         "scalingConfig": sizes,
         "instanceTypes": types,
         "subnets": body["subnets"],
@@ -516,6 +602,55 @@ def create_node_group(call, name):
         # EKS lets the nodes of a managed group in by itself.
         new_entry(call, cluster, role.arn, "EC2_LINUX", {})["own"] = True
     return {"nodegroup": shown(group)}
+
+
+def machine_data(call, template):
+    """What a version of a launch template says of machines."""
+    found = template and world.launch_template(call.account, call.region, template)
+    return found.get_version(template["version"]).data if found else {}
+
+
+def started(call, data, capacity_type, types, ami):
+    """What EKS and EC2 refuse of a launch template, before a machine is started."""
+    if capacity_type not in ("ON_DEMAND", "SPOT", "CAPACITY_BLOCK"):
+        raise invalid(f"Invalid capacity type {capacity_type}")
+    block = (data.get("InstanceMarketOptions") or {}).get("MarketType") == "capacity-block"
+    if block != (capacity_type == "CAPACITY_BLOCK"):
+        raise invalid("Capacity type CAPACITY_BLOCK needs a launch template with the market type capacity-block, and the other way round.")
+    there = world.placement(call.account, call.region)
+    reservation = ((data.get("CapacityReservationSpecification") or {}).get("CapacityReservationTarget") or {}).get("CapacityReservationId")
+    if block and not (reservation and data.get("InstanceType")):
+        raise invalid("The launch template of a capacity block must have its reservation ID and the instance type.")
+    if reservation:
+        found = there["reservations"].get(reservation)
+        if found is None or found["State"] != "active":
+            raise invalid(f"The capacity reservation ID '{reservation}' does not exist")
+        if found["InstanceType"] not in types:
+            raise invalid(f"The capacity reservation {reservation} is for {found['InstanceType']}")
+    name = (data.get("Placement") or {}).get("GroupName")
+    if name and name not in there["placement_groups"]:
+        raise invalid(f"The Placement Group '{name}' is unknown.")
+    for interface in data.get("NetworkInterfaces") or []:
+        if interface.get("InterfaceType", "interface") != "interface":
+            for kind in types:
+                network = world.instance_type(kind).get("NetworkInfo", {})
+                if int(interface.get("NetworkCardIndex") or 0) >= network.get("EfaInfo", {}).get("MaximumEfaInterfaces", 0):
+                    raise invalid(f"EFA interfaces are not supported on the network card of {kind}")
+    user_data = data.get("UserData")
+    if user_data and ami.startswith(("AL2_", "AL2023_")):
+        text = base64.b64decode(str(user_data)).decode(errors="replace")
+        if not text.startswith(("MIME-Version:", "Content-Type: multipart/")):
+            raise invalid("User data was not in the MIME multipart format.")
+
+
+def released(wanted, version, ami):
+    """The AMI release of a node group, the newest where none is asked for."""
+    if wanted is None:
+        return "1.50.0-abcdef01" if ami.startswith("BOTTLEROCKET") else f"{version}.1-20261101"
+    form = r"\d+\.\d+\.\d+-[0-9a-f]{8}" if ami.startswith("BOTTLEROCKET") else rf"{re.escape(version)}\.\d+-20\d{{6}}"
+    if not re.fullmatch(form, wanted):
+        raise invalid(f"Requested release version {wanted} is not valid for kubernetes version {version}.")
+    return wanted
 
 
 def all_groups(call):
@@ -620,17 +755,23 @@ def update_node_group_version(call, name, group_name):
     cluster, group = group_of(call, name, group_name)
     can_change(group)
     template, version = call.body.get("launchTemplate"), call.body.get("version")
+    release = released(call.body.get("releaseVersion"), version or group["version"], group["amiType"])
     if template:
         found = world.launch_template(call.account, call.region, template)
         if found is None or int(template.get("version") or 1) > len(found.versions):
             raise invalid("Launch template version does not exist")
         if group["launchTemplate"] is None or group["launchTemplate"]["id"] != found.id:
             raise invalid("The launch template of a node group cannot be changed to another")
-        group["launchTemplate"] = {"id": found.id, "name": found.name, "version": template.get("version")}
+        new = {"id": found.id, "name": found.name, "version": template.get("version")}
+        started(call, machine_data(call, new), group["capacityType"], group["instanceTypes"], group["amiType"])
+        group["launchTemplate"] = new
     if version and version != group["version"]:
         if int(version.split(".")[1]) > int(cluster["version"].split(".")[1]):
             raise invalid(f"Nodegroup Kubernetes version {version} must not be newer than the cluster's")
         group["version"] = version
+    if group["amiType"] != "CUSTOM":
+        # Who asks for no release gets the newest.
+        group["releaseVersion"] = release
     group["modifiedAt"] = time.time()
     return updated(cluster, "VersionUpdate", {"Version": group["version"]}, "node group update", group, group_name)
 
@@ -776,6 +917,7 @@ def create_addon(call, name):
         "owner": "aws",
         "publisher": "eks",
     }
+    addon["podIdentityAssociations"] = pods_of(call, cluster, addon, body.get("podIdentityAssociations") or [])
     begun(addon, "addon", addon["tags"], "CREATE_FAILED")
     cluster["addons"][addon_name] = addon
     return {"addon": {**shown(addon), "status": "CREATING"}}
@@ -797,6 +939,29 @@ def addon_role(call, arn):
     if arn and world.role(call.account, arn) is None:
         raise invalid(f"The role {arn} does not exist")
     return arn
+
+
+def pods_of(call, cluster, addon, wanted):
+    """Gives the service accounts of an add-on these roles by Pod Identity, and no others; gives the associations' ARNs."""
+    name, known = addon["addonName"], POD_IDENTITIES.get(addon["addonName"], {})
+    there, namespace = cluster["associations"], NAMESPACES.get(addon["addonName"], "kube-system")
+    own = {uid: one for uid, one in there.items() if one.get("ownerArn") == addon["addonArn"]}
+    for pair in wanted:
+        if pair["serviceAccount"] not in known:
+            raise invalid(f"The service account {pair['serviceAccount']} is not supported for pod identity associations of addon {name}")
+        is_a_role_for_pods(call.account, pair["roleArn"])
+        for uid, other in there.items():
+            if uid not in own and (other["namespace"], other["serviceAccount"]) == (namespace, pair["serviceAccount"]):
+                raise in_use(f"Association already exists: {uid}")
+    roles = {pair["serviceAccount"]: pair["roleArn"] for pair in wanted}
+    for uid, one in own.items():
+        if one["serviceAccount"] in roles:
+            one["roleArn"] = roles.pop(one["serviceAccount"])
+        else:
+            del there[uid]
+    for account, arn in roles.items():
+        new_association(call, cluster, namespace, account, arn, {}, addon["addonArn"])
+    return [one["associationArn"] for one in there.values() if one.get("ownerArn") == addon["addonArn"]]
 
 
 def configuration(text):
@@ -834,12 +999,19 @@ def update_addon(call, name, addon_name):
     if body.get("configurationValues") is not None:
         addon["configurationValues"] = configuration(body["configurationValues"])
     addon["serviceAccountRoleArn"] = addon_role(call, body.get("serviceAccountRoleArn"))
+    if body.get("podIdentityAssociations") is not None:
+        addon["podIdentityAssociations"] = pods_of(call, cluster, addon, body["podIdentityAssociations"])
     return updated(cluster, "AddonUpdate", {"AddonVersion": addon["addonVersion"]}, "addon", addon, addon_name)
 
 
 def delete_addon(call, name, addon_name):
     cluster, addon = addon_of(call, name, addon_name)
-    begin(addon, "DELETING", "addon gone", lambda: cluster["addons"].pop(addon_name, None))
+
+    def gone():
+        pods_of(call, cluster, addon, [])
+        cluster["addons"].pop(addon_name, None)
+
+    begin(addon, "DELETING", "addon gone", gone)
     return {"addon": {**shown(addon), "status": "DELETING"}}
 
 
@@ -867,6 +1039,16 @@ def addon_versions(call):
     return {"addons": [{"addonName": name, **about, "addonVersions": described(name)} for name in names]}
 
 
+def addon_configuration(call):
+    """What an add-on's version takes: its schema is open here."""
+    name, version = call.one("addonName"), call.one("addonVersion")
+    if name not in ADDONS or not any(version in versions_of(name, one) for one in VERSIONS):
+        raise missing(f"Addon {name} with version {version} is not supported")
+    policy = "arn:aws:iam::aws:policy/{}".format
+    pods = [{"serviceAccount": account, "recommendedManagedPolicies": [policy(known)]} for account, known in POD_IDENTITIES.get(name, {}).items()]
+    return {"addonName": name, "addonVersion": version, "configurationSchema": "{}", "podIdentityConfiguration": pods}
+
+
 # Pod identities
 
 
@@ -885,20 +1067,27 @@ def create_association(call, name):
     for other in cluster["associations"].values():
         if (other["namespace"], other["serviceAccount"]) == (body.get("namespace"), body.get("serviceAccount")):
             raise in_use(f"Association already exists: {other['associationId']}")
-    uid = "a-" + uuid.uuid4().hex[:17]
+    made = new_association(call, cluster, body.get("namespace"), body.get("serviceAccount"), body["roleArn"], dict(body.get("tags") or {}))
+    return {"association": made}
+
+
+def new_association(call, cluster, namespace, account, role, tags, owner=None):
+    name, uid = cluster["name"], "a-" + uuid.uuid4().hex[:17]
     association = {
         "clusterName": name,
-        "namespace": body.get("namespace"),
-        "serviceAccount": body.get("serviceAccount"),
-        "roleArn": body["roleArn"],
+        "namespace": namespace,
+        "serviceAccount": account,
+        "roleArn": role,
         "associationArn": f"arn:aws:eks:{call.region}:{call.account}:podidentityassociation/{name}/{uid}",
         "associationId": uid,
-        "tags": dict(body.get("tags") or {}),
+        "tags": tags,
         "createdAt": time.time(),
         "modifiedAt": time.time(),
     }
+    if owner:
+        association["ownerArn"] = owner
     cluster["associations"][uid] = association
-    return {"association": association}
+    return association
 
 
 def association_of(call, name, uid):
@@ -946,6 +1135,7 @@ def tags_of(call, arn):
         things = [(cluster["arn"], cluster)]
         things += [(group["nodegroupArn"], group) for group in cluster["node_groups"].values()]
         things += [(addon["addonArn"], addon) for addon in cluster["addons"].values()]
+        things += [(profile["fargateProfileArn"], profile) for profile in cluster["profiles"].values()]
         things += [(entry["accessEntryArn"], entry) for entry in cluster["entries"].values()]
         things += [(association["associationArn"], association) for association in cluster["associations"].values()]
         for known, thing in things:
@@ -998,7 +1188,18 @@ def nodes(cluster):
                 # Bottlerocket's NVIDIA images carry the device plugin.
                 "gpu_plugin_builtin": group["amiType"].startswith("BOTTLEROCKET") and group["amiType"].endswith("NVIDIA"),
             })
+    found += fargate.nodes(cluster)
+    # EKS Auto Mode starts nodes as pods ask for them; one large one stands for them.
+    if settle(cluster)["computeConfig"].get("nodePools") and cluster["status"] != "CREATING":
+        found.append({
+            "name": "i-0auto0000000000000", "labels": {"eks.amazonaws.com/compute-type": "auto", "karpenter.sh/nodepool": "general-purpose"},
+            "taints": [], "instance_type": "c6a.8xlarge", "gpu": 0, "cpu": 32_000, "memory": 64 << 30, "architecture": "amd64",
+            "gpu_plugin_builtin": False,
+        })
     return found
+
+
+from . import fargate  # noqa: E402 - it builds on what stands above
 
 
 ROUTES = [
@@ -1034,6 +1235,11 @@ ROUTES = [
         ("DELETE", "/clusters/*/addons/*", delete_addon),
         ("POST", "/clusters/*/addons/*/update", update_addon),
         ("GET", "/addons/supported-versions", addon_versions),
+        ("GET", "/addons/configuration-schemas", addon_configuration),
+        ("POST", "/clusters/*/fargate-profiles", fargate.create),
+        ("GET", "/clusters/*/fargate-profiles", fargate.listed),
+        ("GET", "/clusters/*/fargate-profiles/*", fargate.describe),
+        ("DELETE", "/clusters/*/fargate-profiles/*", fargate.delete),
         ("POST", "/clusters/*/pod-identity-associations", create_association),
         ("GET", "/clusters/*/pod-identity-associations", list_associations),
         ("GET", "/clusters/*/pod-identity-associations/*", describe_association),

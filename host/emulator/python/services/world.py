@@ -114,8 +114,14 @@ def reaches_out(account, region, subnet_id, has_private_access):
             # A machine without a public address gets nowhere by an internet gateway.
             if route.nat_gateway or not (route.gateway and route.gateway.id.startswith("igw-")) or place.map_public_ip_on_launch:
                 return True
-    there = [one.service_name for one in backend.vpc_end_points.values() if one.vpc_id == place.vpc_id and one.state != "deleted"]
+    there = [one.service_name for one in backend.vpc_end_points.values() if one.vpc_id == place.vpc_id and one.state == "available"]
     return has_private_access and all(any(name.endswith(f".{service}") for name in there) for service in ENDPOINTS)
+
+
+def placement(account, region):
+    """The placement groups and capacity reservations of a region, by name and by id."""
+    backend = ec2(account, region)
+    return {what: vars(backend).get(f"llmhost_{what}", {}) for what in ("placement_groups", "reservations")}
 
 
 def instance_type(name):

@@ -57,14 +57,16 @@ const DENIED: [&str; 25] = [
 pub(super) const MET: [&str; 2] = ["ConcurrentModification", "EntityTemporarilyUnmodifiable"];
 
 /// Something that is going away may still use it: worth another try, up to a limit.
-const IN_USE: [&str; 17] = [
+const IN_USE: [&str; 18] = [
     "DependencyViolation",
     "DeleteConflict",
     "DeleteConflictException",
     "ResourceInUse",
     "ResourceInUseException",
     "ResourceInUseFault",
+    "InvalidCidrBlock.InUse",
     "InvalidGroup.InUse",
+    "InvalidPlacementGroup.InUse",
     "InvalidIPAddress.InUse",
     "InvalidNetworkInterface.InUse",
     "InvalidParameterValue.InUse",
@@ -94,7 +96,7 @@ const TAKEN: [&str; 14] = [
     "Resource.AlreadyAssociated",
 ];
 
-const GONE: [&str; 15] = [
+const GONE: [&str; 16] = [
     "NoSuchBucket",
     "NoSuchKey",
     "NoSuchUpload",
@@ -103,6 +105,7 @@ const GONE: [&str; 15] = [
     "NoSuchEntityException",
     "NotFound",
     "NatGatewayNotFound",
+    "InvalidPlacementGroup.Unknown",
     "InvalidNatGatewayID.NotFound",
     "LoadBalancerNotFound",
     "NoSuchTagSet",

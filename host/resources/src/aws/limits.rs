@@ -30,6 +30,9 @@ pub(super) const INTERFACE_GROUPS: usize = 16;
 /// Bytes of user data before they are encoded.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>
 pub(super) const USER_DATA: usize = 16 * 1024;
+/// Network cards of an instance.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-eni.html>
+pub(super) const NETWORK_CARDS: i32 = 32;
 /// IOPS and MiB/s of a gp3 volume, and how many of each its size and IOPS allow.
 /// <https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html>
 pub(super) const GP3_IOPS: (i32, i32) = (3000, 80_000);
@@ -46,6 +49,9 @@ pub(super) const ENDPOINT_RANGES: usize = 40;
 /// Taints of a node group.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/node-taints-managed-node-groups.html>
 pub(super) const TAINTS: usize = 50;
+/// Selectors of a Fargate profile, and labels of each.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/fargate-profile.html>
+pub(super) const FARGATE_SELECTORS: usize = 5;
 /// Addresses that EKS needs free in each subnet of a cluster.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html>
 pub(super) const CLUSTER_ADDRESSES: i32 = 6;
@@ -92,6 +98,10 @@ pub(super) static NAT_GATEWAYS: Quota = quota("vpc", "L-FE5A380F", "NAT gateways
 pub(super) static ADDRESSES: Quota = quota("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5);
 pub(super) static ROUTE_TABLES: Quota = quota("vpc", "L-589F43AA", "Route tables per VPC", 200);
 pub(super) static ENDPOINTS: Quota = quota("vpc", "L-1B52E74A", "Gateway VPC endpoints per Region", 20);
+pub(super) static INTERFACE_ENDPOINTS: Quota = quota("vpc", "L-29B6F2EB", "Interface VPC endpoints per VPC", 50);
+/// The first one counts as well.
+pub(super) static VPC_RANGES: Quota = quota("vpc", "L-83CA0A9D", "IPv4 CIDR blocks per VPC", 5);
+pub(super) static EGRESS_GATEWAYS: Quota = quota("vpc", "L-45FE3B85", "Egress-only internet gateways per Region", 5);
 pub(super) static GROUPS: Quota = quota("vpc", "L-E79EC296", "VPC security groups per Region", 2500);
 /// Rules in one direction. What they and the groups of an interface multiply to is 1,000 at most.
 pub(super) static RULES: Quota =

@@ -59,17 +59,21 @@ pub(crate) fn register(aws: Arc<Aws>) -> Registry {
     let registry = Registry::new(Arc::new(AwsFacts(Arc::clone(&aws))));
     registry
         .with(ec2::Vpc(Arc::clone(&aws)))
+        .with(ec2::VpcCidrBlock(Arc::clone(&aws)))
         .with(ec2::Subnet(Arc::clone(&aws)))
         .with(ec2::InternetGateway(Arc::clone(&aws)))
+        .with(ec2::EgressOnlyInternetGateway(Arc::clone(&aws)))
         .with(ec2::ElasticIp(Arc::clone(&aws)))
         .with(ec2::NatGateway(Arc::clone(&aws)))
         .with(ec2::RouteTable(Arc::clone(&aws)))
         .with(ec2::Route(Arc::clone(&aws)))
         .with(ec2::RouteTableAssociation(Arc::clone(&aws)))
         .with(ec2::GatewayEndpoint(Arc::clone(&aws)))
+        .with(ec2::InterfaceEndpoint(Arc::clone(&aws)))
         .with(ec2::SecurityGroup(Arc::clone(&aws)))
         .with(ec2::SecurityGroupRule(Arc::clone(&aws)))
         .with(ec2::LaunchTemplate(Arc::clone(&aws)))
+        .with(ec2::PlacementGroup(Arc::clone(&aws)))
         .with(s3::Bucket(Arc::clone(&aws)))
         .with(s3::Folder(Arc::clone(&aws)))
         .with(iam::Role(Arc::clone(&aws)))
@@ -80,6 +84,7 @@ pub(crate) fn register(aws: Arc<Aws>) -> Registry {
         .with(eks::AccessEntry(Arc::clone(&aws)))
         .with(eks::Addon(Arc::clone(&aws)))
         .with(eks::NodeGroup(Arc::clone(&aws)))
+        .with(eks::FargateProfile(Arc::clone(&aws)))
         .with(eks::PodIdentityAssociation(Arc::clone(&aws)))
         .with(cloud_control::Entity(Arc::clone(&aws)))
         .with(request::Call(Arc::clone(&aws)))
@@ -98,6 +103,7 @@ impl Facts for AwsFacts {
     async fn look_up_beside(&self, key: &str, others: &BTreeSet<String>) -> Result<String, OpError> {
         match key.split_once('/') {
             Some(("ec2.availability-zone", index)) => ec2::availability_zone(&self.0, index, others).await,
+            Some(("ec2.zone-name", id)) => ec2::zone_name(&self.0, id).await,
             None if key == "eks.newest-version" => eks::newest_version(&self.0).await,
             None if key == "sts.account-id" => sts::account_id(&self.0).await,
             _ => Err(OpError::local("look up", format!("this llmhost knows nothing of '{key}'"))),
@@ -128,6 +134,10 @@ impl Facts for AwsFacts {
                     index.parse().ok().and_then(|index: u8| b'a'.checked_add(index)).filter(u8::is_ascii_lowercase);
                 Some(format!("{}{}", sampled.scope.region, char::from(letter?)))
             }
+            Some(("ec2.zone-name", id)) => {
+                let number = id.bytes().last().filter(u8::is_ascii_digit).map_or(0, |digit| digit - b'0');
+                Some(format!("{}{}", sampled.scope.region, char::from(b'a' + number.saturating_sub(1))))
+            }
             None if key == "eks.newest-version" => Some(eks::SAMPLE_VERSION.to_owned()),
             None if key == "sts.account-id" => Some(sampled.scope.account.to_owned()),
             _ => None,
@@ -136,7 +146,7 @@ impl Facts for AwsFacts {
 
     fn actions(&self, key: &str) -> &'static [&'static str] {
         match key.split_once('/').map_or(key, |(fact, _)| fact) {
-            "ec2.availability-zone" => &["ec2:DescribeAvailabilityZones"],
+            "ec2.availability-zone" | "ec2.zone-name" => &["ec2:DescribeAvailabilityZones"],
             "eks.newest-version" => &["eks:DescribeClusterVersions"],
             _ => &[],
         }

@@ -353,6 +353,8 @@ impl Kind for Object {
                 before.extend(of_cluster("eks.node-group"));
                 before.extend(of_cluster("eks.addon"));
                 before.extend(of_cluster("eks.pod-identity-association"));
+                // A pod gets its place on Fargate when it is created, or never.
+                before.extend(of_cluster("eks.fargate-profile"));
             }
         }
         let needed = manifest::needed(&Value::Object(spec.manifest.clone()));
@@ -566,7 +568,9 @@ fn kind_word(kind: &str) -> &'static str {
 }
 
 fn asks_for_gpu(manifest: &Map<String, Value>) -> bool {
-    Value::Object(manifest.clone()).to_string().contains("nvidia.com/gpu\":")
+    let text = Value::Object(manifest.clone()).to_string();
+    // Whole ones, or parts of them by a name of their own.
+    text.contains("nvidia.com/gpu\":") || text.contains("nvidia.com/mig-")
 }
 
 fn offers_gpu(spec: &Value) -> bool {

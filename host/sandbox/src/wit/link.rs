@@ -63,6 +63,7 @@ fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static F
             Box::new(async move {
                 let key = match params {
                     [Val::U32(argument)] => format!("{key}/{argument}"),
+                    [Val::String(argument)] => format!("{key}/{argument}"),
                     _ => key.to_owned(),
                 };
                 let text = store.data_mut().fact(&key).await;
@@ -150,6 +151,7 @@ fn loudness(level: &str) -> LogLevel {
 fn fact(interface: &str, export: &str) -> Option<&'static str> {
     match (interface, export) {
         ("ec2", "availability-zone") => Some("ec2.availability-zone"),
+        ("ec2", "zone-name") => Some("ec2.zone-name"),
         ("eks", "newest-version") => Some("eks.newest-version"),
         ("sts", "account-id") => Some("sts.account-id"),
         _ => None,

@@ -50,6 +50,7 @@ pub(crate) const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("eks", "existing", "eks:existing"),
     ("iam", "existing", "iam:existing"),
     ("s3", "existing", "s3:existing"),
+    ("ec2", "zone-name", "ec2:describe"),
     ("eks", "newest-version", "eks:describe"),
     ("sts", "account-id", "sts:identity"),
     ("sts", "partition", "sts:identity"),

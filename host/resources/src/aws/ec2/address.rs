@@ -29,6 +29,11 @@ fn known(id: &str, ip: &str) -> Outputs {
     outputs([("allocation_id", id), ("public_ip", ip)])
 }
 
+/// A public address from the block for documents: nobody has it.
+pub(super) fn sample(sampled: &Sampled<'_>) -> String {
+    format!("203.0.113.{}", sampled.unique.bytes().fold(7, u8::wrapping_add))
+}
+
 fn created(id: Option<String>, ip: Option<String>) -> Option<Created> {
     let id = id?;
     Some(Created { outputs: known(&id, &ip.unwrap_or_default()), id })
@@ -50,8 +55,7 @@ impl Kind for ElasticIp {
 
     fn sample(&self, output: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
         Some(match output {
-            // From the block for documents: nobody has it.
-            "public_ip" => format!("203.0.113.{}", sampled.unique.bytes().fold(7, u8::wrapping_add)).into(),
+            "public_ip" => self::sample(sampled).into(),
             _ => sampled.id("eipalloc"),
         })
     }

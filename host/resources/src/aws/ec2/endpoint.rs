@@ -43,8 +43,22 @@ impl GatewayEndpoint {
 }
 
 /// Whether it is in a state. The service writes states in lower case, its own model with a capital.
-fn is_in(endpoint: &VpcEndpoint, state: &str) -> bool {
+pub(super) fn is_in(endpoint: &VpcEndpoint, state: &str) -> bool {
     endpoint.state().is_some_and(|found| found.as_str().eq_ignore_ascii_case(state))
+}
+
+/// Asks for an endpoint's removal. One that is gone is fine.
+pub(super) async fn remove(aws: &Aws, id: &str) -> Result<(), OpError> {
+    let request = aws.ec2().await.delete_vpc_endpoints().vpc_endpoint_ids(id);
+    let answer = request.send().await.operation("ec2:DeleteVpcEndpoints")?;
+    // One that is gone is listed as unsuccessful, too.
+    let failed = answer.unsuccessful().iter().filter_map(|item| item.error());
+    if let Some(error) = failed.into_iter().find(|error| !error.code().unwrap_or_default().ends_with("NotFound")) {
+        let mut failure = OpError::local("ec2:DeleteVpcEndpoints", error.message().unwrap_or_default());
+        failure.code = error.code().map(str::to_owned);
+        return Err(failure);
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -139,15 +153,7 @@ impl Kind for GatewayEndpoint {
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {
-        let request = self.0.ec2().await.delete_vpc_endpoints().vpc_endpoint_ids(id);
-        let answer = request.send().await.operation("ec2:DeleteVpcEndpoints")?;
-        // One that is gone is listed as unsuccessful, too.
-        let failed = answer.unsuccessful().iter().filter_map(|item| item.error());
-        if let Some(error) = failed.into_iter().find(|error| !error.code().unwrap_or_default().ends_with("NotFound")) {
-            let mut failure = OpError::local("ec2:DeleteVpcEndpoints", error.message().unwrap_or_default());
-            failure.code = error.code().map(str::to_owned);
-            return Err(failure);
-        }
+        remove(&self.0, id).await?;
         until("ec2:DescribeVpcEndpoints", self.0.settings.wait, || {
             async move { Ok(self.look(id).await?.is_none().then_some(())) }.boxed()
         })

@@ -5,11 +5,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{
-    LaunchTemplate as Found, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
-    LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataEndpointState,
-    LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
+    CapacityReservationTarget, InstanceType, LaunchTemplate as Found, LaunchTemplateBlockDeviceMappingRequest,
+    LaunchTemplateCapacityReservationSpecificationRequest, LaunchTemplateEbsBlockDeviceRequest,
+    LaunchTemplateHttpTokensState, LaunchTemplateInstanceMarketOptionsRequest,
+    LaunchTemplateInstanceMetadataEndpointState, LaunchTemplateInstanceMetadataOptionsRequest,
+    LaunchTemplateInstanceNetworkInterfaceSpecification, LaunchTemplateInstanceNetworkInterfaceSpecificationRequest,
+    LaunchTemplatePlacementRequest, LaunchTemplateTagSpecificationRequest, MarketType, RequestLaunchTemplateData,
     ResourceType, ResponseLaunchTemplateData, VolumeType,
 };
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled};
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
@@ -19,6 +24,7 @@ use super::{Operation, made_by, observed, outputs, present, sync_tags, tag, tagg
 use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::forms;
 use crate::aws::limits;
 use crate::aws::tags::{Pairs, Tags};
 
@@ -36,6 +42,22 @@ pub(in crate::aws) struct Spec {
     key_name: Option<String>,
     /// Base64, as EC2 takes it.
     user_data: Option<String>,
+    /// As text, in place of `user_data`.
+    #[serde(default)]
+    user_data_text: Option<String>,
+    #[serde(default)]
+    instance_type: Option<String>,
+    /// A name.
+    #[serde(default)]
+    placement_group: Option<String>,
+    #[serde(default)]
+    capacity_reservation_id: Option<String>,
+    /// The reservation is a capacity block.
+    #[serde(default)]
+    capacity_block: bool,
+    /// One on each network card.
+    #[serde(default)]
+    efa_interfaces: Option<i32>,
     /// Of instances, and of the volumes and network interfaces that are launched with them.
     instance_tags: Pairs,
     tags: Tags,
@@ -99,13 +121,42 @@ impl Spec {
             LaunchTemplateTagSpecificationRequest::builder().resource_type(kind).set_tags(tags).build()
         });
         let groups = (!self.security_group_ids.is_empty()).then(|| self.security_group_ids.clone());
+        let user_data = self.user_data_text.as_ref().map(|text| BASE64_STANDARD.encode(text));
+        let target = self.capacity_reservation_id.as_ref().map(|id| {
+            let target = CapacityReservationTarget::builder().capacity_reservation_id(id).build();
+            LaunchTemplateCapacityReservationSpecificationRequest::builder().capacity_reservation_target(target).build()
+        });
+        let market = self.capacity_block.then(|| {
+            LaunchTemplateInstanceMarketOptionsRequest::builder().market_type(MarketType::CapacityBlock).build()
+        });
+        let placement = self.placement_group.as_ref();
+        let placement = placement.map(|name| LaunchTemplatePlacementRequest::builder().group_name(name).build());
+        let interfaces = self.efa_interfaces.map(|count| (0..count).map(|card| self.efa(card)).collect());
         RequestLaunchTemplateData::builder()
+            .set_instance_type(self.instance_type.as_deref().map(InstanceType::from))
+            .set_capacity_reservation_specification(target)
+            .set_instance_market_options(market)
+            .set_placement(placement)
+            .set_network_interfaces(interfaces)
             .metadata_options(metadata)
             .block_device_mappings(device.ebs(volume).build())
-            .set_security_group_ids(groups)
+            // Where there are interfaces, groups are theirs.
+            .set_security_group_ids(groups.filter(|_| self.efa_interfaces.is_none()))
             .set_key_name(self.key_name.clone())
-            .set_user_data(self.user_data.clone())
+            .set_user_data(user_data.or_else(|| self.user_data.clone()))
             .set_tag_specifications((!tags.is_empty()).then(|| tagged.to_vec()))
+            .build()
+    }
+
+    /// The interface on a network card: one has an address, the others carry the fabric's traffic alone.
+    fn efa(&self, card: i32) -> LaunchTemplateInstanceNetworkInterfaceSpecificationRequest {
+        let groups = (!self.security_group_ids.is_empty()).then(|| self.security_group_ids.clone());
+        LaunchTemplateInstanceNetworkInterfaceSpecificationRequest::builder()
+            .network_card_index(card)
+            .device_index(card.min(1))
+            .interface_type(if card == 0 { "efa" } else { "efa-only" })
+            .delete_on_termination(true)
+            .set_groups(groups)
             .build()
     }
 
@@ -120,6 +171,24 @@ impl Spec {
         let mut tags = TAGGED.iter().map(tags_of);
         let instance_tags = tags.find(|tags| *tags != spec.instance_tags).unwrap_or_else(|| spec.instance_tags.clone());
         let metadata = data.metadata_options();
+        let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        let user_data = text(data.user_data());
+        let decoded = user_data.as_ref().filter(|_| spec.user_data_text.is_some());
+        let decoded = decoded.and_then(|data| BASE64_STANDARD.decode(data).ok());
+        let user_data_text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let is_efa = |interface: &&LaunchTemplateInstanceNetworkInterfaceSpecification| {
+            interface.interface_type().is_some_and(|kind| kind.starts_with("efa"))
+        };
+        let interfaces = data.network_interfaces();
+        let efa = i32::try_from(interfaces.iter().filter(is_efa).count()).unwrap_or(i32::MAX);
+        let mut groups = match interfaces.first() {
+            Some(first) => first.groups().to_vec(),
+            None => data.security_group_ids().to_vec(),
+        };
+        groups.sort();
+        let reservation = data.capacity_reservation_specification();
+        let reservation = reservation.and_then(|of| of.capacity_reservation_target()?.capacity_reservation_id());
+        let market = data.instance_market_options().and_then(|options| options.market_type());
         let open = metadata.and_then(|m| m.http_tokens()).is_none_or(|tokens| tokens.as_str() != "required");
         Self {
             template_name: template.launch_template_name().unwrap_or_default().to_owned(),
@@ -136,11 +205,31 @@ impl Spec {
                 iops: spec.root_volume.iops.and_then(|_| volume.and_then(|volume| volume.iops())),
                 throughput_mibps: spec.root_volume.throughput_mibps.and_then(|_| volume.and_then(|v| v.throughput())),
             },
-            security_group_ids: data.security_group_ids().to_vec(),
+            security_group_ids: groups,
             key_name: data.key_name().map(str::to_owned),
-            user_data: data.user_data().filter(|data| !data.is_empty()).map(str::to_owned),
+            user_data: user_data.filter(|_| user_data_text.is_none()),
+            user_data_text,
+            instance_type: text(data.instance_type().map(|kind| kind.as_str())),
+            placement_group: text(data.placement().and_then(|placement| placement.group_name())),
+            capacity_reservation_id: text(reservation),
+            capacity_block: market == Some(&MarketType::CapacityBlock),
+            efa_interfaces: (efa > 0).then_some(efa),
             instance_tags,
             tags: observed(template.tags()),
+        }
+    }
+
+    /// Checks reservation, block and interfaces.
+    fn check_capacity(&self) -> Result<(), String> {
+        forms::ids("capacity_reservation_id", "cr-", &self.capacity_reservation_id)?;
+        if self.capacity_block && (self.capacity_reservation_id.is_none() || self.instance_type.is_none()) {
+            return Err("a capacity block needs capacity_reservation_id and instance_type".to_owned());
+        }
+        match self.efa_interfaces {
+            Some(count) if !(1..=limits::NETWORK_CARDS).contains(&count) => {
+                Err(format!("efa_interfaces is {count}; an instance has 1 to {} network cards", limits::NETWORK_CARDS))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -207,10 +296,15 @@ impl Kind for LaunchTemplate {
             let most = limits::INTERFACE_GROUPS;
             return Err(format!("security_group_ids has {groups} groups; a network interface takes {most} at most"));
         }
-        let bytes = spec.user_data.as_deref().map_or(0, |data| data.trim_end_matches('=').len() * 3 / 4);
+        if spec.user_data.is_some() && spec.user_data_text.is_some() {
+            return Err("user_data and user_data_text are both stated; leave one of them out".to_owned());
+        }
+        let encoded = spec.user_data.as_deref().map_or(0, |data| data.trim_end_matches('=').len() * 3 / 4);
+        let bytes = spec.user_data_text.as_ref().map_or(encoded, String::len);
         if bytes > limits::USER_DATA {
             return Err(format!("the user data has {bytes} bytes; EC2 takes {}", limits::USER_DATA));
         }
+        spec.check_capacity()?;
         spec.instance_tags.complete_for_instances(context)?;
         spec.tags.complete(context)
     }
@@ -301,6 +395,44 @@ impl Kind for LaunchTemplate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn spec(more: serde_json::Value) -> Spec {
+        let volume = serde_json::json!({ "device_name": "/dev/xvda", "size_gib": 20, "kms_key_id": null, "iops": null,
+            "throughput_mibps": null });
+        let mut all = serde_json::json!({ "template_name": "t", "metadata_hop_limit": 1, "root_volume": volume,
+            "security_group_ids": ["sg-1"], "key_name": null, "user_data": null, "instance_tags": [], "tags": [] });
+        all.as_object_mut().expect("a table").extend(more.as_object().expect("a table").clone());
+        serde_json::from_value(all).expect("a spec")
+    }
+
+    #[test]
+    fn efa_takes_a_card_each_and_the_groups_with_it() {
+        let data = spec(serde_json::json!({ "efa_interfaces": 3, "user_data_text": "#!/bin/sh" })).data();
+        let interfaces = data.network_interfaces();
+        let told = interfaces.iter().map(|one| (one.network_card_index(), one.device_index(), one.interface_type()));
+        let wanted = [(0, 0, "efa"), (1, 1, "efa-only"), (2, 1, "efa-only")];
+        assert!(told.eq(wanted.map(|(card, device, kind)| (Some(card), Some(device), Some(kind)))), "{interfaces:?}");
+        assert!(interfaces.iter().all(|one| one.groups() == ["sg-1"]) && data.security_group_ids().is_empty());
+        assert_eq!(data.user_data(), Some("IyEvYmluL3No"));
+        let plain = spec(serde_json::json!({})).data();
+        assert_eq!((plain.network_interfaces().len(), plain.security_group_ids().len()), (0, 1));
+    }
+
+    #[test]
+    fn what_a_reservation_lacks_is_said() {
+        for (more, words) in [
+            (serde_json::json!({ "capacity_reservation_id": "cr-0123" }), None),
+            (serde_json::json!({ "capacity_reservation_id": "p5" }), Some("looks like cr-")),
+            (serde_json::json!({ "capacity_block": true, "instance_type": "p5.48xlarge" }), Some("needs capacity_res")),
+            (serde_json::json!({ "efa_interfaces": 33 }), Some("1 to 32 network cards")),
+        ] {
+            let found = spec(more).check_capacity();
+            match words {
+                None => assert_eq!(found, Ok(())),
+                Some(words) => assert!(found.as_ref().is_err_and(|error| error.contains(words)), "{found:?}"),
+            }
+        }
+    }
 
     #[test]
     fn a_volume_has_what_gp3_gives() {

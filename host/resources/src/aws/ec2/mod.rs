@@ -5,14 +5,18 @@ pub(in crate::aws) mod blockers;
 pub(in crate::aws) mod cidr;
 mod endpoint;
 mod gateway;
+mod interface_endpoint;
+mod ipv6_gateway;
 mod launch_template;
 mod nat;
+mod placement_group;
 mod route;
 mod route_table;
 mod rule;
 mod security_group;
 mod subnet;
 mod vpc;
+mod vpc_cidr_block;
 mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,15 +34,20 @@ use super::wait::settled;
 pub(super) use address::ElasticIp;
 pub(super) use endpoint::GatewayEndpoint;
 pub(super) use gateway::InternetGateway;
+pub(super) use interface_endpoint::InterfaceEndpoint;
+pub(in crate::aws) use interface_endpoint::{offers, service_names};
+pub(super) use ipv6_gateway::EgressOnlyInternetGateway;
 pub(super) use launch_template::LaunchTemplate;
 pub(super) use nat::NatGateway;
+pub(super) use placement_group::PlacementGroup;
 pub(super) use route::Route;
 pub(super) use route_table::{RouteTable, RouteTableAssociation};
 pub(super) use rule::SecurityGroupRule;
 pub(super) use security_group::SecurityGroup;
 pub(super) use subnet::Subnet;
 pub(super) use vpc::Vpc;
-pub(super) use zones::availability_zone;
+pub(super) use vpc_cidr_block::VpcCidrBlock;
+pub(super) use zones::{availability_zone, zone_name};
 
 /// The tags of a resource that is being made, with the token to find it by.
 fn tagged(kind: ResourceType, tags: &Tags, intent: &Intent) -> TagSpecification {

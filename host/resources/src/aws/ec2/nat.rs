@@ -14,7 +14,7 @@ use llmhost_engine::names::ResourceAddress;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Operation, carrying, has_all, made, made_by, observed, outputs, present, sync_tags, tagged};
+use super::{Operation, address, carrying, has_all, made, made_by, observed, outputs, present, sync_tags, tagged};
 use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
@@ -39,6 +39,12 @@ impl NatGateway {
         let found = answer.and_then(|answer| answer.nat_gateways?.pop());
         Ok(found.filter(|gateway| gateway.state() != Some(&NatGatewayState::Deleted)))
     }
+}
+
+/// The address that it goes out with.
+fn public_ip(gateway: &Found) -> String {
+    let first = gateway.nat_gateway_addresses().first();
+    first.and_then(|address| address.public_ip()).unwrap_or_default().to_owned()
 }
 
 #[async_trait]
@@ -86,8 +92,11 @@ impl Kind for NatGateway {
         })
     }
 
-    fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
-        Some(sampled.id("nat"))
+    fn sample(&self, output: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {
+        Some(match output {
+            "public_ip" => address::sample(sampled).into(),
+            _ => sampled.id("nat"),
+        })
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
@@ -106,11 +115,11 @@ impl Kind for NatGateway {
         was: Option<&Spec>,
         progress: &dyn Progress,
     ) -> Result<Outputs, OpError> {
-        until("ec2:DescribeNatGateways", self.0.settings.wait, || {
+        let public_ip = until("ec2:DescribeNatGateways", self.0.settings.wait, || {
             async move {
                 let found = settled(|| async move { self.look(id).await }.boxed()).await?;
                 match found.as_ref().and_then(|gateway| gateway.state()) {
-                    Some(NatGatewayState::Available) => Ok(Some(())),
+                    Some(NatGatewayState::Available) => Ok(Some(found.as_ref().map(public_ip).unwrap_or_default())),
                     Some(NatGatewayState::Failed) => {
                         let gateway = found.as_ref();
                         let reason =
@@ -131,7 +140,7 @@ impl Kind for NatGateway {
         })
         .await?;
         sync_tags(&self.0, id, was.map(|was| &was.tags), &spec.tags).await?;
-        Ok(Outputs::new())
+        Ok(outputs([("public_ip", public_ip.as_str())]))
     }
 
     fn blank(&self, _: &str) -> Option<Spec> {
@@ -148,7 +157,8 @@ impl Kind for NatGateway {
             allocation_id: address.unwrap_or_default().to_owned(),
             tags: observed(gateway.tags()),
         };
-        Ok(Some(Observed { spec, outputs: outputs([("id", id)]) }))
+        let ip = public_ip(&gateway);
+        Ok(Some(Observed { spec, outputs: outputs([("id", id), ("public_ip", ip.as_str())]) }))
     }
 
     async fn find(&self, _: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {

@@ -9,6 +9,7 @@ use llmhost_engine::kind::{
     ReplaceOrder,
 };
 use llmhost_engine::names::ResourceAddress;
+use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
 use super::{Operation, cidr, route_table};
@@ -32,19 +33,32 @@ enum Target {
     InternetGateway(String),
     #[serde(alias = "NatGateway")]
     NatGateway(String),
+    #[serde(alias = "EgressOnlyInternetGateway")]
+    EgressOnlyInternetGateway(String),
+}
+
+impl Spec {
+    /// The destination as calls take it: an IPv4 and an IPv6 range are two parameters, of which one is given.
+    fn destination(&self) -> (Option<String>, Option<String>) {
+        let range = self.destination_cidr_block.clone();
+        if cidr::is_v6(&range) { (None, Some(range)) } else { (Some(range), None) }
+    }
 }
 
 impl Route {
     async fn look(&self, spec: &Spec) -> Result<Option<Spec>, OpError> {
         let Some(table) = route_table::look(&self.0, &spec.route_table_id).await? else { return Ok(None) };
         let mut routes = table.routes().iter();
-        let Some(route) = routes.find(|route| route.destination_cidr_block() == Some(&spec.destination_cidr_block))
-        else {
+        let (v4, v6) = spec.destination();
+        let Some(route) = routes.find(|route| {
+            route.destination_cidr_block() == v4.as_deref() && route.destination_ipv6_cidr_block() == v6.as_deref()
+        }) else {
             return Ok(None);
         };
-        let target = match (route.nat_gateway_id(), route.gateway_id()) {
-            (Some(nat), _) => Target::NatGateway(nat.to_owned()),
-            (None, gateway) => Target::InternetGateway(gateway.unwrap_or_default().to_owned()),
+        let target = match (route.nat_gateway_id(), route.egress_only_internet_gateway_id(), route.gateway_id()) {
+            (Some(nat), _, _) => Target::NatGateway(nat.to_owned()),
+            (None, Some(gateway), _) => Target::EgressOnlyInternetGateway(gateway.to_owned()),
+            (None, None, gateway) => Target::InternetGateway(gateway.unwrap_or_default().to_owned()),
         };
         Ok(Some(Spec { target, ..spec.clone() }))
     }
@@ -68,7 +82,21 @@ impl Kind for Route {
     const IDENTITIES: &'static [&'static str] = &[];
 
     fn complete(&self, spec: &mut Spec, _: &DeclareContext<'_>) -> Result<(), String> {
-        cidr::parse("destination_cidr_block", &spec.destination_cidr_block).map(drop)
+        let range = &spec.destination_cidr_block;
+        if cidr::is_v6(range) {
+            cidr::parse_v6("destination_cidr_block", range)?;
+            return match spec.target {
+                Target::NatGateway(_) => Err(format!("{range} leads to a NAT gateway, which takes IPv4 only")),
+                _ => Ok(()),
+            };
+        }
+        cidr::parse("destination_cidr_block", range)?;
+        match spec.target {
+            Target::EgressOnlyInternetGateway(_) if !unknown::is_unknown(range) => {
+                Err(format!("{range} leads to an egress-only internet gateway, which takes IPv6 only"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn interrupts(&self, old: &Spec, _: &Spec, how: ChangeKind) -> Option<String> {
@@ -106,10 +134,12 @@ impl Kind for Route {
         let call = || {
             async move {
                 let request = ec2.create_route().route_table_id(&spec.route_table_id);
-                let request = request.destination_cidr_block(&spec.destination_cidr_block);
+                let (v4, v6) = spec.destination();
+                let request = request.set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6);
                 let request = match &spec.target {
                     Target::InternetGateway(gateway) => request.gateway_id(gateway),
                     Target::NatGateway(gateway) => request.nat_gateway_id(gateway),
+                    Target::EgressOnlyInternetGateway(gateway) => request.egress_only_internet_gateway_id(gateway),
                 };
                 request.send().await.operation("ec2:CreateRoute")
             }
@@ -122,10 +152,12 @@ impl Kind for Route {
     async fn configure(&self, _: &str, spec: &Spec, was: Option<&Spec>, _: &dyn Progress) -> Result<Outputs, OpError> {
         if was.is_some_and(|was| was.target != spec.target) {
             let request = self.0.ec2().await.replace_route().route_table_id(&spec.route_table_id);
-            let request = request.destination_cidr_block(&spec.destination_cidr_block);
+            let (v4, v6) = spec.destination();
+            let request = request.set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6);
             let request = match &spec.target {
                 Target::InternetGateway(gateway) => request.gateway_id(gateway),
                 Target::NatGateway(gateway) => request.nat_gateway_id(gateway),
+                Target::EgressOnlyInternetGateway(gateway) => request.egress_only_internet_gateway_id(gateway),
             };
             request.send().await.operation("ec2:ReplaceRoute")?;
         }
@@ -143,7 +175,8 @@ impl Kind for Route {
 
     async fn delete(&self, _: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {
         let request = self.0.ec2().await.delete_route().route_table_id(&spec.route_table_id);
-        let request = request.destination_cidr_block(&spec.destination_cidr_block);
+        let (v4, v6) = spec.destination();
+        let request = request.set_destination_cidr_block(v4).set_destination_ipv6_cidr_block(v6);
         match request.send().await.operation("ec2:DeleteRoute") {
             Err(error) if error.class != ErrorClass::NotFound => Err(error),
             _ => Ok(()),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{
-    IpPermission, IpRange, ResourceType, SecurityGroupRule as Found, SecurityGroupRuleRequest, SecurityGroupRuleUpdate,
-    UserIdGroupPair,
+    IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, SecurityGroupRule as Found, SecurityGroupRuleRequest,
+    SecurityGroupRuleUpdate, UserIdGroupPair,
 };
 use llmhost_engine::kind::{
     Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled,
 };
+use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -51,6 +52,31 @@ enum Peer {
     Cidr(String),
     #[serde(alias = "SecurityGroup")]
     SecurityGroup(String),
+    #[serde(alias = "CidrIpv6")]
+    CidrIpv6(String),
+    #[serde(alias = "PrefixList")]
+    PrefixList(String),
+}
+
+impl Peer {
+    /// Refuses what cannot be meant, and brings an IPv6 range into the form in which EC2 tells it.
+    fn check(&mut self) -> Result<(), String> {
+        let id_of = |what: &str, start: &str, id: &str| match id.starts_with(start) || unknown::is_unknown(id) {
+            true => Ok(()),
+            false => Err(format!("peer '{id}' is not the id of a {what}, which begins with {start}")),
+        };
+        match self {
+            Self::Cidr(range) => cidr::parse("peer", range).map(drop),
+            Self::CidrIpv6(range) => {
+                if let Some(net) = cidr::parse_v6("peer", range)? {
+                    *range = net.to_string();
+                }
+                Ok(())
+            }
+            Self::SecurityGroup(id) => id_of("security group", "sg-", id),
+            Self::PrefixList(id) => id_of("managed prefix list", "pl-", id),
+        }
+    }
 }
 
 impl Spec {
@@ -65,6 +91,12 @@ impl Spec {
             Peer::Cidr(range) => permission.ip_ranges(IpRange::builder().cidr_ip(range).set_description(text).build()),
             Peer::SecurityGroup(id) => {
                 permission.user_id_group_pairs(UserIdGroupPair::builder().group_id(id).set_description(text).build())
+            }
+            Peer::CidrIpv6(range) => {
+                permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(range).set_description(text).build())
+            }
+            Peer::PrefixList(id) => {
+                permission.prefix_list_ids(PrefixListId::builder().prefix_list_id(id).set_description(text).build())
             }
         }
         .build()
@@ -85,6 +117,8 @@ impl Spec {
         match &self.peer {
             Peer::Cidr(range) => request.cidr_ipv4(range),
             Peer::SecurityGroup(id) => request.referenced_group_id(id),
+            Peer::CidrIpv6(range) => request.cidr_ipv6(range),
+            Peer::PrefixList(id) => request.prefix_list_id(id),
         }
         .build()
     }
@@ -92,9 +126,12 @@ impl Spec {
     /// A rule that AWS lists, in the form of a spec.
     fn observe(rule: &Found) -> Self {
         let egress = rule.is_egress().unwrap_or(false);
-        let peer = match rule.referenced_group_info().and_then(|group| group.group_id()) {
-            Some(group) => Peer::SecurityGroup(group.to_owned()),
-            None => Peer::Cidr(rule.cidr_ipv4().unwrap_or_default().to_owned()),
+        let group = rule.referenced_group_info().and_then(|group| group.group_id());
+        let peer = match (group, rule.prefix_list_id(), rule.cidr_ipv6()) {
+            (Some(group), _, _) => Peer::SecurityGroup(group.to_owned()),
+            (None, Some(list), _) => Peer::PrefixList(list.to_owned()),
+            (None, None, Some(range)) => Peer::CidrIpv6(range.to_owned()),
+            (None, None, None) => Peer::Cidr(rule.cidr_ipv4().unwrap_or_default().to_owned()),
         };
         // A rule for every protocol has no ports; for ICMP, -1 stands for every type or code.
         let port = |port: Option<i32>| port.filter(|_| rule.ip_protocol() != Some("-1")).unwrap_or(0);
@@ -150,9 +187,7 @@ impl Kind for SecurityGroupRule {
             let (least, most) = (ports.start(), ports.end());
             return Err(format!("{port} is not a port that {} takes: {least} to {most}", spec.ip_protocol));
         }
-        if let Peer::Cidr(range) = &spec.peer {
-            cidr::parse("peer", range)?;
-        }
+        spec.peer.check()?;
         if !spec.description.is_empty() {
             security_group::check_text("description", &spec.description)?;
         }

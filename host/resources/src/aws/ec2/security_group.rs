@@ -6,7 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, SecurityGroup as Found};
 use futures::FutureExt;
-use llmhost_engine::kind::{Created, DeclareContext, Intent, Kind, Observed, OpError, Outputs, Progress, Sampled};
+use llmhost_engine::kind::{
+    Created, DeclareContext, Intent, Kind, Neighbours, Observed, OpError, Outputs, Progress, Sampled,
+};
+use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -70,6 +73,13 @@ impl Kind for SecurityGroup {
         check_text("group_name", name)?;
         check_text("description", &spec.description)?;
         spec.tags.complete(context)
+    }
+
+    /// EC2 lets IPv6 out of a new group only where the VPC has a range of it by then.
+    fn after(&self, spec: &Spec, declared: &dyn Neighbours) -> Vec<ResourceAddress> {
+        let blocks = declared.of_kind("ec2.vpc-cidr-block").into_iter();
+        let blocks = blocks.filter(|block| block.spec["vpc_id"] == spec.vpc_id.as_str());
+        blocks.filter(|block| block.spec["range"].get("ipv4").is_none()).map(|block| block.address).collect()
     }
 
     fn sample(&self, _: &str, _: &Spec, sampled: &Sampled<'_>) -> Option<serde_json::Value> {

@@ -50,3 +50,22 @@ pub(in crate::aws) async fn availability_zone(
         error
     })
 }
+
+/// The name that the zone with this id has in the account.
+pub(in crate::aws) async fn zone_name(aws: &Aws, id: &str) -> Result<String, OpError> {
+    let operation = "ec2:DescribeAvailabilityZones";
+    let request = aws.ec2().await.describe_availability_zones().filters(filter("zone-id", id));
+    let answer = request.send().await.operation(operation)?;
+    let found = answer.availability_zones().iter().find(|zone| zone.zone_id() == Some(id));
+    found.and_then(|zone| zone.zone_name()).map(str::to_owned).ok_or_else(|| {
+        let mut error =
+            OpError::local(operation, format!("there is no zone with the id {id} in {}", aws.settings.region));
+        error.class = ErrorClass::Invalid;
+        error.advice = Some(
+            "See the ids of the region's zones: aws ec2 describe-availability-zones --query \
+             'AvailabilityZones[].[ZoneName,ZoneId]'."
+                .to_owned(),
+        );
+        error
+    })
+}

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_eks::types::{Addon as Found, AddonStatus, AddonVersionInfo, ResolveConflicts};
+use aws_sdk_eks::types::{
+    Addon as Found, AddonPodIdentityAssociations, AddonStatus, AddonVersionInfo, ResolveConflicts,
+};
 use futures::FutureExt;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
     Progress, ReplaceOrder, Sampled, Scope,
 };
+use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::ADDRESS_TAG;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,10 +20,12 @@ use super::{Operation, is_made_by, joined, observed, once_role_is_known, sync_ta
 use crate::aws::blank;
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
+use crate::aws::forms;
 use crate::aws::outputs;
 use crate::aws::policy::Arns;
 use crate::aws::tags::Tags;
 use crate::aws::wait::{self, until};
+use crate::kubernetes::names::dns_subdomain;
 
 /// Software that EKS installs in a cluster and keeps running.
 pub(in crate::aws) struct Addon(pub(in crate::aws) Arc<Aws>);
@@ -38,10 +43,31 @@ pub(in crate::aws) struct Spec {
     #[serde(deserialize_with = "settings")]
     configuration: Option<Value>,
     service_account_role_arn: Option<String>,
+    /// Roles by Pod Identity, of service accounts of the add-on.
+    #[serde(default)]
+    pod_identity: Vec<PodRole>,
     overwrite: bool,
+    /// An update keeps what others changed.
+    #[serde(default)]
+    preserve: bool,
     wait: bool,
     wait_minutes: u32,
     tags: Tags,
+}
+
+/// A service account of an add-on, and the role that its pods get.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct PodRole {
+    service_account: String,
+    role_arn: String,
+}
+
+impl PodRole {
+    fn to_eks(&self) -> Result<AddonPodIdentityAssociations, OpError> {
+        let pair = AddonPodIdentityAssociations::builder().service_account(&self.service_account);
+        let pair = pair.role_arn(&self.role_arn).build();
+        pair.map_err(|error| OpError::local("eks:CreateAddon", error.to_string()))
+    }
 }
 
 /// Reads WIT's text, or the value that the state holds.
@@ -56,6 +82,9 @@ fn settings<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 /// The add-on that makes volumes of EBS for claims.
 const EBS_DRIVER: &str = "aws-ebs-csi-driver";
+
+/// The add-on that hands out the credentials of Pod Identity.
+const AGENT: &str = "eks-pod-identity-agent";
 
 /// Has the driver put the pipeline's tags on the volumes that it makes, unless its configuration says which. The
 /// address is left out: what carries one is never taken for the cluster's own, which these are.
@@ -76,6 +105,23 @@ impl Addon {
     async fn look(&self, cluster: &str, name: &str) -> Result<Option<Found>, OpError> {
         let request = self.0.eks().await.describe_addon().cluster_name(cluster).addon_name(name);
         Ok(gone_is_none(request.send().await.operation("eks:DescribeAddon"))?.and_then(|answer| answer.addon))
+    }
+
+    /// The add-on as EKS shows it, in the form of a spec. The roles of its pods stand in associations of their own.
+    async fn seen(&self, found: &Found, spec: &Spec) -> Result<Spec, OpError> {
+        let mut seen = Spec::observe(found, spec);
+        for arn in found.pod_identity_associations() {
+            let id = arn.rsplit('/').next().unwrap_or_default();
+            let request = self.0.eks().await.describe_pod_identity_association().cluster_name(&spec.cluster_name);
+            let answer = request.association_id(id).send().await.operation("eks:DescribePodIdentityAssociation");
+            if let Some(pair) = gone_is_none(answer)?.and_then(|answer| answer.association) {
+                let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+                let (service_account, role_arn) = (text(pair.service_account()), text(pair.role_arn()));
+                seen.pod_identity.push(PodRole { service_account, role_arn });
+            }
+        }
+        seen.pod_identity.sort();
+        Ok(seen)
     }
 
     /// The version that EKS recommends for the cluster's version, where an add-on that states none follows its cluster
@@ -147,7 +193,11 @@ fn reason(found: &Found) -> String {
 }
 
 fn conflicts(spec: &Spec) -> ResolveConflicts {
-    if spec.overwrite { ResolveConflicts::Overwrite } else { ResolveConflicts::None }
+    match (spec.overwrite, spec.preserve) {
+        (true, _) => ResolveConflicts::Overwrite,
+        (false, true) => ResolveConflicts::Preserve,
+        (false, false) => ResolveConflicts::None,
+    }
 }
 
 fn known(found: &Found) -> Outputs {
@@ -166,12 +216,17 @@ impl Kind for Addon {
         "eks:TagResource",
         "eks:UntagResource",
         "eks:DeleteAddon",
+        "eks:CreatePodIdentityAssociation",
+        "eks:DescribePodIdentityAssociation",
+        "eks:UpdatePodIdentityAssociation",
+        "eks:DeletePodIdentityAssociation",
         "iam:PassRole",
+        "iam:GetRole",
     ];
     const IMMUTABLE: &'static [&'static str] = &["cluster_name", "addon_name"];
-    const ASIDE: &'static [&'static str] = &["wait", "wait_minutes", "overwrite"];
+    const ASIDE: &'static [&'static str] = &["wait", "wait_minutes", "overwrite", "preserve"];
     const UNIQUE: &'static [&'static str] = &["cluster_name", "addon_name"];
-    const BY_NAME: &'static [&'static str] = &["service_account_role_arn"];
+    const BY_NAME: &'static [&'static str] = &["service_account_role_arn", "pod_identity"];
     const IDENTITIES: &'static [&'static str] = &["arn"];
     const VOLATILE: &'static [&'static str] = &["version"];
     const FOLLOWS: bool = true;
@@ -185,7 +240,8 @@ impl Kind for Addon {
         }
         let same = old.version == new.version
             && old.configuration == new.configuration
-            && old.service_account_role_arn == new.service_account_role_arn;
+            && old.service_account_role_arn == new.service_account_role_arn
+            && old.pod_identity == new.pod_identity;
         let restarted = match name {
             "vpc-cni" => {
                 "restarts its DaemonSet aws-node, node by node: a new pod may wait some seconds for its address"
@@ -210,6 +266,21 @@ impl Kind for Addon {
         if spec.configuration.as_ref().is_some_and(|settings| !settings.is_object()) {
             return Err("configuration must be a JSON object".to_owned());
         }
+        if spec.overwrite && spec.preserve {
+            return Err("overwrite takes over what others changed, and preserve keeps it; state one of them".to_owned());
+        }
+        if let Some(role) = &spec.service_account_role_arn {
+            forms::role("service_account_role_arn", role)?;
+        }
+        spec.pod_identity.sort();
+        for pair in &spec.pod_identity {
+            dns_subdomain("the service account", &pair.service_account)?;
+            forms::role("role_arn", &pair.role_arn)?;
+        }
+        if let Some(twice) = spec.pod_identity.windows(2).find(|two| two[0].service_account == two[1].service_account) {
+            let account = &twice[0].service_account;
+            return Err(format!("pod_identity names the service account '{account}' twice; it has one role"));
+        }
         spec.tags.complete(context)?;
         if spec.addon_name == EBS_DRIVER {
             tag_volumes(spec, context);
@@ -223,18 +294,40 @@ impl Kind for Addon {
         }
     }
 
+    /// The agent hands out the credentials of Pod Identity. CoreDNS of a cluster without nodes runs on Fargate.
+    fn after(&self, spec: &Spec, declared: &dyn Neighbours) -> Vec<ResourceAddress> {
+        let of_cluster = |kind: &str| {
+            let all = declared.of_kind(kind).into_iter();
+            all.filter(|neighbour| neighbour.spec["cluster_name"] == spec.cluster_name)
+        };
+        let agents = of_cluster("eks.addon").filter(|addon| {
+            !spec.pod_identity.is_empty() && addon.spec["addon_name"] == AGENT && spec.addon_name != AGENT
+        });
+        let profiles = of_cluster("eks.fargate-profile");
+        agents.chain(profiles).map(|neighbour| neighbour.address).collect()
+    }
+
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
-        let on_it = Self::ACTIONS.iter().copied();
-        let on_it = on_it.filter(|action| action.starts_with("eks:") && *action != "eks:DescribeAddonVersions");
-        let on_it: Vec<_> = on_it.collect();
+        let is_of_pods = |action: &str| action.ends_with("PodIdentityAssociation");
+        let (of_pods, on_it): (Vec<&str>, Vec<&str>) = Self::ACTIONS
+            .iter()
+            .copied()
+            .filter(|action| action.starts_with("eks:") && *action != "eks:DescribeAddonVersions")
+            .partition(|action| is_of_pods(action));
         let cluster = scope.arn("eks", &format!("cluster/{}", spec.cluster_name));
         let addons = scope.arn("eks", &format!("addon/{}/{}/*", spec.cluster_name, spec.addon_name));
         let mut all = vec![
-            Permission::new(&on_it, [cluster, addons]),
+            Permission::new(&on_it, [cluster.clone(), addons]),
             Permission::new(&["eks:DescribeAddonVersions"], ["*".to_owned()]),
         ];
         if let Some(role) = &spec.service_account_role_arn {
             all.push(Permission::new(&["iam:PassRole"], [scope.known_arn(role, "iam", "role/*")]));
+        }
+        if !spec.pod_identity.is_empty() {
+            let associations = scope.arn("eks", &format!("podidentityassociation/{}/*", spec.cluster_name));
+            all.push(Permission::new(&of_pods, [cluster, associations]));
+            let roles = spec.pod_identity.iter().map(|pair| scope.known_arn(&pair.role_arn, "iam", "role/*"));
+            all.push(Permission::new(&["iam:PassRole", "iam:GetRole"], roles));
         }
         all
     }
@@ -256,6 +349,8 @@ impl Kind for Addon {
         let request = request.addon_name(&spec.addon_name).set_addon_version(spec.version.clone());
         let request = request.set_configuration_values(spec.configuration.as_ref().map(Value::to_string));
         let request = request.set_service_account_role_arn(spec.service_account_role_arn.clone());
+        let pods: Vec<_> = spec.pod_identity.iter().map(PodRole::to_eks).collect::<Result<_, _>>()?;
+        let request = request.set_pod_identity_associations((!pods.is_empty()).then_some(pods));
         let request = request.resolve_conflicts(conflicts(spec)).client_request_token(&intent.token);
         let request = &request.set_tags(Some(tagged(&spec.tags, intent)));
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
@@ -273,10 +368,12 @@ impl Kind for Addon {
     ) -> Result<Outputs, OpError> {
         let found = self.settled(spec, progress).await?;
         let failed = |found: &Found| found.status() == Some(&AddonStatus::UpdateFailed);
-        let there = Spec::observe(&found, spec);
+        let there = self.seen(&found, spec).await?;
         let version = self.followed(spec, was, &found).await?;
         let is_old = version.is_some() && version.as_deref() != found.addon_version();
-        let settings = |spec: &Spec| (spec.configuration.clone(), spec.service_account_role_arn.clone());
+        let settings = |spec: &Spec| {
+            (spec.configuration.clone(), spec.service_account_role_arn.clone(), spec.pod_identity.clone())
+        };
         let is_updated = is_old || settings(&there) != settings(spec) || failed(&found);
         if is_updated {
             let request = self.0.eks().await.update_addon().cluster_name(&spec.cluster_name);
@@ -284,7 +381,12 @@ impl Kind for Addon {
             let values = spec.configuration.as_ref().map_or_else(|| "{}".to_owned(), Value::to_string);
             let request = request.configuration_values(values).resolve_conflicts(conflicts(spec));
             let request = request.set_service_account_role_arn(spec.service_account_role_arn.clone());
-            request.send().await.operation("eks:UpdateAddon")?;
+            // An empty list takes away what is there; none leaves it.
+            let pods: Vec<_> = spec.pod_identity.iter().map(PodRole::to_eks).collect::<Result<_, _>>()?;
+            let differ = spec.pod_identity != there.pod_identity;
+            let request = &request.set_pod_identity_associations(differ.then_some(pods));
+            let call = || async move { request.clone().send().await.operation("eks:UpdateAddon") }.boxed();
+            once_role_is_known(&self.0, call).await?;
             let now = self.settled(spec, progress).await?;
             if failed(&now) {
                 return Err(not_updated(&now));
@@ -309,8 +411,10 @@ impl Kind for Addon {
 
     async fn read(&self, _: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
         let found = self.look(&spec.cluster_name, &spec.addon_name).await?;
-        let found = found.filter(|addon| addon.status() != Some(&AddonStatus::Deleting));
-        Ok(found.map(|found| Observed { spec: Spec::observe(&found, spec), outputs: known(&found) }))
+        let Some(found) = found.filter(|addon| addon.status() != Some(&AddonStatus::Deleting)) else {
+            return Ok(None);
+        };
+        Ok(Some(Observed { spec: self.seen(&found, spec).await?, outputs: known(&found) }))
     }
 
     async fn find(&self, spec: &Spec, intent: &Intent) -> Result<Option<Created>, OpError> {
@@ -355,7 +459,9 @@ impl Spec {
             cluster_version: spec.cluster_version.clone(),
             configuration: configuration.filter(|value| !(spec.configuration.is_none() && nothing(value))),
             service_account_role_arn: found.service_account_role_arn().map(str::to_owned),
+            pod_identity: Vec::new(),
             overwrite: spec.overwrite,
+            preserve: spec.preserve,
             wait: spec.wait,
             wait_minutes: spec.wait_minutes,
             tags: observed(found.tags()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_eks::types::{
-    AuthenticationMode, Cluster as Found, ClusterStatus, CreateAccessConfigRequest, EncryptionConfig,
+    AuthenticationMode, Cluster as Found, ClusterStatus, CreateAccessConfigRequest, EncryptionConfig, IpFamily,
     KubernetesNetworkConfigRequest, LogSetup, LogType, Logging, Provider, SupportType, UpgradePolicyRequest,
     VpcConfigRequest,
 };
@@ -19,6 +19,7 @@ use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::auto_mode::{self, AutoMode};
 use super::{
     Operation, check_name, gone, is_made_by, look, observed, once_role_is_known, sync_tags, tagged, updated, versions,
 };
@@ -54,6 +55,11 @@ pub(in crate::aws) struct Spec {
     logging: BTreeSet<String>,
     secrets_key_arn: Option<String>,
     service_ipv4_cidr: Option<String>,
+    /// Pods and services have addresses of IPv6.
+    #[serde(default)]
+    ipv6: bool,
+    #[serde(default)]
+    auto_mode: Option<AutoMode>,
     extended_support: bool,
     deletion_protection: bool,
     /// How long to wait for it; no property of the cluster.
@@ -150,6 +156,11 @@ impl Cluster {
         if spec.deletion_protection != there.deletion_protection {
             requests.push(update().deletion_protection(spec.deletion_protection));
         }
+        if spec.auto_mode != there.auto_mode {
+            let mode = spec.auto_mode.as_ref();
+            let request = update().compute_config(auto_mode::compute(mode)).storage_config(auto_mode::storage(mode));
+            requests.push(request.kubernetes_network_config(auto_mode::balancing(mode).build()));
+        }
         for request in requests {
             let answer = request.send().await.operation(operation)?;
             updated(&self.0, (&spec.cluster_name, None), answer.update, spec.wait_minutes, progress).await?;
@@ -219,6 +230,8 @@ impl Spec {
                 .service_ipv4_cidr
                 .as_ref()
                 .and_then(|_| found.kubernetes_network_config()?.service_ipv4_cidr().map(str::to_owned)),
+            ipv6: found.kubernetes_network_config().and_then(|network| network.ip_family()) == Some(&IpFamily::Ipv6),
+            auto_mode: AutoMode::observe(found),
             extended_support: found.upgrade_policy().and_then(|policy| policy.support_type())
                 != Some(&SupportType::Standard),
             deletion_protection: found.deletion_protection().unwrap_or(false),
@@ -300,6 +313,12 @@ impl Spec {
             }
         }
         let Some(text) = &self.service_ipv4_cidr else { return Ok(()) };
+        if self.ipv6 {
+            return Err(format!(
+                "service_ipv4_cidr {text} is stated, and the cluster has IPv6, where EKS chooses the range of services; leave \
+                 one of them out"
+            ));
+        }
         match cidr::parse("service_ipv4_cidr", text)? {
             Some(net) if !(12..=24).contains(&net.prefix_len()) || !cidr::is_private(net) => Err(format!(
                 "service_ipv4_cidr {net} is not a range that EKS takes: /12 to /24 within 10.0.0.0/8, 172.16.0.0/12 or \
@@ -326,6 +345,7 @@ impl Kind for Cluster {
         "eks:UntagResource",
         "eks:DeleteCluster",
         "eks:ListNodegroups",
+        "eks:ListFargateProfiles",
         "iam:PassRole",
         "iam:GetRole",
         "iam:CreateServiceLinkedRole",
@@ -349,7 +369,7 @@ impl Kind for Cluster {
         "kms:DescribeKey",
         "kms:CreateGrant",
     ];
-    const IMMUTABLE: &'static [&'static str] = &["cluster_name", "role_arn", "service_ipv4_cidr"];
+    const IMMUTABLE: &'static [&'static str] = &["cluster_name", "role_arn", "service_ipv4_cidr", "ipv6"];
     const ASIDE: &'static [&'static str] = &["wait_minutes"];
     const UNIQUE: &'static [&'static str] = &["cluster_name"];
     /// EKS assumes the role by its ARN: one made again under the same name serves as well.
@@ -372,6 +392,11 @@ impl Kind for Cluster {
                 new.version
             ));
         }
+        if old.auto_mode.is_some() && new.auto_mode.is_none() {
+            all.push(
+                "turns EKS Auto Mode off: its nodes go with their pods, and its load balancers stay behind".to_owned(),
+            );
+        }
         if old.public_access && !new.public_access {
             all.push("closes the public endpoint: who is outside of the VPC reaches the API no more".to_owned());
         }
@@ -391,6 +416,7 @@ impl Kind for Cluster {
             return Err("nobody could reach the API server: both public and private access are off".to_owned());
         }
         spec.check_network()?;
+        spec.auto_mode.as_ref().map_or(Ok(()), AutoMode::check)?;
         if spec.public_access && spec.public_access_cidrs.is_empty() {
             spec.public_access_cidrs.insert("0.0.0.0/0".to_owned());
         }
@@ -411,6 +437,7 @@ impl Kind for Cluster {
                  again, or make another cluster beside this one"
             ));
         }
+        AutoMode::check_change(old.auto_mode.as_ref(), new.auto_mode.as_ref())?;
         versions::check_upgrade(&old.version, &new.version)
     }
 
@@ -448,6 +475,9 @@ impl Kind for Cluster {
         all.push(Permission::new(&sweep::REMOVES_BALANCERS, balancers));
         // Volumes are marked before the cluster goes.
         all.push(Permission::new(&["ec2:CreateTags"], [scope.arn("ec2", "volume/*")]).to_destroy());
+        if let Some(role) = spec.auto_mode.as_ref().and_then(|mode| mode.node_role_arn.as_ref()) {
+            all.push(Permission::new(&["iam:PassRole"], [scope.known_arn(role, "iam", "role/*")]));
+        }
         if let Some(key) = &spec.secrets_key_arn {
             all.push(Permission::new(&["kms:DescribeKey", "kms:CreateGrant"], [key.clone()]));
         }
@@ -476,15 +506,21 @@ impl Kind for Cluster {
             // Whoever runs the pipeline gets in by an access entry that the pipeline states.
             .bootstrap_cluster_creator_admin_permissions(true)
             .build();
-        let network = spec.service_ipv4_cidr.as_ref();
-        let network = network.map(|range| KubernetesNetworkConfigRequest::builder().service_ipv4_cidr(range).build());
+        let mode = spec.auto_mode.as_ref();
+        let network =
+            if mode.is_some() { auto_mode::balancing(mode) } else { KubernetesNetworkConfigRequest::builder() };
+        let network = network.set_service_ipv4_cidr(spec.service_ipv4_cidr.clone());
+        let network = network.set_ip_family(spec.ipv6.then_some(IpFamily::Ipv6)).build();
+        let is_default = network == KubernetesNetworkConfigRequest::builder().build();
         let request = self.0.eks_once().await.create_cluster().name(&spec.cluster_name).version(&spec.version);
         let request = request.role_arn(&spec.role_arn).resources_vpc_config(place).access_config(access);
         // Add-ons are the pipeline's, and EKS's own would be there beside them unmanaged.
         let request = request
             .bootstrap_self_managed_addons(false)
             .logging(logging(&spec.logging))
-            .set_kubernetes_network_config(network);
+            .set_kubernetes_network_config((!is_default).then_some(network))
+            .set_compute_config(mode.map(|_| auto_mode::compute(mode)))
+            .set_storage_config(mode.map(|_| auto_mode::storage(mode)));
         let request = request.set_encryption_config(spec.secrets_key_arn.as_ref().map(|key| vec![encryption(key)]));
         let request =
             request.upgrade_policy(support(spec.extended_support)).deletion_protection(spec.deletion_protection);

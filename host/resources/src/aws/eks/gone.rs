@@ -101,7 +101,7 @@ pub(super) async fn delete(
     })
 }
 
-/// Names the node groups that hold a cluster.
+/// Names the node groups and Fargate profiles that hold a cluster.
 async fn in_the_way(aws: &Aws, name: &str, error: OpError) -> OpError {
     if error.class != ErrorClass::Conflict {
         return error;
@@ -118,7 +118,10 @@ async fn in_the_way(aws: &Aws, name: &str, error: OpError) -> OpError {
         let whose = maker(tag).map(|maker| format!(" ({maker})")).unwrap_or_default();
         by.push(format!("node group {group}{whose}"));
     }
-    let advice = "llmhost leaves these node groups as they are. Those with the tags of this pipeline come into its state by 'llmhost \
+    let answer = aws.eks().await.list_fargate_profiles().cluster_name(name).send().await;
+    let profiles = answer.map(|answer| answer.fargate_profile_names.unwrap_or_default()).unwrap_or_default();
+    by.extend(profiles.into_iter().map(|profile| format!("Fargate profile {profile}")));
+    let advice = "llmhost leaves these as they are. Those with the tags of this pipeline come into its state by 'llmhost \
                   import FILE --all'; then a destroy deletes them with the cluster. For the others, ask whoever made them. Then \
                   run the same command again; it goes on from here.";
     blocked(error, &by, advice)

@@ -28,6 +28,14 @@ pub(in crate::aws) async fn node_group(aws: &Aws, cluster: &str, name: &str) -> 
     Ok(found.map(|group| (joined(&[cluster, name]), observed(group.tags()))))
 }
 
+/// A cluster's Fargate profile.
+pub(in crate::aws) async fn fargate_profile(aws: &Aws, cluster: &str, name: &str) -> Found {
+    let request = aws.eks().await.describe_fargate_profile().cluster_name(cluster).fargate_profile_name(name);
+    let answer = gone_is_none(request.send().await.operation("eks:DescribeFargateProfile"))?;
+    let found = answer.and_then(|answer| answer.fargate_profile);
+    Ok(found.map(|profile| (joined(&[cluster, name]), observed(profile.tags()))))
+}
+
 /// A cluster's add-on.
 pub(in crate::aws) async fn addon(aws: &Aws, cluster: &str, name: &str) -> Found {
     let request = aws.eks().await.describe_addon().cluster_name(cluster).addon_name(name);

@@ -1,9 +1,11 @@
-//! EKS: clusters, add-ons, node groups, access entries, pod identities.
+//! EKS: clusters, add-ons, node groups, Fargate profiles, access entries, pod identities.
 
 mod access_entry;
 mod addon;
+mod auto_mode;
 mod capacity;
 mod cluster;
+mod fargate_profile;
 mod gone;
 mod labels;
 mod look;
@@ -29,7 +31,8 @@ pub(super) use access_entry::AccessEntry;
 pub(super) use addon::Addon;
 pub(super) use capacity::{offered, zones_of};
 pub(super) use cluster::Cluster;
-pub(super) use look::{access_entry, addon, cluster, node_group, pod_identity, status};
+pub(super) use fargate_profile::FargateProfile;
+pub(super) use look::{access_entry, addon, cluster, fargate_profile, node_group, pod_identity, status};
 pub(super) use node_group::NodeGroup;
 pub(super) use pod_identity::PodIdentityAssociation;
 pub(super) use versions::{Offered, SAMPLE as SAMPLE_VERSION, day_of, newest_version, number, offered_versions};
@@ -46,6 +49,11 @@ pub(super) async fn endpoint(aws: &Aws, name: &str) -> Result<Option<(String, St
 pub(super) async fn issuer(aws: &Aws, name: &str) -> Result<Option<String>, OpError> {
     let issuer = look(aws, name).await?.and_then(|cluster| cluster.identity?.oidc?.issuer);
     Ok(issuer)
+}
+
+/// The Kubernetes version of a cluster; nothing where it is gone.
+pub(super) async fn version(aws: &Aws, name: &str) -> Result<Option<String>, OpError> {
+    Ok(look(aws, name).await?.and_then(|cluster| cluster.version))
 }
 
 async fn look(aws: &Aws, name: &str) -> Result<Option<aws_sdk_eks::types::Cluster>, OpError> {

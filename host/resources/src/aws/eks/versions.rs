@@ -4,6 +4,7 @@ use aws_sdk_eks::types::VersionStatus;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use llmhost_engine::kind::{ErrorClass, Neighbours, OpError};
+use llmhost_engine::unknown;
 
 use super::Operation;
 use crate::aws::clients::Aws;
@@ -104,6 +105,26 @@ pub(super) fn check_skew(cluster: &str, nodes: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a release of EKS's images is one of a Kubernetes version: `1.34.1-20261101`. Bottlerocket counts its own
+/// versions.
+pub(super) fn check_release(release: &str, version: &str, ami_type: &str) -> Result<(), String> {
+    let (Some(wanted), false) = (number(version), unknown::is_unknown(release)) else { return Ok(()) };
+    if ami_type.starts_with("BOTTLEROCKET") {
+        return Ok(());
+    }
+    let has = release.split_once('-').and_then(|(of, _)| of.rsplit_once('.')).and_then(|(minor, _)| number(minor));
+    match has {
+        Some(has) if has == wanted => Ok(()),
+        Some((major, minor)) => Err(format!(
+            "release_version {release} is of Kubernetes {major}.{minor}, and the nodes run {version}: state version = \
+             \"{major}.{minor}\" to keep them there, or a release of {version}"
+        )),
+        None => {
+            Err(format!("release_version '{release}' is not a release of EKS's images such as {version}.1-20261101"))
+        }
+    }
+}
+
 /// The version of a declared cluster, by its name or what stands for it.
 pub(super) fn of_cluster(name: &str, declared: &dyn Neighbours) -> Option<String> {
     let cluster = declared.by_identity(name).filter(|found| found.address.kind() == "eks.cluster")?;
@@ -171,6 +192,23 @@ mod tests {
             ("<<fact:eks.newest-version>>", "1.20", true),
         ] {
             assert_eq!(check_skew(cluster, nodes).is_ok(), good, "{cluster} {nodes}");
+        }
+    }
+
+    #[test]
+    fn a_release_is_of_the_version_of_its_nodes() {
+        for (release, version, ami, words) in [
+            ("1.34.1-20261101", "1.34", "AL2023_x86_64_STANDARD", None),
+            ("1.33.4-20261101", "1.34", "AL2023_x86_64_STANDARD", Some("state version = \"1.33\" to keep them there")),
+            ("latest", "1.34", "AL2023_x86_64_STANDARD", Some("is not a release")),
+            ("1.50.0-abcdef01", "1.34", "BOTTLEROCKET_x86_64", None),
+            ("1.34.1-20261101", "<<fact:eks.newest-version>>", "AL2023_x86_64_STANDARD", None),
+        ] {
+            let checked = check_release(release, version, ami);
+            match words {
+                None => assert_eq!(checked, Ok(()), "{release}"),
+                Some(words) => assert!(checked.as_ref().is_err_and(|error| error.contains(words)), "{checked:?}"),
+            }
         }
     }
 

@@ -8,10 +8,17 @@ use crate::aws::clients::Aws;
 use crate::aws::errors::{Operation, gone_is_none};
 
 const WORLD: &str = "0.0.0.0/0";
+const WORLD_V6: &str = "::/0";
 
 pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     for rule in view.checked("ec2.security-group-rule") {
-        if rule.spec["direction"] != "ingress" || rule.spec["peer"]["cidr"] != WORLD {
+        let peer = &rule.spec["peer"];
+        let world = match (peer["cidr"] == WORLD, peer["cidr_ipv6"] == WORLD_V6) {
+            (true, _) => WORLD,
+            (false, true) => WORLD_V6,
+            (false, false) => continue,
+        };
+        if rule.spec["direction"] != "ingress" {
             continue;
         }
         let (from, to) = (rule.spec["from_port"].as_i64().unwrap_or(0), rule.spec["to_port"].as_i64().unwrap_or(0));
@@ -28,7 +35,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
             code: if ssh { "ssh-open-to-world" } else { "port-open-to-world" },
             address: rule.address.clone(),
             keys: &["security_groups", "remote_access"],
-            message: format!("{what} open to the whole world ({WORLD})"),
+            message: format!("{what} open to the whole world ({world})"),
             fix: match ssh {
                 true => "Name the addresses that may come in, or use AWS Systems Manager Session Manager and close it.",
                 false => "Name the addresses that may come in, unless everybody is meant to.",

@@ -22,6 +22,15 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
         if declared.len() == ids.len() && zones.len() == 1 {
             findings.push(one_zone(&cluster));
         }
+        findings.extend(auto_mode_role(view, &cluster));
+        if cluster.spec["ipv6"] == true {
+            let without = declared.iter().filter(|subnet| !has_ipv6(subnet));
+            let names: Vec<String> =
+                without.map(|subnet| format!("{}/{}", subnet.address.step(), subnet.address.name())).collect();
+            if !names.is_empty() {
+                findings.push(without_ipv6(&cluster, &names));
+            }
+        }
         let vpc = declared.first().and_then(|subnet| view.behind(&subnet.spec["vpc_id"]));
         let range = |spec, field| text(spec, field).parse::<Ipv4Net>().ok();
         let services = range(cluster.spec, "service_ipv4_cidr");
@@ -42,6 +51,58 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// What the role of a cluster with EKS Auto Mode needs beside the policy of every cluster.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/auto-cluster-iam-role.html>
+const AUTO_MODE: [&str; 4] = [
+    "AmazonEKSComputePolicy",
+    "AmazonEKSBlockStoragePolicy",
+    "AmazonEKSLoadBalancingPolicy",
+    "AmazonEKSNetworkingPolicy",
+];
+
+/// Whether a declared role lets EKS Auto Mode work.
+fn auto_mode_role(view: &View<'_>, cluster: &Declared<'_>) -> Option<Finding> {
+    if cluster.spec["auto_mode"].is_null() {
+        return None;
+    }
+    let role = view.behind(&cluster.spec["role_arn"]).filter(|role| role.address.kind() == "iam.role")?;
+    let attached: Vec<&str> = texts(role.spec, "managed_policy_arns").collect();
+    let has = |policy: &&str| attached.iter().any(|arn| arn.ends_with(&format!("/{policy}")));
+    let mut lacking: Vec<&str> = AUTO_MODE.into_iter().filter(|policy| !has(policy)).collect();
+    if !role.spec["assume_role_policy"].to_string().contains("sts:TagSession") {
+        lacking.push("sts:TagSession in its trust policy");
+    }
+    (!lacking.is_empty()).then(|| Finding {
+        severity: Severity::Error,
+        code: "auto-mode-role",
+        address: cluster.address.clone(),
+        keys: &["auto_mode", "role_arn"],
+        message: format!("EKS Auto Mode needs more than the role {} has: {}", role.address, lacking.join(", ")),
+        fix: "State auto_mode = true in the iam step, which gives the cluster's role all of it.".to_owned(),
+    })
+}
+
+/// Whether a declared subnet has a range of IPv6.
+fn has_ipv6(subnet: &Declared<'_>) -> bool {
+    let fields = subnet.spec.as_object().into_iter().flatten();
+    let mut ranges = fields.filter(|(field, _)| field.starts_with("ipv6"));
+    ranges.any(|(_, value)| !(value.is_null() || *value == false))
+}
+
+fn without_ipv6(cluster: &Declared<'_>, subnets: &[String]) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "no-ipv6",
+        address: cluster.address.clone(),
+        keys: &["ip_family", "subnet_ids"],
+        message: format!(
+            "a cluster with IPv6 needs subnets with IPv6 ranges, and these have none: {}",
+            subnets.join(", ")
+        ),
+        fix: "Give the network IPv6, or leave ip_family out.".to_owned(),
+    }
+}
+
 /// What AWS says of the zones, and of subnets that are there already.
 pub(super) async fn ask(aws: &Aws, view: &View<'_>, zones: &Zones, findings: &mut Vec<Finding>) -> Result<(), OpError> {
     let mut refused = None;
@@ -59,6 +120,9 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, zones: &Zones, findings: &mu
         for subnet in &there {
             let (zone, id) = (subnet.availability_zone().unwrap_or_default(), subnet.subnet_id().unwrap_or_default());
             of_zone.entry(zone.to_owned()).or_default().push(id.to_owned());
+            if cluster.spec["ipv6"] == true && subnet.ipv6_cidr_block_association_set().is_empty() {
+                findings.push(without_ipv6(&cluster, &[id.to_owned()]));
+            }
             let free = subnet.available_ip_address_count().unwrap_or(i32::MAX);
             if cluster.is_made() && free < limits::CLUSTER_ADDRESSES {
                 findings.push(few_addresses(&cluster, id, free));

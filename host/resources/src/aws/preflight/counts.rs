@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, VpcEndpoint};
 use llmhost_engine::kind::OpError;
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::unknown;
@@ -50,6 +50,11 @@ enum Used<'a> {
     Subnets(&'a str),
     /// Of a VPC.
     RouteTables(&'a str),
+    /// Of a VPC.
+    InterfaceEndpoints(&'a str),
+    /// Of a VPC.
+    VpcRanges(&'a str),
+    EgressGateways,
     /// Of a cluster.
     NodeGroups(&'a str),
     /// Of a group, in one direction.
@@ -130,11 +135,17 @@ fn raise(quota: &Quota, wanted: u64) -> String {
 /// Everything of a plan that a quota counts.
 fn demands<'a>(view: &View<'a>) -> Vec<Demand<'a>> {
     let mut all = Vec::new();
-    let everywhere: [(&'static str, &'static Quota, Used<'a>, &str); 9] = [
+    let everywhere: [(&'static str, &'static Quota, Used<'a>, &str); 10] = [
         ("ec2.vpc", &limits::VPCS, Used::Vpcs, "VPCs in the region"),
         ("ec2.internet-gateway", &limits::INTERNET_GATEWAYS, Used::InternetGateways, "internet gateways in the region"),
         ("ec2.elastic-ip", &limits::ADDRESSES, Used::Addresses, "elastic IP addresses in the region"),
         ("ec2.gateway-endpoint", &limits::ENDPOINTS, Used::Endpoints, "gateway endpoints in the region"),
+        (
+            "ec2.egress-only-internet-gateway",
+            &limits::EGRESS_GATEWAYS,
+            Used::EgressGateways,
+            "egress-only internet gateways in the region",
+        ),
         ("ec2.security-group", &limits::GROUPS, Used::Groups, "security groups in the region"),
         ("eks.cluster", &limits::CLUSTERS, Used::Clusters, "clusters in the region"),
         ("iam.role", &limits::ROLES, Used::Account("Roles"), "roles"),
@@ -153,6 +164,13 @@ fn demands<'a>(view: &View<'a>) -> Vec<Demand<'a>> {
     }));
     all.extend(counted(view, "ec2.route-table", &limits::ROUTE_TABLES, |table| {
         Some((Used::RouteTables(table["vpc_id"].as_str()?), "route tables in one VPC".to_owned()))
+    }));
+    all.extend(counted(view, "ec2.interface-endpoint", &limits::INTERFACE_ENDPOINTS, |endpoint| {
+        Some((Used::InterfaceEndpoints(endpoint["vpc_id"].as_str()?), "interface endpoints in one VPC".to_owned()))
+    }));
+    all.extend(counted(view, "ec2.vpc-cidr-block", &limits::VPC_RANGES, |block| {
+        block["range"].get("ipv4")?;
+        Some((Used::VpcRanges(block["vpc_id"].as_str()?), "IPv4 ranges of one VPC".to_owned()))
     }));
     all.extend(counted(view, "eks.node-group", &limits::NODE_GROUPS, |group| {
         let cluster = group["cluster_name"].as_str()?;
@@ -179,7 +197,12 @@ fn counted<'a>(
     for declared in view.of_kind(kind) {
         let Some((used, what)) = shared(declared.spec) else { continue };
         let of = match used {
-            Used::NatGateways(of) | Used::Subnets(of) | Used::RouteTables(of) | Used::NodeGroups(of) => of,
+            Used::NatGateways(of)
+            | Used::Subnets(of)
+            | Used::RouteTables(of)
+            | Used::InterfaceEndpoints(of)
+            | Used::VpcRanges(of)
+            | Used::NodeGroups(of) => of,
             Used::Rules { group, .. } => group,
             _ => "",
         };
@@ -233,8 +256,16 @@ fn keys(kind: &str) -> &'static [&'static str] {
         "ec2.subnet" | "ec2.route-table" => &["azs", "public_subnets", "name"],
         "ec2.security-group" | "ec2.security-group-rule" => &["security_groups", "rules"],
         "ec2.vpc" => &["cidr", "name"],
+        "ec2.interface-endpoint" => &["endpoints", "name"],
+        "ec2.vpc-cidr-block" => &["secondary_cidrs", "name"],
+        "ec2.egress-only-internet-gateway" => &["ipv6", "name"],
         _ => &["name"],
     }
+}
+
+/// An endpoint that was deleted is listed for a while.
+fn is_there(endpoint: &VpcEndpoint) -> bool {
+    endpoint.state().is_none_or(|state| !state.as_str().to_lowercase().starts_with("delet"))
 }
 
 /// What AWS says of an account in a region.
@@ -265,10 +296,11 @@ impl Account<'_> {
             Used::Endpoints => {
                 let request = ec2.describe_vpc_endpoints().filters(filter("vpc-endpoint-type", "Gateway"));
                 let all = request.into_paginator().items().send().try_collect().await;
-                // One that was deleted is listed for a while.
-                let is_there = |state: &str| !state.to_lowercase().starts_with("delet");
-                let all = all.operation("ec2:DescribeVpcEndpoints")?;
-                all.iter().filter(|one| one.state().is_none_or(|state| is_there(state.as_str()))).count()
+                all.operation("ec2:DescribeVpcEndpoints")?.iter().filter(|one| is_there(one)).count()
+            }
+            Used::EgressGateways => {
+                let pages = ec2.describe_egress_only_internet_gateways().into_paginator().items().send();
+                pages.try_collect().await.operation("ec2:DescribeEgressOnlyInternetGateways")?.len()
             }
             Used::Groups => {
                 let pages = ec2.describe_security_groups().into_paginator().items().send();
@@ -280,8 +312,13 @@ impl Account<'_> {
             }
             Used::Account(key) => return Ok(self.summary().await?.get(key).copied().unwrap_or(0)),
             Used::NatGateways(zone) => self.nat_gateways(&self.zones.name(zone)).await?,
-            // Nothing is in what is not there yet, but the rule that EC2 itself makes.
-            Used::Subnets(of) | Used::RouteTables(of) | Used::NodeGroups(of) if unknown::is_unknown(of) => 0,
+            // Nothing is in what is not there yet, but the rule that EC2 itself makes, and a VPC's first range.
+            Used::Subnets(of) | Used::RouteTables(of) | Used::InterfaceEndpoints(of) | Used::NodeGroups(of)
+                if unknown::is_unknown(of) =>
+            {
+                0
+            }
+            Used::VpcRanges(of) if unknown::is_unknown(of) => 1,
             Used::Rules { group, outbound } if unknown::is_unknown(group) => usize::from(outbound),
             Used::Subnets(vpc) => {
                 let pages = ec2.describe_subnets().filters(filter("vpc-id", vpc)).into_paginator().items().send();
@@ -290,6 +327,17 @@ impl Account<'_> {
             Used::RouteTables(vpc) => {
                 let pages = ec2.describe_route_tables().filters(filter("vpc-id", vpc)).into_paginator().items().send();
                 pages.try_collect().await.operation("ec2:DescribeRouteTables")?.len()
+            }
+            Used::InterfaceEndpoints(vpc) => {
+                let filters = [filter("vpc-id", vpc), filter("vpc-endpoint-type", "Interface")];
+                let request = ec2.describe_vpc_endpoints().set_filters(Some(filters.into()));
+                let all = request.into_paginator().items().send().try_collect().await;
+                all.operation("ec2:DescribeVpcEndpoints")?.iter().filter(|one| is_there(one)).count()
+            }
+            Used::VpcRanges(vpc) => {
+                let answer = ec2.describe_vpcs().filters(filter("vpc-id", vpc)).send().await;
+                let vpcs = answer.operation("ec2:DescribeVpcs")?.vpcs.unwrap_or_default();
+                vpcs.iter().map(|vpc| vpc.cidr_block_association_set().len()).sum()
             }
             Used::NodeGroups(cluster) => {
                 let pages =
@@ -354,6 +402,14 @@ mod tests {
         (0..count).map(|i| (format!("s/{kind}/n{i}"), spec(i))).collect()
     }
 
+    fn plain_in(vpc: &str) -> impl Fn(usize) -> Value {
+        move |_| json!({ "vpc_id": vpc })
+    }
+
+    fn range_of(vpc: &str) -> impl Fn(usize) -> Value {
+        move |i| json!({ "vpc_id": vpc, "range": { "ipv4": format!("100.{i}.0.0/16") } })
+    }
+
     #[test]
     fn counts_are_fine_up_to_the_default_and_told_above_it() {
         let (vpc, group) = (token("net/ec2.vpc/main", "id"), token("net/ec2.security-group/web", "id"));
@@ -374,6 +430,8 @@ mod tests {
             (many("ec2.security-group-rule", 61, rule("egress")), Some("61 outbound rules in")),
             (many("ec2.subnet", 200, subnet), None),
             (many("ec2.subnet", 201, subnet), Some("201 subnets in one VPC")),
+            (many("ec2.interface-endpoint", 51, plain_in(&vpc)), Some("51 interface endpoints in one VPC")),
+            (many("ec2.vpc-cidr-block", 6, range_of(&vpc)), Some("6 IPv4 ranges of one VPC")),
             (many("eks.node-group", 30, nodes), None),
             (many("eks.node-group", 31, nodes), Some("31 node groups in one cluster")),
         ] {

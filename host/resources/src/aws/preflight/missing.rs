@@ -15,7 +15,7 @@ use crate::aws::eks;
 use crate::aws::errors::{Operation, gone_is_none};
 
 const CLUSTER: &[&str] = &["cluster", "name"];
-const ROLE: &[&str] = &["role_arn", "node_role_arn", "role"];
+const ROLE: &[&str] = &["role_arn", "node_role_arn", "role", "pod_identity", "pod_execution_role_arn", "auto_mode"];
 
 pub(super) async fn ask(aws: &Aws, view: &View<'_>) -> Result<Vec<Finding>, OpError> {
     let mut findings: Vec<Finding> =
@@ -35,7 +35,8 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>) -> Result<Vec<Finding>, OpEr
 /// The clusters that are used and not declared, each with the first user in every step.
 fn clusters<'a>(view: &View<'a>) -> BTreeMap<&'a str, Vec<&'a ResourceAddress>> {
     let own: BTreeSet<&str> = view.of_kind("eks.cluster").map(|cluster| text(cluster.spec, "cluster_name")).collect();
-    let inside = ["eks.node-group", "eks.addon", "eks.access-entry", "eks.pod-identity-association"];
+    let inside =
+        ["eks.node-group", "eks.addon", "eks.access-entry", "eks.fargate-profile", "eks.pod-identity-association"];
     let inside = inside.into_iter().flat_map(|kind| view.checked(kind));
     let inside = inside.map(|user| (text(user.spec, "cluster_name"), user.address));
     let objects = view.checked("kube.object");
@@ -78,11 +79,19 @@ fn roles<'a>(view: &View<'a>) -> BTreeMap<&'a str, Declared<'a>> {
         ("eks.node-group", "role_arn"),
         ("eks.pod-identity-association", "role_arn"),
         ("eks.addon", "service_account_role_arn"),
+        ("eks.fargate-profile", "pod_execution_role_arn"),
         ("iam.instance-profile", "role_name"),
     ];
     let named = fields
         .into_iter()
         .flat_map(|(kind, field)| view.checked(kind).filter_map(move |user| Some((user.spec[field].as_str()?, user))));
+    let of_addons = view.checked("eks.addon").flat_map(|user| {
+        let pairs = user.spec["pod_identity"].as_array().into_iter().flatten();
+        pairs.filter_map(move |pair| Some((pair["role_arn"].as_str()?, user)))
+    });
+    let of_nodes = view.checked("eks.cluster");
+    let of_nodes = of_nodes.filter_map(|user| Some((user.spec["auto_mode"]["node_role_arn"].as_str()?, user)));
+    let named = named.chain(of_addons).chain(of_nodes);
     let foreign =
         named.filter(|(role, _)| !role.is_empty() && !unknown::is_unknown(role) && !declared.contains(name_of(role)));
     foreign.collect()
@@ -128,12 +137,14 @@ async fn policy(aws: &Aws, arn: &str, user: Declared<'_>) -> Result<Option<Findi
 }
 
 /// What EC2 gives ids to, as far as steps name it: what it is, and the start of its id.
-const NETWORKS: [(&str, &str, &str); 6] = [
+const NETWORKS: [(&str, &str, &str); 8] = [
     ("ec2.vpc", "VPC", "vpc-"),
     ("ec2.subnet", "subnet", "subnet-"),
     ("ec2.security-group", "security group", "sg-"),
     ("ec2.route-table", "route table", "rtb-"),
     ("ec2.internet-gateway", "internet gateway", "igw-"),
+    ("ec2.launch-template", "launch template", "lt-"),
+    ("ec2.prefix-list", "managed prefix list", "pl-"),
     ("ec2.elastic-ip", "elastic IP address", "eipalloc-"),
 ];
 
@@ -162,7 +173,11 @@ async fn networks(aws: &Aws, view: &View<'_>) -> Result<Vec<Finding>, OpError> {
                 let keys: &[&str] = match *what {
                     "VPC" => &["vpc_id", "vpc"],
                     "subnet" => &["subnet_ids", "subnets", "subnet_id"],
+                    "launch template" => &["launch_template"],
                     "security group" => &["security_group_ids", "security_groups", "rules"],
+                    "managed prefix list" => &["security_groups", "rules"],
+                    "internet gateway" => &["internet_gateway_id"],
+                    "elastic IP address" => &["nat_elastic_ips"],
                     _ => &["name"],
                 };
                 findings.push(finding("not-there", named[*id].0, keys, message, fix));
@@ -217,6 +232,17 @@ async fn there(aws: &Aws, which: usize, ids: &[&str]) -> Result<BTreeSet<String>
             let answer = ec2.describe_internet_gateways().filters(filter_any("internet-gateway-id", ids)).send().await;
             let all = answer.operation("ec2:DescribeInternetGateways")?.internet_gateways.unwrap_or_default();
             all.into_iter().map(|gateway| gateway.internet_gateway_id).collect()
+        }
+        "ec2.launch-template" => {
+            let request = ec2.describe_launch_templates().filters(filter_any("launch-template-id", ids));
+            let all =
+                request.send().await.operation("ec2:DescribeLaunchTemplates")?.launch_templates.unwrap_or_default();
+            all.into_iter().map(|template| template.launch_template_id).collect()
+        }
+        "ec2.prefix-list" => {
+            let answer = ec2.describe_managed_prefix_lists().filters(filter_any("prefix-list-id", ids)).send().await;
+            let all = answer.operation("ec2:DescribeManagedPrefixLists")?.prefix_lists.unwrap_or_default();
+            all.into_iter().map(|list| list.prefix_list_id).collect()
         }
         _ => {
             let answer = ec2.describe_addresses().filters(filter_any("allocation-id", ids)).send().await;

@@ -5,13 +5,16 @@
 
 mod access;
 mod addons;
+mod capacity;
 mod clusters;
 mod counts;
+mod fargate;
 mod instances;
 mod missing;
 mod names;
 mod network;
 mod nodes;
+mod places;
 mod quotas;
 mod rules;
 mod taken;
@@ -67,16 +70,24 @@ pub const ACTIONS: &[&str] = &[
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeAddresses",
     "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeCapacityReservations",
+    "ec2:DescribeEgressOnlyInternetGateways",
     "ec2:DescribeInternetGateways",
     "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeManagedPrefixLists",
     "ec2:DescribeNatGateways",
+    "ec2:DescribePlacementGroups",
     "ec2:DescribeSecurityGroupRules",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeRouteTables",
+    "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcEndpointServices",
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
     "ec2:DescribeInstances",
+    "eks:DescribeAddonConfiguration",
+    "eks:DescribeAddonVersions",
     "eks:DescribeCluster",
     "eks:DescribeClusterVersions",
     "eks:ListClusters",
@@ -97,8 +108,11 @@ pub async fn preflight(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool)
     let mut findings = Vec::new();
     access::check(&view, &mut findings);
     addons::check(&view, &mut findings);
+    capacity::check(&view, &mut findings);
     clusters::check(&view, &mut findings);
+    fargate::check(&view, &mut findings);
     names::check(&view, &mut findings);
+    places::check(&view, &mut findings);
     network::check(&view, &mut findings);
     nodes::check(&view, &mut findings);
     rules::check(&view, &mut findings);
@@ -113,10 +127,14 @@ pub async fn preflight(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool)
     network::ask(aws, &view, &mut findings).await?;
     nodes::ask(aws, &view, &zones, &mut findings).await?;
     access::ask(aws, &view, &mut findings).await?;
+    addons::ask(aws, &view, &mut findings).await?;
+    capacity::ask(aws, &view, &zones, &mut findings).await?;
+    fargate::ask(aws, &view, &mut findings).await?;
     trust::ask(aws, &view, &mut findings).await?;
     quotas::ask(aws, &view, &mut findings).await?;
     versions::ask(aws, &view, &mut findings).await?;
     findings.extend(counts::ask(aws, &view, &zones).await?);
+    places::ask(aws, &view, &zones, &mut findings).await?;
     findings.extend(missing::ask(aws, &view).await?);
     findings.extend(taken::ask(aws, &view).await?);
     Ok(sorted(findings))
@@ -250,10 +268,13 @@ impl Zones {
         for subnet in view.of_kind("ec2.subnet") {
             let zone = text(subnet.spec, "availability_zone");
             if let Some(Source::Fact(key)) = unknown::whole(zone)
-                && let Some((_, index)) = key.split_once('/')
+                && let Some((fact, asked)) = key.split_once('/')
                 && !known.contains_key(zone)
             {
-                let name = ec2::availability_zone(aws, index, &chosen).await?;
+                let name = match fact {
+                    "ec2.zone-name" => ec2::zone_name(aws, asked).await?,
+                    _ => ec2::availability_zone(aws, asked, &chosen).await?,
+                };
                 chosen.insert(name.clone());
                 known.insert(zone.to_owned(), name);
             }

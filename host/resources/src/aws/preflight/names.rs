@@ -17,14 +17,16 @@ pub(super) struct Unique {
 }
 
 /// Kinds that have a name or a place of their own.
-pub(super) const KINDS: [&str; 15] = [
+pub(super) const KINDS: [&str; 17] = [
     "ec2.launch-template",
+    "ec2.placement-group",
     "ec2.route",
     "ec2.route-table-association",
     "ec2.security-group",
     "eks.access-entry",
     "eks.addon",
     "eks.cluster",
+    "eks.fargate-profile",
     "eks.node-group",
     "eks.pod-identity-association",
     "iam.instance-profile",
@@ -41,12 +43,14 @@ pub(super) fn unique(kind: &str, spec: &Value) -> Option<Unique> {
     let within = |what, field: &str, scope: &str| (what, text(spec, field).to_owned(), text(spec, scope).to_owned());
     let (what, name, scope) = match kind {
         "ec2.launch-template" => of("launch template", "template_name"),
+        "ec2.placement-group" => of("placement group", "group_name"),
         "ec2.route" => within("route to", "destination_cidr_block", "route_table_id"),
         "ec2.route-table-association" => of("route table of", "subnet_id"),
         "ec2.security-group" => within("security group", "group_name", "vpc_id"),
         "eks.access-entry" => within("access entry of", "principal_arn", "cluster_name"),
         "eks.addon" => within("add-on", "addon_name", "cluster_name"),
         "eks.cluster" => of("cluster", "cluster_name"),
+        "eks.fargate-profile" => within("Fargate profile", "profile_name", "cluster_name"),
         "eks.node-group" => within("node group", "node_group_name", "cluster_name"),
         "eks.pod-identity-association" => {
             let account = format!("{}/{}", text(spec, "namespace"), text(spec, "service_account"));
@@ -77,7 +81,9 @@ pub(super) fn keys(declared: &Declared<'_>) -> &'static [&'static str] {
         "iam.role" => &["cluster_role", "role_name", "name", "service_account"],
         "s3.bucket" => &["bucket", "name"],
         "ec2.security-group" => &["security_groups", "name"],
-        "eks.addon" => &["addons", "cluster"],
+        "eks.addon" => &["addons", "name", "cluster"],
+        "ec2.placement-group" => &["placement_group", "efa", "name"],
+        "eks.fargate-profile" => &["name", "namespace", "cluster"],
         "eks.access-entry" => &["admins", "access", "cluster"],
         "eks.pod-identity-association" => &["service_account", "namespace", "cluster"],
         "kube.object" => &["name", "namespace", "cluster"],

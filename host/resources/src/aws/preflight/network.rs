@@ -48,9 +48,15 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
 fn no_way_out(view: &View<'_>, subnet: &Declared<'_>) -> Option<(&'static str, &'static str)> {
     let is_it = |id: &Value| view.behind(id).is_some_and(|found| found.address == subnet.address);
     match way_out(view, is_it)? {
+        // What a VPC that exists has, AWS alone can tell.
+        None if lacking(view, subnet).is_empty() || view.behind(&subnet.spec["vpc_id"]).is_none() => None,
+        None if has_endpoints(view, subnet) => Some((
+            "there is no route out, and not every service that nodes need has an interface endpoint",
+            "Let the endpoints of the vpc step have all of ecr.api, ecr.dkr, ec2, sts and eks, or give it nat = \"single\".",
+        )),
         None => Some((
             "there is no route out",
-            "Give the vpc step nat = \"single\" (or \"per-az\"), or make interface endpoints for the services that nodes need.",
+            "Give the vpc step nat = \"single\" (or \"per-az\"), or endpoints = [\"ecr.api\", \"ecr.dkr\", \"ec2\", \"sts\", \"eks\"].",
         )),
         Some(route)
             if route.spec["target"].get("internet_gateway").is_some()
@@ -63,6 +69,26 @@ fn no_way_out(view: &View<'_>, subnet: &Declared<'_>) -> Option<(&'static str, &
         }
         Some(_) => None,
     }
+}
+
+/// The services that nodes need and the network of a declared subnet has no declared interface endpoint for.
+fn lacking(view: &View<'_>, subnet: &Declared<'_>) -> Vec<&'static str> {
+    let has = |service: &str| endpoints(view, subnet).any(|endpoint| is_for(text(endpoint.spec, "service"), service));
+    ENDPOINTS.into_iter().filter(|service| !has(service)).collect()
+}
+
+fn has_endpoints(view: &View<'_>, subnet: &Declared<'_>) -> bool {
+    endpoints(view, subnet).next().is_some()
+}
+
+fn endpoints<'a>(view: &View<'a>, subnet: &Declared<'a>) -> impl Iterator<Item = Declared<'a>> {
+    let vpc = &subnet.spec["vpc_id"];
+    view.of_kind("ec2.interface-endpoint").filter(move |endpoint| endpoint.spec["vpc_id"] == *vpc)
+}
+
+/// Whether the short or full name of a service says this one.
+fn is_for(name: &str, service: &str) -> bool {
+    name == service || name.ends_with(&format!(".{service}"))
 }
 
 /// The declared route out of the subnet whose id `is_it`, where a declared table is associated with it.
@@ -93,6 +119,7 @@ fn too_small(group: &Declared<'_>, free: u64) -> Option<Finding> {
 /// Subnets that are there already: what AWS says of them.
 pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>) -> Result<(), OpError> {
     for group in view.checked("eks.node-group") {
+        in_given_vpcs(aws, view, &group, findings).await?;
         let ids: BTreeSet<String> =
             texts(group.spec, "subnet_ids").filter(|id| id.starts_with("subnet-")).map(str::to_owned).collect();
         if ids.is_empty() {
@@ -133,6 +160,45 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
                     });
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Subnets that this pipeline makes in a VPC that exists: its endpoints may do where there is no way out.
+async fn in_given_vpcs(
+    aws: &Aws,
+    view: &View<'_>,
+    group: &Declared<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), OpError> {
+    let ids = group.spec["subnet_ids"].as_array().into_iter().flatten();
+    let mut shut: BTreeMap<String, Vec<Declared<'_>>> = BTreeMap::new();
+    for subnet in ids.filter_map(|id| view.behind(id)) {
+        let is_it = |id: &Value| view.behind(id).is_some_and(|found| found.address == subnet.address);
+        let vpc = text(subnet.spec, "vpc_id");
+        if vpc.starts_with("vpc-") && matches!(way_out(view, is_it), Some(None)) {
+            shut.entry(vpc.to_owned()).or_default().push(subnet);
+        }
+    }
+    for (vpc, subnets) in shut {
+        let declared = lacking(view, &subnets[0]);
+        let there = missing_endpoints(aws, &vpc).await?;
+        let lacking: Vec<&str> = there.into_iter().filter(|service| declared.contains(service)).collect();
+        if !lacking.is_empty() {
+            let names = subnets.iter().map(|subnet| format!("{}/{}", subnet.address.step(), subnet.address.name()));
+            findings.push(Finding {
+                severity: Severity::Error,
+                code: "no-route-out",
+                address: group.address.clone(),
+                keys: &["subnet_ids", "subnets"],
+                message: format!(
+                    "nodes in {} could never join the cluster: there is no route out, and {vpc} lacks endpoints for {}",
+                    names.collect::<Vec<_>>().join(" and "),
+                    lacking.join(", ")
+                ),
+                fix: "Give the vpc step nat = \"single\", or endpoints for these services.".to_owned(),
+            });
         }
     }
     Ok(())

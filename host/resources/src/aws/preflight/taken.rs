@@ -43,6 +43,7 @@ fn is_known(view: &View<'_>, declared: &Declared<'_>) -> bool {
         "ec2.security-group" => &["vpc_id", "group_name"],
         "eks.access-entry" => &["cluster_name", "principal_arn"],
         "eks.addon" => &["cluster_name", "addon_name"],
+        "eks.fargate-profile" => &["cluster_name", "profile_name"],
         "eks.node-group" => &["cluster_name", "node_group_name"],
         "eks.pod-identity-association" => &["cluster_name", "namespace", "service_account"],
         "iam.oidc-provider" => &["url"],
@@ -100,10 +101,12 @@ async fn look(aws: &Aws, kind: &str, spec: &Value) -> Result<Option<There>, OpEr
     let name = |field| text(spec, field);
     let found = match kind {
         "ec2.launch-template" => launch_template(aws, name("template_name")).await?,
+        "ec2.placement-group" => placement_group(aws, name("group_name")).await?,
         "ec2.security-group" => security_group(aws, name("vpc_id"), name("group_name")).await?,
         "eks.access-entry" => eks::access_entry(aws, name("cluster_name"), name("principal_arn")).await?,
         "eks.addon" => eks::addon(aws, name("cluster_name"), name("addon_name")).await?,
         "eks.cluster" => eks::cluster(aws, name("cluster_name")).await?,
+        "eks.fargate-profile" => eks::fargate_profile(aws, name("cluster_name"), name("profile_name")).await?,
         "eks.node-group" => eks::node_group(aws, name("cluster_name"), name("node_group_name")).await?,
         "eks.pod-identity-association" => {
             eks::pod_identity(aws, name("cluster_name"), name("namespace"), name("service_account")).await?
@@ -134,6 +137,13 @@ async fn launch_template(aws: &Aws, name: &str) -> Result<Option<(String, Tags)>
     let answer = request.send().await.operation("ec2:DescribeLaunchTemplates")?;
     let found = answer.launch_templates.and_then(|mut all| all.pop());
     Ok(found.and_then(|found| Some((found.launch_template_id.clone()?, ec2::observed(found.tags())))))
+}
+
+async fn placement_group(aws: &Aws, name: &str) -> Result<Option<(String, Tags)>, OpError> {
+    let request = aws.ec2().await.describe_placement_groups().filters(filter("group-name", name));
+    let answer = request.send().await.operation("ec2:DescribePlacementGroups")?;
+    let found = answer.placement_groups().iter().find(|group| group.group_name() == Some(name));
+    Ok(found.map(|found| (name.to_owned(), ec2::observed(found.tags()))))
 }
 
 async fn security_group(aws: &Aws, vpc: &str, name: &str) -> Result<Option<(String, Tags)>, OpError> {

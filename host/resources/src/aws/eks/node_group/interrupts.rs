@@ -29,9 +29,11 @@ pub(super) fn interrupts(old: &Spec, new: &Spec, how: ChangeKind) -> Option<Stri
     }
 }
 
-/// Another launch template version (disk, tags, metadata, image) or Kubernetes version is for new nodes.
+/// Another launch template version (disk, tags, metadata, image), Kubernetes version or AMI release is for new nodes.
 fn rolls(old: &Spec, new: &Spec) -> Option<String> {
-    let same = old.launch_template_version == new.launch_template_version && old.version == new.version;
+    // A release that is no longer stated stays until the nodes are rolled for another reason.
+    let same_release = new.release_version.is_none() || old.release_version == new.release_version;
+    let same = old.launch_template_version == new.launch_template_version && old.version == new.version && same_release;
     let at_a_time = match new.max_unavailable {
         Share::Count(1) => "1 node at a time".to_owned(),
         Share::Count(count) => format!("at most {count} nodes at a time"),
@@ -82,6 +84,10 @@ mod tests {
                     new.max_unavailable = Share::Percentage(33);
                 }),
                 Some(format!("{rolls}at most 33% of them at a time")),
+            ),
+            (
+                change(&|new| new.release_version = Some("1.35.1-20261101".into())),
+                Some(format!("{rolls}1 node at a time")),
             ),
             (change(&|new| new.desired_size = 1), Some("takes 1 node away: their pods move to the others".into())),
         ] {

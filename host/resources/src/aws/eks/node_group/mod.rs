@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_eks::types::{AmiTypes, CapacityTypes, NodeRepairConfig, Nodegroup as Found, NodegroupStatus, TaintEffect};
+use aws_sdk_eks::types::{AmiTypes, NodeRepairConfig, Nodegroup as Found, NodegroupStatus, TaintEffect};
 use futures::FutureExt;
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Neighbours, Observed, OpError, Outputs, Permission,
@@ -140,6 +140,8 @@ impl Kind for NodeGroup {
         "instance_types",
         "ami_type",
         "spot",
+        "capacity_block",
+        "instance_type_in_template",
         "launch_template_id",
     ];
     const ASIDE: &'static [&'static str] = &["wait_minutes"];
@@ -163,6 +165,14 @@ impl Kind for NodeGroup {
             || !AmiTypes::values().contains(&spec.ami_type.as_str())
         {
             return Err(format!("ami_type '{}' is not one of {}", spec.ami_type, AmiTypes::values().join(", ")));
+        }
+        if spec.spot && spec.capacity_block {
+            return Err("spot instances do not start in a capacity block; state one of the two".to_owned());
+        }
+        if spec.has_own_image() && (spec.version.is_some() || spec.release_version.is_some()) {
+            return Err("the launch template brings the image, so its version is the image's: leave version and \
+                        release_version out"
+                .to_owned());
         }
         let (min, max, desired) = (spec.min_size, spec.max_size, spec.desired_size);
         if !(0 <= min && min <= desired && desired <= max && max >= 1) {
@@ -191,8 +201,7 @@ impl Kind for NodeGroup {
 
     /// Nodes follow their cluster.
     fn follow(&self, spec: &mut Spec, declared: &dyn Neighbours) {
-        // Who brings an image of their own brings its version.
-        if spec.version.is_none() && spec.ami_type != "CUSTOM" {
+        if spec.version.is_none() && !spec.has_own_image() {
             spec.version = versions::of_cluster(&spec.cluster_name, declared);
         }
     }
@@ -209,6 +218,9 @@ impl Kind for NodeGroup {
     }
 
     fn check(&self, _: &ResourceAddress, spec: &Spec, declared: &dyn Neighbours) -> Result<(), String> {
+        if let (Some(release), Some(version)) = (&spec.release_version, &spec.version) {
+            versions::check_release(release, version, &spec.ami_type)?;
+        }
         match (versions::of_cluster(&spec.cluster_name, declared), &spec.version) {
             (Some(cluster), Some(nodes)) => versions::check_skew(&cluster, nodes),
             _ => Ok(()),
@@ -238,7 +250,14 @@ impl Kind for NodeGroup {
         // And they are ready once the network add-on is, which must not go before they do.
         let addons = declared.of_kind("eks.addon").into_iter();
         let addons = addons.filter(|addon| addon.spec["cluster_name"] == spec.cluster_name).map(|addon| addon.address);
-        associations.into_iter().map(|association| association.address).chain(routes).chain(addons).collect()
+        // Where there is no way out, interface endpoints are.
+        let subnets = spec.subnet_ids.iter().filter_map(|id| declared.by_identity(id));
+        let vpcs: Vec<_> = subnets.map(|subnet| subnet.spec["vpc_id"].clone()).collect();
+        let endpoints = declared.of_kind("ec2.interface-endpoint").into_iter();
+        let endpoints = endpoints.filter(|endpoint| vpcs.contains(&endpoint.spec["vpc_id"]));
+        let endpoints = endpoints.map(|endpoint| endpoint.address);
+        let associations = associations.into_iter().map(|association| association.address);
+        associations.chain(routes).chain(addons).chain(endpoints).collect()
     }
 
     fn permissions(&self, spec: &Spec, scope: &Scope<'_>) -> Vec<Permission> {
@@ -279,9 +298,11 @@ impl Kind for NodeGroup {
         let request = self.0.eks_once().await.create_nodegroup().cluster_name(&spec.cluster_name);
         let request = request.nodegroup_name(&spec.node_group_name).node_role(&spec.role_arn);
         let request = request.set_subnets(Some(spec.subnet_ids.clone()));
-        let request = request.set_instance_types(Some(spec.instance_types.clone()));
-        let request = request.ami_type(AmiTypes::from(spec.ami_type.as_str()));
-        let request = request.capacity_type(if spec.spot { CapacityTypes::Spot } else { CapacityTypes::OnDemand });
+        // What the template says, the group must not.
+        let types = (!spec.instance_type_in_template).then(|| spec.instance_types.clone());
+        let image = (!spec.has_own_image()).then(|| AmiTypes::from(spec.ami_type.as_str()));
+        let request = request.set_instance_types(types).set_ami_type(image).capacity_type(spec.capacity());
+        let request = request.set_release_version(spec.release_version.clone());
         let request = request.scaling_config(spec.scaling(spec.desired_size)).update_config(spec.update_config());
         let labels: BTreeMap<_, _> = spec.labels.0.clone();
         let request = request.set_labels(Some(labels.into_iter().collect()));

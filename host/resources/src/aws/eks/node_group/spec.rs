@@ -32,6 +32,14 @@ pub(in crate::aws) struct Spec {
     pub(super) max_unavailable: Share,
     pub(super) launch_template_id: String,
     pub(super) launch_template_version: String,
+    /// The template states the instance type; `instance_types` says which.
+    #[serde(default)]
+    pub(super) instance_type_in_template: bool,
+    #[serde(default)]
+    pub(super) capacity_block: bool,
+    /// None: the newest whenever the nodes are rolled.
+    #[serde(default)]
+    pub(super) release_version: Option<String>,
     /// None: what the cluster has when it is made, where the pipeline does not declare the cluster.
     pub(super) version: Option<String>,
     pub(super) node_repair: bool,
@@ -105,6 +113,19 @@ impl Spec {
         .build()
     }
 
+    pub(super) fn capacity(&self) -> CapacityTypes {
+        match (self.spot, self.capacity_block) {
+            (true, _) => CapacityTypes::Spot,
+            (false, true) => CapacityTypes::CapacityBlock,
+            (false, false) => CapacityTypes::OnDemand,
+        }
+    }
+
+    /// Who brings an image of their own brings its version.
+    pub(super) fn has_own_image(&self) -> bool {
+        self.ami_type == "CUSTOM"
+    }
+
     pub(super) fn template(&self) -> LaunchTemplateSpecification {
         let template = LaunchTemplateSpecification::builder().id(&self.launch_template_id);
         template.version(&self.launch_template_version).build()
@@ -128,7 +149,11 @@ impl Spec {
             node_group_name: found.nodegroup_name().unwrap_or_default().to_owned(),
             role_arn: found.node_role().unwrap_or_default().to_owned(),
             subnet_ids: same(&spec.subnet_ids, found.subnets()),
-            instance_types: same(&spec.instance_types, found.instance_types()),
+            instance_types: match spec.instance_type_in_template {
+                // EKS does not repeat what the template says.
+                true => spec.instance_types.clone(),
+                false => same(&spec.instance_types, found.instance_types()),
+            },
             ami_type: found.ami_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
             spot: found.capacity_type() == Some(&CapacityTypes::Spot),
             min_size: size(sizes.and_then(|sizes| sizes.min_size())),
@@ -143,6 +168,9 @@ impl Spec {
             },
             launch_template_id: template.and_then(|template| template.id()).unwrap_or_default().to_owned(),
             launch_template_version: template.and_then(|template| template.version()).unwrap_or_default().to_owned(),
+            instance_type_in_template: spec.instance_type_in_template,
+            capacity_block: found.capacity_type() == Some(&CapacityTypes::CapacityBlock),
+            release_version: spec.release_version.as_ref().and_then(|_| found.release_version().map(str::to_owned)),
             version: spec.version.as_ref().and_then(|_| found.version().map(str::to_owned)),
             node_repair: found.node_repair_config().and_then(|repair| repair.enabled()).unwrap_or(false),
             wait_minutes: spec.wait_minutes,

@@ -64,12 +64,16 @@ impl NodeGroup {
         there: &Spec,
         progress: &dyn Progress,
     ) -> Result<(), OpError> {
-        if spec.version == there.version && spec.launch_template_version == there.launch_template_version {
+        if spec.version == there.version
+            && spec.launch_template_version == there.launch_template_version
+            && spec.release_version == there.release_version
+        {
             return Ok(());
         }
         progress.report("rolling the nodes over", 0, 0);
         let mut request = self.0.eks().await.update_nodegroup_version().cluster_name(&spec.cluster_name);
         request = request.nodegroup_name(&spec.node_group_name).set_version(spec.version.clone());
+        request = request.set_release_version(spec.release_version.clone());
         if spec.launch_template_version != there.launch_template_version {
             request = request.launch_template(spec.template());
         }
