@@ -88,7 +88,8 @@ fn rehearse(name: &str) -> Result<(), String> {
     let scene = Scene::new();
     let file = format!("{name}.toml");
     scene.write(&file, std::fs::read(repository().join("tests/eksctl").join(&file)).unwrap());
-    let values: Vec<&str> = VALUES.iter().filter(|(of, _)| *of == name).flat_map(|(_, value)| ["--var", value]).collect();
+    let values: Vec<&str> =
+        VALUES.iter().filter(|(of, _)| *of == name).flat_map(|(_, value)| ["--var", value]).collect();
     let args: Vec<&str> = ["rehearse", &file].into_iter().chain(values).collect();
     let ran = scene.llmhost(&args);
     let is_rehearsed = ran.status == 0 && ran.stdout.contains("Rehearsed");

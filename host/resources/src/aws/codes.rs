@@ -57,7 +57,7 @@ const DENIED: [&str; 25] = [
 pub(super) const MET: [&str; 2] = ["ConcurrentModification", "EntityTemporarilyUnmodifiable"];
 
 /// Something that is going away may still use it: worth another try, up to a limit.
-const IN_USE: [&str; 18] = [
+const IN_USE: [&str; 19] = [
     "DependencyViolation",
     "DeleteConflict",
     "DeleteConflictException",
