@@ -125,7 +125,7 @@ async fn add_ons_have_roles_by_irsa_and_by_pod_identity() {
         "resolve_conflicts = \"preserve\"\npod_identity = { service_account = \"ebs-csi-controller-sa\", role_arn = \"${roles.role_arns.pods}\" }",
     );
     scene.pipeline(&format!("{}[steps.ebs]{by_pods}", cluster(ADDONS)));
-    scene.at(url, &["run", FILE]).status(0).says(&["restarts the driver's pods"]);
+    scene.at(url, &["run", FILE, "--yes"]).status(0).says(&["restarts the driver's pods"]);
     let world = look(url);
     let driver = &world["clusters"]["ad"]["addons"]["aws-ebs-csi-driver"];
     assert!(driver["serviceAccountRoleArn"].is_null(), "{driver}");
@@ -404,7 +404,7 @@ fn fargate_is_rehearsed_and_its_mistakes_are_said() {
         ("name = \"f\"", "which pods run on Fargate is missing: state namespace, or selectors"),
         ("namespace = \"a\", selectors = [{ namespace = \"b\" }]", "namespace is short for selectors"),
         ("selectors = [{ namespace = \"b\" }], labels = { a = \"b\" }", "state them in each of these"),
-        ("namespace = \"a\", pod_execution_role_arn = \"x\", role_name = \"y\"", "state one of them"),
+        ("namespace = \"a\", pod_execution_role_arn = \"x\", role_name = \"y\"", "leave the one or the other out"),
         (
             "namespace = \"a\", labels = { a = \"1\", b = \"1\", c = \"1\", d = \"1\", e = \"1\", f = \"1\" }",
             "has 6 labels; EKS takes 5",
@@ -425,7 +425,7 @@ async fn eks_auto_mode_is_turned_on_and_off_in_place() {
     scene.pipeline(&cluster("auto_mode = true"));
     // The role of an ordinary cluster is not enough.
     scene.at(url, &["run", FILE]).status(1).says(&["AmazonEKSComputePolicy", "State auto_mode = true in the iam step"]);
-    scene.edit(FILE, "cluster_role = \"ad-cluster\"", "cluster_role = \"ad-cluster\"\nauto_mode = true");
+    scene.edit(FILE, "cluster_role = \"ad-cluster\"", "cluster_role = \"ad-cluster\"\nauto_mode = true # its policies");
     scene.at(url, &["run", FILE]).status(0);
     let world = look(url);
     let found = &world["clusters"]["ad"];
@@ -437,7 +437,7 @@ async fn eks_auto_mode_is_turned_on_and_off_in_place() {
     assert_eq!(found["addons"], json!({}), "its nodes have what add-ons bring");
     scene.at(url, &["run", FILE]).status(0).says(&["0 changes"]);
     scene.at(url, &["drift", FILE, "--exit-code"]).status(0);
-    scene.edit(FILE, "\nauto_mode = true\n\n", "\nauto_mode = { node_pools = [] }\n\n");
+    scene.edit(FILE, "\nauto_mode = true\n", "\nauto_mode = { node_pools = [] }\n");
     scene.at(url, &["run", FILE, "--yes"]).status(0);
     let compute = look(url)["clusters"]["ad"]["cluster"]["computeConfig"].clone();
     assert_eq!((&compute["enabled"], &compute["nodePools"]), (&json!(true), &json!([])));

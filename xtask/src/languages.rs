@@ -6,13 +6,20 @@ use std::time::{Duration, Instant};
 
 use crate::{repository, target};
 
-/// Makes, builds, tests and loads a project in each language, and prints the table.
-pub(crate) fn run() -> Result<(), String> {
-    crate::run("cargo", &["build", "--release", "--workspace", "--bin", "llmhost"])?;
+/// Makes, builds, tests and loads a project in each language, and prints the table. `built` is an llmhost that is there
+/// already; without one it is built first.
+pub(crate) fn run(built: Option<&str>) -> Result<(), String> {
+    let llmhost = match built {
+        Some(path) => std::path::absolute(path).map_err(|error| format!("{path}: {error}"))?,
+        None => {
+            crate::run("cargo", &["build", "--release", "--workspace", "--bin", "llmhost"])?;
+            target().join("release/llmhost")
+        }
+    };
     let mut rows = Vec::new();
     for language in languages()? {
         println!("\n{language}");
-        rows.push(measured(&language)?);
+        rows.push(measured(&llmhost, &language)?);
     }
     let header = ["language", "component", "new", "first build", "next build", "first load", "next load", "case"];
     println!("\n| {} |\n|{}", header.join(" | "), "---|".repeat(header.len()));
@@ -39,7 +46,7 @@ fn languages() -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn measured(language: &str) -> Result<Vec<String>, String> {
+fn measured(program: &Path, language: &str) -> Result<Vec<String>, String> {
     let io = |error: std::io::Error| format!("{language}: {error}");
     let folder = target().join("languages").join(language);
     if folder.exists() {
@@ -48,7 +55,7 @@ fn measured(language: &str) -> Result<Vec<String>, String> {
     std::fs::create_dir_all(&folder).map_err(io)?;
     let cache = folder.join("cache");
     let llmhost = |args: &[&str], cache: Option<&Path>| -> Result<Duration, String> {
-        let mut command = Command::new(target().join("release/llmhost"));
+        let mut command = Command::new(program);
         command.args(args).current_dir(&folder).stdout(Stdio::null());
         if let Some(cache) = cache {
             command.env("XDG_CACHE_HOME", cache);
@@ -80,7 +87,7 @@ fn touch(project: &Path) -> Result<(), String> {
         "assembly/plugin.ts",
         "plugin.js",
         "plugin.py",
-        "plugin/plugin.go",
+        "plugin.go",
         "src/lib.rs",
         "src/plugin.ts",
         "src/plugin.c",

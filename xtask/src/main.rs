@@ -23,7 +23,7 @@ cargo xtask torture       kill, spoil and repeat: every call, hundreds of instan
 cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters on both
 cargo xtask sdks          pack what plugins are written with: a crate, an npm package, a wheel, a Go module
 cargo xtask examples      build the example plugins in JavaScript, Python and Go
-cargo xtask languages     the same plugin in each language, from nothing: sizes and times
+cargo xtask languages [LLMHOST]  the same plugin in each language, from nothing: sizes and times
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, embeddings, fetch
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Some("conformance") => {
             setup::run().and_then(|()| conformance::run(&std::env::args().skip(2).collect::<Vec<_>>()))
         }
-        Some("languages") => setup::run().and_then(|()| languages::run()),
+        Some("languages") => setup::run().and_then(|()| languages::run(std::env::args().nth(2).as_deref())),
         Some("sdks") => sdks::run(),
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),

@@ -35,6 +35,9 @@ const POLICIES: [&str; 5] = [
     "AmazonSSMManagedInstanceCore",
 ];
 
+/// The name of a network that the file does not look up, and something in it is.
+const UNNAMED: &str = "stand-in";
+
 /// Makes what would be looked up.
 pub struct StandIns {
     registry: Arc<Registry>,
@@ -54,6 +57,8 @@ struct Network {
     subnets: u32,
     /// The route table of its subnets, which leads out.
     table: Option<String>,
+    /// Whether the file looks it up: others look up what is in it.
+    is_looked_up: bool,
 }
 
 struct Quiet;
@@ -108,7 +113,7 @@ impl StandIns {
                 let mut networks = self.networks.lock().await;
                 match networks.keys().next().cloned() {
                     Some(id) => Ok(id),
-                    None => self.vpc(&mut networks, &Map::new(), json!({ "Name": "stand-in" })).await,
+                    None => self.vpc(&mut networks, &Map::new(), json!({ "Name": UNNAMED })).await,
                 }
             }
         }
@@ -120,19 +125,38 @@ impl StandIns {
         attributes: &Map<String, Value>,
         tags: Value,
     ) -> Result<String, OpError> {
+        let range = text(attributes, "cidr_block");
+        let is_looked_up = tags["Name"] != UNNAMED;
+        // One that was made for what is in it is the one that the file means.
+        let free = networks.iter_mut().find(|(_, network)| is_looked_up && range.is_none() && !network.is_looked_up);
+        if let Some((id, network)) = free {
+            network.is_looked_up = true;
+            let spec = |tags: Value| {
+                let range = format!("{}/16", network.begin);
+                json!({ "cidr_block": range, "dns_support": true, "dns_hostnames": true, "tags": tags })
+            };
+            let kind = self.registry.kind("ec2.vpc").ok_or_else(|| unsupported("ec2.vpc"))?;
+            kind.configure(id, &spec(tags), Some(&spec(json!({ "Name": UNNAMED }))), &Quiet).await?;
+            return Ok(id.clone());
+        }
         let number = 200 + networks.len();
-        let range = text(attributes, "cidr_block").unwrap_or_else(|| format!("10.{number}.0.0/16"));
+        let range = range.unwrap_or_else(|| format!("10.{number}.0.0/16"));
         let begin = range.split('/').next().and_then(|begin| begin.parse().ok()).unwrap_or(FIRST);
         let spec = json!({ "cidr_block": range, "dns_support": true, "dns_hostnames": true, "tags": tags });
         let (id, _) = self.create("ec2.vpc", over(spec, attributes)).await?;
-        networks.insert(id.clone(), Network { begin, subnets: 0, table: None });
+        networks.insert(id.clone(), Network { begin, subnets: 0, table: None, is_looked_up });
         Ok(id)
     }
 
     async fn subnet(&self, attributes: &Map<String, Value>, tags: Value) -> Result<String, OpError> {
         let vpc = self.network(text(attributes, "vpc_id")).await?;
         let mut networks = self.networks.lock().await;
-        let network = networks.entry(vpc.clone()).or_insert(Network { begin: FIRST, subnets: 0, table: None });
+        let network = networks.entry(vpc.clone()).or_insert(Network {
+            begin: FIRST,
+            subnets: 0,
+            table: None,
+            is_looked_up: true,
+        });
         let zone = format!("{}{}", self.region, ['a', 'b', 'c'][network.subnets as usize % 3]);
         let range = format!("{}/24", Ipv4Addr::from_bits(network.begin.to_bits() + (network.subnets << 8)));
         network.subnets += 1;

@@ -14,7 +14,7 @@ use crate::aws::errors::{Operation, gone_is_none};
 
 pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     for group in view.checked("eks.node-group") {
-        let Some(template) = view.behind(&group.spec["launch_template_id"]) else { continue };
+        let Some(template) = view.behind_id(&group.spec["launch_template_id"]) else { continue };
         if template.spec["efa_interfaces"].as_u64().is_some()
             && template.spec["security_group_ids"].as_array().is_none_or(Vec::is_empty)
         {
@@ -30,8 +30,8 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
             ));
         }
         let near =
-            view.behind(&template.spec["placement_group"]).is_some_and(|found| found.spec["strategy"] == "cluster");
-        let subnets = group.spec["subnet_ids"].as_array().into_iter().flatten().filter_map(|id| view.behind(id));
+            view.behind_id(&template.spec["placement_group"]).is_some_and(|found| found.spec["strategy"] == "cluster");
+        let subnets = group.spec["subnet_ids"].as_array().into_iter().flatten().filter_map(|id| view.behind_id(id));
         let zones: BTreeSet<&str> = subnets.map(|subnet| text(subnet.spec, "availability_zone")).collect();
         if near && zones.len() > 1 {
             findings.push(several_zones(&group, zones.len()));
@@ -64,7 +64,7 @@ fn finding(
 /// What EC2 says of types, reservations and placement groups.
 pub(super) async fn ask(aws: &Aws, view: &View<'_>, zones: &Zones, findings: &mut Vec<Finding>) -> Result<(), OpError> {
     for group in view.checked("eks.node-group") {
-        let Some(template) = view.behind(&group.spec["launch_template_id"]) else { continue };
+        let Some(template) = view.behind_id(&group.spec["launch_template_id"]) else { continue };
         let efa = template.spec["efa_interfaces"].as_i64();
         // The user data says so; nothing else does.
         let data = text(template.spec, "user_data_text");
@@ -179,7 +179,7 @@ async fn reserved(
     }
     let mut places = BTreeSet::new();
     for subnet in group.spec["subnet_ids"].as_array().into_iter().flatten() {
-        match view.behind(subnet) {
+        match view.behind_id(subnet) {
             Some(subnet) => drop(places.insert(zones.name(text(subnet.spec, "availability_zone")))),
             None => places
                 .extend(zones_of(aws, &[subnet.as_str().unwrap_or_default().to_owned()]).await.unwrap_or_default()),

@@ -234,10 +234,15 @@ async fn there(aws: &Aws, which: usize, ids: &[&str]) -> Result<BTreeSet<String>
             all.into_iter().map(|gateway| gateway.internet_gateway_id).collect()
         }
         "ec2.launch-template" => {
-            let request = ec2.describe_launch_templates().filters(filter_any("launch-template-id", ids));
-            let all =
-                request.send().await.operation("ec2:DescribeLaunchTemplates")?.launch_templates.unwrap_or_default();
-            all.into_iter().map(|template| template.launch_template_id).collect()
+            // There is no filter for ids, and one that is missing fails a call for all of them.
+            let mut all = Vec::new();
+            for id in ids {
+                let request = ec2.describe_launch_templates().launch_template_ids(*id);
+                let answer = gone_is_none(request.send().await.operation("ec2:DescribeLaunchTemplates"))?;
+                let found = answer.and_then(|answer| answer.launch_templates).unwrap_or_default();
+                all.extend(found.into_iter().map(|template| template.launch_template_id));
+            }
+            all
         }
         "ec2.prefix-list" => {
             let answer = ec2.describe_managed_prefix_lists().filters(filter_any("prefix-list-id", ids)).send().await;

@@ -23,7 +23,7 @@ mod testing;
 mod trust;
 mod versions;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use llmhost_engine::kind::{OpError, ReplaceOrder};
@@ -160,6 +160,8 @@ pub(super) struct View<'a> {
     own: HashSet<(&'a str, &'a str)>,
     /// Kind and name of everything that was begun, and may have been made without the state knowing its id.
     begun: HashSet<(&'a str, String)>,
+    /// What the state holds now, by its id.
+    by_id: HashMap<&'a str, &'a ResourceAddress>,
     all: bool,
 }
 
@@ -194,7 +196,8 @@ impl<'a> View<'a> {
             let named = names::unique(address.kind(), &record.pending.as_ref()?.spec)?;
             Some((address.kind(), named.name))
         });
-        Self { plan, own: ids.collect(), begun: begun.collect(), all }
+        let current = state.instances().map(|(address, instance)| (instance.id.as_str(), address));
+        Self { plan, own: ids.collect(), begun: begun.collect(), by_id: current.collect(), all }
     }
 
     /// Whether the state holds it.
@@ -236,6 +239,15 @@ impl<'a> View<'a> {
     /// Those that the check is about.
     pub(super) fn checked(&self, kind: &'static str) -> impl Iterator<Item = Declared<'a>> + use<'a> {
         self.of_kind(kind).filter(|declared| declared.is_checked)
+    }
+
+    /// As [`behind`](Self::behind), and where the text is the id of one that is there already.
+    pub(super) fn behind_id(&self, text: &Value) -> Option<Declared<'a>> {
+        self.behind(text).or_else(|| {
+            let (address, planned) = self.plan.resources.get_key_value(*self.by_id.get(text.as_str()?)?)?;
+            let is_declared = planned.action != Action::Delete;
+            is_declared.then_some(Declared { address, spec: &planned.spec, action: planned.action, is_checked: true })
+        })
     }
 
     /// The declared resource that a text stands for, where the text is its token.
