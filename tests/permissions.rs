@@ -109,7 +109,6 @@ async fn the_policy_of_a_network_is_enough_for_all_that_it_can_have() {
         &["ec2:AssociateVpcCidrBlock"][..],
         &["ec2:AssociateSubnetCidrBlock"],
         &["ec2:CreateEgressOnlyInternetGateway"],
-        &["ec2:DescribeVpcEndpointServices"],
     ] {
         caller.llmhost(&without(&run, out), &["run", FILE, "--yes"]).status(1).says(out);
     }

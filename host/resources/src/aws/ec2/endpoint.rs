@@ -15,6 +15,25 @@ use crate::aws::errors::gone_is_none;
 use crate::aws::tags::Tags;
 use crate::aws::wait::until;
 
+/// The ids of the endpoints of a type that have all of these tags.
+pub(super) async fn of_type(
+    aws: &Aws,
+    wanted: &VpcEndpointType,
+    tags: &BTreeMap<String, String>,
+) -> Result<Vec<String>, OpError> {
+    let mut ids = Vec::new();
+    for id in with_tags(aws, ResourceType::VpcEndpoint, tags).await? {
+        // A call for each: one that is gone fails a call for all of them.
+        let request = aws.ec2().await.describe_vpc_endpoints().vpc_endpoint_ids(&id);
+        let answer = gone_is_none(request.send().await.operation("ec2:DescribeVpcEndpoints"))?;
+        let found = answer.and_then(|answer| answer.vpc_endpoints).unwrap_or_default();
+        if found.iter().any(|endpoint| endpoint.vpc_endpoint_type() == Some(wanted)) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
 /// A gateway endpoint.
 pub(in crate::aws) struct GatewayEndpoint(pub(in crate::aws) Arc<Aws>);
 
@@ -149,7 +168,7 @@ impl Kind for GatewayEndpoint {
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
-        with_tags(&self.0, ResourceType::VpcEndpoint, tags).await.map(Some)
+        of_type(&self.0, &VpcEndpointType::Gateway, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, _: &dyn Progress) -> Result<(), OpError> {

@@ -13,8 +13,8 @@ use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::unknown;
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::{is_in, remove};
-use super::{Operation, filter, made, made_by, observed, outputs, present, settled, sync_tags, tagged, with_tags};
+use super::endpoint::{is_in, of_type, remove};
+use super::{Operation, filter, made, made_by, observed, outputs, present, settled, sync_tags, tagged};
 use crate::aws::clients::Aws;
 use crate::aws::errors::gone_is_none;
 use crate::aws::policy::partition_of;
@@ -241,7 +241,7 @@ impl Kind for InterfaceEndpoint {
     }
 
     async fn by_tags(&self, tags: &BTreeMap<String, String>) -> Result<Option<Vec<String>>, OpError> {
-        with_tags(&self.0, ResourceType::VpcEndpoint, tags).await.map(Some)
+        of_type(&self.0, &VpcEndpointType::Interface, tags).await.map(Some)
     }
 
     async fn delete(&self, id: &str, _: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
