@@ -33,8 +33,11 @@ const STEPS: &str = r#"
     with = { declare = [{ name = "b", in = "${existing.parts[*].id}" }] }
 "#;
 
-/// A cloud in which somebody else has made these: id, name, range, tags.
-fn world(things: &[(&str, &str, &str, &[(&str, &str)])]) -> World {
+/// Something that somebody else has made: id, name, range, tags.
+type Thing<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// A cloud in which somebody else has made these.
+fn world(things: &[Thing<'_>]) -> World {
     let world = World::new();
     for (id, name, range, tags) in things {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

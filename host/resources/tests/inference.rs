@@ -20,8 +20,14 @@ fn complete(registry: &Registry, kind: &str, raw: Value, named: &str) -> Result<
     let address = format!("step/{kind}/it").parse().unwrap();
     let config = json!({ "model": named });
     let base = std::path::Path::new("/");
-    let context =
-        DeclareContext { address: &address, tags: &BTreeMap::new(), region: "us-east-1", base, config: &config };
+    let context = DeclareContext {
+        address: &address,
+        tags: &BTreeMap::new(),
+        region: "us-east-1",
+        base,
+        within: None,
+        config: &config,
+    };
     registry.kind(kind).unwrap().complete(raw, &context)
 }
 

@@ -64,7 +64,7 @@ impl Kind for PlacementGroup {
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
         let name = &spec.group_name;
-        if !unknown::is_unknown(name) && !((1..=255).contains(&name.len()) && name.is_ascii()) {
+        if !(unknown::is_unknown(name) || (1..=255).contains(&name.len()) && name.is_ascii()) {
             return Err(format!("the placement group name '{name}' must have 1 to 255 ASCII characters"));
         }
         if !PlacementStrategy::values().contains(&spec.strategy.as_str()) {

@@ -28,6 +28,7 @@ pub(in crate::aws) struct Spec {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names, reason = "EC2's own names")]
 enum Target {
     #[serde(alias = "InternetGateway")]
     InternetGateway(String),
