@@ -221,6 +221,7 @@ impl Default for Which {
     }
 }
 
+#[allow(clippy::derivable_impls, reason = "the type is generated; others of its file have no default")]
 impl Default for Options {
     fn default() -> Self {
         Self { after: Vec::new() }
