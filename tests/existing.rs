@@ -168,7 +168,7 @@ async fn a_team_starts_from_what_the_platform_made_and_changes_none_of_it() {
     at(&["run", "team.toml", "--yes"]).status(0).says(&["6 created"]);
     at(&["run", "team.toml"]).status(0).says(&["No changes"]);
     let world = look(emulator.url());
-    let group = &world["clusters"]["pl"]["nodegroups"]["team-a"];
+    let group = &world["clusters"]["pl"]["node_groups"]["team-a"];
     assert_eq!(group["subnets"].as_array().map(Vec::len), Some(2), "{group}");
     assert!(group["nodeRole"].as_str().unwrap().ends_with(":role/pl-node"), "{group}");
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llmhost_plugin::{Failure, Names, Output, Outputs, Plugin, invalid, outputs, s3, sts, written};
+use llmhost_plugin::{Failure, Names, Output, Outputs, Plugin, Which, invalid, outputs, s3, written};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -132,7 +132,8 @@ impl Plugin for ModelBucket {
         };
         let (name, arn) = match config.existing {
             true => {
-                let arn = format!("arn:{}:s3:::{}", sts::partition(), spec.bucket);
+                let which = Which { name: Some(spec.bucket.clone()), ..Which::default() };
+                let arn = s3::existing("bucket", &which, "arn")?.remove(0);
                 (spec.bucket, arn)
             }
             false => {
