@@ -259,7 +259,7 @@ bucket = "${logs.bucket}"
 const PART: &str = r#"[vars.bucket]
 [steps.files]
 uses = "s3"
-with = { bucket = "${vars.bucket}", upload = [{ source = "files" }] }
+with = { bucket = "${vars.bucket}", upload = [{ source = "files", prefix = "files" }] }
 "#;
 
 /// Writes a pipeline with all that it uses, and publishes it; gives the line that pins it.

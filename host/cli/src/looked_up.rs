@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::Plan;
 use llmhost_engine::run::Engine;
 use llmhost_resources::{Aws, StandIns};
@@ -22,11 +23,9 @@ pub(crate) fn asking(engine: Engine, place: &Place) -> Engine {
     }
 }
 
-/// The same, for commands that need nobody: where the file looks something up and there are credentials.
-pub(crate) async fn asking_if_needed(engine: Engine, place: &Place) -> Engine {
-    let asks =
-        engine.pipeline().looks_up() && (place.is_emulated() || Aws::new(place.settings()).has_credentials().await);
-    if asks { asking(engine, place) } else { engine }
+/// Whether a command that needs nobody has something to ask, and credentials to ask with.
+pub(crate) async fn is_needed(pipeline: &Pipeline, place: &Place) -> bool {
+    pipeline.looks_up() && (place.is_emulated() || Aws::new(place.settings()).has_credentials().await)
 }
 
 /// Says what was not looked up.

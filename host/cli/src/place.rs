@@ -162,6 +162,11 @@ impl Place {
         }
     }
 
+    /// Whether AWS is asked for anything there.
+    pub(crate) fn asks(&self) -> bool {
+        self.asks
+    }
+
     /// Whether nothing there is real.
     pub(crate) fn is_emulated(&self) -> bool {
         self.emulation.is_some()

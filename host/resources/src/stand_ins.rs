@@ -38,6 +38,9 @@ const POLICIES: [&str; 5] = [
 /// The name of a network that the file does not look up, and something in it is.
 const UNNAMED: &str = "stand-in";
 
+/// What nodes of a cluster need to join it.
+const ADDONS: [&str; 4] = ["vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"];
+
 /// Makes what would be looked up.
 pub struct StandIns {
     registry: Arc<Registry>,
@@ -231,7 +234,19 @@ impl StandIns {
         ] {
             spec[key] = value;
         }
-        Ok(self.create("eks.cluster", over(spec, attributes)).await?.0)
+        let (cluster, _) = self.create("eks.cluster", over(spec, attributes)).await?;
+        for addon in ADDONS {
+            self.addon(&format!("{cluster}/{addon}"), json!({})).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// An add-on, by the name of its cluster and its own.
+    async fn addon(&self, name: &str, tags: Value) -> Result<String, OpError> {
+        let blank = self.registry.kind("eks.addon").and_then(|kind| kind.blank(name));
+        let mut spec = blank.ok_or_else(|| unsupported("eks.addon"))?;
+        (spec["tags"], spec["wait_minutes"]) = (tags, 20.into());
+        Ok(self.create("eks.addon", spec).await?.0)
     }
 
     /// One of what a query would find.
@@ -305,16 +320,16 @@ impl StandIns {
                 self.create(kind, over(spec, &attributes)).await?
             }
             "eks.addon" => {
-                let (cluster, _) = called.split_once('/').ok_or_else(|| unsupported(kind))?;
+                let (cluster, addon) = called.split_once('/').ok_or_else(|| unsupported(kind))?;
                 let of_cluster =
                     Query { kind: "eks.cluster".to_owned(), id: Some(cluster.to_owned()), ..Query::default() };
                 if self.made_before(&of_cluster).await?.is_empty() {
                     self.cluster(cluster, &Map::new(), json!({})).await?;
+                    if ADDONS.contains(&addon) {
+                        return Ok(called);
+                    }
                 }
-                let blank = self.registry.kind(kind).and_then(|kind| kind.blank(&called));
-                let mut spec = blank.ok_or_else(|| unsupported(kind))?;
-                (spec["tags"], spec["wait_minutes"]) = (tags, 20.into());
-                self.create(kind, spec).await?
+                return self.addon(&called, tags).await;
             }
             _ => return Err(unsupported(kind)),
         };

@@ -36,7 +36,7 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     saved.as_ref().map_or(Ok(()), |saved| saved.check_file(&pipeline))?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
     saved.as_ref().map_or(Ok(()), |saved| saved.check_world(&place.world()))?;
-    let is_offline = args.dry_run && !args.refresh && !pipeline.looks_up();
+    let is_offline = args.dry_run && !args.refresh && !looked_up::is_needed(&pipeline, &place).await;
     let place = if is_offline { place.offline() } else { place };
     let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let trace = args.trace.as_deref().map(|path| traced::begin(&pipeline, path)).transpose()?;
@@ -64,10 +64,8 @@ impl Job<'_> {
         let engine =
             app::engine(Arc::clone(pipeline), &args.file, place.settings(), console, args.how.parallelism).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
-        let engine = match args.dry_run {
-            true => looked_up::asking_if_needed(engine, place).await,
-            false => looked_up::asking(engine, place),
-        };
+        let asks = !args.dry_run || place.asks() && pipeline.looks_up();
+        let engine = if asks { looked_up::asking(engine, place) } else { engine };
         Ok(engine.with_selection(selection(pipeline, args)?).with_trace(trace.cloned()))
     }
 
