@@ -115,9 +115,9 @@ async fn the_policy_of_a_network_is_enough_for_all_that_it_can_have() {
     network(true);
     caller.llmhost(&caller.policy("run"), &["run", FILE, "--yes"]).status(0);
     let destroy = caller.policy("destroy");
-    for action in ["ec2:DeleteEgressOnlyInternetGateway", "ec2:DisassociateVpcCidrBlock"] {
-        caller.llmhost(&without(&destroy, &[action]), &["destroy", FILE, "--yes"]).status(1).says(&[action]);
-    }
+    // What does not hang on it goes all the same, so that there is one to leave out.
+    let action = "ec2:DeleteEgressOnlyInternetGateway";
+    caller.llmhost(&without(&destroy, &[action]), &["destroy", FILE, "--yes"]).status(1).says(&[action]);
     caller.llmhost(&destroy, &["destroy", FILE, "--yes"]).status(0);
     assert_eq!(look(emulator.url())["network"]["vpcs"].as_array().unwrap().len(), 1);
 }

@@ -402,7 +402,7 @@ impl Kind for Addon {
 
     /// Its name is that of the cluster and its own: `cluster/addon`.
     fn blank(&self, name: &str) -> Option<Spec> {
-        let (cluster, addon) = name.split_once('/').unwrap_or(("", name));
+        let (cluster, addon) = name.split_once('/')?;
         blank(json!({
             "cluster_name": cluster, "addon_name": addon, "version": null, "configuration": null,
             "service_account_role_arn": null, "overwrite": false, "wait": false, "wait_minutes": 0, "tags": {},

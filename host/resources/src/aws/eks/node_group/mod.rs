@@ -336,7 +336,7 @@ impl Kind for NodeGroup {
 
     /// Its name is that of the cluster and its own: `cluster/group`.
     fn blank(&self, name: &str) -> Option<Spec> {
-        let (cluster, group) = name.split_once('/').unwrap_or(("", name));
+        let (cluster, group) = name.split_once('/')?;
         blank(json!({
             "cluster_name": cluster, "node_group_name": group, "role_arn": "", "subnet_ids": [], "instance_types": [],
             "ami_type": "", "spot": false, "min_size": 0, "max_size": 0, "desired_size": 0, "labels": {}, "taints": [],
