@@ -190,7 +190,8 @@ const QUESTIONS: [&str; 20] = [
 ];
 
 /// Where the two likeliest tokens are closer than this, another order of the same sums may well
-/// choose the other one: what is computed together changes that order.
+/// choose the other one: what is computed together changes that order. On processors on which ONNX Runtime takes another
+/// kernel for one row than for several, its own difference counts, which the plain loop measures.
 const TOLERANCE: f64 = 1e-3;
 
 #[tokio::test]
@@ -221,10 +222,12 @@ async fn greedy_answers_are_those_of_a_plain_loop_in_python() {
         tokens += answer.len();
         assert_eq!(alone[at], answer, "{}", QUESTIONS[at]);
         if let Some(first) = (0..answer.len()).find(|place| together[at].get(*place) != Some(&answer[*place])) {
-            let margin = expected["margins"][first].as_f64().expect("a number");
+            let number = |key: &str| expected[key][first].as_f64().expect("a number");
+            // Either of the two tokens may be off by that much.
+            let (margin, noise) = (number("margins"), 2.0 * number("noise"));
             assert!(
-                margin < TOLERANCE,
-                "{}: token {first} differs in company, where it led by {margin}",
+                margin < TOLERANCE.max(noise),
+                "{}: token {first} differs in company, where it led by {margin}; the runtime's noise is {noise}",
                 QUESTIONS[at]
             );
         }
