@@ -1,6 +1,6 @@
 """An independent client: prints everything that an AWS emulator and its clusters hold, as JSON.
 
-Usage: look.py ENDPOINT REGION [WHAT-TO-DO-FIRST …]; the names of what can be done are at the end. With
+Usage: look.py ENDPOINT REGION[@ROLE] [WHAT-TO-DO-FIRST …]; the names of what can be done are at the end. With
 `each-line` in its place, it looks again for each empty line of its input; for a line `USER POLICY-FILE` it makes a
 user with that policy and prints the user's access key.
 The credentials are the environment's.
@@ -21,17 +21,23 @@ from botocore.signers import RequestSigner
 
 import caller
 
-endpoint, region = sys.argv[1:3]
+endpoint, place = sys.argv[1:3]
+region, _, role = place.partition("@")
 session = boto3.Session(region_name=region)
 
 
 def client(service):
-    return boto3.client(
+    return session.client(
         service,
         endpoint_url=endpoint,
         region_name=region,
         config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
     )
+
+
+if role:
+    found = client("sts").assume_role(RoleArn=role, RoleSessionName="look")["Credentials"]
+    session = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], region_name=region)
 
 
 def tags(thing, key="Tags"):

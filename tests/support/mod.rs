@@ -177,12 +177,21 @@ pub fn look(url: &str) -> Value {
     look_after(url, &[])
 }
 
+/// As `look`, in a region, or in a role's account as `region@role`.
+pub fn look_in(url: &str, place: &str) -> Value {
+    look_with(url, place, &[])
+}
+
 /// As `look`, after doing something there.
 pub fn look_after(url: &str, doing: &[&str]) -> Value {
+    look_with(url, "us-east-1", doing)
+}
+
+fn look_with(url: &str, place: &str, doing: &[&str]) -> Value {
     let python = llmhost_emulator::python().expect("the emulator's Python is there");
     let script = repository().join("tests/support/look.py");
     let mut command = Command::new(python);
-    command.arg(script).args([url, "us-east-1"]).args(doing);
+    command.arg(script).args([url, place]).args(doing);
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     let output = command.output().expect("Python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

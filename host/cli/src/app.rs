@@ -111,16 +111,17 @@ pub(crate) fn pipeline(file: &File) -> Result<Arc<Pipeline>, Failure> {
     if let Some(environment) = &pipeline.environment {
         view::environment(environment, &pipeline.name, &pipeline.region);
     }
-    match llmhost_resources::unknown_region(&pipeline.region).filter(|_| !file.new_region) {
-        None => Ok(Arc::new(pipeline)),
-        Some((message, help)) => Err(Failure::File(pipeline.diagnostics(vec![Diagnostic {
+    let mut unknown = Vec::new();
+    for (region, span) in pipeline.regions().filter(|_| !file.new_region) {
+        unknown.extend(llmhost_resources::unknown_region(region).map(|(message, help)| Diagnostic {
             code: "unknown-region",
             message,
-            span: Some(pipeline.region_span.clone()),
+            span: Some(span.clone()),
             label: "no such region".to_owned(),
             help: Some(help),
-        }]))),
+        }));
     }
+    if unknown.is_empty() { Ok(Arc::new(pipeline)) } else { Err(Failure::File(pipeline.diagnostics(unknown))) }
 }
 
 /// Puts the engine together: sandboxed plugins on one side, AWS on the other. Plugins that are not as the lock file

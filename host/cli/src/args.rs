@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use llmhost_engine::names::StepName;
 use llmhost_engine::pipeline::Kept;
 
 use crate::keep::StatePlace;
@@ -382,6 +383,9 @@ pub(crate) struct Policy {
     /// The account's number, to narrow resources by [default: the state's, or any].
     #[arg(long, value_name = "ID", value_parser = account)]
     pub(crate) account: Option<String>,
+    /// The policy of the role or profile that this step has of its own.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step: Option<StepName>,
 }
 
 /// What a policy is for.

@@ -3,14 +3,16 @@
 //! Emulated and real resources never share a state. A kept emulator is remembered in
 //! `.llmhost/NAME/emulator/`, beside the state of what was made in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use llmhost_emulator::{Emulator, Kept, Pace};
 use llmhost_engine::kind::Permission;
+use llmhost_engine::names::StepName;
 use llmhost_engine::pipeline::Pipeline;
+use llmhost_engine::placement::Placement;
 use llmhost_engine::registry::Registry;
 use llmhost_engine::run;
 use llmhost_engine::state::{Bucket, BucketStore, LeaseSettings, Shown, State, StateError, StateStore};
@@ -35,6 +37,10 @@ pub(crate) struct Place {
     asks: bool,
     /// A state that may be the pipeline's, where it has none.
     renamed: Option<Renamed>,
+    /// Steps that make what they make elsewhere. A state knows where the others did.
+    placements: BTreeMap<StepName, Placement>,
+    /// Every region that the file names; in an account of its own, as `account:region`.
+    regions: BTreeSet<String>,
 }
 
 struct Emulation {
@@ -106,6 +112,12 @@ impl Place {
             emulation,
             asks: true,
             renamed: None,
+            placements: pipeline
+                .placements()
+                .filter(|(_, placement)| !placement.is_own())
+                .map(|(step, placement)| (step.clone(), placement.clone()))
+                .collect(),
+            regions: regions(pipeline),
         }
     }
 
@@ -136,7 +148,12 @@ impl Place {
     /// Everything that is in the emulator.
     pub(crate) fn inventory(&self) -> Result<BTreeSet<String>, Failure> {
         let emulator = self.emulation.as_ref().and_then(|emulation| emulation.emulator.as_ref());
-        Ok(emulator.map(|emulator| emulator.inventory(&self.settings.region)).transpose()?.unwrap_or_default())
+        let Some(emulator) = emulator else { return Ok(BTreeSet::new()) };
+        let mut found = BTreeSet::new();
+        for region in &self.regions {
+            found.extend(emulator.inventory(region)?);
+        }
+        Ok(found)
     }
 
     /// How long others wait for one who died with the state in hand.
@@ -212,7 +229,7 @@ impl Place {
 
     /// The kinds of resources, as they are made there.
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        Arc::new(llmhost_resources::registry(Arc::new(Aws::new(self.settings()))))
+        llmhost_resources::registry(Arc::new(Aws::new(self.settings()))).placed(&self.placements)
     }
 
     /// Where the state is kept.
@@ -363,6 +380,20 @@ impl Emulation {
         console.result(text, &JsonLine::Emulator { url: kept.url(), kept: true });
         Ok(())
     }
+}
+
+/// Where an emulator has something of a pipeline.
+fn regions(pipeline: &Pipeline) -> BTreeSet<String> {
+    let own = std::iter::once(pipeline.region.clone());
+    let of_steps = pipeline.placements().map(|(_, placement)| placement);
+    let placed = of_steps.chain(pipeline.existing.iter().map(|one| &one.placement)).map(|placement| {
+        let region = placement.region.as_deref().unwrap_or(&pipeline.region);
+        match placement.assume_role.as_ref().and_then(|role| role.split(':').nth(4)) {
+            Some(account) => format!("{account}:{region}"),
+            None => region.to_owned(),
+        }
+    });
+    own.chain(placed).collect()
 }
 
 fn settings(pipeline: &Pipeline) -> AwsSettings {

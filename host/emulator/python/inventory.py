@@ -16,11 +16,13 @@ from services import eks
 from services.http import ACCOUNT
 
 
-def everything(region):
+def everything(place):
+    """What there is. `place` is a region, or account:region."""
+    account, _, region = place.rpartition(":")
     # A region has its default network from the first question on, and so has the one that global services
     # are in.
     for asked in (region, "us-east-1"):
-        ec2_backends[ACCOUNT][asked]
+        ec2_backends[account or ACCOUNT][asked]
     return sorted({*ec2(), *iam(), *s3(), *others(), *kubernetes()})
 
 

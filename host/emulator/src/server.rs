@@ -47,7 +47,8 @@ impl Emulator {
         &self.url
     }
 
-    /// Everything that is in it: AWS resources, and objects of its clusters.
+    /// Everything that is in it: AWS resources, and objects of its clusters. A region, or `account:region`, has its
+    /// default network from then on.
     pub fn inventory(&self, region: &str) -> Result<BTreeSet<String>, EmulatorError> {
         let failed = || EmulatorError::Start { reason: format!("{} does not say what is in it", self.url) };
         let body = http::body(&self.url, &format!("/llmhost-emulator/inventory?{region}")).ok_or_else(failed)?;

@@ -12,6 +12,7 @@ pub mod look_up;
 pub mod names;
 pub mod pins;
 pub mod pipeline;
+pub mod placement;
 pub mod plan;
 pub mod plugin;
 pub mod registry;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::kind::{ErrorClass, OpError, Outputs};
+use crate::placement::Placement;
 use crate::registry::{DynKind, Registry};
 use crate::run::{PIPELINE_ANNOTATION, PIPELINE_TAG};
 
@@ -42,12 +43,15 @@ pub struct Query {
     /// Whether any number may be found, and not exactly one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
+    /// Where it is looked up, as far as that is not where the pipeline's calls go.
+    #[serde(default, skip_serializing_if = "Placement::is_own")]
+    pub placement: Placement,
 }
 
 impl Query {
     /// What it asks for, in words: `an ec2.vpc with the tags Name=corp`.
     fn words(&self) -> String {
-        let Self { kind, id, name, tags, attributes, .. } = self;
+        let Self { kind, id, name, tags, attributes, placement, all: _ } = self;
         let mut parts = Vec::new();
         parts.extend(id.as_ref().map(|id| format!("the id {id}")));
         parts.extend(name.as_ref().map(|name| format!("the name {name}")));
@@ -57,7 +61,8 @@ impl Query {
         }
         let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         parts.extend(attributes.iter().map(|(key, value)| format!("{key} = {}", plain(value))));
-        format!("{kind} with {}", parts.join(" and "))
+        let place = if placement.is_own() { String::new() } else { format!(" {placement}") };
+        format!("{kind} with {}{place}", parts.join(" and "))
     }
 
     /// What a state keeps its answer under.
@@ -80,6 +85,7 @@ pub trait StandIns: Send + Sync {
 ///
 /// A call fails; nothing is found, or more than one, where exactly one is asked for; an attribute is not one.
 pub async fn look_up(registry: &Registry, query: &Query, own: &str) -> Result<Vec<Outputs>, OpError> {
+    let registry = registry.at(&query.placement);
     let kind = registry.kind(&query.kind).ok_or_else(|| refused(format!("there is no kind {}", query.kind), ""))?;
     let ids = ids(&**kind, query).await?;
     if ids.len() > MOST_FOUND {

@@ -1,7 +1,7 @@
 //! The kinds of resources that a host can make, behind one object-safe face.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -13,9 +13,11 @@ use crate::kind::{
     ChangeKind, Created, DeclareContext, Facts, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
     Permission, Progress, Sampled, Scope,
 };
-use crate::names::ResourceAddress;
+use crate::names::{ResourceAddress, StepName};
+use crate::placement::{self, Placement};
 use crate::plan::{Comparison, compare};
 use crate::secret::{masked_error, masked_outputs, masked_value};
+use crate::state::State;
 
 /// A [`Kind`] whose spec is JSON. Every `Kind` is one. What comes back from a service is masked
 /// ([`crate::secret`]): it may repeat what it was sent.
@@ -345,16 +347,28 @@ fn from_json<K: Kind>(spec: &Value) -> Result<K::Spec, OpError> {
     })
 }
 
-/// The kinds of resources that a host can make, and where it asks for facts.
+/// The kinds of resources that a host can make, and where it asks for facts: for the pipeline, and for the steps that
+/// have a placement of their own.
+#[derive(Clone)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, Arc<dyn DynKind>>,
     facts: Arc<dyn Facts>,
+    placement: Placement,
+    elsewhere: Option<Arc<Elsewhere>>,
+    /// Steps whose placement is known; nothing where it is the pipeline's.
+    steps: BTreeMap<StepName, Option<Arc<Registry>>>,
+}
+
+/// Kinds that make their resources elsewhere. Those of one placement are made once: they share clients.
+struct Elsewhere {
+    make: Box<dyn Fn(&Placement) -> Registry + Send + Sync>,
+    made: Mutex<BTreeMap<Placement, Arc<Registry>>>,
 }
 
 impl Registry {
     /// A registry without kinds.
     pub fn new(facts: Arc<dyn Facts>) -> Self {
-        Self { kinds: BTreeMap::new(), facts }
+        Self { kinds: BTreeMap::new(), facts, placement: Placement::default(), elsewhere: None, steps: BTreeMap::new() }
     }
 
     /// Adds a kind.
@@ -370,9 +384,76 @@ impl Registry {
         self
     }
 
-    /// The kind of this name.
+    /// Says who makes the kinds of a placement.
+    #[must_use]
+    pub fn with_elsewhere(self, make: impl Fn(&Placement) -> Registry + Send + Sync + 'static) -> Self {
+        let elsewhere = Elsewhere { make: Box::new(make), made: Mutex::default() };
+        Self { elsewhere: Some(Arc::new(elsewhere)), ..self }
+    }
+
+    /// The same with the placements of steps. What is known of a step already counts: what a file says is told before
+    /// what a state says.
+    #[must_use]
+    pub fn placed<'a>(&self, steps: impl IntoIterator<Item = (&'a StepName, &'a Placement)>) -> Arc<Self> {
+        let mut placed = self.clone();
+        for (step, placement) in steps.into_iter().filter(|(step, _)| !self.steps.contains_key(*step)) {
+            let registry = (!placement.is_own()).then(|| self.elsewhere(placement)).flatten();
+            placed.steps.insert(step.clone(), registry);
+        }
+        Arc::new(placed)
+    }
+
+    /// As `placed`, with the steps of a state: those that are no longer in the file have the placement that they had.
+    #[must_use]
+    pub fn with_steps_of(&self, state: &State) -> Arc<Self> {
+        self.placed(state.placements.iter().map(|(step, placed)| (step, &placed.placement)))
+    }
+
+    fn elsewhere(&self, placement: &Placement) -> Option<Arc<Self>> {
+        let elsewhere = self.elsewhere.as_ref()?;
+        let mut made = elsewhere.made.lock().expect("no panic under this lock");
+        let make = || Arc::new(Self { placement: placement.clone(), ..(elsewhere.make)(placement) });
+        Some(Arc::clone(made.entry(placement.clone()).or_insert_with(make)))
+    }
+
+    /// The kinds and facts of a placement.
+    pub fn at(&self, placement: &Placement) -> Arc<Self> {
+        let elsewhere = (!placement.is_own()).then(|| self.elsewhere(placement)).flatten();
+        elsewhere.unwrap_or_else(|| Arc::new(self.clone()))
+    }
+
+    /// The kinds and facts of a step.
+    pub fn of(&self, step: &StepName) -> &Self {
+        self.steps.get(step).and_then(Option::as_deref).unwrap_or(self)
+    }
+
+    /// Where its resources are made, where that is not where the pipeline's are.
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// The steps that have a placement of their own.
+    pub fn placed_steps(&self) -> impl Iterator<Item = (&StepName, &Self)> {
+        self.steps.iter().filter_map(|(step, registry)| Some((step, &**registry.as_ref()?)))
+    }
+
+    /// It, and those of all other placements of its steps, each once.
+    pub fn each(&self) -> Vec<&Self> {
+        let mut others: Vec<&Self> = self.placed_steps().map(|(_, registry)| registry).collect();
+        others.sort_by(|one, other| one.placement.cmp(&other.placement));
+        others.dedup_by(|one, other| one.placement == other.placement);
+        others.insert(0, self);
+        others
+    }
+
+    /// The kind of this name, for resources of the pipeline's own placement.
     pub fn kind(&self, name: &str) -> Option<&Arc<dyn DynKind>> {
         self.kinds.get(name)
+    }
+
+    /// The kind of a resource, where its step makes it.
+    pub fn kind_of(&self, address: &ResourceAddress) -> Option<&Arc<dyn DynKind>> {
+        self.of(address.step()).kind(address.kind())
     }
 
     /// All kinds, by name.
@@ -383,5 +464,14 @@ impl Registry {
     /// Where facts are asked for.
     pub fn facts(&self) -> &Arc<dyn Facts> {
         &self.facts
+    }
+
+    /// Whom to ask for a fact by its key in a state, and the fact.
+    pub fn facts_by_key<'a>(&self, key: &'a str) -> (&Arc<dyn Facts>, &'a str) {
+        let (fact, placement) = placement::parts_of_key(key);
+        let of = |registry: &&&Self| !placement.is_empty() && registry.placement.to_string() == placement;
+        let each = self.each();
+        let registry = each.iter().find(of).map_or(self, |registry| *registry);
+        (&registry.facts, fact)
     }
 }

@@ -150,8 +150,9 @@ async fn only_the_endpoint_can_be_pinned_anew() {
     let mut world = World { place: Place { account: Some("1".into()), ..World::new().place }, ..World::new() };
     world.run(STEPS).await;
     world.place.endpoint = Some("http://b".into());
-    let here = run::repinned(&world.registry(), &world.state()).await.unwrap();
-    assert_eq!(here, world.place);
+    let here = world.place.clone();
+    let pinned = run::repinned(&world.registry(), &world.state()).await.unwrap();
+    assert_eq!(pinned, [Change::World { world: here.clone() }]);
     for (place, part) in [
         (Place { region: "eu-west-1".into(), ..here.clone() }, Part::Region),
         (Place { account: Some("2".into()), ..here }, Part::Account),

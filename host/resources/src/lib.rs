@@ -42,7 +42,12 @@ pub fn cluster_of(kind: &str, id: &str, spec: &serde_json::Value) -> Option<Stri
     name.map(str::to_owned)
 }
 
-/// Every kind there is, made with these clients.
+/// Every kind there is, made with these clients; for steps of a placement of their own, with others.
 pub fn registry(aws: Arc<Aws>) -> Registry {
+    let home = Arc::clone(&aws);
+    kinds(aws).with_elsewhere(move |placement| kinds(Arc::new(home.at(placement))))
+}
+
+fn kinds(aws: Arc<Aws>) -> Registry {
     inference::register(aws::register(Arc::clone(&aws)), &aws)
 }

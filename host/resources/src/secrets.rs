@@ -80,6 +80,7 @@ fn fill(value: &mut Value, values: &BTreeMap<String, String>) {
 
 /// The value of a secret, read once.
 async fn value(aws: &Aws, name: &str) -> Result<String, OpError> {
+    let aws = aws.home();
     let mut read = aws.secrets.lock().await;
     if let Some(value) = read.get(name) {
         return Ok(value.clone());

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use llmhost_engine::kind::{ErrorClass, Intent, OpError, Outputs, Progress};
 use llmhost_engine::look_up::{self, Query};
 use llmhost_engine::names::ResourceAddress;
+use llmhost_engine::placement::Placement;
 use llmhost_engine::registry::Registry;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
@@ -50,6 +51,8 @@ pub struct StandIns {
     count: AtomicUsize,
     /// Tells its tokens from those of an earlier run with the same emulator.
     began: u128,
+    /// Those of other placements.
+    elsewhere: Mutex<BTreeMap<Placement, Arc<StandIns>>>,
 }
 
 /// A network that stands in.
@@ -75,7 +78,17 @@ impl StandIns {
     pub fn new(registry: Arc<Registry>, region: &str) -> Self {
         let (networks, count) = (Mutex::default(), AtomicUsize::new(0));
         let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        Self { registry, region: region.to_owned(), networks, count, began }
+        Self { registry, region: region.to_owned(), networks, count, began, elsewhere: Mutex::default() }
+    }
+
+    /// Those of a placement.
+    async fn at(&self, placement: &Placement) -> Arc<Self> {
+        let mut elsewhere = self.elsewhere.lock().await;
+        let make = || {
+            let region = placement.region.as_ref().unwrap_or(&self.region);
+            Arc::new(Self::new(self.registry.at(placement), region))
+        };
+        Arc::clone(elsewhere.entry(placement.clone()).or_insert_with(make))
     }
 
     /// What an earlier run made for the same query, where the emulator was kept.
@@ -340,6 +353,11 @@ impl StandIns {
 #[async_trait]
 impl look_up::StandIns for StandIns {
     async fn make(&self, query: &Query) -> Result<Vec<String>, OpError> {
+        if !query.placement.is_own() {
+            let there = self.at(&query.placement).await;
+            // Its own registry is that of the placement.
+            return there.make(&Query { placement: Placement::default(), ..query.clone() }).await;
+        }
         let before = self.made_before(query).await?;
         if !before.is_empty() {
             return Ok(before);

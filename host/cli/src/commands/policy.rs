@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use llmhost_engine::kind::{Permission, Scope};
+use llmhost_engine::names::StepName;
+use llmhost_engine::placement::Placement;
+use llmhost_engine::plan::{Plan, PlannedExisting};
+use llmhost_engine::state::State;
 use llmhost_resources::{MANAGED_POLICY, PREFLIGHT_ACTIONS, is_for_destroy, policy_document};
 
 use crate::app::{self, Console};
@@ -22,6 +26,71 @@ fn looks(actions: &[&'static str]) -> Vec<&'static str> {
     actions.iter().filter(is_look).copied().chain(of_ec2.then_some("ec2:DescribeTags")).collect()
 }
 
+/// Whose policy is meant: what a step with a profile or a role of its own does, others need not be allowed.
+struct Whose<'a> {
+    plan: &'a Plan,
+    state: &'a State,
+    placement: Placement,
+}
+
+impl<'a> Whose<'a> {
+    fn new(plan: &'a Plan, state: &'a State, step: Option<&StepName>) -> Result<Self, Failure> {
+        let mut whose = Self { plan, state, placement: Placement::default() };
+        if let Some(step) = step {
+            whose.placement = whose.placement_of(step).clone();
+            if !whose.placement.has_other_credentials() {
+                let help = format!("It uses the credentials of the pipeline; leave out --step {step}.");
+                return Err(Failure::usage(format!("step {step} has no profile or assume_role of its own"), &help));
+            }
+        }
+        Ok(whose)
+    }
+
+    fn placement_of(&self, step: &StepName) -> &Placement {
+        let planned = self.plan.steps.iter().find(|known| known.name == *step).map(|known| &known.placement);
+        let recorded = || self.state.placements.get(step).map(|placed| &placed.placement);
+        planned.or_else(recorded).unwrap_or(&OWN)
+    }
+
+    /// Whether what a placement's calls need is needed here: regions share credentials.
+    fn covers(&self, placement: &Placement) -> bool {
+        (&self.placement.profile, &self.placement.assume_role) == (&placement.profile, &placement.assume_role)
+    }
+
+    /// The roles that are assumed with the same credentials.
+    fn assumed(&self) -> Vec<String> {
+        let of_steps = self.plan.steps.iter().map(|step| &step.placement);
+        let all = of_steps.chain(self.state.placements.values().map(|placed| &placed.placement));
+        let from_here =
+            all.filter(|placement| self.placement.assume_role.is_none() && placement.profile == self.placement.profile);
+        let roles: BTreeSet<String> = from_here.filter_map(|placement| placement.assume_role.clone()).collect();
+        roles.into_iter().collect()
+    }
+
+    /// Says which steps need a policy of their own.
+    fn tell(&self, console: &Console) {
+        let mut told: Vec<&Placement> = Vec::new();
+        for step in self.plan.steps.iter().filter(|step| step.placement.has_other_credentials()) {
+            if !self.covers(&step.placement) && !told.iter().any(|known| same_credentials(known, &step.placement)) {
+                told.push(&step.placement);
+                let Placement { profile, assume_role, .. } = &step.placement;
+                let credentials =
+                    Placement { region: None, profile: profile.clone(), assume_role: assume_role.clone() };
+                console.note(&format!(
+                    "Step {} works {credentials}: llmhost policy FILE --step {} prints the policy for that.",
+                    step.name, step.name
+                ));
+            }
+        }
+    }
+}
+
+static OWN: Placement = Placement { region: None, profile: None, assume_role: None };
+
+fn same_credentials(one: &Placement, other: &Placement) -> bool {
+    (&one.profile, &one.assume_role) == (&other.profile, &other.assume_role)
+}
+
 /// Prints the policy.
 pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let console = Console::new(false);
@@ -30,38 +99,69 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let engine = app::engine(Arc::clone(&pipeline), &args.file, place.settings(), &console, 10).await?;
     let state = place.read().await?;
     let plan = engine.plan(&Arc::new(state.clone())).await?;
-    let account = args.account.or_else(|| state.account().cloned());
+    let whose = Whose::new(&plan, &state, args.step.as_ref())?;
+    let is_own = args.step.is_none();
+    let of_role = whose.placement.assume_role.as_ref().and_then(|role| role.split(':').nth(4)).map(str::to_owned);
+    let account = args.account.or(of_role).or_else(|| state.account().filter(|_| is_own).cloned());
     let account = account.unwrap_or_else(|| "*".to_owned());
-    let scope = Scope { pipeline: &pipeline.name, region: &pipeline.region, account: &account };
     let registry = engine.registry();
-    let mut permissions: Vec<Permission> = Vec::new();
+    let own = Scope { pipeline: &pipeline.name, region: &pipeline.region, account: &account };
+    let mut permissions: Vec<(Scope<'_>, Permission)> = Vec::new();
     // What the state has under another name or path is read, and deleted or replaced.
     let planned = plan.resources.iter().map(|(address, planned)| (address, &planned.spec));
     for (address, spec) in planned.chain(state.specs()) {
-        let kind = registry.kind(address.kind());
-        permissions.extend(kind.into_iter().flat_map(|kind| kind.permissions(spec, &scope)));
+        let placement = whose.placement_of(address.step());
+        if !whose.covers(placement) {
+            continue;
+        }
+        let region = placement.region.as_deref().unwrap_or(&pipeline.region);
+        let scope = Scope { region, ..own };
+        let kind = registry.kind_of(address);
+        let needed = kind.into_iter().flat_map(|kind| kind.permissions(spec, &scope));
+        permissions.extend(needed.map(|permission| (scope, permission)));
     }
     match args.purpose {
         Purpose::Run => {
-            let facts: BTreeSet<&str> =
-                plan.facts.iter().flat_map(|key| registry.facts().actions(key)).copied().collect();
+            let facts: BTreeSet<&str> = plan
+                .facts
+                .iter()
+                .flat_map(|key| {
+                    let (facts, fact) = registry.facts_by_key(key);
+                    facts.actions(fact)
+                })
+                .copied()
+                .collect();
             let asked: Vec<&str> = facts.into_iter().chain(PREFLIGHT_ACTIONS.iter().copied()).collect();
-            permissions.push(Permission::new(&asked, ["*".to_owned()]));
+            permissions.push((own, Permission::new(&asked, ["*".to_owned()])));
         }
         Purpose::Destroy => {
-            let by_name = permissions.iter_mut().filter(|permission| !permission.to_destroy);
-            by_name.for_each(|permission| permission.actions.retain(|action| is_for_destroy(action)));
+            let by_name = permissions.iter_mut().filter(|(_, permission)| !permission.to_destroy);
+            by_name.for_each(|(_, permission)| permission.actions.retain(|action| is_for_destroy(action)));
         }
     }
     if matches!(args.purpose, Purpose::Run) {
-        let looked_up = plan.existing.iter().filter_map(|one| registry.kind(&one.kind));
-        permissions.extend(looked_up.map(|kind| Permission::new(&looks(kind.actions()), ["*".to_owned()])));
+        let placement = |one: &PlannedExisting| {
+            let of_file = pipeline.existing.iter().find(|known| known.name == one.name);
+            of_file.map_or_else(|| whose.placement_of(&one.name).clone(), |known| known.placement.clone())
+        };
+        let here = plan.existing.iter().filter(|one| whose.covers(&placement(one)));
+        let looked_up = here.filter_map(|one| registry.kind(&one.kind));
+        permissions.extend(looked_up.map(|kind| (own, Permission::new(&looks(kind.actions()), ["*".to_owned()]))));
     }
-    permissions.extend(place.state_permissions());
-    permissions.extend(others::permissions(&pipeline)?);
-    let document = policy_document(permissions, &scope);
+    let assumed = whose.assumed();
+    if !assumed.is_empty() {
+        permissions.push((own, Permission::new(&["sts:AssumeRole"], assumed).to_destroy()));
+    }
+    if is_own {
+        let beside = place.state_permissions().into_iter().chain(others::permissions(&pipeline)?);
+        permissions.extend(beside.map(|permission| (own, permission)));
+    }
+    let document = policy_document(permissions);
     let text = serde_json::to_string_pretty(&document).expect("a policy is plain data");
     app::print(&(text + "\n"));
+    if is_own {
+        whose.tell(&console);
+    }
     let length = document.to_string().len();
     if length > MANAGED_POLICY {
         console.note(&format!(

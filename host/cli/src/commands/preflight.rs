@@ -46,7 +46,7 @@ pub(crate) async fn check(
     all: bool,
 ) -> Result<Vec<Finding>, Failure> {
     let aws = online.map(|settings| Arc::new(Aws::new(settings)));
-    let findings = llmhost_resources::preflight(aws.as_deref(), plan, state, all).await;
+    let findings = llmhost_resources::preflight(aws.as_ref(), plan, state, all).await;
     let findings = findings.map_err(|error| Failure::Other {
         message: format!("the checks before the run could not ask AWS: {error}"),
         help: format!("{} To run without these checks, use llmhost run --skip-preflight.", error.advice()),

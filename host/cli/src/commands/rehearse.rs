@@ -175,7 +175,7 @@ async fn disturb(
     let tagged = state.resources.iter().find_map(|(address, record)| {
         let current = record.current.as_ref()?;
         current.spec.get("tags")?.get(DISTURBED)?;
-        Some((address, current, registry.kind(address.kind())?))
+        Some((address, current, registry.kind_of(address)?))
     });
     let Some((address, current, kind)) = tagged else { return Ok(None) };
     let mut altered = current.spec.clone();

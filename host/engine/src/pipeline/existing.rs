@@ -6,12 +6,14 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 use toml::de::DeValue;
 
+use super::placements;
 use super::reader::{Item, Key, Problems, Table, entries, table};
 use super::template::{Field, Node, Part, Template};
 use super::values::Scope;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::look_up::Query;
 use crate::names::{NameError, StepName};
+use crate::placement::Placement;
 use crate::unknown;
 
 /// The word that references to it begin with.
@@ -29,6 +31,9 @@ pub struct Existing {
     pub kind: String,
     /// Whether any number may be found, and not exactly one.
     pub all: bool,
+    /// Where it is looked up, as far as that is not where the pipeline's calls go.
+    pub placement: Placement,
+    pub(super) region_span: Option<Range<usize>>,
     /// Which is meant: a table with some of [`WHICH`].
     which: Template,
     kind_span: Range<usize>,
@@ -58,6 +63,7 @@ impl Existing {
             tags: tags.collect(),
             attributes: fields("where"),
             all: self.all,
+            placement: self.placement.clone(),
         };
         Ok(Some(query))
     }
@@ -112,6 +118,7 @@ fn entry(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Proble
     let what = format!("[existing.{}]", key.name);
     let found = table(&what, item, problems)?;
     let known = ["kind", "id", "name", "tags", "where", "all"];
+    let known = [&known[..], &placements::KEYS].concat();
     let found = Table::new(&what, key.span.clone(), found, &known, problems);
     let name = match name(key.name, scope.within) {
         Ok(name) => Some(name),
@@ -176,8 +183,9 @@ fn entry(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Proble
             problems.0.push(problem);
         }
     }
+    let (placement, region_span) = placements::read(&found, scope, problems);
     let (kind, kind_span) = kind?;
-    Some(Existing { name: name?, kind, all, which, kind_span })
+    Some(Existing { name: name?, kind, all, placement, region_span, which, kind_span })
 }
 
 /// Whether it is, or will be, a text.

@@ -66,6 +66,8 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 ..
             } = read;
             let path = path.to_owned();
+            let placed = steps.iter().filter(|step| !step.placement.is_own());
+            let placed = placed.map(|step| (step.name.clone(), step.placement.clone())).collect();
             Ok(Pipeline {
                 path,
                 base,
@@ -89,6 +91,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 existing,
                 bases,
                 roots,
+                placed,
                 graph,
             })
         }

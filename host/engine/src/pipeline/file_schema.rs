@@ -10,32 +10,8 @@ const TYPE: &str = "^(string|number|integer|bool|any|list|map|(list|map)\\(.+\\)
 /// The JSON Schema of a pipeline file, with the `with` tables of these plugins: name, schema and
 /// summary of each. For editors; a reference may stand for any value.
 pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
-    let names: Vec<_> = plugins.iter().map(|(name, ..)| *name).collect();
-    let rule = |(name, schema, summary): &(&str, &Value, &str)| {
-        let mut with = or_reference(schema);
-        with["description"] = json!(summary);
-        json!({
-            "if": { "properties": { "uses": { "const": name } }, "required": ["uses"] },
-            "then": { "properties": { "with": with } },
-        })
-    };
-    let rules: Vec<_> = plugins.iter().map(rule).collect();
     let name = "^[a-z][a-z0-9_-]{0,63}$";
     let reference = json!({ "type": "string", "pattern": REFERENCE });
-    let condition = json!({
-        "anyOf": [
-            { "type": "boolean" },
-            reference,
-            {
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["value"],
-                "minProperties": 2,
-                "maxProperties": 2,
-                "properties": { "value": {}, "is": {}, "is_not": {}, "in": { "type": ["array", "string"] }, "not_in": { "type": ["array", "string"] } },
-            },
-        ],
-    });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "llmhost pipeline",
@@ -144,40 +120,73 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     },
                 },
             },
-            "steps": {
+            "steps": steps(plugins, name),
+        },
+    })
+}
+
+/// The steps.
+fn steps(plugins: &[(&str, &Value, &str)], name: &str) -> Value {
+    let names: Vec<_> = plugins.iter().map(|(name, ..)| *name).collect();
+    let rule = |(name, schema, summary): &(&str, &Value, &str)| {
+        let mut with = or_reference(schema);
+        with["description"] = json!(summary);
+        json!({
+            "if": { "properties": { "uses": { "const": name } }, "required": ["uses"] },
+            "then": { "properties": { "with": with } },
+        })
+    };
+    let rules: Vec<_> = plugins.iter().map(rule).collect();
+    let reference = json!({ "type": "string", "pattern": REFERENCE });
+    let condition = json!({
+        "anyOf": [
+            { "type": "boolean" },
+            reference,
+            {
                 "type": "object",
-                "propertyNames": { "pattern": name },
-                "additionalProperties": {
+                "additionalProperties": false,
+                "required": ["value"],
+                "minProperties": 2,
+                "maxProperties": 2,
+                "properties": { "value": {}, "is": {}, "is_not": {}, "in": { "type": ["array", "string"] }, "not_in": { "type": ["array", "string"] } },
+            },
+        ],
+    });
+    json!({
+        "type": "object",
+        "propertyNames": { "pattern": name },
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["uses"],
+            "properties": {
+                "uses": { "description": "A built-in plugin, the path of a component or of another pipeline file (./network.toml), oci://host/name:tag@sha256:…, or https://host/plugin.wasm#sha256=…", "anyOf": [{ "enum": names }, { "type": "string" }] },
+                "with": { "type": "object" },
+                "for_each": {
+                    "description": "The step is repeated for each entry: of a list of texts, or of a table. ${each.key} and ${each.value} tell them apart.",
+                    "anyOf": [{ "type": "array", "items": { "type": "string" }, "uniqueItems": true }, { "type": "object" }, reference],
+                },
+                "when": {
+                    "description": "The step is there where this holds: a truth value, a condition such as { value = \"${vars.env}\", is = \"prod\" }, or a list of both.",
+                    "anyOf": [condition, { "type": "array", "items": condition }],
+                },
+                "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
+                "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
+                "ignore_changes": { "type": "array", "items": { "type": "string" }, "description": "Fields of its resources in which what is there may differ from the file: tags, scaling.desired_size, eks.node-group/main.labels." },
+                "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Nothing that this step made may be deleted or replaced." },
+                "region": { "type": "string", "description": "The region of its resources, where it is not the pipeline's." },
+                "profile": { "type": "string", "description": "The profile of the AWS configuration that it uses." },
+                "assume_role": { "type": "string", "description": "The ARN of the role that it assumes." },
+                "limits": {
                     "type": "object",
                     "additionalProperties": false,
-                    "required": ["uses"],
                     "properties": {
-                        "uses": { "description": "A built-in plugin, the path of a component or of another pipeline file (./network.toml), oci://host/name:tag@sha256:…, or https://host/plugin.wasm#sha256=…", "anyOf": [{ "enum": names }, { "type": "string" }] },
-                        "with": { "type": "object" },
-                        "for_each": {
-                            "description": "The step is repeated for each entry: of a list of texts, or of a table. ${each.key} and ${each.value} tell them apart.",
-                            "anyOf": [{ "type": "array", "items": { "type": "string" }, "uniqueItems": true }, { "type": "object" }, reference],
-                        },
-                        "when": {
-                            "description": "The step is there where this holds: a truth value, a condition such as { value = \"${vars.env}\", is = \"prod\" }, or a list of both.",
-                            "anyOf": [condition, { "type": "array", "items": condition }],
-                        },
-                        "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
-                        "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
-                        "ignore_changes": { "type": "array", "items": { "type": "string" }, "description": "Fields of its resources in which what is there may differ from the file: tags, scaling.desired_size, eks.node-group/main.labels." },
-                        "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Nothing that this step made may be deleted or replaced." },
-                        "limits": {
-                            "type": "object",
-                            "additionalProperties": false,
-                            "properties": {
-                                "memory": { "type": "string", "description": "Such as 256MiB." },
-                                "time": { "type": "string", "description": "Of computing, such as 10s." },
-                            },
-                        },
+                        "memory": { "type": "string", "description": "Such as 256MiB." },
+                        "time": { "type": "string", "description": "Of computing, such as 10s." },
                     },
-                    "allOf": rules,
                 },
             },
+            "allOf": rules,
         },
     })
 }
@@ -198,6 +207,9 @@ fn existing(name: &str) -> Value {
                 "name": { "type": "string", "description": "The name; for kinds without names, the Name tag." },
                 "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags that it has." },
                 "where": { "type": "object", "description": "Attributes that have these values: { vpc_id = \"vpc-…\" }." },
+                "region": { "type": "string", "description": "The region in which it is looked up, where it is not the pipeline's." },
+                "profile": { "type": "string", "description": "The profile of the AWS configuration that it is looked up with." },
+                "assume_role": { "type": "string", "description": "The ARN of the role that it is looked up with." },
                 "all": { "type": "boolean", "description": "Take all that are found; without it, there has to be exactly one." },
             },
         },

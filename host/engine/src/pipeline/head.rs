@@ -76,18 +76,8 @@ fn pipeline(
         };
         problems.add("bad-name", span.clone(), message, &gives(scope, span, name, "not a name"));
     }
-    if let Some((region, span)) = &region
-        && !is_region(region)
-    {
-        let label = gives(scope, span, region, "not a region");
-        problems.add("bad-region", span.clone(), format!("'{region}' is not a region"), &label);
-        // A zone, or the name in capitals.
-        let near = region.to_lowercase();
-        let near = near.trim_end_matches(|c: char| c.is_ascii_lowercase());
-        problems.help(match is_region(near) {
-            true => format!("did you mean '{near}'?"),
-            false => "a region looks like us-east-1 or eu-central-1".to_owned(),
-        });
+    if let Some((region, span)) = &region {
+        check_region(scope, region, span, problems);
     }
     let state = match own.and_then(|own| Some((own, own.get("state")?.1))) {
         Some((own, item)) => scope.setting(&own.called("state"), item, problems),
@@ -120,6 +110,23 @@ fn pipeline(
         tags,
         state,
     }
+}
+
+/// Whether a text has the form of a region; says so where it has not.
+pub(super) fn check_region(scope: &Scope<'_>, region: &str, span: &Range<usize>, problems: &mut Problems) -> bool {
+    if is_region(region) {
+        return true;
+    }
+    let label = gives(scope, span, region, "not a region");
+    problems.add("bad-region", span.clone(), format!("'{region}' is not a region"), &label);
+    // A zone, or the name in capitals.
+    let near = region.to_lowercase();
+    let near = near.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    problems.help(match is_region(near) {
+        true => format!("did you mean '{near}'?"),
+        false => "a region looks like us-east-1 or eu-central-1".to_owned(),
+    });
+    false
 }
 
 /// The state's place of an environment, within that of the others. A bucket's region comes last.

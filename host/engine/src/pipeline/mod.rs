@@ -15,6 +15,7 @@ mod modules;
 mod moved;
 mod others;
 mod packages;
+mod placements;
 mod reader;
 mod rules;
 mod scalars;
@@ -39,6 +40,7 @@ use serde_json::Value;
 use crate::diagnostic::{Diagnostic, Diagnostics, Files};
 use crate::graph::StepGraph;
 use crate::names::{ResourceAddress, StepName};
+use crate::placement::Placement;
 use crate::plugin::OutputDoc;
 use crate::secret::Secret;
 pub use existing::Existing;
@@ -103,6 +105,8 @@ pub struct Pipeline {
     bases: HashMap<StepName, PathBuf>,
     /// The folders of published pipelines that steps stand in.
     roots: HashMap<StepName, PathBuf>,
+    /// Steps whose calls do not go where the pipeline's go.
+    placed: HashMap<StepName, Placement>,
     graph: StepGraph,
 }
 
@@ -161,6 +165,34 @@ impl Pipeline {
     /// The folder of the published pipeline that a step stands in: what it names by a path is in it.
     pub fn root_of(&self, step: &StepName) -> Option<&Path> {
         self.roots.get(step).map(PathBuf::as_path)
+    }
+
+    /// Where the calls of a step go, as far as that is not where the pipeline's go.
+    pub fn placement_of(&self, step: &StepName) -> Option<&Placement> {
+        self.placed.get(step)
+    }
+
+    /// The region of a step's resources.
+    pub fn region_of(&self, step: &StepName) -> &str {
+        self.placement_of(step).and_then(|placement| placement.region.as_deref()).unwrap_or(&self.region)
+    }
+
+    /// What a fact that a step asks for is kept under.
+    pub(crate) fn fact_key(&self, step: &StepName, key: &str) -> String {
+        self.placement_of(step).map_or_else(|| key.to_owned(), |placement| placement.fact_key(key))
+    }
+
+    /// The placements of all steps.
+    pub fn placements(&self) -> impl Iterator<Item = (&StepName, &Placement)> {
+        self.steps.iter().map(|step| (&step.name, &step.placement))
+    }
+
+    /// Every region that the file names, and where.
+    pub fn regions(&self) -> impl Iterator<Item = (&str, &Range<usize>)> {
+        let of_steps = self.steps.iter().map(|step| (&step.placement, &step.region_span));
+        let placed = of_steps.chain(self.existing.iter().map(|one| (&one.placement, &one.region_span)));
+        let placed = placed.filter_map(|(placement, span)| Some((placement.region.as_deref()?, span.as_ref()?)));
+        std::iter::once((self.region.as_str(), &self.region_span)).chain(placed)
     }
 
     /// The graph of its steps.

@@ -17,6 +17,7 @@ use super::values::{Scope, plain_key};
 use super::{existing, moved, vars};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::names::StepName;
+use crate::placement::Placement;
 use crate::plugin::Limits;
 
 /// Pipelines within pipelines; more is a circle that no path tells.
@@ -84,8 +85,18 @@ pub(super) fn read(
     problems: &mut Problems,
 ) {
     let module = inner(reader, &step, folder, above, problems).map(|read| {
-        let Read { mut steps, moved, existing, bases, roots, entries, outputs, modules, .. } = read;
+        let Read { mut steps, moved, mut existing, bases, roots, entries, outputs, modules, .. } = read;
+        let place = |inner: &mut Placement, span: &mut Option<_>| {
+            if inner.region.is_none() {
+                span.clone_from(&step.region_span);
+            }
+            *inner = inner.within(&step.placement);
+        };
+        for one in &mut existing {
+            place(&mut one.placement, &mut one.region_span);
+        }
         for inner in &mut steps {
+            place(&mut inner.placement, &mut inner.region_span);
             inner.protect |= step.protect;
             inner.ignored.extend(step.ignored.iter().cloned());
             inner.after.extend(step.after.iter().cloned());

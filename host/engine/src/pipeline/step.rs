@@ -11,6 +11,7 @@ use super::template::Template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::lock::PluginChange;
 use crate::names::StepName;
+use crate::placement::Placement;
 use crate::plugin::{Limits, LoadError};
 
 /// One step of the file.
@@ -28,6 +29,9 @@ pub struct Step {
     pub protect: bool,
     /// Fields of its resources in which what is there may differ from the file.
     pub ignored: Vec<Ignored>,
+    /// Where its calls go, as far as that is not where the pipeline's go.
+    pub placement: Placement,
+    pub(super) region_span: Option<Range<usize>>,
     pub(super) after: Vec<(String, Range<usize>)>,
     pub(super) with: Template,
     pub(super) uses_span: Range<usize>,

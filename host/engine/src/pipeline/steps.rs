@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::families::{Each, Family};
-use super::ignored;
 use super::reader::{Item, Key, Problems, Table, table};
 use super::step::Step;
 use super::targets::WORDS;
 use super::template::{Node, Template};
 use super::values::{Scope, plain_key};
+use super::{ignored, placements};
 use crate::diagnostic::did_you_mean;
 use crate::names::StepName;
 use crate::plugin::Limits;
@@ -19,6 +19,7 @@ pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &
     let Some(found) = table(&format!("steps.{}", key.name), item, problems) else { return Vec::new() };
     let what = format!("[steps.{}]", key.name);
     let known = ["uses", "with", "after", "allow", "limits", "protect", "ignore_changes", "for_each", "when"];
+    let known = [&known[..], &placements::KEYS].concat();
     let found = Table::new(&what, key.span.clone(), found, &known, problems);
     let Some(name) = name(key, problems) else { return Vec::new() };
     let mut one = |name: &StepName, each: Option<&Each>| {
@@ -65,6 +66,7 @@ fn step(
     let protect = found.get("protect");
     let protect = protect.is_some_and(|(_, item)| scope.flag(&found.called("protect"), item, problems));
     let ignored = ignored::read(found, problems);
+    let (placement, region_span) = placements::read(found, scope, problems);
     let (uses, uses_span) = uses?;
     if is_pipeline(&uses) {
         for (key, _) in ["allow", "limits"].iter().filter_map(|key| found.get(key)) {
@@ -73,7 +75,20 @@ fn step(
             problems.help("write it in the steps of that file");
         }
     }
-    Some(Step { name: name?, uses, allow, limits, protect, ignored, after, with, uses_span, allow_spans })
+    Some(Step {
+        name: name?,
+        uses,
+        allow,
+        limits,
+        protect,
+        ignored,
+        placement,
+        region_span,
+        after,
+        with,
+        uses_span,
+        allow_spans,
+    })
 }
 
 /// Whether a step is a pipeline of its own.

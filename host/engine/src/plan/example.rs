@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Action, FieldChange, Plan, PlannedResource, PlannedStep};
 use crate::kind::ReplaceOrder;
 use crate::names::ResourceAddress;
+use crate::placement::Placement;
 
 const REPLACE: Action = Action::Replace { order: ReplaceOrder::DeleteFirst };
 
@@ -16,6 +17,7 @@ pub(crate) fn step(name: &str, uses: &str, depends_on: &[&str]) -> PlannedStep {
     PlannedStep {
         name: name.parse().expect("a step name"),
         uses: uses.to_owned(),
+        placement: Placement::default(),
         depends_on: depends_on.iter().map(|name| name.parse().expect("a step name")).collect(),
         outputs: json!({}),
         sensitive: Default::default(),

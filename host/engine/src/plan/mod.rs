@@ -6,6 +6,7 @@ pub(crate) mod example;
 mod show;
 pub(crate) mod words;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::IndexMap;
@@ -21,6 +22,7 @@ pub use words::{TextStyle, plain};
 use crate::kind::{Outputs, ReplaceOrder};
 use crate::names::{ResourceAddress, StepName};
 use crate::pipeline::FieldPath;
+use crate::placement::Placement;
 use crate::run::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION, PIPELINE_TAG};
 use crate::secret::without_sensitive;
 use crate::unknown::{self, Source};
@@ -108,6 +110,8 @@ pub struct PlannedStep {
     pub name: StepName,
     /// The plugin, as the file has it.
     pub uses: String,
+    /// Where its calls go, as far as that is not where the pipeline's go.
+    pub placement: Placement,
     /// Steps that must come before, in the order of the file.
     pub depends_on: Vec<StepName>,
     /// Outputs, with unknown tokens where only applying can tell.
@@ -116,13 +120,27 @@ pub struct PlannedStep {
     pub sensitive: BTreeSet<String>,
 }
 
+impl PlannedStep {
+    /// What stands beside its name: `vpc in us-east-1`.
+    pub fn about(&self) -> Cow<'_, str> {
+        match self.placement.is_own() {
+            true => Cow::Borrowed(&self.uses),
+            false => Cow::Owned(format!("{} {}", self.uses, self.placement)),
+        }
+    }
+}
+
 /// As it is shown: a sensitive output has a mask.
 impl Serialize for PlannedStep {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { name, uses, depends_on, outputs, sensitive } = self;
-        let mut fields = serializer.serialize_struct("PlannedStep", 4)?;
+        let Self { name, uses, placement, depends_on, outputs, sensitive } = self;
+        let mut fields = serializer.serialize_struct("PlannedStep", 5)?;
         fields.serialize_field("name", name)?;
         fields.serialize_field("uses", uses)?;
+        match placement.is_own() {
+            true => fields.skip_field("placement")?,
+            false => fields.serialize_field("placement", placement)?,
+        }
         fields.serialize_field("depends_on", depends_on)?;
         match sensitive.is_empty() {
             true => fields.serialize_field("outputs", outputs)?,

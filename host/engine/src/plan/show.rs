@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::words::{TextStyle, plain, value};
-use super::{Action, FieldChange, Move, Plan, PlannedExisting, PlannedResource, Summary};
+use super::{Action, FieldChange, Move, Plan, PlannedExisting, PlannedResource, PlannedStep, Summary};
 use crate::kind::ReplaceOrder;
 use crate::names::{ResourceAddress, StepName};
 
@@ -20,7 +20,8 @@ pub fn show(plan: &Plan, style: TextStyle) -> String {
     let mut out = existing(plan, style) + &moves(plan, style);
     for (number, (name, resources)) in steps.into_iter().enumerate().filter(|(_, step)| !step.1.is_empty()) {
         // Steps that only the state has still come after those of the file.
-        let uses = plain(plan.steps.get(number).map_or("no longer in the file", |step| &step.uses));
+        let about = plan.steps.get(number).map_or("no longer in the file".into(), PlannedStep::about);
+        let uses = plain(&about);
         out.push_str(&style.paint(Style::new().bold(), name.as_str()));
         out.push_str(&style.paint(Style::new().dimmed(), &format!(" ({uses})")));
         out.push('\n');

@@ -296,6 +296,7 @@ impl Capabilities for ApplySession {
     }
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
+        let key = &*self.common.pipeline.fact_key(&self.step, key);
         match self.operations.fact(key, self.common.lock.as_deref()).await {
             Ok(value) => Ok(value),
             Err(reason) => {
@@ -325,7 +326,7 @@ impl Capabilities for ApplySession {
     }
 
     fn region(&self) -> &str {
-        &self.common.pipeline.region
+        self.common.pipeline.region_of(&self.step)
     }
 
     fn written(&self, pointer: &str) -> Option<String> {

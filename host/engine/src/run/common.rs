@@ -111,12 +111,12 @@ impl Common {
         let invalid = |reason: String| Failure::invalid(format!("{address}: {reason}"));
         let kind = self
             .registry
-            .kind(kind)
+            .kind_of(&address)
             .ok_or_else(|| Failure::refused(format!("this host makes no resources of kind {kind}")))?;
         let context = DeclareContext {
             address: &address,
             tags: &self.tags(&address),
-            region: &self.pipeline.region,
+            region: self.pipeline.region_of(step),
             base: self.pipeline.base_of(step),
             within: self.pipeline.root_of(step),
             config,
@@ -154,7 +154,7 @@ impl Common {
 
     /// Notes the identity outputs that a plugin has read.
     pub(crate) fn identify(&self, address: &ResourceAddress, output: &str, value: &Value) {
-        if self.registry.kind(address.kind()).is_some_and(|kind| kind.identities().contains(&output)) {
+        if self.registry.kind_of(address).is_some_and(|kind| kind.identities().contains(&output)) {
             self.book.identify(value, address);
         }
     }

@@ -23,8 +23,8 @@ pub(super) fn decide(declaration: &Declaration, state: &State, common: &Common) 
     let pending = record.and_then(|record| record.pending.as_ref());
     let scope = Scope {
         pipeline: &common.pipeline.name,
-        region: &common.pipeline.region,
-        account: state.account().map_or("*", String::as_str),
+        region: common.pipeline.region_of(address.step()),
+        account: state.account_of(address.step()).map_or("*", String::as_str),
     };
     let mut outputs = kind.foreknown(spec);
     let (action, changes) = match (current, pending) {

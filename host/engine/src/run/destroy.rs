@@ -1,5 +1,6 @@
 //! Destroying: what the state holds goes, users before what they use. No plugin runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::event::{Event, Events};
@@ -22,6 +23,7 @@ pub async fn destroy(
     selection: &Selection,
 ) -> Result<Report, WorldError> {
     let state = store.snapshot();
+    let registry = registry.with_steps_of(&state);
     if !state.resources.is_empty() {
         enter(&registry, &*store).await?;
     }
@@ -31,7 +33,8 @@ pub async fn destroy(
     let mut report = Report { failures: delete_all(&hands, &state, targets, |_, _| true).await, ..Report::default() };
     report.interrupted = cancel.is_cancelled();
     if report.failures.is_empty() && !report.interrupted {
-        for step in state.outputs.keys().filter(|step| !selection.leaves_out(step)) {
+        let steps: BTreeSet<_> = state.outputs.keys().chain(state.placements.keys()).collect();
+        for step in steps.into_iter().filter(|step| !selection.leaves_out(step)) {
             if let Err(reason) = hands.record(Change::StepGone { step: step.clone() }).await {
                 report.failures.push(StepFailure { step: step.clone(), address: None, reason });
             }

@@ -61,6 +61,7 @@ impl Destruction {
         if going.is_empty() {
             return Ok(Self::default());
         }
+        let registry = &*registry.with_steps_of(state);
         same_world(registry, state).await?;
         let addresses: HashSet<_> = going.iter().map(|(address, _)| (*address).clone()).collect();
         Ok(Self {

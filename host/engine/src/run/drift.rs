@@ -48,6 +48,7 @@ pub enum Found {
 /// Reads every resource of a state and compares it, `parallelism` at a time. Nothing is changed. Refused
 /// in another world than the state's: there, everything would look gone.
 pub async fn drift(registry: &Registry, state: &State, parallelism: usize) -> Result<Vec<Drift>, WorldError> {
+    let registry = &*registry.with_steps_of(state);
     if !state.resources.is_empty() {
         same_world(registry, state).await?;
     }
@@ -56,6 +57,7 @@ pub async fn drift(registry: &Registry, state: &State, parallelism: usize) -> Re
 
 /// As [`drift`], wherever this run is: to find out whether what a state holds is here.
 pub async fn drift_at(registry: &Registry, state: &State, parallelism: usize) -> Vec<Drift> {
+    let registry = &*registry.with_steps_of(state);
     seen(registry, state, None, parallelism).await.into_iter().filter_map(|(_, drift, _)| drift).collect()
 }
 
@@ -66,6 +68,7 @@ pub async fn drift_from(
     state: &State,
     parallelism: usize,
 ) -> Result<Vec<Drift>, WorldError> {
+    let registry = &*registry.with_steps_of(state);
     if !state.resources.is_empty() {
         same_world(registry, state).await?;
     }
@@ -114,6 +117,7 @@ pub async fn refresh_from(
     state: &State,
     parallelism: usize,
 ) -> Result<Refresh, WorldError> {
+    let registry = &*registry.with_steps_of(state);
     if !state.resources.is_empty() {
         same_world(registry, state).await?;
     }
@@ -158,7 +162,7 @@ async fn look(
     instance: &Instance,
     ignored: &[FieldPath],
 ) -> Option<(Option<Found>, Option<Instance>)> {
-    let Some(kind) = registry.kind(address.kind()) else {
+    let Some(kind) = registry.kind_of(address) else {
         let message = format!("this llmhost knows no resources of kind {}", address.kind());
         return Some((Some(Found::Unread { error: OpError::local("read", message) }), None));
     };

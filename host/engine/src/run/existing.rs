@@ -60,7 +60,8 @@ impl LookUps {
 
 /// Makes what a query would find, and reads it.
 async fn stood_in(common: &Common, stand_ins: &dyn StandIns, query: &Query) -> Result<Vec<Outputs>, OpError> {
-    let kind = common.registry.kind(&query.kind);
+    let registry = common.registry.at(&query.placement);
+    let kind = registry.kind(&query.kind);
     let kind = kind.ok_or_else(|| look_up::refused(format!("there is no kind {}", query.kind), ""))?;
     let mut found = Vec::new();
     for id in stand_ins.make(query).await? {
@@ -79,6 +80,9 @@ pub(super) async fn attribute(
     attribute: &str,
     seen: &Mutex<Vec<PlannedExisting>>,
 ) -> Result<Option<Vec<Value>>, OpError> {
+    // A plugin looks where its step makes things.
+    let placement = common.pipeline.placement_of(step);
+    let query = &Query { placement: placement.cloned().unwrap_or_default(), ..query.clone() };
     let is_known = !unknown::any_unknown(&serde_json::to_value(query).unwrap_or_default());
     let answer = if is_known { common.look_ups.answer(common, state, query).await? } else { None };
     let key = query.key();

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::common::Common;
 use crate::kind::OpError;
 use crate::lock::Lock;
+use crate::placement;
 use crate::registry::Registry;
 use crate::state::{Change, State, StateError, StateStore};
 use crate::unknown::{self, Source};
@@ -20,15 +21,24 @@ pub(super) fn known(common: &Common, state: &State, key: &str) -> Option<String>
 
 /// Asks for a fact that neither the state nor the lock file has. `known` are the facts that are known.
 pub(super) async fn ask(registry: &Registry, key: &str, known: &BTreeMap<String, String>) -> Result<String, OpError> {
-    let name = |key: &str| key.split_once('/').map(|(name, _)| name.to_owned());
+    // Those of another placement are no others.
+    let name = |key: &str| {
+        let (fact, placement) = placement::parts_of_key(key);
+        fact.split_once('/').map(|(name, _)| (name.to_owned(), placement.to_owned()))
+    };
     let others = known.iter().filter(|(other, _)| name(key).is_some() && name(other) == name(key));
     let others: BTreeSet<String> = others.map(|(_, value)| value.clone()).collect();
-    registry.facts().look_up_beside(key, &others).await
+    let (facts, fact) = registry.facts_by_key(key);
+    facts.look_up_beside(fact, &others).await
 }
 
 /// Writes a choice that holds for everybody into the lock file, where it is not there yet.
 pub(super) fn pin(registry: &Registry, lock: Option<&Lock>, key: &str, value: &str) -> Result<(), OpError> {
-    let Some(lock) = lock.filter(|_| registry.facts().is_locked(key)) else { return Ok(()) };
+    let is_locked = || {
+        let (facts, fact) = registry.facts_by_key(key);
+        facts.is_locked(fact)
+    };
+    let Some(lock) = lock.filter(|_| is_locked()) else { return Ok(()) };
     if lock.fact(key).as_deref() == Some(value) {
         return Ok(());
     }

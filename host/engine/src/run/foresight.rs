@@ -47,7 +47,7 @@ pub(super) async fn foresee(
         all.map(move |instance| (address, instance))
     });
     let looks = instances.filter_map(|(address, instance)| {
-        let kind = registry.kind(address.kind())?;
+        let kind = registry.kind_of(address)?;
         Some(async move { (address, kind.foresee(&instance.id, &instance.spec, neighbours).await) })
     });
     let mut all: Vec<_> = futures::stream::iter(looks).buffer_unordered(parallelism.max(1)).collect().await;

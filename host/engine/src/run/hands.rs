@@ -277,7 +277,7 @@ impl Hands {
             error.advice = Some("Use the llmhost that made it, or a newer one.".to_owned());
             Reason::Operation(error)
         };
-        self.registry.kind(address.kind()).cloned().ok_or_else(unknown)
+        self.registry.kind_of(address).cloned().ok_or_else(unknown)
     }
 
     pub(crate) async fn record(&self, change: Change) -> Result<(), Reason> {

@@ -70,7 +70,7 @@ fn is_field(engine: &Engine, ignored: &Ignored, resource: &Resource<'_>) -> bool
 }
 
 fn fields(engine: &Engine, address: &ResourceAddress) -> Option<&'static [&'static str]> {
-    engine.registry().kind(address.kind())?.fields()
+    engine.registry().kind_of(address)?.fields()
 }
 
 /// What is wrong with an entry, and what may be meant.

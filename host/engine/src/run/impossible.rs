@@ -13,7 +13,7 @@ pub(super) fn violations(plan: &Plan, registry: &Registry, state: &State) -> Vec
             return None;
         }
         let current = state.resources.get(address)?.current.as_ref()?;
-        let reason = registry.kind(address.kind())?.check_change(&current.spec, &planned.spec).err()?;
+        let reason = registry.kind_of(address)?.check_change(&current.spec, &planned.spec).err()?;
         Some(StepFailure {
             step: address.step().clone(),
             address: Some(address.clone()),

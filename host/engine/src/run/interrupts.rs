@@ -18,6 +18,6 @@ pub(super) fn note(plan: &mut Plan, state: &State, registry: &Registry) {
         let Some(current) = current.filter(|current| current.broken.is_none()) else { continue };
         // After an update that did not end, some of it may still be as it was before.
         let old = current.was.as_ref().filter(|_| current.is_half_updated()).unwrap_or(&current.spec);
-        planned.interrupts = registry.kind(address.kind()).and_then(|kind| kind.interrupts(old, &planned.spec, how));
+        planned.interrupts = registry.kind_of(address).and_then(|kind| kind.interrupts(old, &planned.spec, how));
     }
 }

@@ -152,6 +152,8 @@ impl Engine {
             return Err(pipeline.diagnostics(problems));
         }
         let graph = Arc::new(pipeline.graph());
+        let is_placed = pipeline.placements().any(|(_, placement)| !placement.is_own());
+        let registry = if is_placed { registry.placed(pipeline.placements()) } else { registry };
         Ok(Self {
             pipeline,
             graph,
@@ -223,6 +225,14 @@ impl Engine {
         Mutex::new(outputs)
     }
 
+    /// The kinds of resources, with the placements of all steps: of those that only the state has, too.
+    fn registry_for(&self, state: &State) -> Arc<Registry> {
+        if state.placements.is_empty() {
+            return Arc::clone(&self.registry);
+        }
+        self.registry.placed(self.pipeline.placements()).with_steps_of(state)
+    }
+
     /// What leaving them out means.
     pub fn consequences(&self, state: &State) -> Consequences {
         self.selection.consequences(&self.graph, state)
@@ -251,11 +261,13 @@ impl Engine {
         store: Arc<dyn StateStore>,
         cancel: Cancel,
     ) -> Result<Report, WorldError> {
+        let state = store.snapshot();
+        let registry = self.registry_for(&state);
         match plan.summary().operations() {
-            0 => world::note(&self.registry, &*store).await?,
-            _ => enter(&self.registry, &*store).await?,
+            0 => world::note(&registry, &*store).await?,
+            _ => enter(&registry, &*store).await?,
         }
-        Ok(applier::apply(self, &self.common(), plan, store, cancel).await)
+        Ok(applier::apply(self, &self.common(registry), plan, store, cancel).await)
     }
 
     /// What the deletions and replacements of a plan would meet. Changes nothing.
@@ -265,16 +277,18 @@ impl Engine {
         if going.is_empty() {
             return Ok(Foresight::default());
         }
-        same_world(&self.registry, state).await?;
+        let registry = self.registry_for(state);
+        same_world(&registry, state).await?;
         let state = moves::made(state, &plan.moves);
-        Ok(foresight::foresee(&self.registry, &state, &going, self.parallelism).await)
+        let registry = registry.with_steps_of(&state);
+        Ok(foresight::foresee(&registry, &state, &going, self.parallelism).await)
     }
 
-    fn common(&self) -> Arc<Common> {
+    fn common(&self, registry: Arc<Registry>) -> Arc<Common> {
         Arc::new(Common {
             pipeline: Arc::clone(&self.pipeline),
             graph: Arc::clone(&self.graph),
-            registry: Arc::clone(&self.registry),
+            registry,
             book: Arc::new(Book::new(Arc::clone(&self.graph))),
             events: self.events.clone(),
             asked: Mutex::default(),

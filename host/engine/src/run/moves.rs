@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::report::{Reason, StepFailure};
 use crate::names::{ResourceAddress, StepName};
 use crate::pipeline::Pipeline;
+use crate::placement::Placement;
 use crate::plan::{Action, Move, Plan};
 use crate::registry::Registry;
 use crate::state::{Change, Instance, State};
@@ -25,6 +27,36 @@ fn is_open(change: &Move, state: &State) -> bool {
         Move::Resource { from, to } => state.resources.contains_key(from) && !state.resources.contains_key(to),
     }
 }
+
+/// Moves into another region, account or role: nothing in the cloud moves with them.
+pub(super) fn elsewhere(moves: &[Move], registry: &Registry, state: &State) -> Vec<StepFailure> {
+    let words = |placement: &Placement| match placement.is_own() {
+        true => "where the pipeline's resources are".to_owned(),
+        false => placement.to_string(),
+    };
+    let failure = |change: &Move| {
+        let (from, to, address) = match change {
+            Move::Step { from, to } => (from, to, None),
+            Move::Resource { from, to } => (from.step(), to.step(), Some(to.clone())),
+        };
+        let there = state.placements.get(from).map_or(&OWN, |placed| &placed.placement);
+        let here = registry.of(to).placement();
+        (there != here).then(|| StepFailure {
+            step: to.clone(),
+            address,
+            reason: Reason::Declaration(format!(
+                "{from} cannot be moved here: what it made is {}, and {to} makes its resources {}; give {to} the \
+                 region, profile and assume_role that {from} had, or leave the move out",
+                words(there),
+                words(here)
+            )),
+        })
+    };
+    moves.iter().filter_map(failure).collect()
+}
+
+/// The placement of steps that have none of their own.
+static OWN: Placement = Placement { region: None, profile: None, assume_role: None };
 
 /// The state as it is when these moves are made.
 pub(super) fn made(state: &Arc<State>, moves: &[Move]) -> Arc<State> {
@@ -60,7 +92,7 @@ fn renamed_steps(plan: &Plan, state: &State, registry: &Registry) -> Vec<Move> {
     let mut pairs: Vec<(&StepName, &StepName)> = Vec::new();
     for (from, instances) in &gone {
         let is_same = |to: &&&StepName| {
-            instances.iter().all(|(address, instance)| is_same(plan, registry, &address.in_step(to), instance))
+            instances.iter().all(|(address, instance)| is_same(plan, registry, from, &address.in_step(to), instance))
         };
         let mut candidates = here.iter().filter(is_same);
         if let (Some(to), None) = (candidates.next(), candidates.next()) {
@@ -83,9 +115,13 @@ fn renamed_steps(plan: &Plan, state: &State, registry: &Registry) -> Vec<Move> {
 
 /// Whether what is planned at an address is what there is of another name: nothing that cannot be
 /// changed in place differs, as far as it is known.
-fn is_same(plan: &Plan, registry: &Registry, to: &ResourceAddress, instance: &Instance) -> bool {
+fn is_same(plan: &Plan, registry: &Registry, from: &StepName, to: &ResourceAddress, instance: &Instance) -> bool {
     let Some(planned) = plan.resources.get(to).filter(|planned| planned.action == Action::Create) else { return false };
-    let Some(kind) = registry.kind(to.kind()) else { return false };
+    // What is elsewhere is another resource.
+    if registry.of(from).placement() != registry.of(to.step()).placement() {
+        return false;
+    }
+    let Some(kind) = registry.kind_of(to) else { return false };
     let compared = kind.compare(&instance.spec, &planned.spec);
     let differs = |change: &crate::plan::FieldChange| {
         let known = |side: &Option<Value>| side.as_ref().is_some_and(|value| !unknown::any_unknown(value));
@@ -97,11 +133,12 @@ fn is_same(plan: &Plan, registry: &Registry, to: &ResourceAddress, instance: &In
 /// Resources under a new name that have the name or place in the cloud of one whose name is gone.
 fn renamed_resources(plan: &Plan, state: &State, registry: &Registry) -> Vec<Move> {
     let key = |address: &ResourceAddress, spec: &Value| {
-        let unique = registry.kind(address.kind())?.unique(spec)?;
-        (!unknown::any_unknown(&unique)).then(|| (address.kind().to_owned(), unique.to_string()))
+        let unique = registry.kind_of(address)?.unique(spec)?;
+        let placement = registry.of(address.step()).placement();
+        (!unknown::any_unknown(&unique)).then(|| (placement, address.kind().to_owned(), unique.to_string()))
     };
     let of_action = |action: Action| plan.resources.iter().filter(move |(_, planned)| planned.action == action);
-    let mut gone: HashMap<(String, String), &ResourceAddress> = HashMap::new();
+    let mut gone: HashMap<(&Placement, String, String), &ResourceAddress> = HashMap::new();
     for (address, _) in of_action(Action::Delete) {
         let current = state.resources.get(address).and_then(|record| record.current.as_ref());
         if let Some(key) = current.and_then(|instance| key(address, &instance.spec)) {

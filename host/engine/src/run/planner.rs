@@ -58,6 +58,10 @@ const MOST_PASSES: usize = 10;
 /// moves is made again as if they had been made.
 pub(super) async fn plan(engine: &Engine, state: &Arc<State>) -> Result<Plan, PlanError> {
     let mut moves = moves::declared(&engine.pipeline, state);
+    let failures = moves::elsewhere(&moves, &engine.registry, state);
+    if !failures.is_empty() {
+        return Err(PlanError { failures, skipped: Vec::new() });
+    }
     let mut state = moves::made(state, &moves);
     for pass in 0..MOST_PASSES {
         let (common, plan, doubts) = draft(engine, &state, pass == 0).await?;
@@ -79,7 +83,7 @@ async fn draft(
     state: &Arc<State>,
     heard: bool,
 ) -> Result<(Arc<Common>, Plan, Vec<StepFailure>), PlanError> {
-    let common = &engine.common();
+    let common = &engine.common(engine.registry_for(state));
     let looked_up = existing::look_up(common, state).await;
     let looked_up = looked_up.map_err(|failures| PlanError { failures, skipped: Vec::new() })?;
     let outputs = engine.first_outputs(looked_up.outputs);
@@ -209,6 +213,7 @@ fn collect(
                 plan.steps.push(PlannedStep {
                     name: name.clone(),
                     uses: engine.pipeline.steps[step].uses.clone(),
+                    placement: engine.pipeline.steps[step].placement.clone(),
                     depends_on: engine.pipeline.existing_of(step).into_iter().chain(needs).collect(),
                     outputs: done.outputs,
                     sensitive: engine.plugins[step].description().sensitive_outputs(),
@@ -229,7 +234,7 @@ fn collect(
         }
     }
     for (address, planned) in &plan.resources {
-        let Some(kind) = common.registry.kind(address.kind()) else { continue };
+        let Some(kind) = common.registry.kind_of(address) else { continue };
         if let Err(reason) = kind.check(address, &planned.spec, &common.book.view(address.step())) {
             let reason = match tokens.get(address.step()) {
                 Some(tokens) => pieces::noted(reason, &planned.spec, tokens),
@@ -371,6 +376,7 @@ impl Capabilities for PlanSession {
     }
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
+        let key = &*self.common.pipeline.fact_key(&self.step, key);
         self.common.asked.lock().expect("no panic under this lock").insert(key.to_owned());
         Ok(facts::known(&self.common, &self.state, key).unwrap_or_else(|| {
             let token = unknown::fact(key);
@@ -398,7 +404,7 @@ impl Capabilities for PlanSession {
     }
 
     fn region(&self) -> &str {
-        &self.common.pipeline.region
+        self.common.pipeline.region_of(&self.step)
     }
 
     fn written(&self, pointer: &str) -> Option<String> {

@@ -26,7 +26,7 @@ pub(super) fn resolve(plan: &mut Plan, state: &State, registry: &Registry) {
     let mut taken = Vec::new();
     for (address, planned) in &plan.resources {
         let Some(given_up) = given_up.get(address.kind()).filter(|_| needs_room(planned)) else { continue };
-        let Some(kind) = registry.kind(address.kind()) else { continue };
+        let Some(kind) = registry.kind_of(address) else { continue };
         let named = kind.unique(&planned.spec).and_then(|name| given_up.by_name.get(&name.to_string()).copied());
         let in_range = || given_up.by_range.iter().find(|(_, old)| kind.clashes(old, &planned.spec)).map(|(at, _)| *at);
         if let Some(holder) = named.or_else(in_range).filter(|holder| *holder != address) {
@@ -50,7 +50,7 @@ fn needs_room(planned: &PlannedResource) -> bool {
 fn given_up<'a>(plan: &Plan, state: &'a State, registry: &Registry) -> HashMap<&'a str, GivenUp<'a>> {
     let mut found: HashMap<&str, GivenUp<'_>> = HashMap::new();
     for (address, instance) in state.instances() {
-        let (Some(planned), Some(kind)) = (plan.resources.get(address), registry.kind(address.kind())) else {
+        let (Some(planned), Some(kind)) = (plan.resources.get(address), registry.kind_of(address)) else {
             continue;
         };
         let Some(name) = kind.unique(&instance.spec) else { continue };
@@ -85,9 +85,9 @@ pub(super) fn held(plan: &Plan, state: &State, registry: &Registry) -> Vec<StepF
     let mut failures = Vec::new();
     for (user, instance) in state.instances() {
         let destructive = plan.resources.get(user).is_none_or(|planned| planned.action.is_destructive());
-        let Some(user_kind) = registry.kind(user.kind()).filter(|_| !destructive) else { continue };
+        let Some(user_kind) = registry.kind_of(user).filter(|_| !destructive) else { continue };
         for (used, gone) in instance.depends_on.iter().filter_map(|used| going.get_key_value(used)) {
-            let Some(kind) = registry.kind(used.kind()) else { continue };
+            let Some(kind) = registry.kind_of(used) else { continue };
             let failure = |reason| StepFailure { step: used.step().clone(), address: Some((*used).clone()), reason };
             if plan.left_out.contains(user.step()) {
                 failures.push(failure(Reason::StillUsed(vec![user.clone()])));

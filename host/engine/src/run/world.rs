@@ -1,25 +1,46 @@
 //! Holding a run to the world that its state belongs to.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::kind::OpError;
+use crate::names::{ResourceAddress, StepName};
+use crate::placement::Placement;
 use crate::registry::Registry;
-use crate::state::{ACCOUNT, Change, State, StateError, StateStore};
+use crate::state::{ACCOUNT, Change, Placed, State, StateError, StateStore};
 use crate::world::{Difference, Hints, Part, World};
 
-/// Why a run did not begin: a state belongs to one world.
+/// Why a run did not begin: a state belongs to one world, and so do the resources of each step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorldError {
     /// Nobody says whose credentials these are.
-    #[error("cannot tell which account the credentials belong to: {0}")]
-    Unknown(#[source] OpError),
+    #[error("cannot tell which account the credentials{} belong to: {error}", of_step(.step.as_ref()))]
+    Unknown {
+        /// The step that they are for, where it has its own.
+        step: Option<StepName>,
+        /// Why.
+        #[source]
+        error: OpError,
+    },
     /// What the state holds is elsewhere.
     #[error("the state belongs to another place: {}", listed(.0))]
     Differs(Vec<Difference>),
+    /// What a step made is elsewhere.
+    #[error("the resources of step {step} are in another place: {}", listed(.differences))]
+    StepDiffers {
+        /// The step.
+        step: StepName,
+        /// In what.
+        differences: Vec<Difference>,
+    },
     /// The state could not be written.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+fn of_step(step: Option<&StepName>) -> String {
+    step.map(|step| format!(" of step {step}")).unwrap_or_default()
 }
 
 fn listed(differences: &[Difference]) -> String {
@@ -30,9 +51,10 @@ impl WorldError {
     /// What to do about it.
     pub fn advice(&self) -> String {
         match self {
-            Self::Unknown(error) => error.advice().to_owned(),
+            Self::Unknown { error, .. } => error.advice().to_owned(),
             Self::State(error) => error.advice().unwrap_or_default().to_owned(),
             Self::Differs(differences) => advice(differences),
+            Self::StepDiffers { step, differences } => step_advice(step, differences),
         }
     }
 }
@@ -74,19 +96,54 @@ fn advice(differences: &[Difference]) -> String {
     advice.join(" ")
 }
 
+/// The same for one step.
+fn step_advice(step: &StepName, differences: &[Difference]) -> String {
+    let mut advice = vec!["Nothing was changed.".to_owned()];
+    for Difference { part, state, .. } in differences {
+        match (part, state) {
+            (Part::Account, Some(account)) => {
+                advice.push(format!(
+                    "Give step {step} the profile or assume_role again that leads to the account {account}."
+                ));
+            }
+            (Part::Region, Some(region)) => {
+                advice.push(format!("Set region = \"{region}\" again in [steps.{step}]."));
+            }
+            (Part::Endpoint, Some(url)) => advice.push(format!("Use --endpoint-url {url}.")),
+            (Part::Endpoint, None) => {
+                advice.push("Leave out --endpoint-url, and AWS_ENDPOINT_URL of the environment.".to_owned());
+            }
+            _ => {}
+        }
+    }
+    advice.push(format!(
+        "To move the step, destroy it where it is first, with the file as it was (llmhost destroy FILE --target {step}); \
+         then change the file, and run it."
+    ));
+    advice.join(" ")
+}
+
 /// Refuses a state of another world, as far as it can be told without a call. What only looks at the
 /// state and at the file (`asks` is false) takes an endpoint that it was not given for the state's: it
 /// asks none.
 pub async fn check_world(registry: &Registry, state: &State, asks: bool) -> Result<(), WorldError> {
+    let registry = &*registry.with_steps_of(state);
     if state.resources.is_empty() {
         return Ok(());
     }
+    let is_minded =
+        |here: &World, difference: &Difference| asks || here.endpoint.is_some() || difference.part != Part::Endpoint;
     let here = registry.facts().world().await;
     let mut differences = known(registry, state).differences(&here);
-    if !asks && here.endpoint.is_none() {
-        differences.retain(|difference| difference.part != Part::Endpoint);
+    differences.retain(|difference| is_minded(&here, difference));
+    refuse(differences)?;
+    for (step, known) in placed(registry, state) {
+        let here = registry.of(step).facts().world().await;
+        let mut differences = known.differences(&here);
+        differences.retain(|difference| is_minded(&here, difference));
+        refuse_step(step, differences)?;
     }
-    refuse(differences)
+    Ok(())
 }
 
 /// Refuses a state of another world or account. Writes nothing.
@@ -97,13 +154,20 @@ pub(super) async fn same_world(registry: &Registry, state: &State) -> Result<(),
 /// As above, and pins the state to this world where it is new here, or older than pins.
 pub(super) async fn enter(registry: &Registry, store: &dyn StateStore) -> Result<(), WorldError> {
     let state = store.snapshot();
-    let here = look(registry, &state).await?;
+    let worlds = look(registry, &state).await?;
+    let here = worlds.own;
     let account = here.account.clone();
     if state.world.as_ref() != Some(&here) {
         store.record(Change::World { world: here }).await?;
     }
     if let Some(value) = account.filter(|account| store.fact(ACCOUNT).as_ref() != Some(account)) {
         store.record(Change::Fact { key: ACCOUNT.to_owned(), value }).await?;
+    }
+    // Before anything is made there: whoever deletes it may not have the file any more.
+    for (step, placed) in worlds.steps {
+        if state.placements.get(&step) != placed.as_ref() {
+            store.record(Change::StepPlaced { step, placed }).await?;
+        }
     }
     Ok(())
 }
@@ -120,19 +184,29 @@ pub(super) async fn note(registry: &Registry, store: &dyn StateStore) -> Result<
     Ok(())
 }
 
-/// The world of this run for a state to be pinned to anew: it has to be the same one in all but the
+/// The worlds of this run for a state to be pinned to anew: they have to be the same ones in all but the
 /// endpoint. Whether what the state holds is found there is for the caller to make sure of
 /// ([`super::drift_at`]).
-pub async fn repinned(registry: &Registry, state: &State) -> Result<World, WorldError> {
-    let others = |here: &World| {
-        let differences = known(registry, state).differences(here);
-        refuse(differences.into_iter().filter(|difference| difference.part != Part::Endpoint).collect())
+pub async fn repinned(registry: &Registry, state: &State) -> Result<Vec<Change>, WorldError> {
+    let registry = &*registry.with_steps_of(state);
+    let others = |differences: Vec<Difference>| -> Vec<Difference> {
+        differences.into_iter().filter(|difference| difference.part != Part::Endpoint).collect()
     };
-    let mut here = registry.facts().world().await;
-    others(&here)?;
-    here.account = Some(account(registry).await?);
-    others(&here)?;
-    Ok(here)
+    let known = known(registry, state);
+    let mut world = registry.facts().world().await;
+    refuse(others(known.differences(&world)))?;
+    world.account = Some(account(registry).await?);
+    refuse(others(known.differences(&world)))?;
+    let mut changes = vec![Change::World { world }];
+    for (step, known) in placed(registry, state) {
+        let there = registry.of(step);
+        let mut world = there.facts().world().await;
+        world.account = Some(account_of(there, step).await?);
+        refuse_step(step, others(known.differences(&world)))?;
+        let placed = (!there.placement().is_own()).then(|| Placed { placement: there.placement().clone(), world });
+        changes.push(Change::StepPlaced { step: step.clone(), placed });
+    }
+    Ok(changes)
 }
 
 /// The state as a plan in this world has to see it: where it holds nothing, and was pinned elsewhere,
@@ -150,15 +224,59 @@ pub(super) async fn as_seen_from(registry: &Registry, state: &Arc<State>) -> Arc
     Arc::new(seen)
 }
 
-/// This world with its account, if the state belongs to it.
-async fn look(registry: &Registry, state: &State) -> Result<World, WorldError> {
-    let mut here = registry.facts().world().await;
+/// The worlds of a run.
+struct Worlds {
+    own: World,
+    /// Of steps that have, or had, a placement of their own.
+    steps: BTreeMap<StepName, Option<Placed>>,
+}
+
+/// The worlds of this run with their accounts, if the state belongs to them.
+async fn look(registry: &Registry, state: &State) -> Result<Worlds, WorldError> {
+    let mut own = registry.facts().world().await;
     let known = if state.resources.is_empty() { Hints::default() } else { known(registry, state) };
     // Before anybody is asked: the question itself would go to the wrong place.
-    refuse(known.differences(&here))?;
-    here.account = Some(account(registry).await?);
-    refuse(known.differences(&here))?;
-    Ok(here)
+    refuse(known.differences(&own))?;
+    for (step, known) in placed(registry, state) {
+        refuse_step(step, known.differences(&registry.of(step).facts().world().await))?;
+    }
+    own.account = Some(account(registry).await?);
+    refuse(known.differences(&own))?;
+
+    let mut accounts: HashMap<&Placement, String> = HashMap::new();
+    let mut steps = BTreeMap::new();
+    for (step, there) in registry.placed_steps() {
+        let account = match accounts.get(there.placement()) {
+            Some(account) => account.clone(),
+            None => account_of(there, step).await?,
+        };
+        accounts.insert(there.placement(), account.clone());
+        let world = World { account: Some(account), ..there.facts().world().await };
+        steps.insert(step.clone(), Some(Placed { placement: there.placement().clone(), world }));
+    }
+    for (step, known) in placed(registry, state) {
+        let here = steps.get(step).and_then(|placed| Some(&placed.as_ref()?.world)).unwrap_or(&own);
+        refuse_step(step, known.differences(here))?;
+    }
+    for step in state.placements.keys().filter(|step| registry.of(step).placement().is_own()) {
+        steps.insert(step.clone(), None);
+    }
+    Ok(Worlds { own, steps })
+}
+
+/// Steps that have resources and that have, or had, a placement of their own, with what is known of where those are.
+fn placed<'a>(registry: &'a Registry, state: &'a State) -> BTreeMap<&'a StepName, Hints> {
+    let here = registry.placed_steps().map(|(step, _)| step);
+    let steps: BTreeSet<_> = here.chain(state.placements.keys()).collect();
+    if steps.is_empty() {
+        return BTreeMap::new();
+    }
+    let holding: BTreeSet<_> = state.resources.keys().map(ResourceAddress::step).collect();
+    let known = |step| match state.placements.get(step) {
+        Some(placed) => Hints::from(&placed.world),
+        None => known(registry, state),
+    };
+    steps.into_iter().filter(|step| holding.contains(step)).map(|step| (step, known(step))).collect()
 }
 
 /// What a state tells of its world: what it is pinned to, or else what its resources tell. An account
@@ -176,9 +294,19 @@ fn refuse(differences: Vec<Difference>) -> Result<(), WorldError> {
     if differences.is_empty() { Ok(()) } else { Err(WorldError::Differs(differences)) }
 }
 
+fn refuse_step(step: &StepName, differences: Vec<Difference>) -> Result<(), WorldError> {
+    if differences.is_empty() { Ok(()) } else { Err(WorldError::StepDiffers { step: step.clone(), differences }) }
+}
+
 /// The account that the credentials belong to.
 pub(super) async fn account(registry: &Registry) -> Result<String, WorldError> {
-    registry.facts().look_up(ACCOUNT).await.map_err(WorldError::Unknown)
+    let account = registry.facts().look_up(ACCOUNT).await;
+    account.map_err(|error| WorldError::Unknown { step: None, error })
+}
+
+async fn account_of(registry: &Registry, step: &StepName) -> Result<String, WorldError> {
+    let account = registry.facts().look_up(ACCOUNT).await;
+    account.map_err(|error| WorldError::Unknown { step: Some(step.clone()), error })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Instance, Pending, ResourceRecord, State};
+use super::{Instance, Pending, Placed, ResourceRecord, State};
 use crate::names::{ResourceAddress, StepName};
 use crate::world::World;
 
@@ -26,6 +26,14 @@ pub enum Change {
     World {
         /// Which.
         world: World,
+    },
+    /// The resources of a step live elsewhere from now on, or where those of the pipeline live.
+    StepPlaced {
+        /// The step.
+        step: StepName,
+        /// Where; absent for the pipeline's own world.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        placed: Option<Placed>,
     },
     /// A create is about to happen. A current one that makes room for it waits to be deleted.
     Intent {
@@ -126,6 +134,12 @@ impl State {
                 self.facts.insert(key, value);
             }
             Change::World { world } => self.enter(world),
+            Change::StepPlaced { step, placed: Some(placed) } => {
+                self.placements.insert(step, placed);
+            }
+            Change::StepPlaced { step, placed: None } => {
+                self.placements.remove(&step);
+            }
             Change::Intent { pending } => {
                 let record = self.resources.entry(pending.intent.address.clone()).or_default();
                 if let Some(current) = record.current.take_if(|current| Some(&current.id) == pending.replaces.as_ref())
@@ -163,6 +177,10 @@ impl State {
                 self.outputs.remove(&step);
                 self.sensitive.remove(&step);
                 self.protected.remove(&step);
+                // What could not be deleted is found there.
+                if !self.holds(&step) {
+                    self.placements.remove(&step);
+                }
                 // They may have been its outputs. A run that goes on sets them again.
                 self.forget_file_outputs();
             }
@@ -191,6 +209,9 @@ impl State {
                 self.rename(|address| if *address.step() == from { address.in_step(&to) } else { address.clone() });
                 if self.protected.remove(&from) {
                     self.protected.insert(to.clone());
+                }
+                if let Some(placed) = self.placements.remove(&from) {
+                    self.placements.insert(to.clone(), placed);
                 }
                 if let Some(sensitive) = self.sensitive.remove(&from) {
                     self.sensitive.insert(to.clone(), sensitive);
@@ -228,7 +249,7 @@ impl State {
 
     /// Whether anything is known of a step.
     pub fn has_step(&self, step: &StepName) -> bool {
-        self.outputs.contains_key(step) || self.resources.keys().any(|address| address.step() == step)
+        self.outputs.contains_key(step) || self.holds(step)
     }
 
     /// Calls resources otherwise, where they stand and where others depend on them.

@@ -30,11 +30,22 @@ pub use store::StateStore;
 
 use crate::kind::{Intent, Outputs};
 use crate::names::{ResourceAddress, StepName};
+use crate::placement::Placement;
 use crate::secret;
 use crate::world::World;
 
 /// The fact that names the account.
 pub(crate) const ACCOUNT: &str = "sts.account-id";
+
+/// Where the resources of a step live, where that is not where those of the pipeline live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placed {
+    /// How to get there.
+    pub placement: Placement,
+    /// Where that is.
+    pub world: World,
+}
 
 /// Everything a run must remember. Small: ids, specs, outputs, edges.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -46,9 +57,12 @@ pub struct State {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was_called: Option<String>,
     /// The world that its resources live in; absent in states of older versions, which are pinned by the
-    /// next run. All steps share it: whoever gives a step one of its own keeps it beside this one.
+    /// next run. Steps that have a placement of their own have their worlds in `placements`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub world: Option<World>,
+    /// Steps whose resources are made elsewhere, as the file had it when they were last applied.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub placements: BTreeMap<StepName, Placed>,
     /// What was asked of the outside once and is kept: zone names, the account.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
@@ -118,6 +132,19 @@ impl State {
 }
 
 impl State {
+    /// The account that the resources of a step live in, where somebody asked.
+    pub fn account_of(&self, step: &StepName) -> Option<&String> {
+        match self.placements.get(step) {
+            Some(placed) => placed.world.account.as_ref(),
+            None => self.account(),
+        }
+    }
+
+    /// Whether a step has resources.
+    pub fn holds(&self, step: &StepName) -> bool {
+        self.resources.keys().any(|address| address.step() == step)
+    }
+
     /// The generations of the current instances of these resources, where they are known.
     pub fn generations(&self, of: &[ResourceAddress]) -> BTreeMap<ResourceAddress, String> {
         let current = |address| Some(self.resources.get(address)?.current.as_ref()?.generation.clone());

@@ -351,6 +351,8 @@ pub fn script(uses: &str) -> impl Plugin + use<> {
 /// A pipeline in a folder of its own, and a cloud.
 pub struct World {
     pub cloud: Arc<Cloud>,
+    /// Those of other placements.
+    pub elsewhere: Arc<Mutex<BTreeMap<String, Arc<Cloud>>>>,
     pub keyed: Arc<keyed::Cloud>,
     /// Where runs are.
     pub place: Place,
@@ -360,7 +362,13 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let place = Place { partition: "one".into(), region: "us-east-1".into(), ..Place::default() };
-        Self { cloud: Arc::default(), place, keyed: Arc::default(), folder: tempfile::tempdir().unwrap() }
+        Self {
+            cloud: Arc::default(),
+            elsewhere: Arc::default(),
+            place,
+            keyed: Arc::default(),
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn registry(&self) -> Arc<Registry> {
@@ -368,7 +376,20 @@ impl World {
         let registry = registry.with(Slot(Arc::clone(&self.cloud))).with(Disk(Arc::clone(&self.cloud)));
         let keyed = || Arc::clone(&self.keyed);
         let registry = registry.with(keyed::Group(keyed())).with(keyed::Member(keyed()));
-        Arc::new(registry.with(keyed::Entry(keyed())).with(keyed::Server(keyed())))
+        let registry = registry.with(keyed::Entry(keyed())).with(keyed::Server(keyed()));
+        let (clouds, place) = (Arc::clone(&self.elsewhere), self.place.clone());
+        Arc::new(registry.with_elsewhere(move |placement| {
+            let mut place = place.clone();
+            place.region = placement.region.clone().unwrap_or(place.region);
+            place.account = placement.assume_role.clone().or(place.account);
+            let cloud = Arc::clone(clouds.lock().unwrap().entry(placement.to_string()).or_default());
+            Registry::new(Arc::new(NoFacts(place))).with(Slot(Arc::clone(&cloud))).with(Disk(cloud))
+        }))
+    }
+
+    /// The cloud of a placement, as it is written.
+    pub fn cloud_at(&self, placement: &str) -> Arc<Cloud> {
+        Arc::clone(self.elsewhere.lock().unwrap().entry(placement.to_owned()).or_default())
     }
 
     pub async fn engine(&self, steps: &str) -> Engine {

@@ -1,14 +1,17 @@
 //! The one place that makes AWS clients.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use llmhost_engine::kind::{ErrorClass, OpError};
+use llmhost_engine::placement::Placement;
 use llmhost_engine::secret::Secret;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -26,6 +29,8 @@ pub struct AwsSettings {
     pub endpoint_url: Option<String>,
     /// Profile of the AWS configuration; the standard chain decides where it is absent.
     pub profile: Option<String>,
+    /// The ARN of the role that is assumed with these credentials.
+    pub assume_role: Option<String>,
     /// An access key and its secret in place of the standard chain of credentials.
     pub access_key: Option<(String, String)>,
     /// How long one attempt at a call may take. Uploads get ten times that.
@@ -49,6 +54,7 @@ impl Default for AwsSettings {
             region: String::new(),
             endpoint_url: None,
             profile: None,
+            assume_role: None,
             access_key: None,
             attempt_timeout: Duration::from_secs(30),
             wait: Duration::from_secs(600),
@@ -58,6 +64,23 @@ impl Default for AwsSettings {
         }
     }
 }
+
+impl AwsSettings {
+    /// The same for what a step makes elsewhere.
+    #[must_use]
+    pub fn at(&self, placement: &Placement) -> Self {
+        let Placement { region, profile, assume_role } = placement;
+        Self {
+            region: region.clone().unwrap_or_else(|| self.region.clone()),
+            profile: profile.clone().or_else(|| self.profile.clone()),
+            assume_role: assume_role.clone().or_else(|| self.assume_role.clone()),
+            ..self.clone()
+        }
+    }
+}
+
+/// What roles are assumed as: CloudTrail shows it.
+const SESSION: &str = "llmhost";
 
 /// The configuration of a service's clients: retries are said, and classified by what is given.
 macro_rules! builder {
@@ -92,6 +115,8 @@ pub struct Aws {
     pub(crate) kubernetes: Clusters,
     /// Values of secrets that were read.
     pub(crate) secrets: Mutex<HashMap<String, String>>,
+    /// The clients of the pipeline, where these are of a step's own placement.
+    home: Option<Arc<Aws>>,
 }
 
 impl Aws {
@@ -114,7 +139,18 @@ impl Aws {
             quotas: OnceCell::new(),
             kubernetes: Clusters::default(),
             secrets: Mutex::default(),
+            home: None,
         }
+    }
+
+    /// Clients for what a step makes elsewhere.
+    pub(crate) fn at(self: &Arc<Self>, placement: &Placement) -> Self {
+        Self { home: Some(Arc::clone(self)), ..Self::new(self.settings.at(placement)) }
+    }
+
+    /// The clients of the pipeline: secrets are read with its credentials, wherever they are sent to.
+    pub(crate) fn home(&self) -> &Self {
+        self.home.as_deref().unwrap_or(self)
     }
 
     /// EC2.
@@ -242,7 +278,12 @@ impl Aws {
             if let Some((key, secret)) = &settings.access_key {
                 loader = loader.credentials_provider(Credentials::new(key, secret, None, None, "settings"));
             }
-            loader.load().await
+            let config = loader.load().await;
+            let Some(role) = &settings.assume_role else { return config };
+            let region = Region::new(settings.region.clone());
+            let provider = AssumeRoleProvider::builder(role).session_name(SESSION).region(region).configure(&config);
+            let provider = SharedCredentialsProvider::new(provider.build().await);
+            config.into_builder().credentials_provider(provider).build()
         };
         self.shared.get_or_init(load).await
     }

@@ -93,11 +93,11 @@ pub fn is_for_destroy(action: &str) -> bool {
 }
 
 /// The policy document that allows all of `permissions`, resources narrowed as far as IAM takes it.
-pub fn document(permissions: impl IntoIterator<Item = Permission>, scope: &Scope<'_>) -> Value {
+pub fn document<'a>(permissions: impl IntoIterator<Item = (Scope<'a>, Permission)>) -> Value {
     let mut by_resources: BTreeMap<BTreeSet<String>, BTreeSet<String>> = BTreeMap::new();
-    for permission in permissions {
+    for (scope, permission) in permissions {
         for action in permission.actions {
-            let resources = narrowed(&action, &permission.resources, scope);
+            let resources = narrowed(&action, &permission.resources, &scope);
             by_resources.entry(resources).or_default().insert(action);
         }
     }
@@ -164,7 +164,7 @@ mod tests {
             assert_eq!(scope.arn("eks", "cluster/x"), format!("arn:{partition}:eks:{region}:123456789012:cluster/x"));
             assert_eq!(scope.iam("role", "/", "x"), format!("arn:{partition}:iam::123456789012:role/x"));
             assert_eq!(scope.bucket("x"), format!("arn:{partition}:s3:::x"));
-            let all = document([Permission::new(&["ec2:CreateVpc"], ["*".to_owned()])], &scope);
+            let all = document([(scope, Permission::new(&["ec2:CreateVpc"], ["*".to_owned()]))]);
             let wanted = format!("arn:{partition}:ec2:{region}:123456789012:*/*");
             assert_eq!(all["Statement"][0]["Resource"][0], wanted);
         }
@@ -179,7 +179,7 @@ mod tests {
             Permission::new(&["ec2:DescribeVpcs"], ["arn:c".to_owned()]),
         ];
         assert_eq!(
-            document(all, &SCOPE)["Statement"],
+            document(all.map(|permission| (SCOPE, permission)))["Statement"],
             json!([
                 { "Effect": "Allow", "Action": ["ec2:CreateVpc"], "Resource": ["arn:aws:ec2:us-east-1:123456789012:*/*"] },
                 { "Effect": "Allow", "Action": ["ec2:DescribeVpcs"], "Resource": ["*"] },

@@ -1,7 +1,7 @@
 //! `llmhost state pin`: takes the endpoint that the state's resources are reached at now.
 
 use llmhost_engine::run::{self, Found};
-use llmhost_engine::state::{Change, StateStore};
+use llmhost_engine::state::StateStore;
 
 use crate::app::{self, Console};
 use crate::args::StatePin;
@@ -33,7 +33,7 @@ async fn repin(console: &Console, place: &Place, store: &dyn StateStore) -> Resu
         return Ok(());
     }
     let registry = place.registry();
-    let world = run::repinned(&registry, &state).await?;
+    let changes = run::repinned(&registry, &state).await?;
     let found = run::drift_at(&registry, &state, AT_A_TIME).await;
     let missing: Vec<_> = found.into_iter().filter(|found| !matches!(found.found, Found::Changed { .. })).collect();
     let all = state.resources.len();
@@ -44,8 +44,11 @@ async fn repin(console: &Console, place: &Place, store: &dyn StateStore) -> Resu
                     state first: llmhost state rm FILE ADDRESS.";
         return Err(Failure::Other { message, help: help.to_owned(), status: 1 });
     }
-    let endpoint = world.endpoint.clone().unwrap_or_else(|| "AWS's own".to_owned());
-    store.record(Change::World { world }).await?;
+    for change in changes {
+        store.record(change).await?;
+    }
+    let endpoint = store.snapshot().world.as_ref().and_then(|world| world.endpoint.clone());
+    let endpoint = endpoint.unwrap_or_else(|| "AWS's own".to_owned());
     app::print(&format!("All {all} resources are found there. The state's endpoint is {endpoint} now.\n"));
     Ok(())
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::names::{ResourceAddress, StepName};
+use crate::placement::Placement;
 use crate::plan::words::told;
 use crate::plan::{FieldChange, Plan, PlannedExisting};
 
@@ -21,6 +22,9 @@ pub(super) struct Graph<'a> {
 struct Step<'a> {
     name: &'a StepName,
     uses: Option<&'a str>,
+    /// Where its calls go, where that is not where the pipeline's go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    placement: Option<&'a Placement>,
     depends_on: &'a [StepName],
 }
 
@@ -48,13 +52,17 @@ pub(super) fn draw(plan: &Plan) -> String {
 
 /// The graph, with each resource's spec where `specs` asks for it.
 pub(super) fn graph(plan: &Plan, specs: bool) -> Graph<'_> {
-    let in_file =
-        plan.steps.iter().map(|step| Step { name: &step.name, uses: Some(&step.uses), depends_on: &step.depends_on });
+    let in_file = plan.steps.iter().map(|step| Step {
+        name: &step.name,
+        uses: Some(&step.uses),
+        placement: (!step.placement.is_own()).then_some(&step.placement),
+        depends_on: &step.depends_on,
+    });
     let mut steps: Vec<Step<'_>> = in_file.collect();
     let mut known: std::collections::HashSet<&StepName> = plan.steps.iter().map(|step| &step.name).collect();
     for address in plan.resources.keys() {
         if known.insert(address.step()) {
-            steps.push(Step { name: address.step(), uses: None, depends_on: &[] });
+            steps.push(Step { name: address.step(), uses: None, placement: None, depends_on: &[] });
         }
     }
     let resources = plan.resources.iter().map(|(address, resource)| Resource {

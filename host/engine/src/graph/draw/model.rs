@@ -64,12 +64,7 @@ impl<'a> Drawing<'a> {
         }
         for step in &plan.steps {
             step_numbers.insert(&step.name, steps.len());
-            steps.push(Step {
-                name: &step.name,
-                uses: Some((&*step.uses).into()),
-                exists: false,
-                resources: Vec::new(),
-            });
+            steps.push(Step { name: &step.name, uses: Some(step.about()), exists: false, resources: Vec::new() });
         }
         let mut resources = Vec::with_capacity(plan.resources.len());
         for (address, planned) in &plan.resources {

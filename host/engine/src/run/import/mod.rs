@@ -192,15 +192,18 @@ pub async fn import(
         let id = record.current.as_ref().map_or("a resource whose creation did not end", |current| &current.id);
         return Err(ImportError::Known { address: address.clone(), id: id.to_owned() });
     }
-    let kind = engine.registry().kind(address.kind()).expect("it was planned");
+    let kind = engine.registry().kind_of(address).expect("it was planned");
     same_world(engine.registry(), &state).await?;
     let id = match existing {
         Existing::Id(id) => id.clone(),
         Existing::Tags(tags) => by_tags(&**kind, tags, &planned.spec).await?,
     };
     let id = id.as_str();
+    let placement = |address: &ResourceAddress| engine.registry().of(address.step()).placement();
     let same = |(other, record): &(&ResourceAddress, &crate::state::ResourceRecord)| {
-        other.kind() == address.kind() && record.current.as_ref().is_some_and(|current| current.id == id)
+        other.kind() == address.kind()
+            && placement(other) == placement(address)
+            && record.current.as_ref().is_some_and(|current| current.id == id)
     };
     if let Some((other, _)) = state.resources.iter().find(same) {
         return Err(ImportError::Taken { address: other.clone(), id: id.to_owned() });

@@ -15,8 +15,9 @@ use super::survey::{Found, How, Missing, Stray, Survey, Why};
 use super::{ImportError, instance, uncertain};
 use crate::kind::{Observed, OpError};
 use crate::names::ResourceAddress;
+use crate::placement::Placement;
 use crate::plan::{Action, Comparison, Plan, PlannedResource};
-use crate::registry::DynKind;
+use crate::registry::{DynKind, Registry};
 use crate::state::{ACCOUNT, Change, State, StateStore};
 use crate::tags;
 use crate::unknown::{self, Source};
@@ -45,6 +46,9 @@ async fn search(engine: &Engine, store: &dyn StateStore, adopts: bool) -> Result
     search.settle().await
 }
 
+/// A kind, and where its resources are looked for.
+type TaggedKind = (Placement, &'static str);
+
 struct Search<'a> {
     engine: &'a Engine,
     /// Whether what carries no pipeline's tags is taken, too.
@@ -53,7 +57,7 @@ struct Search<'a> {
     state: State,
     plan: Plan,
     /// What carries the pipeline's tags, by kind.
-    tagged: BTreeMap<&'static str, Vec<Tagged>>,
+    tagged: BTreeMap<TaggedKind, Vec<Tagged>>,
     taken: IndexMap<ResourceAddress, Taken>,
     /// Why an address was not found when it was last looked for.
     missing: BTreeMap<ResourceAddress, Why>,
@@ -155,9 +159,15 @@ impl Search<'_> {
         Ok(found)
     }
 
+    /// What carries the pipeline's tags and could be at an address: it is of the same kind, in the same place.
+    fn tagged_like(&self, address: &ResourceAddress) -> Option<&Vec<Tagged>> {
+        let registry = self.engine.registry().of(address.step());
+        self.tagged.get(&(registry.placement().clone(), registry.kind(address.kind())?.name()))
+    }
+
     async fn look(&self, address: &ResourceAddress, planned: &PlannedResource) -> Outcome {
-        let Some(kind) = self.engine.registry().kind(address.kind()) else { return Outcome::Not(Why::NotLookedFor) };
-        match self.tagged.get(address.kind()) {
+        let Some(kind) = self.engine.registry().kind_of(address) else { return Outcome::Not(Why::NotLookedFor) };
+        match self.tagged_like(address) {
             Some(tagged) => match self.by_tags(address, planned, &**kind, tagged) {
                 Outcome::Not(Why::NotThere) if self.adopts => self.of_others(planned, &**kind).await,
                 other => other,
@@ -272,7 +282,7 @@ impl Search<'_> {
     fn by_content(&mut self) -> bool {
         let mut any = false;
         for Match { address, ids, is_certain } in self.matches() {
-            let mut all = self.tagged.get(address.kind()).into_iter().flatten();
+            let mut all = self.tagged_like(&address).into_iter().flatten();
             let one = all.find(|one| is_certain && ids.contains(&one.id));
             match one.and_then(|one| Some((one.id.clone(), one.address.clone(), one.seen.clone()?))) {
                 Some((id, was, seen)) => any |= self.take(&address, id, How::Content { was }, seen),
@@ -285,10 +295,13 @@ impl Search<'_> {
     /// What could be whose, kind by kind.
     fn matches(&self) -> Vec<Match> {
         let mut matches = Vec::new();
-        for (name, tagged) in &self.tagged {
-            let Some(kind) = self.engine.registry().kind(name) else { continue };
-            let open: Vec<_> = self.open().filter(|(address, _)| address.kind() == *name).collect();
-            let free: Vec<_> = tagged.iter().filter(|one| self.is_free(name, one)).collect();
+        for ((placement, name), tagged) in &self.tagged {
+            let registry = self.engine.registry();
+            let Some(kind) = registry.kind(name) else { continue };
+            let is_there = |address: &ResourceAddress| registry.of(address.step()).placement() == placement;
+            let open: Vec<_> =
+                self.open().filter(|(address, _)| address.kind() == *name && is_there(address)).collect();
+            let free: Vec<_> = tagged.iter().filter(|one| self.is_free(placement, name, one)).collect();
             // What is the same but for its address wins over what could be made the same.
             for is_close in [false, true] {
                 let fits = |one: &Tagged, planned: &PlannedResource| {
@@ -312,11 +325,11 @@ impl Search<'_> {
     }
 
     /// Whether something that carries the pipeline's tags is nobody's: its address is not declared.
-    fn is_free(&self, kind: &str, one: &Tagged) -> bool {
+    fn is_free(&self, placement: &Placement, kind: &str, one: &Tagged) -> bool {
         let declared = one.address.as_ref().and_then(|text| text.parse::<ResourceAddress>().ok());
         let declared = declared
             .filter(|address| self.plan.resources.get(address).is_some_and(|planned| planned.action != Action::Delete));
-        declared.is_none() && holder(&self.state, kind, &one.id).is_none()
+        declared.is_none() && holder(self.engine.registry(), &self.state, (placement, kind), &one.id).is_none()
     }
 
     /// Whether something is what an address declares. By default only its address tag may be another one;
@@ -334,7 +347,8 @@ impl Search<'_> {
 
     /// Takes something as what an address declares, and with it the facts that it tells.
     fn take(&mut self, address: &ResourceAddress, id: String, how: How, seen: Observed<Value>) -> bool {
-        if let Some(other) = holder(&self.state, address.kind(), &id) {
+        let placement = self.engine.registry().of(address.step()).placement();
+        if let Some(other) = holder(self.engine.registry(), &self.state, (placement, address.kind()), &id) {
             self.missing.insert(address.clone(), Why::Known { holder: other.clone(), id });
             return false;
         }
@@ -342,7 +356,7 @@ impl Search<'_> {
         for (key, value) in facts::told(&planned.spec, &seen.spec) {
             self.state.facts.entry(key).or_insert(value);
         }
-        let Some(kind) = self.engine.registry().kind(address.kind()) else { return false };
+        let Some(kind) = self.engine.registry().kind_of(address) else { return false };
         let instance = instance(&**kind, address, id.clone(), seen.clone(), planned);
         self.state.apply(Change::Current { address: address.clone(), instance });
         self.missing.remove(address);
@@ -365,7 +379,7 @@ impl Search<'_> {
     /// it in changes.
     async fn settle(mut self) -> Result<Survey, ImportError> {
         let reads = self.taken.iter().map(|(address, taken)| {
-            let (kind, planned) = (self.engine.registry().kind(address.kind()), self.plan.resources.get(address));
+            let (kind, planned) = (self.engine.registry().kind_of(address), self.plan.resources.get(address));
             async move {
                 let (kind, planned) = (kind?, planned?);
                 let seen = kind.read(&taken.id, &planned.spec).await;
@@ -434,15 +448,30 @@ impl Search<'_> {
     }
 
     fn strays(&self) -> Vec<Stray> {
-        let all = self.tagged.iter().flat_map(|(kind, all)| all.iter().map(move |one| (*kind, one)));
-        let free = all.filter(|(kind, one)| holder(&self.state, kind, &one.id).is_none());
-        free.map(|(kind, one)| Stray { kind, id: one.id.clone(), address: one.address.clone() }).collect()
+        let registry = self.engine.registry();
+        let mut strays: Vec<Stray> = Vec::new();
+        for ((placement, kind), all) in &self.tagged {
+            for one in all.iter().filter(|one| holder(registry, &self.state, (placement, kind), &one.id).is_none()) {
+                // Two roles may see the same account.
+                if !strays.iter().any(|known| (known.kind, &known.id) == (*kind, &one.id)) {
+                    strays.push(Stray { kind, id: one.id.clone(), address: one.address.clone() });
+                }
+            }
+        }
+        strays
     }
 }
 
 /// Who has an id in a state, be it current or waiting to be deleted.
-fn holder<'a>(state: &'a State, kind: &str, id: &str) -> Option<&'a ResourceAddress> {
+fn holder<'a>(
+    registry: &Registry,
+    state: &'a State,
+    (placement, kind): (&Placement, &str),
+    id: &str,
+) -> Option<&'a ResourceAddress> {
     let of_kind = state.resources.iter().filter(|(address, _)| address.kind() == kind);
+    // Clusters and groups of two regions may have the same name.
+    let of_kind = of_kind.filter(|(address, _)| registry.of(address.step()).placement() == placement);
     let mut has = of_kind.filter(|(_, record)| record.current.iter().chain(&record.deposed).any(|one| one.id == id));
     has.next().map(|(address, _)| address)
 }
@@ -455,21 +484,20 @@ fn compared(kind: &dyn DynKind, seen: &Observed<Value>, planned: &PlannedResourc
 }
 
 /// Everything that carries the pipeline's tags and is not in the state, of the kinds that are looked for by tags.
-async fn tagged(
-    engine: &Engine,
-    plan: &Plan,
-    state: &State,
-) -> Result<BTreeMap<&'static str, Vec<Tagged>>, ImportError> {
+async fn tagged(engine: &Engine, plan: &Plan, state: &State) -> Result<BTreeMap<TaggedKind, Vec<Tagged>>, ImportError> {
     let tags = BTreeMap::from([(PIPELINE_TAG.to_owned(), plan.pipeline.clone())]);
     let (tags, registry) = (&tags, engine.registry());
-    let of_kind = registry.kinds().map(|kind| async move {
+    let each = registry.each().into_iter();
+    let of_kind = each.flat_map(|there| there.kinds().map(move |kind| (there.placement(), kind)));
+    let of_kind = of_kind.map(|(placement, kind)| async move {
         let Some(ids) = kind.by_tags(tags).await? else { return Ok(None) };
-        let declared = plan
-            .resources
-            .iter()
-            .find(|(address, planned)| address.kind() == kind.name() && planned.action != Action::Delete);
+        let declared = plan.resources.iter().find(|(address, planned)| {
+            address.kind() == kind.name()
+                && planned.action != Action::Delete
+                && registry.of(address.step()).placement() == placement
+        });
         let mut all = Vec::new();
-        for id in ids.into_iter().filter(|id| holder(state, kind.name(), id).is_none()) {
+        for id in ids.into_iter().filter(|id| holder(registry, state, (placement, kind.name()), id).is_none()) {
             let Some((_, planned)) = declared else {
                 all.push(Tagged { id, address: None, seen: None });
                 continue;
@@ -479,7 +507,7 @@ async fn tagged(
             let address = kind.marks(&seen.spec).and_then(|marks| marks.address);
             all.push(Tagged { id, address, seen: Some(seen) });
         }
-        Ok::<_, OpError>(Some((kind.name(), all)))
+        Ok::<_, OpError>(Some(((placement.clone(), kind.name()), all)))
     });
     let of_kind: Vec<_> = of_kind.collect();
     let found: Vec<_> = futures::stream::iter(of_kind).buffered(engine.parallelism.max(1)).collect().await;

@@ -120,19 +120,30 @@ impl Samples {
 
     fn make(&self, token: &str, depth: usize) -> Sample {
         let unique = sample::unique(token);
-        let account = self.state.account().map_or(sample::ACCOUNT, String::as_str);
-        let (pipeline, region) = (self.common.pipeline.name.as_str(), self.common.pipeline.region.as_str());
-        let sampled = Sampled { unique: &unique, scope: Scope { pipeline, region, account } };
+        let source = unknown::whole(token);
+        let pipeline = &self.common.pipeline;
+        // Of a fact, the region and the account of the pipeline are as good as others.
+        let (region, account) = match &source {
+            Some(Source::Output(address, _)) => {
+                (pipeline.region_of(address.step()), self.state.account_of(address.step()))
+            }
+            _ => (pipeline.region.as_str(), self.state.account()),
+        };
+        let account = account.map_or(sample::ACCOUNT, String::as_str);
+        let sampled = Sampled { unique: &unique, scope: Scope { pipeline: &pipeline.name, region, account } };
         let registry = &self.common.registry;
-        let value = match unknown::whole(token) {
+        let value = match source {
             Some(Source::Output(address, output)) => {
                 let declared = self.common.book.spec(&address).map(|spec| Value::clone(&spec));
                 let recorded = || Some(self.state.resources.get(&address)?.current.as_ref()?.spec.clone());
-                let kind = registry.kind(address.kind());
+                let kind = registry.kind_of(&address);
                 let spec = declared.or_else(recorded).unwrap_or_default();
                 kind.and_then(|kind| kind.sample(output, &spec, &sampled))
             }
-            Some(Source::Fact(key)) => registry.facts().sample(key, &sampled).map(Value::String),
+            Some(Source::Fact(key)) => {
+                let (facts, key) = registry.facts_by_key(key);
+                facts.sample(key, &sampled).map(Value::String)
+            }
             Some(Source::Secret { .. }) | None => None,
         };
         match value {

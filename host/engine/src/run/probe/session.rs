@@ -85,6 +85,7 @@ impl Capabilities for ProbeSession {
     }
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
+        let key = &*self.common.pipeline.fact_key(&self.step, key);
         if let Some(known) = facts::known(&self.common, &self.state, key) {
             return Ok(known);
         }
@@ -107,7 +108,7 @@ impl Capabilities for ProbeSession {
     }
 
     fn region(&self) -> &str {
-        &self.common.pipeline.region
+        self.common.pipeline.region_of(&self.step)
     }
 
     fn written(&self, pointer: &str) -> Option<String> {

@@ -24,10 +24,12 @@ mod trust;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use llmhost_engine::kind::{OpError, ReplaceOrder};
 use llmhost_engine::names::ResourceAddress;
+use llmhost_engine::placement::{Placement, parts_of_key};
 use llmhost_engine::plan::{Action, Plan};
 use llmhost_engine::state::State;
 use llmhost_engine::unknown::{self, Source};
@@ -102,8 +104,25 @@ pub const ACTIONS: &[&str] = &[
 const AT_A_TIME: usize = 8;
 
 /// Checks a plan that was made from `state`. With `aws`, asks it too: a failing question is an error, not a clean
-/// bill. `all` includes resources that stay as they are.
-pub async fn preflight(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool) -> Result<Vec<Finding>, OpError> {
+/// bill. `all` includes resources that stay as they are. What steps make elsewhere is checked there.
+pub async fn preflight(aws: Option<&Arc<Aws>>, plan: &Plan, state: &State, all: bool) -> Result<Vec<Finding>, OpError> {
+    let placed: HashMap<_, _> = plan.steps.iter().map(|step| (&step.name, &step.placement)).collect();
+    let placements: BTreeSet<&Placement> = placed.values().copied().filter(|placement| !placement.is_own()).collect();
+    if placements.is_empty() {
+        return check(aws.map(Arc::as_ref), plan, state, all).await;
+    }
+    let own = Placement::default();
+    let mut findings = Vec::new();
+    for placement in std::iter::once(&own).chain(placements) {
+        let mut part = plan.clone();
+        part.resources.retain(|address, _| *placed.get(address.step()).unwrap_or(&&own) == placement);
+        let there = aws.map(|aws| if placement.is_own() { Arc::clone(aws) } else { Arc::new(aws.at(placement)) });
+        findings.extend(check(there.as_deref(), &part, state, all).await?);
+    }
+    Ok(sorted(findings))
+}
+
+async fn check(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool) -> Result<Vec<Finding>, OpError> {
     let view = View::new(plan, state, all);
     let mut findings = Vec::new();
     access::check(&view, &mut findings);
@@ -280,7 +299,7 @@ impl Zones {
         for subnet in view.of_kind("ec2.subnet") {
             let zone = text(subnet.spec, "availability_zone");
             if let Some(Source::Fact(key)) = unknown::whole(zone)
-                && let Some((fact, asked)) = key.split_once('/')
+                && let Some((fact, asked)) = parts_of_key(key).0.split_once('/')
                 && !known.contains_key(zone)
             {
                 let name = match fact {
