@@ -154,3 +154,22 @@ fn a_move_that_makes_no_sense_is_said_with_its_place() {
         assert!(problems.iter().all(|problem| problem.span.is_some()), "{moved}");
     }
 }
+
+#[tokio::test]
+async fn a_move_to_where_something_is_already_is_refused_and_deletes_nothing() {
+    let world = World::new();
+    let step = |name: &str| {
+        format!(
+            "[steps.{name}]\nuses = \"script:x\"\nwith = {{ declare = [{{ name = \"x\", range = \"{name}\" }}] }}\n"
+        )
+    };
+    assert!(world.run(&(step("one") + &step("two"))).await.is_ok());
+    for (from, to) in [("one", "two"), ("one/test.slot/x", "two/test.slot/x")] {
+        let file = step("two") + &format!("[[moved]]\nfrom = \"{from}\"\nto = \"{to}\"\n");
+        let engine = world.engine(&file).await;
+        let error = engine.plan(&std::sync::Arc::new(world.state())).await.unwrap_err();
+        let told = format!("{:?} {}", error.failures[0].address, error.failures[0].reason);
+        assert!(told.contains("cannot move one/test.slot/x here") && told.contains("state rm"), "{told}");
+    }
+    assert_eq!(world.cloud.names(), ["x", "x"]);
+}

@@ -28,6 +28,27 @@ fn is_open(change: &Move, state: &State) -> bool {
     }
 }
 
+/// Moves to where something is already: what is there would be lost, and what is moved would be deleted.
+pub(super) fn taken(pipeline: &Pipeline, state: &State) -> Vec<StepFailure> {
+    let failure = |(from, to): (ResourceAddress, ResourceAddress)| StepFailure {
+        step: to.step().clone(),
+        reason: Reason::Declaration(format!(
+            "[[moved]] cannot move {from} here: the state has both; take the entry out to have {from} deleted, or take \
+             one of them out of the state (llmhost state rm)"
+        )),
+        address: Some(to),
+    };
+    let pairs = pipeline.moved.iter().flat_map(|moved| match &moved.change {
+        Move::Resource { from, to } => vec![(from.clone(), to.clone())],
+        Move::Step { from, to } => {
+            let of_step = state.resources.keys().filter(|address| address.step() == from);
+            of_step.map(|address| (address.clone(), address.in_step(to))).collect()
+        }
+    });
+    let both = pairs.filter(|(from, to)| state.resources.contains_key(from) && state.resources.contains_key(to));
+    both.map(failure).collect()
+}
+
 /// Moves into another region, account or role: nothing in the cloud moves with them.
 pub(super) fn elsewhere(moves: &[Move], registry: &Registry, state: &State) -> Vec<StepFailure> {
     let words = |placement: &Placement| match placement.is_own() {

@@ -58,7 +58,8 @@ const MOST_PASSES: usize = 10;
 /// moves is made again as if they had been made.
 pub(super) async fn plan(engine: &Engine, state: &Arc<State>) -> Result<Plan, PlanError> {
     let mut moves = moves::declared(&engine.pipeline, state);
-    let failures = moves::elsewhere(&moves, &engine.registry, state);
+    let mut failures = moves::elsewhere(&moves, &engine.registry, state);
+    failures.extend(moves::taken(&engine.pipeline, state));
     if !failures.is_empty() {
         return Err(PlanError { failures, skipped: Vec::new() });
     }
