@@ -184,7 +184,6 @@ impl Client {
             problem,
             entry: Entry::exactly(method, target.url()),
         })?;
-        connect::check_literal(method, target, &covering)?;
         secrets::check(secrets, &secrets::named(secrets, request), method, target)?;
         Ok(covering)
     }

@@ -52,14 +52,6 @@ impl Deadline {
     }
 }
 
-/// Refuses a host that is an address which these entries do not reach, before anything is asked.
-pub(crate) fn check_literal(method: &str, target: &Target, entries: &[&Entry]) -> Result<(), Failure> {
-    match literal(target) {
-        Some(address) => check(method, target, address, entries),
-        None => Ok(()),
-    }
-}
-
 /// Refuses a host that is an address which no entry ever reaches: whatever the grant says, this is what is wrong.
 pub(crate) fn check_never(target: &Target) -> Result<(), Failure> {
     match literal(target).map(|address| (address, reach(address))) {

@@ -78,6 +78,9 @@ impl Target {
             Some(Host::Domain(name)) if name.ends_with('.') => {
                 return Err(("its host ends in a dot", "leave the dot out"));
             }
+            Some(Host::Domain(name)) if name.split('.').any(str::is_empty) => {
+                return Err(("its host has two dots in a row, or begins with one", "write the host without them"));
+            }
             Some(_) => {}
             None => return Err(("it has no host", "write it like https://api.example.com/v1/x")),
         }

@@ -72,10 +72,7 @@ impl HostPattern {
             (Self::Exact(Host::Ipv4(address)), Host::Ipv4(host)) => address == host,
             (Self::Exact(Host::Ipv6(address)), Host::Ipv6(host)) => address == host,
             (Self::Below(suffix), Host::Domain(host)) => {
-                host.strip_suffix(suffix.as_str()).and_then(|front| front.strip_suffix('.')).is_some_and(|front| {
-                    // Names with empty labels are nobody's.
-                    !front.is_empty() && !front.starts_with('.')
-                })
+                host.strip_suffix(suffix.as_str()).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
             }
             _ => false,
         }
@@ -171,12 +168,12 @@ impl Grant {
 }
 
 /// The entries that are what is wanted. Where none is, what they are.
-fn narrowed<'a>(
-    entries: Vec<&'a Entry>,
+fn narrowed(
+    entries: Vec<&Entry>,
     is: impl Fn(&Entry) -> bool,
     words: impl Fn(&Entry) -> String,
     has: impl Fn() -> String,
-) -> Result<Vec<&'a Entry>, String> {
+) -> Result<Vec<&Entry>, String> {
     let (inside, outside): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| is(entry));
     match inside.is_empty() {
         false => Ok(inside),

@@ -48,9 +48,7 @@ async fn what_was_not_granted_is_refused_with_the_entry_that_would_allow_it() {
         ),
         ("GET", "http://xapi.example.com/v1/x", "no entry is for the host", "GET http://xapi.example.com/v1/x"),
         ("GET", "http://wild.example.com/", "no entry is for the host", "GET http://wild.example.com/"),
-        ("GET", "http://xwild.example.com/", "no entry is for the host", "GET http://xwild.example.com/"),
-        ("GET", "http://.wild.example.com/", "no entry is for the host", ""),
-        ("GET", "http://a..wild.example.com/", "has only", ""),
+        ("GET", "http://evilwild.example.com/", "no entry is for the host", "GET http://evilwild.example.com/"),
         ("GET", "https://api.example.com/v1/x", "has only the scheme http", "GET https://api.example.com/v1/x"),
         ("GET", "http://secure.example.com/v1/x", "has only the scheme https", "GET http://secure.example.com/v1/x"),
         ("GET", "http://api.example.com:8080/v1/x", "has only the port 80", "GET http://api.example.com:8080/v1/x"),
@@ -86,17 +84,10 @@ async fn what_was_not_granted_is_refused_with_the_entry_that_would_allow_it() {
         ("GET", "http://api.example.com/#/v1/x", "has only the path", "GET http://api.example.com/"),
     ] {
         let request = Request::new(method, url);
-        let error = match world.client.check(&request) {
-            Err(error) => error,
-            // No such name can be looked up.
-            Ok(()) => continue,
-        };
+        let error = world.client.check(&request).expect_err(url);
         assert_eq!(world.refused(&request).await, error, "{url}");
         assert_eq!((error.class(), error.may_have_reached), (Class::NotGranted, false), "{url}: {error}");
         assert!(error.message().contains(problem), "{url}: {error}");
-        if entry.is_empty() {
-            continue;
-        }
         assert_eq!(error.advice(), format!("to allow it, grant \"{entry}\""), "{url}");
         // What the advice says is true, and goes no further.
         let granted = Grant::parse(&[entry]).unwrap_or_else(|error| panic!("{error}"));
@@ -128,6 +119,8 @@ async fn what_readers_disagree_on_is_not_sent_at_all() {
         ("http://api.example.com@evil.example/v1/x", "a user or a password"),
         ("http://evil.example@api.example.com/v1/x", "a user or a password"),
         ("http://api.example.com./v1/x", "ends in a dot"),
+        ("http://.wild.example.com/", "two dots in a row"),
+        ("http://a..wild.example.com/", "two dots in a row"),
         ("http:api.example.com/v1/x", "not a whole URL"),
         ("http:///api.example.com/v1/x", "not a whole URL"),
         ("http://api.example.com/v1/x HTTP/1.1\r\nHost: evil", "a space"),

@@ -15,7 +15,7 @@ fn small(setting: &mut Setting) {
         limits.request_body = 1000;
         limits.response_body = 1000;
         limits.headers = 20;
-        limits.header_bytes = 8 << 10;
+        limits.header_bytes = 4 << 10;
         limits.total = Duration::from_millis(700);
         limits.connect = Duration::from_millis(400);
     });
@@ -56,10 +56,10 @@ async fn headers_have_an_end() {
         Say::Endless("HTTP/1.1 200 OK\r\nx-more: ".into(), "and more ".repeat(100), Duration::ZERO),
         Say::Endless(String::new(), "HTTP/1.1 200 ".repeat(100), Duration::ZERO),
         Say::Silence(format!("HTTP/1.1 200 OK\r\n{many}\r\n")),
-        Say::Silence(format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(9000))),
+        Say::Silence(format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(4100))),
     ] {
         let failure = told(say).await;
-        let expected = "the headers of the answer of http://api.example.com/x are more than 20 headers or 8192 bytes";
+        let expected = "the headers of the answer of http://api.example.com/x are more than 20 headers or 4096 bytes";
         assert_eq!((failure.class(), failure.message().as_str()), (Class::TooLarge, expected));
     }
     let trailer = "x-more: and more\r\n".to_owned();

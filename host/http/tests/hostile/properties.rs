@@ -87,11 +87,13 @@ const PIECES: &[&str] = &[
 const GRANT: [&str; 2] = ["http://api.example.com/v1/*", "GET http://*.wild.example.com:8080/a/*/b"];
 
 fn url() -> impl Strategy<Value = String> {
-    let pieces = || prop::collection::vec(prop::sample::select(PIECES), 0..8).prop_map(|pieces| pieces.concat());
+    let pieces = || prop::collection::vec(prop::sample::select(PIECES), 0..4).prop_map(|pieces| pieces.concat());
     let start = prop::sample::select(vec![
         "",
         "http://",
         "http://api.example.com/v1/",
+        "http://api.example.com/v1/x",
+        "http://api.example.com/v1/x/",
         "http://api.example.com/",
         "http://api.example.com",
         "http://a.wild.example.com:8080/a/x/b",
@@ -119,7 +121,7 @@ fn is_inside(method: &str, host: &str, path: &str) -> bool {
 fn whatever_is_sent_is_inside_of_the_grant() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let world = runtime.block_on(World::new(&GRANT, |_| Say::ok("")));
-    let methods = prop::sample::select(vec!["GET", "HEAD", "POST", "get"]);
+    let methods = prop::sample::select(vec!["GET", "GET", "GET", "HEAD", "POST", "get"]);
     let config = ProptestConfig { cases: 5000, failure_persistence: None, ..ProptestConfig::default() };
     let mut sent = 0;
     let counted = std::cell::RefCell::new(&mut sent);
@@ -150,7 +152,7 @@ fn whatever_is_sent_is_inside_of_the_grant() {
             }
         }
     });
-    assert!(sent > 100, "only {sent} were sent: the test shows nothing");
+    assert!(sent > 200, "only {sent} were sent: the test shows nothing");
     // Every connection went to an address that the name had.
     let dialled = world.play.dialled();
     assert!(dialled.iter().all(|to| to == "93.184.215.14:80" || to == "93.184.215.14:8080"), "{dialled:?}");
