@@ -151,9 +151,10 @@ impl Text<'_> {
             return;
         }
         self.out.push_str("\nAttributes\n");
+        let longest = self.of.attributes.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, shape) in &self.of.attributes {
             let shape = self.shape(shape);
-            self.line(&format!("  {name} "), &shape, COLUMN);
+            self.line(&format!("  {name} "), &shape, (longest + 4).clamp(COLUMN, 70));
         }
     }
 
@@ -165,9 +166,9 @@ impl Text<'_> {
                 let allowed: Vec<String> = rule.allowed.iter().map(i64::to_string).collect();
                 match (allowed.is_empty(), rule.minimum, rule.maximum) {
                     (false, ..) => format!("{kind}: {}", allowed.join(", ")),
-                    (_, Some(least), Some(most)) => format!("{kind}, {least} to {most}"),
-                    (_, Some(least), None) => format!("{kind}, at least {least}"),
-                    (_, None, Some(most)) => format!("{kind}, at most {most}"),
+                    (_, Some(least), Some(most)) => format!("{kind} ({least} to {most})"),
+                    (_, Some(least), None) => format!("{kind} (at least {least})"),
+                    (_, None, Some(most)) => format!("{kind} (at most {most})"),
                     _ => kind.to_owned(),
                 }
             }
@@ -175,11 +176,11 @@ impl Text<'_> {
             Shape::Json(_) => words::wanted(self.of, shape).trim_start_matches("a ").to_owned(),
             Shape::List(list) => {
                 let kind = if list.ordered { "list" } else { "set" };
-                let limits = match (list.min_items, list.max_items) {
-                    (None, None) => String::new(),
-                    (least, most) => format!(", {} elements", words::limits(least, most)),
-                };
-                format!("{kind} of {}{limits}", self.shape(&list.element))
+                let of = format!("{kind} of {}", self.shape(&list.element));
+                match (list.min_items, list.max_items) {
+                    (None, None) => of,
+                    (least, most) => format!("{of}; {}", words::limits(least, most, "element")),
+                }
             }
             Shape::Map(element) => format!("map of {}", self.shape(element)),
             Shape::Object(index) => {
@@ -196,14 +197,15 @@ impl Text<'_> {
 fn text(rule: &TextRule) -> String {
     if rule.allowed.len() > VALUES {
         let first = rule.allowed.get(..VALUES).unwrap_or_default().join(", ");
-        return format!("text: {first} and {} more", rule.allowed.len() - VALUES);
+        return format!("string: {first} and {} more", rule.allowed.len() - VALUES);
     }
     if !rule.allowed.is_empty() {
-        return format!("text: {}", rule.allowed.join(", "));
+        return format!("string: {}", rule.allowed.join(", "));
     }
     match (rule.min_length, rule.max_length) {
-        (None, None) => "text".to_owned(),
-        (least, most) => format!("text, {} characters", words::limits(least, most)),
+        (None, None) => "string".to_owned(),
+        (Some(least), Some(most)) if least < most => format!("string ({least} to {most} characters)"),
+        (least, most) => format!("string ({})", words::limits(least, most, "character")),
     }
 }
 

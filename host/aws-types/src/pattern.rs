@@ -54,8 +54,18 @@ pub(crate) fn translate(source: &str) -> String {
     while let Some(c) = chars.next() {
         match c {
             '\\' => match chars.next() {
-                Some('w') => out.push_str(if in_class { "A-Za-z0-9_" } else { "[A-Za-z0-9_]" }),
-                Some('d') => out.push_str(if in_class { "0-9" } else { "[0-9]" }),
+                Some(set @ ('w' | 'd')) => {
+                    let signs = if set == 'w' { "A-Za-z0-9_" } else { "0-9" };
+                    if !in_class {
+                        out.push_str(&format!("[{signs}]"));
+                        continue;
+                    }
+                    out.push_str(signs);
+                    // No range begins with a set.
+                    if chars.next_if_eq(&'-').is_some() {
+                        out.push_str(r"\-");
+                    }
+                }
                 Some('Z') => out.push_str(r"\z"),
                 Some(sign) if sign.is_ascii_alphanumeric() => out.extend(['\\', sign]),
                 Some(sign) => escape(sign, &mut out),
@@ -100,6 +110,7 @@ mod tests {
             (r"^arn:aws:s3:::[^\/]+$", "arn:aws:s3:::b", "arn:aws:s3:::b/c"),
             (r"^[[a-z]&&]+$", "x", "1"),
             (r"^[\p{L}\-]+\Z", "é-", "1"),
+            (r"^[\w-.~]+$", "a-b.c", "a/b"),
             (r"^a\_b\@c$", "a_b@c", "a-b@c"),
         ] {
             let pattern = Pattern::new(pattern);

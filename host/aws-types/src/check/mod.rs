@@ -103,7 +103,7 @@ impl<'a> Checker<'a> {
 
     fn is_read_only(&self, name: &str) -> bool {
         let under = |path: &&str| path.strip_prefix(&self.path).and_then(|rest| rest.strip_prefix('/')) == Some(name);
-        !self.of.read_only.is_empty() && self.of.read_only.iter().any(|path| under(path))
+        !self.of.read_only.is_empty() && self.of.read_only.iter().any(under)
     }
 
     fn property(&mut self, property: &'a Property, value: &Value) {

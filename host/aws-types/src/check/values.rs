@@ -45,17 +45,17 @@ impl Checker<'_> {
             }
             Rule::Length => {
                 let length = text.chars().count();
-                let limits = words::limits(rule.min_length, rule.max_length);
+                let limits = words::limits(rule.min_length, rule.max_length, "character");
                 let longer = rule.min_length.is_some_and(|least| length < least as usize);
-                let message = format!("{here} must have {limits} characters, but it has {length}.");
-                (message, if longer { "Write a longer text." } else { "Write a shorter text." }.to_owned())
+                let message = format!("{here} must have {limits}, but it has {length}.");
+                (message, if longer { "Write a longer string." } else { "Write a shorter string." }.to_owned())
             }
             _ => {
                 let pattern = rule.pattern.as_ref().map_or("", |pattern| pattern.as_str());
                 let name = self.pointer.rsplit('/').next().unwrap_or_default();
                 let help = match sample::text(rule, name, 0) {
-                    Some(sample) if sample.len() <= 100 => format!("Write a text such as '{sample}'."),
-                    _ => "Write a text that matches it.".to_owned(),
+                    Some(sample) if sample.len() <= 100 => format!("Write a string such as '{sample}'."),
+                    _ => "Write a string that matches it.".to_owned(),
                 };
                 (format!("{here} must match the pattern {pattern}, but it is {found}."), help)
             }
@@ -84,8 +84,8 @@ impl Checker<'_> {
         let few = list.min_items.is_some_and(|least| all.len() < least as usize);
         let many = list.max_items.is_some_and(|most| all.len() > most as usize);
         if few || many {
-            let limits = words::limits(list.min_items, list.max_items);
-            let message = format!("{here} must have {limits} elements, but it has {}.", all.len());
+            let limits = words::limits(list.min_items, list.max_items, "element");
+            let message = format!("{here} must have {limits}, but it has {}.", all.len());
             self.problem(Rule::Items, message, if few { "Add an element." } else { "Remove an element." }.to_owned());
         }
         let is_open = self.is_open;

@@ -26,13 +26,13 @@ pub(super) fn place(pointer: &str) -> Option<String> {
 /// What a shape takes, with its article.
 pub(crate) fn wanted(of: &Type, shape: &Shape) -> String {
     match shape {
-        Shape::Text(_) => "a text".to_owned(),
-        Shape::Integer(_) => "an integer".to_owned(),
+        Shape::Text(_) => "a string".to_owned(),
+        Shape::Integer(_) => "a whole number".to_owned(),
         Shape::Number(_) => "a number".to_owned(),
         Shape::Boolean => "true or false".to_owned(),
         Shape::Json(JsonRule::Any) => "JSON".to_owned(),
         Shape::Json(JsonRule::Object) => "a JSON object".to_owned(),
-        Shape::Json(JsonRule::ObjectOrText) => "a JSON object, or a text that holds one".to_owned(),
+        Shape::Json(JsonRule::ObjectOrText) => "a JSON object, or a string that holds one".to_owned(),
         Shape::List(list) => format!("a list of {}", several(of, &list.element)),
         Shape::Map(element) => format!("a map of {}", several(of, element)),
         Shape::Object(index) => match of.definition(*index) {
@@ -50,8 +50,8 @@ pub(crate) fn wanted(of: &Type, shape: &Shape) -> String {
 /// The same for more than one.
 pub(crate) fn several(of: &Type, shape: &Shape) -> String {
     match shape {
-        Shape::Text(_) => "texts".to_owned(),
-        Shape::Integer(_) => "integers".to_owned(),
+        Shape::Text(_) => "strings".to_owned(),
+        Shape::Integer(_) => "whole numbers".to_owned(),
         Shape::Number(_) => "numbers".to_owned(),
         Shape::Boolean => "true or false".to_owned(),
         Shape::Json(JsonRule::Any) => "JSON".to_owned(),
@@ -76,9 +76,9 @@ pub(super) fn found(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::Number(number) => format!("the number {number}"),
-        Value::String(text) if text.is_empty() => "an empty text".to_owned(),
-        Value::String(text) if text.len() <= 80 => format!("the text '{text}'"),
-        Value::String(_) => "another text".to_owned(),
+        Value::String(text) if text.is_empty() => "an empty string".to_owned(),
+        Value::String(text) if text.len() <= 80 => format!("the string '{text}'"),
+        Value::String(_) => "a longer string".to_owned(),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
     }
@@ -92,13 +92,23 @@ pub(super) fn instead(of: &Type, shape: &Shape, value: &Value) -> String {
         (Shape::Integer(_), Value::String(text)) if text.parse::<i64>().is_ok() => unquoted(text),
         (Shape::Number(_), Value::String(text)) if text.parse::<f64>().is_ok() => unquoted(text),
         (Shape::Boolean, Value::String(text)) if matches!(text.as_str(), "true" | "false") => unquoted(text),
+        (Shape::List(list), Value::Object(_)) if is_tag(of, &list.element) => {
+            "Write a list of objects that have 'Key' and 'Value'.".to_owned()
+        }
         (Shape::List(list), value) if is_of(&list.element, value) => "Put it in a list, in square brackets.".to_owned(),
         (Shape::Json(JsonRule::Object), Value::String(_)) => {
-            "Write the object itself, not a text that holds it.".to_owned()
+            "Write the object itself, not a string that holds it.".to_owned()
         }
         (_, Value::Array(all)) if all.len() == 1 => "Remove the square brackets around it.".to_owned(),
         _ => format!("Write {}.", wanted(of, shape)),
     }
+}
+
+fn is_tag(of: &Type, shape: &Shape) -> bool {
+    let Shape::Object(index) = shape else { return false };
+    of.definition(*index).is_some_and(|definition| {
+        ["Key", "Value"].into_iter().all(|name| crate::model::find(&definition.properties, name).is_some())
+    })
 }
 
 fn unquoted(text: &str) -> String {
@@ -128,14 +138,15 @@ pub(super) fn is_json(rule: JsonRule, value: &Value) -> bool {
     }
 }
 
-/// `between 1 and 5`, `at least 1`, `at most 5`.
-pub(crate) fn limits(least: Option<u32>, most: Option<u32>) -> String {
-    match (least, most) {
-        (Some(least), Some(most)) if least == most => format!("exactly {least}"),
-        (Some(least), Some(most)) => format!("between {least} and {most}"),
-        (Some(least), None) => format!("at least {least}"),
-        (None, most) => format!("at most {}", most.unwrap_or(u32::MAX)),
-    }
+/// `between 1 and 5 elements`, `at least 1 element`.
+pub(crate) fn limits(least: Option<u32>, most: Option<u32>, what: &str) -> String {
+    let (words, last) = match (least, most) {
+        (Some(least), Some(most)) if least == most => (format!("exactly {least}"), least),
+        (Some(least), Some(most)) => (format!("between {least} and {most}"), most),
+        (Some(least), None) => (format!("at least {least}"), least),
+        (None, most) => (format!("at most {}", most.unwrap_or(u32::MAX)), most.unwrap_or(u32::MAX)),
+    };
+    format!("{words} {what}{}", if last == 1 { "" } else { "s" })
 }
 
 /// `a`, `a or b`, `a, b or c`.

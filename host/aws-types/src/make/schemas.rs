@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::keep;
-use super::spec::TAG;
+use super::spec::{TAG, leads};
 use crate::model::{
     Choice, Definition, JsonRule, ListRule, NumberRule, Property, ReplacementOrder, Shape, TextRule, Type,
 };
@@ -20,8 +20,10 @@ pub(super) fn refine(one: &mut Type, schema: &Value) {
     one.choices = choices(schema, &one.properties);
     one.write_only = known.paths("writeOnlyProperties", one);
     // At the top, what AWS sets is an attribute and no property; where people made it one, it is.
-    one.read_only = known.paths("readOnlyProperties", one);
-    one.read_only.retain(|path| path.matches('/').count() > 1);
+    let paths = known.paths("readOnlyProperties", one);
+    one.read_only.extend(paths.into_iter().filter(|path| path.matches('/').count() > 1));
+    one.read_only.sort_unstable();
+    one.read_only.dedup();
     one.order = match schema["replacementStrategy"].as_str() {
         Some("create_then_delete") => Some(ReplacementOrder::CreateThenDelete),
         Some("delete_then_create") => Some(ReplacementOrder::DeleteThenCreate),
@@ -200,10 +202,8 @@ impl<'a> Schema<'a> {
     }
 
     fn list(&self, list: &mut ListRule, node: &'a Value) {
-        match self.fact(node, "insertionOrder").and_then(Value::as_bool) {
-            Some(false) => list.ordered = false,
-            // A schema says so of tags as well, where it says nothing.
-            Some(true) | None => {}
+        if self.fact(node, "insertionOrder") == Some(&Value::Bool(false)) {
+            list.ordered = false;
         }
         list.unique = self.fact(node, "uniqueItems") == Some(&Value::Bool(true));
         list.min_items = self.size(node, "minItems").filter(|size| *size > 0);
@@ -226,27 +226,6 @@ impl<'a> Schema<'a> {
         paths.dedup();
         paths
     }
-}
-
-/// Whether a path leads to a property.
-fn leads(one: &Type, path: &str) -> bool {
-    let mut properties = Some(&one.properties);
-    let mut shape: Option<&Shape> = None;
-    for name in path.split('/').skip(1) {
-        if let (Some(Shape::List(list)), "*") = (shape, name) {
-            shape = Some(&list.element);
-        } else if let (Some(Shape::Map(element)), "*") = (shape, name) {
-            shape = Some(element);
-        } else {
-            let Some(property) = properties.and_then(|all| crate::model::find(all, name)) else { return false };
-            shape = Some(&property.shape);
-        }
-        properties = match shape {
-            Some(Shape::Object(index)) => one.definitions.get(*index).map(|definition| &definition.properties),
-            _ => None,
-        };
-    }
-    true
 }
 
 /// The sets of properties one of which a node requires.

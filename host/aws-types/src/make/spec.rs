@@ -65,6 +65,11 @@ pub(super) fn one_type(one: &Value) -> Result<Type, String> {
         stateful: one["stateful"] == true,
         regions: Vec::new(),
     };
+    // A part of a property that is an attribute as well is set by AWS.
+    let parts = made.attributes.iter().filter(|(name, _)| name.contains('.'));
+    let mut paths: Vec<String> = parts.map(|(name, _)| format!("/{}", name.replace('.', "/"))).collect();
+    paths.retain(|path| leads(&made, path));
+    made.read_only = paths.iter().map(|path| keep(path)).collect();
     for path in one["also_replace"].as_array().into_iter().flatten() {
         also_replace(&mut made, &texts(path));
     }
@@ -200,4 +205,23 @@ fn object(shape: &Shape) -> Option<usize> {
         Shape::Map(element) => object(element),
         _ => None,
     }
+}
+
+/// Whether a path, in which `*` is any element, leads to a property.
+pub(super) fn leads(one: &Type, path: &str) -> bool {
+    let mut properties = Some(&one.properties);
+    let mut shape: Option<&Shape> = None;
+    for name in path.split('/').skip(1) {
+        shape = match (shape, name) {
+            (Some(Shape::List(list)), "*") => Some(&list.element),
+            (Some(Shape::Map(element)), "*") => Some(element),
+            _ => properties.and_then(|all| crate::model::find(all, name)).map(|property| &property.shape),
+        };
+        properties = match shape {
+            Some(Shape::Object(index)) => one.definitions.get(*index).map(|definition| &definition.properties),
+            Some(_) => None,
+            None => return false,
+        };
+    }
+    true
 }

@@ -7,7 +7,7 @@ mod texts;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Choice, JsonRule, NumberRule, Property, Shape, TextRule, Type};
+use crate::model::{Choice, NumberRule, Property, Shape, TextRule, Type};
 
 /// Deeper than this, nothing is made that is not required.
 const DEPTH: usize = 8;
@@ -95,18 +95,16 @@ impl Sampler<'_> {
     /// Gives objects that are the same another property each: nothing of them is required.
     fn tell_apart(&self, element: &Shape, all: &mut [Value]) {
         let Shape::Object(index) = element else { return };
-        let mut texts = self.of.definition(*index).into_iter().flat_map(|definition| &definition.properties);
-        let free = texts.find_map(|property| match &property.shape {
-            Shape::Text(rule) if !property.required => Some((property.name, rule)),
-            _ => None,
-        });
+        let Some(definition) = self.of.definition(*index) else { return };
+        let mut free = definition.properties.iter().filter(|property| !property.required);
         for place in 1..all.len() {
             let (before, rest) = all.split_at_mut(place);
-            if let (Some(one), Some((name, rule))) = (rest.first_mut(), free)
+            if let Some(one) = rest.first_mut()
                 && before.contains(one)
-                && let (Some(one), Some(text)) = (one.as_object_mut(), text(rule, name, place))
+                && let (Some(one), Some(property)) = (one.as_object_mut(), free.next())
             {
-                one.insert(name.to_owned(), text.into());
+                let value = self.value("", property.name, &property.shape, DEPTH, place);
+                one.insert(property.name.to_owned(), value);
             }
         }
     }
@@ -130,7 +128,7 @@ impl Sampler<'_> {
                 if number.fract() == 0.0 { (number as i64).into() } else { number.into() }
             }
             Shape::Boolean => false.into(),
-            Shape::Json(rule) => json_value(*rule, name),
+            Shape::Json(_) => policy::of(name).unwrap_or_else(|| json!({})),
             Shape::List(list) => {
                 let least = list.min_items.map_or(0, |least| least as usize);
                 let count = if depth < DEPTH { least.max(1) } else { least };
@@ -178,13 +176,6 @@ fn number(rule: &NumberRule, name: &str, variant: usize) -> f64 {
     }
     let usual = if name.ends_with("Port") { 443.0 } else { 1.0 + variant as f64 };
     usual.max(rule.minimum.unwrap_or(f64::MIN).ceil()).min(rule.maximum.unwrap_or(f64::MAX))
-}
-
-fn json_value(rule: JsonRule, name: &str) -> Value {
-    let policy = policy::of(name);
-    match rule {
-        JsonRule::Any | JsonRule::Object | JsonRule::ObjectOrText => policy.unwrap_or_else(|| json!({})),
-    }
 }
 
 /// What another type's attribute looks like.

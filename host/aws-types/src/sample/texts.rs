@@ -186,6 +186,7 @@ fn usual(name: &str) -> Vec<String> {
         ("version", "1.0"),
         ("scheduleexpression", "rate(1 day)"),
         ("path", "/sample/"),
+        ("keytype", "HASH"),
         ("status", "ACTIVE"),
     ];
     let found = by_end.iter().filter(|(end, _)| ends(end)).max_by_key(|(end, _)| end.len());
