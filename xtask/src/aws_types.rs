@@ -6,11 +6,8 @@ use std::process::{Command, Stdio};
 use crate::{repository, run, run_quietly, target};
 
 /// From npm: the types, and what reads them.
-const NPM: [(&str, &str); 3] = [
-    ("@aws-cdk/aws-service-spec", "0.1.216"),
-    ("@aws-cdk/service-spec-types", "0.0.282"),
-    ("@cdklabs/tskb", "0.0.4"),
-];
+const NPM: [(&str, &str); 3] =
+    [("@aws-cdk/aws-service-spec", "0.1.216"), ("@aws-cdk/service-spec-types", "0.0.282"), ("@cdklabs/tskb", "0.0.4")];
 /// From PyPI: the schemas of CloudFormation's registry.
 const CFN_LINT: &str = "1.51.0";
 
@@ -29,7 +26,8 @@ pub(crate) fn make(args: &[String]) -> Result<(), String> {
     let committed = repository().join("host/aws-types/types.bin");
     let out = if check { folder.join("types.bin") } else { committed.clone() };
     let [spec, schemas, out_text] = [&spec, &schemas, &out].map(|path| path.to_string_lossy());
-    let make = ["run", "--quiet", "--package", "llmhost-aws-types", "--features", "make", "--bin", "make-aws-types", "--"];
+    let make =
+        ["run", "--quiet", "--package", "llmhost-aws-types", "--features", "make", "--bin", "make-aws-types", "--"];
     run("cargo", &[&make[..], &[&versions, &spec, &schemas, &out_text]].concat())?;
     if check && read(&out)? != read(&committed)? {
         let committed = committed.display();
@@ -61,7 +59,8 @@ fn schemas(folder: &Path) -> Result<PathBuf, String> {
     let package = python.join("cfnlint");
     if !package.join("data/schemas/providers").is_dir() {
         let mut install = Command::new("python3");
-        install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target"]);
+        install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check"]);
+        install.args(["--root-user-action", "ignore", "--target"]);
         run_quietly(install.arg(&python).arg(format!("cfn-lint=={CFN_LINT}")))?;
     }
     Ok(package)

@@ -1,6 +1,6 @@
 //! The embedded table: every type of it, and a few that everybody knows.
 
-use llmhost_aws_types::{BYTES, ReplacementOrder, Replaces, TagForm, Type, find, names, source};
+use llmhost_aws_types::{BYTES, ReplacementOrder, Replaces, Shape, TagForm, Type, find, names, source};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -130,6 +130,14 @@ fn tags_have_three_forms() {
         assert_eq!((tags.property, tags.form), (property, form), "{name}");
     }
     assert!(of("AWS::EC2::Route").tags().is_none());
+    // In whatever form: their order means nothing.
+    for one in names().filter_map(find) {
+        if let Some(tags) = one.tags()
+            && matches!(one.property(tags.property).map(|property| &property.shape), Some(Shape::List(_)))
+        {
+            assert!(!one.is_ordered(&format!("/{}", tags.property)), "{}", one.name());
+        }
+    }
 }
 
 #[test]

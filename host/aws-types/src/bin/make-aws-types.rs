@@ -50,7 +50,8 @@ fn run(versions: &str, spec: &Path, cfnlint: &Path, out: &Path) -> Result<(), St
 fn places(folder: &Path) -> Result<BTreeMap<String, BTreeMap<String, String>>, String> {
     let mut places: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let entries = std::fs::read_dir(folder).map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
-    for path in entries.flatten().map(|entry| entry.path()) {
+    let files = entries.flatten().map(|entry| entry.path());
+    for path in files.filter(|path| path.extension().is_some_and(|ending| ending == "py")) {
         let region = path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
         for line in read(&path)?.lines() {
             let parts: Vec<&str> = line.split('"').collect();

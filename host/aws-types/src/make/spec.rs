@@ -65,6 +65,12 @@ pub(super) fn one_type(one: &Value) -> Result<Type, String> {
         stateful: one["stateful"] == true,
         regions: Vec::new(),
     };
+    let tags = made.tags.as_ref().map(|tags| tags.property);
+    for property in made.properties.iter_mut().filter(|property| Some(property.name) == tags) {
+        if let Shape::List(list) = &mut property.shape {
+            list.ordered = false;
+        }
+    }
     // A part of a property that is an attribute as well is set by AWS.
     let parts = made.attributes.iter().filter(|(name, _)| name.contains('.'));
     let mut paths: Vec<String> = parts.map(|(name, _)| format!("/{}", name.replace('.', "/"))).collect();

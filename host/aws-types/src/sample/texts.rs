@@ -67,6 +67,7 @@ pub(super) fn text(rule: &TextRule, name: &str, variant: usize) -> Option<String
     let mut candidates = Vec::new();
     candidates.extend(rule.format.and_then(formatted));
     candidates.extend(usual(name));
+    candidates.extend(rule.pattern.iter().flat_map(|pattern| arns(pattern.as_str())));
     for plain in ["sample", "Sample1", "sample-1", "example.com", "1", "1.0", "a", HEX, ACCOUNT, REGION, "/sample", "*"]
     {
         candidates.push(plain.to_owned());
@@ -92,6 +93,18 @@ pub(super) fn text(rule: &TextRule, name: &str, variant: usize) -> Option<String
     // Too short or too long, then.
     let length = rule.max_length.map_or(least, |most| least.max(1).min(most as usize));
     Some("sample".chars().cycle().take(length).collect()).filter(fits)
+}
+
+/// ARNs of the service that a pattern names: `^arn:aws:kafka:.+`.
+fn arns(pattern: &str) -> Vec<String> {
+    let mut parts = pattern.split(':');
+    let (Some(first), _, Some(service)) = (parts.next(), parts.next(), parts.next()) else { return Vec::new() };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !first.ends_with("arn") || service.is_empty() || !service.chars().all(plain) {
+        return Vec::new();
+    }
+    let ends = ["sample/sample", "sample", "sample:sample", "sample/12345678-1234-1234-1234-123456789012"];
+    ends.map(|end| format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{end}")).to_vec()
 }
 
 /// The same with another number at its end.
