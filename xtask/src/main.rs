@@ -1,6 +1,7 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | sdks | examples | languages | models | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | sdks | examples | languages | models | aws-types | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
+mod aws_types;
 mod bench;
 mod conformance;
 mod demo;
@@ -25,6 +26,7 @@ cargo xtask sdks          pack what plugins are written with: a crate, an npm pa
 cargo xtask examples      build the example plugins in JavaScript, Python and Go
 cargo xtask languages [LLMHOST]  the same plugin in each language, from nothing: sizes and times
 cargo xtask models [NAME] make the example models, and print their folders
+cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, embeddings, fetch
 cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them";
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Some("languages") => setup::run().and_then(|()| languages::run(std::env::args().nth(2).as_deref())),
         Some("sdks") => sdks::run(),
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
+        Some("aws-types") => aws_types::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("cuda") => inference::cuda::run(),

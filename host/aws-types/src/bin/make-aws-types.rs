@@ -1,0 +1,72 @@
+//! Writes the table: `make-aws-types VERSIONS SPEC.json FOLDER-OF-CFNLINT OUT`. `cargo xtask aws-types`
+//! gets the sources and calls it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer calls it at a terminal")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use llmhost_aws_types::{Sources, make};
+use serde_json::Value;
+
+/// Whose schema counts where regions have different ones: the region that gets types first.
+const FIRST: &str = "us-east-1";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let result = match args.as_slice() {
+        [versions, spec, schemas, out] => run(versions, Path::new(spec), Path::new(schemas), Path::new(out)),
+        _ => Err("usage: make-aws-types VERSIONS SPEC.json FOLDER-OF-CFNLINT OUT".to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(versions: &str, spec: &Path, cfnlint: &Path, out: &Path) -> Result<(), String> {
+    let spec = json(spec)?;
+    let folder = cfnlint.join("data/schemas");
+    let places = places(&folder.join("providers"))?;
+    let mut schemas = BTreeMap::new();
+    let mut regions = BTreeMap::new();
+    for (name, files) in places {
+        let file = files.get(FIRST).or_else(|| files.values().next()).ok_or("a type without a schema")?;
+        schemas.insert(name.clone(), json(&folder.join("resources").join(format!("{file}.json")))?);
+        regions.insert(name, files.into_keys().collect());
+    }
+    let made = make(&Sources { versions, spec: &spec, schemas: &schemas, regions: &regions })?;
+    std::fs::write(out, &made.bytes).map_err(|error| format!("cannot write {}: {error}", out.display()))?;
+    made.notes.iter().for_each(|note| println!("{note}"));
+    println!("{} kB from {versions}", made.bytes.len().div_ceil(1000));
+    Ok(())
+}
+
+/// The file of each type's schema in each region. A file a region lists them as
+/// `"AWS::SQS::Queue": "0123456789abcdef",`.
+fn places(folder: &Path) -> Result<BTreeMap<String, BTreeMap<String, String>>, String> {
+    let mut places: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
+    let files = entries.flatten().map(|entry| entry.path());
+    for path in files.filter(|path| path.extension().is_some_and(|ending| ending == "py")) {
+        let region = path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+        for line in read(&path)?.lines() {
+            let parts: Vec<&str> = line.split('"').collect();
+            if let [_, name, ": ", file, _] = parts.as_slice() {
+                places.entry((*name).to_owned()).or_default().insert(region.clone(), (*file).to_owned());
+            }
+        }
+    }
+    if places.is_empty() { Err(format!("{} lists no types", folder.display())) } else { Ok(places) }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+fn json(path: &Path) -> Result<Value, String> {
+    serde_json::from_str(&read(path)?).map_err(|error| format!("{} is no JSON: {error}", path.display()))
+}
