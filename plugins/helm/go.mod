@@ -50,3 +50,8 @@ replace (
 	k8s.io/apiextensions-apiserver => ./without-a-cluster/apiextensions-apiserver
 	k8s.io/client-go => ./without-a-cluster/client-go
 )
+
+require llmhost.dev/plugin v0.1.0
+
+// The SDK, which each build writes.
+replace llmhost.dev/plugin => ./bindings/plugin

@@ -1,0 +1,43 @@
+//go:build files
+
+package main
+
+import (
+	"llmhost.dev/plugin/folder"
+
+	"helm/render"
+)
+
+// mostAtOnce is what one call reads: a call carries 8 MiB at most.
+const mostAtOnce = 4 << 20
+
+// chartFolder is a folder beside the pipeline file. The host gives it because it stands in the step's `with` table.
+type chartFolder string
+
+func (f chartFolder) List() ([]render.Entry, error) {
+	files, err := folder.List(string(f))
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]render.Entry, len(files))
+	for i, file := range files {
+		entries[i] = render.Entry{Path: file.Path, Size: file.Size}
+	}
+	return entries, nil
+}
+
+func (f chartFolder) Read(path string) ([]byte, error) { return readFile(string(f) + "/" + path) }
+
+func readFile(name string) ([]byte, error) {
+	var data []byte
+	for {
+		part, err := folder.Read(name, uint64(len(data)), mostAtOnce)
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, part...)
+		if len(part) < mostAtOnce {
+			return data, nil
+		}
+	}
+}
