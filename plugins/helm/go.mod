@@ -3,9 +3,9 @@ module helm
 go 1.26.0
 
 require (
-	github.com/Masterminds/sprig/v3 v3.3.0
 	helm.sh/helm/v4 v4.3.2
-	sigs.k8s.io/yaml v1.6.0
+	helm/render v0.0.0
+	llmhost.dev/plugin v0.1.0
 )
 
 require (
@@ -13,6 +13,7 @@ require (
 	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/Masterminds/goutils v1.1.1 // indirect
 	github.com/Masterminds/semver/v3 v3.5.0 // indirect
+	github.com/Masterminds/sprig/v3 v3.3.0 // indirect
 	github.com/cyphar/filepath-securejoin v0.7.0 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.1 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
@@ -43,15 +44,14 @@ require (
 	sigs.k8s.io/json v0.0.0-20250730193827-2d320260d730 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // indirect
+	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-// Helm's packages for charts, as they are, without the code that talks to a cluster: 54 MB of WebAssembly with it, 17 without.
 replace (
+	helm/render => ./render
+	// What Helm's packages use of these, without the code that talks to a cluster: see render/go.mod.
 	k8s.io/apiextensions-apiserver => ./without-a-cluster/apiextensions-apiserver
 	k8s.io/client-go => ./without-a-cluster/client-go
+	// The SDK, which each build writes.
+	llmhost.dev/plugin => ./bindings/plugin
 )
-
-require llmhost.dev/plugin v0.1.0
-
-// The SDK, which each build writes.
-replace llmhost.dev/plugin => ./bindings/plugin

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	_ "helm/arguments"
+	_ "helm/render/arguments"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
@@ -22,8 +22,8 @@ import (
 
 // File is a file of a chart: its path from the chart's folder, with slashes, and what is in it.
 type File struct {
-	Path string
-	Data []byte
+	Path string `json:"path"`
+	Data []byte `json:"data"`
 }
 
 // Folder is where the files of a chart that is not packed are.

@@ -8,12 +8,15 @@ import (
 	"os"
 	"time"
 
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+
 	"helm/render"
 )
 
 type request struct {
-	// Archive is a packed chart.
-	Archive []byte `json:"archive"`
+	// Archive is a packed chart; Files are those of one that is not packed.
+	Archive []byte        `json:"archive"`
+	Files   []render.File `json:"files"`
 	// Times is how often it is rendered; how long the last time took goes to standard error.
 	Times       int            `json:"times"`
 	Release     string         `json:"release"`
@@ -39,11 +42,11 @@ func run() error {
 	var text string
 	for range max(1, asked.Times) {
 		began := time.Now()
-		chart, err := render.LoadArchive(asked.Archive)
+		loaded, err := asked.load()
 		if err != nil {
 			return err
 		}
-		rendered, err := render.Chart(chart, render.MergeValues(asked.Values), render.Options{
+		rendered, err := render.Chart(loaded, render.MergeValues(asked.Values), render.Options{
 			Release: asked.Release, Namespace: asked.Namespace, KubeVersion: asked.KubeVersion, APIVersions: asked.APIVersions,
 			IncludeCRDs: asked.IncludeCRDs,
 		})
@@ -55,4 +58,31 @@ func run() error {
 	}
 	_, err := os.Stdout.WriteString(text)
 	return err
+}
+
+func (r request) load() (*chart.Chart, error) {
+	if r.Archive != nil {
+		return render.LoadArchive(r.Archive)
+	}
+	return render.LoadFolder(folder(r.Files))
+}
+
+// folder is a chart's files in memory.
+type folder []render.File
+
+func (f folder) List() ([]render.Entry, error) {
+	entries := make([]render.Entry, len(f))
+	for i, file := range f {
+		entries[i] = render.Entry{Path: file.Path, Size: uint64(len(file.Data))}
+	}
+	return entries, nil
+}
+
+func (f folder) Read(path string) ([]byte, error) {
+	for _, file := range f {
+		if file.Path == path {
+			return file.Data, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no file %s", path)
 }

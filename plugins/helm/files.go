@@ -1,5 +1,3 @@
-//go:build !files
-
 package main
 
 import "helm/render"
