@@ -65,7 +65,7 @@ func run(config Config) (plugin.Outputs, error) {
 	}
 	return plugin.Outputs{
 		"chart": about, "app_version": appVersion, "namespace": config.Namespace,
-		"notes": rendered.Notes, "objects": names, "rendered_sha256": digest(rendered.Text()),
+		"notes": rendered.Notes, "objects": names, "rendered_sha256": config.digest(rendered.Text()),
 	}, nil
 }
 
@@ -153,9 +153,9 @@ func declare(config Config, target kube.Target, objects *render.Objects) ([]stri
 	return made, nil
 }
 
-// digest is that of a text, and nothing where the text is not known.
-func digest(text string) any {
-	if isUnknown(text) {
+// digest is that of what was rendered, and nothing where a value is not known: its token may stand in the text in any form.
+func (c Config) digest(text string) any {
+	if isUnknown(plugin.JSON(c.Values)) {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(text))

@@ -127,13 +127,34 @@ const (
 	encodedEnd    = ")llmhost.dev/base64"
 )
 
-// Unescaped gives tokens back their form where a template wrote them as JSON inside a text: `toJson` escapes `<` and `>`.
-func Unescaped(text string, values any) string {
+// unescaper gives tokens back their form in texts that a template wrote as JSON: `toJson` escapes `<` and `>`. Nothing where no token
+// was given.
+func unescaper(values any) *strings.Replacer {
+	pairs := []string{}
 	for _, one := range slices.Sorted(maps.Keys(tokensOf(values, map[string]bool{}))) {
-		escaped := strings.NewReplacer("<", `\u003c`, ">", `\u003e`).Replace(one)
-		text = strings.ReplaceAll(text, escaped, one)
+		pairs = append(pairs, strings.NewReplacer("<", `\u003c`, ">", `\u003e`).Replace(one), one)
 	}
-	return text
+	if len(pairs) == 0 {
+		return nil
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// replaced is a value with every text in it replaced.
+func replaced(value any, by *strings.Replacer) any {
+	switch inner := value.(type) {
+	case string:
+		return by.Replace(inner)
+	case []any:
+		for i := range inner {
+			inner[i] = replaced(inner[i], by)
+		}
+	case map[string]any:
+		for key := range inner {
+			inner[key] = replaced(inner[key], by)
+		}
+	}
+	return value
 }
 
 // tokensOf adds every token that stands in a value.

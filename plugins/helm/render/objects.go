@@ -68,7 +68,7 @@ type Choices struct {
 
 // Objects splits a rendered chart into its objects.
 func (r *Rendered) Objects(choices Choices) (*Objects, error) {
-	split := splitter{choices: choices, scopes: scopes{map[string]bool{}}, places: map[string]string{}}
+	split := splitter{choices: choices, scopes: scopes{map[string]bool{}}, places: map[string]string{}, unescaper: unescaper(choices.Values)}
 	for _, kind := range choices.ClusterWide {
 		split.scopes.wide[kind] = true
 	}
@@ -101,6 +101,8 @@ type splitter struct {
 	choices Choices
 	scopes  scopes
 	out     Objects
+	// unescaper is there where tokens may stand in objects.
+	unescaper *strings.Replacer
 	// places has the file of each object that was made.
 	places map[string]string
 }
@@ -158,7 +160,7 @@ func (s *splitter) add(documents []Document, stage Stage) error {
 		keys := slices.Collect(maps.Keys(parts))
 		sort.Sort(releaseutil.BySplitManifestsOrder(keys))
 		for _, key := range keys {
-			if err := s.addOne(document.Source, Unescaped(parts[key], s.choices.Values), stage); err != nil {
+			if err := s.addOne(document.Source, parts[key], stage); err != nil {
 				return err
 			}
 		}
@@ -181,6 +183,9 @@ func (s *splitter) addOne(source, document string, stage Stage) error {
 	if parsed == nil {
 		// Comments alone.
 		return nil
+	}
+	if s.unescaper != nil {
+		parsed = replaced(parsed, s.unescaper)
 	}
 	object, is := parsed.(map[string]any)
 	if !is {
