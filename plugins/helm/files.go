@@ -5,8 +5,10 @@ import "helm/render"
 // A host without llmhost:plugin/folder has no way to read files.
 type chartFolder string
 
-func (f chartFolder) List() ([]render.Entry, error)    { return nil, unreadable(string(f)) }
-func (f chartFolder) Read(path string) ([]byte, error) { return nil, unreadable(string(f) + "/" + path) }
+func (f chartFolder) List() ([]render.Entry, error) { return nil, unreadable(string(f)) }
+func (f chartFolder) Read(path string) ([]byte, error) {
+	return nil, unreadable(string(f) + "/" + path)
+}
 
 func readFile(name string) ([]byte, error) { return nil, unreadable(name) }
 

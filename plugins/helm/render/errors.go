@@ -1,8 +1,10 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,4 +50,35 @@ func excerpt(document string, err error) string {
 		fmt.Fprintf(&text, "%s %4d | %s\n", mark, i, lines[i-1])
 	}
 	return strings.TrimRight(text.String(), "\n")
+}
+
+// called is how Go's templates begin the error of a call: where it stands, and what it calls.
+var called = regexp.MustCompile(`^template: (\S+:\d+:\d+): executing ".*?" at <.*?>: (?:error calling \w+: )?`)
+
+// mostCalls are the callers that an error names: templates that include each other have a thousand.
+const mostCalls = 4
+
+// placed puts the place of an error of a template first, then what it is, then who called. Go's templates have the callers first.
+func placed(err error) error {
+	message, places := err.Error(), []string{}
+	for {
+		found := called.FindStringSubmatch(message)
+		if found == nil {
+			break
+		}
+		places, message = append(places, found[1]), message[len(found[0]):]
+	}
+	if len(places) == 0 {
+		return err
+	}
+	slices.Reverse(places)
+	callers := slices.Compact(places[1:])
+	text := places[0] + ": " + message
+	for _, caller := range callers[:min(mostCalls, len(callers))] {
+		text += "\n  called from " + caller
+	}
+	if more := len(callers) - mostCalls; more > 0 {
+		text += fmt.Sprintf("\n  and %d more", more)
+	}
+	return errors.New(text)
 }

@@ -87,7 +87,7 @@ func Chart(of *chart.Chart, values map[string]any, options Options) (*Rendered, 
 	machine := engine.Engine{CustomTemplateFuncs: options.Functions.replaced(&rendered.Used)}
 	files, err := machine.Render(of, all)
 	if err != nil {
-		return nil, err
+		return nil, placed(err)
 	}
 	for name, text := range files {
 		if strings.HasSuffix(name, notesFile) {
