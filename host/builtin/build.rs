@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// Names of the plugins, in `uses` and as packages.
-const PLUGINS: [&str; 9] = ["vpc", "iam", "eks", "nodegroup", "addon", "fargate", "s3", "irsa", "inference"];
+const PLUGINS: [&str; 10] = ["vpc", "iam", "eks", "nodegroup", "addon", "fargate", "s3", "irsa", "inference", "aws"];
 
 fn main() {
     let repository = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");

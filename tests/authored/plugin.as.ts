@@ -50,6 +50,7 @@ export function run(config: string): Result<string, Failure> {
       properties: Json.object().set('TopicName', Json.text(name)).toString(),
       createOnly: ['TopicName'],
       waitMinutes: 5,
+      unchecked: false,
     },
     {},
   )

@@ -29,6 +29,7 @@ export const { describe, run } = defineStep({
       properties: JSON.stringify({ TopicName: config.name }),
       createOnly: ['TopicName'],
       waitMinutes: 5,
+      unchecked: false,
     })
     const bucket = s3.Bucket.declare('archive', {
       bucket: `${config.name}-archive`,

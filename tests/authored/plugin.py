@@ -33,6 +33,7 @@ def run(config: Config):
             properties=json.dumps({"TopicName": config.name}),
             create_only=["TopicName"],
             wait_minutes=5,
+            unchecked=False,
         ),
     )
     bucket = s3.Bucket.declare(

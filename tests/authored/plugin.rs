@@ -50,6 +50,7 @@ impl Plugin for Alerts {
             properties: json!({ "TopicName": config.name }).to_string(),
             create_only: vec!["TopicName".to_owned()],
             wait_minutes: 5,
+            unchecked: false,
         };
         let topic = cloud_control::Entity::declare("alerts", &topic, &options)?;
         let bucket = s3::BucketSpec {

@@ -79,13 +79,29 @@ pub(crate) enum Command {
     /// Say what of this machine llmhost can use: ONNX Runtime, GPUs, Python, folders.
     Doctor(Doctor),
     /// Print the JSON Schema of the pipeline file, for editors.
-    Schema,
+    Schema(Schema),
+    /// Explain a type of AWS's resources: its properties, what replaces it, its attributes.
+    Explain(Explain),
     /// Look at plugins, publish them, and fetch them.
     #[command(subcommand)]
     Plugin(Plugin),
     /// Publish pipelines that are steps of others.
     #[command(subcommand)]
     Pipeline(PipelineCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// A pipeline file: the schema then has the properties of the AWS types that it names.
+    #[arg(value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A type, such as AWS::DynamoDB::Table, or a part of its name.
+    #[arg(value_name = "TYPE")]
+    pub(crate) name: String,
 }
 
 /// Which pipeline, and with which values.

@@ -63,6 +63,22 @@ pub trait Kind: Send + Sync + 'static {
     /// Outputs that identify the resource: a spec that holds one depends on it.
     const IDENTITIES: &'static [&'static str];
 
+    /// Whether an output identifies the resource, where not all of those that do have names that are known here.
+    fn is_identity(&self, output: &str) -> bool {
+        Self::IDENTITIES.contains(&output)
+    }
+
+    /// Whether an update in place may change an output.
+    fn is_volatile(&self, output: &str) -> bool {
+        Self::VOLATILE.contains(&output)
+    }
+
+    /// What differs within a field that can be changed in place and cannot be changed itself: JSON pointers into the
+    /// spec.
+    fn replacing(&self, _old: &Self::Spec, _new: &Self::Spec) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether it makes things by itself that no plugin declares.
     const MAKES: bool = false;
     /// Places in the spec (JSON pointers) below which the handle of a secret may stand: nothing there is

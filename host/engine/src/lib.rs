@@ -3,6 +3,7 @@
 //! It knows neither AWS nor WebAssembly: [`kind`] and [`plugin`] say what it asks of those who do.
 
 pub mod byproduct;
+pub mod config_check;
 pub mod crash;
 pub mod diagnostic;
 pub mod graph;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::byproduct::Foreseen;
+use crate::config_check::ConfigCheck;
 use crate::kind::fields_of;
 use crate::kind::{
     ChangeKind, Created, DeclareContext, Facts, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
@@ -45,10 +46,10 @@ pub trait DynKind: Send + Sync {
     fn clashes(&self, old: &Value, new: &Value) -> bool;
     /// [`Kind::without`].
     fn without(&self, spec: &Value, identities: &[String]) -> Option<Value>;
-    /// [`Kind::IDENTITIES`].
-    fn identities(&self) -> &'static [&'static str];
-    /// [`Kind::VOLATILE`].
-    fn volatile(&self) -> &'static [&'static str];
+    /// [`Kind::is_identity`].
+    fn is_identity(&self, output: &str) -> bool;
+    /// [`Kind::is_volatile`].
+    fn is_volatile(&self, output: &str) -> bool;
     /// See [`Kind::DERIVED`].
     fn derived(&self) -> &'static [&'static str];
     /// [`Kind::permissions`].
@@ -165,12 +166,12 @@ impl<K: Kind> DynKind for K {
         to_json(&Kind::without(self, &from_json::<K>(spec).ok()?, identities)?).ok()
     }
 
-    fn identities(&self) -> &'static [&'static str] {
-        K::IDENTITIES
+    fn is_identity(&self, output: &str) -> bool {
+        Kind::is_identity(self, output)
     }
 
-    fn volatile(&self) -> &'static [&'static str] {
-        K::VOLATILE
+    fn is_volatile(&self, output: &str) -> bool {
+        Kind::is_volatile(self, output)
     }
 
     fn derived(&self) -> &'static [&'static str] {
@@ -239,6 +240,11 @@ impl<K: Kind> DynKind for K {
         let mut compared =
             if old == new { Comparison::default() } else { compare(&form(old), &form(new), K::IMMUTABLE) };
         compared.fields.retain(|field| !K::ASIDE.contains(&field.path.as_str()));
+        if !compared.fields.is_empty()
+            && let (Ok(old), Ok(new)) = (from_json::<K>(old), from_json::<K>(new))
+        {
+            compared.mark_replacing(&Kind::replacing(self, &old, &new));
+        }
         compared
     }
 
@@ -355,6 +361,7 @@ pub struct Registry {
     facts: Arc<dyn Facts>,
     placement: Placement,
     elsewhere: Option<Arc<Elsewhere>>,
+    checks: BTreeMap<&'static str, Arc<dyn ConfigCheck>>,
     /// Steps whose placement is known; nothing where it is the pipeline's.
     steps: BTreeMap<StepName, Option<Arc<Registry>>>,
 }
@@ -368,7 +375,14 @@ struct Elsewhere {
 impl Registry {
     /// A registry without kinds.
     pub fn new(facts: Arc<dyn Facts>) -> Self {
-        Self { kinds: BTreeMap::new(), facts, placement: Placement::default(), elsewhere: None, steps: BTreeMap::new() }
+        Self {
+            kinds: BTreeMap::new(),
+            facts,
+            placement: Placement::default(),
+            elsewhere: None,
+            checks: BTreeMap::new(),
+            steps: BTreeMap::new(),
+        }
     }
 
     /// Adds a kind.
@@ -444,6 +458,18 @@ impl Registry {
         others.dedup_by(|one, other| one.placement == other.placement);
         others.insert(0, self);
         others
+    }
+
+    /// Adds a check of options.
+    #[must_use]
+    pub fn with_check(mut self, name: &'static str, check: impl ConfigCheck + 'static) -> Self {
+        self.checks.insert(name, Arc::new(check));
+        self
+    }
+
+    /// The check of options with this name.
+    pub(crate) fn check(&self, name: &str) -> Option<&Arc<dyn ConfigCheck>> {
+        self.checks.get(name)
     }
 
     /// The kind of this name, for resources of the pipeline's own placement.

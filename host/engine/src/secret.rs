@@ -58,8 +58,8 @@ pub enum Misplaced {
 
 /// Refuses handles in `value` that do not stand in `config`, the `with` table of the step.
 pub(crate) fn check_given(value: &Value, config: &Value) -> Result<(), Misplaced> {
-    let given: BTreeSet<String> = handles(config).into_iter().map(|(_, name)| name).collect();
-    match handles(value).into_iter().find(|(_, name)| !given.contains(name)) {
+    let given: BTreeSet<String> = places(config).into_iter().map(|(_, name)| name).collect();
+    match places(value).into_iter().find(|(_, name)| !given.contains(name)) {
         Some((_, name)) => Err(Misplaced::NotGiven(name)),
         None => Ok(()),
     }
@@ -68,7 +68,7 @@ pub(crate) fn check_given(value: &Value, config: &Value) -> Result<(), Misplaced
 /// Refuses handles in a spec beyond the places (JSON pointers) whose values nobody reads back.
 pub(crate) fn check_place(spec: &Value, places: &[&str]) -> Result<(), Misplaced> {
     let inside = |at: &str| places.iter().any(|place| at.strip_prefix(place).is_some_and(|rest| rest.starts_with('/')));
-    match handles(spec).into_iter().find(|(at, _)| !inside(at)) {
+    match self::places(spec).into_iter().find(|(at, _)| !inside(at)) {
         Some((place, name)) => {
             let allowed = match places {
                 [] => "this kind of resource takes none".to_owned(),
@@ -82,11 +82,11 @@ pub(crate) fn check_place(spec: &Value, places: &[&str]) -> Result<(), Misplaced
 
 /// The secrets that a value names.
 pub fn named(value: &Value) -> BTreeSet<String> {
-    handles(value).into_iter().map(|(_, name)| name).collect()
+    places(value).into_iter().map(|(_, name)| name).collect()
 }
 
-/// Every handle in a value, with the JSON pointer to it.
-fn handles(value: &Value) -> Vec<(String, String)> {
+/// Every place in a value where the handle of a secret stands (a JSON pointer), with the secret's name.
+pub fn places(value: &Value) -> Vec<(String, String)> {
     fn note(text: &str, at: &str, found: &mut Vec<(String, String)>) {
         for token in unknown::tokens(text) {
             if let Source::Secret { name, .. } = token {

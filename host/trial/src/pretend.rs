@@ -198,12 +198,12 @@ impl DynKind for Pretended {
         self.real.without(spec, identities)
     }
 
-    fn identities(&self) -> &'static [&'static str] {
-        self.real.identities()
+    fn is_identity(&self, output: &str) -> bool {
+        self.real.is_identity(output)
     }
 
-    fn volatile(&self) -> &'static [&'static str] {
-        self.real.volatile()
+    fn is_volatile(&self, output: &str) -> bool {
+        self.real.is_volatile(output)
     }
 
     fn derived(&self) -> &'static [&'static str] {

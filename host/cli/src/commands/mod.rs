@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
 pub(crate) mod drift;
+pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod graph;
 pub(crate) mod import;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::defaults;
 use super::step::Step;
 use super::template::{Part, kind};
+use crate::config_check::{self, ConfigCheck, ConfigProblem};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plugin::Description;
 use crate::secret::shown;
@@ -87,6 +88,35 @@ impl ConfigSchema {
             instance => is_choice(error.kind()) && unknown::any_unknown(instance),
         };
         self.check(step, config, open)
+    }
+
+    /// The check of its own that the plugin asks for.
+    pub(crate) fn asks_for(&self) -> Option<&str> {
+        self.schema.get(config_check::KEYWORD)?.as_str()
+    }
+
+    /// Checks a step by that.
+    pub(crate) fn check_by(check: &dyn ConfigCheck, step: &Step) -> Vec<Diagnostic> {
+        let problem = |found: ConfigProblem| {
+            let path = path(&found.pointer, &step.with.outline());
+            if !found.is_of_keys && step.with.is_open_at(&path) {
+                return None;
+            }
+            let (span, label) = match path.split_last() {
+                Some((Part::Key(key), above)) if found.is_of_keys => {
+                    (step.with.key_span(above, key).unwrap_or_else(|| step.with.span_at(&path)), "here")
+                }
+                _ => (step.with.span_at(&path), "not allowed"),
+            };
+            Some(Diagnostic {
+                code: "resource-type",
+                message: format!("{}: {}", place(step, &path), found.message),
+                span: Some(span),
+                label: label.to_owned(),
+                help: Some(found.help),
+            })
+        };
+        check.check(&step.with.outline()).into_iter().filter_map(problem).collect()
     }
 
     fn check(
@@ -231,6 +261,24 @@ fn parts(error: &ValidationError<'_>) -> Vec<Part> {
         LocationSegment::Index(at) => Part::Index(at),
     });
     segments.collect()
+}
+
+/// The parts of a JSON pointer into a value.
+fn path(pointer: &str, value: &Value) -> Vec<Part> {
+    let mut here = Some(value);
+    let parts = pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).map(|part| {
+        let (is_list, next) = match here {
+            Some(Value::Array(items)) => (true, part.parse().ok().and_then(|at: usize| items.get(at))),
+            Some(Value::Object(fields)) => (false, fields.get(&part)),
+            _ => (false, None),
+        };
+        here = next;
+        match part.parse() {
+            Ok(at) if is_list => Part::Index(at),
+            _ => Part::Key(part),
+        }
+    });
+    parts.collect()
 }
 
 /// `azs of step network`, or `step network` for the table as a whole.

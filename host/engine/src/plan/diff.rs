@@ -48,6 +48,32 @@ impl Comparison {
     }
 }
 
+impl Comparison {
+    /// Marks the fields that cannot be changed in place, by JSON pointers to them or to what they are in.
+    pub(crate) fn mark_replacing(&mut self, pointers: &[String]) {
+        let paths: Vec<String> = pointers.iter().map(|pointer| dotted(pointer)).collect();
+        let is_in = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        for field in &mut self.fields {
+            field.replaces |= paths.iter().any(|path| is_in(&field.path, path) || is_in(path, &field.path));
+        }
+    }
+}
+
+/// A JSON pointer as the path of a field: `/rules/0/port` is `rules[0].port`.
+fn dotted(pointer: &str) -> String {
+    let mut path = String::new();
+    for part in pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")) {
+        match part.parse::<usize>() {
+            Ok(at) => path.push_str(&format!("[{at}]")),
+            Err(_) if path.is_empty() => path = part,
+            Err(_) => path.push_str(&format!(".{part}")),
+        }
+    }
+    path
+}
+
 /// Compares the spec in the state with the declared one. `immutable` names the top-level fields
 /// that cannot be changed in place.
 pub fn compare(old: &Value, new: &Value, immutable: &[&str]) -> Comparison {

@@ -154,7 +154,7 @@ impl Common {
 
     /// Notes the identity outputs that a plugin has read.
     pub(crate) fn identify(&self, address: &ResourceAddress, output: &str, value: &Value) {
-        if self.registry.kind_of(address).is_some_and(|kind| kind.identities().contains(&output)) {
+        if self.registry.kind_of(address).is_some_and(|kind| kind.is_identity(output)) {
             self.book.identify(value, address);
         }
     }

@@ -48,7 +48,7 @@ pub(super) fn decide(declaration: &Declaration, state: &State, common: &Common) 
         common.book.renew(address);
         outputs.extend(kind.predicted(spec, &scope));
     } else if let Some(instance) = current {
-        let moves = |output: &str| action != Action::Keep && kind.volatile().contains(&output);
+        let moves = |output: &str| action != Action::Keep && kind.is_volatile(output);
         let old = instance.outputs.iter().filter(|(key, _)| !moves(key));
         let old = old.map(|(key, value)| (key.clone(), value.clone()));
         let new = std::mem::take(&mut outputs);

@@ -146,6 +146,9 @@ impl Engine {
             problems.extend(unknown_kinds(&pipeline, &registry));
             for (step, schema) in pipeline.steps.iter().zip(&schemas) {
                 problems.extend(schema.check_static(step));
+                if let Some(check) = schema.asks_for().and_then(|name| registry.check(name)) {
+                    problems.extend(ConfigSchema::check_by(&**check, step));
+                }
             }
         }
         if !problems.is_empty() {

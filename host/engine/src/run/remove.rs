@@ -109,7 +109,7 @@ async fn let_go(
     let (kind, of_used) = kinds.map_err(|reason| operations.failed(user.clone(), reason))?;
     // It may have been updated in the meantime, and no longer refer to it.
     let Some(now) = hands.store.resource(user).and_then(|record| record.current) else { return Ok(()) };
-    let gone = gone.identities(of_used.identities());
+    let gone = gone.identities(&*of_used);
     if now.unfinished {
         return hands.detach_unfinished(user, &*kind, now, &gone).await.map_err(|stop| stopped(operations, user, stop));
     }

@@ -93,7 +93,7 @@ pub(super) fn held(plan: &Plan, state: &State, registry: &Registry) -> Vec<StepF
                 failures.push(failure(Reason::StillUsed(vec![user.clone()])));
                 continue;
             }
-            let identities = gone.identities(kind.identities());
+            let identities = gone.identities(&**kind);
             // Of an update that did not end either may be there.
             for spec in std::iter::once(&instance.spec).chain(&instance.was) {
                 let Some(field) = holding_field(&**user_kind, spec, &identities) else { continue };

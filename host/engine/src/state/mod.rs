@@ -31,6 +31,7 @@ pub use store::StateStore;
 use crate::kind::{Intent, Outputs};
 use crate::names::{ResourceAddress, StepName};
 use crate::placement::Placement;
+use crate::registry::DynKind;
 use crate::secret;
 use crate::world::World;
 
@@ -169,10 +170,11 @@ impl State {
 }
 
 impl Instance {
-    /// The values that identify it, among its outputs by the names of `identities`.
-    pub fn identities(&self, identities: &[&str]) -> Vec<String> {
-        let text = |name: &&str| self.outputs.get(*name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        identities.iter().filter_map(text).collect()
+    /// The values that identify it, among its outputs.
+    pub(crate) fn identities(&self, kind: &dyn DynKind) -> Vec<String> {
+        let named = self.outputs.iter().filter(|(name, _)| kind.is_identity(name));
+        let texts = named.filter_map(|(_, value)| value.as_str()).filter(|text| !text.is_empty());
+        texts.map(str::to_owned).collect()
     }
 }
 

@@ -58,6 +58,7 @@ pub async fn cluster_endpoint(aws: &Aws, name: &str) -> Result<Option<(String, S
 pub(crate) fn register(aws: Arc<Aws>) -> Registry {
     let registry = Registry::new(Arc::new(AwsFacts(Arc::clone(&aws))));
     registry
+        .with_check("aws-resource-types", cloud_control::ResourceTypes)
         .with(ec2::Vpc(Arc::clone(&aws)))
         .with(ec2::VpcCidrBlock(Arc::clone(&aws)))
         .with(ec2::Subnet(Arc::clone(&aws)))

@@ -48,6 +48,18 @@ fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static F
                 give(results, Val::String(store.data_mut().address(handle)?))
             });
         }
+        if output == "attribute" {
+            // Which outputs there are depends on the resource's type.
+            return at.func_new_async(export, move |mut store, ty, params, results| {
+                Box::new(async move {
+                    let [Val::Resource(_), Val::String(name)] = params else { bail!("an attribute has a name") };
+                    let name = name.clone();
+                    let handle = handle(&mut store, &params[..1])?;
+                    let text = store.data_mut().output(handle, &name).await?;
+                    give(results, result(text.map(Val::String), &ty)?)
+                })
+            });
+        }
         let output: Arc<str> = output.replace('-', "_").into();
         return at.func_new_async(export, move |mut store, ty, params, results| {
             let output = Arc::clone(&output);

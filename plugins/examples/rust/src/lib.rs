@@ -52,6 +52,7 @@ impl Plugin for Queue {
             properties: properties.to_string(),
             create_only: vec!["QueueName".to_owned()],
             wait_minutes: 5,
+            unchecked: false,
         };
         let queue = cloud_control::Entity::declare("jobs", &spec, &Options::default())?;
         let url = queue.identifier()?;

@@ -1,38 +1,51 @@
 //! `cloud-control.entity`: any resource type that the Cloud Control API knows.
 
+mod types;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_cloudcontrol::types::{HandlerErrorCode, Operation as Verb, OperationStatus, ProgressEvent};
 use futures::FutureExt;
+use llmhost_aws_types::Type;
 use llmhost_engine::kind::{
     Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Sampled, Scope,
 };
-use llmhost_engine::unknown;
+use llmhost_engine::{secret, unknown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::clients::Aws;
-use super::errors::{Operation, gone_is_none};
-use super::policy::Arns;
-use super::wait::{self, is_passing, until};
+pub(super) use types::ResourceTypes;
+
+use crate::aws::clients::Aws;
+use crate::aws::errors::{Operation, gone_is_none};
+use crate::aws::policy::Arns;
+use crate::aws::wait::{self, is_passing, until};
+use crate::secrets::reveal;
 
 /// A resource of any type.
-pub(super) struct Entity(pub(super) Arc<Aws>);
+pub(in crate::aws) struct Entity(pub(in crate::aws) Arc<Aws>);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Spec {
+pub(in crate::aws) struct Spec {
     /// `AWS::SQS::Queue`.
     type_name: String,
     /// Properties by the type's schema, those of `create_only` left out.
     #[serde(deserialize_with = "object")]
     properties: Map<String, Value>,
-    /// Names of the properties that cannot be changed once it is made.
+    /// Names of the properties that cannot be changed once it is made, of types that nobody here knows.
+    #[serde(default)]
     create_only: Vec<String>,
     /// Those properties: another value makes another resource.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     fixed: BTreeMap<String, Value>,
+    /// The pipeline's tags, where the type has tags; those that are stated stay among the properties.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+    /// Not held against the table of types: the type or a property is newer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unchecked: bool,
     wait_minutes: u32,
 }
 
@@ -49,10 +62,18 @@ fn object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<Strin
 
 impl Spec {
     /// What Cloud Control is told at the creation.
-    fn desired(&self) -> Value {
+    fn desired(&self) -> Map<String, Value> {
         let mut all = self.properties.clone();
         all.extend(self.fixed.iter().map(|(key, value)| (key.clone(), value.clone())));
-        Value::Object(all)
+        if let Some(of) = self.of() {
+            types::add_tags(&of, &mut all, &self.tags);
+        }
+        all
+    }
+
+    /// The type, where it is known.
+    fn of(&self) -> Option<Arc<Type>> {
+        types::known(&self.type_name, self.unchecked).ok().flatten()
     }
 }
 
@@ -152,9 +173,13 @@ fn class(code: &HandlerErrorCode) -> ErrorClass {
     }
 }
 
-fn known(id: &str, properties: Option<&Map<String, Value>>) -> Outputs {
+fn known(id: &str, spec: &Spec, properties: Option<&Map<String, Value>>) -> Outputs {
     let text = properties.map_or_else(|| "{}".to_owned(), |all| Value::Object(all.clone()).to_string());
-    super::outputs([("identifier", id), ("properties", text.as_str())])
+    let mut outputs = crate::aws::outputs([("identifier", id), ("properties", text.as_str())]);
+    if let (Some(of), Some(properties)) = (spec.of(), properties) {
+        outputs.extend(types::attributes(&of, properties));
+    }
+    outputs
 }
 
 /// Of what is there, the parts that `stated` speaks of: a type's own defaults are no drift.
@@ -168,14 +193,18 @@ fn projected(stated: &Value, there: Option<&Value>) -> Option<Value> {
     }
 }
 
+/// A top-level property as a JSON pointer.
+fn pointer(key: &str) -> String {
+    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
 /// The changes that lead from one object to the other, as a JSON Patch of its top level.
 fn patch(from: &Map<String, Value>, to: &Map<String, Value>) -> Vec<Value> {
-    let path = |key: &str| format!("/{}", key.replace('~', "~0").replace('/', "~1"));
     let gone = from.keys().filter(|key| !to.contains_key(*key));
-    let gone = gone.map(|key| json!({ "op": "remove", "path": path(key) }));
+    let gone = gone.map(|key| json!({ "op": "remove", "path": pointer(key) }));
     let new = to.iter().filter(|(key, value)| from.get(*key) != Some(value));
     // Adding a member that is there replaces it.
-    gone.chain(new.map(|(key, value)| json!({ "op": "add", "path": path(key), "value": value }))).collect()
+    gone.chain(new.map(|(key, value)| json!({ "op": "add", "path": pointer(key), "value": value }))).collect()
 }
 
 #[async_trait]
@@ -190,14 +219,51 @@ impl Kind for Entity {
         "cloudformation:GetResourceRequestStatus",
     ];
     const IMMUTABLE: &'static [&'static str] = &["type_name", "fixed"];
-    const ASIDE: &'static [&'static str] = &["create_only", "wait_minutes"];
+    const ASIDE: &'static [&'static str] = &["create_only", "wait_minutes", "unchecked"];
     const IDENTITIES: &'static [&'static str] = &["identifier"];
     const VOLATILE: &'static [&'static str] = &["properties"];
     const BY_NAME: &'static [&'static str] = &["properties"];
+    const SECRETS: &'static [&'static str] = &["/properties"];
 
-    /// Always: which property is its name is not known here, so the old one goes first.
-    fn clashes(&self, _old: &Spec, _new: &Spec) -> bool {
-        true
+    /// Each type has attributes of its own; those with such names say which resource it is.
+    fn is_identity(&self, output: &str) -> bool {
+        output == "identifier"
+            || ["Arn", "Id", "Name", "Url", "Uri", "Endpoint"].iter().any(|end| output.ends_with(end))
+    }
+
+    fn is_volatile(&self, output: &str) -> bool {
+        output != "attribute_names" && !self.is_identity(output)
+    }
+
+    /// Where the type is not known, always: which property is its name is not known either, so the old one goes first.
+    fn clashes(&self, old: &Spec, new: &Spec) -> bool {
+        match new.of().filter(|_| old.type_name == new.type_name) {
+            Some(of) => types::clash(&of, &old.properties, &new.properties),
+            None => old.type_name == new.type_name,
+        }
+    }
+
+    fn replacing(&self, old: &Spec, new: &Spec) -> Vec<String> {
+        let Some(of) = new.of().filter(|_| old.type_name == new.type_name) else { return Vec::new() };
+        let [old, new] = [old, new].map(|spec| types::in_order(&of, &spec.properties));
+        of.replaces(&old, &new).into_iter().map(|pointer| format!("/properties{pointer}")).collect()
+    }
+
+    fn comparable(&self, spec: &Spec) -> Value {
+        let mut value = serde_json::to_value(spec).unwrap_or_default();
+        if let Some(of) = spec.of() {
+            value["properties"] = types::in_order(&of, &spec.properties);
+        }
+        value
+    }
+
+    fn foreknown(&self, spec: &Spec) -> Outputs {
+        let names = spec.of().map_or_else(|| Value::from("[]"), |of| types::attribute_names(&of));
+        Outputs::from_iter([("attribute_names".to_owned(), names)])
+    }
+
+    fn id_of(&self, spec: &Spec) -> Option<String> {
+        types::identifier(&*spec.of()?, &spec.properties)
     }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
@@ -206,20 +272,30 @@ impl Kind for Entity {
         if parts.len() != 3 || !parts.iter().all(good) || unknown::is_unknown(&spec.type_name) {
             return Err(format!("'{}' is not a resource type such as AWS::SQS::Queue", spec.type_name));
         }
-        for key in &spec.create_only {
-            if let Some(value) = spec.properties.remove(key) {
-                spec.fixed.insert(key.clone(), value);
+        let of = types::known(&spec.type_name, spec.unchecked).map_err(|(what, help)| format!("{what} {help}"))?;
+        let Some(of) = of else {
+            if let Some((place, name)) = secret::places(&Value::Object(spec.properties.clone())).pop() {
+                return Err(format!("the secret '{name}' may not stand at {place}: whether AWS shows it is not known"));
             }
+            for key in &spec.create_only {
+                if let Some(value) = spec.properties.remove(key) {
+                    spec.fixed.insert(key.clone(), value);
+                }
+            }
+            return Ok(());
+        };
+        let problems = types::problems(&of, &spec.properties);
+        if !problems.is_empty() {
+            return Err(types::words(&of, &problems));
         }
-        let _ = context;
+        spec.tags = types::own_tags(&of, &spec.properties, context.tags);
         Ok(())
     }
 
     fn permissions(&self, spec: &Spec, _: &Scope<'_>) -> Vec<Permission> {
         // Cloud Control calls the service with its caller's permissions; which of them, each type's
         // schema says. The service's own prefix is as near as can be known without it.
-        let service = spec.type_name.split("::").nth(1).unwrap_or_default().to_lowercase();
-        let handler = format!("{service}:*");
+        let handler = format!("{}:*", types::service(&spec.type_name, spec.of().as_deref()));
         vec![Permission::new(Self::ACTIONS, ["*".to_owned()]), Permission::new(&[handler.as_str()], ["*".to_owned()])]
     }
 
@@ -233,19 +309,33 @@ impl Kind for Entity {
                 let host = llmhost_partitions::of(region).host("sqs", region);
                 Some(format!("https://{host}/{account}/sample-{}", sampled.unique).into())
             }
-            // Every type has properties and identifiers of its own.
-            _ => None,
+            ("identifier", _) => {
+                let of = spec.of()?;
+                let part = |name: &&str| match spec.properties.get(*name) {
+                    Some(stated) => stated.as_str().map(str::to_owned),
+                    None => of.sample_attribute(name)?.as_str().map(str::to_owned),
+                };
+                let parts = of.primary_identifier().iter().map(part).collect::<Option<Vec<String>>>()?;
+                Some(parts.join("|").into())
+            }
+            ("properties", _) => None,
+            (attribute, _) => {
+                let sample = spec.of()?.sample_attribute(attribute)?;
+                Some(sample.as_str().map_or_else(|| sample.to_string(), str::to_owned).into())
+            }
         }
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, progress: &dyn Progress) -> Result<Created, OpError> {
         let operation = "cloudformation:CreateResource";
         let request = self.0.cloud_control().await.create_resource().type_name(&spec.type_name);
-        let request = request.desired_state(spec.desired().to_string()).client_token(&intent.token);
+        let mut desired = Value::Object(spec.desired());
+        reveal(&self.0, &mut desired).await?;
+        let request = request.desired_state(desired.to_string()).client_token(&intent.token);
         let answer = request.send().await.operation(operation)?;
         let id = self.done(answer.progress_event, spec.wait_minutes, progress).await?;
         let id = id.ok_or_else(|| uncertain(OpError::local(operation, "the answer names no identifier")))?;
-        Ok(Created { outputs: known(&id, None), id })
+        Ok(Created { outputs: known(&id, spec, None), id })
     }
 
     async fn configure(
@@ -258,30 +348,48 @@ impl Kind for Entity {
         if let Some(was) = was {
             let there = self.look(&spec.type_name, id).await?.unwrap_or_default();
             // Only what this pipeline stated before, or states now, is touched.
-            let ours = there
-                .into_iter()
-                .filter(|(key, _)| was.properties.contains_key(key) || spec.properties.contains_key(key));
-            let ours: Map<String, Value> = ours.collect();
-            let changes = patch(&ours, &spec.properties);
+            let (before, mut wanted) = (was.desired(), spec.desired());
+            if let Some(of) = spec.of() {
+                types::keep_others(&of, &mut wanted, &there, &[&before, &spec.desired()]);
+            }
+            let is_ours = |key: &str| before.contains_key(key) || wanted.contains_key(key);
+            let ours: Map<String, Value> = there.into_iter().filter(|(key, _)| is_ours(key)).collect();
+            let mut changes = patch(&ours, &wanted);
             if !changes.is_empty() {
+                // What AWS does not show, it has lost when it applies the patch to what it shows.
+                if let Some(of) = spec.of() {
+                    let again = types::sent_again(&of, &wanted).filter(|key| ours.contains_key(*key));
+                    changes.extend(again.map(|key| json!({ "op": "add", "path": pointer(key), "value": wanted[key] })));
+                }
+                let mut changes = Value::from(changes);
+                reveal(&self.0, &mut changes).await?;
                 let request = self.0.cloud_control().await.update_resource().type_name(&spec.type_name).identifier(id);
-                let answer = request.patch_document(Value::from(changes).to_string()).send().await;
+                let answer = request.patch_document(changes.to_string()).send().await;
                 let answer = answer.operation("cloudformation:UpdateResource")?;
                 self.done(answer.progress_event, spec.wait_minutes, progress).await?;
             }
         }
-        Ok(known(id, self.look(&spec.type_name, id).await?.as_ref()))
+        Ok(known(id, spec, self.look(&spec.type_name, id).await?.as_ref()))
     }
 
     async fn read(&self, id: &str, spec: &Spec) -> Result<Option<Observed<Spec>>, OpError> {
-        let Some(there) = self.look(&spec.type_name, id).await? else { return Ok(None) };
-        let outputs = known(id, Some(&there));
+        let Some(mut there) = self.look(&spec.type_name, id).await? else { return Ok(None) };
+        let outputs = known(id, spec, Some(&there));
         let mut seen = spec.clone();
+        let of = spec.of();
+        if let Some(of) = &of {
+            seen.tags = types::own_tags(of, &spec.properties, &types::tags(of, &there));
+            types::leave_others(of, &mut there, &[&spec.properties]);
+        }
         seen.properties = spec
             .properties
             .iter()
             // What a type takes and never tells, such as a password, counts as it was stated.
             .map(|(key, value)| (key.clone(), projected(value, there.get(key)).unwrap_or_else(|| value.clone())))
+            .map(|(key, value)| match of.as_ref().zip(spec.properties.get(&key)) {
+                Some((of, stated)) if of.same_at(&pointer(&key), stated, &value) => (key, stated.clone()),
+                _ => (key, value),
+            })
             .collect();
         Ok(Some(Observed { spec: seen, outputs }))
     }
