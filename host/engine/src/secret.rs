@@ -58,8 +58,13 @@ pub enum Misplaced {
 
 /// Refuses handles in `value` that do not stand in `config`, the `with` table of the step.
 pub(crate) fn check_given(value: &Value, config: &Value) -> Result<(), Misplaced> {
+    let named = places(value);
+    // The options of a step with many resources are not searched for each of them.
+    if named.is_empty() {
+        return Ok(());
+    }
     let given: BTreeSet<String> = places(config).into_iter().map(|(_, name)| name).collect();
-    match places(value).into_iter().find(|(_, name)| !given.contains(name)) {
+    match named.into_iter().find(|(_, name)| !given.contains(name)) {
         Some((_, name)) => Err(Misplaced::NotGiven(name)),
         None => Ok(()),
     }

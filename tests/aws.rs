@@ -1,0 +1,171 @@
+//! Resources of any type that AWS has, without code: the `aws` plugin.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+use support::{Scene, emulator};
+
+const PIPELINE: &str = r#"
+[pipeline]
+name = "jobs"
+region = "us-east-1"
+tags = { team = "search" }
+
+[vars.capacity]
+default = 5
+
+[steps.jobs]
+uses = "aws"
+
+[steps.jobs.with]
+type = "AWS::DynamoDB::Table"
+
+[steps.jobs.with.properties]
+TableName = "jobs"
+AttributeDefinitions = [{ AttributeName = "id", AttributeType = "S" }]
+KeySchema = [{ AttributeName = "id", KeyType = "HASH" }]
+ProvisionedThroughput = { ReadCapacityUnits = "${vars.capacity}", WriteCapacityUnits = 1 }
+
+[steps.queues.with.resources]
+in = { type = "AWS::SQS::Queue", properties = { QueueName = "in", VisibilityTimeout = 60 } }
+out = { type = "AWS::SQS::Queue", properties = { QueueName = "out" } }
+
+[steps.queues]
+uses = "aws"
+
+[steps.address]
+uses = "aws"
+
+[steps.address.with]
+type = "AWS::SSM::Parameter"
+properties = { Name = "/jobs", Type = "String", Value = "${jobs.attributes.Arn} ${queues.resources.in.identifier}" }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_of_any_type_are_made_changed_replaced_and_deleted() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let at = |args: &[&str]| scene.at(emulator.url(), args);
+    scene.write("pipeline.toml", PIPELINE);
+    scene.llmhost(&["validate", "pipeline.toml"]).status(0);
+    let planned = at(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    planned.says(&["4 to create", "team: \"search\"", "{jobs/cloud-control.entity/main.Arn}"]);
+    at(&["run", "pipeline.toml", "--yes"]).status(0).says(&["4 created"]);
+    at(&["run", "pipeline.toml"]).status(0).says(&["No changes"]);
+    at(&["drift", "pipeline.toml"]).status(0);
+    let outputs = at(&["outputs", "pipeline.toml", "--json"]).status(0);
+    let outputs: Value = serde_json::from_str(&outputs.stdout).unwrap();
+    let arn = outputs["jobs"]["attributes"]["Arn"].as_str().unwrap();
+    assert!(arn.starts_with("arn:aws:dynamodb:us-east-1:") && arn.ends_with(":table/jobs"), "{outputs}");
+
+    let changed = at(&["run", "pipeline.toml", "--yes", "--var", "capacity=6"]).status(0);
+    changed.says(&["properties.ProvisionedThroughput.ReadCapacityUnits: 5 -> 6", "1 updated"]);
+    at(&["run", "pipeline.toml", "--var", "capacity=6"]).status(0).says(&["No changes"]);
+    // What cannot be changed in place is planned so, and what refers to it follows.
+    scene.edit("pipeline.toml", "TableName = \"jobs\"", "TableName = \"work\"");
+    let planned = at(&["run", "pipeline.toml", "--dry-run", "--var", "capacity=6"]).status(0);
+    planned.says(&["TableName: \"jobs\" -> \"work\"", "1 to replace"]);
+    at(&["run", "pipeline.toml", "--yes", "--var", "capacity=6"]).status(0);
+    // A rename of a step changes nothing but the address.
+    scene.edit("pipeline.toml", "[steps.queues", "[steps.lines");
+    scene.edit("pipeline.toml", "${queues.", "${lines.");
+    let renamed = at(&["run", "pipeline.toml", "--dry-run", "--var", "capacity=6"]).status(0);
+    renamed.says(&["0 to create", "0 to replace, 0 to delete"]);
+    at(&["run", "pipeline.toml", "--yes", "--var", "capacity=6"]).status(0);
+    at(&["destroy", "pipeline.toml", "--yes"]).status(0).says(&["4 deleted"]);
+    scene.llmhost(&["rehearse", "pipeline.toml"]).status(0).says(&["left behind: nothing"]);
+}
+
+#[test]
+fn what_a_type_does_not_have_is_shown_in_the_file_before_anything_is_asked() {
+    let scene = Scene::new();
+    let with = |lines: &str| {
+        scene.pipeline(&format!("[steps.a]\nuses = \"aws\"\n[steps.a.with]\n{lines}\n"));
+        scene.llmhost(&["validate", "pipeline.toml"]).status(2)
+    };
+    for (lines, said) in [
+        (
+            "type = \"AWS::SQS::Quue\"",
+            &["no resource type 'AWS::SQS::Quue'", "'AWS::SQS::Queue'", "pipeline.toml:8:8"][..],
+        ),
+        (
+            "type = \"AWS::SQS::Queue\"\nproperties = { Delay = 5 }",
+            &["AWS::SQS::Queue has no property 'Delay'", "'DelaySeconds'", "pipeline.toml:9:16"],
+        ),
+        (
+            "type = \"AWS::SQS::Queue\"\nproperties = { DelaySeconds = \"5\" }",
+            &["properties.DelaySeconds of step a", "must be a whole number", "without quotation marks"],
+        ),
+        ("type = \"AWS::SQS::Queue\"\nproperties = { QueueUrl = \"x\" }", &["read-only"]),
+        (
+            "resources.x = { type = \"AWS::EC2::VPC\" }",
+            &["resources.x.properties of step a", "'CidrBlock' or 'Ipv4IpamPoolId'"],
+        ),
+        ("propertis = {}", &["did you mean 'properties'?"]),
+    ] {
+        with(lines).says(said);
+    }
+    for (lines, said) in [
+        ("properties = { A = 1 }", "properties without a type"),
+        ("", "state either one resource"),
+        ("type = \"AWS::SQS::Queue\"\nresources.x = { type = \"AWS::SQS::Queue\" }", "state either one resource"),
+    ] {
+        scene.pipeline(&format!("[steps.a]\nuses = \"aws\"\n[steps.a.with]\n{lines}\n"));
+        scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(1).says(&[said]);
+    }
+    // What is newer than the table is taken as it is.
+    scene.pipeline(
+        "[steps.a]\nuses = \"aws\"\nwith = { type = \"AWS::New::Thing\", unchecked = true, properties = { A = 1 } }\n",
+    );
+    scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0).says(&["1 to create"]);
+}
+
+#[test]
+fn a_type_is_explained_and_offered_to_editors() {
+    let scene = Scene::new();
+    scene.llmhost(&["explain", "AWS::DynamoDB::Table"]).status(0).says(&["KeySchema *", "replaces", "StreamArn"]);
+    scene.llmhost(&["explain", "dynamodb"]).status(0).says(&["AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table"]);
+    scene.llmhost(&["explain", "AWS::DynamoDB::Tabel"]).status(2).says(&["Did you mean AWS::DynamoDB::Table?"]);
+    scene.llmhost(&["explain", "vpcs"]).status(2).says(&["lists the types of a service"]);
+    scene.llmhost(&["explain", "vpc"]).status(0).says(&["AWS::EC2::VPC"]);
+    scene.write("pipeline.toml", PIPELINE);
+    let schema = scene.llmhost(&["schema", "pipeline.toml"]).status(0).stdout;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let file: Value = toml::from_str(PIPELINE).unwrap();
+    let problems: Vec<String> = validator.iter_errors(&file).map(|error| error.to_string()).collect();
+    assert!(problems.is_empty(), "{problems:?}");
+    let wrong: Value = toml::from_str(&PIPELINE.replace("TableName", "TableNam")).unwrap();
+    assert!(!validator.is_valid(&wrong));
+}
+
+#[test]
+fn a_thousand_resources_of_fifty_types_are_planned_offline() {
+    let scene = Scene::new();
+    let types = llmhost_aws_types::names().filter_map(llmhost_aws_types::find).filter(|of| of.tags().is_some());
+    let types: Vec<_> = types.step_by(7).take(50).collect();
+    let mut text = String::from("[pipeline]\nname = \"many\"\nregion = \"us-east-1\"\n[steps.many]\nuses = \"aws\"\n");
+    for number in 0..1000 {
+        let of = &types[number % types.len()];
+        let one = Map::from_iter([("type".to_owned(), of.name().into()), ("properties".to_owned(), of.sample())]);
+        let one = toml::to_string(&Map::from_iter([("x".to_owned(), Value::Object(one))])).unwrap();
+        let one = one
+            .replace("[x.", &format!("[steps.many.with.resources.r{number}."))
+            .replace("[x]", &format!("[steps.many.with.resources.r{number}]"));
+        let one = one.replace("[[x.", &format!("[[steps.many.with.resources.r{number}."));
+        writeln!(text, "{one}").unwrap();
+    }
+    scene.write("pipeline.toml", text);
+    let began = Instant::now();
+    let planned = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    let took = began.elapsed();
+    planned.says(&["1000 to create"]);
+    let named: BTreeSet<&str> = types.iter().map(|of| of.name()).collect();
+    println!("1,000 resources of {} types, planned in {took:.2?}", named.len());
+    // An unoptimised llmhost on a busy machine; an optimised one takes less than a second.
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
