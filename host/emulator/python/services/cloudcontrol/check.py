@@ -164,6 +164,10 @@ def translated(pattern):
         if sign in (r"\w", r"\d"):
             signs = {r"\w": "A-Za-z0-9_", r"\d": "0-9"}[sign]
             out.append(signs if in_class else f"[{signs}]")
+            if in_class and pattern[at:at + 1] == "-":
+                # No range begins with a set.
+                out.append(r"\-")
+                at += 1
         elif sign == "[" and not in_class:
             in_class = True
             out.append(sign)

@@ -1,4 +1,7 @@
-"""Where moto's models of CloudFormation's types do less than its services can."""
+"""Where moto's models of CloudFormation's types do less than its services can, or say it otherwise."""
+
+import json
+import os
 
 # What its service does when it changes a resource, and when it deletes one, with its own refusals.
 UPDATES = {
@@ -36,7 +39,7 @@ def queue(twin, properties):
 
 
 def topic(twin, properties):
-    twin.backend().set_topic_attribute(twin.resource.arn, "DisplayName", properties.get("DisplayName", ""))
+    twin.backend().set_topic_attribute(twin.resource.arn, "display_name", properties.get("DisplayName", ""))
 
 
 def detach(twin, properties):
@@ -46,6 +49,20 @@ def detach(twin, properties):
         twin.backend().detach_vpn_gateway(properties["VpnGatewayId"], properties["VpcId"])
 
 
+def queue_url(account, name):
+    """As SQS says it here: whoever sends to a queue sends to this server."""
+    return f"http://127.0.0.1:{os.environ.get('MOTO_PORT', '')}/{account}/{name}"
+
+
+def text(value):
+    """A policy as the service's own API takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+# Properties that models want in another form.
+STATED = {"AWS::KMS::Key": {"KeyPolicy": text}}
+# Attributes that models do not know, or say otherwise than the service.
+ATTRIBUTES = {("AWS::SQS::Queue", "QueueUrl"): lambda twin: queue_url(twin.account, twin.resource.name)}
 # What the service has of a resource now, whoever changed it.
 LIVE = {
     "AWS::SQS::Queue": lambda queue: {

@@ -6,7 +6,7 @@ import uuid
 from moto.utilities.utils import get_partition
 
 from .. import world
-from . import check
+from . import check, hooks
 
 # What an id begins with, by the end of its name.
 PREFIXES = {
@@ -94,7 +94,7 @@ class Maker:
         if low.endswith(("accountid", "ownerid", "account", "owner")):
             yield self.account
         if low.endswith("queueurl"):
-            yield f"https://sqs.{self.region}.{world.domain(self.region)}/{self.account}/{self.stated('QueueName') or self.name()}"
+            yield hooks.queue_url(self.account, self.stated("QueueName") or self.name())
         if low.endswith(("url", "uri")):
             yield f"https://{self.hex[:12]}.{service}.{self.region}.{world.domain(self.region)}"
         if low.endswith(("endpoint", "domainname", "domain", "dnsname", "host", "hostname", "address", "fqdn")):

@@ -141,12 +141,15 @@ class Twin:
         properties, named = copy.deepcopy(properties), self.model.cloudformation_name_type()
         if named in self.of.properties and self.name:
             properties.setdefault(named, self.name)
+        for name, change in hooks.STATED.get(self.of.name, {}).items():
+            if name in properties:
+                properties[name] = change(properties[name])
         return {"Type": self.of.name, "Properties": properties}
 
     def changes(self, properties):
         """What can change: where models are told a name, they make another resource."""
-        known = self.of.properties
-        return {"Type": self.of.name, "Properties": {name: copy.deepcopy(value) for name, value in properties.items() if known[name].replaces != "yes"}}
+        whole, known = self.template(properties), self.of.properties
+        return {**whole, "Properties": {name: value for name, value in whole["Properties"].items() if known[name].replaces != "yes"}}
 
     @property
     def id(self):
@@ -155,6 +158,9 @@ class Twin:
 
     def attribute(self, name):
         """What the service says of it under that name, or nothing."""
+        hook = hooks.ATTRIBUTES.get((self.of.name, name))
+        if hook:
+            return hook(self)
         try:
             value = self.resource.get_cfn_attribute(name)
         except Exception:

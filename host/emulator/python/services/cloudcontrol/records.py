@@ -154,4 +154,7 @@ def asked(of, text):
             return "|".join(str(parts[name]) for name in of.identifier)
         except (ValueError, KeyError, TypeError):
             pass
+    if of.name == "AWS::SQS::Queue" and text.count("/") > 1:
+        # Whatever host it was asked through.
+        return hooks.queue_url(*text.rsplit("/", 2)[1:])
     return text
