@@ -266,6 +266,49 @@ class OfServices(Case):
             self.delete(name, identifier)
         self.assertEqual(server.inventory(), before)
 
+    def test_cloud_control_makes_what_refers_to_each_other(self):
+        world, before = World(server), server.inventory()
+        made, statement = [], {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+
+        def make(name, **properties):
+            made.append((f"AWS::{name}", self.create(f"AWS::{name}", **properties)))
+            return made[-1][1]
+
+        allowed = make("IAM::ManagedPolicy", ManagedPolicyName="p", PolicyDocument=policy)
+        role = make("IAM::Role", RoleName="jobs", AssumeRolePolicyDocument=json.loads(ROLE), ManagedPolicyArns=[allowed])
+        arn = self.read("AWS::IAM::Role", role)["Arn"]
+        make("IAM::InstanceProfile", InstanceProfileName="jobs", Roles=[role])
+        make("Lambda::Function", FunctionName="f", Role=arn, Runtime="python3.12", Handler="index.handler", Code={"ZipFile": "def handler(event, context): pass"})
+        make("StepFunctions::StateMachine", StateMachineName="m", RoleArn=arn, DefinitionString='{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}')
+        make("ApiGateway::RestApi", Name="api")
+        zone = make("Route53::HostedZone", Name="example.com.")
+        make("Route53::RecordSet", HostedZoneId=zone, Name="a.example.com.", Type="A", TTL="60", ResourceRecords=["10.0.0.1"])
+        make("RDS::DBSubnetGroup", DBSubnetGroupName="data", DBSubnetGroupDescription="d", SubnetIds=world.subnets)
+        make("RDS::DBInstance", DBInstanceIdentifier="data", Engine="postgres", DBInstanceClass="db.t3.micro", AllocatedStorage="20", MasterUsername="u", MasterUserPassword="password1", DBSubnetGroupName="data")
+        address = make("EC2::EIP", Domain="vpc")
+        make("EC2::NatGateway", SubnetId=world.subnets[0], AllocationId=address.split("|")[1])
+        make("EC2::Instance", ImageId="ami-12c6146b", InstanceType="t3.micro", SubnetId=world.subnets[0])
+        balancer = make("ElasticLoadBalancingV2::LoadBalancer", Name="web", Subnets=world.subnets)
+        group = make("ElasticLoadBalancingV2::TargetGroup", Name="web", Port=80, Protocol="HTTP", VpcId=world.vpc)
+        make("ElasticLoadBalancingV2::Listener", LoadBalancerArn=balancer, Port=80, Protocol="HTTP", DefaultActions=[{"Type": "forward", "TargetGroupArn": group}])
+        make("AutoScaling::LaunchConfiguration", LaunchConfigurationName="web", ImageId="ami-12c6146b", InstanceType="t3.micro")
+        make("AutoScaling::AutoScalingGroup", AutoScalingGroupName="web", MinSize="0", MaxSize="1", LaunchConfigurationName="web", VPCZoneIdentifier=world.subnets[:1])
+        make("EFS::FileSystem", Encrypted=True)
+        make("Events::EventBus", Name="orders")
+        make("Events::Rule", Name="new", EventBusName="orders", EventPattern={"source": ["orders"]})
+        # All of them are their services'.
+        self.assertEqual([one for one in server.inventory() if one.startswith("cloudcontrol")], [])
+        self.assertEqual(server.client("lambda").get_function(FunctionName="f")["Configuration"]["Role"], arn)
+        self.assertEqual(server.client("rds").describe_db_instances(DBInstanceIdentifier="data")["DBInstances"][0]["Engine"], "postgres")
+        self.assertEqual(server.client("elbv2").describe_listeners(LoadBalancerArn=balancer)["Listeners"][0]["Port"], 80)
+        self.assertEqual(server.client("events").describe_rule(Name="new", EventBusName="orders")["EventBusName"], "orders")
+        for name, identifier in reversed(made):
+            with self.subTest(deleted=name):
+                self.delete(name, identifier)
+                self.assertTrue(self.gone(name, identifier))
+        self.assertEqual(server.inventory(), before)
+
     def test_what_a_service_deletes_is_gone_for_cloud_control(self):
         s3, sqs = server.client("s3"), server.client("sqs")
         bucket, queue = self.create("AWS::S3::Bucket"), self.create("AWS::SQS::Queue", QueueName="jobs")

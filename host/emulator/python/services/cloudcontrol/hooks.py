@@ -12,7 +12,7 @@ UPDATES = {
 DELETIONS = {
     "AWS::DynamoDB::Table": lambda twin, _: twin.backend().delete_table(twin.resource.name),
     "AWS::EC2::EIP": lambda twin, _: twin.backend().release_address(allocation_id=twin.resource.allocation_id),
-    "AWS::EC2::Instance": lambda twin, _: twin.backend().terminate_instances([twin.resource.id]),
+    "AWS::EC2::Instance": lambda twin, _: terminate(twin),
     "AWS::EC2::InternetGateway": lambda twin, _: twin.backend().delete_internet_gateway(twin.resource.id),
     "AWS::EC2::LaunchTemplate": lambda twin, _: twin.backend().delete_launch_template(None, twin.resource.id),
     "AWS::EC2::NatGateway": lambda twin, _: twin.backend().delete_nat_gateway(twin.resource.id),
@@ -42,6 +42,13 @@ def topic(twin, properties):
     twin.backend().set_topic_attribute(twin.resource.arn, "display_name", properties.get("DisplayName", ""))
 
 
+def terminate(twin):
+    twin.backend().terminate_instances([twin.resource.id])
+    # EC2 deletes the interfaces that it made with an instance; moto keeps them.
+    for interface in twin.resource.nics.values():
+        twin.backend().enis.pop(interface.id, None)
+
+
 def detach(twin, properties):
     if "InternetGatewayId" in properties:
         twin.backend().detach_internet_gateway(properties["InternetGatewayId"], properties["VpcId"])
@@ -54,13 +61,16 @@ def queue_url(account, name):
     return f"http://127.0.0.1:{os.environ.get('MOTO_PORT', '')}/{account}/{name}"
 
 
-def text(value):
+def text(_, value):
     """A policy as the service's own API takes it."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 # Properties that models want in another form.
-STATED = {"AWS::KMS::Key": {"KeyPolicy": text}}
+STATED = {
+    "AWS::KMS::Key": {"KeyPolicy": text},
+    "AWS::RDS::DBInstance": {"DBSubnetGroupName": lambda twin, name: twin.backend().subnet_groups.get(name)},
+}
 # Attributes that models do not know, or say otherwise than the service.
 ATTRIBUTES = {("AWS::SQS::Queue", "QueueUrl"): lambda twin: queue_url(twin.account, twin.resource.name)}
 # What the service has of a resource now, whoever changed it.

@@ -105,6 +105,10 @@ class Maker:
             yield "2030-01-01T00:00:00Z"
         if low.endswith("region"):
             yield self.region
+        if low.endswith("availabilityzone"):
+            yield f"{self.region}a"
+        if low.endswith("port"):
+            yield "443"
         if low.endswith(("version", "versionnumber", "revision")):
             yield "1"
         if low.endswith("name") or low == short.lower():

@@ -7,8 +7,9 @@ not in `MODULES`, and whatever a model fails at for a reason of its own, are kep
 import copy
 import importlib
 import re
+from collections.abc import MutableMapping
 
-from moto.core.common_models import BaseModel
+from moto.core.base_backend import BaseBackend
 from moto.core.exceptions import ServiceException
 from moto.utilities.utils import get_partition
 from werkzeug.exceptions import HTTPException
@@ -143,7 +144,7 @@ class Twin:
             properties.setdefault(named, self.name)
         for name, change in hooks.STATED.get(self.of.name, {}).items():
             if name in properties:
-                properties[name] = change(properties[name])
+                properties[name] = change(self, properties[name])
         return {"Type": self.of.name, "Properties": properties}
 
     def changes(self, properties):
@@ -161,13 +162,8 @@ class Twin:
         hook = hooks.ATTRIBUTES.get((self.of.name, name))
         if hook:
             return hook(self)
-        try:
-            value = self.resource.get_cfn_attribute(name)
-        except Exception:
-            # Each model has its own way to say that it does not know.
-            value = None
-        if not isinstance(value, (str, int)) or value == "":
-            value = next((vars(self.resource)[key] for key in fields(self.of, name) if isinstance(vars(self.resource).get(key), (str, int))), None)
+        ways = [lambda: self.resource.get_cfn_attribute(name), *(lambda key=key: getattr(self.resource, key) for key in fields(self.of, name))]
+        value = next((value for value in map(attempted, ways) if isinstance(value, (str, int)) and value != ""), None)
         shape = self.of.attributes.get(name)
         return str(value) if shape is not None and shape.kind == "text" and isinstance(value, int) else value
 
@@ -184,13 +180,18 @@ class Twin:
             inner = []
             for table in level:
                 for _, value in entries(table):
-                    if isinstance(value, BaseModel) and not isinstance(value, self.model):
+                    if self.holds(value):
                         value = vars(value)
-                    if isinstance(value, (dict, list)) and 0 < len(value) < LONGEST and id(value) not in seen:
+                    if isinstance(value, (MutableMapping, list)) and 0 < len(value) < LONGEST and id(value) not in seen:
                         seen.add(id(value))
                         inner.append(value)
             yield from inner
             level = inner
+
+    def holds(self, value):
+        """Whether a value is an object of the service that may have others in it."""
+        own = self.model.__module__.rpartition(".models")[0]
+        return type(value).__module__.startswith(own) and not isinstance(value, (self.model, BaseBackend, MutableMapping, list)) and hasattr(value, "__dict__")
 
     def find(self):
         """Looks where moto keeps the resource, to see later whether it is still there."""
@@ -204,12 +205,12 @@ class Twin:
         state = getattr(self.resource, "state", None) or getattr(self.resource, "key_state", None) or ""
         if isinstance(state, str) and state.lower() in GONE:
             return False
-        if isinstance(self.table, dict):
+        if isinstance(self.table, MutableMapping):
             return self.key in self.table
         return self.table is None or any(one is self.resource for one in self.table)
 
     def take_out(self):
-        if isinstance(self.table, dict):
+        if isinstance(self.table, MutableMapping):
             self.table.pop(self.key, None)
         elif self.table is not None:
             self.table[:] = [one for one in self.table if one is not self.resource]
@@ -255,14 +256,26 @@ class Twin:
             self.take_out()
 
 
+def attempted(way):
+    """What a model says, or nothing: each has its own way to say that it does not know."""
+    try:
+        return way()
+    except Exception:
+        return None
+
+
 def entries(table):
-    return list(table.items() if isinstance(table, dict) else enumerate(table))
+    return list(table.items() if isinstance(table, MutableMapping) else enumerate(table))
 
 
 def fields(of, name):
-    """Under which names moto may keep an attribute: `allocation_id`, or `id` and `arn` of a type's own."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-    return [snake] + [end for end in ("id", "arn", "name") if name.lower() in (end, f"{of.short.lower()}{end}") and snake != end]
+    """Under which names moto may keep an attribute: `allocation_id`; of a type's own, `id` or `file_system_id`."""
+    own = [end for end in ("id", "arn", "name") if name.lower() in (end, f"{of.short.lower()}{end}")]
+    return list(dict.fromkeys([snake(name), *own, *(f"{snake(of.short)}_{end}" for end in own)]))
+
+
+def snake(name):
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def model(of):

@@ -11,6 +11,8 @@ from . import compare, hooks, madeup
 kept = {}
 # Texts that were made up and may stand in properties of others, whatever form these ask for.
 known = set()
+# A shorter text may occur in another one by chance.
+DISTINCT = 8
 
 
 def reset():
@@ -90,6 +92,9 @@ def is_shown(of, name, properties):
     """Whether an attribute can be there: a part of a property is where that property is stated, or is all the
     service's own, such as an endpoint."""
     *outer, _ = name.split(".")
+    if name in of.properties and name not in (*of.identifier, *of.reference) and not name.lower().endswith(("name", "id", "arn", "url")):
+        # What can be stated and was not is a default, unless it is what a resource is called.
+        return False
     path, inside = "", properties
     known = {**{each: shape for each, shape in of.attributes.items()}, **{each: one.shape for each, one in of.properties.items()}}
     for step in outer:
@@ -98,7 +103,7 @@ def is_shown(of, name, properties):
         if shape is None or shape.kind != "object":
             return path[1:] in of.attributes
         parts = of.definitions[shape.definition].properties
-        if inside is None and not all(any(each.startswith(f"{path}/{part}") for each in of.read_only) for part in parts):
+        if inside is None and not all(f"{path}/{part}" in of.read_only for part in parts):
             return path[1:] in of.attributes and path[1:] not in of.properties
         known = {each: one.shape for each, one in parts.items()}
     return True
@@ -121,13 +126,19 @@ def identifier(record):
 def paired(record, twin):
     """Takes over what the service of a type says of its resource; what it does not say stays made up."""
     of, record.twin = record.of, twin
-    for name in record.attributes:
-        value = twin.attribute(name)
-        if value is not None:
-            record.attributes[name] = value
+    told = {name: twin.attribute(name) for name in record.attributes}
     names = of.reference or of.identifier
-    if len(names) == 1 and names[0] in record.attributes and twin.attribute(names[0]) is None:
-        record.attributes[names[0]] = twin.id
+    if len(names) == 1 and names[0] in told and told[names[0]] is None:
+        told[names[0]] = twin.id
+    told = {name: value for name, value in told.items() if value is not None}
+    # What was made up of something that the service calls otherwise.
+    for name, value in record.attributes.items():
+        for other, new in told.items():
+            old = record.attributes[other]
+            if isinstance(value, str) and isinstance(old, str) and len(old) >= DISTINCT and name not in told:
+                value = value.replace(old, str(new))
+        told.setdefault(name, value)
+    record.attributes = told
     record.identifier = identifier(record) or record.identifier
 
 
