@@ -3,7 +3,6 @@
 Some of moto's own answers are mended on their way out; each mend says what AWS does.
 """
 
-import contextlib
 import io
 import json
 import re
@@ -65,8 +64,7 @@ class Application:
         text = body(environ)
         environ["wsgi.input"] = io.BytesIO(text)
         request = Request(environ, text)
-        # Services that call moto take its turn in their own calls.
-        with contextlib.nullcontext() if request.service in services.CALLERS else _turn:
+        with _turn:
             return self.answered(request, start_response)
 
     def answered(self, request, start_response):
@@ -88,8 +86,6 @@ class Application:
             message = f"The {name} you specified did not match the calculated checksum."
             return refusals.s3(start_response, 400, "BadDigest", message)
         pace.settle()
-        if request.service in services.CALLERS:
-            return self.dispatched(request, start_response)
         with lag.imitated(request):
             answered = self.dispatched(request, start_response)
         return answered

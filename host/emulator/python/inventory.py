@@ -13,6 +13,7 @@ from moto.ssm.models import ssm_backends
 import clusters
 import placement
 from services import eks
+from services.cloudcontrol import records
 from services.http import ACCOUNT
 
 
@@ -23,7 +24,7 @@ def everything(place):
     # are in.
     for asked in (region, "us-east-1"):
         ec2_backends[account or ACCOUNT][asked]
-    return sorted({*ec2(), *iam(), *s3(), *others(), *kubernetes()})
+    return sorted({*ec2(), *iam(), *s3(), *others(), *cloud_control(), *kubernetes()})
 
 
 def regions(backends):
@@ -105,6 +106,14 @@ def others():
         for name in backend._parameters:
             if not name.startswith("/aws/"):
                 yield f"ssm {region} {name}"
+
+
+def cloud_control():
+    """What no other service has."""
+    for (_, where, name), kept in list(records.kept.items()):
+        for identifier, record in kept.items():
+            if record.twin is None:
+                yield f"cloudcontrol {where} {name} {identifier}"
 
 
 def kubernetes():

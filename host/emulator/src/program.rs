@@ -9,6 +9,11 @@ use crate::EmulatorError;
 
 include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 
+/// The table of types that Cloud Control reads: it is in the binary anyway.
+const TYPES: (&str, &[u8]) = ("types.bin", llmhost_aws_types::BYTES);
+/// The table begins with its checksum, so that not all of it has to be summed up again.
+const TYPES_HEAD: usize = 9;
+
 /// Writes the modules where they are not yet, and gives their folder: one for each set of them, so
 /// that servers of two versions of llmhost do not see each other's.
 pub(crate) fn install(environment: &Path) -> Result<PathBuf, EmulatorError> {
@@ -18,6 +23,7 @@ pub(crate) fn install(environment: &Path) -> Result<PathBuf, EmulatorError> {
         sum.update([0]);
         sum.update(text);
     }
+    sum.update(TYPES.1.get(..TYPES_HEAD).unwrap_or_default());
     let sum: String = sum.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let folder = environment.join(format!("llmhost-{sum}"));
     if folder.is_dir() {
@@ -31,6 +37,7 @@ pub(crate) fn install(environment: &Path) -> Result<PathBuf, EmulatorError> {
         fs::create_dir_all(path.parent().unwrap_or(draft.path())).map_err(failed)?;
         fs::write(path, text).map_err(failed)?;
     }
+    fs::write(draft.path().join(TYPES.0), TYPES.1).map_err(failed)?;
     match fs::rename(draft.path(), &folder) {
         Err(_) if folder.is_dir() => {}
         other => other.map_err(failed)?,

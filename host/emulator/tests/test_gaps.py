@@ -1,6 +1,7 @@
 """What the emulators do otherwise than the real ones. A test that fails here is good news: the gap
 is closed, and comes off the list in docs/emulator.md."""
 
+import json
 import re
 import unittest
 from pathlib import Path
@@ -44,9 +45,20 @@ class Gaps(unittest.TestCase):
             self.assertEqual(zones["AvailabilityZones"], [], region)
 
     def test_gap_cloud_control_types(self):
-        """Cloud Control knows a few types only."""
-        wanted = {"TypeName": "AWS::ECR::Repository", "DesiredState": "{}"}
-        self.assertIsNotNone(refusal(server.client("cloudcontrol").create_resource, **wanted))
+        """Of most types, Cloud Control alone knows what it made."""
+        topic = server.client("sns").create_topic(Name="jobs")["TopicArn"]
+        wanted = json.dumps({"TopicArn": topic, "Protocol": "sqs", "Endpoint": "arn:aws:sqs:us-east-1:123456789012:jobs"})
+        server.client("cloudcontrol").create_resource(TypeName="AWS::SNS::Subscription", DesiredState=wanted)
+        self.assertEqual(server.client("sns").list_subscriptions()["Subscriptions"], [])
+
+    def test_gap_cloud_control_changes(self):
+        """Of some types that the service has, it does not see what Cloud Control changes."""
+        control, ec2 = server.client("cloudcontrol"), server.client("ec2")
+        made = control.create_resource(TypeName="AWS::EC2::VPC", DesiredState='{"CidrBlock": "10.7.0.0/16"}')["ProgressEvent"]
+        vpc = control.get_resource_request_status(RequestToken=made["RequestToken"])["ProgressEvent"]["Identifier"]
+        patch = '[{"op": "add", "path": "/EnableDnsHostnames", "value": true}]'
+        control.update_resource(TypeName="AWS::EC2::VPC", Identifier=vpc, PatchDocument=patch)
+        self.assertFalse(ec2.describe_vpc_attribute(VpcId=vpc, Attribute="enableDnsHostnames")["EnableDnsHostnames"]["Value"])
 
 
 class Kubernetes(unittest.TestCase):

@@ -8,8 +8,6 @@ not exist. IAM, EC2 and the rest are moto's own, and asked where EKS would ask t
 from . import cloudcontrol, eks, quotas
 
 SERVICES = {"eks": eks.handle, "servicequotas": quotas.handle, "cloudcontrolapi": cloudcontrol.handle}
-# Those that call moto as a client does.
-CALLERS = {"cloudcontrolapi"}
 
 
 def reset():
