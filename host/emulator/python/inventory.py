@@ -103,8 +103,9 @@ def others():
             for name in getattr(backend, what, {}):
                 yield f"{service} {region} {name}"
     for region, backend in regions(ssm_backends):
-        for name in backend._parameters:
-            if not name.startswith("/aws/"):
+        # Moto adds an empty entry for each name that it is asked for.
+        for name, versions in list(backend._parameters.items()):
+            if versions and not name.startswith("/aws/"):
                 yield f"ssm {region} {name}"
 
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use llmhost_aws_types as aws_types;
-use llmhost_engine::pipeline::{Trust, file_schema};
+use llmhost_engine::pipeline::{Trust, file_schema, move_definitions};
 use llmhost_engine::plugin::Description;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app::{self, Console};
 use crate::args::Schema;
@@ -46,10 +46,12 @@ fn with_types(schema: &mut Value, types: &BTreeSet<&'static str>) {
     let names: Vec<&str> = aws_types::names().collect();
     // Others, too: types are published, and AWS has new ones.
     let offered = json!({ "anyOf": [{ "enum": names }, { "type": "string" }] });
+    let mut definitions = Map::new();
     let rules: Vec<Value> = types
         .iter()
         .filter_map(|name| {
-            let properties = aws_types::find(name)?.json_schema();
+            let mut properties = aws_types::find(name)?.json_schema();
+            move_definitions(name, &mut properties, &mut definitions);
             Some(json!({
                 "if": { "properties": { "type": { "const": name } }, "required": ["type"] },
                 "then": { "properties": { "properties": properties } },
@@ -69,4 +71,7 @@ fn with_types(schema: &mut Value, types: &BTreeSet<&'static str>) {
     };
     offer("");
     offer("/$defs/One");
+    if let Some(known) = schema["$defs"].as_object_mut() {
+        known.extend(definitions);
+    }
 }

@@ -1,6 +1,6 @@
 //! The JSON Schema of the file itself, for editors.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A text with a reference in it.
 const REFERENCE: &str = "\\$\\{";
@@ -12,7 +12,10 @@ const TYPE: &str = "^(string|number|integer|bool|any|list|map|(list|map)\\(.+\\)
 pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
     let name = "^[a-z][a-z0-9_-]{0,63}$";
     let reference = json!({ "type": "string", "pattern": REFERENCE });
+    let mut definitions = Map::new();
+    let steps = steps(plugins, name, &mut definitions);
     json!({
+        "$defs": definitions,
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "llmhost pipeline",
         "type": "object",
@@ -120,23 +123,24 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     },
                 },
             },
-            "steps": steps(plugins, name),
+            "steps": steps,
         },
     })
 }
 
 /// The steps.
-fn steps(plugins: &[(&str, &Value, &str)], name: &str) -> Value {
+fn steps(plugins: &[(&str, &Value, &str)], name: &str, definitions: &mut Map<String, Value>) -> Value {
     let names: Vec<_> = plugins.iter().map(|(name, ..)| *name).collect();
-    let rule = |(name, schema, summary): &(&str, &Value, &str)| {
+    let mut rule = |(name, schema, summary): &(&str, &Value, &str)| {
         let mut with = or_reference(schema);
+        move_definitions(name, &mut with, definitions);
         with["description"] = json!(summary);
         json!({
             "if": { "properties": { "uses": { "const": name } }, "required": ["uses"] },
             "then": { "properties": { "with": with } },
         })
     };
-    let rules: Vec<_> = plugins.iter().map(rule).collect();
+    let rules: Vec<_> = plugins.iter().map(&mut rule).collect();
     let reference = json!({ "type": "string", "pattern": REFERENCE });
     let condition = json!({
         "anyOf": [
@@ -234,8 +238,33 @@ fn validation() -> Value {
     })
 }
 
+/// Moves a plugin's definitions to the top of the file's schema, where references to them lead, under names of their own.
+pub fn move_definitions(plugin: &str, schema: &mut Value, definitions: &mut Map<String, Value>) {
+    fn rename(plugin: &str, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::String(reference)) = fields.get_mut("$ref")
+                    && let Some(name) =
+                        ["#/$defs/", "#/definitions/"].iter().find_map(|place| reference.strip_prefix(place))
+                {
+                    *reference = format!("#/$defs/{plugin}.{name}");
+                }
+                fields.values_mut().for_each(|field| rename(plugin, field));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| rename(plugin, item)),
+            _ => {}
+        }
+    }
+    rename(plugin, schema);
+    for place in ["$defs", "definitions"] {
+        if let Some(Value::Object(own)) = schema.as_object_mut().and_then(|schema| schema.remove(place)) {
+            definitions.extend(own.into_iter().map(|(name, definition)| (format!("{plugin}.{name}"), definition)));
+        }
+    }
+}
+
 /// A schema in which a reference may stand wherever a value may. Whatever sits under `properties`
-/// and `items` is wrapped; definitions move with the schema that holds them.
+/// and `items` is wrapped.
 fn or_reference(schema: &Value) -> Value {
     let mut schema = schema.clone();
     wrap(&mut schema);

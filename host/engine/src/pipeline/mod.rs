@@ -44,7 +44,7 @@ use crate::placement::Placement;
 use crate::plugin::OutputDoc;
 use crate::secret::Secret;
 pub use existing::Existing;
-pub use file_schema::file_schema;
+pub use file_schema::{file_schema, move_definitions};
 pub use given::{Given, Kept};
 pub use ignored::{FieldPath, Ignored};
 pub use moved::Moved;

@@ -141,17 +141,22 @@ fn outcome(event: &ProgressEvent) -> Result<Option<Option<String>>, OpError> {
             let mut error = OpError::local(&format!("cloudformation:{verb}"), message);
             error.code = event.error_code().map(|code| code.as_str().to_owned());
             error.class = event.error_code().map_or(ErrorClass::Service, class);
-            if event.error_code() == Some(&HandlerErrorCode::NotUpdatable) {
-                error.advice = Some(
-                    "A property that changed can be stated only when the resource is made. Name it in create-only, so \
-                     that the resource is replaced."
-                        .to_owned(),
-                );
-            }
-            Err(error)
+            Err(not_updatable(error))
         }
         _ => Ok(None),
     }
+}
+
+/// Says what to do about a property that cannot be changed: the table of types did not know it.
+fn not_updatable(error: OpError) -> OpError {
+    if !error.code.as_deref().is_some_and(|code| code.starts_with("NotUpdatable")) {
+        return error;
+    }
+    let advice =
+        "A property that changed can be stated only when the resource is made. Have the resource made anew: give it \
+                  another name in the file, or, in a plugin of your own, name the property in create-only."
+            .to_owned();
+    OpError { advice: Some(advice), ..error }
 }
 
 /// Whether the request itself came to an end and made nothing, as against a call that was refused.
@@ -365,7 +370,7 @@ impl Kind for Entity {
                 reveal(&self.0, &mut changes).await?;
                 let request = self.0.cloud_control().await.update_resource().type_name(&spec.type_name).identifier(id);
                 let answer = request.patch_document(changes.to_string()).send().await;
-                let answer = answer.operation("cloudformation:UpdateResource")?;
+                let answer = answer.operation("cloudformation:UpdateResource").map_err(not_updatable)?;
                 self.done(answer.progress_event, spec.wait_minutes, progress).await?;
             }
         }
