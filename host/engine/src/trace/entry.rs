@@ -122,7 +122,7 @@ pub enum Asked {
     /// An attribute of what exists.
     Existing {
         /// Which.
-        query: Query,
+        query: Box<Query>,
         /// The attribute.
         attribute: String,
     },

@@ -144,7 +144,7 @@ impl Capabilities for Replayer {
     }
 
     async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
-        match self.ask(Asked::Existing { query: query.clone(), attribute: attribute.to_owned() })? {
+        match self.ask(Asked::Existing { query: Box::new(query.clone()), attribute: attribute.to_owned() })? {
             Value::Array(values) => Ok(values),
             other => Err(Failure::refused(format!("the trace answers {other}, which is no list"))),
         }
