@@ -380,6 +380,14 @@ pub enum LoadError {
         /// Those there are.
         known: Vec<String>,
     },
+    /// A built-in plugin that this build of the host has not.
+    #[error("the built-in plugin '{name}' is not in this llmhost")]
+    AbsentBuiltin {
+        /// What the file says.
+        name: String,
+        /// What to do.
+        help: String,
+    },
     /// The file cannot be read.
     #[error("cannot read the plugin {path}: {reason}")]
     Unreadable {

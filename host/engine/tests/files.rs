@@ -186,6 +186,11 @@ async fn what_is_not_named_or_leads_outside_is_refused_with_what_to_do() {
         let message = refused(&world, &with).await;
         assert!(message.contains(part), "{with}: {message}");
     }
+    // A secret is no file, whatever its folder is.
+    write(&world, "k8s/token", "t");
+    let with = format!("{}\n[secrets]\ntoken = {{ file = \"k8s/token\" }}", read("k8s", "/token"));
+    let message = refused(&world, &with).await;
+    assert!(message.contains("'k8s/token' has a secret of the pipeline file in it"), "{message}");
     let pipe = std::ffi::CString::new(at("k8s/pipe").display().to_string()).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(pipe.to_str().unwrap()).status().unwrap().success());
     let message = refused(&world, &read("k8s", "/pipe")).await;

@@ -12,8 +12,11 @@ const FIXED: [&str; 3] = ["Namespace", "CustomResourceDefinition", "APIService"]
 
 /// Puts every object that belongs to a namespace into this one.
 pub(crate) fn into_namespace(objects: &mut [Object], namespace: &str, scopes: &Scopes) {
-    let accounts: Vec<String> = named(objects, "ServiceAccount");
-    let services: Vec<String> = named(objects, "Service");
+    let (accounts, services) = (named(objects, "ServiceAccount"), named(objects, "Service"));
+    let is_ours = |all: &[(String, String)], reference: &Value| {
+        let text = |key: &str| reference[key].as_str().unwrap_or_default();
+        all.iter().any(|(of, name)| name == text("name") && (text("namespace").is_empty() || of == text("namespace")))
+    };
     for object in objects.iter_mut() {
         if object.kind() == "Namespace" {
             object.set_metadata("name", json!(namespace));
@@ -25,31 +28,30 @@ pub(crate) fn into_namespace(objects: &mut [Object], namespace: &str, scopes: &S
         visit(&mut object.value, &mut |key, value| match key {
             "subjects" => {
                 for subject in value.as_array_mut().into_iter().flatten() {
-                    let name = subject["name"].as_str().unwrap_or_default();
-                    let is_ours = name == "default" || accounts.iter().any(|account| account == name);
+                    let is_ours = subject["name"] == "default" || is_ours(&accounts, subject);
                     if subject["kind"] == "ServiceAccount" && is_ours {
                         subject["namespace"] = json!(namespace);
                     }
                 }
             }
             // Of webhooks, and of an APIService.
-            "service" if value.get("namespace").is_some() => {
-                let is_ours = services.iter().any(|service| value["name"] == *service);
-                if is_ours {
-                    value["namespace"] = json!(namespace);
-                }
+            "service" if value.get("namespace").is_some() && is_ours(&services, value) => {
+                value["namespace"] = json!(namespace);
             }
             _ => {}
         });
     }
 }
 
-fn named(objects: &[Object], kind: &str) -> Vec<String> {
-    objects.iter().filter(|object| object.kind() == kind).map(|object| object.name().to_owned()).collect()
+/// Namespaces and names of the objects of a kind.
+fn named(objects: &[Object], kind: &str) -> Vec<(String, String)> {
+    let of_kind = objects.iter().filter(|object| object.kind() == kind);
+    of_kind.map(|object| (object.namespace().unwrap_or("default").to_owned(), object.name().to_owned())).collect()
 }
 
 /// Puts something before and behind the names of objects, and of what refers to them.
 pub(crate) fn rename(objects: &mut [Object], prefix: &str, suffix: &str) {
+    let accounts = named(objects, "ServiceAccount");
     let mut new: BTreeMap<(String, String), String> = BTreeMap::new();
     for object in objects.iter_mut().filter(|object| !FIXED.contains(&object.kind())) {
         let name = format!("{prefix}{}{suffix}", object.name());
@@ -86,7 +88,14 @@ pub(crate) fn rename(objects: &mut [Object], prefix: &str, suffix: &str) {
                 value.as_array_mut().into_iter().flatten().for_each(|secret| inside("Secret", secret, "name"));
             }
             "scaleTargetRef" | "roleRef" => by_kind(value),
-            "subjects" => value.as_array_mut().into_iter().flatten().for_each(by_kind),
+            "subjects" => {
+                // One of the same name in another namespace is another one.
+                let is_ours = |subject: &&mut Value| {
+                    let (of, name) = (subject["namespace"].as_str().unwrap_or_default(), &subject["name"]);
+                    accounts.iter().any(|account| *name == account.1 && (of.is_empty() || of == account.0))
+                };
+                value.as_array_mut().into_iter().flatten().filter(is_ours).for_each(by_kind);
+            }
             _ => {}
         });
     }

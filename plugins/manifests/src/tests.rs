@@ -263,7 +263,7 @@ fn a_kustomization_is_taken_as_it_says() {
             "prod/binding.yaml",
             "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: { name: web }\n\
              roleRef: { kind: ClusterRole, name: view, apiGroup: rbac.authorization.k8s.io }\n\
-             subjects: [{ kind: ServiceAccount, name: web, namespace: x }]\n",
+             subjects: [{ kind: ServiceAccount, name: web, namespace: base }, { kind: ServiceAccount, name: web, namespace: x }]\n",
         ),
         (
             "prod/memory.yaml",
@@ -300,7 +300,9 @@ fn a_kustomization_is_taken_as_it_says() {
     assert_eq!(pod["containers"][0]["resources"]["limits"]["memory"], "1Gi");
     assert_eq!(pod["containers"][1]["image"], "other/side:v1");
     let binding = one(&objects, "ClusterRoleBinding.prod-web-v2");
-    assert_eq!(binding["subjects"], json!([{ "kind": "ServiceAccount", "name": "prod-web-v2", "namespace": "prod" }]));
+    let subject =
+        |name: &str, namespace: &str| json!({ "kind": "ServiceAccount", "name": name, "namespace": namespace });
+    assert_eq!(binding["subjects"], json!([subject("prod-web-v2", "prod"), subject("web", "x")]));
     assert_eq!(binding["roleRef"]["name"], "view");
     assert_eq!(binding["metadata"].get("namespace"), None);
     let service = one(&objects, "Service.prod.prod-web-v2");

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::names::StepName;
 use crate::pipeline::Pipeline;
+use crate::secret::{Secret, SecretSource};
 use crate::plugin::{Failure, FailureCode, FileEntry};
 
 /// Bytes of one file.
@@ -22,6 +23,8 @@ pub(super) struct Place {
     limits: Vec<PathBuf>,
     /// What the limit is called.
     limit: &'static str,
+    /// Files that `[secrets]` names: a plugin gets handles of secrets, and not their values.
+    secrets: Vec<PathBuf>,
 }
 
 fn invalid(message: String) -> Failure {
@@ -36,11 +39,16 @@ impl Place {
     pub(super) fn of(pipeline: &Pipeline, step: &StepName) -> Self {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute(pipeline.base_of(step));
+        let of_secret = |secret: &Secret| match &secret.source {
+            SecretSource::File(path) => absolute(path).canonicalize().ok(),
+            _ => None,
+        };
+        let secrets = pipeline.secrets.values().filter_map(of_secret).collect();
         match pipeline.root_of(step) {
-            Some(root) => Self { base, limits: vec![absolute(root)], limit: "the folder of the published pipeline" },
+            Some(root) => Self { base, limits: vec![absolute(root)], limit: "the folder of the published pipeline", secrets },
             None => {
                 let limits = vec![base.clone(), absolute(&pipeline.base)];
-                Self { base, limits, limit: "the folder of the pipeline file" }
+                Self { base, limits, limit: "the folder of the pipeline file", secrets }
             }
         }
     }
@@ -98,6 +106,10 @@ impl Place {
         let real = self.locate(path)?;
         if real.is_dir() {
             return Err(invalid(format!("'{path}' is a folder, and no file")));
+        }
+        if self.secrets.contains(&real) {
+            let text = format!("'{path}' has a secret of the pipeline file in it, and a plugin does not read it");
+            return Err(Failure::refused(text));
         }
         regular(&real, path)?;
         let failed = |error: std::io::Error| invalid(format!("'{path}' cannot be read: {error}"));
