@@ -165,7 +165,7 @@ fn parse(path: &str, text: &str) -> Result<Kustomization, Failure> {
             "{path}: it is a Component, which is not supported: write what it changes as patches"
         )));
     }
-    for key in fields.keys().filter(|key| !KNOWN.contains(&key.as_str())) {
+    if let Some(key) = fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         let help = REFUSED.iter().find(|(name, _)| name == key).map(|(_, help)| *help);
         let help = help.map_or_else(|| format!("it is none of {}", KNOWN[5..].join(", ")), str::to_owned);
         return Err(invalid(format!("{path}: {key} is not supported: {help}")));

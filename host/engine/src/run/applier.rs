@@ -192,7 +192,7 @@ async fn run_step(
     let planned = operations.plan.steps.iter().find(|planned| planned.name == *name);
     let planned = planned.map(|planned| planned.files.clone()).unwrap_or_default();
     let session = Arc::new(ApplySession {
-        files: Files::new(&engine.pipeline, name, &config.written).as_planned(planned),
+        files: Files::new(&engine.pipeline, name, &config.written).holding_to(planned),
         common: Arc::clone(common),
         operations: Arc::clone(&operations),
         step: name.clone(),

@@ -69,7 +69,7 @@ impl Files {
     }
 
     /// Of a step that is applied.
-    pub(crate) fn as_planned(self, planned: Digests) -> Self {
+    pub(crate) fn holding_to(self, planned: Digests) -> Self {
         Self { planned: Some(planned), ..self }
     }
 

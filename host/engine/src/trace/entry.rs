@@ -36,7 +36,7 @@ pub enum Entry {
         run: usize,
         /// What it asked.
         #[serde(flatten)]
-        asked: Asked,
+        asked: Box<Asked>,
         /// What it got: an address, a value, or an unknown token.
         gave: Answer,
     },

@@ -97,7 +97,7 @@ struct Recorder {
 
 impl Recorder {
     fn note(&self, asked: Asked, gave: Answer) {
-        self.trace.write(&Entry::Call { run: self.run, asked, gave });
+        self.trace.write(&Entry::Call { run: self.run, asked: Box::new(asked), gave });
     }
 }
 

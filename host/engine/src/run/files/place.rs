@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::names::StepName;
 use crate::pipeline::Pipeline;
-use crate::secret::{Secret, SecretSource};
 use crate::plugin::{Failure, FailureCode, FileEntry};
+use crate::secret::{Secret, SecretSource};
 
 /// Bytes of one file.
 const MOST_BYTES: u64 = 16 << 20;
@@ -45,7 +45,9 @@ impl Place {
         };
         let secrets = pipeline.secrets.values().filter_map(of_secret).collect();
         match pipeline.root_of(step) {
-            Some(root) => Self { base, limits: vec![absolute(root)], limit: "the folder of the published pipeline", secrets },
+            Some(root) => {
+                Self { base, limits: vec![absolute(root)], limit: "the folder of the published pipeline", secrets }
+            }
             None => {
                 let limits = vec![base.clone(), absolute(&pipeline.base)];
                 Self { base, limits, limit: "the folder of the pipeline file", secrets }
