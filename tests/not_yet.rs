@@ -7,8 +7,7 @@ mod support;
 use support::Scene;
 
 const FILE: &str = "pipeline.toml";
-const PLUGINS: &str =
-    "there are vpc, iam, eks, nodegroup, addon, fargate, s3, irsa, inference; a plugin of your own is a path";
+const PLUGINS: &str = "there are vpc, iam, eks, nodegroup, addon, fargate, s3, irsa, inference, manifests; a plugin of your own is a path";
 
 #[test]
 fn what_there_is_no_word_for_is_named_with_the_words_that_there_are() {
@@ -17,7 +16,6 @@ fn what_there_is_no_word_for_is_named_with_the_words_that_there_are() {
     let takes = "[steps.bucket] takes uses, with, after, allow, limits, protect, ignore_changes";
     for (steps, words) in [
         (with("karpenter", ""), &["there is no built-in plugin 'karpenter'", PLUGINS][..]),
-        (with("helm", "chart = \"vllm\""), &["there is no built-in plugin 'helm'", PLUGINS]),
         (with("kubernetes", "folder = \"k8s\""), &["there is no built-in plugin 'kubernetes'", PLUGINS]),
         (with("data", "vpc = {}"), &["there is no built-in plugin 'data'", PLUGINS]),
         (

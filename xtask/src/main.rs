@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | sdks | examples | languages | models | aws-types | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | sdks | examples | helm | languages | models | aws-types | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -6,6 +6,7 @@ mod bench;
 mod conformance;
 mod demo;
 mod examples;
+mod helm;
 mod inference;
 mod languages;
 mod sdks;
@@ -24,6 +25,7 @@ cargo xtask torture       kill, spoil and repeat: every call, hundreds of instan
 cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters on both
 cargo xtask sdks          pack what plugins are written with: a crate, an npm package, a wheel, a Go module
 cargo xtask examples      build the example plugins in JavaScript, Python and Go
+cargo xtask helm          build the helm plugin with Go, test it, and say how llmhost is built with it
 cargo xtask languages [LLMHOST]  the same plugin in each language, from nothing: sizes and times
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Some("languages") => setup::run().and_then(|()| languages::run(std::env::args().nth(2).as_deref())),
         Some("sdks") => sdks::run(),
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
+        Some("helm") => setup::run().and_then(|()| helm::run()),
         Some("aws-types") => aws_types::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),

@@ -16,6 +16,7 @@ pub(crate) fn run() -> Result<(), String> {
     // The emulator's environment is made before the tests that want it at the same time.
     command("cargo", &[&["test", "--quiet"][..], &plugins].concat())?;
     crate::sdks::test()?;
+    crate::helm::test()?;
     let mut nextest = Command::new("cargo");
     nextest.args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
     if nextest.status().is_ok_and(|status| status.success()) {

@@ -5,9 +5,11 @@
 pub struct Builtin {
     /// What `uses` says.
     pub name: &'static str,
-    /// The component.
+    /// The component; compressed (DEFLATE), where `packed` says so.
     pub wasm: &'static [u8],
-    /// SHA-256 of the component, hex.
+    /// Whether it is compressed. Those of Rust are small, and are not.
+    pub packed: bool,
+    /// SHA-256 of the component itself, hex.
     pub sha256: &'static str,
 }
 

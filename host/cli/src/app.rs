@@ -185,7 +185,8 @@ pub(crate) fn loader_with(
     functions: Option<Arc<Functions>>,
 ) -> Result<Loader, Failure> {
     let builtins = llmhost_builtin::ALL.iter();
-    let builtins = builtins.map(|b| Builtin { name: b.name, wasm: b.wasm, sha256: b.sha256 }).collect();
+    let builtins =
+        builtins.map(|b| Builtin { name: b.name, wasm: b.wasm, packed: b.packed, sha256: b.sha256 }).collect();
     let console = console.clone();
     let on_event: EventSink = Arc::new(move |event| match event {
         // Those of Rust take no time worth a word.
@@ -204,6 +205,7 @@ pub(crate) fn loader_with(
     let options = LoaderOptions {
         cache_dir: cache_dir(),
         builtins,
+        absent: llmhost_builtin::ABSENT,
         trust: trust.clone(),
         functions,
         on_event: Some(on_event),

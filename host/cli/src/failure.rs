@@ -47,7 +47,7 @@ impl Failure {
     /// A plugin that does not load; `help` where the error itself does not say what to do.
     pub(crate) fn plugin(error: LoadError, help: &str) -> Self {
         let help = match &error {
-            LoadError::Unfetched { help, .. } => sentence(help),
+            LoadError::Unfetched { help, .. } | LoadError::AbsentBuiltin { help, .. } => sentence(help),
             _ => help.to_owned(),
         };
         Self::Plugin { error: Box::new(error), help }

@@ -193,8 +193,27 @@ pub trait Capabilities: Send + Sync {
         !crate::unknown::is_unknown(text)
     }
 
+    /// The files of a folder that the step's `with` table names, or of a pattern ([`FileEntry`]).
+    async fn list_files(&self, _folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        Err(Failure::refused("this host has no files for plugins"))
+    }
+
+    /// A part of a file that the step's `with` table names, or that is in such a folder.
+    async fn read_file(&self, _file: &str, _start: u64, _most: u32) -> Result<Vec<u8>, Failure> {
+        Err(Failure::refused("this host has no files for plugins"))
+    }
+
     /// A message of the plugin for the user.
     fn log(&self, level: LogLevel, message: &str);
+}
+
+/// A file of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileEntry {
+    /// Its path from the folder, with `/` between the parts.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// How loud a message is.
@@ -360,6 +379,14 @@ pub enum LoadError {
         name: String,
         /// Those there are.
         known: Vec<String>,
+    },
+    /// A built-in plugin that this build of the host has not.
+    #[error("the built-in plugin '{name}' is not in this llmhost")]
+    AbsentBuiltin {
+        /// What the file says.
+        name: String,
+        /// What to do.
+        help: String,
     },
     /// The file cannot be read.
     #[error("cannot read the plugin {path}: {reason}")]

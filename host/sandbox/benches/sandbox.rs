@@ -57,7 +57,7 @@ fn benches(criterion: &mut Criterion) {
     let cache = tempfile::tempdir().expect("a folder");
     let big = std::fs::read(support::guest("big")).expect("just built");
     let digest = sha256(&big);
-    let builtin = Builtin { name: "big", wasm: big.leak(), sha256: digest.leak() };
+    let builtin = Builtin { name: "big", wasm: big.leak(), packed: false, sha256: digest.leak() };
     let options = || LoaderOptions {
         cache_dir: Some(cache.path().to_owned()),
         builtins: vec![builtin],

@@ -23,6 +23,10 @@ pub(crate) const MEMORIES: u32 = 16;
 pub(crate) const TABLES: u32 = 64;
 /// Bytes that one call may carry from the guest to the host, the result of `run` included.
 pub(crate) const CALL_BYTES: usize = 8 << 20;
+/// Bytes of a file that one call gives.
+pub(crate) const FILE_PART: u32 = 256 << 10;
+/// Bytes of a file that is given as a text.
+pub(crate) const FILE_TEXT: u32 = 4 << 20;
 /// Resources that one run may declare.
 pub(crate) const DECLARATIONS: usize = 10_000;
 /// Bytes that all declarations of one run may take up together.

@@ -70,6 +70,8 @@ pub struct LoaderOptions {
     pub cache_dir: Option<PathBuf>,
     /// Plugins that come with the host.
     pub builtins: Vec<Builtin>,
+    /// Those that others of this version come with and this one does not, each with what to do about it.
+    pub absent: &'static [(&'static str, &'static str)],
     /// Whose signatures plugins from elsewhere have to carry.
     pub trust: Trust,
     /// Instances at a time, 1 to 64; further ones wait. Address space is taken for so many.
@@ -87,6 +89,7 @@ impl Default for LoaderOptions {
         Self {
             cache_dir: None,
             builtins: Vec::new(),
+            absent: &[],
             trust: Trust::default(),
             parallelism: 16,
             compile_time: limits::COMPILE_TIME,
@@ -148,7 +151,7 @@ impl Loader {
         let remote = Plugins::new(options.cache_dir.as_deref(), options.trust);
         Ok(Self {
             sandbox,
-            sources: Sources { builtins: options.builtins, remote, cache: Arc::new(cache) },
+            sources: Sources { builtins: options.builtins, absent: options.absent, remote, cache: Arc::new(cache) },
             compile_time: options.compile_time,
             on_event: options.on_event,
             identified: Mutex::default(),

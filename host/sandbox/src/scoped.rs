@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use llmhost_engine::look_up::Query;
 use llmhost_engine::names::ResourceAddress;
-use llmhost_engine::plugin::{Capabilities, Failure, LogLevel};
+use llmhost_engine::plugin::{Capabilities, Failure, FileEntry, LogLevel};
 use serde_json::Value;
 
 /// Interfaces whose grants carry a pattern, each with an example.
@@ -172,6 +172,14 @@ impl Capabilities for Scoped {
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
         self.host.fact(key).await
+    }
+
+    async fn list_files(&self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        self.host.list_files(folder).await
+    }
+
+    async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
+        self.host.read_file(file, start, most).await
     }
 
     fn region(&self) -> &str {

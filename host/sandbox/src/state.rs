@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use llmhost_engine::crash::Line;
 use llmhost_engine::look_up::Query;
 use llmhost_engine::names::{ResourceAddress, StepName};
-use llmhost_engine::plugin::{Capabilities, Failure, LogLevel};
+use llmhost_engine::plugin::{Capabilities, Failure, FileEntry, LogLevel};
 use llmhost_engine::secret::mask;
 use serde_json::Value;
 use wasmtime::component::{Resource, ResourceTable};
@@ -169,6 +169,38 @@ impl State {
             other => other.to_string(),
         };
         self.run.gave(self.run.host.existing(query, attribute).await.map(|found| found.into_iter().map(text).collect()))
+    }
+
+    pub(crate) async fn list_files(&mut self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        self.run.called(format_args!("list the files of '{folder}'"));
+        let _host = self.run.meter.in_host();
+        self.run.gave(self.run.host.list_files(folder).await)
+    }
+
+    pub(crate) async fn read_file(&mut self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
+        self.run.called(format_args!("read the file '{file}' from byte {start} on"));
+        let _host = self.run.meter.in_host();
+        self.run.gave(self.run.host.read_file(file, start, most.min(limits::FILE_PART)).await)
+    }
+
+    /// A whole file as text.
+    pub(crate) async fn text_of_file(&mut self, file: &str) -> Result<String, Failure> {
+        self.run.called(format_args!("read the text of '{file}'"));
+        let _host = self.run.meter.in_host();
+        let text = |bytes: Vec<u8>| {
+            if bytes.len() > limits::FILE_TEXT as usize {
+                let most = limits::FILE_TEXT >> 20;
+                return Err(Failure::invalid(format!(
+                    "'{file}' has more than {most} MiB, which is too much for a text"
+                )));
+            }
+            String::from_utf8(bytes).map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                Failure::invalid(format!("'{file}' is no text in UTF-8: byte {at} is none"))
+            })
+        };
+        // One byte more tells a file that is too large.
+        self.run.gave(self.run.host.read_file(file, 0, limits::FILE_TEXT + 1).await.and_then(text))
     }
 
     pub(crate) fn text_in_file(&self, pointer: &str) -> Option<String> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use llmhost_engine::look_up::Query;
 use llmhost_engine::names::ResourceAddress;
-use llmhost_engine::plugin::{Capabilities, Description, Failure, LogLevel, Plugin, PluginError};
+use llmhost_engine::plugin::{Capabilities, Description, Failure, FileEntry, LogLevel, Plugin, PluginError};
 use serde_json::Value;
 
 /// What a plugin did in one run: its declarations as it made them, by `kind/name`.
@@ -85,6 +85,14 @@ impl Capabilities for Watching {
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
         self.host.fact(key).await
+    }
+
+    async fn list_files(&self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        self.host.list_files(folder).await
+    }
+
+    async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
+        self.host.read_file(file, start, most).await
     }
 
     fn region(&self) -> &str {

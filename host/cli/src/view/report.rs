@@ -47,6 +47,9 @@ pub(crate) fn help(reason: &Reason) -> Option<&str> {
             "The step's resources are made. A plugin must return the same outputs in plan and apply; this one does not. Tell its \
              author."
         }
+        Reason::NotAsPlanned(Departure::File { .. }) => {
+            "Nothing was done with it. Run again: the new plan is made of the files as they are now."
+        }
         Reason::NotAsPlanned(_) => {
             "A plugin must declare the same in plan and apply; this one does not. Tell its author."
         }

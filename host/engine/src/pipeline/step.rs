@@ -73,6 +73,7 @@ impl Step {
                     || format!("there are {}; a plugin of your own is a path such as ./my.wasm", known.join(", "));
                 at_uses(Some(near.map_or_else(all, |near| format!("did you mean '{near}'?"))))
             }
+            LoadError::AbsentBuiltin { help, .. } => at_uses(Some(help.clone())),
             LoadError::UnknownGrant { grant, known } => {
                 let at = self.allow.iter().position(|allowed| allowed == grant);
                 let near = did_you_mean(grant, known.iter().map(String::as_str));

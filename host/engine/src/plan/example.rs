@@ -21,6 +21,7 @@ pub(crate) fn step(name: &str, uses: &str, depends_on: &[&str]) -> PlannedStep {
         depends_on: depends_on.iter().map(|name| name.parse().expect("a step name")).collect(),
         outputs: json!({}),
         sensitive: Default::default(),
+        files: Default::default(),
     }
 }
 

@@ -118,6 +118,8 @@ pub struct PlannedStep {
     pub outputs: Value,
     /// Which of them are not to be shown.
     pub sensitive: BTreeSet<String>,
+    /// SHA-256 of each file that the plan was made of, by its path; of a folder's names and sizes, by its path with a slash.
+    pub files: BTreeMap<String, String>,
 }
 
 impl PlannedStep {
@@ -133,8 +135,8 @@ impl PlannedStep {
 /// As it is shown: a sensitive output has a mask.
 impl Serialize for PlannedStep {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { name, uses, placement, depends_on, outputs, sensitive } = self;
-        let mut fields = serializer.serialize_struct("PlannedStep", 5)?;
+        let Self { name, uses, placement, depends_on, outputs, sensitive, files } = self;
+        let mut fields = serializer.serialize_struct("PlannedStep", 6)?;
         fields.serialize_field("name", name)?;
         fields.serialize_field("uses", uses)?;
         match placement.is_own() {
@@ -145,6 +147,10 @@ impl Serialize for PlannedStep {
         match sensitive.is_empty() {
             true => fields.serialize_field("outputs", outputs)?,
             false => fields.serialize_field("outputs", &without_sensitive(outputs, sensitive))?,
+        }
+        match files.is_empty() {
+            true => fields.skip_field("files")?,
+            false => fields.serialize_field("files", files)?,
         }
         fields.end()
     }

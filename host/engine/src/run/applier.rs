@@ -11,14 +11,15 @@ use serde_json::Value;
 use super::common::Common;
 use super::converge::Operations;
 use super::event::Event;
+use super::files::{self, Files, Unread};
 use super::hands::Hands;
 use super::report::{Departure, Reason, Report, StepFailure};
 use super::{Cancel, Engine, StepConfig, existing, failure_of_plugin, own_outputs, protect, remove, select};
 use crate::graph::{self, Outcome};
 use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
-use crate::plan::{Move, Plan, departing, departing_outputs};
-use crate::plugin::{Capabilities, Failure, LogLevel};
+use crate::plan::{Move, Plan, PlannedStep, departing, departing_outputs};
+use crate::plugin::{Capabilities, Failure, FileEntry, LogLevel};
 use crate::secret::without_sensitive;
 use crate::state::{Change, State, StateStore};
 use crate::trace::Phase;
@@ -32,6 +33,10 @@ pub(super) async fn apply(
     store: Arc<dyn StateStore>,
     cancel: Cancel,
 ) -> Report {
+    let failures = changed_files(engine, &plan);
+    if !failures.is_empty() {
+        return Report { failures, ..Report::default() };
+    }
     let hands =
         Hands::new(Arc::clone(&common.registry), store, common.events.clone(), cancel.clone(), engine.parallelism)
             .with_sensitive(plan.sensitive_sources());
@@ -100,6 +105,16 @@ pub(super) async fn apply(
     let (ok, failures) = (report.is_ok(), report.failures.len());
     common.events.emit(Event::Finished { ok, done: report.done, failures });
     report
+}
+
+/// Files that are not what the plan was made of: nothing is begun where there are such.
+fn changed_files(engine: &Engine, plan: &Plan) -> Vec<StepFailure> {
+    let of_step = |step: &PlannedStep| {
+        let failure =
+            |departure| StepFailure { step: step.name.clone(), address: None, reason: Reason::NotAsPlanned(departure) };
+        files::changed(&engine.pipeline, &step.name, &step.files).into_iter().map(failure).collect::<Vec<_>>()
+    };
+    plan.steps.iter().flat_map(of_step).collect()
 }
 
 /// Calls in the state what the plan says by its new name, before anything is done to it.
@@ -174,7 +189,10 @@ async fn run_step(
     }
     let config = engine.config(step, outputs);
     let config = config.map_err(|reasons| reasons.into_iter().map(|r| fail(None, r)).collect::<Vec<_>>())?;
+    let planned = operations.plan.steps.iter().find(|planned| planned.name == *name);
+    let planned = planned.map(|planned| planned.files.clone()).unwrap_or_default();
     let session = Arc::new(ApplySession {
+        files: Files::new(&engine.pipeline, name, &config.written).holding_to(planned),
         common: Arc::clone(common),
         operations: Arc::clone(&operations),
         step: name.clone(),
@@ -250,12 +268,21 @@ struct ApplySession {
     config: StepConfig,
     declared: Mutex<Vec<ResourceAddress>>,
     problems: Mutex<Vec<StepFailure>>,
+    files: Files,
 }
 
 impl ApplySession {
     fn problem(&self, address: Option<ResourceAddress>, reason: Reason) {
         let failure = StepFailure { step: self.step.clone(), address, reason };
         self.problems.lock().expect("no panic under this lock").push(failure);
+    }
+
+    /// A plugin that could do without a file that has changed is stopped, too.
+    fn unread(&self, unread: Unread) -> Failure {
+        if let Unread::Changed(departure) = &unread {
+            self.problem(None, Reason::NotAsPlanned(departure.clone()));
+        }
+        unread.into()
     }
 }
 
@@ -323,6 +350,14 @@ impl Capabilities for ApplySession {
                 Err(failure)
             }
         }
+    }
+
+    async fn list_files(&self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        self.files.list(folder).map_err(|unread| self.unread(unread))
+    }
+
+    async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
+        self.files.read(file, start, most).map_err(|unread| self.unread(unread))
     }
 
     fn region(&self) -> &str {

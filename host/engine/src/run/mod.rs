@@ -12,6 +12,7 @@ mod drift;
 mod event;
 mod existing;
 mod facts;
+mod files;
 mod foresight;
 mod hands;
 mod ignored;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::common::{Common, Declaration};
 use super::decide::{Known, decide};
 use super::event::Event;
+use super::files::{Digests, Files};
 use super::probe::{DecidesByUnknown, Planned, probe};
 use super::report::{Reason, StepFailure};
 use super::{
@@ -21,7 +22,7 @@ use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
 use crate::pipeline::{FieldPath, Ignored};
 use crate::plan::{Action, Move, Plan, PlannedExisting, PlannedResource, PlannedStep};
-use crate::plugin::{Capabilities, Failure, FailureCode, LogLevel, PluginError};
+use crate::plugin::{Capabilities, Failure, FailureCode, FileEntry, LogLevel, PluginError};
 use crate::state::State;
 use crate::trace::Phase;
 use crate::{secret, unknown};
@@ -45,6 +46,8 @@ struct StepPlan {
     existing: Vec<PlannedExisting>,
     /// Fields that stay as they are.
     ignored: Vec<(ResourceAddress, Vec<FieldPath>)>,
+    /// Files that it read.
+    files: Digests,
     /// Tokens that it has seen.
     tokens: IndexSet<String>,
     /// What it would do otherwise once they are known.
@@ -144,6 +147,7 @@ async fn plan_step(
     let fail = |reason| StepFailure { step: name.clone(), address: None, reason };
     let config = engine.config(step, outputs).map_err(|reasons| reasons.into_iter().map(fail).collect::<Vec<_>>())?;
     let given = unknown::unknowns(config.given());
+    let files = Arc::new(Files::new(&engine.pipeline, &name, &config.written));
     let session = Arc::new(PlanSession {
         common: Arc::clone(common),
         state: Arc::clone(state),
@@ -153,6 +157,7 @@ async fn plan_step(
         seen: Mutex::new(Seen { given, ..Seen::default() }),
         heard,
         existing: Mutex::default(),
+        files: Arc::clone(&files),
     });
     let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
     let result = engine.run_plugin(Phase::Plan, step, session.config.given(), host).await;
@@ -162,12 +167,21 @@ async fn plan_step(
             let checked = secret::check_given(&outputs, &session.config.written);
             checked.map_err(|error| vec![fail(Reason::Declaration(format!("outputs: {error}")))])?;
             let (config, outputs) = (&session.config, &outputs);
-            let planned =
-                Planned { step, name: &name, config, resources: &resources, outputs, given: &given, asked_about };
+            let planned = Planned {
+                step,
+                name: &name,
+                config,
+                resources: &resources,
+                outputs,
+                given: &given,
+                asked_about,
+                files,
+            };
             let decides = probe(engine, common, state, planned).await;
             let outputs = outputs.clone();
             let existing = std::mem::take(&mut *session.existing.lock().expect("no panic under this lock"));
-            let mut planned = StepPlan { outputs, existing, tokens: given, decides, ..StepPlan::default() };
+            let files = session.files.digests();
+            let mut planned = StepPlan { outputs, existing, files, tokens: given, decides, ..StepPlan::default() };
             for (address, known) in resources {
                 if !known.ignored.is_empty() {
                     planned.ignored.push((address.clone(), known.ignored));
@@ -218,6 +232,7 @@ fn collect(
                     depends_on: engine.pipeline.existing_of(step).into_iter().chain(needs).collect(),
                     outputs: done.outputs,
                     sensitive: engine.plugins[step].description().sensitive_outputs(),
+                    files: done.files,
                 });
                 plan.resources.extend(done.resources);
                 plan.existing.extend(done.existing);
@@ -306,6 +321,7 @@ struct PlanSession {
     heard: bool,
     /// What it looked up.
     existing: Mutex<Vec<PlannedExisting>>,
+    files: Arc<Files>,
 }
 
 /// What a plugin did, and which unknown values it got.
@@ -402,6 +418,14 @@ impl Capabilities for PlanSession {
                 Err(failure)
             }
         }
+    }
+
+    async fn list_files(&self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        Ok(self.files.list(folder)?)
+    }
+
+    async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
+        Ok(self.files.read(file, start, most)?)
     }
 
     fn region(&self) -> &str {

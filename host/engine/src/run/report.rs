@@ -160,6 +160,14 @@ pub enum Departure {
     /// Done, and not planned.
     #[error("{0} was changed, and the plan that was shown does not say so")]
     Unasked(ResourceAddress),
+    /// A file that the plan was made of is not what it was.
+    #[error("'{path}' {how}, since the plan that was shown was made; plan again")]
+    File {
+        /// Its path as the step has it; of a folder with a slash at the end.
+        path: String,
+        /// What is otherwise.
+        how: &'static str,
+    },
     /// What the plan says of it is not enough to make it so.
     #[error("{address} would have to be replaced, and the plan that was shown does not say so: {}", fields(.changes))]
     Unforeseen {
@@ -171,14 +179,14 @@ pub enum Departure {
 }
 
 impl Departure {
-    /// The resource that it is about; nothing where it is about a step's outputs.
+    /// The resource that it is about; nothing where it is about a step's outputs or files.
     pub fn address(&self) -> Option<&ResourceAddress> {
         match self {
             Self::Unplanned(address) | Self::Undeclared(address) | Self::NotDone(address) | Self::Unasked(address) => {
                 Some(address)
             }
             Self::Differs { address, .. } | Self::Unforeseen { address, .. } => Some(address),
-            Self::Outputs(_) => None,
+            Self::Outputs(_) | Self::File { .. } => None,
         }
     }
 }

@@ -36,7 +36,7 @@ pub enum Entry {
         run: usize,
         /// What it asked.
         #[serde(flatten)]
-        asked: Asked,
+        asked: Box<Asked>,
         /// What it got: an address, a value, or an unknown token.
         gave: Answer,
     },
@@ -126,6 +126,17 @@ pub enum Asked {
         /// The attribute.
         attribute: String,
     },
+    /// The files of a folder.
+    List(String),
+    /// A part of a file. The answer has it in base64.
+    Read {
+        /// Its path.
+        file: String,
+        /// The first byte.
+        start: u64,
+        /// How many bytes at most.
+        most: u32,
+    },
     /// What stands in the file at a JSON pointer into the step's `with` table.
     Written(String),
 }
@@ -200,6 +211,9 @@ impl fmt::Display for Asked {
             Self::Output { address, name } => write!(f, "it reads '{name}' of {address}"),
             Self::Fact(key) => write!(f, "it asks for {key}"),
             Self::Existing { query, attribute } => write!(f, "it looks up '{attribute}' of {}", query.kind),
+            Self::List(folder) => write!(f, "it lists the files of '{folder}'"),
+            Self::Read { file, start: 0, .. } => write!(f, "it reads the file '{file}'"),
+            Self::Read { file, start, .. } => write!(f, "it reads the file '{file}' from byte {start} on"),
             Self::Written(pointer) => write!(f, "it asks what is written at {pointer}"),
         }
     }

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Answer, Asked, Begun, Ended, Entry, Header, Phase, VERSION};
 use crate::look_up::Query;
 use crate::names::ResourceAddress;
 use crate::pipeline::{Pipeline, Step};
-use crate::plugin::{Capabilities, Failure, LogLevel, Plugin, PluginError};
+use crate::plugin::{Capabilities, Failure, FileEntry, LogLevel, Plugin, PluginError};
 use crate::secret::recorded;
 
 /// A trace that is being written. Each line is handed to the system when it is known, so that a
@@ -95,7 +97,7 @@ struct Recorder {
 
 impl Recorder {
     fn note(&self, asked: Asked, gave: Answer) {
-        self.trace.write(&Entry::Call { run: self.run, asked, gave });
+        self.trace.write(&Entry::Call { run: self.run, asked: Box::new(asked), gave });
     }
 }
 
@@ -123,6 +125,20 @@ impl Capabilities for Recorder {
     async fn fact(&self, key: &str) -> Result<String, Failure> {
         let result = self.host.fact(key).await;
         self.note(Asked::Fact(key.to_owned()), Answer::of(&result));
+        result
+    }
+
+    async fn list_files(&self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        let result = self.host.list_files(folder).await;
+        let shown = result.as_ref().map(|entries| json!(entries)).map_err(Clone::clone);
+        self.note(Asked::List(folder.to_owned()), Answer::of(&shown));
+        result
+    }
+
+    async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
+        let result = self.host.read_file(file, start, most).await;
+        let shown = result.as_ref().map(|bytes| BASE64_STANDARD.encode(bytes)).map_err(Clone::clone);
+        self.note(Asked::Read { file: file.to_owned(), start, most }, Answer::of(&shown));
         result
     }
 

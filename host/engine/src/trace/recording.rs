@@ -92,7 +92,7 @@ fn add(runs: &mut BTreeMap<usize, RecordedRun>, entry: Entry) -> Result<(), &'st
         return Err("its run has ended before");
     }
     match entry {
-        Entry::Call { asked, gave, .. } => run.calls.push((asked, gave)),
+        Entry::Call { asked, gave, .. } => run.calls.push((*asked, gave)),
         Entry::End { ended, .. } => run.ended = Some(ended),
         // What it says has no answer, and may be said otherwise.
         Entry::Log { .. } | Entry::Run(_) => {}

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -11,7 +13,7 @@ use super::{Asked, Ended, RecordedRun};
 use crate::look_up::Query;
 use crate::names::ResourceAddress;
 use crate::plan::{FieldChange, compare};
-use crate::plugin::{Capabilities, Failure, LogLevel, Plugin};
+use crate::plugin::{Capabilities, Failure, FileEntry, LogLevel, Plugin};
 
 /// How a replay ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,6 +154,19 @@ impl Capabilities for Replayer {
 
     async fn fact(&self, key: &str) -> Result<String, Failure> {
         text(self.ask(Asked::Fact(key.to_owned()))?)
+    }
+
+    async fn list_files(&self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        let entries = self.ask(Asked::List(folder.to_owned()))?;
+        serde_json::from_value(entries)
+            .map_err(|error| Failure::refused(format!("the trace's answer is no list of files: {error}")))
+    }
+
+    async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
+        let answer = text(self.ask(Asked::Read { file: file.to_owned(), start, most })?)?;
+        BASE64_STANDARD
+            .decode(answer)
+            .map_err(|error| Failure::refused(format!("the trace's answer is not in base64: {error}")))
     }
 
     fn region(&self) -> &str {

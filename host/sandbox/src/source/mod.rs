@@ -30,6 +30,8 @@ pub(crate) struct Wasm {
 /// Where a plugin's bytes are.
 pub(crate) enum Bytes {
     Static(&'static [u8]),
+    /// In this program, compressed: unpacked where its code is not in the cache.
+    Packed(&'static [u8]),
     /// In a file that was read.
     Read(PathBuf, Vec<u8>),
     /// In a file that was not read: its code should be in the cache.
@@ -46,6 +48,7 @@ impl Wasm {
     pub(crate) fn origin(&self) -> Origin {
         match &self.bytes {
             Bytes::Static(bytes) => Origin::Static(bytes),
+            Bytes::Packed(packed) => Origin::Packed(packed),
             Bytes::Read(path, _) | Bytes::In(path) => Origin::File(path.clone()),
         }
     }
@@ -54,6 +57,7 @@ impl Wasm {
     pub(crate) fn bytes(&self) -> Result<Cow<'_, [u8]>, String> {
         match &self.bytes {
             Bytes::Static(bytes) => Ok(Cow::Borrowed(bytes)),
+            Bytes::Packed(packed) => builtin::unpacked(packed).map(Cow::Owned),
             Bytes::Read(_, bytes) => Ok(Cow::Borrowed(bytes)),
             Bytes::In(path) => match file::read_now(path)? {
                 bytes if Digest::of(&bytes) == self.digest => Ok(Cow::Owned(bytes)),
@@ -66,6 +70,7 @@ impl Wasm {
 /// Where a plugin's bytes are, when it is loaded and they are no longer at hand.
 pub(crate) enum Origin {
     Static(&'static [u8]),
+    Packed(&'static [u8]),
     File(PathBuf),
 }
 
@@ -74,6 +79,7 @@ impl Origin {
     pub(crate) fn bytes(&self, digest: &str) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::Static(bytes) => Some(Cow::Borrowed(bytes)),
+            Self::Packed(packed) => builtin::unpacked(packed).ok().map(Cow::Owned),
             Self::File(path) => {
                 let bytes = file::read_now(path).ok()?;
                 (Digest::of(&bytes).hex() == digest).then_some(Cow::Owned(bytes))
@@ -85,6 +91,8 @@ impl Origin {
 /// Where plugins are looked for.
 pub(crate) struct Sources {
     pub(crate) builtins: Vec<Builtin>,
+    /// Built-in plugins that this build has not, each with what to do about it.
+    pub(crate) absent: &'static [(&'static str, &'static str)],
     pub(crate) remote: Plugins,
     pub(crate) cache: Arc<Cache>,
 }
@@ -109,5 +117,5 @@ pub(crate) async fn find(wanted: &Wanted<'_>, sources: &Sources, tell: impl Fn(&
     if uses.contains('/') || Path::new(uses).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wasm")) {
         return file::read(uses, base.join(uses), &sources.cache).await;
     }
-    builtin::find(uses, &sources.builtins)
+    builtin::find(uses, &sources.builtins, sources.absent)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use llmhost_engine::look_up::Query;
-use llmhost_engine::plugin::{Failure, LogLevel};
+use llmhost_engine::plugin::{Failure, FileEntry, LogLevel};
 use serde_json::{Map, Value, json};
 use wasmtime::StoreContextMut;
 use wasmtime::bail;
@@ -95,6 +95,14 @@ fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static F
             })
         });
     }
+    if interface == "files" {
+        return at.func_new_async(export, move |mut store, ty, params, results| {
+            Box::new(async move {
+                let read = files(store.data_mut(), export, params).await?;
+                give(results, result(read, &ty)?)
+            })
+        });
+    }
     let answer: fn(&State, &[Val]) -> Option<Val> = match (interface, export) {
         ("sts", "region") => |state, _| Some(Val::String(state.region_name().to_owned())),
         ("sts", "partition") => |state, _| Some(Val::String(state.partition_of_region().id.to_owned())),
@@ -131,6 +139,25 @@ fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static F
     at.func_new(export, move |store, _, params, results| match answer(store.data(), params) {
         Some(value) => give(results, value),
         None => bail!("it is called with other types than it was linked with"),
+    })
+}
+
+/// What the functions of `files` give.
+async fn files(state: &mut State, export: &str, params: &[Val]) -> wasmtime::Result<Result<Val, Failure>> {
+    let entry = |entry: FileEntry| {
+        let fields = [("path", Val::String(entry.path)), ("size", Val::U64(entry.size))];
+        Val::Record(fields.map(|(name, value)| (name.to_owned(), value)).into())
+    };
+    Ok(match (export, params) {
+        ("entries", [Val::String(folder)]) => {
+            state.list_files(folder).await.map(|entries| Val::List(entries.into_iter().map(entry).collect()))
+        }
+        ("text", [Val::String(file)]) => state.text_of_file(file).await.map(Val::String),
+        ("read", [Val::String(file), Val::U64(start), Val::U32(most)]) => {
+            let bytes = state.read_file(file, *start, *most).await;
+            bytes.map(|bytes| Val::List(bytes.into_iter().map(Val::U8).collect()))
+        }
+        _ => bail!("it is called with other types than it was linked with"),
     })
 }
 

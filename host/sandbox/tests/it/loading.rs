@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use llmhost_engine::plugin::{Limits, LoadError, LoadRequest, Plugin, PluginLoader};
+use llmhost_registry::Digest;
 use llmhost_sandbox::{Builtin, Loader, LoaderEvent, LoaderOptions};
 use serde_json::json;
 
@@ -229,11 +230,38 @@ async fn a_cache_that_others_can_write_is_left_alone() {
 async fn a_builtin_carries_its_grants() {
     let cache = tempfile::tempdir().unwrap();
     let wasm: &'static [u8] = fs::read(guest("hostile")).unwrap().leak();
-    let (loader, _, _) = counting(cache.path(), vec![Builtin { name: "mine", wasm, sha256: "" }]);
+    let (loader, _, _) = counting(cache.path(), vec![Builtin { name: "mine", wasm, packed: false, sha256: "" }]);
     let (step, limits) = (step(), Limits::default());
     let request = LoadRequest { step: &step, uses: "mine", base: Path::new("/"), allow: &[], limits: &limits };
     let plugin = loader.load(&request).await.expect("a plugin");
     assert_eq!(plugin.description().summary, "Misbehaves.");
     assert_eq!(plugin.description().outputs[0].name, "done");
     assert_eq!(loader.builtins().collect::<Vec<_>>(), ["mine"]);
+}
+
+#[tokio::test]
+async fn a_builtin_may_be_packed_and_one_that_is_not_there_says_what_to_do() {
+    let cache = tempfile::tempdir().unwrap();
+    let wasm = fs::read(guest("hostile")).unwrap();
+    let sha256: &'static str = Digest::of(&wasm).hex().leak();
+    let packed: &'static [u8] = miniz_oxide::deflate::compress_to_vec(&wasm, 1).leak();
+    let builtins = vec![Builtin { name: "mine", wasm: packed, packed: true, sha256 }];
+    let options = || LoaderOptions {
+        cache_dir: Some(cache.path().to_owned()),
+        builtins: builtins.clone(),
+        absent: &[("helm", "build it")],
+        ..LoaderOptions::default()
+    };
+    let (step, limits) = (step(), Limits::default());
+    let request = |uses| LoadRequest { step: &step, uses, base: Path::new("/"), allow: &[], limits: &limits };
+    // Unpacked once; then its code is in the cache.
+    for _ in 0..2 {
+        let plugin = Loader::new(options()).unwrap().load(&request("mine")).await.expect("a plugin");
+        assert_eq!((plugin.description().summary.as_str(), plugin.sha256()), ("Misbehaves.", sha256));
+    }
+    let error = failed(Loader::new(options()).unwrap().load(&request("helm")).await);
+    assert!(
+        matches!(&error, LoadError::AbsentBuiltin { name, help } if name == "helm" && help == "build it"),
+        "{error}"
+    );
 }

@@ -68,6 +68,7 @@ pub mod bindings {
                 import llmhost:aws-request/request@0.2.0;
                 import llmhost:kubernetes/kube@0.2.0;
                 import llmhost:inference/inference@0.2.0;
+                import llmhost:files/files@0.2.0;
             }
         ",
         path: [
@@ -81,6 +82,7 @@ pub mod bindings {
             "wit/aws-request/0.2.0",
             "wit/kubernetes/0.2.0",
             "wit/inference/0.2.0",
+            "wit/files/0.2.0",
         ],
         world: "llmhost:guest/guest",
         pub_export_macro: true,
@@ -97,6 +99,7 @@ pub use bindings::llmhost::aws_iam::iam;
 pub use bindings::llmhost::aws_request::request;
 pub use bindings::llmhost::aws_s3::s3;
 pub use bindings::llmhost::aws_sts::sts;
+pub use bindings::llmhost::files::files;
 pub use bindings::llmhost::inference::inference;
 pub use bindings::llmhost::kubernetes::kube;
 pub use bindings::llmhost::plugin::log;

@@ -56,6 +56,11 @@ impl Applier {
         Ok(Self { target, wait_minutes })
     }
 
+    /// Where the objects go.
+    pub fn target(&self) -> &kube::Target {
+        &self.target
+    }
+
     /// Declares an object.
     pub fn apply(&self, name: &str, manifest: &Value, how: How) -> Result<kube::Object, Failure> {
         let spec = kube::ObjectSpec {

@@ -20,6 +20,7 @@ use self::samples::{Choice, Samples};
 use self::session::ProbeSession;
 use super::common::Common;
 use super::decide::Known;
+use super::files::Files;
 use super::{Engine, StepConfig};
 use crate::names::{ResourceAddress, StepName};
 use crate::pipeline::FieldPath;
@@ -43,6 +44,8 @@ pub(super) struct Planned<'a> {
     pub(super) given: &'a IndexSet<String>,
     /// Tokens that it asked about, whether they are known.
     pub(super) asked_about: HashSet<String>,
+    /// What it has read: the further run gets the same.
+    pub(super) files: Arc<Files>,
 }
 
 /// Runs the plugin of a step again, as if everything were known. Gives what it does otherwise.
@@ -160,6 +163,7 @@ impl Probe<'_> {
             ignored: Arc::clone(&self.ignored),
             samples,
             seen: Mutex::default(),
+            files: Arc::clone(&self.planned.files),
         });
         let host: Arc<dyn Capabilities> = Arc::clone(&session) as _;
         // Not traced: a trace holds what the run was made of.

@@ -12,8 +12,9 @@ use crate::kind::Outputs;
 use crate::look_up::Query;
 use crate::names::{ResourceAddress, StepName};
 use crate::pipeline::FieldPath;
-use crate::plugin::{Capabilities, Failure, LogLevel};
+use crate::plugin::{Capabilities, Failure, FileEntry, LogLevel};
 use crate::run::common::Common;
+use crate::run::files::Files;
 use crate::run::{existing, facts};
 use crate::state::State;
 use crate::unknown;
@@ -37,6 +38,8 @@ pub(super) struct ProbeSession {
     pub(super) ignored: Arc<HashMap<ResourceAddress, (Vec<FieldPath>, Value)>>,
     pub(super) samples: Samples,
     pub(super) seen: Mutex<Seen>,
+    /// As the plan has read them.
+    pub(super) files: Arc<Files>,
 }
 
 /// What the plugin did.
@@ -105,6 +108,14 @@ impl Capabilities for ProbeSession {
             Ok(None) => Ok(vec![self.sample(existing::token(&query, attribute))]),
             Err(error) => Err(Failure::refused(error.to_string())),
         }
+    }
+
+    async fn list_files(&self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        Ok(self.files.list(folder)?)
+    }
+
+    async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
+        Ok(self.files.read(file, start, most)?)
     }
 
     fn region(&self) -> &str {
