@@ -221,10 +221,16 @@ impl Work<'_> {
 
 /// The error as one that leaves open whether the resource was made, so that the next run looks for it.
 fn left_open(error: OpError) -> OpError {
-    match error.class {
-        ErrorClass::Service | ErrorClass::Unreachable | ErrorClass::Interrupted => error,
-        _ => OpError { class: ErrorClass::Service, advice: Some(error.advice().to_owned()), ..error },
-    }
+    const LOOKS: &str = "the next run looks for it";
+    let advice = match error.advice() {
+        told if told.contains(LOOKS) => told.to_owned(),
+        told => format!("{}. It may have been made: {LOOKS}.", told.trim_end_matches('.')),
+    };
+    let class = match error.class {
+        open @ (ErrorClass::Service | ErrorClass::Unreachable | ErrorClass::Interrupted) => open,
+        _ => ErrorClass::Service,
+    };
+    OpError { class, advice: Some(advice), ..error }
 }
 
 #[async_trait]

@@ -18,9 +18,7 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-use exports::llmhost::provider::kinds::{
-    Created, Description, Error, ErrorClass, Guest, Kind, Observed, Output,
-};
+use exports::llmhost::provider::kinds::{Created, Description, Error, ErrorClass, Guest, Kind, Observed, Output};
 use llmhost::http::http::{self, Request};
 use llmhost::plugin::log;
 use llmhost::provider::wait;
@@ -55,7 +53,9 @@ fn ask(config: &Value, method: &str, path: &str, body: Option<Value>) -> Result<
     let answer = http::send(&request).map_err(|failed| {
         let class = match failed.class {
             http::ErrorClass::NotGranted | http::ErrorClass::Secret => ErrorClass::Denied,
-            http::ErrorClass::Unreachable | http::ErrorClass::Timeout | http::ErrorClass::Protocol => ErrorClass::Unreachable,
+            http::ErrorClass::Unreachable | http::ErrorClass::Timeout | http::ErrorClass::Protocol => {
+                ErrorClass::Unreachable
+            }
             _ => ErrorClass::Invalid,
         };
         Error { class, code: None, message: failed.message, advice: Some(failed.advice) }

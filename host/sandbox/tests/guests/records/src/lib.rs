@@ -57,12 +57,13 @@ impl Guest for Records {
                 let Some((of, output)) = value.as_str().and_then(|text| text.strip_prefix('@')?.split_once('.')) else {
                     continue;
                 };
-                let invalid = || Failure { code: FailureCode::Invalid, message: format!("there is no {of} before {name}") };
+                let invalid =
+                    || Failure { code: FailureCode::Invalid, message: format!("there is no {of} before {name}") };
                 *value = parsed(&declared.get(of).ok_or_else(invalid)?.output(output)?);
             }
             declared.insert(name.clone(), Any::declare(kind, name, &spec.to_string(), &Options { after: vec![] })?);
         }
-        let mut read = |output: &str| -> Result<Value, Failure> {
+        let read = |output: &str| -> Result<Value, Failure> {
             let each = declared.iter().map(|(name, record)| Ok((name.clone(), parsed(&record.output(output)?))));
             Ok(Value::Object(each.collect::<Result<_, Failure>>()?))
         };
