@@ -1,10 +1,10 @@
 //! Writes what the WIT says as tables: every interface that was released, and the types of its newest version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use wit_parser::{Function, Handle, InterfaceId, Resolve, Type, TypeDefKind, WorldItem};
+use wit_parser::{Function, Handle, InterfaceId, Resolve, Type, TypeDefKind, World, WorldItem};
 
 fn main() {
     let wit = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../wit");
@@ -37,13 +37,17 @@ fn releases(wit: &Path) -> Vec<PathBuf> {
 fn tables(resolve: &Resolve) -> String {
     let mut released = String::from("pub(crate) const RELEASED: &[Released] = &[\n");
     let mut newest: BTreeMap<&str, InterfaceId> = BTreeMap::new();
+    // What guests export, nobody imports.
+    let all_exports = resolve.worlds.iter().flat_map(|(_, world)| world.exports.values());
+    let exported: HashSet<InterfaceId> = all_exports.filter_map(interface).collect();
     for (_, package) in &resolve.packages {
         let version = package.name.version.as_ref().expect("each package has a version");
-        let interfaces: Vec<_> = package.interfaces.keys().collect();
+        let imported = package.interfaces.iter().filter(|(_, id)| !exported.contains(*id));
+        let interfaces: Vec<_> = imported.clone().map(|(name, _)| name).collect();
         let id = format!("{}:{}", package.name.namespace, package.name.name);
         writeln!(released, "    Released {{ package: {id:?}, version: \"{version}\", interfaces: &{interfaces:?} }},")
             .expect("a string takes any text");
-        for (name, id) in &package.interfaces {
+        for (name, id) in imported {
             let version_of = |id: &InterfaceId| {
                 let package = resolve.interfaces[*id].package.expect("an interface has a package");
                 resolve.packages[package].name.version.clone()
@@ -62,20 +66,39 @@ fn tables(resolve: &Resolve) -> String {
         }
         served.push_str("] },\n");
     }
-    format!("{released}];\n\n{served}];\n\n{}", exports(resolve))
+    format!("{released}];\n\n{served}];\n\n{}{}", exports(resolve), kinds(resolve))
 }
 
-/// What a plugin exports by the newest version of its world: `DESCRIBE` and `RUN`.
+fn interface(item: &WorldItem) -> Option<InterfaceId> {
+    match item {
+        WorldItem::Interface { id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
+/// The newest version of a world.
+fn world<'a>(resolve: &'a Resolve, name: &str) -> &'a World {
+    let worlds = resolve.packages.iter().filter_map(|(_, package)| Some((&package.name, package.worlds.get(name)?)));
+    let newest = worlds.max_by_key(|(name, _)| name.version.clone()).expect("there is such a world");
+    &resolve.worlds[*newest.1]
+}
+
+/// What a plugin exports: `DESCRIBE` and `RUN`.
 fn exports(resolve: &Resolve) -> String {
-    let worlds = resolve.packages.iter().filter_map(|(_, package)| Some((&package.name, package.worlds.get("step")?)));
-    let newest = worlds.max_by_key(|(name, _)| name.version.clone()).expect("there is a world of plugins");
-    let functions = resolve.worlds[*newest.1].exports.values().filter_map(|item| match item {
+    let functions = world(resolve, "step").exports.values().filter_map(|item| match item {
         WorldItem::Function(of) => Some(of),
         _ => None,
     });
     functions.fold(String::new(), |text, of| {
         text + &format!("pub(crate) const {}: Function = {};\n", of.name.to_uppercase(), function(resolve, of))
     })
+}
+
+/// What a provider exports: `KINDS`.
+fn kinds(resolve: &Resolve) -> String {
+    let exports = world(resolve, "provider").exports.values().find_map(interface);
+    let functions = resolve.interfaces[exports.expect("a provider exports an interface")].functions.values();
+    format!("pub(crate) const KINDS: &[Function] = {};\n", list(functions.map(|of| function(resolve, of))))
 }
 
 fn function(resolve: &Resolve, of: &Function) -> String {

@@ -11,13 +11,14 @@ use llmhost_engine::run::{Cancel, Engine, Event, Events};
 use llmhost_engine::secret::{mask, shown};
 use llmhost_engine::state::StateStore;
 use llmhost_engine::wait::Scope;
-use llmhost_resources::{Aws, AwsSettings};
+use llmhost_resources::AwsSettings;
 use llmhost_sandbox::{Builtin, EventSink, Functions, Loader, LoaderEvent, LoaderOptions};
 
 use crate::args::File;
 use crate::failure::Failure;
 use crate::others;
 use crate::packages::Published;
+use crate::providers;
 use crate::view::{self, Json, JsonLine, Terminal};
 
 /// Where a run is shown: to a person or to a program.
@@ -133,11 +134,12 @@ pub(crate) async fn engine(
     console: &Console,
     parallelism: u16,
 ) -> Result<Engine, Failure> {
+    providers::refuse_emulated(&pipeline, &settings)?;
     let reach = settings.clone();
-    let registry = Arc::new(llmhost_resources::registry(Arc::new(Aws::new(settings))));
     let loader = loader(console, &pipeline.trust)?;
     let others = others::read(console, &pipeline, &reach).await?;
     if file.unpinned {
+        let registry = Arc::new(providers::registry(&pipeline, settings, &loader).await?);
         let engine = Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?;
         return Ok(engine.with_others(others)?);
     }
@@ -146,6 +148,7 @@ pub(crate) async fn engine(
     if !file.accept_plugins {
         pins.check(&pipeline, &lock)?;
     }
+    let registry = Arc::new(providers::registry(&pipeline, settings, &loader).await?);
     let engine = Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?;
     let engine = engine.with_others(others)?;
     // Now that they are known to be of use.

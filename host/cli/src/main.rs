@@ -11,6 +11,7 @@ mod others;
 mod packages;
 mod place;
 mod private;
+mod providers;
 mod renamed;
 mod saved;
 mod signals;

@@ -229,7 +229,12 @@ impl Place {
 
     /// The kinds of resources, as they are made there.
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        llmhost_resources::registry(Arc::new(Aws::new(self.settings()))).placed(&self.placements)
+        self.placed(&llmhost_resources::registry(Arc::new(Aws::new(self.settings()))))
+    }
+
+    /// Kinds of resources with the placements of all steps.
+    pub(crate) fn placed(&self, kinds: &Registry) -> Arc<Registry> {
+        kinds.placed(&self.placements)
     }
 
     /// Where the state is kept.

@@ -16,7 +16,8 @@ pub struct Pins {
 impl Pins {
     /// Finds out which plugins they are. What is loaded from the loader after this is what was found.
     pub async fn find(pipeline: &Pipeline, loader: &dyn PluginLoader, lock: &Lock) -> Result<Self, Diagnostics> {
-        let (mut found, mut problems) = (BTreeMap::<String, PluginPin>::new(), Vec::new());
+        let Self { mut found } = Self::of_providers(pipeline, loader, lock).await?;
+        let mut problems = Vec::new();
         let mut builtin = HashSet::new();
         for step in &pipeline.steps {
             // The digest of the published pipeline that it stands in pins it as well.
@@ -41,6 +42,33 @@ impl Pins {
         if problems.is_empty() { Ok(Self { found }) } else { Err(pipeline.diagnostics(problems)) }
     }
 
+    /// As `find`, of the providers alone: where nothing but kinds of resources is needed.
+    pub async fn of_providers(
+        pipeline: &Pipeline,
+        loader: &dyn PluginLoader,
+        lock: &Lock,
+    ) -> Result<Self, Diagnostics> {
+        let (mut found, mut problems) = (BTreeMap::<String, PluginPin>::new(), Vec::new());
+        for provider in &pipeline.providers {
+            if let Some(pin) = found.get_mut(&provider.uses) {
+                pin.grants.extend(provider.allow.iter().cloned());
+                continue;
+            }
+            let locked = lock.plugin_digest(&provider.uses);
+            match loader.identify(&provider.uses, &pipeline.base, locked.as_deref()).await {
+                Ok(Some(identity)) => {
+                    let (grants, interfaces) = (provider.allow.iter().cloned().collect(), identity.interfaces);
+                    let interfaces = interfaces.into_iter().collect();
+                    found.insert(provider.uses.clone(), PluginPin { digest: identity.digest, grants, interfaces });
+                }
+                // One that comes with the host is no provider; loading it says so.
+                Ok(None) => {}
+                Err(error) => problems.push(provider.load_problem(&error)),
+            }
+        }
+        if problems.is_empty() { Ok(Self { found }) } else { Err(pipeline.diagnostics(problems)) }
+    }
+
     /// In what they differ from the lock file.
     pub fn changes(&self, lock: &Lock) -> Vec<PluginChange> {
         lock.plugin_changes(&self.found)
@@ -50,8 +78,12 @@ impl Pins {
     pub fn check(&self, pipeline: &Pipeline, lock: &Lock) -> Result<(), Diagnostics> {
         let changes: Vec<PluginChange> = self.changes(lock);
         let problems = changes.iter().filter(|change| change.has_to_be_accepted()).filter_map(|change| {
-            let step = pipeline.steps.iter().find(|step| step.uses == change.uses)?;
-            Some(step.lock_problem(change, &pipeline.path))
+            let of_step = || {
+                let step = pipeline.steps.iter().find(|step| step.uses == change.uses)?;
+                Some(step.lock_problem(change, &pipeline.path))
+            };
+            let provider = pipeline.providers.iter().find(|provider| provider.uses == change.uses);
+            provider.map(|provider| provider.lock_problem(change, &pipeline.path)).or_else(of_step)
         });
         let problems: Vec<_> = problems.collect();
         if problems.is_empty() { Ok(()) } else { Err(pipeline.diagnostics(problems)) }

@@ -432,6 +432,20 @@ pub enum LoadError {
         /// Those there are.
         known: Vec<String>,
     },
+    /// A grant in the file that cannot be read.
+    #[error("'{grant}' is not a grant: {reason}")]
+    BadGrant {
+        /// What the file says.
+        grant: String,
+        /// What is wrong with it, and what to write.
+        reason: String,
+    },
+    /// A provider sends requests, and the file grants it none.
+    #[error("the provider {uses} sends HTTP requests, and nothing is granted to it")]
+    NothingGranted {
+        /// The provider.
+        uses: String,
+    },
     /// `describe` failed or said nonsense.
     #[error("the plugin {uses} does not describe itself: {reason}")]
     BadDescription {

@@ -17,7 +17,7 @@ use crate::kind::{
 use crate::names::{ResourceAddress, StepName};
 use crate::placement::{self, Placement};
 use crate::plan::{Comparison, compare};
-use crate::secret::{masked_error, masked_outputs, masked_value};
+use crate::secret::{hide_output, masked_error, masked_outputs, masked_value};
 use crate::state::State;
 
 /// A [`Kind`] whose spec is JSON. Every `Kind` is one. What comes back from a service is masked
@@ -52,6 +52,10 @@ pub trait DynKind: Send + Sync {
     fn is_volatile(&self, output: &str) -> bool;
     /// See [`Kind::DERIVED`].
     fn derived(&self) -> &'static [&'static str];
+    /// Outputs whose values are kept out of everything that is shown.
+    fn sensitive(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// [`Kind::permissions`].
     fn permissions(&self, spec: &Value, scope: &Scope<'_>) -> Vec<Permission>;
     /// [`Kind::SECRETS`].
@@ -358,6 +362,8 @@ fn from_json<K: Kind>(spec: &Value) -> Result<K::Spec, OpError> {
 #[derive(Clone)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, Arc<dyn DynKind>>,
+    /// Those that are the same in every placement: they do not go by AWS.
+    everywhere: Vec<Arc<dyn DynKind>>,
     facts: Arc<dyn Facts>,
     placement: Placement,
     elsewhere: Option<Arc<Elsewhere>>,
@@ -377,6 +383,7 @@ impl Registry {
     pub fn new(facts: Arc<dyn Facts>) -> Self {
         Self {
             kinds: BTreeMap::new(),
+            everywhere: Vec::new(),
             facts,
             placement: Placement::default(),
             elsewhere: None,
@@ -396,6 +403,15 @@ impl Registry {
     pub fn with_dyn(mut self, kind: Arc<dyn DynKind>) -> Self {
         self.kinds.insert(kind.name(), kind);
         self
+    }
+
+    /// Adds kinds that are the same for steps of every placement. To be added before placements are known.
+    #[must_use]
+    pub fn with_everywhere(self, kinds: impl IntoIterator<Item = Arc<dyn DynKind>>) -> Self {
+        kinds.into_iter().fold(self, |mut registry, kind| {
+            registry.everywhere.push(Arc::clone(&kind));
+            registry.with_dyn(kind)
+        })
     }
 
     /// Says who makes the kinds of a placement.
@@ -426,7 +442,10 @@ impl Registry {
     fn elsewhere(&self, placement: &Placement) -> Option<Arc<Self>> {
         let elsewhere = self.elsewhere.as_ref()?;
         let mut made = elsewhere.made.lock().expect("no panic under this lock");
-        let make = || Arc::new(Self { placement: placement.clone(), ..(elsewhere.make)(placement) });
+        let make = || {
+            let made = (elsewhere.make)(placement).with_everywhere(self.everywhere.iter().cloned());
+            Arc::new(Self { placement: placement.clone(), ..made })
+        };
         Some(Arc::clone(made.entry(placement.clone()).or_insert_with(make)))
     }
 
@@ -485,6 +504,14 @@ impl Registry {
     /// All kinds, by name.
     pub fn kinds(&self) -> impl Iterator<Item = &Arc<dyn DynKind>> {
         self.kinds.values()
+    }
+
+    /// Keeps the sensitive outputs of what a state holds out of everything that is shown.
+    pub fn hide_sensitive(&self, state: &State) {
+        for (address, instance) in state.instances() {
+            let names = self.kind_of(address).map(|kind| kind.sensitive()).unwrap_or_default();
+            names.iter().filter_map(|name| instance.outputs.get(*name)).for_each(hide_output);
+        }
     }
 
     /// Where facts are asked for.

@@ -70,14 +70,15 @@ pub(crate) fn check_given(value: &Value, config: &Value) -> Result<(), Misplaced
     }
 }
 
-/// Refuses handles in a spec beyond the places (JSON pointers) whose values nobody reads back.
+/// Refuses handles in a spec that do not stand in, or below, the places (JSON pointers) whose values nobody reads back.
 pub(crate) fn check_place(spec: &Value, places: &[&str]) -> Result<(), Misplaced> {
-    let inside = |at: &str| places.iter().any(|place| at.strip_prefix(place).is_some_and(|rest| rest.starts_with('/')));
+    let fits = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    let inside = |at: &str| places.iter().any(|place| at.strip_prefix(place).is_some_and(fits));
     match self::places(spec).into_iter().find(|(at, _)| !inside(at)) {
         Some((place, name)) => {
             let allowed = match places {
                 [] => "this kind of resource takes none".to_owned(),
-                places => format!("below {} it may", places.join(", ")),
+                places => format!("in {} it may", places.join(", ")),
             };
             Err(Misplaced::Readable { name, place, allowed })
         }
@@ -255,7 +256,7 @@ fn forms(value: &str) -> Vec<String> {
 }
 
 /// An error in which a service may have repeated what it was sent.
-pub(crate) fn masked_error(mut error: OpError) -> OpError {
+pub fn masked_error(mut error: OpError) -> OpError {
     for text in [Some(&mut error.message), error.advice.as_mut()].into_iter().flatten() {
         if let Cow::Owned(masked) = mask(text) {
             *text = masked;
@@ -265,12 +266,12 @@ pub(crate) fn masked_error(mut error: OpError) -> OpError {
 }
 
 /// Outputs in which a service may have repeated what it was sent.
-pub(crate) fn masked_outputs(outputs: Outputs) -> Outputs {
+pub fn masked_outputs(outputs: Outputs) -> Outputs {
     outputs.into_iter().map(|(name, value)| (name, masked_value(value))).collect()
 }
 
 /// A value in which a service may have repeated what it was sent.
-pub(crate) fn masked_value(value: Value) -> Value {
+pub fn masked_value(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(mask(&text).into_owned()),
         Value::Array(items) => items.into_iter().map(masked_value).collect(),

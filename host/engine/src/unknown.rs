@@ -7,6 +7,8 @@
 //! `<<secret:api_key>>` is the handle of a secret. It is written alike, and stays what it is: a plugin
 //! gets nothing else when a plan is applied, and the state holds nothing else.
 
+use std::ops::Range;
+
 use indexmap::IndexSet;
 use serde_json::Value;
 
@@ -55,6 +57,23 @@ pub fn tokens(text: &str) -> impl Iterator<Item = Source<'_>> {
         Piece::Token(source) => Some(source),
         Piece::Text(_) => None,
     })
+}
+
+/// The handles of secrets in a text, in order: where each stands, in bytes, and which secret it is.
+pub fn secret_places(text: &str) -> Vec<(Range<usize>, &str)> {
+    let (mut at, mut found) = (0, Vec::new());
+    while let Some(start) = text[at..].find(OPEN).map(|start| start + at) {
+        match token_at(&text[start..]) {
+            Some((source, length)) => {
+                at = start + length;
+                if let Source::Secret { name, .. } = source {
+                    found.push((start..at, name));
+                }
+            }
+            None => at = start + 1,
+        }
+    }
+    found
 }
 
 /// Whether a text holds a token of something that is not known yet.
@@ -258,6 +277,14 @@ fn text_matches(planned: &str, real: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    #[test]
+    fn handles_of_secrets_are_found_where_they_stand() {
+        let text = "a <<<secret:key>>, <<fact:x>> <<secret:other/2>>>> <<secret:key";
+        let found = super::secret_places(text);
+        let shown: Vec<_> = found.iter().map(|(at, name)| (&text[at.clone()], *name)).collect();
+        assert_eq!(shown, [("<<secret:key>>", "key"), ("<<secret:other/2>>", "other")]);
+    }
 
     use super::*;
 

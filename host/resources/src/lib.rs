@@ -19,7 +19,7 @@ pub use aws::region::unknown as unknown_region;
 pub use aws::s3::StateAddress;
 pub use aws::{Aws, AwsSettings, cluster_endpoint};
 pub use kubernetes::{ClusterToken, cluster_token};
-pub use secrets::check as check_secrets;
+pub use secrets::{check as check_secrets, secret_value};
 pub use stand_ins::StandIns;
 
 /// A bucket as the store that models are fetched from.

@@ -26,6 +26,11 @@ pub async fn check(aws: &Aws, plan: &Plan) -> Result<(), OpError> {
     Ok(())
 }
 
+/// The value of a secret, for who sends it somewhere else. It is kept out of everything that is said from then on.
+pub async fn secret_value(aws: &Aws, name: &str) -> Result<String, OpError> {
+    value(aws, name).await
+}
+
 /// Puts values in the place of their handles.
 pub(crate) async fn reveal(aws: &Aws, value: &mut Value) -> Result<(), OpError> {
     let mut values = BTreeMap::new();

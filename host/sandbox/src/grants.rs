@@ -7,8 +7,8 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
-use crate::scoped::{self, SCOPED};
-use crate::wit::{FUNCTIONS, Import, packages, resources};
+use crate::scoped::{self, RESOURCE, SCOPED};
+use crate::wit::{ANY, FUNCTIONS, Import, packages, resources};
 
 /// WASI packages that are linked, with nothing behind them.
 const WASI: &[&str] = &["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
@@ -110,6 +110,8 @@ fn collect(interface: &str, instance: &ComponentInstance, engine: &Engine, wants
         // `[static]subnet.declare`, `[method]subnet.id`, or a plain name.
         let member = export.split_once(']').and_then(|(_, rest)| rest.split_once('.'));
         let grant = match member {
+            // Which kinds it declares, imports do not tell.
+            Some(_) if interface == ANY => Some(format!("{RESOURCE}:any")),
             Some((resource, _)) => Some(format!("{interface}:{resource}")),
             None => FUNCTIONS
                 .iter()

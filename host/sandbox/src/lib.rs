@@ -4,7 +4,7 @@
 //! (`cache`; `functions` for builds again and again), refuses what it imports without a grant
 //! (`grants`), and gives out plugins that run in an instance of their own each time (`plugin`), inside limits (`limits`, `meter`) and with
 //! a WASI that has nothing behind it (`wasi`). What a run wrote and called last (`last`) is told when it crashes (`crash`).
-//! `wit` ties what it imports to the engine's capabilities.
+//! `wit` ties what it imports to the engine's capabilities. `provider` is for components that bring kinds of resources.
 
 mod cache;
 mod compile;
@@ -19,6 +19,7 @@ mod meter;
 mod packaged;
 mod plugin;
 mod preview1;
+mod provider;
 mod scoped;
 mod source;
 mod state;
@@ -28,7 +29,7 @@ mod wrap;
 
 pub use engine::SandboxError;
 pub use functions::Functions;
-pub use loader::{EventSink, Inspected, Loader, LoaderEvent, LoaderOptions};
+pub use loader::{EventSink, Inspected, InspectedProvider, Loader, LoaderEvent, LoaderOptions};
 pub use packaged::Packaged;
 pub use source::Builtin;
 pub use wrap::component;

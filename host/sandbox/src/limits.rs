@@ -1,8 +1,8 @@
 //! How much of everything one run may use, and what is said when it wants more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use llmhost_engine::names::StepName;
 use serde_json::Value;
 use wasmtime::ResourceLimiter;
 
@@ -27,6 +27,11 @@ pub(crate) const CALL_BYTES: usize = 8 << 20;
 pub(crate) const FILE_PART: u32 = 256 << 10;
 /// Bytes of a file that is given as a text.
 pub(crate) const FILE_TEXT: u32 = 4 << 20;
+/// Requests that one call of a provider may send, and how long it may wait at a time and all together: a call that
+/// never ends is ended.
+pub(crate) const REQUESTS: u32 = 2_000;
+pub(crate) const PAUSE: Duration = Duration::from_secs(60);
+pub(crate) const PAUSES: Duration = Duration::from_secs(3600);
 /// Resources that one run may declare.
 pub(crate) const DECLARATIONS: usize = 10_000;
 /// Bytes that all declarations of one run may take up together.
@@ -54,11 +59,11 @@ impl Hit {
         Self { limit, detail }
     }
 
-    pub(crate) fn memory(step: &StepName, wanted: usize, allowed: usize) -> Self {
+    pub(crate) fn memory(table: &str, wanted: usize, allowed: usize) -> Self {
         let (wanted, allowed) = (bytes(wanted), bytes(allowed));
         Self::new(
             "memory",
-            format!("it asked for {wanted} and may have {allowed}; raise it with 'memory' in [steps.{step}.limits]"),
+            format!("it asked for {wanted} and may have {allowed}; raise it with 'memory' in [{table}.limits]"),
         )
     }
 
@@ -69,7 +74,7 @@ impl Hit {
         )
     }
 
-    pub(crate) fn time(step: &StepName, limit: Duration, waiting: bool) -> Self {
+    pub(crate) fn time(table: &str, limit: Duration, waiting: bool) -> Self {
         let doing = if waiting {
             "waited for something that never happens in the sandbox, or slept, until the end of its"
         } else {
@@ -78,7 +83,7 @@ impl Hit {
         Self::new(
             "time",
             format!(
-                "it {doing} {limit:?}; waiting for resources does not count; raise it with 'time' in [steps.{step}.limits]"
+                "it {doing} {limit:?}; waiting for resources does not count; raise it with 'time' in [{table}.limits]"
             ),
         )
     }
@@ -116,6 +121,15 @@ impl Hit {
         )
     }
 
+    pub(crate) fn requests() -> Self {
+        Self::new("requests", format!("it sent more than {REQUESTS} requests in one call, which is fixed"))
+    }
+
+    pub(crate) fn pauses() -> Self {
+        let hours = PAUSES.as_secs() / 3600;
+        Self::new("waiting", format!("it waited for more than {hours} hour in one call, which is fixed"))
+    }
+
     pub(crate) fn declarations(count: usize) -> Self {
         Self::new("declarations", format!("it declared {count} resources; a step may declare {DECLARATIONS}"))
     }
@@ -129,7 +143,7 @@ impl Hit {
 /// Counts what a store's guest grows. A refusal ends the run there and then, so that its
 /// backtrace shows who asked.
 pub(crate) struct Limiter {
-    step: StepName,
+    table: Arc<str>,
     memory: usize,
     memory_limit: usize,
     /// Why memory was refused last. A garbage collector that is refused more collects once more before it gives
@@ -143,9 +157,9 @@ impl Limiter {
         self.refused.as_ref()
     }
 
-    pub(crate) fn new(step: StepName, memory: Option<u64>) -> Self {
+    pub(crate) fn new(table: Arc<str>, memory: Option<u64>) -> Self {
         let memory_limit = usize::try_from(memory.unwrap_or(MEMORY)).unwrap_or(usize::MAX);
-        Self { step, memory: 0, memory_limit, refused: None }
+        Self { table, memory: 0, memory_limit, refused: None }
     }
 }
 
@@ -157,7 +171,7 @@ impl ResourceLimiter for Limiter {
         }
         let wanted = self.memory.saturating_sub(current).saturating_add(desired);
         if wanted > self.memory_limit {
-            let hit = Hit::memory(&self.step, wanted, self.memory_limit);
+            let hit = Hit::memory(&self.table, wanted, self.memory_limit);
             self.refused = Some(hit.clone());
             return Err(hit.into());
         }
@@ -224,7 +238,7 @@ mod tests {
 
     #[test]
     fn memory_is_counted_over_all_memories_of_a_run() {
-        let mut limiter = Limiter::new("s".parse().expect("a name"), Some(10 << 16));
+        let mut limiter = Limiter::new("steps.s".into(), Some(10 << 16));
         assert!(limiter.memory_growing(0, 6 << 16, None).expect("within the limit"));
         assert!(limiter.memory_growing(0, 2 << 16, None).expect("within the limit"));
         assert!(limiter.memory_growing(2 << 16, 4 << 16, None).expect("just within the limit"));

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use llmhost_engine::names::StepName;
 use llmhost_engine::pipeline::Trust;
-use llmhost_engine::plugin::{Description, Identity, Limits, LoadError, LoadRequest, Plugin, PluginLoader};
+use llmhost_engine::plugin::{
+    Description, Identity, Limits, LoadError, LoadRequest, Plugin, PluginError, PluginLoader,
+};
+use llmhost_provider::{Described, Provider, ProviderLoader, ProviderRequest};
 use llmhost_registry::{Digest, Plugins};
 use tokio::sync::OnceCell;
 use wasmtime::component::Component;
@@ -20,9 +23,11 @@ use crate::engine::{Sandbox, SandboxError};
 use crate::functions::Functions;
 use crate::grants::{self, Needs};
 use crate::limits;
-use crate::plugin::{BadDescription, Loaded, StepPlugin};
+use crate::plugin::{BadDescription, Guest, Loaded, StepPlugin};
+use crate::provider::{self, Granted, Own};
 use crate::source::{self, Builtin, Sources, Wanted, Wasm};
-use crate::wit::{self, Step};
+use crate::wit::kinds::Kinds;
+use crate::wit::{self, Import, Step};
 use crate::wrap::{self, HOW_TO};
 
 /// Receives [`LoaderEvent`]s, from any thread.
@@ -123,6 +128,17 @@ pub struct Inspected {
     pub sha256: String,
 }
 
+/// What [`Loader::inspect_provider`] saw.
+#[derive(Debug, Clone)]
+pub struct InspectedProvider {
+    /// What it says of itself, not looked at yet.
+    pub described: Described,
+    /// Whether it sends requests.
+    pub asks: bool,
+    /// SHA-256 of the component, hex.
+    pub sha256: String,
+}
+
 /// Loads plugins, each content once.
 pub struct Loader {
     sandbox: Arc<Sandbox>,
@@ -169,11 +185,26 @@ impl Loader {
         grants::known()
     }
 
+    /// Looks at a provider without granting it anything; nothing of a component that is none.
+    pub async fn inspect_provider(&self, uses: &str, base: &Path) -> Result<Option<InspectedProvider>, LoadError> {
+        let wasm = self.find(uses, base, None).await?;
+        let loaded = self.loaded(uses, wasm).await?;
+        let Guest::Provider(_) = loaded.guest else { return Ok(None) };
+        let table = Arc::from("providers.inspect");
+        let described = provider::describe(&loaded, &table, &Limits::default()).await;
+        let described = described.map_err(|error| ended(uses, &error))?;
+        let asks = loaded.interfaces.iter().any(|name| Import::parse(name).package == HTTP);
+        Ok(Some(InspectedProvider { described, asks, sha256: loaded.sha256.clone() }))
+    }
+
     /// Looks at a plugin without granting it anything. `uses` as in a step; relative paths start at
     /// `base`.
     pub async fn inspect(&self, uses: &str, base: &Path) -> Result<Inspected, LoadError> {
         let wasm = self.find(uses, base, None).await?;
         let loaded = self.loaded(uses, wasm).await?;
+        if let Guest::Provider(_) = loaded.guest {
+            return Err(wrong_place(uses, "it is a provider, which brings kinds of resources: [providers.NAME]"));
+        }
         let step: StepName = "inspect".parse().expect("a good name");
         let described = loaded.describe(&step, &Limits::default()).await;
         let description = described.map_err(|bad| undescribed(uses, bad))?;
@@ -199,13 +230,48 @@ impl Loader {
         let component = self.component(uses, wasm).await.map_err(not_a_plugin)?;
         let wants = grants::wanted(&component, &self.sandbox.engine).map_err(not_a_plugin)?;
         wit::check_imports(&component, &self.sandbox.engine).map_err(not_a_plugin)?;
-        let guest = Step::of(&component, &self.sandbox.linker)
-            .map_err(|why| not_a_plugin(format!("it is not of the world llmhost:plugin/step: {why}; {HOW_TO}")))?;
         let imports = component.component_type();
         let imports = imports.imports(&self.sandbox.engine).map(|(name, _)| name.to_owned());
-        let interfaces = imports.filter(|name| name.starts_with("llmhost:")).collect();
+        let interfaces: Vec<String> = imports.filter(|name| name.starts_with("llmhost:")).collect();
+        let guest = match Kinds::of(&component, &self.sandbox.engine, &self.sandbox.linker) {
+            Some(kinds) => Guest::Provider(
+                kinds
+                    .map_err(|why| not_a_plugin(format!("it is not of the world llmhost:provider/provider: {why}")))?,
+            ),
+            None => {
+                Guest::Step(Step::of(&component, &self.sandbox.linker).map_err(|why| {
+                    not_a_plugin(format!("it is not of the world llmhost:plugin/step: {why}; {HOW_TO}"))
+                })?)
+            }
+        };
+        for name in &interfaces {
+            let package = Import::parse(name).package;
+            let of_providers = package == HTTP || package == "llmhost:provider";
+            let problem = match guest {
+                Guest::Step(_) if of_providers => "which is for providers alone",
+                Guest::Provider(_) if !of_providers && package != "llmhost:plugin" => {
+                    "which is for plugins of steps; a provider sends requests by llmhost:http"
+                }
+                _ => continue,
+            };
+            return Err(not_a_plugin(format!("it imports '{name}', {problem}")));
+        }
         let sandbox = self.sandbox.clone();
         Ok(Arc::new(Loaded { sandbox, sha256, origin, guest, wants, interfaces, description: OnceCell::new() }))
+    }
+
+    /// What was identified, or what is found now; and whether it comes with the host.
+    async fn identified(&self, uses: &str, base: &Path) -> Result<(Arc<Loaded>, bool), LoadError> {
+        let key = (uses.to_owned(), base.to_owned());
+        let identified = self.identified.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        match identified {
+            Some(loaded) => Ok((loaded, false)),
+            None => {
+                let wasm = self.find(uses, base, None).await?;
+                let builtin = wasm.builtin;
+                Ok((self.loaded(uses, wasm).await?, builtin))
+            }
+        }
     }
 
     async fn component(&self, uses: &str, wasm: Wasm) -> Result<Component, String> {
@@ -251,16 +317,10 @@ impl PluginLoader for Loader {
     async fn load(&self, request: &LoadRequest<'_>) -> Result<Arc<dyn Plugin>, LoadError> {
         let LoadRequest { step, uses, base, allow, limits } = *request;
         grants::check(allow)?;
-        let key = (uses.to_owned(), base.to_owned());
-        let identified = self.identified.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let (loaded, builtin) = match identified {
-            Some(loaded) => (loaded, false),
-            None => {
-                let wasm = self.find(uses, base, None).await?;
-                let builtin = wasm.builtin;
-                (self.loaded(uses, wasm).await?, builtin)
-            }
-        };
+        let (loaded, builtin) = self.identified(uses, base).await?;
+        if let Guest::Provider(_) = loaded.guest {
+            return Err(wrong_place(uses, "it is a provider: name it in [providers.NAME], and grant steps its kinds"));
+        }
         // To describe itself a plugin needs nothing that is granted.
         let description = loaded.describe(step, limits).await.map_err(|bad| undescribed(uses, bad))?;
         let missing = Needs::of(&loaded.wants, &description.needs).missing(allow);
@@ -271,6 +331,37 @@ impl PluginLoader for Loader {
         let allow = (!builtin).then(|| allow.to_vec().into());
         Ok(Arc::new(StepPlugin { loaded, description, step: step.clone(), limits: limits.clone(), allow }))
     }
+}
+
+#[async_trait]
+impl ProviderLoader for Loader {
+    async fn load_provider(&self, request: &ProviderRequest<'_>) -> Result<Arc<dyn Provider>, LoadError> {
+        let ProviderRequest { name, uses, base, allow, limits, secrets } = *request;
+        let grant = provider::grant(allow)?;
+        let (loaded, _) = self.identified(uses, base).await?;
+        if let Guest::Step(_) = loaded.guest {
+            return Err(wrong_place(uses, "it is a plugin of steps, and no provider: use it in [steps.NAME]"));
+        }
+        if grant.entries().is_empty() && loaded.interfaces.iter().any(|name| Import::parse(name).package == HTTP) {
+            return Err(LoadError::NothingGranted { uses: uses.to_owned() });
+        }
+        let table = Arc::from(format!("providers.{name}"));
+        let described = provider::describe(&loaded, &table, limits).await.map_err(|error| ended(uses, &error))?;
+        let terms = Own { table, limits: limits.clone(), grant: Arc::new(grant), secrets: Arc::clone(secrets) };
+        Ok(Arc::new(Granted { loaded, described, terms }))
+    }
+}
+
+/// The package of requests.
+const HTTP: &str = "llmhost:http";
+
+fn wrong_place(uses: &str, reason: &str) -> LoadError {
+    LoadError::NotAPlugin { path: uses.to_owned(), reason: reason.to_owned() }
+}
+
+fn ended(uses: &str, error: &PluginError) -> LoadError {
+    let crash = error.crash().cloned().map(Box::new);
+    LoadError::BadDescription { uses: uses.to_owned(), reason: error.to_string(), crash }
 }
 
 fn undescribed(uses: &str, BadDescription { reason, crash }: BadDescription) -> LoadError {

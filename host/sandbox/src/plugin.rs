@@ -16,16 +16,42 @@ use crate::crash;
 use crate::engine::Sandbox;
 use crate::limits::{self, Hit, Limiter};
 use crate::meter::{Meter, Metered, TooLong};
+use crate::provider::Outside;
 use crate::scoped::{self, Scoped};
 use crate::source::Origin;
 use crate::state::{Run, State};
-use crate::wit::{Described, Entered, Step};
+use crate::wit::kinds::Kinds;
+use crate::wit::{Described, Step};
 use crate::wrap;
 
 /// Why a plugin has no description.
 pub(crate) struct BadDescription {
     pub(crate) reason: String,
     pub(crate) crash: Option<Box<Crash>>,
+}
+
+/// What a component is.
+pub(crate) enum Guest {
+    /// A plugin that steps use.
+    Step(Step),
+    /// A provider of kinds.
+    Provider(Kinds),
+}
+
+/// Whose run it is, and under which terms.
+pub(crate) struct Terms<'a> {
+    /// As the file has it: `steps.network`.
+    pub(crate) table: Arc<str>,
+    pub(crate) limits: &'a Limits,
+    pub(crate) host: Arc<dyn Capabilities>,
+    /// What a provider's call may reach.
+    pub(crate) outside: Option<Arc<Outside>>,
+}
+
+impl<'a> Terms<'a> {
+    fn of_step(step: &StepName, limits: &'a Limits, host: Arc<dyn Capabilities>) -> Self {
+        Self { table: format!("steps.{step}").into(), limits, host, outside: None }
+    }
 }
 
 /// Compiled code, ready to be instantiated. Steps that use the same plugin share it.
@@ -35,7 +61,7 @@ pub(crate) struct Loaded {
     pub(crate) sha256: String,
     /// Where its bytes are, for the line tables in them.
     pub(crate) origin: Origin,
-    pub(crate) guest: Step,
+    pub(crate) guest: Guest,
     /// What it imports, as grants.
     pub(crate) wants: Vec<String>,
     /// What it imports of llmhost, with versions.
@@ -47,8 +73,11 @@ impl Loaded {
     /// Asks the guest, once, what it is.
     pub(crate) async fn describe(&self, step: &StepName, limits: &Limits) -> Result<Arc<Description>, BadDescription> {
         let ask = || async {
+            let guest = self.step();
             let described = self
-                .enter(step, limits, Arc::new(Nothing), async |guest, store| guest.describe(store).await)
+                .enter(Terms::of_step(step, limits, Arc::new(Nothing)), async |store| {
+                    guest.enter(store).await?.describe(store).await
+                })
                 .await
                 .map_err(|error| BadDescription {
                     reason: error.to_string(),
@@ -73,31 +102,41 @@ impl Loaded {
         self.description.get_or_try_init(ask).await.cloned()
     }
 
-    /// Makes an instance, calls into it, and throws it away.
-    async fn enter<T>(
+    /// What it exports as a plugin of steps.
+    fn step(&self) -> &Step {
+        match &self.guest {
+            Guest::Step(step) => step,
+            Guest::Provider(_) => unreachable!("the loader refuses providers that are no steps"),
+        }
+    }
+
+    /// What it exports as a provider.
+    pub(crate) fn provider(&self) -> &Kinds {
+        match &self.guest {
+            Guest::Provider(kinds) => kinds,
+            Guest::Step(_) => unreachable!("the loader refuses plugins that are no providers"),
+        }
+    }
+
+    /// Has an instance made and called into, and throws it away.
+    pub(crate) async fn enter<T>(
         &self,
-        step: &StepName,
-        limits: &Limits,
-        host: Arc<dyn Capabilities>,
-        call: impl AsyncFnOnce(&Entered, &mut Store<State>) -> wasmtime::Result<T>,
+        Terms { table, limits, host, outside }: Terms<'_>,
+        call: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, PluginError> {
         let _room = self.sandbox.room.acquire().await.expect("nobody closes the semaphore");
         let _ticks = self.sandbox.ticker.run();
         let time = limits.time.unwrap_or(Duration::from_secs(limits::TIME_SECONDS));
-        let run = Run::new(host, step.clone(), Meter::new(time));
+        let run = Run::new(host, table, Meter::new(time), outside);
         let mut store = self.store(&run, limits);
-        let call = async {
-            let guest = self.guest.enter(&mut store).await?;
-            call(&guest, &mut store).await
-        };
-        match Metered::new(&run.meter, call).await {
+        match Metered::new(&run.meter, call(&mut store)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 // What was printed without the end of its line is passed on when its stream goes.
                 store.data_mut().close();
                 Err(crash::explain(&error, &run, store.data().limiter.refused(), || self.component()))
             }
-            Err(TooLong { waited }) => Err(crash::stopped(Hit::time(step, time, waited), &run)),
+            Err(TooLong { waited }) => Err(crash::stopped(Hit::time(&run.table, time, waited), &run)),
         }
     }
 
@@ -108,7 +147,7 @@ impl Loaded {
     }
 
     fn store(&self, run: &Arc<Run>, limits: &Limits) -> Store<State> {
-        let limiter = Limiter::new(run.step.clone(), limits.memory);
+        let limiter = Limiter::new(run.table.clone(), limits.memory);
         let mut store = Store::new(&self.sandbox.engine, State::new(run.clone(), limiter));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(limits::CALL_BYTES);
@@ -117,7 +156,7 @@ impl Loaded {
         store.epoch_deadline_callback(|context| {
             let run = &context.data().run;
             if run.meter.spent() >= run.meter.limit() {
-                return Err(Hit::time(&run.step, run.meter.limit(), false).into());
+                return Err(Hit::time(&run.table, run.meter.limit(), false).into());
             }
             run.meter.give_way();
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
@@ -152,9 +191,12 @@ impl Plugin for StepPlugin {
             Some(allow) => Arc::new(Scoped { host, allow: Arc::clone(allow) }),
             None => host,
         };
+        let guest = self.loaded.step();
         let returned = self
             .loaded
-            .enter(&self.step, &self.limits, host, async |guest, store| guest.run(store, &config).await)
+            .enter(Terms::of_step(&self.step, &self.limits, host), async |store| {
+                guest.enter(store).await?.run(store, &config).await
+            })
             .await?;
         match returned {
             Ok(text) => outputs(&text, &self.description),

@@ -1,6 +1,6 @@
 //! Grants with a pattern: which resource types, and which calls, a plugin may declare.
 //!
-//! `cloud-control:AWS::SQS::*` and `request:ssm:GetParameter Name=/prod/*` name more than an
+//! `cloud-control:AWS::SQS::*`, `request:ssm:GetParameter Name=/prod/*` and `resource:dns.record` name more than an
 //! interface, so they are held against every declaration, not against imports.
 
 use std::sync::Arc;
@@ -11,9 +11,17 @@ use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::plugin::{Capabilities, Failure, FileEntry, LogLevel};
 use serde_json::Value;
 
+use crate::wit::is_built_in;
+
 /// Interfaces whose grants carry a pattern, each with an example.
-pub(crate) const SCOPED: [(&str, &str); 2] =
-    [("cloud-control", "cloud-control:AWS::SQS::Queue"), ("request", "request:ssm:GetParameter Name=/prod/*")];
+pub(crate) const SCOPED: [(&str, &str); 3] = [
+    ("cloud-control", "cloud-control:AWS::SQS::Queue"),
+    ("request", "request:ssm:GetParameter Name=/prod/*"),
+    (RESOURCE, "resource:dns.record"),
+];
+
+/// Grants of kinds that providers bring.
+pub(crate) const RESOURCE: &str = "resource";
 
 /// The interface of a grant, where its grants carry a pattern.
 pub(crate) fn interface_of(grant: &str) -> Option<&'static str> {
@@ -29,8 +37,10 @@ pub(crate) fn may_cover(grant: &str, need: &str) -> bool {
     }
     let pattern = |text: &str| text.split_once(':').map(|(_, pattern)| pattern.to_owned()).unwrap_or_default();
     let (grant, need) = (pattern(grant), pattern(need));
-    if interface == "cloud-control" {
-        return matches(&grant, &need);
+    match interface {
+        "cloud-control" => return matches(&grant, &need),
+        RESOURCE => return covers_kind(&grant, &need),
+        _ => {}
     }
     match (Request::parse(&grant), Request::parse(&need)) {
         (Some(grant), Some(need)) => grant.service == need.service && matches(grant.action, need.action),
@@ -48,6 +58,10 @@ pub(crate) fn check(grant: &str) -> Option<Result<(), String>> {
             let part = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '*');
             // Which service has to be said.
             parts.len() == 3 && parts.iter().all(part) && !parts[..2].iter().any(|part| part.contains('*'))
+        }
+        RESOURCE => {
+            let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+            pattern.split('.').count() <= 2 && pattern.split('.').all(|part| !part.is_empty() && part.chars().all(good))
         }
         _ => Request::parse(pattern).is_some(),
     };
@@ -94,6 +108,11 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Whether a grant is of a kind, or of all kinds of its provider.
+fn covers_kind(grant: &str, kind: &str) -> bool {
+    kind == grant || kind.split_once('.').is_some_and(|(of, _)| of == grant)
+}
+
 /// Whether a text is what a pattern says; `*` stands for any run of characters.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
@@ -124,6 +143,10 @@ fn refusal(kind: &str, spec: &Value, allow: &[String]) -> Option<String> {
                 let covered = grants.into_iter().any(|grant| grant.covers(&service, &action, &parameters));
                 (!covered).then(|| format!("request:{service}:{action}"))
             })
+        }
+        kind if !kind.split_once('.').is_some_and(|(of, _)| is_built_in(of)) => {
+            let mut granted = allow.iter().filter_map(|grant| grant.strip_prefix(RESOURCE)?.strip_prefix(':'));
+            (!granted.any(|grant| covers_kind(grant, kind))).then(|| format!("{RESOURCE}:{kind}"))
         }
         _ => None,
     }
@@ -229,6 +252,8 @@ mod tests {
             "request:ssm:GetParameter",
             "request:ssm:Get* Name=/prod/*",
             "request:lambda:GET /2015-03-31/functions/*",
+            "resource:dns",
+            "resource:my_dns.a-record",
         ] {
             assert_eq!(check(good), Some(Ok(())), "{good}");
         }
@@ -243,6 +268,11 @@ mod tests {
             "request:ssm:",
             "request:lambda:GET",
             "request:ssm:GetParameter Name",
+            "resource",
+            "resource:",
+            "resource:dns.",
+            "resource:dns.record.x",
+            "resource:dns.*",
         ] {
             assert!(matches!(check(bad), Some(Err(_))), "{bad}");
         }
@@ -267,5 +297,21 @@ mod tests {
         let undo = json!({ "call": message("/prod/x"), "undo": message("/secret/x") });
         assert!(refusal("request.call", &undo, &grants).is_some());
         assert!(refusal("request.call", &call("/prod/x"), &[]).is_some());
+    }
+    #[test]
+    fn kinds_of_providers_are_granted_by_name_or_all_together() {
+        let allow = |grants: &[&str]| grants.iter().map(|grant| (*grant).to_owned()).collect::<Vec<_>>();
+        for (grants, missing) in [
+            (&[][..], Some("resource:dns.record")),
+            (&["resource:dns.record"], None),
+            (&["resource:dns"], None),
+            (&["resource:dns.zone", "resource:dn", "resource:dns.recor"], Some("resource:dns.record")),
+        ] {
+            assert_eq!(refusal("dns.record", &json!({}), &allow(grants)).as_deref(), missing, "{grants:?}");
+        }
+        assert_eq!(refusal("ec2.vpc", &json!({}), &[]), None, "what imports tell is not for here");
+        assert!(
+            may_cover("resource:dns", "resource:dns.record") && !may_cover("resource:dns.zone", "resource:dns.record")
+        );
     }
 }

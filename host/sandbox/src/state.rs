@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use llmhost_engine::crash::Line;
 use llmhost_engine::look_up::Query;
-use llmhost_engine::names::{ResourceAddress, StepName};
+use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::plugin::{Capabilities, Failure, FileEntry, LogLevel};
 use llmhost_engine::secret::mask;
 use serde_json::Value;
@@ -16,6 +16,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::last::Last;
 use crate::limits::{self, Hit, Limiter};
 use crate::meter::Meter;
+use crate::provider::Outside;
 use crate::wasi;
 
 /// What stands behind every handle that a guest holds.
@@ -38,15 +39,23 @@ pub(crate) struct State {
 /// The part of a run that its output streams and its clock share.
 pub(crate) struct Run {
     pub(crate) host: Arc<dyn Capabilities>,
-    pub(crate) step: StepName,
+    /// Whose run it is, as the file has it: `steps.network`.
+    pub(crate) table: Arc<str>,
     pub(crate) meter: Meter,
+    /// What a provider's call may reach; nothing in other runs.
+    pub(crate) outside: Option<Arc<Outside>>,
     messages: AtomicU32,
     last: Mutex<Last>,
 }
 
 impl Run {
-    pub(crate) fn new(host: Arc<dyn Capabilities>, step: StepName, meter: Meter) -> Arc<Self> {
-        Arc::new(Self { host, step, meter, messages: AtomicU32::new(0), last: Mutex::default() })
+    pub(crate) fn new(
+        host: Arc<dyn Capabilities>,
+        table: Arc<str>,
+        meter: Meter,
+        outside: Option<Arc<Outside>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { host, table, meter, outside, messages: AtomicU32::new(0), last: Mutex::default() })
     }
 
     /// A message to the log.
@@ -79,6 +88,11 @@ impl Run {
     /// Notes a call, for the report of a crash.
     pub(crate) fn called(&self, call: fmt::Arguments<'_>) {
         self.note().called(call);
+    }
+
+    /// Notes how the last call failed.
+    pub(crate) fn failed(&self, message: &str) {
+        self.note().failed(&mask(message));
     }
 
     /// Passes on what a call gave, and notes how it failed.
@@ -135,14 +149,22 @@ impl State {
         this: Resource<Declared>,
         output: &str,
     ) -> wasmtime::Result<Result<String, Failure>> {
+        let value = self.output_value(this, output).await?;
+        Ok(value.map(|value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        }))
+    }
+
+    pub(crate) async fn output_value(
+        &mut self,
+        this: Resource<Declared>,
+        output: &str,
+    ) -> wasmtime::Result<Result<Value, Failure>> {
         let address = &self.table.get(&this)?.address;
         self.run.called(format_args!("read '{output}' of {address}"));
         let _host = self.run.meter.in_host();
-        Ok(match self.run.gave(self.run.host.output(address, output).await) {
-            Ok(Value::String(text)) => Ok(text),
-            Ok(other) => Ok(other.to_string()),
-            Err(failure) => Err(failure),
-        })
+        Ok(self.run.gave(self.run.host.output(address, output).await))
     }
 
     pub(crate) fn address(&mut self, this: Resource<Declared>) -> wasmtime::Result<String> {

@@ -12,6 +12,7 @@ use crate::app::{self, Console};
 use crate::args::Destroy;
 use crate::failure::Failure;
 use crate::place::Place;
+use crate::providers;
 use crate::signals;
 use crate::view::{self, JsonLine};
 
@@ -26,7 +27,7 @@ async fn destroy_with(console: &Console, args: Destroy) -> Result<(), Failure> {
     let mut place = Place::new(&pipeline, &args.file, &args.place)?;
     if args.dry_run {
         let state = place.read().await?;
-        let registry = place.registry();
+        let registry = providers::placed(console, &pipeline, &args.file, &place).await?;
         return show(console, &args, &pipeline, &registry, &state).await.map(drop);
     }
     let store = place.open_kept(console, "destroy").await?;
@@ -46,7 +47,7 @@ async fn delete(
     place: &Place,
     store: &Arc<dyn StateStore>,
 ) -> Result<(), Failure> {
-    let registry = place.registry();
+    let registry = providers::placed(console, pipeline, &args.file, place).await?;
     let Some((selection, found)) = show(console, args, pipeline, &registry, &store.snapshot()).await? else {
         return Ok(());
     };

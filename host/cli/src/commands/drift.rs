@@ -9,6 +9,7 @@ use crate::app::{self, Console};
 use crate::args::Drift;
 use crate::failure::Failure;
 use crate::place::Place;
+use crate::providers;
 use crate::view::{JsonLine, style};
 
 /// Reads everything that the state holds and shows what differs.
@@ -17,7 +18,8 @@ pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.file)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?;
     let state = place.read().await?;
-    let found = console.hear(run::drift_from(&pipeline, &place.registry(), &state, args.parallelism.into())).await?;
+    let registry = providers::placed(&console, &pipeline, &args.file, &place).await?;
+    let found = console.hear(run::drift_from(&pipeline, &registry, &state, args.parallelism.into())).await?;
     let unread = found.iter().any(|drift| matches!(drift.found, How::Unread { .. }));
     let all = state.resources.len();
     let summary = match found.len() {

@@ -161,6 +161,10 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     app::print(&(text + "\n"));
     if is_own {
         whose.tell(&console);
+        for provider in &pipeline.providers {
+            let granted = if provider.allow.is_empty() { "nothing".to_owned() } else { provider.allow.join(", ") };
+            console.note(&format!("Provider {} needs no policy of AWS; it is granted {granted}.", provider.name));
+        }
     }
     let length = document.to_string().len();
     if length > MANAGED_POLICY {

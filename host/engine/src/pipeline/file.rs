@@ -18,6 +18,7 @@ use super::modules::{self, Folder, Module};
 use super::moved::{self, Moved};
 use super::others::{self, Other};
 use super::packages::{self, Packages};
+use super::providers::{self, Provider};
 use super::reader::{Item, Key, Problems, Table, entries, table};
 use super::template::Template;
 use super::trust::{self, Trust};
@@ -56,6 +57,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 given_secrets,
                 secrets,
                 steps,
+                providers,
                 trust,
                 moved,
                 existing,
@@ -84,6 +86,7 @@ pub(super) fn load(path: &Path, given: &Given, env: &dyn Fn(&str) -> Option<Stri
                 given_secrets,
                 secrets,
                 steps,
+                providers,
                 trust,
                 others,
                 outputs,
@@ -210,6 +213,7 @@ pub(super) struct Read {
     secrets: BTreeMap<String, Secret>,
     others: BTreeMap<String, Other>,
     pub(super) steps: Vec<Step>,
+    providers: Vec<Provider>,
     trust: Trust,
     pub(super) moved: Vec<Moved>,
     /// The folders of steps that are not in the first file.
@@ -290,8 +294,19 @@ impl<'a> Reader<'a> {
     /// Reads the first file: variables first, for what they are stands in everything else.
     fn pipeline(&self, source: &str, base: &Path, sources: Sources<'_>, problems: &mut Problems) -> Option<Read> {
         let root = parsed(source, 0, problems)?;
-        let known =
-            ["pipeline", "env", "vars", "secrets", "pipelines", "existing", "steps", "outputs", "trust", "moved"];
+        let known = [
+            "pipeline",
+            "env",
+            "vars",
+            "secrets",
+            "pipelines",
+            "providers",
+            "existing",
+            "steps",
+            "outputs",
+            "trust",
+            "moved",
+        ];
         let top = Table::new("the file", 0..0, root.get_ref(), &known, problems);
         let entries = Entries::of(&top, problems);
         let (names, existing, empty) = (entries.names(), existing::names(&top), Empty::default());
@@ -309,13 +324,14 @@ impl<'a> Reader<'a> {
         let others = others::read(top.get("pipelines").map(|(_, item)| item), &scope, problems);
         let declared: Vec<String> = others.keys().cloned().collect();
         let scope = Scope { secrets: &secrets, others: &declared, ..scope };
+        let providers = providers::read(top.get("providers").map(|(_, item)| item), &scope, problems);
         let folder = Folder { base, shown: Path::new(""), root: None };
         // Before what is published is fetched.
         let trust = trust::read(top.get("trust").map(|(_, item)| item), problems);
         self.trust.replace(trust.clone());
         let mut read = self.steps(&top, &entries, &scope, &folder, std::slice::from_ref(&self.first), problems);
         read.trust = trust;
-        Some(Read { head, given, given_secrets, secrets, others, ..read })
+        Some(Read { head, given, given_secrets, secrets, others, providers, ..read })
     }
 
     /// Reads the steps of a file, and the files that they are.

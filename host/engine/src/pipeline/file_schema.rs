@@ -79,6 +79,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     },
                 },
             },
+            "providers": providers(name),
             "existing": existing(name),
             "trust": {
                 "type": "object",
@@ -181,16 +182,42 @@ fn steps(plugins: &[(&str, &Value, &str)], name: &str, definitions: &mut Map<Str
                 "region": { "type": "string", "description": "The region of its resources, where it is not the pipeline's." },
                 "profile": { "type": "string", "description": "The profile of the AWS configuration that it uses." },
                 "assume_role": { "type": "string", "description": "The ARN of the role that it assumes." },
-                "limits": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "properties": {
-                        "memory": { "type": "string", "description": "Such as 256MiB." },
-                        "time": { "type": "string", "description": "Of computing, such as 10s." },
-                    },
-                },
+                "limits": limits(),
             },
             "allOf": rules,
+        },
+    })
+}
+
+/// Components that bring kinds of their own.
+fn providers(name: &str) -> Value {
+    json!({
+        "type": "object",
+        "description": "Components that bring kinds of resources of their own. Steps are granted them as resource:NAME.kind.",
+        "propertyNames": { "pattern": name },
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["uses"],
+            "properties": {
+                "uses": { "type": "string", "description": "The path of a component, oci://host/name:tag@sha256:…, or https://host/provider.wasm#sha256=…" },
+                "with": { "type": "object", "description": "Its options. Variables, secrets and the environment may stand in it." },
+                "allow": { "type": "array", "items": { "type": "string" }, "description": "What it may ask: http:GET,POST https://api.example.com/v1/*." },
+                "limits": limits(),
+                "description": { "type": "string" },
+            },
+        },
+    })
+}
+
+/// What a run of a component may use up.
+fn limits() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "memory": { "type": "string", "description": "Such as 256MiB." },
+            "time": { "type": "string", "description": "Of computing, such as 10s." },
         },
     })
 }

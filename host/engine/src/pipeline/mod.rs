@@ -16,6 +16,7 @@ mod moved;
 mod others;
 mod packages;
 mod placements;
+mod providers;
 mod reader;
 mod rules;
 mod scalars;
@@ -51,6 +52,7 @@ pub use moved::Moved;
 pub(crate) use others::OwnOutput;
 pub use others::{Other, OtherOutputs, Others};
 pub use packages::{Packages, used_files};
+pub use providers::Provider;
 pub use schema::{BadSchema, ConfigSchema};
 pub use step::Step;
 use template::Template;
@@ -91,6 +93,8 @@ pub struct Pipeline {
     pub secrets: BTreeMap<String, Secret>,
     /// Its steps, in the order of the file.
     pub steps: Vec<Step>,
+    /// What brings kinds of resources of its own, in the order of the file.
+    pub providers: Vec<Provider>,
     /// Whose signatures its plugins have to carry.
     pub trust: Trust,
     /// Other pipelines whose outputs it may read, by what it calls them.
@@ -211,6 +215,11 @@ impl Pipeline {
         let step = self.steps.iter().find(|known| known.name == *step)?;
         let place = keys.iter().find_map(|key| step.with.key_span(&[], key));
         Some(place.unwrap_or_else(|| step.uses_span.clone()))
+    }
+
+    /// Grants of kinds that no provider has. `known` are the names of all kinds there are.
+    pub(crate) fn unknown_grants(&self, known: &[&str]) -> Vec<Diagnostic> {
+        self.steps.iter().flat_map(|step| step.unknown_grants(&self.providers, known)).collect()
     }
 
     /// Checks references against what the plugins promise to return.

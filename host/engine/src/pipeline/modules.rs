@@ -170,11 +170,24 @@ fn inner(
     };
     let start = source.len() - source.trim_start_matches('\n').len();
     let root = parsed(&source, start, problems)?;
-    let known = ["pipeline", "env", "vars", "existing", "steps", "outputs", "moved", "secrets", "pipelines", "trust"];
+    let known = [
+        "pipeline",
+        "env",
+        "vars",
+        "existing",
+        "steps",
+        "outputs",
+        "moved",
+        "secrets",
+        "pipelines",
+        "providers",
+        "trust",
+    ];
     let top = Table::new("the file", start..start, root.get_ref(), &known, problems);
     for (key, help) in [
         ("secrets", "declare a variable, and give it the secret in the step's with: \"${secrets.name}\""),
         ("pipelines", "declare a variable, and give it the output in the step's with: \"${pipeline.name.output}\""),
+        ("providers", "write it in the file that is run; its steps can use the providers of that file"),
         ("trust", "write it in the file that is run"),
     ] {
         if let Some((key, _)) = top.get(key) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::defaults;
 use super::step::Step;
-use super::template::{Part, kind};
+use super::template::{Part, Template, kind};
 use crate::config_check::{self, ConfigCheck, ConfigProblem};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plugin::Description;
@@ -55,14 +55,38 @@ impl ConfigSchema {
         if let Some(twice) = description.outputs.iter().find(|output| !names.insert(&output.name)) {
             return Err(BadSchema::OutputTwice(twice.name.clone()));
         }
-        let schema = description.config_schema.clone();
-        let validator = compile(&schema)?;
-        let has_defaults = defaults::check(&schema)?;
-        Ok(Self { schema, validator, has_defaults })
+        Self::of_schema(&description.config_schema)
     }
 
-    /// A `with` table with the defaults of the schema, where that adds any.
-    pub(crate) fn filled(&self, config: &Value) -> Option<Value> {
+    /// Compiles a schema: of the options of a provider, or of the specs of one of its kinds.
+    pub fn of_schema(schema: &Value) -> Result<Self, BadSchema> {
+        let validator = compile(schema)?;
+        let has_defaults = defaults::check(schema)?;
+        Ok(Self { schema: schema.clone(), validator, has_defaults })
+    }
+
+    /// The schema itself.
+    pub fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// Checks a spec, called `what`: each problem in a sentence. Unknown tokens may become anything.
+    pub fn check_spec(&self, what: &str, spec: &Value) -> Vec<String> {
+        let found = self.check(&Checked { what, with: None }, spec, |error, _| may_become_good(error));
+        let words = |problem: Diagnostic| match problem.help {
+            Some(help) => format!("{} ({help})", problem.message),
+            None => problem.message,
+        };
+        found.into_iter().map(words).collect()
+    }
+
+    /// Checks the options of a provider. Handles of secrets may stand for any text.
+    pub(super) fn check_provider(&self, what: &str, with: &Template, config: &Value) -> Vec<Diagnostic> {
+        self.check(&Checked { what, with: Some(with) }, config, |error, _| may_become_good(error))
+    }
+
+    /// A `with` table or a spec with the defaults of the schema, where that adds any.
+    pub fn filled(&self, config: &Value) -> Option<Value> {
         if !self.has_defaults {
             return None;
         }
@@ -78,16 +102,13 @@ impl ConfigSchema {
             kind if is_choice(kind) => step.with.holds_reference(path),
             _ => step.with.is_open_at(path),
         };
-        self.check(step, &outline, open)
+        self.check(&Checked { what: &format!("step {}", step.name), with: Some(&step.with) }, &outline, open)
     }
 
     /// Checks a step whose references are replaced. Unknown tokens may become anything.
     pub fn check_resolved(&self, step: &Step, config: &Value) -> Vec<Diagnostic> {
-        let open = |error: &ValidationError<'_>, _: &[Part]| match error.instance().as_ref() {
-            Value::String(text) => unknown::is_opaque(text),
-            instance => is_choice(error.kind()) && unknown::any_unknown(instance),
-        };
-        self.check(step, config, open)
+        let what = format!("step {}", step.name);
+        self.check(&Checked { what: &what, with: Some(&step.with) }, config, |error, _| may_become_good(error))
     }
 
     /// The check of its own that the plugin asks for.
@@ -110,7 +131,7 @@ impl ConfigSchema {
             };
             Some(Diagnostic {
                 code: "resource-type",
-                message: format!("{}: {}", place(step, &path), found.message),
+                message: format!("{}: {}", place(&format!("step {}", step.name), &path), found.message),
                 span: Some(span),
                 label: label.to_owned(),
                 help: Some(found.help),
@@ -121,7 +142,7 @@ impl ConfigSchema {
 
     fn check(
         &self,
-        step: &Step,
+        checked: &Checked<'_>,
         config: &Value,
         is_open: impl Fn(&ValidationError<'_>, &[Part]) -> bool,
     ) -> Vec<Diagnostic> {
@@ -136,16 +157,16 @@ impl ConfigSchema {
         errors.retain(|(path, error)| {
             !(matches!(error.kind(), ValidationErrorKind::Type { .. }) && choices.contains(path))
         });
-        errors.iter().flat_map(|(path, error)| self.words(step, path, error)).collect()
+        errors.iter().flat_map(|(path, error)| self.words(checked, path, error)).collect()
     }
 
     /// A violation in plain words, at its place.
-    fn words(&self, step: &Step, path: &[Part], error: &ValidationError<'_>) -> Vec<Diagnostic> {
-        let place = place(step, path);
+    fn words(&self, checked: &Checked<'_>, path: &[Part], error: &ValidationError<'_>) -> Vec<Diagnostic> {
+        let place = place(checked.what, path);
         let problem = |message: String, label: &str, help: Option<String>| Diagnostic {
             code: "schema",
             message,
-            span: Some(step.with.span_at(path)),
+            span: checked.with.map(|with| with.span_at(path)),
             label: label.to_owned(),
             help,
         };
@@ -155,7 +176,7 @@ impl ConfigSchema {
                 let known = self.properties_at(error);
                 let unknown = |key: &String| {
                     let mut found = problem(format!("unknown option '{key}' in {place}"), "not known here", None);
-                    found.span = step.with.key_span(path, key).or(found.span);
+                    found.span = checked.with.and_then(|with| with.key_span(path, key)).or(found.span);
                     found.help = Some(match did_you_mean(key, known.iter().map(String::as_str)) {
                         Some(near) => format!("did you mean '{near}'?"),
                         None => format!("it takes {}", known.join(", ")),
@@ -199,6 +220,20 @@ impl ConfigSchema {
 pub(super) fn compile(schema: &Value) -> Result<jsonschema::Validator, BadSchema> {
     let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012);
     options.build(schema).map_err(|error| BadSchema::NotASchema(error.to_string()))
+}
+
+/// What is checked against a schema: what it is called, and where it stands in the file.
+struct Checked<'a> {
+    what: &'a str,
+    with: Option<&'a Template>,
+}
+
+/// Whether a violation is of a text that is not known yet, or of a choice that depends on one.
+fn may_become_good(error: &ValidationError<'_>) -> bool {
+    match error.instance().as_ref() {
+        Value::String(text) => unknown::is_opaque(text),
+        instance => is_choice(error.kind()) && unknown::any_unknown(instance),
+    }
 }
 
 fn is_enum(error: &ValidationError<'_>) -> bool {
@@ -282,11 +317,11 @@ fn path(pointer: &str, value: &Value) -> Vec<Part> {
 }
 
 /// `azs of step network`, or `step network` for the table as a whole.
-fn place(step: &Step, path: &[Part]) -> String {
+fn place(what: &str, path: &[Part]) -> String {
     let path: String = path.iter().map(ToString::to_string).collect();
     match path.trim_start_matches('.') {
-        "" => format!("step {}", step.name),
-        path => format!("{path} of step {}", step.name),
+        "" => what.to_owned(),
+        path => format!("{path} of {what}"),
     }
 }
 

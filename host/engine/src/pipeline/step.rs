@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::ignored::Ignored;
+use super::providers::{self, Provider};
 use super::schema::BadSchema;
 use super::template::Template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -59,68 +60,21 @@ impl Step {
 
     /// What a plugin that could not be loaded means for the file.
     pub fn load_problem(&self, error: &LoadError) -> Diagnostic {
-        let at_uses = |help: Option<String>| Diagnostic {
-            code: "plugin",
-            message: error.to_string(),
-            span: Some(self.uses_span.clone()),
-            label: "this plugin".to_owned(),
-            help,
-        };
-        match error {
-            LoadError::UnknownBuiltin { name, known } => {
-                let near = did_you_mean(name, known.iter().map(String::as_str));
-                let all =
-                    || format!("there are {}; a plugin of your own is a path such as ./my.wasm", known.join(", "));
-                at_uses(Some(near.map_or_else(all, |near| format!("did you mean '{near}'?"))))
-            }
-            LoadError::AbsentBuiltin { help, .. } => at_uses(Some(help.clone())),
-            LoadError::UnknownGrant { grant, known } => {
-                let at = self.allow.iter().position(|allowed| allowed == grant);
-                let near = did_you_mean(grant, known.iter().map(String::as_str));
-                Diagnostic {
-                    code: "unknown-grant",
-                    message: error.to_string(),
-                    span: Some(at.map_or_else(|| self.uses_span.clone(), |at| self.allow_spans[at].clone())),
-                    label: "grants nothing".to_owned(),
-                    help: Some(near.map_or_else(
-                        || format!("grants are {}", known.join(", ")),
-                        |near| format!("did you mean '{near}'?"),
-                    )),
-                }
-            }
-            LoadError::NotGranted { missing, unsaid, .. } => {
-                let mut all = self.allow.clone();
-                all.extend(missing.iter().cloned());
-                let all: Vec<_> = all.iter().map(|grant| format!("\"{grant}\"")).collect();
-                let mut help = match missing.is_empty() {
-                    true => "its documentation should say what to grant it".to_owned(),
-                    false => format!("if you trust it with that, write allow = [{}]", all.join(", ")),
-                };
-                for interface in unsaid {
-                    let (what, form) = match *interface {
-                        "request" => ("calls", "request:SERVICE:ACTION"),
-                        _ => ("resource types", "cloud-control:AWS::SERVICE::TYPE"),
-                    };
-                    help += &format!("; it does not say which {what} it uses '{interface}' for: grant each as {form}");
-                }
-                at_uses(Some(help))
-            }
-            LoadError::Unfetched { help, .. } => at_uses(Some(help.clone())),
-            LoadError::Unreadable { .. } => at_uses(Some("paths start at the folder of the pipeline file".to_owned())),
-            LoadError::BadDescription { crash: Some(crash), .. } => at_uses(Some(crash.advice.clone())),
-            _ => at_uses(None),
-        }
+        load_problem(&self.used(), error)
     }
 
     /// What it means for the file that its plugin is not the one that the lock file pins.
     pub(crate) fn lock_problem(&self, change: &PluginChange, file: &Path) -> Diagnostic {
-        Diagnostic {
-            code: "locked-plugin",
-            message: format!("the plugin {} is not as llmhost.lock pins it: {}", self.uses, change.words().join("; ")),
-            span: Some(self.uses_span.clone()),
-            label: "this plugin".to_owned(),
-            help: Some(format!("if that is meant, accept it: llmhost lock {} --accept", file.display())),
-        }
+        lock_problem(&self.used(), change, file)
+    }
+
+    /// Its grants of kinds that no provider has. `known` are the names of all kinds there are.
+    pub(super) fn unknown_grants(&self, providers: &[Provider], known: &[&str]) -> Vec<Diagnostic> {
+        providers::unknown_grants(&self.allow, &self.allow_spans, providers, known)
+    }
+
+    fn used(&self) -> Uses<'_> {
+        Uses { uses: &self.uses, allow: &self.allow, uses_span: &self.uses_span, allow_spans: &self.allow_spans }
     }
 
     /// What a plugin's broken schema means for the file.
@@ -132,5 +86,94 @@ impl Step {
             label: "this plugin".to_owned(),
             help: Some("the plugin's author has to correct this".to_owned()),
         }
+    }
+}
+
+/// A component that the file uses, and what it grants it.
+pub(super) struct Uses<'a> {
+    pub(super) uses: &'a str,
+    pub(super) allow: &'a [String],
+    pub(super) uses_span: &'a Range<usize>,
+    pub(super) allow_spans: &'a [Range<usize>],
+}
+
+/// What a component that could not be loaded means for the file.
+pub(super) fn load_problem(used: &Uses<'_>, error: &LoadError) -> Diagnostic {
+    let at_uses = |help: Option<String>| Diagnostic {
+        code: "plugin",
+        message: error.to_string(),
+        span: Some(used.uses_span.clone()),
+        label: "this plugin".to_owned(),
+        help,
+    };
+    match error {
+        LoadError::UnknownBuiltin { name, known } => {
+            let near = did_you_mean(name, known.iter().map(String::as_str));
+            let all = || format!("there are {}; a plugin of your own is a path such as ./my.wasm", known.join(", "));
+            at_uses(Some(near.map_or_else(all, |near| format!("did you mean '{near}'?"))))
+        }
+        LoadError::AbsentBuiltin { help, .. } => at_uses(Some(help.clone())),
+        LoadError::UnknownGrant { grant, known } => {
+            let at = used.allow.iter().position(|allowed| allowed == grant);
+            let near = did_you_mean(grant, known.iter().map(String::as_str));
+            Diagnostic {
+                code: "unknown-grant",
+                message: error.to_string(),
+                span: Some(at.map_or_else(|| used.uses_span.clone(), |at| used.allow_spans[at].clone())),
+                label: "grants nothing".to_owned(),
+                help: Some(near.map_or_else(
+                    || format!("grants are {}", known.join(", ")),
+                    |near| format!("did you mean '{near}'?"),
+                )),
+            }
+        }
+        LoadError::BadGrant { grant, .. } => {
+            let at = used.allow.iter().position(|allowed| allowed == grant);
+            Diagnostic {
+                code: "unknown-grant",
+                message: error.to_string(),
+                span: Some(at.map_or_else(|| used.uses_span.clone(), |at| used.allow_spans[at].clone())),
+                label: "grants nothing".to_owned(),
+                help: Some("write it like http:GET,POST https://api.example.com/v1/*".to_owned()),
+            }
+        }
+        LoadError::NothingGranted { .. } => at_uses(Some(
+            "its documentation should say which requests it sends; if you trust it with them, write allow = \
+             [\"http:GET,POST https://api.example.com/v1/*\"]"
+                .to_owned(),
+        )),
+        LoadError::NotGranted { missing, unsaid, .. } => {
+            let mut all = used.allow.to_vec();
+            all.extend(missing.iter().cloned());
+            let all: Vec<_> = all.iter().map(|grant| format!("\"{grant}\"")).collect();
+            let mut help = match missing.is_empty() {
+                true => "its documentation should say what to grant it".to_owned(),
+                false => format!("if you trust it with that, write allow = [{}]", all.join(", ")),
+            };
+            for interface in unsaid {
+                let (what, form) = match *interface {
+                    "resource" => ("kinds of providers", "resource:PROVIDER.KIND"),
+                    "request" => ("calls", "request:SERVICE:ACTION"),
+                    _ => ("resource types", "cloud-control:AWS::SERVICE::TYPE"),
+                };
+                help += &format!("; it does not say which {what} it uses '{interface}' for: grant each as {form}");
+            }
+            at_uses(Some(help))
+        }
+        LoadError::Unfetched { help, .. } => at_uses(Some(help.clone())),
+        LoadError::Unreadable { .. } => at_uses(Some("paths start at the folder of the pipeline file".to_owned())),
+        LoadError::BadDescription { crash: Some(crash), .. } => at_uses(Some(crash.advice.clone())),
+        _ => at_uses(None),
+    }
+}
+
+/// What it means for the file that a component is not the one that the lock file pins.
+pub(super) fn lock_problem(used: &Uses<'_>, change: &PluginChange, file: &Path) -> Diagnostic {
+    Diagnostic {
+        code: "locked-plugin",
+        message: format!("the plugin {} is not as llmhost.lock pins it: {}", used.uses, change.words().join("; ")),
+        span: Some(used.uses_span.clone()),
+        label: "this plugin".to_owned(),
+        help: Some(format!("if that is meant, accept it: llmhost lock {} --accept", file.display())),
     }
 }

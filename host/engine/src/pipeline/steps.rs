@@ -142,7 +142,7 @@ fn name(key: &Key<'_>, problems: &mut Problems) -> Option<StepName> {
     name.map_err(|error| _ = problems.add("bad-name", key.span.clone(), error, "not a step name")).ok()
 }
 
-fn limits(key: &Key<'_>, item: Item<'_>, problems: &mut Problems) -> Limits {
+pub(super) fn limits(key: &Key<'_>, item: Item<'_>, problems: &mut Problems) -> Limits {
     let Some(found) = table("limits", item, problems) else { return Limits::default() };
     let found = Table::new("limits", key.span.clone(), found, &["memory", "time"], problems);
     let mut quantity = |key, parse: fn(&str) -> Option<u64>, example: &str| {

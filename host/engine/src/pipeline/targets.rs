@@ -55,6 +55,7 @@ impl Scope<'_> {
                     "write ${step.output}, ${existing.name.id}, ${vars.name}, ${secrets.name} or ${env.NAME}; or $${ for a plain ${"
                 }
                 Reach::Known(_) => "write ${vars.name} or ${env.NAME}; or $${ for a plain ${",
+                Reach::Settled(_) => "write ${vars.name}, ${secrets.name} or ${env.NAME}; or $${ for a plain ${",
                 Reach::Environment => "write ${env.NAME}; or $${ for a plain ${",
             });
             return None;
@@ -296,21 +297,22 @@ impl Scope<'_> {
     fn out_of_reach(&self, first: &str, reach: Reach<'_>) -> Option<(String, &'static str)> {
         const KNOWN: &str = "use a variable, ${vars.name}, or the environment, ${env.NAME}";
         match (reach, first) {
-            (Reach::All, _) | (_, "env") | (Reach::Known(_), "vars" | "each") => None,
+            (Reach::All, _) | (_, "env") => None,
+            (Reach::Known(_) | Reach::Settled(_), "vars" | "each") | (Reach::Settled(_), "secrets") => None,
             (Reach::Known(what), "secrets") => {
                 Some((format!("{what} cannot hold a secret: it is shown in plans and kept in the state"), KNOWN))
             }
-            (Reach::Known(what), "existing") => {
+            (Reach::Known(what) | Reach::Settled(what), "existing") => {
                 Some((format!("{what} cannot hold what is looked up: it is needed before"), KNOWN))
             }
-            (Reach::Known(what), others::WORD) => Some((
+            (Reach::Known(what) | Reach::Settled(what), others::WORD) => Some((
                 format!("{what} cannot hold an output of another pipeline: it is needed when the file is read"),
                 KNOWN,
             )),
-            (Reach::Known(what), step) if self.steps.contains(&step) => {
+            (Reach::Known(what) | Reach::Settled(what), step) if self.steps.contains(&step) => {
                 Some((format!("{what} cannot hold an output of a step: it is needed before any step runs"), KNOWN))
             }
-            (Reach::Known(_), _) => None,
+            (Reach::Known(_) | Reach::Settled(_), _) => None,
             (Reach::Environment, _) => Some((
                 "the default of a variable can refer to the environment alone".to_owned(),
                 "use ${env.NAME}, or leave the default out and give the value with --var",

@@ -47,6 +47,8 @@ pub(super) enum Reach<'a> {
     All,
     /// Variables and the environment: the value is needed before any step runs. What the value is.
     Known(&'a str),
+    /// The same and secrets: nothing of it is shown.
+    Settled(&'a str),
     /// The environment alone: the default of a variable.
     Environment,
 }
@@ -60,6 +62,12 @@ impl Scope<'_> {
     /// Reads a value of a `with` table.
     pub(super) fn template(&self, item: Item<'_>, problems: &mut Problems) -> Template {
         self.read(item, Reach::All, problems)
+    }
+
+    /// Reads a value of a table that is needed before any step runs, and that secrets may stand in. `what` says what it
+    /// is: `with of [providers.dns]`.
+    pub(super) fn settled(&self, what: &str, item: Item<'_>, problems: &mut Problems) -> Template {
+        self.read(item, Reach::Settled(what), problems)
     }
 
     fn read(&self, item: Item<'_>, reach: Reach<'_>, problems: &mut Problems) -> Template {

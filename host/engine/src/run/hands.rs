@@ -274,7 +274,11 @@ impl Hands {
         let unknown = || {
             let message = format!("this llmhost knows no resources of kind {}", address.kind());
             let mut error = OpError::local("find the kind", message);
-            error.advice = Some("Use the llmhost that made it, or a newer one.".to_owned());
+            let provider = address.kind().split('.').next().unwrap_or_default();
+            error.advice = Some(format!(
+                "If a provider made it, keep [providers.{provider}] in the file until the resource is deleted. Otherwise use \
+                 the llmhost that made it, or a newer one."
+            ));
             Reason::Operation(error)
         };
         self.registry.kind_of(address).cloned().ok_or_else(unknown)

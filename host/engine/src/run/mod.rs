@@ -145,6 +145,7 @@ impl Engine {
             let outputs_of = |name: &StepName| by_name.get(name).map(|p| p.description().outputs.as_slice());
             problems.extend(pipeline.check_outputs(outputs_of));
             problems.extend(unknown_kinds(&pipeline, &registry));
+            problems.extend(pipeline.unknown_grants(&registry.kinds().map(|kind| kind.name()).collect::<Vec<_>>()));
             for (step, schema) in pipeline.steps.iter().zip(&schemas) {
                 problems.extend(schema.check_static(step));
                 if let Some(check) = schema.asks_for().and_then(|name| registry.check(name)) {
@@ -231,6 +232,7 @@ impl Engine {
 
     /// The kinds of resources, with the placements of all steps: of those that only the state has, too.
     fn registry_for(&self, state: &State) -> Arc<Registry> {
+        self.registry.hide_sensitive(state);
         if state.placements.is_empty() {
             return Arc::clone(&self.registry);
         }

@@ -118,7 +118,10 @@ impl Capabilities for Recorder {
 
     async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
         let result = self.host.existing(query, attribute).await;
-        self.note(Asked::Existing { query: Box::new(query.clone()), attribute: attribute.to_owned() }, Answer::of(&result));
+        self.note(
+            Asked::Existing { query: Box::new(query.clone()), attribute: attribute.to_owned() },
+            Answer::of(&result),
+        );
         result
     }
 

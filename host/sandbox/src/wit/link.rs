@@ -11,7 +11,8 @@ use wasmtime::component::types::{ComponentFunc, Type};
 use wasmtime::component::{Linker, LinkerInstance, ResourceAny, ResourceType, Val};
 
 use super::served::{self, Function, Import, RELEASED};
-use super::values;
+use super::{outgoing, values};
+use crate::limits;
 use crate::state::{Declared, State};
 
 /// Adds all that this host serves, in every released version, to a linker. That a component's own types are served is
@@ -37,6 +38,13 @@ pub(crate) fn add_to(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 /// Defines one function.
 fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static Function) -> wasmtime::Result<()> {
     let export = has.name;
+    match (interface, export) {
+        (served::ANY, "[static]any.declare") => return at.func_new(export, declare_any),
+        (served::ANY, "[method]any.output") => return output_as_json(at, export),
+        ("http", "send") => return outgoing::send(at, export),
+        ("wait", "pause") => return outgoing::pause(at, export),
+        _ => {}
+    }
     if let Some(resource) = export.strip_prefix("[static]").and_then(|name| name.strip_suffix(".declare")) {
         let kind = format!("{interface}.{resource}");
         return at.func_new(export, move |store, ty, params, results| declare(store, &ty, &kind, has, params, results));
@@ -218,6 +226,46 @@ fn declare(
     give(results, result(handle, ty)?)
 }
 
+/// Declares a resource of a kind that a provider brings.
+fn declare_any(
+    mut store: StoreContextMut<'_, State>,
+    ty: ComponentFunc,
+    params: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let [Val::String(kind), Val::String(name), Val::String(spec), options] = params else {
+        bail!("a declaration is a kind, a name, a spec and options")
+    };
+    let after: Vec<String> = serde_json::from_value(values::json(options)?["after"].take())?;
+    let of = kind.split_once('.').map_or("", |(of, _)| of);
+    let kind_is_good = !of.is_empty() && !served::is_built_in(of);
+    let declared = match serde_json::from_str::<Value>(spec) {
+        Ok(spec) if kind_is_good => store.data_mut().declare(kind, name, spec, &after)?,
+        Ok(_) => Err(Failure::invalid(format!(
+            "'{}' is no kind of a provider; one is called like dns.record, by the provider's name in the pipeline file",
+            limits::cut(kind, 80)
+        ))),
+        Err(error) => Err(Failure::invalid(format!("the spec of {kind} '{name}' is not JSON: {error}"))),
+    };
+    let handle = match declared {
+        Ok(resource) => Ok(Val::Resource(ResourceAny::try_from_resource(resource, &mut store)?)),
+        Err(failure) => Err(failure),
+    };
+    give(results, result(handle, &ty)?)
+}
+
+/// The outputs of such a resource: what they are is not known here.
+fn output_as_json(at: &mut LinkerInstance<'_, State>, export: &str) -> wasmtime::Result<()> {
+    at.func_new_async(export, |mut store: StoreContextMut<'_, State>, ty, params, results| {
+        Box::new(async move {
+            let [Val::Resource(_), Val::String(output)] = params else { bail!("it takes the name of an output") };
+            let handle = handle(&mut store, &params[..1])?;
+            let value = store.data_mut().output_value(handle, output).await?;
+            give(results, result(value.map(|value| Val::String(value.to_string())), &ty)?)
+        })
+    })
+}
+
 fn handle(
     store: &mut StoreContextMut<'_, State>,
     params: &[Val],
@@ -228,7 +276,7 @@ fn handle(
     }
 }
 
-fn give(results: &mut [Val], value: Val) -> wasmtime::Result<()> {
+pub(super) fn give(results: &mut [Val], value: Val) -> wasmtime::Result<()> {
     match results {
         [result] => *result = value,
         _ => bail!("it gives one value"),

@@ -3,15 +3,17 @@
 //! A component carries the types that it was compiled with. They are read by the names of their fields and cases, so
 //! one host serves every released version of an interface, and an interface can gain optional fields: `link` ties what
 //! components import to the engine's capabilities, `check` holds a component's types against the newest ones, `values`
-//! turns values into JSON and back, `step` calls what it exports.
+//! turns values into JSON and back, `step` calls what a plugin exports, `kinds` what a provider does.
 
 mod check;
+pub(crate) mod kinds;
 mod link;
+mod outgoing;
 mod served;
 mod step;
 mod values;
 
 pub(crate) use check::imports as check_imports;
 pub(crate) use link::add_to as add_to_linker;
-pub(crate) use served::{FUNCTIONS, Import, packages, resources};
-pub(crate) use step::{Described, Entered, Step};
+pub(crate) use served::{ANY, FUNCTIONS, Import, is_built_in, packages, resources};
+pub(crate) use step::{Described, Step};

@@ -70,9 +70,15 @@ impl Interface {
     }
 }
 
-/// Every resource that a plugin can declare, with its interface.
+/// The interface of resources of any kind, whose grants name kinds of providers.
+pub(crate) const ANY: &str = "resources";
+
+/// Every resource of the host's own kinds, with its interface.
 pub(crate) fn resources() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SERVED.iter().flat_map(|interface| interface.resources().map(|resource| (interface.name, resource)))
+    SERVED
+        .iter()
+        .filter(|interface| interface.name != ANY)
+        .flat_map(|interface| interface.resources().map(|resource| (interface.name, resource)))
 }
 
 /// The name of an interface that a component imports: `llmhost:aws-ec2/ec2@0.2.0`.
@@ -136,6 +142,11 @@ impl std::fmt::Display for Import<'_> {
             false => write!(f, "{package}/{interface}@{version}"),
         }
     }
+}
+
+/// Whether the kinds of resources of this interface are the host's own.
+pub(crate) fn is_built_in(interface: &str) -> bool {
+    SERVED.iter().any(|served| served.name == interface)
 }
 
 /// The names of all packages.

@@ -11,6 +11,7 @@ mod languages;
 mod large;
 mod limits;
 mod loading;
+mod providers;
 mod running;
 mod stored;
 #[path = "../support/mod.rs"]

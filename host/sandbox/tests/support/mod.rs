@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-const NAMES: &[&str] = &["hostile", "quick", "big", "wasi", "crash"];
+const NAMES: &[&str] = &["hostile", "quick", "big", "wasi", "crash", "dns", "records"];
 
 static GUESTS: LazyLock<PathBuf> = LazyLock::new(build);
 

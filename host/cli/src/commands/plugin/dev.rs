@@ -10,7 +10,7 @@ use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::{FieldChange, Plan, compare, plain, show};
 use llmhost_engine::run::{self, Engine};
 use llmhost_engine::state::State;
-use llmhost_resources::{Aws, AwsSettings};
+use llmhost_resources::AwsSettings;
 use llmhost_sandbox::Functions;
 
 use super::build::built;
@@ -19,6 +19,7 @@ use crate::app::{self, Console};
 use crate::args::Dev;
 use crate::commands::run::text_style;
 use crate::failure::Failure;
+use crate::providers;
 use crate::view::{self, style};
 
 /// Watches a project until it is interrupted.
@@ -61,8 +62,9 @@ async fn planned(folder: &Path, file: &Path, console: &Console, functions: &Arc<
         placeholder_secrets: true,
         ..AwsSettings::default()
     };
-    let registry = llmhost_resources::registry(Arc::new(Aws::new(settings)));
     let loader = app::loader(console, &pipeline.trust)?;
+    // A plan asks no service.
+    let registry = providers::registry(&pipeline, settings, &loader).await?;
     let state = State { pipeline: pipeline.name.clone(), ..State::default() };
     // What is built anew all the time is not pinned.
     let engine =

@@ -1,5 +1,7 @@
 //! `llmhost plugin inspect`: what a plugin does, wants and takes.
 
+mod provider;
+
 use std::fmt::Write;
 
 use llmhost_engine::pipeline::{ConfigSchema, Trust};
@@ -14,9 +16,12 @@ use crate::view::style;
 /// Says what a plugin is, without granting it anything.
 pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> {
     let loader = app::loader(&Console::new(false), &Trust::default())?;
-    let found = loader.inspect(plugin, std::path::Path::new(".")).await;
+    let here = std::path::Path::new(".");
     let help = "Give a built-in plugin's name, the path of a component file, or oci://host/name:tag.";
-    let found = found.map_err(|error| Failure::plugin(error, help))?;
+    if let Some(provider) = loader.inspect_provider(plugin, here).await.map_err(|error| Failure::plugin(error, help))? {
+        return provider::show(plugin, &provider, as_json);
+    }
+    let found = loader.inspect(plugin, here).await.map_err(|error| Failure::plugin(error, help))?;
     let described = &found.description;
     if let Err(error) = ConfigSchema::of(described) {
         let error = LoadError::BadDescription { uses: plugin.to_owned(), reason: error.to_string(), crash: None };
@@ -51,18 +56,7 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
         let _ = writeln!(text, "  {interface}  {faint}(it does not say for what){faint:#}");
     }
     let _ = writeln!(text, "\n{name}with{name:#}");
-    let required: Vec<&str> =
-        described.config_schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    for (key, schema) in described.config_schema["properties"].as_object().into_iter().flatten() {
-        let note = match &schema["default"] {
-            _ if required.contains(&key.as_str()) => " (required)".to_owned(),
-            Value::Null => String::new(),
-            default => format!(" [default: {}]", plain(&default.to_string())),
-        };
-        let words = plain(schema["description"].as_str().unwrap_or_default()).replace('\n', " ");
-        let of = plain(&option_type(schema, &described.config_schema)).into_owned();
-        let _ = writeln!(text, "  {name}{}{name:#} ({of}){note}\n      {words}", plain(key));
-    }
+    text += &options(&described.config_schema);
     let _ = writeln!(text, "\n{name}outputs{name:#}");
     for output in &described.outputs {
         let words = output.value_type.map(ValueType::name).into_iter().chain(output.sensitive.then_some("sensitive"));
@@ -74,6 +68,23 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
     }
     app::print(&text);
     Ok(())
+}
+
+/// The options of a schema, each with its type and what it is.
+fn options(whole: &Value) -> String {
+    let (name, mut text) = (style::NAME, String::new());
+    let required: Vec<&str> = whole["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (key, schema) in whole["properties"].as_object().into_iter().flatten() {
+        let note = match &schema["default"] {
+            _ if required.contains(&key.as_str()) => " (required)".to_owned(),
+            Value::Null => String::new(),
+            default => format!(" [default: {}]", plain(&default.to_string())),
+        };
+        let words = plain(schema["description"].as_str().unwrap_or_default()).replace('\n', " ");
+        let of = plain(&option_type(schema, whole)).into_owned();
+        let _ = writeln!(text, "  {name}{}{name:#} ({of}){note}\n      {words}", plain(key));
+    }
+    text
 }
 
 /// The type of an option in a word or two: `string`, `string: date`, `array of string`, `one of "a", "b"`.
