@@ -1,5 +1,5 @@
 //! Resources of any type that AWS has, without code: the `aws` plugin.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 
