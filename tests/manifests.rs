@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Scene, repository};
+use support::{Scene, emulator, repository};
 
 const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: settings }\ndata: { mode: \"plain\" }\n";
 const STEPS: &str = r#"[steps.shop]
@@ -22,22 +22,23 @@ fn the_cases_of_the_plugin_pass() {
     ran.says(&["7 cases passed"]);
 }
 
-#[test]
-fn files_are_planned_applied_changed_and_taken_away() {
-    let scene = Scene::new();
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_planned_applied_changed_and_taken_away() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let url = emulator.url();
     scene.write("k8s/config.yaml", CONFIG);
     scene.pipeline(STEPS);
     scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0).says(&["ConfigMap.shop.settings", "1 to create"]);
-    scene.llmhost(&["run", "pipeline.toml"]).status(0);
+    scene.at(url, &["run", "pipeline.toml", "--yes"]).status(0);
     let found: Vec<_> = std::fs::read_dir(scene.path("out")).unwrap().flatten().map(|entry| entry.path()).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(std::fs::read_to_string(&found[0]).unwrap().contains("plain"));
-    scene.llmhost(&["run", "pipeline.toml"]).status(0).says(&["0 changes"]);
+    scene.at(url, &["run", "pipeline.toml", "--yes"]).status(0).says(&["0 changes"]);
     scene.edit("k8s/config.yaml", "plain", "loud");
     let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--json"]).status(0);
     ran.says(&["loud", "\"files\":{", "k8s/config.yaml"]);
     scene.write("k8s/config.yaml", CONFIG.replace("settings", "other"));
-    scene.llmhost(&["run", "pipeline.toml"]).status(0).says(&["ConfigMap.shop.other"]);
+    scene.at(url, &["run", "pipeline.toml", "--yes"]).status(0).says(&["ConfigMap.shop.other"]);
     scene.write("k8s/config.yaml", "kind: [");
     let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(1);
     ran.says(&["step shop", "k8s/config.yaml:1:7: unclosed bracket"]);
