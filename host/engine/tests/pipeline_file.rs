@@ -199,3 +199,51 @@ fn a_value_of_the_command_line_has_the_type_of_its_variable() {
         assert!(problem.help.as_ref().is_some_and(|text| text.contains(help)), "{problem:?}");
     }
 }
+
+#[test]
+fn providers_take_what_is_known_before_any_step_runs() {
+    let text = r#"[vars.stage]
+default = "qa"
+[pipeline]
+name = "test"
+region = "us-east-1"
+[secrets.key]
+env = "KEY"
+[providers.dns]
+uses        = "./dns.wasm"
+description = "Names of our servers."
+allow       = ["http:https://api.example.com/v1/*"]
+with        = { url = "https://${vars.stage}.example.com/${env.STAGE}", key = "Bearer ${secrets.key}" }
+limits      = { time = "20s" }
+[steps.a]
+uses = "s3"
+with = { bucket = "b" }
+"#;
+    let pipeline = load(text, &[]).unwrap();
+    let [dns] = &pipeline.providers[..] else { panic!("one provider") };
+    assert_eq!((dns.name.as_str(), dns.uses.as_str()), ("dns", "./dns.wasm"));
+    assert_eq!(dns.allow, ["http:https://api.example.com/v1/*"]);
+    assert_eq!(dns.limits.time, Some(std::time::Duration::from_secs(20)));
+    assert_eq!(dns.config(), json!({"url": "https://qa.example.com/qa", "key": "Bearer <<secret:key>>"}));
+    for (from, to, at, words) in [
+        ("${vars.stage}", "${a.arn}", "${a.arn}", "with of [providers.dns] cannot hold an output of a step"),
+        (
+            "${vars.stage}",
+            "${existing.x.id}",
+            "${existing.x.id}",
+            "with of [providers.dns] cannot hold what is looked up",
+        ),
+        ("${secrets.key}", "${secrets.kye}", "${secrets.kye}", "there is no secret 'kye'"),
+        ("\"./dns.wasm\"", "\"./dns.toml\"", "\"./dns.toml\"", "./dns.toml is a pipeline"),
+        ("\"./dns.wasm\"", "\"${vars.stage}\"", "\"${vars.stage}\"", "uses of [providers.dns] cannot hold a reference"),
+        ("providers.dns", "providers.secrets", "secrets", "a provider cannot be called 'secrets'"),
+        ("limits ", "limit ", "limit", "unknown key 'limit' in [providers.dns]"),
+        ("\"20s\"", "\"soon\"", "\"soon\"", "'soon' is no time limit"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        let problems = load(&changed, &[]).unwrap_err().problems;
+        let found = problems.iter().find(|problem| problem.message.contains(words));
+        let found = found.unwrap_or_else(|| panic!("{words} in {problems:?}"));
+        assert_eq!(&changed[found.span.clone().unwrap()], at, "{words}");
+    }
+}

@@ -110,3 +110,51 @@ pub(crate) fn shown(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     if text.chars().count() <= 80 { plain.collect() } else { plain.take(79).chain(['…']).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::OutputDoc;
+
+    fn record() -> KindDoc {
+        let spec_schema = r#"{ "type": "object", "properties": {
+            "name": { "type": "string" },
+            "key": { "type": "string", "writeOnly": true },
+            "more": { "properties": { "a/b": { "writeOnly": true } } } } }"#;
+        KindDoc { name: "record".into(), spec_schema: spec_schema.into(), ..KindDoc::default() }
+    }
+
+    fn described(kinds: Vec<KindDoc>) -> Described {
+        Described { summary: String::new(), config_schema: "{}".into(), kinds }
+    }
+
+    #[test]
+    fn a_good_description_says_where_secrets_may_stand() {
+        let checked = check(&described(vec![record()])).ok().expect("good");
+        assert_eq!(checked.kinds["record"].secrets, ["/key", "/more/a~1b"]);
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let output = |name: &str| OutputDoc { name: name.into(), ..OutputDoc::default() };
+        let outputs = |names: &[&str]| KindDoc { outputs: names.iter().map(|name| output(name)).collect(), ..record() };
+        for (kinds, part) in [
+            (vec![], "it has no kinds"),
+            (vec![record(), record()], "two kinds that are called 'record'"),
+            (vec![KindDoc { name: "Rec.ord".into(), ..record() }], "a kind that is called 'Rec.ord'"),
+            (vec![KindDoc { spec_schema: "{".into(), ..record() }], "its spec-schema is not JSON"),
+            (vec![KindDoc { spec_schema: "[]".into(), ..record() }], "not a JSON Schema"),
+            (vec![KindDoc { spec_schema: r#"{"type": 7}"#.into(), ..record() }], "is not JSON Schema"),
+            (vec![KindDoc { immutable: vec!["zone".into()], ..record() }], "'zone' is immutable"),
+            (vec![KindDoc { unique: vec!["zone".into()], ..record() }], "'zone' is unique"),
+            (vec![outputs(&["id"])], "'id', which every kind has"),
+            (vec![outputs(&["a", "a"])], "the output 'a' twice"),
+            (vec![outputs(&["a\u{1b}[2J"])], "an output that is called 'a [2J'"),
+        ] {
+            let problem = check(&described(kinds)).err().expect(part);
+            assert!(problem.contains(part), "{part} in {problem}");
+        }
+        let problem = check(&Described { config_schema: "nope".into(), ..described(vec![record()]) }).err();
+        assert!(problem.is_some_and(|problem| problem.contains("its config-schema is not JSON")));
+    }
+}
