@@ -434,8 +434,10 @@ impl Registry {
     }
 
     /// As `placed`, with the steps of a state: those that are no longer in the file have the placement that they had.
+    /// Sensitive outputs that the state holds are not shown from then on.
     #[must_use]
     pub fn with_steps_of(&self, state: &State) -> Arc<Self> {
+        self.hide_sensitive(state);
         self.placed(state.placements.iter().map(|(step, placed)| (step, &placed.placement)))
     }
 

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_good_description_says_where_secrets_may_stand() {
-        let checked = check(&described(vec![record()])).ok().expect("good");
+        let Ok(checked) = check(&described(vec![record()])) else { panic!("it is good") };
         assert_eq!(checked.kinds["record"].secrets, ["/key", "/more/a~1b"]);
     }
 

@@ -6,7 +6,10 @@ mod service;
 use std::sync::{Arc, Mutex};
 
 use llmhost_engine::diagnostic::Diagnostics;
+use llmhost_engine::lock::Lock;
 use llmhost_engine::names::ResourceAddress;
+use llmhost_engine::pins::Pins;
+use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::Action;
 use llmhost_engine::run::{self, Cancel, Event, Events, Existing, Found};
 use llmhost_engine::secret;
@@ -353,4 +356,26 @@ async fn a_wait_ends_when_the_run_is_stopped() {
     let report = scene.run_until(&file, events, cancel).await;
     assert!(report.interrupted && report.failures.is_empty(), "{report:?}");
     assert!(scene.state().resources[&www()].pending.is_some());
+}
+
+#[tokio::test]
+async fn a_provider_is_pinned_like_a_plugin() {
+    let scene = Scene::new().await;
+    let path = scene.folder.path().join("pipeline.toml");
+    let read = |file: &str| {
+        std::fs::write(&path, file).unwrap();
+        Pipeline::load(&path, &[], &|_| None).unwrap()
+    };
+    let lock = Lock::open(scene.folder.path(), "test").unwrap();
+    let pipeline = read(&scene.file(WWW));
+    let pins = Pins::find(&pipeline, &scene.loader, &lock).await.unwrap();
+    assert_eq!(pins.add(&lock).unwrap(), 2, "the provider and the plugin");
+    pins.check(&pipeline, &lock).unwrap();
+    // More grants than were accepted.
+    let pipeline = read(&scene.file(WWW).replace("DELETE http", "DELETE,PATCH http"));
+    let pins = Pins::of_providers(&pipeline, &scene.loader, &lock).await.unwrap();
+    let refused = pins.check(&pipeline, &lock).unwrap_err();
+    assert_eq!(refused.problems.len(), 1);
+    let words = &refused.problems[0].message;
+    assert!(words.contains("its grants were http:GET,POST,PUT,DELETE http://127.0.0.1"), "{words}");
 }

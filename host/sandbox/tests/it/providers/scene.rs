@@ -56,7 +56,7 @@ impl Facts for NoFacts {
 pub(super) struct Scene {
     pub(super) service: Arc<Service>,
     pub(super) folder: tempfile::TempDir,
-    loader: Loader,
+    pub(super) loader: Loader,
 }
 
 impl Scene {
