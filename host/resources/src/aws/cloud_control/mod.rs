@@ -324,6 +324,10 @@ impl Kind for Entity {
                 Some(parts.join("|").into())
             }
             ("properties", _) => None,
+            // What is stated is no secret of AWS.
+            (attribute, _) if spec.properties.get(attribute).is_some_and(Value::is_string) => {
+                spec.properties.get(attribute).cloned()
+            }
             (attribute, _) => {
                 let sample = spec.of()?.sample_attribute(attribute)?;
                 Some(sample.as_str().map_or_else(|| sample.to_string(), str::to_owned).into())

@@ -322,10 +322,7 @@ mod tests {
             problems(&of(name), &map(properties)).into_iter().map(|one| one.pointer).collect::<Vec<_>>()
         };
         assert_eq!(at("AWS::SecretsManager::Secret", json!({ "SecretString": secret })), Vec::<String>::new());
-        assert_eq!(
-            at("AWS::SSM::Parameter", json!({ "Type": "String", "Value": "x", "Description": secret })),
-            ["/Description"]
-        );
+        assert_eq!(at("AWS::SNS::Topic", json!({ "DisplayName": secret })), ["/DisplayName"]);
     }
 
     #[test]
