@@ -81,7 +81,7 @@ impl Plugin for Aws {
         if one.is_none() && !config.properties.is_empty() {
             return Err(invalid("properties without a type; add type = \"AWS::…\""));
         }
-        if one.is_some() == !config.resources.is_empty() {
+        if one.is_some() != config.resources.is_empty() {
             return Err(invalid("state either one resource, by type and properties, or several in resources"));
         }
         let is_one = one.is_some();
