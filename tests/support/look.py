@@ -24,10 +24,12 @@ import caller
 endpoint, place = sys.argv[1:3]
 region, _, role = place.partition("@")
 session = boto3.Session(region_name=region)
+# Whose account it looks into. The session is that of whoever may enter clusters, and changes.
+account = session
 
 
 def client(service):
-    return session.client(
+    return account.client(
         service,
         endpoint_url=endpoint,
         region_name=region,
@@ -37,7 +39,8 @@ def client(service):
 
 if role:
     found = client("sts").assume_role(RoleArn=role, RoleSessionName="look")["Credentials"]
-    session = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], region_name=region)
+    account = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], region_name=region)
+    session = account
 
 
 def tags(thing, key="Tags"):

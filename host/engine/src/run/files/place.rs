@@ -37,7 +37,11 @@ fn not_found(message: String) -> Failure {
 
 impl Place {
     pub(super) fn of(pipeline: &Pipeline, step: &StepName) -> Self {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        // A folder may be named by a way that leads up and down, or through links.
+        let absolute = |path: &Path| {
+            let plain = || lexical(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+            path.canonicalize().unwrap_or_else(|_| plain())
+        };
         let base = absolute(pipeline.base_of(step));
         let of_secret = |secret: &Secret| match &secret.source {
             SecretSource::File(path) => absolute(path).canonicalize().ok(),
