@@ -1,5 +1,7 @@
 //! `llmhost outputs`
 
+#![allow(rustdoc::broken_intra_doc_links, reason = "they are shown by the command line, where brackets are brackets")]
+
 use clap::Args;
 
 use super::{File, Where};
