@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::model::{Property, Replaces, Shape, Type};
+use crate::pointer::{escaped, unescaped};
 
 impl Type {
     /// The properties whose values differ so that AWS makes another resource, as JSON pointers.
@@ -146,10 +147,6 @@ impl Type {
     }
 }
 
-fn unescaped(part: &str) -> String {
-    part.replace("~1", "/").replace("~0", "~")
-}
-
 struct Causes<'a> {
     of: &'a Type,
     wanted: Replaces,
@@ -201,7 +198,7 @@ impl Causes<'_> {
                 keys.dedup();
                 for key in keys {
                     let [old, new] = [old, new].map(|all| all.and_then(|all| all.get(key)));
-                    let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                    let pointer = format!("{pointer}/{}", escaped(key));
                     self.value(&pointer, element, old, new);
                 }
             }

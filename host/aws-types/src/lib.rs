@@ -17,6 +17,7 @@ mod describe;
 mod make;
 mod model;
 mod pattern;
+mod pointer;
 mod sample;
 mod schema;
 mod suggest;

@@ -392,8 +392,8 @@ fn regions(pipeline: &Pipeline) -> BTreeSet<String> {
     let own = std::iter::once(pipeline.region.clone());
     let of_steps = pipeline.placements().map(|(_, placement)| placement);
     let placed = of_steps.chain(pipeline.existing.iter().map(|one| &one.placement)).map(|placement| {
-        let region = placement.region.as_deref().unwrap_or(&pipeline.region);
-        match placement.assume_role.as_ref().and_then(|role| role.split(':').nth(4)) {
+        let region = placement.region_in(&pipeline.region);
+        match placement.account_of_role() {
             Some(account) => format!("{account}:{region}"),
             None => region.to_owned(),
         }

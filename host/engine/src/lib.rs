@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod placement;
 pub mod plan;
 pub mod plugin;
+pub mod pointer;
 pub mod registry;
 pub mod run;
 pub mod secret;

@@ -20,14 +20,28 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// The pipeline's own.
+    pub const OWN: Self = Self { region: None, profile: None, assume_role: None };
+
     /// Whether it is the pipeline's own.
     pub fn is_own(&self) -> bool {
-        *self == Self::default()
+        *self == Self::OWN
     }
 
-    /// Whether its calls need other permissions than those of the credentials that the pipeline uses.
-    pub fn has_other_credentials(&self) -> bool {
-        self.profile.is_some() || self.assume_role.is_some()
+    /// The profile and the role alone: regions share credentials.
+    #[must_use]
+    pub fn credentials(&self) -> Self {
+        Self { region: None, ..self.clone() }
+    }
+
+    /// Its region, where the pipeline's is this one.
+    pub fn region_in<'a>(&'a self, pipeline: &'a str) -> &'a str {
+        self.region.as_deref().unwrap_or(pipeline)
+    }
+
+    /// The account that its role is in.
+    pub fn account_of_role(&self) -> Option<&str> {
+        self.assume_role.as_ref()?.split(':').nth(4)
     }
 
     /// This one, with what it leaves open as another one has it: that of the pipeline that a step stands in.

@@ -237,17 +237,18 @@ impl<K: Kind> DynKind for K {
     }
 
     fn compare(&self, old: &Value, new: &Value) -> Comparison {
-        let form = |spec: &Value| match from_json::<K>(spec) {
-            Ok(read) => Kind::comparable(self, &read),
-            Err(_) => spec.clone(),
-        };
-        let mut compared =
-            if old == new { Comparison::default() } else { compare(&form(old), &form(new), K::IMMUTABLE) };
+        if old == new {
+            return Comparison::default();
+        }
+        let read = [old, new].map(|spec| (spec, from_json::<K>(spec).ok()));
+        let [old, new] = read.each_ref().map(|(spec, read)| match read {
+            Some(read) => Kind::comparable(self, read),
+            None => Value::clone(spec),
+        });
+        let mut compared = compare(&old, &new, K::IMMUTABLE);
         compared.fields.retain(|field| !K::ASIDE.contains(&field.path.as_str()));
-        if !compared.fields.is_empty()
-            && let (Ok(old), Ok(new)) = (from_json::<K>(old), from_json::<K>(new))
-        {
-            compared.mark_replacing(&Kind::replacing(self, &old, &new));
+        if let [(_, Some(old)), (_, Some(new))] = &read {
+            compared.mark_replacing(&Kind::replacing(self, old, new));
         }
         compared
     }
@@ -524,9 +525,11 @@ impl Registry {
     /// Whom to ask for a fact by its key in a state, and the fact.
     pub fn facts_by_key<'a>(&self, key: &'a str) -> (&Arc<dyn Facts>, &'a str) {
         let (fact, placement) = placement::parts_of_key(key);
-        let of = |registry: &&&Self| !placement.is_empty() && registry.placement.to_string() == placement;
-        let each = self.each();
-        let registry = each.iter().find(of).map_or(self, |registry| *registry);
-        (&registry.facts, fact)
+        if placement.is_empty() {
+            return (&self.facts, fact);
+        }
+        let is_there = |registry: &Self| registry.placement.to_string() == placement;
+        let registry = self.each().into_iter().find(|registry| is_there(registry));
+        (&registry.unwrap_or(self).facts, fact)
     }
 }

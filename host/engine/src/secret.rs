@@ -110,7 +110,7 @@ pub fn places(value: &Value) -> Vec<(String, String)> {
                 for (key, field) in fields {
                     // A key is shown wherever its value is.
                     note(key, &format!("{at} (a key)"), found);
-                    walk(field, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
+                    walk(field, &format!("{at}/{}", crate::pointer::escaped(key)), found);
                 }
             }
             _ => {}

@@ -97,7 +97,7 @@ fn check_word(what: &str, name: &str) -> Result<(), String> {
 /// Fields whose values no service gives back.
 fn write_only(schema: &Value, at: &str, found: &mut Vec<String>) {
     for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        let at = format!("{at}/{}", llmhost_engine::pointer::escaped(name));
         match inner.get("writeOnly") {
             Some(Value::Bool(true)) => found.push(at),
             _ => write_only(inner, &at, found),

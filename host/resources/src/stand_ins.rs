@@ -85,7 +85,7 @@ impl StandIns {
     async fn at(&self, placement: &Placement) -> Arc<Self> {
         let mut elsewhere = self.elsewhere.lock().await;
         let make = || {
-            let region = placement.region.as_ref().unwrap_or(&self.region);
+            let region = placement.region_in(&self.region);
             Arc::new(Self::new(self.registry.at(placement), region))
         };
         Arc::clone(elsewhere.entry(placement.clone()).or_insert_with(make))

@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
         let lengths = (self.pointer.len(), self.path.len());
         self.pointer.push('/');
         if part.contains(['~', '/']) {
-            self.pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+            self.pointer.push_str(&crate::pointer::escaped(part));
         } else {
             self.pointer.push_str(part);
         }

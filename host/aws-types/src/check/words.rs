@@ -18,7 +18,7 @@ pub(super) fn place(pointer: &str) -> Option<String> {
         if !place.is_empty() {
             place.push('.');
         }
-        place.push_str(&part.replace("~1", "/").replace("~0", "~"));
+        place.push_str(&crate::pointer::unescaped(part));
     }
     (!place.is_empty()).then_some(place)
 }

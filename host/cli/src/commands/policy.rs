@@ -38,7 +38,7 @@ impl<'a> Whose<'a> {
         let mut whose = Self { plan, state, placement: Placement::default() };
         if let Some(step) = step {
             whose.placement = whose.placement_of(step).clone();
-            if !whose.placement.has_other_credentials() {
+            if whose.placement.credentials().is_own() {
                 let help = format!("It uses the credentials of the pipeline; leave out --step {step}.");
                 return Err(Failure::usage(format!("step {step} has no profile or assume_role of its own"), &help));
             }
@@ -49,12 +49,12 @@ impl<'a> Whose<'a> {
     fn placement_of(&self, step: &StepName) -> &Placement {
         let planned = self.plan.steps.iter().find(|known| known.name == *step).map(|known| &known.placement);
         let recorded = || self.state.placements.get(step).map(|placed| &placed.placement);
-        planned.or_else(recorded).unwrap_or(&OWN)
+        planned.or_else(recorded).unwrap_or(&Placement::OWN)
     }
 
     /// Whether what a placement's calls need is needed here: regions share credentials.
     fn covers(&self, placement: &Placement) -> bool {
-        (&self.placement.profile, &self.placement.assume_role) == (&placement.profile, &placement.assume_role)
+        self.placement.credentials() == placement.credentials()
     }
 
     /// The roles that are assumed with the same credentials.
@@ -69,13 +69,10 @@ impl<'a> Whose<'a> {
 
     /// Says which steps need a policy of their own.
     fn tell(&self, console: &Console) {
-        let mut told: Vec<&Placement> = Vec::new();
-        for step in self.plan.steps.iter().filter(|step| step.placement.has_other_credentials()) {
-            if !self.covers(&step.placement) && !told.iter().any(|known| same_credentials(known, &step.placement)) {
-                told.push(&step.placement);
-                let Placement { profile, assume_role, .. } = &step.placement;
-                let credentials =
-                    Placement { region: None, profile: profile.clone(), assume_role: assume_role.clone() };
+        let mut told = BTreeSet::new();
+        for step in self.plan.steps.iter().filter(|step| !self.covers(&step.placement)) {
+            let credentials = step.placement.credentials();
+            if told.insert(credentials.clone()) {
                 console.note(&format!(
                     "Step {} works {credentials}: llmhost policy FILE --step {} prints the policy for that.",
                     step.name, step.name
@@ -83,12 +80,6 @@ impl<'a> Whose<'a> {
             }
         }
     }
-}
-
-static OWN: Placement = Placement { region: None, profile: None, assume_role: None };
-
-fn same_credentials(one: &Placement, other: &Placement) -> bool {
-    (&one.profile, &one.assume_role) == (&other.profile, &other.assume_role)
 }
 
 /// Prints the policy.
@@ -101,7 +92,7 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let plan = engine.plan(&Arc::new(state.clone())).await?;
     let whose = Whose::new(&plan, &state, args.step.as_ref())?;
     let is_own = args.step.is_none();
-    let of_role = whose.placement.assume_role.as_ref().and_then(|role| role.split(':').nth(4)).map(str::to_owned);
+    let of_role = whose.placement.account_of_role().map(str::to_owned);
     let account = args.account.or(of_role).or_else(|| state.account().filter(|_| is_own).cloned());
     let account = account.unwrap_or_else(|| "*".to_owned());
     let registry = engine.registry();
@@ -114,7 +105,7 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
         if !whose.covers(placement) {
             continue;
         }
-        let region = placement.region.as_deref().unwrap_or(&pipeline.region);
+        let region = placement.region_in(&pipeline.region);
         let scope = Scope { region, ..own };
         let kind = registry.kind_of(address);
         let needed = kind.into_iter().flat_map(|kind| kind.permissions(spec, &scope));

@@ -72,7 +72,7 @@ fn collect<'a>(schema: &'a Value, pointer: &str, option: &str, found: &mut Vec<(
                 ("properties", option) => format!("{option}.{name}"),
                 _ => format!("{name} (in {key})"),
             };
-            collect(inner, &format!("{pointer}/{key}/{}", name.replace('~', "~0").replace('/', "~1")), &path, found);
+            collect(inner, &format!("{pointer}/{key}/{}", crate::pointer::escaped(name)), &path, found);
         }
     }
     for key in ["items", "additionalProperties"] {

@@ -178,7 +178,7 @@ impl Pipeline {
 
     /// The region of a step's resources.
     pub fn region_of(&self, step: &StepName) -> &str {
-        self.placement_of(step).and_then(|placement| placement.region.as_deref()).unwrap_or(&self.region)
+        self.placement_of(step).unwrap_or(&Placement::OWN).region_in(&self.region)
     }
 
     /// What a fact that a step asks for is kept under.

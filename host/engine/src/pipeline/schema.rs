@@ -13,6 +13,7 @@ use super::template::{Part, Template, kind};
 use crate::config_check::{self, ConfigCheck, ConfigProblem};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plugin::Description;
+use crate::pointer;
 use crate::secret::shown;
 use crate::unknown;
 
@@ -301,7 +302,7 @@ fn parts(error: &ValidationError<'_>) -> Vec<Part> {
 /// The parts of a JSON pointer into a value.
 fn path(pointer: &str, value: &Value) -> Vec<Part> {
     let mut here = Some(value);
-    let parts = pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).map(|part| {
+    let parts = pointer::parts(pointer).map(|part| {
         let (is_list, next) = match here {
             Some(Value::Array(items)) => (true, part.parse().ok().and_then(|at: usize| items.get(at))),
             Some(Value::Object(fields)) => (false, fields.get(&part)),

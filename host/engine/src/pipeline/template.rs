@@ -252,7 +252,7 @@ impl Template {
             let part = rest.strip_prefix('/')?;
             let part = &part[..part.find('/').unwrap_or(part.len())];
             rest = &rest[1 + part.len()..];
-            let key = part.replace("~1", "/").replace("~0", "~");
+            let key = crate::pointer::unescaped(part);
             here = match &here.node {
                 Node::List(items) => items.get(key.parse::<usize>().ok()?)?,
                 Node::Table(fields) => &fields.iter().find(|field| field.key == key)?.value,

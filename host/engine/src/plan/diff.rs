@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::names::ResourceAddress;
+use crate::pointer;
 use crate::secret::{SENSITIVE_MASK, hide_counterpart};
 use crate::unknown;
 
@@ -64,7 +65,7 @@ impl Comparison {
 /// A JSON pointer as the path of a field: `/rules/0/port` is `rules[0].port`.
 fn dotted(pointer: &str) -> String {
     let mut path = String::new();
-    for part in pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")) {
+    for part in pointer::parts(pointer) {
         match part.parse::<usize>() {
             Ok(at) => path.push_str(&format!("[{at}]")),
             Err(_) if path.is_empty() => path = part,

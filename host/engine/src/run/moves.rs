@@ -60,7 +60,7 @@ pub(super) fn elsewhere(moves: &[Move], registry: &Registry, state: &State) -> V
             Move::Step { from, to } => (from, to, None),
             Move::Resource { from, to } => (from.step(), to.step(), Some(to.clone())),
         };
-        let there = state.placements.get(from).map_or(&OWN, |placed| &placed.placement);
+        let there = state.placements.get(from).map_or(&Placement::OWN, |placed| &placed.placement);
         let here = registry.of(to).placement();
         (there != here).then(|| StepFailure {
             step: to.clone(),
@@ -75,9 +75,6 @@ pub(super) fn elsewhere(moves: &[Move], registry: &Registry, state: &State) -> V
     };
     moves.iter().filter_map(failure).collect()
 }
-
-/// The placement of steps that have none of their own.
-static OWN: Placement = Placement { region: None, profile: None, assume_role: None };
 
 /// The state as it is when these moves are made.
 pub(super) fn made(state: &Arc<State>, moves: &[Move]) -> Arc<State> {

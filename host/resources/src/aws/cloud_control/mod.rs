@@ -12,6 +12,7 @@ use llmhost_aws_types::Type;
 use llmhost_engine::kind::{
     Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Sampled, Scope,
 };
+use llmhost_engine::pointer::escaped;
 use llmhost_engine::{secret, unknown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -200,7 +201,7 @@ fn projected(stated: &Value, there: Option<&Value>) -> Option<Value> {
 
 /// A top-level property as a JSON pointer.
 fn pointer(key: &str) -> String {
-    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+    format!("/{}", escaped(key))
 }
 
 /// The changes that lead from one object to the other, as a JSON Patch of its top level.
@@ -357,17 +358,18 @@ impl Kind for Entity {
         if let Some(was) = was {
             let there = self.look(&spec.type_name, id).await?.unwrap_or_default();
             // Only what this pipeline stated before, or states now, is touched.
-            let (before, mut wanted) = (was.desired(), spec.desired());
-            if let Some(of) = spec.of() {
-                types::keep_others(&of, &mut wanted, &there, &[&before, &spec.desired()]);
+            let (of, before, mut wanted) = (spec.of(), was.desired(), spec.desired());
+            if let Some(of) = &of {
+                let own = wanted.clone();
+                types::keep_others(of, &mut wanted, &there, &[&before, &own]);
             }
             let is_ours = |key: &str| before.contains_key(key) || wanted.contains_key(key);
             let ours: Map<String, Value> = there.into_iter().filter(|(key, _)| is_ours(key)).collect();
             let mut changes = patch(&ours, &wanted);
             if !changes.is_empty() {
                 // What AWS does not show, it has lost when it applies the patch to what it shows.
-                if let Some(of) = spec.of() {
-                    let again = types::sent_again(&of, &wanted).filter(|key| ours.contains_key(*key));
+                if let Some(of) = &of {
+                    let again = types::sent_again(of, &wanted).filter(|key| ours.contains_key(*key));
                     changes.extend(again.map(|key| json!({ "op": "add", "path": pointer(key), "value": wanted[key] })));
                 }
                 let mut changes = Value::from(changes);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use llmhost_aws_types::{self as aws_types, ReplacementOrder, Replaces, Rule, TagForm, Type};
 use llmhost_engine::config_check::{ConfigCheck, ConfigProblem};
 use llmhost_engine::kind::Outputs;
+use llmhost_engine::pointer::escaped;
 use llmhost_engine::secret;
 use llmhost_engine::unknown;
 use serde_json::{Map, Value, json};
@@ -179,7 +180,7 @@ pub(super) fn in_order(of: &Type, properties: &Properties) -> Value {
             Value::Object(fields) => {
                 let below = |(key, field): (&String, &Value)| {
                     let length = pointer.len();
-                    pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1")));
+                    pointer.push_str(&format!("/{}", escaped(key)));
                     let ordered = walk(of, pointer, field);
                     pointer.truncate(length);
                     (key.clone(), ordered)
@@ -255,7 +256,7 @@ impl ConfigCheck for ResourceTypes {
         let mut found = Vec::new();
         check_one(config, "", &mut found);
         for (name, one) in config.get("resources").and_then(Value::as_object).into_iter().flatten() {
-            check_one(one, &format!("/resources/{}", name.replace('~', "~0").replace('/', "~1")), &mut found);
+            check_one(one, &format!("/resources/{}", escaped(name)), &mut found);
         }
         found
     }

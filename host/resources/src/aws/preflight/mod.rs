@@ -111,11 +111,10 @@ pub async fn preflight(aws: Option<&Arc<Aws>>, plan: &Plan, state: &State, all: 
     if placements.is_empty() {
         return check(aws.map(Arc::as_ref), plan, state, all).await;
     }
-    let own = Placement::default();
     let mut findings = Vec::new();
-    for placement in std::iter::once(&own).chain(placements) {
+    for placement in std::iter::once(&Placement::OWN).chain(placements) {
         let mut part = plan.clone();
-        part.resources.retain(|address, _| *placed.get(address.step()).unwrap_or(&&own) == placement);
+        part.resources.retain(|address, _| *placed.get(address.step()).unwrap_or(&&Placement::OWN) == placement);
         let there = aws.map(|aws| if placement.is_own() { Arc::clone(aws) } else { Arc::new(aws.at(placement)) });
         findings.extend(check(there.as_deref(), &part, state, all).await?);
     }
