@@ -133,6 +133,7 @@ pub trait Kind {
 
     /// What the service says now; nothing, or an error of the class [`ErrorClass::NotFound`], where the resource is gone.
     /// Fields that the service does not tell are those of `known`.
+    #[allow(clippy::type_complexity, reason = "written out, it says what an implementation gives")]
     fn read(
         config: &Self::Config,
         id: &str,
