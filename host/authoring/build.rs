@@ -11,8 +11,7 @@ fn main() {
     let mut packages = Vec::new();
     for package in folders(&wit) {
         // `aws` was one package until its services got one each.
-        let is_left_out = package.ends_with("aws");
-        let Some(newest) = folders(&package).pop().filter(|_| !is_left_out) else { continue };
+        let Some(newest) = folders(&package).pop().filter(|_| !package.ends_with("aws")) else { continue };
         let name = newest.strip_prefix(&wit).expect("it is below").to_string_lossy().into_owned();
         packages.extend(files(&newest).into_iter().map(|(path, file)| (format!("{name}/{path}"), file)));
     }
