@@ -6,34 +6,39 @@ import { ProviderError } from './error.js'
 /** Where a service's message is cut. */
 const MESSAGE = 400
 
-/** Errors of requests that the host never sends. */
-const UNSENT = { 'not-granted': 'denied', secret: 'denied', unreachable: 'unreachable', timeout: 'unreachable', protocol: 'unreachable' }
+const JSON_TYPE = 'application/json'
+
+/** Errors where there is no answer. */
+const UNANSWERED = { 'not-granted': 'denied', secret: 'denied', unreachable: 'unreachable', timeout: 'unreachable', protocol: 'unreachable' }
 
 /** Errors that a status says. */
 const STATUSES = { 401: 'denied', 403: 'denied', 404: 'not-found', 409: 'conflict', 429: 'throttled' }
 
 export function send({ method = 'GET', url, query = {}, headers = {}, bearer, basic, body, follow = false }) {
-  const all = Object.entries({ ...(given(bearer) && { authorization: `Bearer ${bearer}` }), ...headers })
+  const all = given(bearer) ? { authorization: `Bearer ${bearer}`, ...headers } : headers
+  const request = { method, url: withQuery(url, query), headers: Object.entries(all), basic, body, follow }
   try {
-    const { status, headers: told, body: text, url: from } = host.send({ method, url: url + queryOf(query, url), headers: all, basic, body, follow })
-    return { status, headers: Object.fromEntries(told), body: text, url: from }
+    const response = host.send(request)
+    return { ...response, headers: Object.fromEntries(response.headers) }
   } catch (error) {
     throw unanswered(error, method)
   }
 }
 
 export function json({ body, headers = {}, answer, ...request }) {
-  const sent = given(body) ? { body: JSON.stringify(body), headers: { accept: 'application/json', 'content-type': 'application/json', ...headers } } : { headers: { accept: 'application/json', ...headers } }
-  const response = send({ ...request, ...sent })
+  const has = given(body)
+  const all = { accept: JSON_TYPE, ...(has && { 'content-type': JSON_TYPE }), ...headers }
+  const response = send({ ...request, headers: all, body: has ? JSON.stringify(body) : undefined })
   if (response.status < 200 || response.status > 299) throw refused(response, request)
   return read(response, answer, request)
 }
 
 const given = (value) => value !== undefined && value !== null
 
-function queryOf(query, url) {
-  const parts = Object.entries(query).filter(([, value]) => given(value)).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
-  return parts.length ? (url.includes('?') ? '&' : '?') + parts.join('&') : ''
+function withQuery(url, query) {
+  const all = Object.entries(query).filter(([, value]) => given(value))
+  const text = all.map((pair) => pair.map(encodeURIComponent).join('=')).join('&')
+  return text ? `${url}${url.includes('?') ? '&' : '?'}${text}` : url
 }
 
 /** Why there was no answer. */
@@ -42,7 +47,7 @@ function unanswered(error, method) {
   if (reason === undefined) return error
   // The service may have done what it was asked for, so that it has to be looked for.
   const isOpen = mayHaveReached && method !== 'GET' && method !== 'HEAD'
-  return new ProviderError(UNSENT[reason] ?? (isOpen ? 'service' : 'invalid'), message, { advice })
+  return new ProviderError(UNANSWERED[reason] ?? (isOpen ? 'service' : 'invalid'), message, { advice })
 }
 
 /** What a status that is no success says. */

@@ -11,6 +11,9 @@ export function defineKind(kind) {
   if (unknown) throw wrong(`has no '${unknown}'; there are ${FIELDS.join(', ')}`)
   const missing = NEEDED.filter((name) => typeof kind[name] !== 'function')
   if (missing.length) throw wrong(`has no function ${missing.join(' and no function ')}`)
+  // The host waits for nothing that a call returns.
+  const waiting = [...NEEDED, 'update'].find((name) => kind[name]?.constructor.name === 'AsyncFunction')
+  if (waiting) throw wrong(`has a function ${waiting} that is async; requests and pause return when they are done, so it need not be`)
   const { immutable = [], unique = [], outputs = {} } = kind
   const schema = schemaOf(kind.spec)
   const fields = Object.keys(schema.properties ?? {})
@@ -19,43 +22,48 @@ export function defineKind(kind) {
     if (other) throw wrong(`says that '${other}' is ${what}, and its spec has no such field; it has ${fields.join(', ')}`)
   }
   const mutable = kind.update ? [] : fields.filter((name) => !immutable.includes(name))
-  if (mutable.length) throw wrong(`has no function update, so every field has to be immutable; add ${mutable.join(', ')} to immutable, or write update`)
+  if (mutable.length) throw wrong(`has no function update, so every field has to be immutable; write update, or add ${mutable.join(', ')}`)
   const described = {
     name: kind.name,
     summary: kind.summary,
     specSchema: JSON.stringify(schema),
     immutable,
     unique,
-    outputs: Object.entries(outputs).map(([name, { description, identity = false, sensitive = false }]) => ({ name, description, identity, sensitive })),
+    outputs: Object.entries(outputs).map(outputOf),
   }
   return { described, config: kind.config, calls: calls(kind) }
 }
 
+const outputOf = ([name, { description, identity = false, sensitive = false }]) => ({ name, description, identity, sensitive })
+
 /** The functions of a kind, from JSON to JSON. */
 function calls(kind) {
   const spec = (text) => parsed(kind.spec, text, invalid)
-  const made = (name, given) => {
-    const { id, outputs } = object(name, '{ id, outputs }', given)
-    if (typeof id !== 'string') throw returned(name, 'an id that is a string', id)
-    return { id, outputs: text(name, 'outputs', outputs) }
+  const wrong = (verb, what, value) => new TypeError(`${kind.name}.${verb} must return ${what}, and returns ${JSON.stringify(value) ?? 'nothing'}`)
+  const object = (verb, what, value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(verb, what, value)
+    return value
+  }
+  const json = (verb, what, value) => JSON.stringify(object(verb, what, value))
+  const made = (verb, given) => {
+    const { id, outputs } = object(verb, '{ id, outputs }', given)
+    if (typeof id !== 'string') throw wrong(verb, 'an id that is a string', id)
+    return { id, outputs: json(verb, 'outputs that are an object', outputs) }
+  }
+  const seen = (id, given) => {
+    const { spec: there, outputs } = object('read', '{ spec, outputs }', given)
+    return { id, spec: json('read', 'a spec that is an object', there), outputs: json('read', 'outputs that are an object', outputs) }
   }
   return {
     create: (config, given, token) => made('create', kind.create({ config, spec: spec(given), token })),
     find: (config, given, token) => optional(kind.find({ config, spec: known(kind, given), token }), (found) => made('find', found)),
-    read: (config, id, given) =>
-      optional(kind.read({ config, id, spec: known(kind, given) }), (seen) => {
-        const { spec: there, outputs } = object('read', '{ spec, outputs }', seen)
-        return { id, spec: text('read', 'spec', there), outputs: text('read', 'outputs', outputs) }
-      }),
+    read: (config, id, given) => optional(kind.read({ config, id, spec: known(kind, given) }), (there) => seen(id, there)),
     update: (config, id, old, given) => {
       // The host replaces what cannot be changed.
       if (!kind.update) throw invalid('it cannot be changed in place')
-      return text('update', 'outputs', kind.update({ config, id, old: known(kind, old), spec: spec(given) }))
+      return json('update', 'outputs that are an object', kind.update({ config, id, old: known(kind, old), spec: spec(given) }))
     },
-    delete: (config, id, given) => {
-      const promise = kind.delete({ config, id, spec: known(kind, given) })
-      if (typeof promise?.then === 'function') throw returned('delete', 'nothing', promise)
-    },
+    delete: (config, id, given) => void kind.delete({ config, id, spec: known(kind, given) }),
   }
 }
 
@@ -66,16 +74,3 @@ function known({ spec }, given) {
 }
 
 const optional = (value, form) => (value === undefined || value === null ? undefined : form(value))
-
-const text = (name, what, value) => JSON.stringify(object(name, what, value))
-
-function object(name, what, value) {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || typeof value.then === 'function') throw returned(name, what, value)
-  return value
-}
-
-function returned(name, what, value) {
-  // Calls of the host return when there is an answer.
-  if (typeof value?.then === 'function') return new TypeError(`${name} must not be async: it has to return ${what}, and returns a promise`)
-  return new TypeError(`${name} must return ${what}, and returns ${JSON.stringify(value) ?? 'nothing'}`)
-}
