@@ -11,8 +11,8 @@ import { mapped } from '../src/stack.js'
 const WIT = fileURLToPath(new URL('../wit', import.meta.url))
 
 /** What a plugin and a provider export, and how. */
-const STEP = { exports: ['describe', 'run'], how: 'export const { describe, run } = defineStep({ … })' }
-const PROVIDER = { exports: ['kinds'], how: 'export const kinds = defineProvider({ … })' }
+const STEP = { name: 'step', package: 'plugin', exports: ['describe', 'run'], how: 'export const { describe, run } = defineStep({ … })' }
+const PROVIDER = { name: 'provider', package: 'provider', exports: ['kinds'], how: 'export const kinds = defineProvider({ … })' }
 
 /** Builds the component `out` from the module `entry`: for the world 'guest' of a project's WIT, or for one of what it imports. */
 export async function build(entry, out, project) {
@@ -65,13 +65,14 @@ async function bundle(entry) {
 
 /** Whether the module is a plugin or a provider: as its project says, or as its exports do. */
 async function worldOf(entry, exports, project) {
-  const isProvider = project ? /\binclude llmhost:provider\//.test(await readFile(join(project, 'world.wit'), 'utf8')) : exports.includes('kinds')
-  const world = isProvider ? PROVIDER : STEP
+  const has = ({ exports: all }) => all.every((name) => exports.includes(name))
+  const wit = project ? await readFile(join(project, 'world.wit'), 'utf8') : ''
+  const isProvider = project ? wit.includes('include llmhost:provider/') : has(PROVIDER)
+  const [world, other] = isProvider ? [PROVIDER, STEP] : [STEP, PROVIDER]
+  if (has(world)) return world
   const missing = world.exports.filter((name) => !exports.includes(name))
-  if (!missing.length) return world
-  const other = isProvider ? STEP : PROVIDER
-  const isOther = other.exports.every((name) => exports.includes(name))
-  const hint = isOther ? `; for what it exports, write world = "${isProvider ? 'step' : 'provider'}" in llmhost-plugin.toml` : project ? '' : `, or of a provider ${other.how}`
+  let hint = project ? '' : `, or of a provider ${other.how}`
+  if (has(other)) hint = `; for what it exports, write world = "${other.name}" in llmhost-plugin.toml`
   throw new Error(`${entry} does not export ${missing.join(' and ')}: ${world.how}${hint}`)
 }
 
@@ -92,12 +93,11 @@ async function writeWorld(folder, world, imports) {
   // `llmhost:aws-s3/s3@0.2.0` is of the package `llmhost:aws-s3@0.2.0`.
   const unknown = imports.filter((path) => !packages.has(packageOf(path)))
   const all = [...packages.keys()]
-  if (unknown.length) throw new Error(`there is no interface ${unknown.join(', ')} for a ${world === STEP ? 'plugin' : 'provider'}; there are those of ${all.join(', ')}`)
-  const [name, included] = world === STEP ? ['plugin', 'step'] : ['provider', 'provider']
-  const own = all.find((id) => id.startsWith(`llmhost:${name}@`))
+  if (unknown.length) throw new Error(`there is no interface ${unknown.join(', ')} for a ${world.package}; there are those of ${all.join(', ')}`)
+  const own = all.find((id) => id.startsWith(`llmhost:${world.package}@`))
   // A provider's world has all that there is.
   const more = world === STEP ? imports.filter((path) => packageOf(path) !== own) : []
-  const lines = [`include ${own.replace('@', `/${included}@`)}`, ...more.map((path) => `import ${path}`)].map((line) => `    ${line};\n`)
+  const lines = [`include ${own.replace('@', `/${world.name}@`)}`, ...more.map((path) => `import ${path}`)].map((line) => `    ${line};\n`)
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'world.wit'), `package llmhost:guest;\n\nworld guest {\n${lines.join('')}}\n`)
   const needed = world === STEP ? [own, ...imports.map(packageOf)] : all
