@@ -12,7 +12,7 @@ from typing import Any
 import wit_world.imports.resources as _host
 
 from ._config import plain_of
-from .types import Address, Options
+from .types import Options
 
 
 class Resource:
@@ -22,15 +22,10 @@ class Resource:
         self._declared = declared
 
     def output(self, name: str) -> Any:
-        """An output. While planning, one that is not known yet is an opaque text. Raises a failure: see `failure_of`."""
+        """An output; `id` is one of every kind. While planning, one that is not known yet is an opaque text. Raises a failure: see `failure_of`."""
         return _json.loads(self._declared.output(name))
 
-    @property
-    def id(self) -> str:
-        """The service's id, an output of every kind."""
-        return self.output("id")
-
-    def address(self) -> Address:
+    def address(self) -> str:
         """Where it stands: `step/kind/name`."""
         return self._declared.address()
 
