@@ -22,7 +22,8 @@ class Resource:
         self._declared = declared
 
     def output(self, name: str) -> Any:
-        """An output; `id` is one of every kind. While planning, one that is not known yet is an opaque text. Raises a failure: see `failure_of`."""
+        """An output; `id` is one of every kind. While planning, one that is not known yet is an opaque text. Raises a
+        failure: see `failure_of`."""
         return _json.loads(self._declared.output(name))
 
     def address(self) -> str:
