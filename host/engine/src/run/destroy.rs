@@ -8,7 +8,7 @@ use super::hands::Hands;
 use super::remove::{Target, delete_all};
 use super::report::{Report, StepFailure};
 use super::select::Selection;
-use super::{Cancel, WorldError, enter};
+use super::{Cancel, WorldError, asks_aws, enter};
 use crate::registry::Registry;
 use crate::state::{Change, StateStore};
 
