@@ -1,7 +1,7 @@
-//! The comment of a silence holds the token by which a lost silence is found: `Maintenance [llmhost TOKEN]`. It is the only
+//! The comment of a silence holds the token by which a lost silence is found: `Maintenance [id TOKEN]`. It is the only
 //! text of a silence that says nothing to Alertmanager.
 
-const OPEN: &str = "[llmhost ";
+const OPEN: &str = "[id ";
 const CLOSE: char = ']';
 /// What the host's tokens are: 40 letters, digits and hyphens.
 const TOKEN: usize = 40;
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_token_comes_out_of_a_comment_as_it_went_in() {
-        for comment in ["", "Maintenance", " two  spaces ", "[llmhost ]", "é\n[x]", &joined("one of another run", OURS)]
+        for comment in ["", "Maintenance", " two  spaces ", "[id ]", "é\n[x]", &joined("one of another run", OURS)]
         {
             assert_eq!(parted(&joined(comment, OURS)), (comment, Some(OURS)), "{comment:?}");
         }
@@ -50,10 +50,10 @@ mod tests {
         for text in [
             "",
             "x",
-            "[llmhost short]",
-            &format!("x[llmhost {OURS}]"),
-            &format!("[llmhost {OURS}] x"),
-            &format!("[llmhost {OURS}!]"),
+            "[id short]",
+            &format!("x[id {OURS}]"),
+            &format!("[id {OURS}] x"),
+            &format!("[id {OURS}!]"),
         ] {
             assert_eq!(parted(text), (text, None));
         }

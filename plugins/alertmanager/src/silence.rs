@@ -16,7 +16,7 @@ use crate::time::instant;
 /// The start of silences that begin at once: Alertmanager makes now of what lies in the past.
 const AT_ONCE: &str = "1970-01-01T00:00:00Z";
 /// A time of RFC 3339.
-const TIME: &str = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$";
+const TIME: &str = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$";
 
 /// What is silenced, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
