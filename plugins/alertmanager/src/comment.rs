@@ -39,22 +39,16 @@ mod tests {
 
     #[test]
     fn a_token_comes_out_of_a_comment_as_it_went_in() {
-        for comment in ["", "Maintenance", " two  spaces ", "[id ]", "é\n[x]", &joined("one of another run", OURS)]
-        {
+        for comment in ["", "Maintenance", " two  spaces ", "[id ]", "é\n[x]", &joined("one of another run", OURS)] {
             assert_eq!(parted(&joined(comment, OURS)), (comment, Some(OURS)), "{comment:?}");
         }
     }
 
     #[test]
     fn what_is_no_token_stays_in_the_comment() {
-        for text in [
-            "",
-            "x",
-            "[id short]",
-            &format!("x[id {OURS}]"),
-            &format!("[id {OURS}] x"),
-            &format!("[id {OURS}!]"),
-        ] {
+        for text in
+            ["", "x", "[id short]", &format!("x[id {OURS}]"), &format!("[id {OURS}] x"), &format!("[id {OURS}!]")]
+        {
             assert_eq!(parted(text), (text, None));
         }
     }

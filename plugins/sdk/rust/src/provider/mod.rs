@@ -96,6 +96,9 @@ pub mod bindings {
 }
 
 pub use bindings::exports::llmhost::provider::kinds::{Error, ErrorClass};
+/// Signed calls of AWS, made with the host's credentials. Each is granted (`allow = ["aws:ssm:PutParameter"]`); their errors
+/// become those of a provider by `?`.
+pub use bindings::llmhost::provider::aws;
 
 /// One kind of resource.
 ///
