@@ -46,3 +46,17 @@ impl From<aws::Error> for Error {
         Self { class, code: error.code, message: error.message, advice: error.advice }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_aws_says_the_same_as_one_of_a_provider() {
+        let code = Some("ParameterNotFound".to_owned());
+        let of = aws::Error { class: aws::ErrorClass::NotFound, code: code.clone(), message: "m".into(), advice: None };
+        let error = Error::from(of).with_advice("a");
+        assert_eq!((error.class, error.code, error.message.as_str()), (ErrorClass::NotFound, code, "m"));
+        assert_eq!(error.advice.as_deref(), Some("a"));
+    }
+}
