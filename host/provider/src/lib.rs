@@ -15,6 +15,6 @@ pub use describe::{Checked, CheckedKind, check};
 pub use kind::{Pace, ProviderKind};
 pub use load::kinds;
 pub use provider::{
-    Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError, ProviderLoader,
-    ProviderRequest, SecretValues, Seen,
+    AwsCalls, Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError,
+    ProviderLoader, ProviderRequest, SecretValues, Seen,
 };

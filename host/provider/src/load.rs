@@ -9,7 +9,7 @@ use llmhost_engine::registry::{DynKind, Registry};
 
 use crate::describe::check;
 use crate::kind::ProviderKind;
-use crate::provider::{ProviderLoader, ProviderRequest, SecretValues};
+use crate::provider::{AwsCalls, ProviderLoader, ProviderRequest, SecretValues};
 
 /// Loads the providers of a pipeline file and gives their kinds. `known` has the host's own, whose names are taken. Every
 /// problem is reported in one go; no service is asked for anything.
@@ -18,10 +18,11 @@ pub async fn kinds(
     loader: &dyn ProviderLoader,
     known: &Registry,
     secrets: &Arc<dyn SecretValues>,
+    aws: &Arc<dyn AwsCalls>,
 ) -> Result<Vec<Arc<dyn DynKind>>, Diagnostics> {
     let (mut kinds, mut problems) = (Vec::new(), Vec::new());
     for provider in &pipeline.providers {
-        match of(pipeline, provider, loader, known, secrets).await {
+        match of(pipeline, provider, loader, known, secrets, aws).await {
             Ok(of) => kinds.extend(of),
             Err(of) => problems.extend(of),
         }
@@ -35,6 +36,7 @@ async fn of(
     loader: &dyn ProviderLoader,
     known: &Registry,
     secrets: &Arc<dyn SecretValues>,
+    aws: &Arc<dyn AwsCalls>,
 ) -> Result<Vec<Arc<dyn DynKind>>, Vec<Diagnostic>> {
     let interface = |kind: &str| kind.split_once('.').is_some_and(|(of, _)| of == declared.name.as_str());
     if let Some(taken) = known.kinds().find(|kind| interface(kind.name())) {
@@ -47,6 +49,7 @@ async fn of(
         allow: &declared.allow,
         limits: &declared.limits,
         secrets,
+        aws,
     };
     let refused = |error: &LoadError| vec![declared.load_problem(error)];
     let provider = loader.load_provider(&request).await.map_err(|error| refused(&error))?;
@@ -54,6 +57,36 @@ async fn of(
         .map_err(|reason| refused(&LoadError::BadDescription { uses: declared.uses.clone(), reason, crash: None }))?;
     let config = Arc::new(declared.checked(&checked.config)?);
     let kinds = checked.kinds.into_values();
-    let kind = |kind| Arc::new(ProviderKind::new(&declared.name, &provider, &config, kind)) as Arc<dyn DynKind>;
+    let actions: Arc<[String]> = declared.allow.iter().filter_map(|grant| action(grant)).collect();
+    let kind = |kind| {
+        let kind = ProviderKind::new(&declared.name, &provider, &config, kind);
+        Arc::new(kind.calling(Arc::clone(&actions))) as Arc<dyn DynKind>
+    };
     Ok(kinds.map(kind).collect())
+}
+
+/// What IAM has to allow for a grant of calls of AWS: `ssm:PutParameter` of `request:ssm:PutParameter Name=/jobs/*`.
+fn action(grant: &str) -> Option<String> {
+    let (service, rest) = grant.strip_prefix("request:")?.split_once(':')?;
+    let action = rest.split_whitespace().next()?;
+    // The action of a call by path is known to its service alone.
+    let by_path = rest.split_whitespace().nth(1).is_some_and(|word| word.starts_with('/'));
+    Some(format!("{service}:{}", if by_path { "*" } else { action }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::action;
+
+    #[test]
+    fn a_grant_of_calls_is_an_action_of_iam() {
+        for (grant, expected) in [
+            ("request:ssm:PutParameter Name=/jobs/*", Some("ssm:PutParameter")),
+            ("request:ssm:Put*", Some("ssm:Put*")),
+            ("request:lambda:GET /2015-03-31/functions/*", Some("lambda:*")),
+            ("http:GET https://api.example.com/*", None),
+        ] {
+            assert_eq!(action(grant).as_deref(), expected, "{grant}");
+        }
+    }
 }

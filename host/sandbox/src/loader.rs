@@ -24,7 +24,7 @@ use crate::functions::Functions;
 use crate::grants::{self, Needs};
 use crate::limits;
 use crate::plugin::{BadDescription, Guest, Loaded, StepPlugin};
-use crate::provider::{self, Granted, Own};
+use crate::provider::{self, Granted, Grants, Own};
 use crate::source::{self, Builtin, Sources, Wanted, Wasm};
 use crate::wit::kinds::Kinds;
 use crate::wit::{self, Import, Step};
@@ -336,18 +336,19 @@ impl PluginLoader for Loader {
 #[async_trait]
 impl ProviderLoader for Loader {
     async fn load_provider(&self, request: &ProviderRequest<'_>) -> Result<Arc<dyn Provider>, LoadError> {
-        let ProviderRequest { name, uses, base, allow, limits, secrets } = *request;
-        let grant = provider::grant(allow)?;
+        let ProviderRequest { name, uses, base, allow, limits, secrets, aws } = *request;
+        let grants = Grants::read(allow)?;
         let (loaded, _) = self.identified(uses, base).await?;
         if let Guest::Step(_) = loaded.guest {
             return Err(wrong_place(uses, "it is a plugin of steps, and no provider: use it in [steps.NAME]"));
         }
-        if grant.entries().is_empty() && loaded.interfaces.iter().any(|name| Import::parse(name).package == HTTP) {
+        if grants.is_empty() && loaded.interfaces.iter().any(|name| Import::parse(name).package == HTTP) {
             return Err(LoadError::NothingGranted { uses: uses.to_owned() });
         }
         let table = Arc::from(format!("providers.{name}"));
         let described = provider::describe(&loaded, &table, limits).await.map_err(|error| ended(uses, &error))?;
-        let terms = Own { table, limits: limits.clone(), grant: Arc::new(grant), secrets: Arc::clone(secrets) };
+        let (secrets, aws) = (Arc::clone(secrets), Arc::clone(aws));
+        let terms = Own { table, limits: limits.clone(), grants, secrets, aws };
         Ok(Arc::new(Granted { loaded, described, terms }))
     }
 }

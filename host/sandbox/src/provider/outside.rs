@@ -10,9 +10,10 @@ use llmhost_engine::kind::OpError;
 use llmhost_engine::secret::{self, mask};
 use llmhost_engine::{unknown, wait};
 use llmhost_http::{Class, Client, Grant, Options, Secrets, SetupError, Token};
-use llmhost_provider::SecretValues;
+use llmhost_provider::{AwsCalls, SecretValues};
 use tokio::sync::OnceCell;
 
+use super::Own;
 use crate::limits::{self, Hit};
 use crate::state::Run;
 
@@ -46,21 +47,27 @@ pub(crate) struct Unanswered {
 /// What one call may reach.
 pub(crate) struct Outside {
     grant: Arc<Grant>,
-    handles: Arc<Handles>,
+    pub(super) handles: Arc<Handles>,
+    /// The grants of calls of AWS.
+    pub(super) calls: Vec<String>,
+    pub(super) aws: Arc<dyn AwsCalls>,
     /// Made with the first request: it reads whom the system trusts.
     client: OnceCell<Client>,
-    requests: AtomicU32,
+    pub(super) requests: AtomicU32,
     paused: Mutex<Duration>,
     stopped: Mutex<Option<OpError>>,
 }
 
 impl Outside {
     /// `given` are the secrets that the call was given.
-    pub(crate) fn new(grant: Arc<Grant>, given: BTreeSet<String>, values: Arc<dyn SecretValues>) -> Self {
-        let handles = Arc::new(Handles { grant: Arc::clone(&grant), given, values });
+    pub(crate) fn new(terms: &Own, given: BTreeSet<String>) -> Self {
+        let grant = Arc::clone(&terms.grants.http);
+        let handles = Arc::new(Handles { grant: Arc::clone(&grant), given, values: Arc::clone(&terms.secrets) });
         Self {
             grant,
             handles,
+            calls: terms.grants.calls.clone(),
+            aws: Arc::clone(&terms.aws),
             client: OnceCell::new(),
             requests: AtomicU32::new(0),
             paused: Mutex::default(),
@@ -173,9 +180,9 @@ fn class(class: Class) -> &'static str {
 }
 
 /// The secrets that one call was given. They may go wherever the provider may send anything.
-struct Handles {
+pub(super) struct Handles {
     grant: Arc<Grant>,
-    given: BTreeSet<String>,
+    pub(super) given: BTreeSet<String>,
     values: Arc<dyn SecretValues>,
 }
 
