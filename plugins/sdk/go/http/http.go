@@ -20,9 +20,6 @@ import (
 	"llmhost.dev/plugin/provider"
 )
 
-// send is the host's function.
-var send = wit.Send
-
 // Request is a request. Its methods change it, and give it back.
 type Request struct {
 	of wit.Request

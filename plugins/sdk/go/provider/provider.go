@@ -1,7 +1,8 @@
 // Package provider is for writing an llmhost provider in Go: a component that brings kinds of resources of its own.
 //
 // A provider makes single calls and remembers nothing between them. The host plans, compares, journals, replaces and deletes its
-// resources like those that it brings itself. Package http sends requests, package log writes messages.
+// resources like those that it brings itself. Package http sends requests, package aws makes signed calls of AWS, and package log
+// writes messages.
 package provider
 
 import (
