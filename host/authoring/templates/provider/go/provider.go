@@ -1,7 +1,10 @@
-// Notes, kept by a service that speaks JSON over HTTP.
+// A provider of notes, which a small service keeps.
 package main
 
 import (
+	"net/url"
+	"strings"
+
 	"llmhost.dev/plugin/http"
 	"llmhost.dev/plugin/provider"
 )
@@ -10,6 +13,10 @@ import (
 type Config struct {
 	URL string `json:"url" description:"Address of the service."`
 	Key string `json:"key" description:"Key of the service: a secret." default:""`
+}
+
+func (c Config) request(method, path string) *http.Request {
+	return http.New(method, strings.TrimSuffix(c.URL, "/")+path).Bearer(c.Key)
 }
 
 // Note is what is declared.
@@ -23,15 +30,19 @@ type Outputs struct {
 	Revision int `json:"revision" description:"How often the note was written."`
 }
 
-// answer is what the service says of a note.
+// answer is a note, as the service tells it.
 type answer struct {
 	ID string `json:"id"`
 	Note
 	Outputs
 }
 
+func (a answer) created() provider.Created[Outputs] {
+	return provider.Created[Outputs]{ID: a.ID, Outputs: a.Outputs}
+}
+
 func init() {
-	provider.Export("Notes, kept by a service.", provider.Kind[Config, Note, Outputs]{
+	provider.Export("Notes, which a small service keeps.", provider.Kind[Config, Note, Outputs]{
 		Name:      "note",
 		Summary:   "A note.",
 		Immutable: []string{"title"},
@@ -44,40 +55,41 @@ func init() {
 	})
 }
 
-// create gives the service the token, by which find knows the note.
 func create(config Config, note Note, token string) (provider.Created[Outputs], error) {
 	var made answer
 	body := map[string]any{"title": note.Title, "text": note.Text, "token": token}
-	err := http.Post(config.URL+"/notes", body).Bearer(config.Key).JSON(&made)
-	return provider.Created[Outputs]{ID: made.ID, Outputs: made.Outputs}, err
+	err := config.request("POST", "/notes").Body(body).JSON(&made)
+	return made.created(), err
 }
 
-// find looks for what create made, where its answer was lost.
+// Called where the answer to a create was lost: what it made carries the token.
 func find(config Config, _ Note, token string) (*provider.Created[Outputs], error) {
 	var found []answer
-	err := http.Get(config.URL+"/notes").Query("token", token).Bearer(config.Key).JSON(&found)
-	if err != nil || len(found) == 0 {
+	if err := config.request("GET", "/notes").Query("token", token).JSON(&found); err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return &provider.Created[Outputs]{ID: found[0].ID, Outputs: found[0].Outputs}, nil
+	made := found[0].created()
+	return &made, nil
 }
 
-// read says how the note is now. What the service does not find is gone.
+// A note that is gone gives the error NotFound (404), and llmhost makes it again.
 func read(config Config, id string, _ Note) (*provider.Observed[Note, Outputs], error) {
 	var seen answer
-	err := http.Get(config.URL + "/notes/" + id).Bearer(config.Key).JSON(&seen)
-	return &provider.Observed[Note, Outputs]{Spec: seen.Note, Outputs: seen.Outputs}, err
+	if err := config.request("GET", "/notes/"+url.PathEscape(id)).JSON(&seen); err != nil {
+		return nil, err
+	}
+	return &provider.Observed[Note, Outputs]{Spec: seen.Note, Outputs: seen.Outputs}, nil
 }
 
 func update(config Config, id string, _, note Note) (Outputs, error) {
 	var made answer
-	err := http.Put(config.URL+"/notes/"+id, note).Bearer(config.Key).JSON(&made)
+	err := config.request("PUT", "/notes/"+url.PathEscape(id)).Body(note).JSON(&made)
 	return made.Outputs, err
 }
 
-// remove may find the note gone: that is no error to llmhost.
+// A note that is gone already (404) is no error.
 func remove(config Config, id string, _ Note) error {
-	return http.Delete(config.URL + "/notes/" + id).Bearer(config.Key).JSON(nil)
+	return config.request("DELETE", "/notes/"+url.PathEscape(id)).JSON(nil)
 }
 
 func main() {}
