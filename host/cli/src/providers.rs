@@ -7,7 +7,7 @@ use llmhost_engine::kind::OpError;
 use llmhost_engine::pins::Pins;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::registry::Registry;
-use llmhost_provider::{AwsCalls, SecretValues};
+use llmhost_provider::{AwsCalls, SPEC_CHECK, SecretValues};
 use llmhost_resources::{Aws, AwsSettings, aws_call, secret_value};
 use llmhost_sandbox::Loader;
 use serde_json::Value;
@@ -41,8 +41,8 @@ pub(crate) async fn registry(pipeline: &Pipeline, settings: AwsSettings, loader:
     let registry = llmhost_resources::registry(Arc::clone(&aws));
     let outside = Arc::new(Outside(aws));
     let (secrets, calls): (Arc<dyn SecretValues>, Arc<dyn AwsCalls>) = (Arc::clone(&outside) as _, outside);
-    let kinds = llmhost_provider::kinds(pipeline, loader, &registry, &secrets, &calls).await?;
-    Ok(registry.with_everywhere(kinds))
+    let brought = llmhost_provider::kinds(pipeline, loader, &registry, &secrets, &calls).await?;
+    Ok(registry.with_everywhere(brought.kinds).with_check(SPEC_CHECK, brought.check))
 }
 
 /// As [`Place::registry`], with the kinds of the file's providers: for what needs no plugin of a step.

@@ -36,7 +36,7 @@ pub struct ProviderKind {
     name: &'static str,
     /// `record`
     kind: String,
-    schema: ConfigSchema,
+    schema: Arc<ConfigSchema>,
     fields: Option<&'static [&'static str]>,
     immutable: &'static [&'static str],
     unique: &'static [&'static str],
@@ -117,6 +117,11 @@ impl ProviderKind {
     #[must_use]
     pub fn calling(self, actions: Arc<[String]>) -> Self {
         Self { calls: actions, ..self }
+    }
+
+    /// The schema of its specs.
+    pub(crate) fn schema(&self) -> &Arc<ConfigSchema> {
+        &self.schema
     }
 
     /// With another pace of attempts.

@@ -7,11 +7,20 @@ use llmhost_engine::pipeline::{Pipeline, Provider as Declared};
 use llmhost_engine::plugin::LoadError;
 use llmhost_engine::registry::{DynKind, Registry};
 
+use crate::checks::SpecCheck;
 use crate::describe::check;
 use crate::kind::ProviderKind;
 use crate::provider::{AwsCalls, ProviderLoader, ProviderRequest, SecretValues};
 
-/// Loads the providers of a pipeline file and gives their kinds. `known` has the host's own, whose names are taken. Every
+/// What the providers of a file bring.
+pub struct Brought {
+    /// Their kinds.
+    pub kinds: Vec<Arc<dyn DynKind>>,
+    /// Holds resources that stand in a step's options against these kinds.
+    pub check: SpecCheck,
+}
+
+/// Loads the providers of a pipeline file and gives what they bring. `known` has the host's own, whose names are taken. Every
 /// problem is reported in one go; no service is asked for anything.
 pub async fn kinds(
     pipeline: &Pipeline,
@@ -19,15 +28,20 @@ pub async fn kinds(
     known: &Registry,
     secrets: &Arc<dyn SecretValues>,
     aws: &Arc<dyn AwsCalls>,
-) -> Result<Vec<Arc<dyn DynKind>>, Diagnostics> {
-    let (mut kinds, mut problems) = (Vec::new(), Vec::new());
+) -> Result<Brought, Diagnostics> {
+    let (mut kinds, mut check, mut problems) = (Vec::new(), SpecCheck::default(), Vec::new());
     for provider in &pipeline.providers {
         match of(pipeline, provider, loader, known, secrets, aws).await {
-            Ok(of) => kinds.extend(of),
+            Ok(of) => {
+                for kind in of {
+                    check.add(kind.name(), kind.schema());
+                    kinds.push(Arc::new(kind) as Arc<dyn DynKind>);
+                }
+            }
             Err(of) => problems.extend(of),
         }
     }
-    if problems.is_empty() { Ok(kinds) } else { Err(pipeline.diagnostics(problems)) }
+    if problems.is_empty() { Ok(Brought { kinds, check }) } else { Err(pipeline.diagnostics(problems)) }
 }
 
 async fn of(
@@ -37,7 +51,7 @@ async fn of(
     known: &Registry,
     secrets: &Arc<dyn SecretValues>,
     aws: &Arc<dyn AwsCalls>,
-) -> Result<Vec<Arc<dyn DynKind>>, Vec<Diagnostic>> {
+) -> Result<Vec<ProviderKind>, Vec<Diagnostic>> {
     let interface = |kind: &str| kind.split_once('.').is_some_and(|(of, _)| of == declared.name.as_str());
     if let Some(taken) = known.kinds().find(|kind| interface(kind.name())) {
         return Err(vec![declared.name_problem(taken.name())]);
@@ -58,10 +72,7 @@ async fn of(
     let config = Arc::new(declared.checked(&checked.config)?);
     let kinds = checked.kinds.into_values();
     let actions: Arc<[String]> = declared.allow.iter().filter_map(|grant| action(grant)).collect();
-    let kind = |kind| {
-        let kind = ProviderKind::new(&declared.name, &provider, &config, kind);
-        Arc::new(kind.calling(Arc::clone(&actions))) as Arc<dyn DynKind>
-    };
+    let kind = |kind| ProviderKind::new(&declared.name, &provider, &config, kind).calling(Arc::clone(&actions));
     Ok(kinds.map(kind).collect())
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::names::ResourceAddress;
-use llmhost_engine::plugin::{Capabilities, Failure, Limits, LoadError, LogLevel, PluginError};
+use llmhost_engine::plugin::{Capabilities, Failure, Limits, LogLevel, PluginError};
 use llmhost_engine::secret;
 use llmhost_provider::{
     AwsCalls, Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError,

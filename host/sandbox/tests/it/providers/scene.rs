@@ -120,8 +120,8 @@ allow = ["resource:dns.record"]
         let registry = Registry::new(Arc::new(NoFacts));
         let secrets: Arc<dyn SecretValues> = Arc::new(Values);
         let aws: Arc<dyn AwsCalls> = Arc::new(NoAws);
-        let kinds = llmhost_provider::kinds(pipeline, &self.loader, &registry, &secrets, &aws).await?;
-        Ok(Arc::new(registry.with_everywhere(kinds)))
+        let brought = llmhost_provider::kinds(pipeline, &self.loader, &registry, &secrets, &aws).await?;
+        Ok(Arc::new(registry.with_everywhere(brought.kinds).with_check(llmhost_provider::SPEC_CHECK, brought.check)))
     }
 
     fn states(&self) -> std::path::PathBuf {
