@@ -44,7 +44,18 @@ fn main() {
         "GO_SDK",
         "The module for plugins in Go.",
         &sdks.join("go"),
-        &["go.mod", "README.md", "names.go", "plugin.go", "tags.go", "http/", "internal/", "provider/", "resource/"],
+        &[
+            "go.mod",
+            "README.md",
+            "names.go",
+            "plugin.go",
+            "tags.go",
+            "aws/",
+            "http/",
+            "internal/",
+            "provider/",
+            "resource/",
+        ],
     );
     let workspace = ["Cargo.toml", "Cargo.lock"].map(|name| (name.to_owned(), plugins.join(name)));
     table(&mut tables, "RUST_WORKSPACE", "The workspace that the crate is in.", &workspace);

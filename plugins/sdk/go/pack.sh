@@ -19,7 +19,7 @@ work="$folder/work/go"
 name="llmhost-plugin-go-$version"
 rm -rf "${work:?}/$name"
 mkdir -p "$work/$name"
-cp -R "$here"/{go.mod,README.md,http,internal,llmhost-build,provider,resource} "$here"/{names,plugin,tags}.go "$root/LICENSE" "$work/$name"
+cp -R "$here"/{go.mod,README.md,aws,http,internal,llmhost-build,provider,resource} "$here"/{names,plugin,tags}.go "$root/LICENSE" "$work/$name"
 find "$work/$name" -name '*_test.go' -delete
 cargo run --quiet --locked --manifest-path "$root/Cargo.toml" --package llmhost-authoring --example interfaces -- go "$work/$name"
 gofmt -w "$work/$name"

@@ -13,17 +13,19 @@ const MODULE: &str = "llmhost.dev/plugin";
 /// Where the generator looks for its helpers; the module has them itself.
 const HELPERS: &str = "go.bytecodealliance.org/pkg/wit";
 /// Interfaces that the module gives under names of its own, as the generator calls them.
-const INTERNAL: [&str; 7] = [
+const INTERNAL: [&str; 8] = [
     "http_http",
     "plugin_file",
     "plugin_types",
     "plugin_values",
+    "provider_aws",
     "provider_kinds",
     "provider_wait",
     "resources_resources",
 ];
 /// What packages of the SDK are made of. In a world without it they would not compile, and are left out.
-const MADE_OF: [(&str, &str); 6] = [
+const MADE_OF: [(&str, &str); 7] = [
+    ("aws/", "internal/aws/"),
     ("http/", "internal/http/"),
     ("internal/exports/export_kinds/", "internal/kinds/"),
     ("internal/exports/export_wit_world/", "internal/exports/step/"),
@@ -295,7 +297,7 @@ mod tests {
             go.map(|path| path.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned()).collect::<BTreeSet<_>>()
         };
         let provider = folders(&World::Provider);
-        let all = ["http", "internal/exports/export_kinds", "internal/schema", "log", "provider"];
+        let all = ["aws", "http", "internal/exports/export_kinds", "internal/schema", "log", "provider"];
         assert!(all.iter().all(|one| provider.contains(*one)), "{provider:?}");
         let none = [".", "internal/exports/export_wit_world", "internal/exports/step", "internal/types", "resource"];
         assert!(none.iter().all(|one| !provider.contains(*one)), "{provider:?}");

@@ -3,7 +3,6 @@ package provider
 import (
 	"errors"
 
-	"llmhost.dev/plugin/aws"
 	"llmhost.dev/plugin/internal/kinds"
 	wit "llmhost.dev/plugin/internal/wit/types"
 )
@@ -61,17 +60,12 @@ func Fail(class Class, message string) error { return Error{Class: class, Messag
 
 func toHost(err error) kinds.Error {
 	var known Error
-	var ofAWS aws.Error
 	class := Service
-	switch {
-	case errors.As(err, &known):
-		return kinds.Error{Class: uint8(known.Class), Code: optional(known.Code), Message: err.Error(), Advice: optional(known.Advice)}
-	case errors.As(err, &ofAWS):
-		// Its classes are those of a provider.
-		return kinds.Error{Class: ofAWS.Class, Code: ofAWS.Code, Message: err.Error(), Advice: ofAWS.Advice}
+	if !errors.As(err, &known) {
+		errors.As(err, &class)
+		known.Class = class
 	}
-	errors.As(err, &class)
-	return kinds.Error{Class: uint8(class), Message: err.Error()}
+	return kinds.Error{Class: uint8(known.Class), Code: optional(known.Code), Message: err.Error(), Advice: optional(known.Advice)}
 }
 
 func optional(text string) wit.Option[string] {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"llmhost.dev/plugin/aws"
 	export "llmhost.dev/plugin/internal/exports/export_kinds"
 	"llmhost.dev/plugin/internal/kinds"
 	wit "llmhost.dev/plugin/internal/wit/types"
@@ -153,7 +152,6 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 		{export.Create(`{"url": 3}`, "note", `{}`, "t").Err(), kinds.ErrorClassInvalid, "the options of the provider: url must be string, and is a JSON number"},
 		{export.Create(options, "note", `{"size": 256}`, "t").Err(), kinds.ErrorClassInvalid, "the spec: size must be uint8, and is a JSON number 256"},
 		{export.Read(options, "note", "1", `{"size": "a"}`).Err(), kinds.ErrorClassInvalid, "this version of the provider cannot read the spec that the state has: size must be uint8, and is a JSON string"},
-		{toHost(fmt.Errorf("a: %w", aws.Error{Class: aws.ErrorClassQuota, Message: "b"})), kinds.ErrorClassQuota, "a: b"},
 	} {
 		if one.failed.Class != one.class || one.failed.Message != one.message {
 			t.Errorf("%v is not %d %s", one.failed, one.class, one.message)
