@@ -46,7 +46,7 @@ pub struct ProviderKind {
     secrets: &'static [&'static str],
     outputs: BTreeSet<String>,
     /// What its calls of AWS need IAM to allow.
-    calls: Arc<[String]>,
+    calls: &'static [&'static str],
     pace: Pace,
 }
 
@@ -108,15 +108,15 @@ impl ProviderKind {
             outputs: doc.outputs.iter().map(|output| output.name.clone()).collect(),
             kind: doc.name,
             schema,
-            calls: Arc::default(),
+            calls: &[],
             pace: Pace::default(),
         }
     }
 
     /// With these actions of AWS, which its provider was granted.
     #[must_use]
-    pub fn calling(self, actions: Arc<[String]>) -> Self {
-        Self { calls: actions, ..self }
+    pub fn calling(self, actions: &[String]) -> Self {
+        Self { calls: keep::list(actions.iter().map(String::as_str)), ..self }
     }
 
     /// The schema of its specs.
@@ -254,7 +254,7 @@ impl DynKind for ProviderKind {
     }
 
     fn actions(&self) -> &'static [&'static str] {
-        &[]
+        self.calls
     }
 
     fn fields(&self) -> Option<&'static [&'static str]> {
@@ -312,7 +312,7 @@ impl DynKind for ProviderKind {
 
     fn permissions(&self, _: &Value, _: &Scope<'_>) -> Vec<Permission> {
         let all = ["*".to_owned()];
-        self.calls.iter().map(|action| Permission::new(&[action.as_str()], all.clone())).collect()
+        self.calls.iter().map(|action| Permission::new(&[*action], all.clone())).collect()
     }
 
     fn secrets(&self) -> &'static [&'static str] {
