@@ -137,9 +137,9 @@ impl ProviderKind {
         (Work { kind: self, name: format!("{}:{verb}", self.name), log }, Heard(lines))
     }
 
-    /// A spec with the defaults of its schema.
+    /// A spec with the defaults of its schema, and every number in one form: languages that have one type of numbers write 1 as 1.0.
     fn filled(&self, spec: Value) -> Value {
-        self.schema.filled(&spec).unwrap_or(spec)
+        plain(self.schema.filled(&spec).unwrap_or(spec))
     }
 }
 
@@ -230,6 +230,21 @@ impl Work<'_> {
             Err(fault) if fault.error.class == ErrorClass::NotFound => Ok(()),
             other => other,
         }
+    }
+}
+
+/// The value with whole numbers for those that are.
+fn plain(value: Value) -> Value {
+    /// Up to here every whole number has a form of its own as f64.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT => Value::from(float as i64),
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(plain).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(key, field)| (key, plain(field))).collect(),
+        other => other,
     }
 }
 
@@ -440,5 +455,17 @@ impl DynKind for ProviderKind {
     async fn delete(&self, id: &str, spec: &Value, progress: &dyn Progress) -> Result<(), OpError> {
         let (work, heard) = self.work("delete");
         heard.during(Some(progress), work.operation().repeat(self.pace, || work.delete(id, spec).boxed())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::plain;
+
+    #[test]
+    fn a_number_has_one_form() {
+        assert_eq!(plain(json!({ "a": [1.0, 1.5, -2.0, 1e300], "b": 7 })), json!({ "a": [1, 1.5, -2, 1e300], "b": 7 }));
     }
 }
