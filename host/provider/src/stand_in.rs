@@ -10,7 +10,7 @@ use crate::provider::{Call, CallError, CallErrorClass, Described, Made, Provider
 
 /// Stands in for a provider: it keeps in memory what is made, and makes outputs up. No code of the provider runs after it has said
 /// what its kinds are.
-pub struct StandIn {
+pub(crate) struct StandIn {
     described: Described,
     /// By id.
     kept: Mutex<BTreeMap<String, Kept>>,
@@ -24,7 +24,7 @@ struct Kept {
 
 impl StandIn {
     /// For the provider that says this of itself.
-    pub fn new(described: Described) -> Self {
+    pub(crate) fn new(described: Described) -> Self {
         Self { described, kept: Mutex::default() }
     }
 
