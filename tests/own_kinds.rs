@@ -316,3 +316,88 @@ async fn a_kind_in_python_survives_what_a_built_in_one_does() {
 async fn a_kind_in_go_survives_what_a_built_in_one_does() {
     torture("go").await;
 }
+
+/// The example of a provider, with parameters of AWS Systems Manager.
+fn parameters(allow: &str, spec: &str) -> String {
+    format!(
+        "[secrets.token]\nenv = \"TOKEN\"\n\n[providers.ssm]\nuses = \"./parameters.wasm\"\nallow = [{allow}]\n\n\
+         [steps.settings]\nuses = \"resources\"\n[steps.settings.with.resources]\n{spec}\n"
+    )
+}
+
+const ALLOW: &str = "\"request:ssm:*Parameter Name=/jobs/*\", \"request:ssm:ListTagsForResource ResourceId=/jobs/*\"";
+const PLAIN: &str =
+    "queue = { kind = \"ssm.parameter\", spec = { name = \"/jobs/queue\", value = \"one\" }, outputs = [\"version\"] }";
+const SECRET: &str =
+    "token = { kind = \"ssm.parameter\", spec = { name = \"/jobs/token\", secret = \"${secrets.token}\" } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_calls_aws_with_what_it_is_granted_and_never_has_the_credentials() {
+    let (scene, emulator) = (Scene::new(), support::emulator().await);
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+    let built = llmhost_plugin_build::build(&repository().join("plugins"), &["parameters"], &target).unwrap().remove(0);
+    scene.write("parameters.wasm", built);
+    let value = "the-value-of-the-token";
+    let llmhost = |args: &[&str]| {
+        let mut command = scene.command(args);
+        command.args(["--endpoint-url", emulator.url()]).env("TOKEN", value);
+        command.env("AWS_ACCESS_KEY_ID", support::ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", support::SECRET_KEY);
+        support::ran(command.output())
+    };
+    let run = || llmhost(&["run", "pipeline.toml", "--yes"]);
+    let before = emulator.inventory("us-east-1").unwrap();
+
+    scene.pipeline(&parameters(ALLOW, &format!("{PLAIN}\n{SECRET}")));
+    run().status(0).says(&["2 created"]);
+    let after = emulator.inventory("us-east-1").unwrap();
+    let made: Vec<&String> = after.difference(&before).collect();
+    assert_eq!(made, ["ssm us-east-1 /jobs/queue", "ssm us-east-1 /jobs/token"]);
+    llmhost(&["run", "pipeline.toml", "--yes", "--refresh"]).status(0).says(&["0 changes"]);
+    scene.edit("pipeline.toml", "\"one\"", "\"two\"");
+    run().status(0).says(&["1 updated"]);
+    scene.edit("pipeline.toml", "/jobs/queue", "/jobs/line");
+    run().status(0).says(&["1 replaced"]);
+    // Neither the secret nor a credential is in anything that is kept.
+    for entry in std::fs::read_dir(scene.path(".llmhost/test")).unwrap().flatten() {
+        let text = String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap_or_default()).into_owned();
+        assert!(!text.contains(value) && !text.contains(support::SECRET_KEY), "{}", entry.path().display());
+    }
+    // What IAM has to allow is what was granted.
+    llmhost(&["policy", "pipeline.toml"]).status(0).says(&["ssm:*Parameter", "ssm:ListTagsForResource"]);
+    llmhost(&["destroy", "pipeline.toml", "--yes"]).status(0);
+    assert_eq!(emulator.inventory("us-east-1").unwrap(), before);
+
+    for (allow, spec, words) in [
+        ("\"request:ssm:PutParameter Name=/other/*\"", PLAIN, "calls ssm:PutParameter, which is not granted"),
+        ("\"request:sqs:*\"", PLAIN, "allow = [\"request:ssm:PutParameter\"]"),
+    ] {
+        scene.pipeline(&parameters(allow, spec));
+        run().status(1).says(&[words]);
+    }
+    scene.pipeline(&parameters("\"request:*\"", PLAIN));
+    llmhost(&["run", "pipeline.toml", "--dry-run"]).status(2).says(&["request:ssm:GetParameter Name=/prod/*"]);
+    assert_eq!(emulator.inventory("us-east-1").unwrap(), before);
+}
+
+#[test]
+fn what_is_wrong_with_a_resource_of_a_provider_is_told_where_it_stands() {
+    let scene = Scene::new();
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+    let built = llmhost_plugin_build::build(&repository().join("plugins"), &["parameters"], &target).unwrap().remove(0);
+    scene.write("parameters.wasm", built);
+    for (spec, words) in [
+        (
+            PLAIN.replace("ssm.parameter", "ssm.parametr"),
+            &["no provider brings the kind 'ssm.parametr'", "Did you mean 'ssm.parameter'?"][..],
+        ),
+        (PLAIN.replace("value =", "valu ="), &["unknown option 'valu'", "did you mean 'value'?"]),
+        (PLAIN.replace("name = \"/jobs/queue\", ", ""), &["has no 'name'"]),
+        (PLAIN.replace("\"one\"", "1"), &["write \"1\""]),
+        (PLAIN.replace("version", "verison"), &["verison"]),
+    ] {
+        scene.pipeline(&parameters(ALLOW, &spec));
+        let refused = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]);
+        assert_ne!(refused.status, 0);
+        refused.says(words);
+    }
+}
