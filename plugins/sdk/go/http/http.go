@@ -122,7 +122,7 @@ func (r *Request) Send() (Response, error) {
 	}
 	answer, err := send(r.of)
 	if err != nil {
-		return Response{}, notAnswered(err)
+		return Response{}, r.notAnswered(err)
 	}
 	headers := make(map[string]string, len(answer.Headers))
 	for _, header := range answer.Headers {
@@ -161,7 +161,7 @@ func (r *Request) named() string {
 	return r.of.Method + " " + address
 }
 
-func notAnswered(err error) error {
+func (r *Request) notAnswered(err error) error {
 	var failed wit.Error
 	if !errors.As(err, &failed) {
 		return err
@@ -172,6 +172,11 @@ func notAnswered(err error) error {
 		class = provider.Denied
 	case wit.ErrorClassUnreachable, wit.ErrorClassTimeout, wit.ErrorClassProtocol:
 		class = provider.Unreachable
+	case wit.ErrorClassTooLarge, wit.ErrorClassRedirect:
+		// The service may have done what it was asked for, so that it has to be looked for.
+		if failed.MayHaveReached && r.of.Method != "GET" && r.of.Method != "HEAD" {
+			class = provider.Service
+		}
 	}
 	return provider.Error{Class: class, Message: failed.Message, Advice: failed.Advice}
 }

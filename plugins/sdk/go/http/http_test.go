@@ -99,6 +99,10 @@ func TestARequestWithoutAnAnswerSaysWhy(t *testing.T) {
 			t.Error(of, err)
 		}
 	}
+	answering(t, 0, "", wit.Error{Class: wit.ErrorClassTooLarge, Message: "m", MayHaveReached: true})
+	if err := Post("u", nil).JSON(nil); !errors.Is(err, provider.Service) {
+		t.Error(err)
+	}
 }
 
 func TestAnAnswerThatIsNotWhatWasExpectedLeavesOpenWhatHappened(t *testing.T) {

@@ -99,7 +99,9 @@ def send(
         answer = _host.send(_host.Request(method, url, list((headers or {}).items()), basic, body, follow))
     except _Err as error:
         failed = error.value
-        error_class = _UNANSWERED.get(failed.class_.name, ErrorClass.INVALID)
+        # The service may have done what it was asked for, so that it has to be looked for.
+        is_open = failed.may_have_reached and method not in ("GET", "HEAD")
+        error_class = _UNANSWERED.get(failed.class_.name, ErrorClass.SERVICE if is_open else ErrorClass.INVALID)
         raise Error(error_class, failed.message, advice=failed.advice) from None
     together: dict[str, str] = {}
     for name, value in answer.headers:

@@ -285,6 +285,16 @@ class Http(unittest.TestCase):
             error = self.refused()
             self.assertEqual((error.error_class.name, error.message, error.code, error.advice), (expected, "m", None, "a"))
 
+    def test_what_may_have_been_done_is_looked_for(self):
+        def send(_):
+            raise Err(sent.Error(sent.ErrorClass.TOO_LARGE, "m", "a", True))
+
+        sent.send = send
+        for method, expected in [("POST", ErrorClass.SERVICE), ("GET", ErrorClass.INVALID)]:
+            with self.assertRaises(Error) as raised:
+                http.json(method, "http://a/x")
+            self.assertEqual(raised.exception.error_class, expected)
+
     def test_any_status_is_an_answer_to_send(self):
         self.answers(404, "no", [("x", "1"), ("set-cookie", "a"), ("set-cookie", "b")])
         headers = {"x": "1", "set-cookie": "a, b"}
