@@ -44,7 +44,7 @@ pub async fn kinds(pipeline: &Pipeline, means: Means<'_>) -> Result<Brought, Dia
         match of(pipeline, provider, means).await {
             Ok(of) => {
                 for kind in of {
-                    check.add(kind.name(), kind.schema());
+                    check.add(kind.name(), kind.schema(), kind.outputs());
                     kinds.push(Arc::new(kind) as Arc<dyn DynKind>);
                 }
             }
