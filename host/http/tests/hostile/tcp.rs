@@ -227,6 +227,7 @@ async fn tls_needs_a_certificate_of_the_ca_for_the_host() {
     // A server without TLS.
     let world = world_with(Echo::start(None).await, &[GRANT], |options, _| options.roots = Roots::Only(ca.pem()));
     let mut connection = world.client.connect("db.example.com", 5432).await.unwrap();
+    connection.write(b"whatever is no TLS").await.unwrap();
     let failure = connection.start_tls().await.unwrap_err();
     assert!(failure.class() == Class::Tls && failure.advice().contains("TLS switched on"), "{failure}");
 }
