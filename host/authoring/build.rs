@@ -10,9 +10,8 @@ fn main() {
     let wit = here.join("../../wit");
     let mut packages = Vec::new();
     for package in folders(&wit) {
-        // `aws` was one package until its services got one each; the SDKs have nothing for providers yet.
-        let is_left_out = ["aws", "http", "provider", "resources", "tcp"].iter().any(|name| package.ends_with(name));
-        let Some(newest) = folders(&package).pop().filter(|_| !is_left_out) else { continue };
+        // `aws` was one package until its services got one each.
+        let Some(newest) = folders(&package).pop().filter(|_| !package.ends_with("aws")) else { continue };
         let name = newest.strip_prefix(&wit).expect("it is below").to_string_lossy().into_owned();
         packages.extend(files(&newest).into_iter().map(|(path, file)| (format!("{name}/{path}"), file)));
     }

@@ -148,14 +148,14 @@ fn without_underscores(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Uses;
     use crate::wit::Catalog;
+    use crate::{Uses, World};
 
     #[test]
     fn an_interface_is_a_package_whose_calls_fail_as_in_go() {
         let uses = Uses::parse(&["s3:bucket", "cloud-control"]).expect("they are there");
         let (resolve, world) =
-            Catalog::read().expect("good WIT").cut(&uses).expect("it can be cut").parse().expect("WIT");
+            Catalog::read().expect("good WIT").cut(&World::Step(uses)).expect("it can be cut").parse().expect("WIT");
         let files = interfaces(&resolve, world).expect("it can be written");
         let of = |path: &str| &files.iter().find(|(at, _)| at == path).unwrap_or_else(|| panic!("no {path}")).1;
         let s3 = of("s3/wit_bindings.go");

@@ -142,12 +142,12 @@ fn plain(ty: Type) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Uses;
     use crate::wit::Catalog;
+    use crate::{Uses, World};
 
     fn files(uses: Uses) -> BTreeMap<String, String> {
         let (resolve, world) =
-            Catalog::read().expect("good WIT").cut(&uses).expect("it can be cut").parse().expect("WIT");
+            Catalog::read().expect("good WIT").cut(&World::Step(uses)).expect("it can be cut").parse().expect("WIT");
         interfaces(&resolve, world)
     }
 

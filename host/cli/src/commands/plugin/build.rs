@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use llmhost_authoring::Project;
+use llmhost_authoring::{Project, World};
 use llmhost_engine::pipeline::Trust;
 use llmhost_sandbox::{Functions, Inspected};
 use serde_json::json;
@@ -85,7 +85,10 @@ async fn check(
     let found = found.map_err(|error| Failure::plugin(error, "Correct the plugin and build again."))?;
     let unsaid = found.unsaid.iter().map(|interface| (*interface).to_owned());
     let grants: Vec<String> = found.grants.iter().cloned().chain(unsaid).collect();
-    project.uses.check(&grants).map_err(|error| failed(&error))?;
+    // What a provider reaches is the pipeline file's to say, and no import shows it.
+    if let World::Step(uses) = &project.world {
+        uses.check(&grants).map_err(|error| failed(&error))?;
+    }
     Ok(found)
 }
 
