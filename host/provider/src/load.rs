@@ -46,6 +46,7 @@ async fn of(
         base: &pipeline.base,
         allow: &declared.allow,
         limits: &declared.limits,
+        ca: declared.ca.as_deref(),
         secrets,
     };
     let refused = |error: &LoadError| vec![declared.load_problem(error)];

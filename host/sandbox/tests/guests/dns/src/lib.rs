@@ -12,6 +12,7 @@ wit_bindgen::generate!({
     path: [
         "../../../../../wit/plugin/0.2.0",
         "../../../../../wit/http/0.2.0",
+        "../../../../../wit/tcp/0.2.0",
         "../../../../../wit/provider/0.2.0",
     ],
     world: "test:dns/dns",
