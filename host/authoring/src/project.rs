@@ -11,7 +11,6 @@ const FILE: &str = "llmhost-plugin.toml";
 
 /// What a project's component exports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum World {
     /// A plugin: a step of pipelines, with what it uses of llmhost's interfaces.
     Step(Uses),

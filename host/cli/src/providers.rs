@@ -3,23 +3,32 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use llmhost_engine::kind::OpError;
 use llmhost_engine::pins::Pins;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::registry::Registry;
-use llmhost_provider::SecretValues;
-use llmhost_resources::{Aws, AwsSettings, secret_value};
+use llmhost_provider::{AwsCalls, SPEC_CHECK, SecretValues};
+use llmhost_resources::{Aws, AwsSettings, aws_call, secret_value};
 use llmhost_sandbox::Loader;
+use serde_json::Value;
 
 use crate::app::{self, Console};
 use crate::args::File;
 use crate::failure::Failure;
 use crate::place::Place;
 
-/// Secrets of the file, read where the file says that they are.
-struct Values(Arc<Aws>);
+/// Secrets of the file, read where the file says that they are, and calls of AWS with the credentials of the run.
+struct Outside(Arc<Aws>);
 
 #[async_trait]
-impl SecretValues for Values {
+impl AwsCalls for Outside {
+    async fn call(&self, message: &Value) -> Result<String, OpError> {
+        aws_call(&self.0, message).await
+    }
+}
+
+#[async_trait]
+impl SecretValues for Outside {
     async fn value(&self, name: &str) -> Result<String, String> {
         secret_value(&self.0, name).await.map_err(|error| error.message)
     }
@@ -30,9 +39,10 @@ impl SecretValues for Values {
 pub(crate) async fn registry(pipeline: &Pipeline, settings: AwsSettings, loader: &Loader) -> Result<Registry, Failure> {
     let aws = Arc::new(Aws::new(settings));
     let registry = llmhost_resources::registry(Arc::clone(&aws));
-    let values: Arc<dyn SecretValues> = Arc::new(Values(aws));
-    let kinds = llmhost_provider::kinds(pipeline, loader, &registry, &values).await?;
-    Ok(registry.with_everywhere(kinds))
+    let outside = Arc::new(Outside(aws));
+    let (secrets, calls): (Arc<dyn SecretValues>, Arc<dyn AwsCalls>) = (Arc::clone(&outside) as _, outside);
+    let brought = llmhost_provider::kinds(pipeline, loader, &registry, &secrets, &calls).await?;
+    Ok(registry.with_everywhere(brought.kinds).with_check(SPEC_CHECK, brought.check))
 }
 
 /// As [`Place::registry`], with the kinds of the file's providers: for what needs no plugin of a step.

@@ -36,7 +36,7 @@ pub struct ProviderKind {
     name: &'static str,
     /// `record`
     kind: String,
-    schema: ConfigSchema,
+    schema: Arc<ConfigSchema>,
     fields: Option<&'static [&'static str]>,
     immutable: &'static [&'static str],
     unique: &'static [&'static str],
@@ -45,6 +45,8 @@ pub struct ProviderKind {
     sensitive: &'static [&'static str],
     secrets: &'static [&'static str],
     outputs: BTreeSet<String>,
+    /// What its calls of AWS need IAM to allow.
+    calls: Arc<[String]>,
     pace: Pace,
 }
 
@@ -106,8 +108,20 @@ impl ProviderKind {
             outputs: doc.outputs.iter().map(|output| output.name.clone()).collect(),
             kind: doc.name,
             schema,
+            calls: Arc::default(),
             pace: Pace::default(),
         }
+    }
+
+    /// With these actions of AWS, which its provider was granted.
+    #[must_use]
+    pub fn calling(self, actions: Arc<[String]>) -> Self {
+        Self { calls: actions, ..self }
+    }
+
+    /// The schema of its specs.
+    pub(crate) fn schema(&self) -> &Arc<ConfigSchema> {
+        &self.schema
     }
 
     /// With another pace of attempts.
@@ -297,7 +311,8 @@ impl DynKind for ProviderKind {
     }
 
     fn permissions(&self, _: &Value, _: &Scope<'_>) -> Vec<Permission> {
-        Vec::new()
+        let all = ["*".to_owned()];
+        self.calls.iter().map(|action| Permission::new(&[action.as_str()], all.clone())).collect()
     }
 
     fn secrets(&self) -> &'static [&'static str] {

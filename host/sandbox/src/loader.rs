@@ -24,7 +24,7 @@ use crate::functions::Functions;
 use crate::grants::{self, Needs};
 use crate::limits;
 use crate::plugin::{BadDescription, Guest, Loaded, StepPlugin};
-use crate::provider::{self, Granted, Own};
+use crate::provider::{self, Granted, Grants, Own};
 use crate::source::{self, Builtin, Sources, Wanted, Wasm};
 use crate::wit::kinds::Kinds;
 use crate::wit::{self, Import, Step};
@@ -338,13 +338,13 @@ impl PluginLoader for Loader {
 #[async_trait]
 impl ProviderLoader for Loader {
     async fn load_provider(&self, request: &ProviderRequest<'_>) -> Result<Arc<dyn Provider>, LoadError> {
-        let ProviderRequest { name, uses, base, allow, limits, ca, secrets } = *request;
-        let allowed = provider::allowed(allow, ca)?;
+        let ProviderRequest { name, uses, base, allow, limits, ca, secrets, aws } = *request;
+        let grants = Grants::read(allow, ca)?;
         let (loaded, _) = self.identified(uses, base).await?;
         if let Guest::Step(_) = loaded.guest {
             return Err(wrong_place(uses, "it is a plugin of steps, and no provider: use it in [steps.NAME]"));
         }
-        if allowed.is_nothing() {
+        if grants.is_empty() {
             let (http, tcp) = (provider::HTTP_EXAMPLE, provider::TCP_EXAMPLE);
             let wants = match (loaded.imports(HTTP), loaded.imports(TCP)) {
                 (true, true) => Some(("sends HTTP requests and makes TCP connections", http)),
@@ -358,7 +358,8 @@ impl ProviderLoader for Loader {
         }
         let table = Arc::from(format!("providers.{name}"));
         let described = provider::describe(&loaded, &table, limits).await.map_err(|error| ended(uses, &error))?;
-        let terms = Own { table, limits: limits.clone(), allowed: Arc::new(allowed), secrets: Arc::clone(secrets) };
+        let (secrets, aws) = (Arc::clone(secrets), Arc::clone(aws));
+        let terms = Own { table, limits: limits.clone(), grants: Arc::new(grants), secrets, aws };
         Ok(Arc::new(Granted { loaded, described, terms }))
     }
 }

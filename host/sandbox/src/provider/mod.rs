@@ -3,7 +3,9 @@
 //! Each call has an instance of its own, and a client of its own that is held to the provider's grants and to the secrets
 //! that this call was given.
 
+mod aws;
 mod connections;
+mod grants;
 mod outside;
 mod proofs;
 
@@ -12,28 +14,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::names::ResourceAddress;
-use llmhost_engine::plugin::{Capabilities, Failure, Limits, LoadError, LogLevel, PluginError};
+use llmhost_engine::plugin::{Capabilities, Failure, Limits, LogLevel, PluginError};
 use llmhost_engine::secret;
-use llmhost_http::{Grant, GrantError, Roots, TcpGrant};
 use llmhost_provider::{
-    Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError, SecretValues,
-    Seen,
+    AwsCalls, Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError,
+    SecretValues, Seen,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(crate) use aws::{Refused, call};
 pub(crate) use connections::{Connection, connect, read, start_tls, write};
-pub(crate) use outside::{Answer, Outside, Refused, Request, Unanswered, pause, send};
+pub(crate) use grants::{Grants, HTTP_EXAMPLE, TCP_EXAMPLE};
+pub(crate) use outside::{Answer, Outside, Request, Unanswered, Unusable, pause, send};
 pub(crate) use proofs::{Proof, begin, client_final, client_first, verifier, verify};
 
 use crate::plugin::{Loaded, Terms};
 use crate::wit::kinds::{self, Kinds};
-
-/// The beginnings of grants of requests and of connections.
-const HTTP: &str = "http:";
-const TCP: &str = "tcp:";
-pub(crate) const HTTP_EXAMPLE: &str = "http:GET,POST https://api.example.com/v1/*";
-pub(crate) const TCP_EXAMPLE: &str = "tcp:db.example.com:5432";
 
 /// A provider as the file uses it: with its name, grants and limits.
 pub(crate) struct Granted {
@@ -47,48 +44,9 @@ pub(crate) struct Own {
     /// `providers.dns`
     pub(crate) table: Arc<str>,
     pub(crate) limits: Limits,
-    pub(crate) allowed: Arc<Allowed>,
+    pub(crate) grants: Arc<Grants>,
     pub(crate) secrets: Arc<dyn SecretValues>,
-}
-
-/// Whom a provider may speak to.
-pub(crate) struct Allowed {
-    pub(crate) http: Grant,
-    pub(crate) tcp: TcpGrant,
-    /// Whom TLS trusts.
-    pub(crate) roots: Roots,
-}
-
-impl Allowed {
-    /// Whether that is nobody.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.http.entries().is_empty() && self.tcp.entries().is_empty()
-    }
-}
-
-/// Reads the grants of a provider, and its CA.
-pub(crate) fn allowed(allow: &[String], ca: Option<&str>) -> Result<Allowed, LoadError> {
-    let (mut http, mut tcp) = (Vec::new(), Vec::new());
-    for grant in allow {
-        let read = match (grant.strip_prefix(HTTP), grant.strip_prefix(TCP)) {
-            (Some(entry), _) => Grant::parse(&[entry]).map(|_| http.push(entry)),
-            (_, Some(entry)) => TcpGrant::parse(&[entry]).map(|_| tcp.push(entry)),
-            _ => {
-                let known = [HTTP_EXAMPLE, TCP_EXAMPLE].map(str::to_owned).into();
-                return Err(LoadError::UnknownGrant { grant: grant.clone(), known });
-            }
-        };
-        let bad = |error: GrantError| LoadError::BadGrant { grant: grant.clone(), reason: error.to_string() };
-        read.map_err(bad)?;
-    }
-    let roots = ca.map_or(Roots::System, |pem| Roots::Only(pem.to_owned()));
-    roots.check().map_err(|error| LoadError::BadCa { reason: error.to_string() })?;
-    let each_was_read = "each of them was read";
-    Ok(Allowed {
-        http: Grant::parse(&http).expect(each_was_read),
-        tcp: TcpGrant::parse(&tcp).expect(each_was_read),
-        roots,
-    })
+    pub(crate) aws: Arc<dyn AwsCalls>,
 }
 
 /// Asks a provider what it is.
@@ -118,9 +76,9 @@ impl Granted {
         specs: &[&Value],
         arguments: &[&str],
     ) -> Result<T, CallError> {
-        let Own { table, limits, allowed, secrets } = &self.terms;
+        let Own { table, limits, .. } = &self.terms;
         let given: BTreeSet<String> = specs.iter().copied().chain([call.config]).flat_map(secret::named).collect();
-        let outside = Arc::new(Outside::new(Arc::clone(allowed), given, Arc::clone(secrets)));
+        let outside = Arc::new(Outside::new(&self.terms, given));
         let host = Arc::new(Deaf(Some(Arc::clone(call.log))));
         let terms = Terms { table: Arc::clone(table), limits, host, outside: Some(Arc::clone(&outside)) };
         let config = call.config.to_string();

@@ -11,10 +11,10 @@ use llmhost_engine::kind::OpError;
 use llmhost_engine::secret::{self, mask};
 use llmhost_engine::{unknown, wait};
 use llmhost_http::{Class, Client, Grant, Options, Secrets, SetupError, TcpClient, TcpOptions, Token};
-use llmhost_provider::SecretValues;
+use llmhost_provider::{AwsCalls, SecretValues};
 use tokio::sync::OnceCell;
 
-use super::Allowed;
+use super::{Grants, Own};
 use crate::limits::{self, Hit};
 use crate::state::Run;
 
@@ -46,14 +46,14 @@ pub(crate) struct Unanswered {
 }
 
 /// Why a connection or a proof is none.
-pub(crate) struct Refused {
+pub(crate) struct Unusable {
     /// As WIT calls it.
     pub(crate) class: &'static str,
     pub(crate) message: String,
     pub(crate) advice: String,
 }
 
-impl Refused {
+impl Unusable {
     pub(super) fn from_describe() -> Self {
         Self {
             class: "invalid",
@@ -65,24 +65,27 @@ impl Refused {
 
 /// What one call may reach.
 pub(crate) struct Outside {
-    allowed: Arc<Allowed>,
+    pub(super) grants: Arc<Grants>,
     pub(super) handles: Arc<Handles>,
+    pub(super) aws: Arc<dyn AwsCalls>,
     /// Made with the first request: it reads whom the system trusts.
     client: OnceCell<Client>,
     /// Made with the first connection.
     connections: OnceCell<TcpClient>,
-    requests: AtomicU32,
+    pub(super) requests: AtomicU32,
     paused: Mutex<Duration>,
     stopped: Mutex<Option<OpError>>,
 }
 
 impl Outside {
     /// `given` are the secrets that the call was given.
-    pub(crate) fn new(allowed: Arc<Allowed>, given: BTreeSet<String>, values: Arc<dyn SecretValues>) -> Self {
-        let handles = Arc::new(Handles { allowed: Arc::clone(&allowed), given, values });
+    pub(crate) fn new(terms: &Own, given: BTreeSet<String>) -> Self {
+        let grants = Arc::clone(&terms.grants);
+        let handles = Arc::new(Handles { grants: Arc::clone(&grants), given, values: Arc::clone(&terms.secrets) });
         Self {
-            allowed,
+            grants,
             handles,
+            aws: Arc::clone(&terms.aws),
             client: OnceCell::new(),
             connections: OnceCell::new(),
             requests: AtomicU32::new(0),
@@ -98,14 +101,14 @@ impl Outside {
 
     async fn client(&self) -> Result<&Client, SetupError> {
         let secrets: Arc<dyn Secrets> = Arc::clone(&self.handles) as _;
-        let Allowed { http, roots, .. } = &*self.allowed;
+        let Grants { http, roots, .. } = &*self.grants;
         let make =
             || async { Client::new(http.clone(), Options { secrets, roots: roots.clone(), ..Options::default() }) };
         self.client.get_or_try_init(make).await
     }
 
     pub(super) async fn connections(&self) -> Result<&TcpClient, SetupError> {
-        let Allowed { tcp, roots, .. } = &*self.allowed;
+        let Grants { tcp, roots, .. } = &*self.grants;
         let make =
             || async { TcpClient::new(tcp.clone(), TcpOptions { roots: roots.clone(), ..TcpOptions::default() }) };
         self.connections.get_or_try_init(make).await
@@ -211,8 +214,8 @@ pub(super) fn class(class: Class) -> &'static str {
 
 /// The secrets that one call was given. They may go wherever the provider may send anything.
 pub(super) struct Handles {
-    allowed: Arc<Allowed>,
-    given: BTreeSet<String>,
+    grants: Arc<Grants>,
+    pub(super) given: BTreeSet<String>,
     values: Arc<dyn SecretValues>,
 }
 
@@ -224,7 +227,7 @@ impl Secrets for Handles {
     }
 
     fn audience(&self, name: &str) -> Option<&Grant> {
-        self.given.contains(name).then_some(&self.allowed.http)
+        self.given.contains(name).then_some(&self.grants.http)
     }
 
     async fn value(&self, name: &str) -> Result<String, String> {

@@ -47,6 +47,7 @@ fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static F
         (served::ANY, "[static]any.declare") => return at.func_new(export, declare_any),
         (served::ANY, "[method]any.output") => return output_as_json(at, export),
         ("http", "send") => return outgoing::send(at, export),
+        ("aws", "call") => return outgoing::call_aws(at, export),
         ("wait", "pause") => return outgoing::pause(at, export),
         ("tcp", _) => return connections::function(at, export),
         ("scram", _) => return proofs::function(at, export),

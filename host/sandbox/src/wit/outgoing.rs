@@ -1,4 +1,4 @@
-//! `http` and `wait`: what a provider may reach while it makes a call.
+//! `http`, `aws` and `wait`: what a provider may reach while it makes a call.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use wasmtime::component::{LinkerInstance, Val};
 use wasmtime::{StoreContextMut, bail};
 
 use super::values;
-use crate::provider::{Answer, Refused, Request, Unanswered};
+use crate::provider::{Answer, Refused, Request, Unanswered, Unusable};
 use crate::state::State;
 
 /// A request in the form of [`values::json`].
@@ -34,6 +34,35 @@ pub(super) fn send(at: &mut LinkerInstance<'_, State>, export: &str) -> wasmtime
             super::link::give(results, lower(answer, &ty)?)
         })
     })
+}
+
+/// Defines `aws.call`.
+pub(super) fn call_aws(at: &mut LinkerInstance<'_, State>, export: &str) -> wasmtime::Result<()> {
+    at.func_new_async(export, |store: StoreContextMut<'_, State>, ty, params, results| {
+        Box::new(async move {
+            let [message] = params else { bail!("it takes a message") };
+            let message = values::json(message)?;
+            let run = store.data().run.clone();
+            let answer = crate::provider::call(&run, message).await?;
+            super::link::give(results, lower_call(answer, &ty)?)
+        })
+    })
+}
+
+fn lower_call(answer: Result<String, Refused>, ty: &ComponentFunc) -> wasmtime::Result<Val> {
+    let Some(Type::Result(of)) = ty.results().next() else { bail!("it gives a result") };
+    let Some(err) = of.err() else { bail!("its result has an error") };
+    let optional = |text: &Option<String>| Val::Option(text.clone().map(|text| Box::new(Val::String(text))));
+    Ok(Val::Result(match answer {
+        Ok(answer) => Ok(Some(Box::new(Val::String(answer)))),
+        Err(error) => Err(Some(Box::new(record(&err, |field, _| match field {
+            "class" => Some(Val::Enum(error.class.to_owned())),
+            "code" => Some(optional(&error.code)),
+            "message" => Some(Val::String(error.message.clone())),
+            "advice" => Some(optional(&error.advice)),
+            _ => None,
+        })?))),
+    }))
 }
 
 /// Defines `wait.pause`.
@@ -78,7 +107,7 @@ fn class(class: &str, ty: &Type) -> Option<Val> {
 }
 
 /// A result whose error is a class, a message and an advice.
-pub(super) fn result(given: Result<Option<Val>, Refused>, ty: &ComponentFunc) -> wasmtime::Result<Val> {
+pub(super) fn result(given: Result<Option<Val>, Unusable>, ty: &ComponentFunc) -> wasmtime::Result<Val> {
     let Some(Type::Result(of)) = ty.results().next() else { bail!("it gives a result") };
     Ok(Val::Result(match given {
         Ok(value) => Ok(value.map(Box::new)),

@@ -62,6 +62,7 @@
 //! # fn main() {}
 //! ```
 
+pub mod aws;
 mod component;
 mod error;
 pub mod http;
