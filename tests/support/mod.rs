@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
 pub mod kept;
+pub mod postgres;
 pub mod registry;
 pub mod served;
 pub mod torture;

@@ -1,5 +1,6 @@
 //! Kinds of resources that a provider brings, from the pipeline file to a service over HTTP.
 
+mod postgres;
 mod scene;
 mod service;
 
