@@ -1,5 +1,5 @@
 //! Installs what is missing: a way to compile plugins to WebAssembly, Python's venv module, and what the tests of
-//! published plugins and of the provider `postgres` need: a registry, ssh-keygen, and PostgreSQL.
+//! published plugins and of providers need: a registry, ssh-keygen, Alertmanager and PostgreSQL.
 
 use std::process::{Command, Stdio};
 
@@ -18,7 +18,11 @@ pub(crate) fn run() -> Result<(), String> {
     if !has_venv.is_ok_and(|status| status.success()) {
         apt(&["python3", "python3-venv"])?;
     }
-    for (program, package) in [("docker-registry", "docker-registry"), ("ssh-keygen", "openssh-client")] {
+    for (program, package) in [
+        ("docker-registry", "docker-registry"),
+        ("ssh-keygen", "openssh-client"),
+        ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ] {
         // Whatever it answers, it is there.
         if Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             apt(&[package])?;

@@ -75,19 +75,7 @@ impl Call {
         if let Some(problem) = self.problem {
             return Err(Error::invalid(problem));
         }
-        wit::call(&self.message).map_err(|wit::Error { class, code, message, advice }| {
-            let class = match class {
-                wit::ErrorClass::NotFound => ErrorClass::NotFound,
-                wit::ErrorClass::Conflict => ErrorClass::Conflict,
-                wit::ErrorClass::Denied => ErrorClass::Denied,
-                wit::ErrorClass::Quota => ErrorClass::Quota,
-                wit::ErrorClass::Throttled => ErrorClass::Throttled,
-                wit::ErrorClass::Invalid => ErrorClass::Invalid,
-                wit::ErrorClass::Service => ErrorClass::Service,
-                wit::ErrorClass::Unreachable => ErrorClass::Unreachable,
-            };
-            Error { class, code, message, advice }
-        })
+        wit::call(&self.message).map_err(Error::from)
     }
 
     /// Makes the call, and reads the answer as JSON.

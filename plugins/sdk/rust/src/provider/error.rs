@@ -1,5 +1,6 @@
 //! Errors of a provider.
 
+use super::bindings::llmhost::provider::aws;
 use super::{Error, ErrorClass};
 
 impl Error {
@@ -28,5 +29,35 @@ impl Error {
     #[must_use]
     pub fn with_advice(self, advice: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()), ..self }
+    }
+}
+
+impl From<aws::Error> for Error {
+    fn from(error: aws::Error) -> Self {
+        let class = match error.class {
+            aws::ErrorClass::NotFound => ErrorClass::NotFound,
+            aws::ErrorClass::Conflict => ErrorClass::Conflict,
+            aws::ErrorClass::Denied => ErrorClass::Denied,
+            aws::ErrorClass::Quota => ErrorClass::Quota,
+            aws::ErrorClass::Throttled => ErrorClass::Throttled,
+            aws::ErrorClass::Invalid => ErrorClass::Invalid,
+            aws::ErrorClass::Service => ErrorClass::Service,
+            aws::ErrorClass::Unreachable => ErrorClass::Unreachable,
+        };
+        Self { class, code: error.code, message: error.message, advice: error.advice }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_aws_says_the_same_as_one_of_a_provider() {
+        let code = Some("ParameterNotFound".to_owned());
+        let of = aws::Error { class: aws::ErrorClass::NotFound, code: code.clone(), message: "m".into(), advice: None };
+        let error = Error::from(of).with_advice("a");
+        assert_eq!((error.class, error.code, error.message.as_str()), (ErrorClass::NotFound, code, "m"));
+        assert_eq!(error.advice.as_deref(), Some("a"));
     }
 }

@@ -25,7 +25,7 @@ const LONGEST_MESSAGE: usize = 300;
 /// The host sends what the pipeline file grants to the provider (`allow = ["http:POST https://api.example.com/*"]`). The
 /// handle of a secret may stand in the value of a header, in [`Request::basic`] and in the body, and nowhere else.
 #[derive(Debug, Clone)]
-#[must_use = "a request is sent by send, send_optional, done or response"]
+#[must_use = "a request is sent by send, send_optional, done, success or response"]
 pub struct Request {
     request: wit::Request,
     /// What could not be written as JSON.
@@ -116,13 +116,13 @@ impl Request {
     /// Sends it and reads the JSON of the answer. A status that is no success is an error; 404 is
     /// [`ErrorClass::NotFound`].
     pub fn send<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        self.decoded(&self.succeeded()?)
+        self.decode(&self.success()?)
     }
 
     /// As [`Self::send`]; nothing where the answer is 404.
     pub fn send_optional<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
-        match self.succeeded() {
-            Ok(response) => self.decoded(&response).map(Some),
+        match self.success() {
+            Ok(response) => self.decode(&response).map(Some),
             Err(error) if error.class == ErrorClass::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -130,7 +130,7 @@ impl Request {
 
     /// As [`Self::send`], where nothing of the answer matters but that it is a success.
     pub fn done(&self) -> Result<(), Error> {
-        self.succeeded().map(|_| ())
+        self.success().map(|_| ())
     }
 
     /// Sends it and gives the answer, whatever its status is.
@@ -141,7 +141,8 @@ impl Request {
         wit::send(&self.request).map_err(|error| self.not_answered(error))
     }
 
-    fn succeeded(&self) -> Result<Response, Error> {
+    /// As [`Self::response`], but a status that is no success is an error.
+    pub fn success(&self) -> Result<Response, Error> {
         let response = self.response()?;
         match self.failure(&response) {
             None => Ok(response),
@@ -149,7 +150,8 @@ impl Request {
         }
     }
 
-    fn decoded<T: DeserializeOwned>(&self, response: &Response) -> Result<T, Error> {
+    /// The JSON of an answer.
+    pub fn decode<T: DeserializeOwned>(&self, response: &Response) -> Result<T, Error> {
         let body = if response.body.trim().is_empty() { "null" } else { &response.body };
         serde_json::from_str(body).map_err(|error| {
             let message = format!("the answer to {} is not what the provider expects: {error}", self.named());
@@ -169,9 +171,18 @@ impl Request {
             wit::ErrorClass::Unreachable | wit::ErrorClass::Timeout | wit::ErrorClass::Protocol => {
                 ErrorClass::Unreachable
             }
+            // The service did what it was asked for, perhaps; only its answer is of no use.
+            wit::ErrorClass::TooLarge | wit::ErrorClass::Redirect if error.may_have_reached && self.changes() => {
+                ErrorClass::Service
+            }
             wit::ErrorClass::Invalid | wit::ErrorClass::TooLarge | wit::ErrorClass::Redirect => ErrorClass::Invalid,
         };
         Error::new(class, error.message).with_advice(error.advice)
+    }
+
+    /// Whether it is of a method that changes something.
+    fn changes(&self) -> bool {
+        !matches!(self.request.method.as_str(), "GET" | "HEAD")
     }
 
     /// The error that an answer is.
@@ -305,8 +316,8 @@ mod tests {
             (wit::ErrorClass::Secret, ErrorClass::Denied),
             (wit::ErrorClass::Unreachable, ErrorClass::Unreachable),
             (wit::ErrorClass::Timeout, ErrorClass::Unreachable),
-            (wit::ErrorClass::TooLarge, ErrorClass::Invalid),
-            (wit::ErrorClass::Redirect, ErrorClass::Invalid),
+            (wit::ErrorClass::TooLarge, ErrorClass::Service),
+            (wit::ErrorClass::Redirect, ErrorClass::Service),
             (wit::ErrorClass::Protocol, ErrorClass::Unreachable),
         ] {
             let of = wit::Error { class, message: "m".into(), advice: "a".into(), may_have_reached: true };
@@ -318,9 +329,9 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_what_was_expected_leaves_open_what_happened() {
         let request = Request::post("https://a.example/x");
-        assert_eq!(request.decoded::<Vec<u8>>(&answer(200, "[1]")).expect("a list"), [1]);
-        request.decoded::<()>(&answer(204, "")).expect("an empty answer is nothing");
-        let error = request.decoded::<Vec<u8>>(&answer(200, "<html>")).expect_err("no list");
+        assert_eq!(request.decode::<Vec<u8>>(&answer(200, "[1]")).expect("a list"), [1]);
+        request.decode::<()>(&answer(204, "")).expect("an empty answer is nothing");
+        let error = request.decode::<Vec<u8>>(&answer(200, "<html>")).expect_err("no list");
         assert_eq!(error.class, ErrorClass::Service);
         assert!(error.message.starts_with("the answer to POST https://a.example/x is not"), "{}", error.message);
         let broken = std::collections::BTreeMap::from([((1, 2), 3)]);
