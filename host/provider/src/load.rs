@@ -66,6 +66,7 @@ async fn of(pipeline: &Pipeline, declared: &Declared, means: Means<'_>) -> Resul
         base: &pipeline.base,
         allow: &declared.allow,
         limits: &declared.limits,
+        ca: declared.ca.as_deref(),
         secrets,
         aws,
     };
