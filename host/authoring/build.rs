@@ -44,7 +44,18 @@ fn main() {
         "GO_SDK",
         "The module for plugins in Go.",
         &sdks.join("go"),
-        &["go.mod", "README.md", "config.go", "names.go", "plugin.go", "tags.go", "internal/"],
+        &[
+            "go.mod",
+            "README.md",
+            "names.go",
+            "plugin.go",
+            "tags.go",
+            "aws/",
+            "http/",
+            "internal/",
+            "provider/",
+            "resource/",
+        ],
     );
     let workspace = ["Cargo.toml", "Cargo.lock"].map(|name| (name.to_owned(), plugins.join(name)));
     table(&mut tables, "RUST_WORKSPACE", "The workspace that the crate is in.", &workspace);
@@ -59,7 +70,8 @@ fn main() {
 
 /// A table of the files of an SDK that begin in one of these ways.
 fn sdk(to: &mut String, name: &str, docs: &str, folder: &Path, parts: &[&str]) {
-    let is_part = |path: &str| parts.iter().any(|part| path.starts_with(part)) && !path.contains("__pycache__");
+    let is_left_out = |path: &str| path.contains("__pycache__") || path.ends_with("_test.go");
+    let is_part = |path: &str| parts.iter().any(|part| path.starts_with(part)) && !is_left_out(path);
     let source: Vec<_> = files(folder).into_iter().filter(|(path, _)| is_part(path)).collect();
     table(to, name, docs, &source);
 }

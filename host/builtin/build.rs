@@ -5,9 +5,22 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// Names of the plugins, in `uses` and as packages.
-const PLUGINS: [&str; 12] =
-    ["vpc", "iam", "eks", "nodegroup", "addon", "fargate", "s3", "irsa", "inference", "aws", "manifests", "resources"];
+/// Names of the plugins and providers, in `uses` and as packages.
+const PLUGINS: [&str; 13] = [
+    "vpc",
+    "iam",
+    "eks",
+    "nodegroup",
+    "addon",
+    "fargate",
+    "s3",
+    "irsa",
+    "inference",
+    "aws",
+    "manifests",
+    "resources",
+    "alertmanager",
+];
 /// Where the component of the plugin `helm` is, which is built by Go and need not be there: `cargo xtask helm` makes it.
 const HELM: &str = "LLMHOST_HELM_WASM";
 /// What is done about a plugin that is not there.

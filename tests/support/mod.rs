@@ -136,7 +136,8 @@ impl Ran {
     }
 }
 
-fn ran(output: std::io::Result<Output>) -> Ran {
+/// What a command of llmhost did.
+pub fn ran(output: std::io::Result<Output>) -> Ran {
     let output = output.expect("llmhost starts");
     Ran {
         status: output.status.code().unwrap_or(-1),

@@ -11,11 +11,12 @@ mod keep;
 mod kind;
 mod load;
 mod provider;
+mod stand_in;
 
 pub use checks::{NAME as SPEC_CHECK, SpecCheck};
 pub use describe::{Checked, CheckedKind, check};
 pub use kind::{Pace, ProviderKind};
-pub use load::{Brought, kinds};
+pub use load::{Brought, Means, kinds};
 pub use provider::{
     AwsCalls, Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError,
     ProviderLoader, ProviderRequest, SecretValues, Seen,

@@ -11,6 +11,7 @@ use crate::checks::SpecCheck;
 use crate::describe::check;
 use crate::kind::ProviderKind;
 use crate::provider::{AwsCalls, ProviderLoader, ProviderRequest, SecretValues};
+use crate::stand_in::StandIn;
 
 /// What the providers of a file bring.
 pub struct Brought {
@@ -20,18 +21,27 @@ pub struct Brought {
     pub check: SpecCheck,
 }
 
-/// Loads the providers of a pipeline file and gives what they bring. `known` has the host's own, whose names are taken. Every
-/// problem is reported in one go; no service is asked for anything.
-pub async fn kinds(
-    pipeline: &Pipeline,
-    loader: &dyn ProviderLoader,
-    known: &Registry,
-    secrets: &Arc<dyn SecretValues>,
-    aws: &Arc<dyn AwsCalls>,
-) -> Result<Brought, Diagnostics> {
+/// What loading providers needs.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// Finds and compiles them.
+    pub loader: &'a dyn ProviderLoader,
+    /// Has the host's own kinds, whose names are taken.
+    pub known: &'a Registry,
+    /// Reads the secrets that they send.
+    pub secrets: &'a Arc<dyn SecretValues>,
+    /// Makes their calls of AWS.
+    pub aws: &'a Arc<dyn AwsCalls>,
+    /// Whether their services may not be asked: what they make is kept in memory then.
+    pub emulated: bool,
+}
+
+/// Loads the providers of a pipeline file and gives what they bring. Every problem is reported in one go; no service is asked
+/// for anything.
+pub async fn kinds(pipeline: &Pipeline, means: Means<'_>) -> Result<Brought, Diagnostics> {
     let (mut kinds, mut check, mut problems) = (Vec::new(), SpecCheck::default(), Vec::new());
     for provider in &pipeline.providers {
-        match of(pipeline, provider, loader, known, secrets, aws).await {
+        match of(pipeline, provider, means).await {
             Ok(of) => {
                 for kind in of {
                     check.add(kind.name(), kind.schema());
@@ -44,14 +54,8 @@ pub async fn kinds(
     if problems.is_empty() { Ok(Brought { kinds, check }) } else { Err(pipeline.diagnostics(problems)) }
 }
 
-async fn of(
-    pipeline: &Pipeline,
-    declared: &Declared,
-    loader: &dyn ProviderLoader,
-    known: &Registry,
-    secrets: &Arc<dyn SecretValues>,
-    aws: &Arc<dyn AwsCalls>,
-) -> Result<Vec<ProviderKind>, Vec<Diagnostic>> {
+async fn of(pipeline: &Pipeline, declared: &Declared, means: Means<'_>) -> Result<Vec<ProviderKind>, Vec<Diagnostic>> {
+    let Means { loader, known, secrets, aws, emulated } = means;
     let interface = |kind: &str| kind.split_once('.').is_some_and(|(of, _)| of == declared.name.as_str());
     if let Some(taken) = known.kinds().find(|kind| interface(kind.name())) {
         return Err(vec![declared.name_problem(taken.name())]);
@@ -66,13 +70,16 @@ async fn of(
         aws,
     };
     let refused = |error: &LoadError| vec![declared.load_problem(error)];
-    let provider = loader.load_provider(&request).await.map_err(|error| refused(&error))?;
+    let mut provider = loader.load_provider(&request).await.map_err(|error| refused(&error))?;
     let checked = check(provider.description())
         .map_err(|reason| refused(&LoadError::BadDescription { uses: declared.uses.clone(), reason, crash: None }))?;
     let config = Arc::new(declared.checked(&checked.config)?);
+    if emulated {
+        provider = Arc::new(StandIn::new(provider.description().clone()));
+    }
+    let actions: Vec<String> = declared.allow.iter().filter_map(|grant| action(grant)).collect();
     let kinds = checked.kinds.into_values();
-    let actions: Arc<[String]> = declared.allow.iter().filter_map(|grant| action(grant)).collect();
-    let kind = |kind| ProviderKind::new(&declared.name, &provider, &config, kind).calling(Arc::clone(&actions));
+    let kind = |kind| ProviderKind::new(&declared.name, &provider, &config, kind).calling(&actions);
     Ok(kinds.map(kind).collect())
 }
 

@@ -13,7 +13,7 @@ use llmhost_engine::run::{Cancel, Engine, Events, PlanError, Report};
 use llmhost_engine::secret;
 use llmhost_engine::state::{LocalStore, State, StateStore};
 use llmhost_engine::world::World;
-use llmhost_provider::{AwsCalls, SecretValues};
+use llmhost_provider::{AwsCalls, Means, SecretValues};
 use llmhost_sandbox::Loader;
 
 use super::service::Service;
@@ -120,7 +120,9 @@ allow = ["resource:dns.record"]
         let registry = Registry::new(Arc::new(NoFacts));
         let secrets: Arc<dyn SecretValues> = Arc::new(Values);
         let aws: Arc<dyn AwsCalls> = Arc::new(NoAws);
-        let brought = llmhost_provider::kinds(pipeline, &self.loader, &registry, &secrets, &aws).await?;
+        let (loader, known) = (&self.loader, &registry);
+        let means = Means { loader, known, secrets: &secrets, aws: &aws, emulated: false };
+        let brought = llmhost_provider::kinds(pipeline, means).await?;
         Ok(Arc::new(registry.with_everywhere(brought.kinds).with_check(llmhost_provider::SPEC_CHECK, brought.check)))
     }
 

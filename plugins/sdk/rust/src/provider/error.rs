@@ -1,6 +1,7 @@
 //! Errors of a provider.
 
-use super::{Error, ErrorClass, aws};
+use super::bindings::llmhost::provider::aws;
+use super::{Error, ErrorClass};
 
 impl Error {
     /// An error of a class; the message is one sentence.

@@ -171,9 +171,18 @@ impl Request {
             wit::ErrorClass::Unreachable | wit::ErrorClass::Timeout | wit::ErrorClass::Protocol => {
                 ErrorClass::Unreachable
             }
+            // The service did what it was asked for, perhaps; only its answer is of no use.
+            wit::ErrorClass::TooLarge | wit::ErrorClass::Redirect if error.may_have_reached && self.changes() => {
+                ErrorClass::Service
+            }
             wit::ErrorClass::Invalid | wit::ErrorClass::TooLarge | wit::ErrorClass::Redirect => ErrorClass::Invalid,
         };
         Error::new(class, error.message).with_advice(error.advice)
+    }
+
+    /// Whether it is of a method that changes something.
+    fn changes(&self) -> bool {
+        !matches!(self.request.method.as_str(), "GET" | "HEAD")
     }
 
     /// The error that an answer is.
@@ -307,8 +316,8 @@ mod tests {
             (wit::ErrorClass::Secret, ErrorClass::Denied),
             (wit::ErrorClass::Unreachable, ErrorClass::Unreachable),
             (wit::ErrorClass::Timeout, ErrorClass::Unreachable),
-            (wit::ErrorClass::TooLarge, ErrorClass::Invalid),
-            (wit::ErrorClass::Redirect, ErrorClass::Invalid),
+            (wit::ErrorClass::TooLarge, ErrorClass::Service),
+            (wit::ErrorClass::Redirect, ErrorClass::Service),
             (wit::ErrorClass::Protocol, ErrorClass::Unreachable),
         ] {
             let of = wit::Error { class, message: "m".into(), advice: "a".into(), may_have_reached: true };

@@ -62,6 +62,7 @@
 //! # fn main() {}
 //! ```
 
+pub mod aws;
 mod component;
 mod error;
 pub mod http;
@@ -96,9 +97,6 @@ pub mod bindings {
 }
 
 pub use bindings::exports::llmhost::provider::kinds::{Error, ErrorClass};
-/// Calls of AWS services, which the host signs with credentials that the provider never has. Each action is granted
-/// (`allow = ["request:ssm:PutParameter"]`). Their errors become those of a provider by `?`.
-pub use bindings::llmhost::provider::aws;
 
 /// One kind of resource.
 ///
