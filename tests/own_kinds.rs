@@ -363,7 +363,7 @@ async fn a_provider_calls_aws_with_what_it_is_granted_and_never_has_the_credenti
         assert!(!text.contains(value) && !text.contains(support::SECRET_KEY), "{}", entry.path().display());
     }
     // What IAM has to allow is what was granted.
-    llmhost(&["policy", "pipeline.toml"]).status(0).says(&["ssm:*Parameter", "ssm:ListTagsForResource"]);
+    scene.llmhost(&["policy", "pipeline.toml"]).status(0).says(&["ssm:*Parameter", "ssm:ListTagsForResource"]);
     llmhost(&["destroy", "pipeline.toml", "--yes"]).status(0);
     assert_eq!(emulator.inventory("us-east-1").unwrap(), before);
 

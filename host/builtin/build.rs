@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// Names of the plugins and providers, in `uses` and as packages.
-const PLUGINS: [&str; 13] = [
+const PLUGINS: [&str; 14] = [
     "vpc",
     "iam",
     "eks",
@@ -20,6 +20,7 @@ const PLUGINS: [&str; 13] = [
     "manifests",
     "resources",
     "alertmanager",
+    "postgres",
 ];
 /// Where the component of the plugin `helm` is, which is built by Go and need not be there: `cargo xtask helm` makes it.
 const HELM: &str = "LLMHOST_HELM_WASM";

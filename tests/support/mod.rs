@@ -4,6 +4,7 @@
 
 pub mod alertmanager;
 pub mod kept;
+pub mod postgres;
 pub mod registry;
 pub mod served;
 pub mod torture;

@@ -1,5 +1,5 @@
 //! Installs what is missing: a way to compile plugins to WebAssembly, Python's venv module, and what the tests of
-//! published plugins and of providers need: a registry, ssh-keygen, and Alertmanager.
+//! published plugins and of providers need: a registry, ssh-keygen, Alertmanager and PostgreSQL.
 
 use std::process::{Command, Stdio};
 
@@ -28,7 +28,16 @@ pub(crate) fn run() -> Result<(), String> {
             apt(&[package])?;
         }
     }
+    if !has_postgresql() {
+        apt(&["postgresql"])?;
+    }
     Ok(())
+}
+
+/// Its programs are in no folder of PATH.
+fn has_postgresql() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("bin/initdb").is_file())
 }
 
 /// rustup's target where it can be had, else Debian's packages.

@@ -1,6 +1,6 @@
 //! Resources of providers that stand in a step's options, held against their kinds where they stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use llmhost_engine::config_check::{ConfigCheck, ConfigProblem};
@@ -16,17 +16,22 @@ pub const NAME: &str = "provider-kinds";
 #[derive(Default)]
 pub struct SpecCheck {
     /// By `dns.record`.
-    kinds: BTreeMap<&'static str, Arc<ConfigSchema>>,
+    kinds: BTreeMap<&'static str, Known>,
+}
+
+struct Known {
+    schema: Arc<ConfigSchema>,
+    outputs: BTreeSet<String>,
 }
 
 impl SpecCheck {
-    pub(crate) fn add(&mut self, kind: &'static str, schema: &Arc<ConfigSchema>) {
-        self.kinds.insert(kind, Arc::clone(schema));
+    pub(crate) fn add(&mut self, kind: &'static str, schema: &Arc<ConfigSchema>, outputs: &BTreeSet<String>) {
+        self.kinds.insert(kind, Known { schema: Arc::clone(schema), outputs: outputs.clone() });
     }
 
     fn one(&self, one: &Value, at: &str) -> Vec<ConfigProblem> {
         let Some(kind) = one.get("kind").and_then(Value::as_str) else { return Vec::new() };
-        let Some(schema) = self.kinds.get(kind) else {
+        let Some(Known { schema, outputs }) = self.kinds.get(kind) else {
             let all: Vec<&str> = self.kinds.keys().copied().collect();
             let help = match (did_you_mean(kind, all.iter().copied()), all.is_empty()) {
                 (Some(near), _) => format!("Did you mean '{near}'?"),
@@ -36,17 +41,37 @@ impl SpecCheck {
             let message = format!("no provider brings the kind '{kind}'");
             return vec![ConfigProblem { pointer: format!("{at}/kind"), is_of_keys: false, message, help }];
         };
+        let mut found = unknown_outputs(kind, one, at, outputs);
         let empty = Value::Object(serde_json::Map::new());
         let spec = match one.get("spec") {
             None => &empty,
             // A reference, or of another type, which the plugin's own schema says.
-            Some(spec) if !spec.is_object() => return Vec::new(),
+            Some(spec) if !spec.is_object() => return found,
             Some(spec) => spec,
         };
         let spec = schema.filled(spec).unwrap_or_else(|| spec.clone());
         let problems = schema.problems("the spec", &spec).into_iter();
-        problems.map(|one| ConfigProblem { pointer: format!("{at}/spec{}", one.pointer), ..one }).collect()
+        found.extend(problems.map(|one| ConfigProblem { pointer: format!("{at}/spec{}", one.pointer), ..one }));
+        found
     }
+}
+
+/// Outputs that a resource is to give on and its kind has not.
+fn unknown_outputs(kind: &str, one: &Value, at: &str, known: &BTreeSet<String>) -> Vec<ConfigProblem> {
+    let named = one.get("outputs").and_then(Value::as_array).into_iter().flatten().enumerate();
+    let named = named.filter_map(|(index, name)| Some((index, name.as_str()?)));
+    let problem = |(index, name): (usize, &str)| {
+        let help = match (did_you_mean(name, known.iter().map(String::as_str)), known.is_empty()) {
+            (Some(near), _) => format!("Did you mean '{near}'?"),
+            (None, true) => "It has none beside id, which needs no entry.".to_owned(),
+            (None, false) => {
+                format!("It has {}.", known.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+            }
+        };
+        let message = format!("{kind} has no output '{name}'");
+        ConfigProblem { pointer: format!("{at}/outputs/{index}"), is_of_keys: false, message, help }
+    };
+    named.filter(|(_, name)| *name != crate::describe::ID && !known.contains(*name)).map(problem).collect()
 }
 
 impl ConfigCheck for SpecCheck {
@@ -72,7 +97,8 @@ mod tests {
             },
         });
         let mut check = SpecCheck::default();
-        check.add("dns.record", &Arc::new(ConfigSchema::of_schema(&schema).expect("a schema")));
+        let schema = Arc::new(ConfigSchema::of_schema(&schema).expect("a schema"));
+        check.add("dns.record", &schema, &BTreeSet::from(["fqdn".to_owned()]));
         let told = |problem: ConfigProblem| (problem.pointer, format!("{}. {}", problem.message, problem.help));
         check.check(config).into_iter().map(told).collect()
     }
@@ -83,7 +109,7 @@ mod tests {
         let found = check(&json!({ "resources": {
             "a": { "kind": "dns.recrd", "spec": {} },
             "b": { "kind": "dns.record", "spec": { "name": "www", "tll": 60 } },
-            "c": { "kind": "dns.record", "spec": { "ttl": "60" } },
+            "c": { "kind": "dns.record", "spec": { "ttl": "60" }, "outputs": ["id", "fqdn", "fqnd"] },
             "d": { "kind": "dns.record" },
             "e/f": { "kind": "dns.record", "spec": { "name": null, "target": null } },
         } }));
@@ -92,6 +118,7 @@ mod tests {
         assert!(has("/resources/b/spec/tll", "did you mean 'ttl'?"), "{found:?}");
         assert!(has("/resources/c/spec", "has no 'name'"), "{found:?}");
         assert!(has("/resources/c/spec/ttl", "write 60"), "{found:?}");
+        assert!(has("/resources/c/outputs/2", "Did you mean 'fqdn'?"), "{found:?}");
         assert!(has("/resources/d/spec", "has no 'name'"), "{found:?}");
         // References are null; who asks leaves those out.
         assert!(found.iter().all(|(at, _)| !at.contains("target")), "{found:?}");

@@ -124,6 +124,11 @@ impl ProviderKind {
         &self.schema
     }
 
+    /// The names of its outputs, without `id`.
+    pub(crate) fn outputs(&self) -> &BTreeSet<String> {
+        &self.outputs
+    }
+
     /// With another pace of attempts.
     #[must_use]
     pub fn at_pace(self, pace: Pace) -> Self {

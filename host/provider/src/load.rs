@@ -44,7 +44,7 @@ pub async fn kinds(pipeline: &Pipeline, means: Means<'_>) -> Result<Brought, Dia
         match of(pipeline, provider, means).await {
             Ok(of) => {
                 for kind in of {
-                    check.add(kind.name(), kind.schema());
+                    check.add(kind.name(), kind.schema(), kind.outputs());
                     kinds.push(Arc::new(kind) as Arc<dyn DynKind>);
                 }
             }
@@ -66,6 +66,7 @@ async fn of(pipeline: &Pipeline, declared: &Declared, means: Means<'_>) -> Resul
         base: &pipeline.base,
         allow: &declared.allow,
         limits: &declared.limits,
+        ca: declared.ca.as_deref(),
         secrets,
         aws,
     };

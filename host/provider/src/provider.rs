@@ -190,6 +190,8 @@ pub struct ProviderRequest<'a> {
     pub allow: &'a [String],
     /// Limits from the file.
     pub limits: &'a Limits,
+    /// The CAs whose servers it speaks to (PEM), in place of the system's.
+    pub ca: Option<&'a str>,
     /// Reads the secrets that it sends.
     pub secrets: &'a Arc<dyn SecretValues>,
     /// Makes its calls of AWS.

@@ -66,7 +66,7 @@ pub(crate) async fn call(run: &Run, message: Value) -> wasmtime::Result<Result<S
 
 impl Outside {
     async fn call(&self, message: &Value) -> Result<String, Refused> {
-        if let Some(grant) = scoped::refused_call(message, &self.calls) {
+        if let Some(grant) = scoped::refused_call(message, &self.grants.calls) {
             let text = format!("the provider calls {}, which is not granted", grant.trim_start_matches("request:"));
             return Err(Refused::denied(text, format!("Grant it: allow = [\"{grant}\"].")));
         }

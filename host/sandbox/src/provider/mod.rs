@@ -4,8 +4,10 @@
 //! that this call was given.
 
 mod aws;
+mod connections;
 mod grants;
 mod outside;
+mod proofs;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,8 +24,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub(crate) use aws::{Refused, call};
-pub(crate) use grants::Grants;
-pub(crate) use outside::{Answer, Outside, Request, Unanswered, pause, send};
+pub(crate) use connections::{Connection, connect, read, start_tls, write};
+pub(crate) use grants::{Grants, HTTP_EXAMPLE, TCP_EXAMPLE};
+pub(crate) use outside::{Answer, Outside, Request, Unanswered, Unusable, pause, send};
+pub(crate) use proofs::{Proof, begin, client_final, client_first, verifier, verify};
 
 use crate::plugin::{Loaded, Terms};
 use crate::wit::kinds::{self, Kinds};
@@ -40,7 +44,7 @@ pub(crate) struct Own {
     /// `providers.dns`
     pub(crate) table: Arc<str>,
     pub(crate) limits: Limits,
-    pub(crate) grants: Grants,
+    pub(crate) grants: Arc<Grants>,
     pub(crate) secrets: Arc<dyn SecretValues>,
     pub(crate) aws: Arc<dyn AwsCalls>,
 }

@@ -8,7 +8,7 @@ use wasmtime::component::{LinkerInstance, Val};
 use wasmtime::{StoreContextMut, bail};
 
 use super::values;
-use crate::provider::{Answer, Refused, Request, Unanswered};
+use crate::provider::{Answer, Refused, Request, Unanswered, Unusable};
 use crate::state::State;
 
 /// A request in the form of [`values::json`].
@@ -90,16 +90,36 @@ fn lower(answer: Result<Answer, Unanswered>, ty: &ComponentFunc) -> wasmtime::Re
             _ => None,
         })?))),
         Err(error) => Err(Some(Box::new(record(&err, |field, ty| match (field, ty) {
-            ("class", Type::Enum(classes)) => {
-                // A provider that was compiled before a class was added.
-                let known = classes.names().any(|name| name == error.class);
-                Some(Val::Enum(if known { error.class } else { "invalid" }.to_owned()))
-            }
+            ("class", ty) => class(error.class, ty),
             ("message", _) => Some(text(&error.message)),
             ("advice", _) => Some(text(&error.advice)),
             ("may-have-reached", _) => Some(Val::Bool(error.may_have_reached)),
             _ => None,
         })?))),
+    }))
+}
+
+/// A class of errors. A provider may have been compiled before it was added.
+fn class(class: &str, ty: &Type) -> Option<Val> {
+    let Type::Enum(classes) = ty else { return None };
+    let known = classes.names().any(|name| name == class);
+    Some(Val::Enum(if known { class } else { "invalid" }.to_owned()))
+}
+
+/// A result whose error is a class, a message and an advice.
+pub(super) fn result(given: Result<Option<Val>, Unusable>, ty: &ComponentFunc) -> wasmtime::Result<Val> {
+    let Some(Type::Result(of)) = ty.results().next() else { bail!("it gives a result") };
+    Ok(Val::Result(match given {
+        Ok(value) => Ok(value.map(Box::new)),
+        Err(refused) => {
+            let Some(err) = of.err() else { bail!("its result has an error") };
+            Err(Some(Box::new(record(&err, |field, ty| match field {
+                "class" => class(refused.class, ty),
+                "message" => Some(Val::String(refused.message.clone())),
+                "advice" => Some(Val::String(refused.advice.clone())),
+                _ => None,
+            })?)))
+        }
     }))
 }
 

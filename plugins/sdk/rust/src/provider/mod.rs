@@ -66,6 +66,8 @@ pub mod aws;
 mod component;
 mod error;
 pub mod http;
+pub mod scram;
+pub mod tcp;
 
 use std::time::Duration;
 
@@ -84,6 +86,7 @@ pub mod bindings {
         path: [
             "wit/plugin/0.2.0",
             "wit/http/0.2.0",
+            "wit/tcp/0.2.0",
             "wit/provider/0.2.0",
         ],
         world: "llmhost:provider/provider@0.2.0",
