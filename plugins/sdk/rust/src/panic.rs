@@ -11,5 +11,9 @@ use crate::log::{Level, write};
 /// Has panics written to the log from now on: `panicked at src/lib.rs:38:24:` and the message.
 pub(crate) fn speak() {
     static ONCE: Once = Once::new();
+    // A test of the plugin's author runs without a host, and on a target that has standard error.
+    if cfg!(not(target_arch = "wasm32")) {
+        return;
+    }
     ONCE.call_once(|| set_hook(Box::new(|panic| write(Level::Debug, &panic.to_string()))));
 }

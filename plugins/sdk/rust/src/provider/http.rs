@@ -309,7 +309,8 @@ mod tests {
 
     #[test]
     fn a_request_without_an_answer_says_why() {
-        let request = Request::get("https://a.example");
+        let request = Request::post("https://a.example");
+        let of = |class| wit::Error { class, message: "m".into(), advice: "a".into(), may_have_reached: true };
         for (class, maps_to) in [
             (wit::ErrorClass::Invalid, ErrorClass::Invalid),
             (wit::ErrorClass::NotGranted, ErrorClass::Denied),
@@ -320,9 +321,14 @@ mod tests {
             (wit::ErrorClass::Redirect, ErrorClass::Service),
             (wit::ErrorClass::Protocol, ErrorClass::Unreachable),
         ] {
-            let of = wit::Error { class, message: "m".into(), advice: "a".into(), may_have_reached: true };
-            let error = request.not_answered(of);
+            let error = request.not_answered(of(class));
             assert_eq!((error.class, error.message.as_str(), error.advice.as_deref()), (maps_to, "m", Some("a")));
+        }
+        // What changes nothing, or was never sent, leaves nothing open.
+        for class in [wit::ErrorClass::TooLarge, wit::ErrorClass::Redirect] {
+            assert_eq!(Request::get("https://a.example").not_answered(of(class)).class, ErrorClass::Invalid);
+            let unsent = wit::Error { may_have_reached: false, ..of(class) };
+            assert_eq!(request.not_answered(unsent).class, ErrorClass::Invalid);
         }
     }
 
