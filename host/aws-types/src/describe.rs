@@ -66,7 +66,7 @@ impl Text<'_> {
             None => {}
         }
         if of.handlers == Handlers::None {
-            self.fact("Support", "Cloud Control cannot create this type: it has no handlers");
+            self.fact("Support", "Cloud Control cannot create this type");
         }
         if let Some(transform) = of.transform {
             self.fact("Transform", &format!("{transform}; Cloud Control does not have this type"));

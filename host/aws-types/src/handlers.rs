@@ -42,7 +42,7 @@ pub enum Handlers {
     /// The source does not have the type.
     #[default]
     Unknown,
-    /// The type has none: Cloud Control cannot create, change or delete it.
+    /// The type lacks handlers to create, read or delete it: Cloud Control does not serve it.
     None,
     /// The IAM actions that each handler needs, sorted. An operation that is left out has no handler.
     Known(BTreeMap<Operation, Vec<&'static str>>),

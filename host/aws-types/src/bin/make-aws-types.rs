@@ -37,7 +37,10 @@ fn run(versions: &str, spec: &Path, cfnlint: &Path, c7n: &Path, out: &Path) -> R
     let mut regions = BTreeMap::new();
     for (name, files) in places {
         let file = files.get(FIRST).or_else(|| files.values().next()).ok_or("a type without a schema")?;
-        schemas.insert(name.clone(), json(&folder.join("resources").join(format!("{file}.json")))?);
+        let mut schema = json(&folder.join("resources").join(format!("{file}.json")))?;
+        let patches = folder.join("patches/extensions/all").join(name.to_lowercase().replace("::", "_"));
+        add_values(&mut schema, &patches.join("smithy.json"))?;
+        schemas.insert(name.clone(), schema);
         regions.insert(name, files.into_keys().collect());
     }
     let handlers = with_handlers(&c7n.join("data"))?;
@@ -45,6 +48,22 @@ fn run(versions: &str, spec: &Path, cfnlint: &Path, c7n: &Path, out: &Path) -> R
     std::fs::write(out, &made.bytes).map_err(|error| format!("cannot write {}: {error}", out.display()))?;
     made.notes.iter().for_each(|note| println!("{note}"));
     println!("{} kB from {versions}", made.bytes.len().div_ceil(1000));
+    Ok(())
+}
+
+/// Adds the allowed values of the services' own models, which are not in every schema: of a JSON Patch, the lines
+/// that add an `enum`.
+fn add_values(schema: &mut Value, patch: &Path) -> Result<(), String> {
+    if !patch.is_file() {
+        return Ok(());
+    }
+    let patch = json(patch)?;
+    for change in patch.as_array().into_iter().flatten() {
+        let path = change["path"].as_str().unwrap_or_default();
+        if let Some(place) = path.strip_suffix("/enum").and_then(|above| schema.pointer_mut(above)?.as_object_mut()) {
+            place.entry("enum").or_insert_with(|| change["value"].clone());
+        }
+    }
     Ok(())
 }
 

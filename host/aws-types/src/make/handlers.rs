@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::keep;
 use crate::handlers::{Handlers, Operation};
@@ -10,7 +10,10 @@ use crate::model::{Replaces, Type};
 
 /// Adds what a schema says of handlers.
 pub(super) fn add(one: &mut Type, schema: &Value) {
-    let all = schema["handlers"].as_object().filter(|all| !all.is_empty());
+    // The registry calls a type without one of these three not provisionable.
+    let needed = [Operation::Create, Operation::Read, Operation::Delete];
+    let is_whole = |all: &&Map<String, Value>| needed.iter().all(|operation| all.contains_key(operation.name()));
+    let all = schema["handlers"].as_object().filter(is_whole);
     one.handlers = match all {
         None => Handlers::None,
         Some(all) => {

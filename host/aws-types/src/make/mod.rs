@@ -70,7 +70,7 @@ pub fn make(sources: &Sources<'_>) -> Result<Made, String> {
     dropped.sort_unstable();
     let notes = vec![
         format!("{} types, {without} of them without a schema", types.len()),
-        format!("{none} types have no handlers, and of {unknown} they are not known"),
+        format!("{none} types have no handlers to create, read and delete them; of {unknown} it is not known"),
         format!("{} patterns that are too much for this engine are left out", dropped.len()),
     ];
     Ok(Made { bytes: write::table(sources.versions, &types)?, notes })
