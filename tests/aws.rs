@@ -106,16 +106,31 @@ fn what_a_type_does_not_have_is_shown_in_the_file_before_anything_is_asked() {
             &["resources.x.properties of step a", "'CidrBlock' or 'Ipv4IpamPoolId'"],
         ),
         ("propertis = {}", &["did you mean 'properties'?"]),
+        (
+            "type = \"sqs queue\"",
+            &["'sqs queue' is not a resource type", "Did you mean 'AWS::SQS::Queue'?", "pipeline.toml:8:8"],
+        ),
+        ("type = \"aws::sqs::queue\"", &["no resource type 'aws::sqs::queue'", "Did you mean 'AWS::SQS::Queue'?"]),
+        ("type = \"AWS::DocDB::DBInstance\"", &["Cloud Control cannot create 'AWS::DocDB::DBInstance'", "provider"]),
+        ("type = \"AWS::SQS::QueuePolicy\"", &["cannot create", "Use AWS::SQS::QueueInlinePolicy"]),
+        (
+            "type = \"AWS::DynamoDB::Table\"\nproperties = { BillingMode = \"PAY\", KeySchema = [{ AttributeName = \"id\", KeyTyp = \"HASH\" }] }",
+            &[
+                "'PAY'",
+                "'PAY_PER_REQUEST' or 'PROVISIONED'",
+                "KeySchema[0]",
+                "requires the property 'KeyType'",
+                "pipeline.toml:9:74",
+            ],
+        ),
+        ("properties = { A = 1 }", &["'properties' needs a 'type'", "pipeline.toml:8:1", "type = \"AWS::SQS::Queue\""]),
+        ("", &["A resource needs a 'type'", "pipeline.toml:7"]),
+        (
+            "type = \"AWS::SQS::Queue\"\nresources.x = { type = \"AWS::SQS::Queue\" }",
+            &["either one resource", "Move the one into 'resources'", "pipeline.toml:9:1"],
+        ),
     ] {
         with(lines).says(said);
-    }
-    for (lines, said) in [
-        ("properties = { A = 1 }", "properties without a type"),
-        ("", "state either one resource"),
-        ("type = \"AWS::SQS::Queue\"\nresources.x = { type = \"AWS::SQS::Queue\" }", "state either one resource"),
-    ] {
-        scene.pipeline(&format!("[steps.a]\nuses = \"aws\"\n[steps.a.with]\n{lines}\n"));
-        scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(1).says(&[said]);
     }
     // What is newer than the table is taken as it is.
     scene.pipeline(
@@ -125,9 +140,92 @@ fn what_a_type_does_not_have_is_shown_in_the_file_before_anything_is_asked() {
 }
 
 #[test]
+fn an_attribute_that_a_type_does_not_have_is_shown_in_the_file() {
+    let scene = Scene::new();
+    let one = "type = \"AWS::RDS::DBInstance\"\nproperties = { DBInstanceClass = \"db.t3.micro\", Engine = \"mysql\" }";
+    let several = "resources.in = { type = \"AWS::SQS::Queue\" }";
+    let written = |with: &str, reference: &str| {
+        let user = format!("type = \"AWS::SNS::Topic\"\nproperties = {{ TopicName = \"{reference}\" }}");
+        let steps = [("a", with), ("b", user.as_str())];
+        let steps = steps.map(|(name, with)| format!("[steps.{name}]\nuses = \"aws\"\n[steps.{name}.with]\n{with}\n"));
+        scene.pipeline(&steps.concat());
+        scene.llmhost(&["validate", "pipeline.toml"])
+    };
+    for (with, reference, said) in [
+        (
+            one,
+            "${a.attributes.Endpoint.Adress}",
+            &["no 'Adress'", "did you mean 'Address'?", "pipeline.toml:14:29"][..],
+        ),
+        (one, "${a.attributes.Url}", &["no 'Url'", "there are ", "Endpoint"]),
+        (one, "${a.resources.other.identifier}", &["no 'other'", "there are main"]),
+        (several, "${a.resources.out.identifier}", &["no 'out'", "there are in"]),
+        (several, "${a.resources.in.attributes.Arm}", &["no 'Arm'", "there are Arn, QueueName, QueueUrl"]),
+        (several, "${a.attributes.Arn}", &["no 'Arn'", "attributes is empty in this step"]),
+    ] {
+        written(with, reference).status(2).says(said);
+    }
+    for (with, reference) in [
+        (one, "${a.attributes.Endpoint.Port}"),
+        (one, "${a.resources.main.attributes.Endpoint.Address}"),
+        (several, "${a.resources.in.attributes.QueueName}"),
+    ] {
+        written(with, reference).status(0);
+    }
+}
+
+#[test]
+fn a_policy_has_the_actions_of_the_types_and_no_others() {
+    let scene = Scene::new();
+    scene.write("pipeline.toml", PIPELINE);
+    let policy = |purpose: &str| scene.llmhost(&["policy", "pipeline.toml", "--for", purpose]).status(0);
+    let run = policy("run");
+    run.says(&["sqs:CreateQueue", "sqs:SetQueueAttributes", "dynamodb:UpdateTable", "ssm:PutParameter"]);
+    for action in ["sqs:*", "dynamodb:*", "sqs:SendMessage", "dynamodb:ListStreams", "is not known"] {
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains(action), "{action}: {run:?}");
+    }
+    let destroy = policy("destroy").stdout;
+    assert!(destroy.contains("sqs:DeleteQueue") && destroy.contains("sqs:GetQueueAttributes"), "{destroy}");
+    assert!(!destroy.contains("sqs:CreateQueue") && !destroy.contains("dynamodb:CreateTable"), "{destroy}");
+    // EC2 has actions that take no ARN, and ARNs without a region.
+    scene.pipeline("[steps.a]\nuses = \"aws\"\nwith = { type = \"AWS::EC2::IPAM\" }\n");
+    let ipam: Value = serde_json::from_str(&policy("run").stdout).unwrap();
+    let statements = ipam["Statement"].as_array().unwrap();
+    let of = |one: &&Value| one["Action"].as_array().unwrap().contains(&"ec2:CreateIpam".into());
+    assert_eq!(statements.iter().find(of).unwrap()["Resource"], serde_json::json!(["*"]));
+    // Nobody says what a type needs that is newer.
+    scene.pipeline("[steps.a]\nuses = \"aws\"\nwith = { type = \"AWS::New::Thing\", unchecked = true }\n");
+    policy("run").says(&["\"new:*\"", "a/cloud-control.entity/main", "is not known"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_may_replace_is_planned_as_an_update_that_says_so() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let at = |args: &[&str]| scene.at(emulator.url(), args);
+    let network = |tenancy: &str| {
+        scene.pipeline(&format!(
+            "[steps.a]\nuses = \"aws\"\nwith = {{ type = \"AWS::EC2::VPC\", properties = {{ CidrBlock = \"10.0.0.0/16\", InstanceTenancy = \"{tenancy}\" }} }}\n"
+        ));
+    };
+    network("dedicated");
+    at(&["run", "pipeline.toml", "--yes"]).status(0);
+    network("default");
+    let planned = at(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    planned.says(&["InstanceTenancy: \"dedicated\" -> \"default\"", "(may force replacement)", "1 to update"]);
+    let told = at(&["run", "pipeline.toml", "--dry-run", "--json"]).status(0).stdout.replace(char::is_whitespace, "");
+    assert!(told.contains("\"replaces\":false,\"may_replace\":true"), "{told}");
+}
+
+#[test]
 fn a_type_is_explained_and_offered_to_editors() {
     let scene = Scene::new();
-    scene.llmhost(&["explain", "AWS::DynamoDB::Table"]).status(0).says(&["KeySchema *", "replaces", "StreamArn"]);
+    scene.llmhost(&["explain", "AWS::DynamoDB::Table"]).status(0).says(&[
+        "KeySchema *",
+        "replaces",
+        "StreamArn",
+        "Permissions",
+        "dynamodb:CreateTable",
+    ]);
     scene.llmhost(&["explain", "dynamodb"]).status(0).says(&["AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table"]);
     scene.llmhost(&["explain", "AWS::DynamoDB::Tabel"]).status(2).says(&["Did you mean AWS::DynamoDB::Table?"]);
     scene.llmhost(&["explain", "vpcs"]).status(2).says(&["lists the types of a service"]);
@@ -146,7 +244,8 @@ fn a_type_is_explained_and_offered_to_editors() {
 #[test]
 fn a_thousand_resources_of_fifty_types_are_planned_offline() {
     let scene = Scene::new();
-    let types = llmhost_aws_types::names().filter_map(llmhost_aws_types::find).filter(|of| of.tags().is_some());
+    let types = llmhost_aws_types::names().filter_map(llmhost_aws_types::find);
+    let types = types.filter(|of| of.tags().is_some() && *of.handlers() != llmhost_aws_types::Handlers::None);
     let types: Vec<_> = types.step_by(7).take(50).collect();
     let mut text = String::from("[pipeline]\nname = \"many\"\nregion = \"us-east-1\"\n[steps.many]\nuses = \"aws\"\n");
     for number in 0..1000 {

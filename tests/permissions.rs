@@ -121,3 +121,28 @@ async fn the_policy_of_a_network_is_enough_for_all_that_it_can_have() {
     caller.llmhost(&destroy, &["destroy", FILE, "--yes"]).status(0);
     assert_eq!(look(emulator.url())["network"]["vpcs"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_of_any_resource_has_the_actions_of_its_type_and_is_enough() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let caller = Caller { scene: &scene, emulator: &emulator };
+    let write = |seconds: u32| {
+        let head = "[pipeline]\nname = \"any\"\nregion = \"us-east-1\"\n[steps.any]\nuses = \"aws\"\n[steps.any.with.resources]\n";
+        let queue =
+            format!("in = {{ type = \"AWS::SQS::Queue\", properties = {{ VisibilityTimeout = {seconds} }} }}\n");
+        let others = "logs = { type = \"AWS::Logs::LogGroup\" }\nnews = { type = \"AWS::SNS::Topic\" }\nrepo = { type = \"AWS::ECR::Repository\" }\n";
+        scene.write(FILE, format!("{head}{queue}{others}"));
+    };
+    write(30);
+    let run = caller.policy("run");
+    let out = ["sqs:CreateQueue", "logs:CreateLogGroup", "sns:CreateTopic"];
+    caller.llmhost(&without(&run, &out), &["run", FILE, "--yes"]).status(1).says(&out);
+    caller.llmhost(&run, &["run", FILE, "--yes"]).status(0);
+    write(60);
+    caller.llmhost(&without(&run, &["sqs:SetQueueAttributes"]), &["run", FILE, "--yes"]).status(1);
+    caller.llmhost(&run, &["run", FILE, "--yes"]).status(0);
+    caller.llmhost(&run, &["drift", FILE, "--exit-code"]).status(0);
+    let destroy = caller.policy("destroy");
+    caller.llmhost(&without(&destroy, &["sqs:DeleteQueue"]), &["destroy", FILE, "--yes"]).status(1);
+    caller.llmhost(&destroy, &["destroy", FILE, "--yes"]).status(0);
+}

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use textwrap::Options;
 
 use crate::check::words;
+use crate::handlers::Handlers;
 use crate::model::{Property, ReplacementOrder, Replaces, Shape, TagForm, TextRule, Type};
 
 /// The width that the text keeps to.
@@ -15,7 +16,7 @@ const COLUMN: usize = 36;
 const VALUES: usize = 24;
 
 impl Type {
-    /// Properties with what they take, attributes, identifier: a text of at most 100 columns, but for
+    /// Properties with what they take, attributes, identifier, permissions: a text of at most 100 columns, but for
     /// names and patterns that are longer.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -25,6 +26,7 @@ impl Type {
         text.properties(&self.properties, 1, "");
         text.choices(&self.choices, 1);
         text.attributes();
+        text.permissions();
         text.out
     }
 }
@@ -62,6 +64,9 @@ impl Text<'_> {
             Some("") => self.fact("Support", "AWS ends the support of this type"),
             Some(day) => self.fact("Support", &format!("AWS ends the support of this type on {day}")),
             None => {}
+        }
+        if of.handlers == Handlers::None {
+            self.fact("Support", "Cloud Control cannot create this type");
         }
         if let Some(transform) = of.transform {
             self.fact("Transform", &format!("{transform}; Cloud Control does not have this type"));
@@ -155,6 +160,16 @@ impl Text<'_> {
         for (name, shape) in &self.of.attributes {
             let shape = self.shape(shape);
             self.line(&format!("  {name} "), &shape, (longest + 4).clamp(COLUMN, 70));
+        }
+    }
+
+    fn permissions(&mut self) {
+        let of = self.of;
+        let Handlers::Known(known) = &of.handlers else { return };
+        self.out.push_str("\nPermissions (IAM actions that Cloud Control needs)\n");
+        for (operation, actions) in known {
+            let actions = if actions.is_empty() { "none".to_owned() } else { actions.join(", ") };
+            self.line(&format!("  {} ", operation.name()), &actions, 10);
         }
     }
 

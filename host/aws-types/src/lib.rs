@@ -4,7 +4,8 @@
 //! The facts are in one file, `types.bin`, which `cargo xtask aws-types` makes. They come from
 //! [`@aws-cdk/aws-service-spec`](https://github.com/cdklabs/awscdk-service-spec), Copyright Amazon.com,
 //! Inc. or its affiliates, under the Apache License 2.0, and from the schemas of CloudFormation's
-//! registry as [`cfn-lint`](https://github.com/aws-cloudformation/cfn-lint) carries them, under MIT-0.
+//! registry as [`cfn-lint`](https://github.com/aws-cloudformation/cfn-lint) carries them, under MIT-0,
+//! and [`c7n-awscc`](https://github.com/cloud-custodian/cloud-custodian), under the Apache License 2.0.
 //! The table has names and facts, in another form; documentation was left out. See `NOTICE`.
 //!
 //! A type is read from the table when it is first asked for, and kept.
@@ -13,6 +14,7 @@
 mod check;
 mod compare;
 mod describe;
+mod handlers;
 #[cfg(feature = "make")]
 mod make;
 mod model;
@@ -26,6 +28,7 @@ mod table;
 use std::sync::{Arc, LazyLock};
 
 pub use check::{Problem, Rule};
+pub use handlers::{Handlers, Operation};
 #[cfg(feature = "make")]
 pub use make::{Made, Sources, make};
 pub use model::{

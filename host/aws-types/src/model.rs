@@ -1,5 +1,6 @@
 //! What is known of one type.
 
+use crate::handlers::Handlers;
 use crate::pattern::Pattern;
 
 /// A type of resource, such as `AWS::DynamoDB::Table`.
@@ -24,6 +25,7 @@ pub struct Type {
     pub(crate) sunset: Option<&'static str>,
     pub(crate) stateful: bool,
     pub(crate) regions: Vec<&'static str>,
+    pub(crate) handlers: Handlers,
 }
 
 /// Sets of properties, one of which has to be stated as a whole.

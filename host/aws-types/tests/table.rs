@@ -1,6 +1,8 @@
 //! The embedded table: every type of it, and a few that everybody knows.
 
-use llmhost_aws_types::{BYTES, ReplacementOrder, Replaces, Shape, TagForm, Type, find, names, source};
+use llmhost_aws_types::{
+    BYTES, Handlers, Operation, ReplacementOrder, Replaces, Shape, TagForm, Type, find, names, source,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -25,8 +27,35 @@ fn the_table_has_every_type_and_stays_small() {
     assert!(BYTES.len() < 2_500_000, "{} bytes", BYTES.len());
     let all: Vec<&str> = names().collect();
     assert!(all.len() > 1_800 && all.is_sorted(), "{}", all.len());
-    assert!(source().contains("aws-service-spec 0.1."), "{}", source());
+    assert!(source().contains("aws-service-spec 0.1.") && source().contains("c7n-awscc"), "{}", source());
     assert!(find("AWS::S3::Bukcet").is_none());
+}
+
+#[test]
+fn the_table_knows_which_permissions_most_types_need() {
+    let handlers = |wanted: fn(&Handlers) -> bool| names().filter(|name| wanted(of(name).handlers())).count();
+    assert!(handlers(|of| matches!(of, Handlers::Known(_))) > 1_650);
+    assert!(handlers(|of| *of == Handlers::Unknown) < 60);
+    let queue = of("AWS::SQS::Queue");
+    let actions = queue.handlers().actions(&[Operation::Create, Operation::Delete]).unwrap();
+    assert!(actions.contains("sqs:CreateQueue") && actions.contains("sqs:DeleteQueue"), "{actions:?}");
+    assert!(!actions.contains("sqs:SetQueueAttributes"), "{actions:?}");
+    // Cloud Control has no handlers of what CloudFormation makes itself.
+    assert_eq!(*of("AWS::DocDB::DBInstance").handlers(), Handlers::None);
+    for name in names() {
+        let actions = of(name).handlers().actions(&Operation::ALL).unwrap_or_default();
+        assert!(actions.iter().all(|action| action.split(':').count() == 2 && !action.contains(' ')), "{name}");
+    }
+}
+
+#[test]
+fn a_type_that_cannot_be_updated_is_replaced_by_any_change() {
+    let fixed = |of: &Type| matches!(of.handlers(), Handlers::Known(known) if !known.contains_key(&Operation::Update));
+    let fixed: Vec<Arc<Type>> = names().map(of).filter(|one| fixed(one)).collect();
+    assert!(fixed.len() > 100, "{}", fixed.len());
+    for one in fixed {
+        assert_eq!(one.immutable().count(), one.properties().len(), "{}", one.name());
+    }
 }
 
 #[test]

@@ -12,6 +12,12 @@ pub const KEYWORD: &str = "x-llmhost-check";
 pub trait ConfigCheck: Send + Sync {
     /// What is wrong. References to other steps are null; problems of their types are left out by whoever calls.
     fn check(&self, config: &Value) -> Vec<ConfigProblem>;
+
+    /// The form of the step's outputs, as far as the table tells it: objects with every name that there is, and null
+    /// for what may be anything.
+    fn outputs(&self, _config: &Value) -> Value {
+        Value::Null
+    }
 }
 
 /// Something that cannot work, at its place.

@@ -79,6 +79,11 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What differs and can be changed in place or not, which the service decides: JSON pointers into the spec.
+    fn may_replace(&self, _old: &Self::Spec, _new: &Self::Spec) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether it makes things by itself that no plugin declares.
     const MAKES: bool = false;
     /// Places in the spec (JSON pointers) below which the handle of a secret may stand: nothing there is
@@ -317,22 +322,49 @@ pub struct Permission {
     pub actions: Vec<String>,
     /// ARNs, with `*` where a part is not known.
     pub resources: Vec<String>,
-    /// Whether destroying needs all of them, whatever their names say.
+    /// Which of them a destroy needs.
     #[serde(skip)]
-    pub to_destroy: bool,
+    pub to_destroy: ToDestroy,
+    /// Whether EC2's actions are not narrowed to region and account: some take no ARN, or one without a region.
+    #[serde(skip)]
+    pub as_is: bool,
+}
+
+/// Which actions of a permission a destroy needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ToDestroy {
+    /// Those that look or take something away, by their names.
+    #[default]
+    ByName,
+    /// All of them.
+    All,
+    /// None of them.
+    None,
 }
 
 impl Permission {
     /// These actions on these resources.
     pub fn new(actions: &[&str], resources: impl IntoIterator<Item = String>) -> Self {
         let actions = actions.iter().map(|action| (*action).to_owned()).collect();
-        Self { actions, resources: resources.into_iter().collect(), to_destroy: false }
+        Self { actions, resources: resources.into_iter().collect(), to_destroy: ToDestroy::ByName, as_is: false }
     }
 
     /// The same, needed to destroy as well.
     #[must_use]
     pub fn to_destroy(self) -> Self {
-        Self { to_destroy: true, ..self }
+        Self { to_destroy: ToDestroy::All, ..self }
+    }
+
+    /// The same, not needed to destroy.
+    #[must_use]
+    pub fn to_run_alone(self) -> Self {
+        Self { to_destroy: ToDestroy::None, ..self }
+    }
+
+    /// The same, on those resources in every service.
+    #[must_use]
+    pub fn as_is(self) -> Self {
+        Self { as_is: true, ..self }
     }
 }
 

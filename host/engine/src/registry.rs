@@ -249,6 +249,7 @@ impl<K: Kind> DynKind for K {
         compared.fields.retain(|field| !K::ASIDE.contains(&field.path.as_str()));
         if let [(_, Some(old)), (_, Some(new))] = &read {
             compared.mark_replacing(&Kind::replacing(self, old, new));
+            compared.mark_may_replace(&Kind::may_replace(self, old, new));
         }
         compared
     }

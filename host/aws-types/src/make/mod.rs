@@ -1,10 +1,12 @@
-//! Makes the table of two sources, for `cargo xtask aws-types`.
+//! Makes the table of three sources, for `cargo xtask aws-types`.
 //!
 //! `@aws-cdk/aws-service-spec` says which types, properties, attributes and definitions there are. It
 //! is the newer one, and people have corrected it, so its word counts where both speak. `cfn-lint`
 //! carries the schemas of CloudFormation's registry, which say what the first one leaves out: limits,
 //! patterns, the order of lists, what is write-only or set by AWS, the order of replacements, regions.
+//! `c7n-awscc` carries those schemas with their handlers, which `cfn-lint` leaves out.
 
+mod handlers;
 mod schemas;
 mod spec;
 
@@ -13,6 +15,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::handlers::Handlers;
 use crate::model::{Shape, Type};
 use crate::table::write;
 
@@ -24,6 +27,8 @@ pub struct Sources<'a> {
     pub spec: &'a Value,
     /// The schemas of the registry, by type.
     pub schemas: &'a BTreeMap<String, Value>,
+    /// The schemas with their handlers, by type.
+    pub handlers: &'a BTreeMap<String, Value>,
     /// The regions that have the type, by type.
     pub regions: &'a BTreeMap<String, Vec<String>>,
 }
@@ -43,20 +48,29 @@ pub fn make(sources: &Sources<'_>) -> Result<Made, String> {
     let mut types = Vec::new();
     for one in all {
         let mut made = spec::one_type(one)?;
-        if let Some(schema) = sources.schemas.get(made.name) {
+        // The newest types are in the third source alone.
+        let schema = sources.schemas.get(made.name).or_else(|| sources.handlers.get(made.name));
+        if let Some(schema) = schema {
             schemas::refine(&mut made, schema);
         }
         if let Some(regions) = sources.regions.get(made.name) {
             made.regions = regions.iter().map(|region| keep(region)).collect();
             made.regions.sort_unstable();
         }
+        if let Some(schema) = sources.handlers.get(made.name) {
+            handlers::add(&mut made, schema);
+        }
         drop_patterns(&mut made, &mut dropped);
         types.push(made);
     }
-    let without = types.iter().filter(|one| !sources.schemas.contains_key(one.name)).count();
+    let has_schema = |one: &&Type| [sources.schemas, sources.handlers].iter().any(|all| all.contains_key(one.name));
+    let without = types.len() - types.iter().filter(has_schema).count();
+    let handlers = |wanted: fn(&Handlers) -> bool| types.iter().filter(|one| wanted(&one.handlers)).count();
+    let [unknown, none] = [handlers(|of| *of == Handlers::Unknown), handlers(|of| *of == Handlers::None)];
     dropped.sort_unstable();
     let notes = vec![
         format!("{} types, {without} of them without a schema", types.len()),
+        format!("{none} types have no handlers to create, read and delete them; of {unknown} it is not known"),
         format!("{} patterns that are too much for this engine are left out", dropped.len()),
     ];
     Ok(Made { bytes: write::table(sources.versions, &types)?, notes })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::keep;
+use crate::handlers::Handlers;
 use crate::model::{
     Definition, JsonRule, ListRule, NumberRule, Property, Reference, Replaces, Shape, TagForm, Tags, TextRule, Type,
 };
@@ -64,6 +65,7 @@ pub(super) fn one_type(one: &Value) -> Result<Type, String> {
         sunset: None,
         stateful: one["stateful"] == true,
         regions: Vec::new(),
+        handlers: Handlers::Unknown,
     };
     let tags = made.tags.as_ref().map(|tags| tags.property);
     for property in made.properties.iter_mut().filter(|property| Some(property.name) == tags) {

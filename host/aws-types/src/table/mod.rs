@@ -16,7 +16,7 @@ use crate::model::Type;
 use bytes::Cursor;
 
 const MAGIC: &[u8] = b"LHAT";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What is wrong with the bytes of a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

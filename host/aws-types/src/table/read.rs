@@ -1,6 +1,7 @@
 //! A type from its block.
 
 use super::{Cursor, Table, TableError};
+use crate::handlers::{Handlers, Operation};
 use crate::model::{
     Choice, Definition, JsonRule, ListRule, NumberRule, Property, Reference, ReplacementOrder, Replaces, Shape,
     TagForm, Tags, TextRule, Type,
@@ -42,6 +43,7 @@ impl Table {
             sunset: self.text_if(from, flags & 32 != 0)?,
             stateful: flags & 64 != 0,
             regions: self.regions(from.number()?),
+            handlers: self.handlers(from)?,
         };
         let fits = |shape: &Shape| fits(shape, read.definitions.len());
         let objects = read.definitions.iter().map(|definition| &definition.properties);
@@ -78,6 +80,20 @@ impl Table {
             _ => return Err(TableError::Malformed("tags")),
         };
         Ok(Some(Tags { property, form }))
+    }
+
+    fn handlers(&self, from: &mut Cursor) -> Result<Handlers, TableError> {
+        Ok(match from.byte()? {
+            0 => Handlers::Unknown,
+            1 => Handlers::None,
+            2 => {
+                let has = from.byte()?;
+                let there = Operation::ALL.into_iter().enumerate().filter(|(place, _)| has >> place & 1 == 1);
+                let known = there.map(|(_, operation)| Ok((operation, self.texts(from)?)));
+                Handlers::Known(known.collect::<Result<_, TableError>>()?)
+            }
+            _ => return Err(TableError::Malformed("handlers")),
+        })
     }
 
     fn regions(&self, mask: u64) -> Vec<&'static str> {

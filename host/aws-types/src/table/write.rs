@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::bytes::{put_number, put_signed};
 use super::{MAGIC, VERSION};
+use crate::handlers::{Handlers, Operation};
 use crate::model::{
     Choice, JsonRule, NumberRule, Property, ReplacementOrder, Replaces, Shape, TagForm, TextRule, Type,
 };
@@ -125,6 +126,19 @@ impl Writer<'_> {
         let places = one.regions.iter().filter_map(|region| self.regions.binary_search(region).ok());
         let mask = places.fold(0u64, |mask, place| mask | 1 << place);
         put_number(&mut self.out, mask);
+        self.handlers(&one.handlers);
+    }
+
+    fn handlers(&mut self, handlers: &Handlers) {
+        match handlers {
+            Handlers::Unknown => self.out.push(0),
+            Handlers::None => self.out.push(1),
+            Handlers::Known(known) => {
+                self.out.push(2);
+                self.out.push(flags(&Operation::ALL.map(|operation| known.contains_key(&operation))));
+                known.values().for_each(|actions| self.texts(actions));
+            }
+        }
     }
 
     fn properties(&mut self, properties: &[Property]) {

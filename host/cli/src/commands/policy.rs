@@ -1,9 +1,9 @@
 //! `llmhost policy`: the least IAM policy that a pipeline needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use llmhost_engine::kind::{Permission, Scope};
+use llmhost_engine::kind::{Permission, Scope, ToDestroy};
 use llmhost_engine::names::StepName;
 use llmhost_engine::placement::Placement;
 use llmhost_engine::plan::{Plan, PlannedExisting};
@@ -98,6 +98,7 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let registry = engine.registry();
     let own = Scope { pipeline: &pipeline.name, region: &pipeline.region, account: &account };
     let mut permissions: Vec<(Scope<'_>, Permission)> = Vec::new();
+    let mut whole: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     // What the state has under another name or path is read, and deleted or replaced.
     let planned = plan.resources.iter().map(|(address, planned)| (address, &planned.spec));
     for (address, spec) in planned.chain(state.specs()) {
@@ -108,8 +109,12 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
         let region = placement.region_in(&pipeline.region);
         let scope = Scope { region, ..own };
         let kind = registry.kind_of(address);
-        let needed = kind.into_iter().flat_map(|kind| kind.permissions(spec, &scope));
-        permissions.extend(needed.map(|permission| (scope, permission)));
+        for permission in kind.into_iter().flat_map(|kind| kind.permissions(spec, &scope)) {
+            for action in permission.actions.iter().filter(|action| action.ends_with(":*")) {
+                whole.entry(action.clone()).or_default().insert(address.to_string());
+            }
+            permissions.push((scope, permission));
+        }
     }
     match args.purpose {
         Purpose::Run => {
@@ -126,7 +131,8 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
             permissions.push((own, Permission::new(&asked, ["*".to_owned()])));
         }
         Purpose::Destroy => {
-            let by_name = permissions.iter_mut().filter(|(_, permission)| !permission.to_destroy);
+            permissions.retain(|(_, permission)| permission.to_destroy != ToDestroy::None);
+            let by_name = permissions.iter_mut().filter(|(_, permission)| permission.to_destroy == ToDestroy::ByName);
             by_name.for_each(|(_, permission)| permission.actions.retain(|action| is_for_destroy(action)));
         }
     }
@@ -148,6 +154,13 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
         permissions.extend(beside.map(|permission| (own, permission)));
     }
     let document = policy_document(permissions);
+    for (action, addresses) in whole {
+        let addresses: Vec<String> = addresses.into_iter().collect();
+        console.note(&format!(
+            "The policy allows {action} for {}: which actions of the service its type needs is not known. Narrow it before you use it.",
+            addresses.join(", ")
+        ));
+    }
     let text = serde_json::to_string_pretty(&document).expect("a policy is plain data");
     app::print(&(text + "\n"));
     if is_own {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use petgraph::graph::{DiGraph, NodeIndex};
+use serde_json::Value;
 
 use super::step::Step;
-use super::template::Template;
+use super::template::{Part, Reference, Template};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::graph::StepGraph;
 use crate::names::StepName;
@@ -93,4 +94,46 @@ pub(super) fn outputs<'a>(
         problems.push(problem);
     }
     problems
+}
+
+/// References to parts of outputs that cannot be there. `form` gives the form of a step's outputs, with null for what
+/// may be anything.
+pub(super) fn parts(
+    steps: &[Step],
+    own: &BTreeMap<String, Template>,
+    form: impl Fn(&StepName) -> Option<Value>,
+) -> Vec<Diagnostic> {
+    let own = own.values().flat_map(Template::references);
+    let all = steps.iter().flat_map(|step| step.with.references()).chain(own);
+    let mut forms: BTreeMap<&StepName, Option<Value>> = BTreeMap::new();
+    all.filter_map(|reference| {
+        let form = forms.entry(&reference.step).or_insert_with(|| form(&reference.step));
+        missing_part(reference, form.as_ref()?)
+    })
+    .collect()
+}
+
+fn missing_part(reference: &Reference, form: &Value) -> Option<Diagnostic> {
+    let mut here = form.get(&reference.output)?;
+    for part in &reference.path {
+        let Value::Object(all) = here else { return None };
+        let Part::Key(key) = part else { return None };
+        here = match all.get(key) {
+            Some(below) => below,
+            None => {
+                let message = format!("{} leads nowhere: there is no '{key}'", reference.text());
+                let names: Vec<&str> = all.keys().map(String::as_str).collect();
+                let help = match (did_you_mean(key, names.iter().copied()), names.is_empty()) {
+                    (Some(near), _) => format!("did you mean '{near}'?"),
+                    (None, true) => format!("{} is empty in this step", reference.output),
+                    (None, false) => format!("there are {}", names.join(", ")),
+                };
+                return Some(Diagnostic {
+                    help: Some(help),
+                    ..reference.problem("unknown-output", message, "not there")
+                });
+            }
+        };
+    }
+    None
 }

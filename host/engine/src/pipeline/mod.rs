@@ -226,6 +226,12 @@ impl Pipeline {
     pub fn check_outputs<'a>(&self, outputs_of: impl Fn(&StepName) -> Option<&'a [OutputDoc]>) -> Vec<Diagnostic> {
         check::outputs(&self.steps, &self.outputs, outputs_of)
     }
+
+    /// Checks references against the form of outputs, where a step's options tell it.
+    pub(crate) fn check_parts(&self, form: impl Fn(&Step) -> Option<Value>) -> Vec<Diagnostic> {
+        let by_name: HashMap<&StepName, &Step> = self.steps.iter().map(|step| (&step.name, step)).collect();
+        check::parts(&self.steps, &self.outputs, |name| form(by_name.get(name)?))
+    }
 }
 
 #[cfg(test)]

@@ -154,6 +154,7 @@ impl ConfigSchema {
                 Some((Part::Key(key), above)) if found.is_of_keys => {
                     (step.with.key_span(above, key).unwrap_or_else(|| step.with.span_at(&path)), "here")
                 }
+                _ if found.is_of_keys => (step.with.span_at(&path), "here"),
                 _ => (step.with.span_at(&path), "not allowed"),
             };
             Some(Diagnostic {

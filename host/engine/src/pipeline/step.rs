@@ -47,6 +47,11 @@ impl Step {
         if problems.is_empty() { Ok(value) } else { Err(problems) }
     }
 
+    /// The `with` table, with null where it refers to other steps.
+    pub(crate) fn with_outline(&self) -> Value {
+        self.with.outline()
+    }
+
     /// The outputs that it refers to.
     pub(crate) fn needs(&self) -> impl Iterator<Item = (&StepName, &str)> {
         self.with.references().into_iter().map(|reference| (&reference.step, reference.output.as_str()))

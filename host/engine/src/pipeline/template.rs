@@ -332,9 +332,12 @@ impl Reference {
             if value.as_str().is_some_and(unknown::is_opaque) {
                 break;
             }
-            value = part
-                .of(value)
-                .ok_or_else(|| missing(format!("{} leads nowhere: there is no {part} in {value}", self.text())))?;
+            value = part.of(value).ok_or_else(|| {
+                let names = value.as_object().into_iter().flat_map(|all| all.keys().map(String::as_str));
+                let names: Vec<&str> = names.collect();
+                let there = if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) };
+                missing(format!("{} leads nowhere: there is no {part}{there}", self.text()))
+            })?;
         }
         Ok(value.clone())
     }

@@ -23,6 +23,9 @@ pub struct FieldChange {
     pub new: Option<Value>,
     /// Whether this field cannot be changed in place.
     pub replaces: bool,
+    /// Whether the service decides if this field can be changed in place.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub may_replace: bool,
     /// The resource that this field refers to and that is another one by then, under the same name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub successor: Option<ResourceAddress>,
@@ -52,13 +55,24 @@ impl Comparison {
 impl Comparison {
     /// Marks the fields that cannot be changed in place, by JSON pointers to them or to what they are in.
     pub(crate) fn mark_replacing(&mut self, pointers: &[String]) {
+        self.at(pointers).for_each(|field| field.replaces = true);
+    }
+
+    /// Marks the fields of which the service decides whether they can be changed in place.
+    pub(crate) fn mark_may_replace(&mut self, pointers: &[String]) {
+        self.at(pointers).for_each(|field| field.may_replace = !field.replaces);
+    }
+
+    /// The fields at these JSON pointers, within what is there, or around it.
+    fn at(&mut self, pointers: &[String]) -> impl Iterator<Item = &mut FieldChange> {
         let paths: Vec<String> = pointers.iter().map(|pointer| dotted(pointer)).collect();
         let is_in = |inner: &str, outer: &str| {
             inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        for field in &mut self.fields {
-            field.replaces |= paths.iter().any(|path| is_in(&field.path, path) || is_in(path, &field.path));
-        }
+        let is_at = move |field: &&mut FieldChange| {
+            paths.iter().any(|path| is_in(&field.path, path) || is_in(path, &field.path))
+        };
+        self.fields.iter_mut().filter(is_at)
     }
 }
 
@@ -151,6 +165,7 @@ fn walk(path: &mut String, old: Option<&Value>, new: Option<&Value>, found: &mut
             old: old.cloned(),
             new: new.cloned(),
             replaces: false,
+            may_replace: false,
             successor: None,
         }),
     }
@@ -173,6 +188,18 @@ mod tests {
             [("cidr", true), ("tags.c", false), ("tags.b", false), ("rules[0].days", false), ("rules[1]", false)]
         );
         assert!(found.replaces());
+    }
+
+    #[test]
+    fn a_field_may_replace_where_it_does_not_anyway() {
+        let [old, new] = [1, 2].map(|n| json!({"p": {"a": n, "b": n, "c": [{"d": n}]}}));
+        let mut found = compare(&old, &new, &[]);
+        found.mark_replacing(&["/p/a".to_owned()]);
+        found.mark_may_replace(&["/p/a".to_owned(), "/p/c".to_owned()]);
+        let marks: Vec<_> = found.fields.iter().map(|f| (f.path.as_str(), f.replaces, f.may_replace)).collect();
+        assert_eq!(marks, [("p.a", true, false), ("p.b", false, false), ("p.c[0].d", false, true)]);
+        let told = serde_json::to_value(&found.fields).expect("plain data");
+        assert_eq!((&told[1]["may_replace"], &told[2]["may_replace"]), (&json!(null), &json!(true)));
     }
 
     #[test]

@@ -47,7 +47,14 @@ pub(crate) fn add(plan: &mut Plan, at: &str, action: Action, depends_on: &[&str]
 
 fn change(plan: &mut Plan, at: &str, path: &str, old: Value, new: Value, replaces: bool) {
     let side = |value: Value| (!value.is_null()).then_some(value);
-    let change = FieldChange { path: path.to_owned(), old: side(old), new: side(new), replaces, successor: None };
+    let change = FieldChange {
+        path: path.to_owned(),
+        old: side(old),
+        new: side(new),
+        replaces,
+        may_replace: false,
+        successor: None,
+    };
     plan.resources.get_mut(&address(at)).expect("added before").changes.push(change);
 }
 
@@ -109,6 +116,7 @@ pub(crate) fn hostile() -> Plan {
         old: Some(json!(evil)),
         new: None,
         replaces: false,
+        may_replace: false,
         successor: None,
     }];
     let spec = json!({"tags": tags});

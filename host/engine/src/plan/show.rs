@@ -193,7 +193,11 @@ impl Block<'_> {
             (false, Some(_), None) => Action::Delete,
             (false, Some(_), Some(_)) => Action::Update,
         };
-        let forced = if change.replaces { "  (forces replacement)" } else { "" };
+        let forced = match (change.replaces, change.may_replace) {
+            (true, _) => "  (forces replacement)",
+            (false, true) => "  (may force replacement)",
+            (false, false) => "",
+        };
         if let Some(successor) = &change.successor {
             return self.successor(change, successor, forced);
         }
@@ -284,6 +288,7 @@ mod tests {
             old,
             new,
             replaces: true,
+            may_replace: false,
             successor: None,
         });
         let lines: Vec<_> = out.lines().collect();

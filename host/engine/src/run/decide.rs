@@ -126,6 +126,7 @@ fn lost(
         old: instance.spec.get(field).cloned(),
         new: spec.get(field).cloned(),
         replaces: kind.immutable().contains(&field),
+        may_replace: false,
         successor: Some(used.clone()),
     };
     let mut changes: Vec<FieldChange> = unchanged.map(change).collect();

@@ -146,6 +146,11 @@ impl Engine {
             problems.extend(pipeline.check_outputs(outputs_of));
             problems.extend(unknown_kinds(&pipeline, &registry));
             problems.extend(pipeline.unknown_grants(&registry.kinds().map(|kind| kind.name()).collect::<Vec<_>>()));
+            let checks: HashMap<&StepName, _> = pipeline.steps.iter().map(|step| &step.name).zip(&schemas).collect();
+            problems.extend(pipeline.check_parts(|step| {
+                let check = registry.check(checks.get(&step.name)?.asks_for()?)?;
+                Some(check.outputs(&step.with_outline()))
+            }));
             for (step, schema) in pipeline.steps.iter().zip(&schemas) {
                 problems.extend(schema.check_static(step));
                 if let Some(check) = schema.asks_for().and_then(|name| registry.check(name)) {

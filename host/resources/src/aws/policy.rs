@@ -6,6 +6,7 @@ use llmhost_engine::kind::{Outputs, Permission, Scope};
 use llmhost_engine::unknown;
 use serde_json::{Value, json};
 
+use super::limits::MANAGED_POLICY;
 use super::outputs;
 
 /// Makes ARNs of a pipeline's place.
@@ -97,7 +98,10 @@ pub fn document<'a>(permissions: impl IntoIterator<Item = (Scope<'a>, Permission
     let mut by_resources: BTreeMap<BTreeSet<String>, BTreeSet<String>> = BTreeMap::new();
     for (scope, permission) in permissions {
         for action in permission.actions {
-            let resources = narrowed(&action, &permission.resources, &scope);
+            let resources = match permission.as_is {
+                true => permission.resources.iter().cloned().collect(),
+                false => narrowed(&action, &permission.resources, &scope),
+            };
             by_resources.entry(resources).or_default().insert(action);
         }
     }
@@ -114,8 +118,37 @@ pub fn document<'a>(permissions: impl IntoIterator<Item = (Scope<'a>, Permission
     for (resources, actions) in by_resources.into_iter().filter(|(_, actions)| !actions.is_empty()) {
         by_actions.entry(actions).or_default().extend(resources);
     }
-    let statement = |(actions, resources): (BTreeSet<String>, BTreeSet<String>)| json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
-    json!({ "Version": "2012-10-17", "Statement": by_actions.into_iter().map(statement).collect::<Vec<_>>() })
+    let mut statements = Vec::new();
+    for (actions, resources) in by_actions {
+        let room = MOST_OF_STATEMENT.saturating_sub(resources.iter().map(|one| one.len() + 3).sum());
+        for actions in parts(actions, room) {
+            statements.push(json!({ "Effect": "Allow", "Action": actions, "Resource": resources }));
+        }
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// A longer statement would fit no managed policy, with what is written around it.
+const MOST_OF_STATEMENT: usize = MANAGED_POLICY - 144;
+
+/// The actions in parts of that many characters, with quotation marks and commas.
+fn parts(actions: BTreeSet<String>, room: usize) -> Vec<Vec<String>> {
+    let mut parts: Vec<Vec<String>> = Vec::new();
+    let mut left = 0usize;
+    for action in actions {
+        let length = action.len() + 3;
+        match parts.last_mut().filter(|_| length <= left) {
+            Some(part) => {
+                left -= length;
+                part.push(action);
+            }
+            None => {
+                left = room.saturating_sub(length);
+                parts.push(vec![action]);
+            }
+        }
+    }
+    parts
 }
 
 /// EC2 has ids that nobody knows beforehand, but a region and an account.
@@ -186,6 +219,22 @@ mod tests {
                 { "Effect": "Allow", "Action": ["iam:GetRole"], "Resource": ["arn:a", "arn:b"] },
             ])
         );
+    }
+
+    #[test]
+    fn every_statement_fits_a_managed_policy_and_what_is_stated_as_is_stays() {
+        let many: Vec<String> = (0..400).map(|number| format!("service:DescribeSomething{number:04}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let all = document([(SCOPE, Permission::new(&many, ["*".to_owned()]))]);
+        let statements = all["Statement"].as_array().expect("statements");
+        let actions: usize = statements.iter().filter_map(|one| one["Action"].as_array()).map(Vec::len).sum();
+        assert_eq!((statements.len(), actions), (3, 400));
+        for one in statements {
+            let alone = json!({ "Version": "2012-10-17", "Statement": [one] }).to_string();
+            assert!(alone.len() <= MANAGED_POLICY, "{}", alone.len());
+        }
+        let all = document([(SCOPE, Permission::new(&["ec2:CreateIpam"], ["*".to_owned()]).as_is())]);
+        assert_eq!(all["Statement"][0]["Resource"], json!(["*"]));
     }
 
     #[test]

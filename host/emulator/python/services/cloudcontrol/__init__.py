@@ -12,6 +12,7 @@ from . import check, compare, hooks, models, patch, permitted, records, table
 from .progress import conclude, requests, status, tokens, under_token
 
 PAGE = 20
+VERBS = {"CreateResource": "CREATE", "GetResource": "READ", "UpdateResource": "UPDATE", "DeleteResource": "DELETE", "ListResources": "LIST"}
 
 
 def reset():
@@ -29,6 +30,9 @@ def handle(call):
     of = table.find(wanted(call, "TypeName"))
     if of is None or of.transform:
         raise Refused("TypeNotFoundException", f"The type '{call.body['TypeName']}' cannot be found.", 404)
+    verb = VERBS[call.target]
+    if of.handlers is not None and verb not in of.handlers:
+        raise Refused("UnsupportedActionException", f"Resource type {of.name} does not support {verb} action")
     return work(call, of)
 
 

@@ -1,7 +1,8 @@
 """Whether a caller may do what Cloud Control does in its name.
 
-Which actions that are, the handlers of a type know, and the table does not. So of most types it is asked whether the
-policies allow any action of the type's service; of those in `ACTIONS`, whether they allow the one that is needed.
+The table has the actions of a type's handlers, and a call needs some of them: which, its properties decide. So of most
+types it is asked whether the policies allow one action that the handler changes something with; of those in `ACTIONS`,
+whether they allow the one that is needed. Of types whose handlers are not known, any action of the type's service is enough.
 """
 
 import re
@@ -21,12 +22,20 @@ def denial(call, of, verb):
     if caller is None:
         return None
     action = ACTIONS.get(of.name, {}).get(verb)
-    if action:
-        allowed = evaluate.verdict(caller.documents, action, None, {"aws:PrincipalArn": caller.arn, "aws:RequestedRegion": call.region}) == "Allow"
+    allows = lambda one: evaluate.verdict(caller.documents, one, None, {"aws:PrincipalArn": caller.arn, "aws:RequestedRegion": call.region}) == "Allow"  # noqa: E731
+    needed = [action] if action else telling((of.handlers or {}).get(verb, []))
+    if needed:
+        allowed, action = any(map(allows, needed)), needed[0]
     else:
         action = f"{prefixes(of)[0]}:*"
         allowed = any(speaks_of(document, prefix) for document in caller.documents for prefix in prefixes(of))
     return None if allowed else f"User: {caller.session} is not authorized to perform: {action} because no identity-based policy allows the action"
+
+
+def telling(actions):
+    """Of a handler's actions those that change something; all of them where none does."""
+    looks = re.compile(r"[^:]*:(Describe|Get|List|\*)")
+    return [one for one in actions if not looks.match(one) and one != "iam:PassRole"] or actions
 
 
 def prefixes(of):

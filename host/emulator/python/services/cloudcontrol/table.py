@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
+# In the order of the file.
+OPERATIONS = ("CREATE", "READ", "UPDATE", "DELETE", "LIST")
 # llmhost writes the file beside the modules; in the source tree the table's own crate has it.
 PLACES = (Path(__file__).parents[2] / "types.bin", Path(__file__).parents[4] / "aws-types" / "types.bin")
 
@@ -73,6 +75,8 @@ class Type:
     choices: list
     # The CloudFormation transform that it is a part of. Cloud Control knows no such type.
     transform: str
+    # The IAM actions of each handler, by operation; empty where Cloud Control has no such type, `None` where they are not known.
+    handlers: dict
 
     @property
     def short(self):
@@ -177,7 +181,20 @@ class Block:
             write_only=self.texts(),
             choices=self.choices(),
             transform=self.text() if flags & 16 else None,
+            handlers=self.handlers(sunset=flags & 32),
         )
+
+    def handlers(self, sunset):
+        cursor = self.cursor
+        if sunset:
+            self.text()
+        # The regions.
+        cursor.number()
+        known = cursor.byte()
+        if known < 2:
+            return {} if known else None
+        has = cursor.byte()
+        return {one: self.texts() for place, one in enumerate(OPERATIONS) if has >> place & 1}
 
     def choices(self):
         return self.cursor.list(lambda: self.cursor.list(self.texts))

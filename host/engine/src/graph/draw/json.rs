@@ -88,6 +88,7 @@ fn told_change(change: &FieldChange) -> FieldChange {
         old: change.old.as_ref().map(told),
         new: change.new.as_ref().map(told),
         replaces: change.replaces,
+        may_replace: change.may_replace,
         successor: change.successor.clone(),
     }
 }

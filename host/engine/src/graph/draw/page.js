@@ -124,6 +124,7 @@
         if (change.old !== undefined) add(box, "code", value(change.old), "was");
         if (change.new !== undefined) add(box, "code", value(change.new), "now");
         if (change.replaces) add(box, "em", "forces replacement");
+        if (change.may_replace) add(box, "em", "may force replacement");
       }
     }
     add(panel, "h2", resource.action === "delete" ? "Spec in the state" : "Declared spec");

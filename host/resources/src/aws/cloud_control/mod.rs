@@ -1,5 +1,6 @@
 //! `cloud-control.entity`: any resource type that the Cloud Control API knows.
 
+mod options;
 mod types;
 
 use std::collections::BTreeMap;
@@ -13,11 +14,11 @@ use llmhost_engine::kind::{
     Created, DeclareContext, ErrorClass, Intent, Kind, Observed, OpError, Outputs, Permission, Progress, Sampled, Scope,
 };
 use llmhost_engine::pointer::escaped;
-use llmhost_engine::{secret, unknown};
+use llmhost_engine::secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub(super) use types::ResourceTypes;
+pub(super) use options::ResourceTypes;
 
 use crate::aws::clients::Aws;
 use crate::aws::errors::{Operation, gone_is_none};
@@ -255,6 +256,12 @@ impl Kind for Entity {
         of.replaces(&old, &new).into_iter().map(|pointer| format!("/properties{pointer}")).collect()
     }
 
+    fn may_replace(&self, old: &Spec, new: &Spec) -> Vec<String> {
+        let Some(of) = new.of().filter(|_| old.type_name == new.type_name) else { return Vec::new() };
+        let [old, new] = [old, new].map(|spec| types::in_order(&of, &spec.properties));
+        of.may_replace(&old, &new).into_iter().map(|pointer| format!("/properties{pointer}")).collect()
+    }
+
     fn comparable(&self, spec: &Spec) -> Value {
         let mut value = serde_json::to_value(spec).unwrap_or_default();
         if let Some(of) = spec.of() {
@@ -273,11 +280,6 @@ impl Kind for Entity {
     }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
-        let parts: Vec<&str> = spec.type_name.split("::").collect();
-        let good = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric());
-        if parts.len() != 3 || !parts.iter().all(good) || unknown::is_unknown(&spec.type_name) {
-            return Err(format!("'{}' is not a resource type such as AWS::SQS::Queue", spec.type_name));
-        }
         let of = types::known(&spec.type_name, spec.unchecked).map_err(|(what, help)| format!("{what} {help}"))?;
         let Some(of) = of else {
             if let Some((place, name)) = secret::places(&Value::Object(spec.properties.clone())).pop() {
@@ -299,10 +301,9 @@ impl Kind for Entity {
     }
 
     fn permissions(&self, spec: &Spec, _: &Scope<'_>) -> Vec<Permission> {
-        // Cloud Control calls the service with its caller's permissions; which of them, each type's
-        // schema says. The service's own prefix is as near as can be known without it.
-        let handler = format!("{}:*", types::service(&spec.type_name, spec.of().as_deref()));
-        vec![Permission::new(Self::ACTIONS, ["*".to_owned()]), Permission::new(&[handler.as_str()], ["*".to_owned()])]
+        let mut all = vec![Permission::new(Self::ACTIONS, ["*".to_owned()])];
+        all.extend(types::handlers_permissions(&spec.type_name, spec.of().as_deref()));
+        all
     }
 
     fn sample(&self, output: &str, spec: &Spec, sampled: &Sampled<'_>) -> Option<Value> {

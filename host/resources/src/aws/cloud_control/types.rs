@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use llmhost_aws_types::{self as aws_types, ReplacementOrder, Replaces, Rule, TagForm, Type};
-use llmhost_engine::config_check::{ConfigCheck, ConfigProblem};
-use llmhost_engine::kind::Outputs;
+use llmhost_aws_types::{self as aws_types, Handlers, Operation, ReplacementOrder, Replaces, Rule, TagForm, Type};
+use llmhost_engine::config_check::ConfigProblem;
+use llmhost_engine::kind::{Outputs, Permission};
 use llmhost_engine::pointer::escaped;
 use llmhost_engine::secret;
 use llmhost_engine::unknown;
@@ -17,17 +17,38 @@ type Properties = Map<String, Value>;
 /// The type of that name; nothing where it is not AWS's, or not to be checked.
 pub(super) fn known(name: &str, unchecked: bool) -> Result<Option<Arc<Type>>, (String, String)> {
     match aws_types::find(name) {
-        Some(found) if !unchecked => Ok(Some(found)),
-        None if !unchecked && name.starts_with("AWS::") => {
-            let help = match aws_types::suggest(name) {
-                Some(near) => format!("Did you mean '{near}'?"),
-                None => "See llmhost explain AWS:: for the types that there are.".to_owned(),
+        Some(found) if !unchecked && *found.handlers() == Handlers::None => {
+            let instead = name.strip_suffix("Policy").map(|of| format!("{of}InlinePolicy"));
+            let help = match instead.filter(|name| aws_types::find(name).is_some()) {
+                Some(name) => format!("Use {name}."),
+                None => "Make it with CloudFormation, or with a provider of your own.".to_owned(),
             };
+            let new = "If Cloud Control has it since this llmhost was built, set unchecked = true.";
+            Err((format!("Cloud Control cannot create '{name}'."), format!("{help} {new}")))
+        }
+        Some(found) if !unchecked => Ok(Some(found)),
+        None if !is_type_name(name) => {
+            Err((format!("'{name}' is not a resource type such as AWS::SQS::Queue."), near(name)))
+        }
+        None if !unchecked && name.to_ascii_uppercase().starts_with("AWS::") => {
             let new = "If AWS has it since this llmhost was built, set unchecked = true.";
-            Err((format!("AWS has no resource type '{name}'."), format!("{help} {new}")))
+            Err((format!("AWS has no resource type '{name}'."), format!("{} {new}", near(name))))
         }
         _ => Ok(None),
     }
+}
+
+fn near(name: &str) -> String {
+    match aws_types::suggest(name) {
+        Some(near) => format!("Did you mean '{near}'?"),
+        None => "llmhost explain AWS:: lists the types that there are.".to_owned(),
+    }
+}
+
+/// Three names: of a publisher, a service and a resource.
+fn is_type_name(name: &str) -> bool {
+    let parts: Vec<&str> = name.split("::").collect();
+    parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 /// The problems of a type's properties, and secrets that somebody could read there.
@@ -241,47 +262,27 @@ pub(super) fn attribute_names(of: &Type) -> Value {
 }
 
 /// The service in IAM actions: `dynamodb` of `arn:${Partition}:dynamodb:…`.
-pub(super) fn service(name: &str, of: Option<&Type>) -> String {
+fn service(name: &str, of: Option<&Type>) -> String {
     let of_arn =
         of.and_then(Type::arn_template).and_then(|arn| arn.split(':').nth(2)).filter(|part| !part.contains('$'));
     let of_name = || name.split("::").nth(1).unwrap_or_default().to_lowercase();
     of_arn.map_or_else(of_name, str::to_owned)
 }
 
-/// Checks options that name a type and its properties, or several: the built-in plugin `aws` asks for it.
-pub(in crate::aws) struct ResourceTypes;
-
-impl ConfigCheck for ResourceTypes {
-    fn check(&self, config: &Value) -> Vec<ConfigProblem> {
-        let mut found = Vec::new();
-        check_one(config, "", &mut found);
-        for (name, one) in config.get("resources").and_then(Value::as_object).into_iter().flatten() {
-            check_one(one, &format!("/resources/{}", escaped(name)), &mut found);
-        }
-        found
-    }
-}
-
-fn check_one(one: &Value, at: &str, found: &mut Vec<ConfigProblem>) {
-    let Some(name) = one.get("type").and_then(Value::as_str) else { return };
-    let of = match known(name, one.get("unchecked") == Some(&Value::Bool(true))) {
-        Ok(of) => of,
-        Err((message, help)) => {
-            found.push(ConfigProblem { pointer: format!("{at}/type"), is_of_keys: false, message, help });
-            return;
-        }
+/// What the handlers of a type do with the permissions of whoever calls Cloud Control. Where it is not known which
+/// actions those are, all of the type's service.
+pub(super) fn handlers_permissions(name: &str, of: Option<&Type>) -> Vec<Permission> {
+    use Operation::{Create, Delete, Read, Update};
+    let actions = |operations: &[Operation]| {
+        let all = of?.handlers().actions(operations)?.into_iter().collect::<Vec<_>>();
+        Some(Permission::new(&all, ["*".to_owned()]).as_is())
     };
-    let empty = Map::new();
-    let properties = match one.get("properties") {
-        None => &empty,
-        Some(Value::Object(properties)) => properties,
-        Some(_) => return,
-    };
-    if let Some(of) = of {
-        let problems = problems(&of, properties).into_iter();
-        found.extend(
-            problems.map(|problem| ConfigProblem { pointer: format!("{at}/properties{}", problem.pointer), ..problem }),
-        );
+    match (actions(&[Create, Read, Update, Delete]), actions(&[Read, Delete])) {
+        (Some(to_run), Some(to_destroy)) => vec![to_run.to_run_alone(), to_destroy.to_destroy()],
+        _ => {
+            let whole = format!("{}:*", service(name, of));
+            vec![Permission::new(&[whole.as_str()], ["*".to_owned()]).as_is().to_destroy()]
+        }
     }
 }
 
