@@ -133,7 +133,7 @@ async fn roles_databases_and_grants_are_planned_made_changed_replaced_and_destro
 
     // What psql changes is seen and taken back.
     postgres.does("ALTER ROLE app CREATEDB");
-    postgres.does("ALTER DATABASE shop OWNER TO reader");
+    postgres.does("ALTER DATABASE shop OWNER TO \"the admin\"");
     shop.llmhost(DRIFT).status(3).says(&["db.role/app", "createdb", "owner"]);
     shop.llmhost(REFRESH).status(0).says(&["2 updated"]);
     assert_eq!(postgres.does("SELECT rolcreatedb FROM pg_roles WHERE rolname = 'app'"), "f");

@@ -91,13 +91,23 @@ impl Postgres {
 
     /// The same as somebody else, in some database.
     pub fn psql_as(&self, user: &str, password: &str, database: &str, sql: &str) -> Result<String, String> {
+        let output = self.client(user, password, database, sql).output().expect("psql starts");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    fn client(&self, user: &str, password: &str, database: &str, sql: &str) -> Command {
         let mut psql = Command::new(self.bin.join("psql"));
         psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", user, "-d", database])
             .args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-c", sql])
             .env("PGPASSWORD", password);
-        let output = psql.output().expect("psql starts");
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+        psql
+    }
+
+    /// A session of the superuser that goes on.
+    pub fn session(&self, database: &str, sql: &str) -> Child {
+        let mut psql = self.client(ADMIN, &self.password, database, sql);
+        psql.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("psql starts")
     }
 
     /// What it did without a mistake.

@@ -1,89 +1,17 @@
 //! The provider `postgres` at a real PostgreSQL: TCP, TLS with a stated CA, SCRAM, and the kinds.
 
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
 use llmhost_engine::plan::Action;
 use llmhost_engine::run::{self, Cancel, Event, Events, Found};
 
-use super::scene::{KEY, PASSWORD, Scene};
-use super::{problems, walk};
-use server::{ADMIN, Postgres, other_ca};
-
-#[allow(dead_code, reason = "the tests of the command line use all of it")]
-#[path = "../../../../../tests/support/postgres.rs"]
+#[allow(unreachable_pub, reason = "the tests of the command line use it, too")]
+#[path = "../../../../../../tests/support/postgres.rs"]
 mod server;
+mod world;
 
-/// The provider, and the plugin that declares its resources.
-fn components() -> &'static [PathBuf; 2] {
-    static BUILT: OnceLock<[PathBuf; 2]> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
-        std::fs::create_dir_all(&target).unwrap();
-        // Each test may be a process of its own.
-        let lock = std::fs::File::create(target.join("build.lock")).unwrap();
-        lock.lock().unwrap();
-        let names = ["postgres", "resources"];
-        let built = llmhost_plugin_build::build(&workspace, &names, &target).unwrap_or_else(|error| panic!("{error}"));
-        let mut built = names.iter().zip(built).map(|(name, wasm)| {
-            let path = target.join(format!("{name}.component.wasm"));
-            std::fs::write(&path, wasm).unwrap();
-            path
-        });
-        [built.next().unwrap(), built.next().unwrap()]
-    })
-}
-
-struct World {
-    scene: Scene,
-    postgres: Postgres,
-}
-
-impl World {
-    async fn new() -> Self {
-        let (scene, postgres) = (Scene::new().await, Postgres::start(KEY));
-        std::fs::write(scene.folder.path().join("ca.pem"), &postgres.ca).unwrap();
-        Self { scene, postgres }
-    }
-
-    /// A file with steps: a name, a kind and a spec each.
-    fn file(&self, steps: &[(&str, &str, &str)]) -> String {
-        let ([provider, plugin], port) = (components(), self.postgres.port);
-        let mut file = format!(
-            r#"[pipeline]
-name = "test"
-region = "us-east-1"
-[secrets.key]
-env = "KEY"
-[secrets.password]
-env = "PASSWORD"
-[providers.db]
-uses  = "{}"
-allow = ["tcp:localhost:{port}"]
-ca    = "ca.pem"
-with  = {{ host = "localhost", port = {port}, user = "{ADMIN}", password = "${{secrets.key}}" }}
-"#,
-            provider.display()
-        );
-        for (name, kind, spec) in steps {
-            file += &format!(
-                "[steps.{name}]\nuses = \"{}\"\nallow = [\"resource:db\"]\nwith = {{ kind = \"db.{kind}\", spec = {{ {spec} \
-                 }}{} }}\n",
-                plugin.display(),
-                if *kind == "grant" { "" } else { ", outputs = [\"name\"]" },
-            );
-        }
-        file
-    }
-
-    async fn refused(&self, file: &str) -> String {
-        let words = Scene::words(&self.scene.run(file).await);
-        assert!(!words.is_empty(), "it works");
-        assert!(!words.contains(KEY) && !words.contains(PASSWORD), "{words}");
-        words
-    }
-}
+use super::scene::{KEY, PASSWORD};
+use super::{problems, walk};
+use server::{ADMIN, other_ca};
+use world::World;
 
 const ROLE: (&str, &str, &str) =
     ("role", "role", r#"name = "app", login = true, connection_limit = 5, password = "${secrets.password}""#);
@@ -293,24 +221,7 @@ async fn what_hangs_on_a_role_or_uses_a_database_is_named() {
     // A database with sessions goes by force alone.
     let database = |force: bool| world.file(&[("d", "database", &format!("name = \"busy\", force = {force}"))]);
     scene.made(&database(false)).await;
-    let mut session = std::process::Command::new("psql")
-        .args([
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &postgres.port.to_string(),
-            "-U",
-            ADMIN,
-            "-d",
-            "busy",
-            "-c",
-            "SELECT pg_sleep(600)",
-        ])
-        .env("PGPASSWORD", KEY)
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut session = postgres.session("busy", "SELECT pg_sleep(600)");
     while postgres.does("SELECT count(*) FROM pg_stat_activity WHERE datname = 'busy'") == "0" {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
@@ -379,14 +290,7 @@ async fn a_run_that_is_stopped_ends_a_read() {
     let (scene, postgres) = (&world.scene, &world.postgres);
     let file = world.file(&[("role", "role", "name = \"app\"")]);
     // A lock that makes the server wait, and with it the provider.
-    let mut lock = std::process::Command::new("psql")
-        .args(["-h", "127.0.0.1", "-p", &postgres.port.to_string(), "-U", ADMIN, "-d", "postgres", "-c"])
-        .arg("BEGIN; LOCK TABLE pg_authid IN EXCLUSIVE MODE; SELECT pg_sleep(600)")
-        .env("PGPASSWORD", KEY)
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut lock = postgres.session("postgres", "BEGIN; LOCK TABLE pg_authid IN EXCLUSIVE MODE; SELECT pg_sleep(600)");
     while postgres
         .does("SELECT count(*) FROM pg_locks WHERE relation = 'pg_authid'::regclass AND mode = 'ExclusiveLock'")
         == "0"
