@@ -86,7 +86,7 @@ impl ConfigSchema {
     pub fn problems(&self, what: &str, value: &Value) -> Vec<ConfigProblem> {
         let mut found = Vec::new();
         for error in self.validator.iter_errors(value) {
-            if may_become_good(&error) || is_choice(error.kind()) && holds_null(&error.instance()) {
+            if may_become_good(&error) || is_choice(error.kind()) && holds_null(error.instance()) {
                 continue;
             }
             let at = error.instance_path().to_string();
