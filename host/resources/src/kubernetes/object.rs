@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
 use kube::core::discovery::Scope as ApiScope;
+use llmhost_engine::byproduct::{Byproduct, Foreseen};
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
     Permission, Progress as Report, Sampled, Scope,
@@ -111,6 +112,24 @@ impl Spec {
 
     fn file(&self) -> Option<PathBuf> {
         matches!(self.target, Target::Folder(_)).then(|| folder::file(&self.path, &self.object))
+    }
+
+    /// What is said of an object that stays when its declaration goes. A file in a folder goes: whoever applies the folder
+    /// reads the annotation there.
+    fn kept(&self) -> Option<Byproduct> {
+        let is_kept = self.file().is_none() && manifest::is_kept(&json!(self.manifest));
+        is_kept.then(|| {
+            let name = [self.object.namespace.as_deref().unwrap_or_default(), &self.object.name].join("/");
+            let what = Byproduct::new(&self.object.kind, name.trim_start_matches('/'), "");
+            what.kept("it has the annotation helm.sh/resource-policy: keep")
+        })
+    }
+
+    /// Whether this declaration left what is there when it went: by its marks, and by the annotation that has it stay.
+    fn left(&self, there: &Value) -> bool {
+        let stated = json!(self.manifest);
+        let is_same = |key| mark(&stated, key).is_some_and(|stated| mark(there, key) == Some(stated));
+        manifest::is_kept(there) && is_same(manifest::PIPELINE) && is_same(manifest::ADDRESS)
     }
 
     fn operation(&self, verb: &str) -> String {
@@ -438,6 +457,7 @@ impl Kind for Object {
         let there = self.look(&at, spec).await?;
         let mark = match &there {
             Some(there) if mark(there, INTENT) == Some(&intent.token) => (INTENT, intent.token.as_str()),
+            Some(there) if spec.left(there) => (INTENT, intent.token.as_str()),
             Some(_) if !spec.adopt => return Err(taken(&spec.object.to_string())),
             Some(_) => (ADOPTED, "true"),
             None => (INTENT, intent.token.as_str()),
@@ -514,6 +534,10 @@ impl Kind for Object {
         Ok(ours.map(|object| Created { id: spec.id(), outputs: known(spec, Some(&object)) }))
     }
 
+    async fn foresee(&self, _: &str, spec: &Spec, _: &dyn Neighbours) -> Result<Foreseen, OpError> {
+        Ok(Foreseen { byproducts: spec.kept().into_iter().collect(), refusal: None })
+    }
+
     async fn delete(&self, _: &str, spec: &Spec, report: &dyn Report) -> Result<(), OpError> {
         let operation = spec.operation("delete");
         if let Some(path) = spec.file() {
@@ -521,6 +545,10 @@ impl Kind for Object {
         }
         let Some(at) = self.at_if_any(spec).await? else { return Ok(()) };
         let Some(there) = self.look(&at, spec).await? else { return Ok(()) };
+        if let Some(kept) = spec.kept() {
+            report.byproduct(kept);
+            return Ok(());
+        }
         if mark(&there, ADOPTED).is_some() {
             // It was there before: only what this pipeline stated is taken back.
             let mut nothing = Map::new();
