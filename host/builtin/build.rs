@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 /// Names of the plugins, in `uses` and as packages.
 const PLUGINS: [&str; 11] =
     ["vpc", "iam", "eks", "nodegroup", "addon", "fargate", "s3", "irsa", "inference", "aws", "manifests"];
-/// Where the component of the plugin `helm` is, which is built by Go and need not be there: `cargo xtask helm` makes it.
+/// Where the component of the plugin `helm` is, which is built by Go and need not be there: `cargo xtask release` builds llmhost with it.
 const HELM: &str = "LLMHOST_HELM_WASM";
 /// What is done about a plugin that is not there.
 const NO_HELM: &str = "this llmhost was built without it: build it with 'llmhost plugin build plugins/helm' in llmhost's \
     repository, and write uses = \"./helm.wasm\" and allow = [\"files:read\", \"kube:object\"]; or build llmhost with it, by \
-    'cargo xtask helm'";
+    'cargo xtask release'";
 
 fn main() {
     let repository = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");

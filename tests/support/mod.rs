@@ -2,6 +2,7 @@
 //! independent client that looks into it.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
+pub mod helm;
 pub mod kept;
 pub mod registry;
 pub mod served;

@@ -1,11 +1,11 @@
-//! Installs what is missing: a way to compile plugins to WebAssembly, Python's venv module, and what the tests of
-//! published plugins need: a registry, and ssh-keygen.
+//! Installs what is missing: a way to compile plugins to WebAssembly, Python's venv module, and what the tests need: a registry,
+//! ssh-keygen, and Karpenter's charts.
 
 use std::process::{Command, Stdio};
 
 use llmhost_plugin_build::Toolchain;
 
-use crate::{run as command, run_quietly};
+use crate::{karpenter, run as command, run_quietly};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -24,7 +24,11 @@ pub(crate) fn run() -> Result<(), String> {
             apt(&[package])?;
         }
     }
-    Ok(())
+    if !karpenter::is_possible() {
+        println!("There is no Go. The tests of charts need Go 1.26, and so does a build with the helm plugin.");
+        return Ok(());
+    }
+    karpenter::run()
 }
 
 /// rustup's target where it can be had, else Debian's packages.
