@@ -1,8 +1,8 @@
 //! `kube.object`
 
+mod order;
 mod waiting;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use llmhost_engine::kind::{
 };
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::PIPELINE_TAG;
-use llmhost_engine::{secret, unknown, wait};
+use llmhost_engine::{secret, wait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -359,40 +359,7 @@ impl Kind for Object {
     }
 
     fn after(&self, spec: &Spec, declared: &dyn Neighbours) -> Vec<ResourceAddress> {
-        let mut before = Vec::new();
-        if let Target::Eks(cluster) = &spec.target {
-            let of_cluster = |kind: &str| {
-                let all = declared.of_kind(kind).into_iter();
-                all.filter(|neighbour| neighbour.spec["cluster_name"] == *cluster).map(|neighbour| neighbour.address)
-            };
-            // Who is not let in can apply nothing; and what lets it in goes last.
-            before.extend(of_cluster("eks.access-entry"));
-            // Pods need nodes, and end in order only while these are there.
-            if manifest::has_pods(&spec.object) {
-                before.extend(of_cluster("eks.node-group"));
-                before.extend(of_cluster("eks.addon"));
-                before.extend(of_cluster("eks.pod-identity-association"));
-                // A pod gets its place on Fargate when it is created, or never.
-                before.extend(of_cluster("eks.fargate-profile"));
-            }
-        }
-        let needed = manifest::needed(&Value::Object(spec.manifest.clone()));
-        let target = json!(spec.target);
-        for other in declared.of_kind("kube.object").into_iter().filter(|other| other.spec["target"] == target) {
-            let Ok(of) = serde_json::from_value::<Identity>(other.spec["object"].clone()) else { continue };
-            let namespace_of = of.kind == "Namespace" && spec.object.namespace.as_ref() == Some(&of.name);
-            let defines = of.kind == "CustomResourceDefinition"
-                && other.spec["manifest"]["spec"]["group"] == *spec.object.group
-                && other.spec["manifest"]["spec"]["names"]["kind"] == *spec.object.kind;
-            let is_needed = needed.contains(&(kind_word(&of.kind), of.name.clone()))
-                && (of.namespace.is_none() || of.namespace == spec.object.namespace);
-            // The device plugin makes GPUs known to the scheduler.
-            let makes_gpus = of.kind == "DaemonSet" && asks_for_gpu(&spec.manifest) && offers_gpu(&other.spec);
-            if namespace_of || defines || is_needed || makes_gpus {
-                before.push(other.address);
-            }
-        }
-        before
+        order::after(spec, declared)
     }
 
     fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
@@ -579,35 +546,4 @@ impl Kind for Object {
         }
         self.went(spec, report).await
     }
-}
-
-/// The kinds that [`manifest::needed`] names.
-fn kind_word(kind: &str) -> &'static str {
-    const KINDS: [&str; 7] = [
-        "ServiceAccount",
-        "PriorityClass",
-        "PersistentVolumeClaim",
-        "ConfigMap",
-        "Secret",
-        "Deployment",
-        "StatefulSet",
-    ];
-    KINDS.into_iter().find(|known| *known == kind).unwrap_or_default()
-}
-
-fn asks_for_gpu(manifest: &Map<String, Value>) -> bool {
-    let text = Value::Object(manifest.clone()).to_string();
-    // Whole ones, or parts of them by a name of their own.
-    text.contains("nvidia.com/gpu\":") || text.contains("nvidia.com/mig-")
-}
-
-fn offers_gpu(spec: &Value) -> bool {
-    let images: BTreeSet<&str> = spec
-        .pointer("/manifest/spec/template/spec/containers")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|container| container["image"].as_str())
-        .collect();
-    images.iter().any(|image| image.contains("k8s-device-plugin") && !unknown::is_unknown(image))
 }
