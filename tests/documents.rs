@@ -28,6 +28,12 @@ impl Chapter {
         &block[..block.find("```").unwrap()]
     }
 
+    /// The chapter from this heading on.
+    fn from(&self, heading: &str) -> Self {
+        let begin = self.text.find(heading).unwrap_or_else(|| panic!("{}: no {heading:?}", self.name));
+        Self { name: self.name, text: self.text[begin..].to_owned() }
+    }
+
     /// The commands, which are indented.
     fn commands(&self) -> Vec<&str> {
         let mut is_code = false;
@@ -97,6 +103,18 @@ fn the_chapter_on_javascript_makes_a_plugin() {
     scene.llmhost(&["plugin", "new", "typed", "--lang", "typescript"]).status(0);
     assert_eq!(std::fs::read_to_string(scene.path("typed/src/plugin.ts")).unwrap(), chapter.block("javascript"));
     plans(&scene);
+    let (of_providers, typed) = (chapter.from("## A provider"), "kinds/src/provider.ts");
+    scene.llmhost(&["plugin", "new", "kinds", "--lang", "typescript", "--provider"]).status(0);
+    for file in ["notes/provider.js", typed] {
+        assert_eq!(std::fs::read_to_string(scene.path(file)).unwrap(), of_providers.block("javascript"), "{file}");
+    }
+    scene.llmhost(&["plugin", "build", "kinds"]).status(0);
+    for built in ["notes/notes.wasm", "kinds/kinds.wasm"] {
+        scene
+            .llmhost(&["plugin", "inspect", built])
+            .status(0)
+            .says(&["kind note", "cannot be changed in place: title"]);
+    }
 }
 
 #[test]

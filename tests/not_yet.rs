@@ -7,7 +7,7 @@ mod support;
 use support::Scene;
 
 const FILE: &str = "pipeline.toml";
-const PLUGINS: &str = "there are vpc, iam, eks, nodegroup, addon, fargate, s3, irsa, inference, aws, manifests; a plugin of your own is a path";
+const PLUGINS: &str = "there are vpc, iam, eks, nodegroup, addon, fargate, s3, irsa, inference, aws, manifests, resources, alertmanager, postgres; a plugin of your own is a path";
 
 #[test]
 fn what_there_is_no_word_for_is_named_with_the_words_that_there_are() {

@@ -10,9 +10,8 @@ fn main() {
     let wit = here.join("../../wit");
     let mut packages = Vec::new();
     for package in folders(&wit) {
-        // `aws` was one package until its services got one each; the SDKs have nothing for providers yet.
-        let is_left_out = ["aws", "http", "provider", "resources"].iter().any(|name| package.ends_with(name));
-        let Some(newest) = folders(&package).pop().filter(|_| !is_left_out) else { continue };
+        // `aws` was one package until its services got one each.
+        let Some(newest) = folders(&package).pop().filter(|_| !package.ends_with("aws")) else { continue };
         let name = newest.strip_prefix(&wit).expect("it is below").to_string_lossy().into_owned();
         packages.extend(files(&newest).into_iter().map(|(path, file)| (format!("{name}/{path}"), file)));
     }
@@ -45,7 +44,18 @@ fn main() {
         "GO_SDK",
         "The module for plugins in Go.",
         &sdks.join("go"),
-        &["go.mod", "README.md", "config.go", "names.go", "plugin.go", "tags.go", "internal/"],
+        &[
+            "go.mod",
+            "README.md",
+            "names.go",
+            "plugin.go",
+            "tags.go",
+            "aws/",
+            "http/",
+            "internal/",
+            "provider/",
+            "resource/",
+        ],
     );
     let workspace = ["Cargo.toml", "Cargo.lock"].map(|name| (name.to_owned(), plugins.join(name)));
     table(&mut tables, "RUST_WORKSPACE", "The workspace that the crate is in.", &workspace);
@@ -60,7 +70,8 @@ fn main() {
 
 /// A table of the files of an SDK that begin in one of these ways.
 fn sdk(to: &mut String, name: &str, docs: &str, folder: &Path, parts: &[&str]) {
-    let is_part = |path: &str| parts.iter().any(|part| path.starts_with(part)) && !path.contains("__pycache__");
+    let is_left_out = |path: &str| path.contains("__pycache__") || path.ends_with("_test.go");
+    let is_part = |path: &str| parts.iter().any(|part| path.starts_with(part)) && !is_left_out(path);
     let source: Vec<_> = files(folder).into_iter().filter(|(path, _)| is_part(path)).collect();
     table(to, name, docs, &source);
 }

@@ -5,9 +5,23 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// Names of the plugins, in `uses` and as packages.
-const PLUGINS: [&str; 11] =
-    ["vpc", "iam", "eks", "nodegroup", "addon", "fargate", "s3", "irsa", "inference", "aws", "manifests"];
+/// Names of the plugins and providers, in `uses` and as packages.
+const PLUGINS: [&str; 14] = [
+    "vpc",
+    "iam",
+    "eks",
+    "nodegroup",
+    "addon",
+    "fargate",
+    "s3",
+    "irsa",
+    "inference",
+    "aws",
+    "manifests",
+    "resources",
+    "alertmanager",
+    "postgres",
+];
 /// Where the component of the plugin `helm` is, which is built by Go and need not be there: `cargo xtask release` builds llmhost with it.
 const HELM: &str = "LLMHOST_HELM_WASM";
 /// What is done about a plugin that is not there.

@@ -21,7 +21,7 @@ fn main() {
     std::fs::write(out.join("served.rs"), tables(&resolve)).expect("cargo's own folder can be written");
 }
 
-/// `wit/PACKAGE/VERSION`, those first that others use.
+/// `wit/PACKAGE/VERSION`, each after those that it uses.
 fn releases(wit: &Path) -> Vec<PathBuf> {
     let folders = |folder: &Path| {
         let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -30,7 +30,12 @@ fn releases(wit: &Path) -> Vec<PathBuf> {
         folders
     };
     let mut all: Vec<_> = folders(wit).iter().flat_map(|package| folders(package)).collect();
-    all.sort_by_key(|folder| folder.parent().and_then(Path::file_name).is_none_or(|package| package != "plugin"));
+    let place = |folder: &PathBuf| match folder.parent().and_then(Path::file_name).and_then(|name| name.to_str()) {
+        Some("plugin") => 0,
+        Some("provider") => 2,
+        _ => 1,
+    };
+    all.sort_by_key(place);
     all
 }
 

@@ -2,8 +2,10 @@
 //! independent client that looks into it.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
+pub mod alertmanager;
 pub mod helm;
 pub mod kept;
+pub mod postgres;
 pub mod registry;
 pub mod served;
 pub mod torture;
@@ -136,7 +138,8 @@ impl Ran {
     }
 }
 
-fn ran(output: std::io::Result<Output>) -> Ran {
+/// What a command of llmhost did.
+pub fn ran(output: std::io::Result<Output>) -> Ran {
     let output = output.expect("llmhost starts");
     Ran {
         status: output.status.code().unwrap_or(-1),

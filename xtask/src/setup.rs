@@ -1,5 +1,5 @@
-//! Installs what is missing: a way to compile plugins to WebAssembly, Python's venv module, and what the tests need: a registry,
-//! ssh-keygen, and Karpenter's charts.
+//! Installs what is missing: a way to compile plugins to WebAssembly, Python's venv module, and what the tests of
+//! published plugins, of providers and of charts need: a registry, ssh-keygen, Alertmanager, PostgreSQL and Karpenter's charts.
 
 use std::process::{Command, Stdio};
 
@@ -18,17 +18,30 @@ pub(crate) fn run() -> Result<(), String> {
     if !has_venv.is_ok_and(|status| status.success()) {
         apt(&["python3", "python3-venv"])?;
     }
-    for (program, package) in [("docker-registry", "docker-registry"), ("ssh-keygen", "openssh-client")] {
+    for (program, package) in [
+        ("docker-registry", "docker-registry"),
+        ("ssh-keygen", "openssh-client"),
+        ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ] {
         // Whatever it answers, it is there.
         if Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             apt(&[package])?;
         }
+    }
+    if !has_postgresql() {
+        apt(&["postgresql"])?;
     }
     if !karpenter::is_possible() {
         println!("There is no Go. The tests of charts need Go 1.26, and so does a build with the helm plugin.");
         return Ok(());
     }
     karpenter::run()
+}
+
+/// Its programs are in no folder of PATH.
+fn has_postgresql() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("bin/initdb").is_file())
 }
 
 /// rustup's target where it can be had, else Debian's packages.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{AuthoringError, Language, Project, Tell, Uses, bindings, carried, names, wit};
+use crate::{AuthoringError, Language, Project, Tell, Uses, World, bindings, carried, names, wit};
 
 /// What the step of every template declares.
 const EXAMPLE: &str = "s3:bucket";
@@ -17,21 +17,36 @@ pub struct Created {
     pub files: Vec<String>,
 }
 
-/// Makes a project called `name` in `folder`, which must be empty or not be there yet. The step that it starts from
+/// Makes a project called `name` in `folder`, which must be empty or not be there yet. The step that a plugin starts from
 /// declares a bucket, so `s3:bucket` is used whatever else is.
-pub fn create(name: &str, language: Language, uses: &Uses, folder: &Path) -> Result<Created, AuthoringError> {
+pub fn create(name: &str, language: Language, world: &World, folder: &Path) -> Result<Created, AuthoringError> {
     names::check(name)?;
+    let shared = match world {
+        World::Step(_) => "common/",
+        World::Provider => "provider/common/",
+    };
+    let own = match world {
+        World::Step(_) => format!("{}/", language.name()),
+        World::Provider => format!("provider/{}/", language.name()),
+    };
+    if !carried::TEMPLATES.iter().any(|(path, _)| path.starts_with(&own)) {
+        return Err(AuthoringError::NoProvider { language: language.name(), languages: languages_of_providers() });
+    }
     is_empty(folder)?;
     let folder = &std::path::absolute(folder).map_err(|error| AuthoringError::io(folder, &error))?;
+    let world = match world {
+        World::Step(uses) => World::Step(uses.with(EXAMPLE)),
+        World::Provider => World::Provider,
+    };
     let output = format!("{name}.wasm");
-    let project =
-        Project { folder: folder.to_owned(), name: name.to_owned(), language, uses: uses.with(EXAMPLE), output };
+    let project = Project { folder: folder.to_owned(), name: name.to_owned(), language, world, output };
+    let is_clike = matches!(language, Language::C | Language::Cpp);
     let mut files = Vec::new();
     let fill = |text: &str| text.replace("{{name}}", name).replace("{{crate}}", &name.replace('-', "_"));
     for (path, text) in carried::TEMPLATES {
-        let Some((of, path)) = path.split_once('/') else { continue };
-        let is_shared = of == "common" || of == "clike" && matches!(language, Language::C | Language::Cpp);
-        if is_shared || of == language.name() {
+        let inside = path.strip_prefix(shared).or_else(|| path.strip_prefix(&own));
+        let inside = inside.or_else(|| path.strip_prefix("any/"));
+        if let Some(path) = inside.or_else(|| path.strip_prefix("clike/").filter(|_| is_clike)) {
             files.push((path.replace("gitignore", ".gitignore"), fill(text)));
         }
     }
@@ -64,8 +79,15 @@ fn refresh_files(project: &Project) -> Result<(), AuthoringError> {
         return bindings::rust::write_sdk(&project.folder);
     }
     let folder = project.folder.join("wit");
-    wit::Catalog::read()?.cut(&project.uses)?.write(&folder)?;
+    wit::Catalog::read()?.cut(&project.world)?.write(&folder)?;
     bindings::write(project, &wit::Folder::open(project)?)
+}
+
+/// The languages that have a template of a provider.
+fn languages_of_providers() -> String {
+    let has = |name: &str| carried::TEMPLATES.iter().any(|(path, _)| path.starts_with(&format!("provider/{name}/")));
+    let names = Language::ALL.iter().map(|language| language.name());
+    names.filter(|name| has(name)).collect::<Vec<_>>().join(", ")
 }
 
 fn is_empty(folder: &Path) -> Result<(), AuthoringError> {

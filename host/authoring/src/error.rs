@@ -46,6 +46,14 @@ pub enum AuthoringError {
         /// What there is.
         help: String,
     },
+    /// Providers are not written in this language.
+    #[error("there is no SDK for providers in {language}")]
+    NoProvider {
+        /// The language.
+        language: &'static str,
+        /// Those that there are.
+        languages: String,
+    },
     /// A program is missing, or too old.
     #[error("a plugin in {language} is built with {program}, and {found}")]
     Tool {
@@ -116,6 +124,7 @@ impl AuthoringError {
                 | Self::NoProject { .. }
                 | Self::Project { .. }
                 | Self::UnknownUse { .. }
+                | Self::NoProvider { .. }
         )
     }
 
@@ -131,6 +140,7 @@ impl AuthoringError {
             Self::NoProject { .. } => {
                 "Give the folder of a project, or make one with 'llmhost plugin new NAME --lang LANGUAGE'.".to_owned()
             }
+            Self::NoProvider { languages, .. } => format!("Use --lang with one of {languages}."),
             Self::Project { help, .. } | Self::UnknownUse { help, .. } | Self::Tool { help, .. } => help.clone(),
             Self::Rust(_) => "Rust and rustup are from https://rustup.rs.".to_owned(),
             Self::Registry { .. } | Self::Python(PythonError::Pip { .. }) => {

@@ -24,7 +24,7 @@ pub use build::{Built, build};
 pub use create::{Created, create, refresh};
 pub use error::AuthoringError;
 pub use language::Language;
-pub use project::Project;
+pub use project::{Project, World};
 pub use uses::Uses;
 
 /// Told of each step, in a line.

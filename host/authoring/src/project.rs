@@ -9,6 +9,26 @@ use crate::{AuthoringError, Language, Uses, names};
 /// Its name.
 const FILE: &str = "llmhost-plugin.toml";
 
+/// What a project's component exports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum World {
+    /// A plugin: a step of pipelines, with what it uses of llmhost's interfaces.
+    Step(Uses),
+    /// A provider: kinds of resources.
+    Provider,
+}
+
+impl World {
+    /// As the project file has it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Step(_) => "step",
+            Self::Provider => "provider",
+        }
+    }
+}
+
 /// A plugin's project, as its `llmhost-plugin.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,8 +39,8 @@ pub struct Project {
     pub name: String,
     /// What it is written in.
     pub language: Language,
-    /// Which interfaces of llmhost it uses.
-    pub uses: Uses,
+    /// What it exports.
+    pub world: World,
     /// The component that it is built to, from the folder.
     pub output: String,
 }
@@ -31,10 +51,12 @@ pub struct Project {
 struct Text {
     name: String,
     language: String,
-    #[serde(default)]
-    uses: Vec<String>,
+    world: Option<String>,
+    uses: Option<Vec<String>>,
     output: Option<String>,
 }
+
+const KEYS: &str = "The keys are name, language, world, uses and output.";
 
 impl Project {
     /// Reads the project in a folder.
@@ -52,15 +74,29 @@ impl Project {
             reason: reason.trim_end().to_owned(),
             help,
         };
-        let Text { name, language, uses, output } = toml::from_str(&text)
-            .map_err(|error| wrong(error.to_string(), "The keys are name, language, uses and output.".to_owned()))?;
+        let Text { name, language, world, uses, output } =
+            toml::from_str(&text).map_err(|error| wrong(error.to_string(), KEYS.to_owned()))?;
         names::check(&name).map_err(|error| wrong(error.to_string(), error.advice()))?;
         let Some(language) = Language::named(&language) else {
             let all: Vec<_> = Language::ALL.iter().map(|language| language.name()).collect();
             let help = format!("The languages are {}.", all.join(", "));
             return Err(wrong(format!("there is no language '{language}'"), help));
         };
-        let uses = Uses::parse(&uses).map_err(|error| wrong(error.to_string(), error.advice()))?;
+        let world = match (world.as_deref().unwrap_or("step"), uses) {
+            ("step", uses) => {
+                let uses = Uses::parse(&uses.unwrap_or_default());
+                World::Step(uses.map_err(|error| wrong(error.to_string(), error.advice()))?)
+            }
+            ("provider", None) => World::Provider,
+            ("provider", Some(_)) => {
+                let help = "Remove uses: every provider has the same interfaces, and the pipeline file grants what it reaches.";
+                return Err(wrong("a provider has no uses".to_owned(), help.to_owned()));
+            }
+            (other, _) => {
+                let help = "Write \"step\" for a plugin or \"provider\" for kinds of resources.";
+                return Err(wrong(format!("there is no world '{other}'"), help.to_owned()));
+            }
+        };
         let output = output.unwrap_or_else(|| format!("{name}.wasm"));
         let is_inside = Path::new(&output).components().all(|part| matches!(part, std::path::Component::Normal(_)));
         if output.is_empty() || !is_inside {
@@ -68,21 +104,26 @@ impl Project {
             return Err(wrong(format!("output is '{output}'"), help));
         }
         let folder = std::path::absolute(folder).map_err(|error| AuthoringError::io(folder, &error))?;
-        Ok(Self { folder, name, language, uses, output })
+        Ok(Self { folder, name, language, world, output })
     }
 
     /// The text of the file of a new project.
     pub(crate) fn text(&self) -> String {
+        let world = match &self.world {
+            World::Step(uses) => format!(
+                "# What of llmhost's interfaces the plugin may use; after a change: llmhost plugin wit\n{}",
+                uses_line(uses)
+            ),
+            World::Provider => "# It brings kinds of resources.\nworld = \"provider\"".to_owned(),
+        };
         format!(
             "# What llmhost builds from this folder: llmhost plugin build\n\
              name = \"{}\"\n\
              language = \"{}\"\n\
-             # What of llmhost's interfaces the plugin may use; after a change: llmhost plugin wit\n\
-             {}\n\
+             {world}\n\
              output = \"{}\"\n",
             self.name,
             self.language.name(),
-            uses_line(&self.uses),
             self.output
         )
     }
@@ -90,11 +131,18 @@ impl Project {
     /// Writes another `uses` into the file; everything else in it stays.
     pub(crate) fn write_uses(&mut self, uses: Uses) -> Result<(), AuthoringError> {
         let path = self.folder.join(FILE);
+        if self.world == World::Provider {
+            return Err(AuthoringError::Project {
+                path: path.display().to_string(),
+                reason: "a provider has no uses".to_owned(),
+                help: "Leave out --uses: every provider has the same interfaces.".to_owned(),
+            });
+        }
         let text = std::fs::read_to_string(&path).map_err(|error| AuthoringError::io(&path, &error))?;
         let spanned: Spanned = toml::from_str(&text).map_err(|error| AuthoringError::Project {
             path: path.display().to_string(),
             reason: error.to_string(),
-            help: "The keys are name, language, uses and output.".to_owned(),
+            help: KEYS.to_owned(),
         })?;
         let line = uses_line(&uses);
         let new = match spanned.uses {
@@ -106,7 +154,7 @@ impl Project {
             None => format!("{line}\n{text}"),
         };
         std::fs::write(&path, new).map_err(|error| AuthoringError::io(&path, &error))?;
-        self.uses = uses;
+        self.world = World::Step(uses);
         Ok(())
     }
 
@@ -168,6 +216,8 @@ mod tests {
             ("name = \"a\"\nlanguage = \"cobol\"\n", "no language 'cobol'", "rust, javascript"),
             ("name = \"A/b\"\nlanguage = \"rust\"\n", "'A/b' cannot be the name", "lower-case"),
             ("name = \"a\"\nlanguage = \"rust\"\nuses = [\"s3:buckets\"]\n", "'s3:buckets'", "s3:bucket"),
+            ("name = \"a\"\nlanguage = \"go\"\nworld = \"kinds\"\n", "no world 'kinds'", "\"provider\""),
+            ("name = \"a\"\nlanguage = \"go\"\nworld = \"provider\"\nuses = []\n", "has no uses", "Remove uses"),
             ("name = \"a\"\nlanguage = \"rust\"\noutput = \"../a.wasm\"\n", "output is '../a.wasm'", "a.wasm"),
         ] {
             let error = open(text).expect_err(text);
@@ -179,7 +229,7 @@ mod tests {
     #[test]
     fn what_a_build_makes_is_no_source() {
         let (folder, name, output) = (PathBuf::from("/p"), "a".to_owned(), "a.wasm".to_owned());
-        let project = Project { folder, name, language: Language::C, uses: Uses::default(), output };
+        let project = Project { folder, name, language: Language::C, world: World::Provider, output };
         for source in
             ["/p/src/lib.rs", "/p/Cargo.toml", "/p/pipeline.toml", "/elsewhere/pipeline.toml", "/p/src/build/x.rs"]
         {

@@ -447,11 +447,21 @@ pub enum LoadError {
         /// What is wrong with it, and what to write.
         reason: String,
     },
-    /// A provider sends requests, and the file grants it none.
-    #[error("the provider {uses} sends HTTP requests, and nothing is granted to it")]
+    /// A provider reaches for the network, and the file grants it nothing.
+    #[error("the provider {uses} {asks}, and nothing is granted to it")]
     NothingGranted {
         /// The provider.
         uses: String,
+        /// What it does: `sends HTTP requests`.
+        asks: &'static str,
+        /// A grant for that, as an example.
+        example: &'static str,
+    },
+    /// The CA of a provider cannot be used.
+    #[error("{reason}")]
+    BadCa {
+        /// Why, and what to do about it.
+        reason: String,
     },
     /// `describe` failed or said nonsense.
     #[error("the plugin {uses} does not describe itself: {reason}")]

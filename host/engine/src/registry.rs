@@ -415,6 +415,12 @@ impl Registry {
         })
     }
 
+    /// Whether a resource asks AWS: one of a kind of the host's own, or of a provider that makes calls of AWS.
+    pub fn asks_aws(&self, address: &ResourceAddress) -> bool {
+        let brought = self.everywhere.iter().find(|kind| kind.name() == address.kind());
+        brought.is_none_or(|kind| !kind.actions().is_empty())
+    }
+
     /// Says who makes the kinds of a placement.
     #[must_use]
     pub fn with_elsewhere(self, make: impl Fn(&Placement) -> Registry + Send + Sync + 'static) -> Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-use crate::connect::{self, Deadline};
+use crate::connect::{self, Covered, Deadline};
 use crate::error::{Class, Failure, HttpError, Phase};
 use crate::grant::{Entry, Grant};
 use crate::network::{Network, SystemNetwork};
@@ -98,7 +98,7 @@ impl Client {
     /// A client. It asks nobody yet.
     pub fn new(grant: Grant, options: Options) -> Result<Self, SetupError> {
         let needs_tls = grant.entries().iter().any(Entry::is_https);
-        let tls = needs_tls.then(|| tls::connector(&options.roots)).transpose()?;
+        let tls = needs_tls.then(|| tls::connector(&options.roots, Some(tls::HTTP_ALPN))).transpose()?;
         let turns = Semaphore::new(options.limits.at_a_time.clamp(1, Semaphore::MAX_PERMITS));
         Ok(Self { grant, options, tls, turns })
     }
@@ -178,7 +178,7 @@ impl Client {
     /// The entries that cover a request, whose secrets may be part of it.
     fn covered(&self, request: &Checked, target: &Target) -> Result<Vec<&Entry>, Failure> {
         let (method, secrets) = (request.method.as_str(), &*self.options.secrets);
-        connect::check_never(target)?;
+        connect::check_never(&Covered { method, target, entries: &[] })?;
         let covering = self.grant.covering(method, target.url()).map_err(|problem| Failure::NotGranted {
             request: format!("{method} {}", target.shown()),
             problem,
@@ -197,9 +197,9 @@ impl Client {
         deadline: Deadline,
     ) -> Result<exchange::Answer, HttpError> {
         let Options { limits, secrets, network, .. } = &self.options;
-        let method = request.method.as_str();
         let until = deadline.or_earlier(limits.connect);
-        let stream = connect::open(&**network, self.tls.as_ref(), method, target, covered, until).await;
+        let covered = Covered { method: request.method.as_str(), target, entries: covered };
+        let stream = connect::open(&**network, self.tls.as_ref(), &covered, until).await;
         let stream = stream.map_err(Failure::unsent)?;
         // Values are read last of all: what is refused before needs none.
         let names = secrets::named(&**secrets, request);

@@ -1,11 +1,13 @@
-//! From a target to a connection: one look-up, every address checked, a connection to one of them.
+//! From a place to a connection: one look-up, every address checked, a connection to one of them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use url::Host;
 
 use crate::address::{Reach, plain as plain_address, reach};
@@ -52,55 +54,93 @@ impl Deadline {
     }
 }
 
+/// Where a connection goes, and which addresses it may have there.
+pub(crate) trait Place: Sync {
+    fn host(&self) -> Host<&str>;
+
+    fn port(&self) -> u16;
+
+    /// Whether an address of this kind may be connected to.
+    fn admits(&self, reach: Reach) -> bool;
+
+    /// The entry of a grant that is for this place, and for nothing else. None where no entry can be.
+    fn entry(&self) -> Option<String>;
+
+    /// The same where the place is this machine.
+    fn local_entry(&self) -> Option<String>;
+
+    /// Host and port, for messages.
+    fn server(&self) -> String {
+        format!("{}:{}", self.host(), self.port())
+    }
+}
+
+/// Where a request goes, and the entries that cover it.
+pub(crate) struct Covered<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a Target,
+    pub(crate) entries: &'a [&'a Entry],
+}
+
+impl Place for Covered<'_> {
+    fn host(&self) -> Host<&str> {
+        self.target.host()
+    }
+
+    fn port(&self) -> u16 {
+        self.target.port()
+    }
+
+    fn admits(&self, reach: Reach) -> bool {
+        self.entries.iter().any(|entry| entry.admits(reach))
+    }
+
+    fn entry(&self) -> Option<String> {
+        Entry::exactly(self.method, self.target.url())
+    }
+
+    fn local_entry(&self) -> Option<String> {
+        let mut local = self.target.url().clone();
+        local.set_host(Some(LOCALHOST)).ok()?;
+        Entry::exactly(self.method, &local)
+    }
+}
+
 /// Refuses a host that is an address which no entry ever reaches: whatever the grant says, this is what is wrong.
-pub(crate) fn check_never(target: &Target) -> Result<(), Failure> {
-    match literal(target).map(|address| (address, reach(address))) {
-        Some((address, Reach::Never(_))) => check("", target, address, &[]),
+pub(crate) fn check_never(place: &dyn Place) -> Result<(), Failure> {
+    match literal(place.host()).map(|address| (address, reach(address))) {
+        Some((address, reach @ Reach::Never(_))) => Err(refused(place, address, reach)),
         _ => Ok(()),
     }
 }
 
-fn literal(target: &Target) -> Option<IpAddr> {
-    match target.host() {
+fn literal(host: Host<&str>) -> Option<IpAddr> {
+    match host {
         Host::Ipv4(address) => Some(IpAddr::V4(address)),
         Host::Ipv6(address) => Some(IpAddr::V6(address)),
         Host::Domain(_) => None,
     }
 }
 
-fn check(method: &str, target: &Target, address: IpAddr, entries: &[&Entry]) -> Result<(), Failure> {
-    let reach = reach(address);
-    if entries.iter().any(|entry| entry.admits(reach)) {
-        return Ok(());
-    }
-    let refused = |problem: String, entry| {
-        Err(Failure::Address { host: target.host().to_string(), address: plain_address(address), problem, entry })
-    };
-    match reach {
-        Reach::Never(why) => refused(format!("it is {why}"), None),
+fn refused(place: &dyn Place, address: IpAddr, reach: Reach) -> Failure {
+    let (problem, entry) = match reach {
+        Reach::Never(why) => (format!("it is {why}"), None),
         Reach::Loopback => {
-            let mut local = target.url().clone();
-            // No entry for a name reaches this machine, so the one that does is another URL's.
-            let entry = local.set_host(Some(LOCALHOST)).ok().and_then(|()| Entry::exactly(method, &local));
             let problem = "it is this machine, which only an entry for localhost or for the address itself reaches";
-            refused(problem.to_owned(), entry)
+            // No entry for a name reaches this machine, so the one that does is another place's.
+            (problem.to_owned(), place.local_entry())
         }
         Reach::Private | Reach::Public => {
             let problem = "it is a private address, which only an entry that names the host exactly reaches";
-            refused(problem.to_owned(), Entry::exactly(method, target.url()))
+            (problem.to_owned(), place.entry())
         }
-    }
+    };
+    Failure::Address { host: place.host().to_string(), address: plain_address(address), problem, entry }
 }
 
-/// The addresses of a target, each of which may be asked.
-async fn addresses(
-    network: &dyn Network,
-    method: &str,
-    target: &Target,
-    entries: &[&Entry],
-    deadline: Deadline,
-) -> Result<Vec<IpAddr>, Failure> {
-    let found = match target.host() {
+/// The addresses of a place, each of which may be connected to.
+async fn addresses(network: &dyn Network, place: &dyn Place, deadline: Deadline) -> Result<Vec<IpAddr>, Failure> {
+    let found = match place.host() {
         Host::Ipv4(address) => vec![IpAddr::V4(address)],
         Host::Ipv6(address) => vec![IpAddr::V6(address)],
         Host::Domain(LOCALHOST) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
@@ -112,7 +152,10 @@ async fn addresses(
     };
     // One bad address among good ones is an attempt, or a mistake that nobody should depend on.
     for address in &found {
-        check(method, target, *address, entries)?;
+        let reach = reach(*address);
+        if !place.admits(reach) {
+            return Err(refused(place, *address, reach));
+        }
     }
     let mut addresses = Vec::new();
     for address in found.into_iter().map(plain_address) {
@@ -122,50 +165,68 @@ async fn addresses(
     }
     match addresses.is_empty() {
         false => Ok(addresses),
-        true => Err(Failure::NameNotFound { host: target.host().to_string(), reason: "it has none".to_owned() }),
+        true => Err(Failure::NameNotFound { host: place.host().to_string(), reason: "it has none".to_owned() }),
     }
 }
 
-/// Connects to a target.
+/// Connects to where a request goes.
 pub(crate) async fn open(
     network: &dyn Network,
     tls: Option<&TlsConnector>,
-    method: &str,
-    target: &Target,
-    entries: &[&Entry],
+    covered: &Covered<'_>,
     deadline: Deadline,
 ) -> Result<Box<dyn Stream>, Failure> {
-    let addresses = addresses(network, method, target, entries, deadline).await?;
-    let stream = dial(network, target, &addresses, deadline).await?;
-    // Without it a request waits for the server's acknowledgement of its head.
-    let _ = stream.set_nodelay(true);
-    if !target.is_https() {
+    let stream = plainly(network, covered, deadline).await?;
+    if !covered.target.is_https() {
         return Ok(Box::new(stream));
     }
-    let server = target.server();
-    let name = tls::server_name(target)?;
     let Some(connector) = tls else {
         let reason = "the client was made without TLS".to_owned();
-        return Err(Failure::Tls { server, problem: crate::TlsProblem::Other, reason });
+        return Err(Failure::Tls { server: covered.server(), problem: crate::TlsProblem::Other, reason });
     };
+    Ok(Box::new(encrypted(connector, covered, stream, deadline).await?))
+}
+
+/// Connects to a place, without TLS.
+pub(crate) async fn plainly(
+    network: &dyn Network,
+    place: &dyn Place,
+    deadline: Deadline,
+) -> Result<TcpStream, Failure> {
+    let addresses = addresses(network, place, deadline).await?;
+    let stream = dial(network, place, &addresses, deadline).await?;
+    // Without it a request waits for the server's acknowledgement of its head.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Goes on with TLS on a connection.
+pub(crate) async fn encrypted(
+    connector: &TlsConnector,
+    place: &dyn Place,
+    stream: TcpStream,
+    deadline: Deadline,
+) -> Result<TlsStream<TcpStream>, Failure> {
+    let server = place.server();
+    let name = tls::server_name(place)?;
     let agreed = deadline.hold(Phase::Tls, &server, connector.connect(name, stream)).await?;
-    Ok(Box::new(agreed.map_err(|error| tls::failed(target, &error))?))
+    agreed.map_err(|error| tls::failed(server, &error))
 }
 
 /// One address after the other, each with its part of the time.
 async fn dial(
     network: &dyn Network,
-    target: &Target,
+    place: &dyn Place,
     addresses: &[IpAddr],
     deadline: Deadline,
-) -> Result<tokio::net::TcpStream, Failure> {
-    let server = target.server();
+) -> Result<TcpStream, Failure> {
+    let server = place.server();
     let tried = &addresses[..addresses.len().min(MOST_ADDRESSES)];
     let mut last = Failure::Connect { server: server.clone(), reason: "it has no address".to_owned() };
     for (index, address) in tried.iter().enumerate() {
         let left = deadline.at.saturating_duration_since(Instant::now());
         let part = left / u32::try_from(tried.len() - index).unwrap_or(1);
-        let attempt = network.connect(SocketAddr::new(*address, target.port()));
+        let attempt = network.connect(SocketAddr::new(*address, place.port()));
         let held = Deadline { at: Instant::now() + part, limit: deadline.limit };
         last = match held.hold(Phase::Connect, &server, attempt).await {
             Ok(Ok(stream)) => return Ok(stream),

@@ -147,6 +147,10 @@ pub enum Phase {
     Answer,
     /// The answer's body was read.
     Body,
+    /// A provider wrote to its connection.
+    Write,
+    /// A provider read from its connection.
+    Read,
 }
 
 impl Phase {
@@ -159,6 +163,8 @@ impl Phase {
             Self::Secret => "reading a secret for",
             Self::Answer => "waiting for the answer of",
             Self::Body => "reading the body of the answer of",
+            Self::Write => "writing to",
+            Self::Read => "waiting for an answer of",
         }
     }
 }

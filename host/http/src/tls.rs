@@ -8,8 +8,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 use url::Host;
 
+use crate::connect::Place;
 use crate::error::{Failure, TlsProblem, plain};
-use crate::target::Target;
 
 /// The CAs whose servers are trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,7 +49,20 @@ pub enum SetupError {
     },
 }
 
-pub(crate) fn connector(trusted: &Roots) -> Result<TlsConnector, SetupError> {
+impl Roots {
+    /// Whether the certificates that were given can be used.
+    pub fn check(&self) -> Result<(), SetupError> {
+        match self {
+            Self::System => Ok(()),
+            Self::SystemAnd(pem) | Self::Only(pem) => add(&mut RootCertStore::empty(), pem),
+        }
+    }
+}
+
+/// HTTP over TLS says so in its handshake; nothing else here does.
+pub(crate) const HTTP_ALPN: &[u8] = b"http/1.1";
+
+pub(crate) fn connector(trusted: &Roots, alpn: Option<&[u8]>) -> Result<TlsConnector, SetupError> {
     let mut roots = RootCertStore::empty();
     if !matches!(trusted, Roots::Only(_)) {
         let found = rustls_native_certs::load_native_certs();
@@ -62,16 +75,7 @@ pub(crate) fn connector(trusted: &Roots) -> Result<TlsConnector, SetupError> {
         }
     }
     if let Roots::SystemAnd(pem) | Roots::Only(pem) = trusted {
-        let unusable = |reason: String| SetupError::Ca { reason };
-        let mut count = 0;
-        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-            count += 1;
-        }
-        if count == 0 {
-            return Err(unusable("there is none in it".to_owned()));
-        }
+        add(&mut roots, pem)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -79,17 +83,31 @@ pub(crate) fn connector(trusted: &Roots) -> Result<TlsConnector, SetupError> {
         .map_err(|error| SetupError::Tls { reason: error.to_string() })?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = alpn.into_iter().map(<[u8]>::to_vec).collect();
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
+fn add(roots: &mut RootCertStore, pem: &str) -> Result<(), SetupError> {
+    let unusable = |reason: String| SetupError::Ca { reason };
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
+        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
+        count += 1;
+    }
+    if count == 0 {
+        return Err(unusable("there is none in it".to_owned()));
+    }
+    Ok(())
+}
+
 /// The name that the server's certificate has to have.
-pub(crate) fn server_name(target: &Target) -> Result<ServerName<'static>, Failure> {
-    match target.host() {
+pub(crate) fn server_name(place: &dyn Place) -> Result<ServerName<'static>, Failure> {
+    match place.host() {
         Host::Ipv4(address) => Ok(ServerName::IpAddress(std::net::IpAddr::V4(address).into())),
         Host::Ipv6(address) => Ok(ServerName::IpAddress(std::net::IpAddr::V6(address).into())),
         Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|_| Failure::Tls {
-            server: target.server(),
+            server: place.server(),
             problem: TlsProblem::WrongName,
             reason: "no certificate can have this name".to_owned(),
         }),
@@ -97,7 +115,7 @@ pub(crate) fn server_name(target: &Target) -> Result<ServerName<'static>, Failur
 }
 
 /// Why there was no TLS.
-pub(crate) fn failed(target: &Target, error: &std::io::Error) -> Failure {
+pub(crate) fn failed(server: String, error: &std::io::Error) -> Failure {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let problem = match inner {
         Some(rustls::Error::InvalidCertificate(error)) => match error {
@@ -114,5 +132,5 @@ pub(crate) fn failed(target: &Target, error: &std::io::Error) -> Failure {
         Some(rustls::Error::InvalidMessage(_)) => TlsProblem::NotTls,
         _ => TlsProblem::Other,
     };
-    Failure::Tls { server: target.server(), problem, reason: plain(&error.to_string()) }
+    Failure::Tls { server, problem, reason: plain(&error.to_string()) }
 }

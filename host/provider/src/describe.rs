@@ -1,6 +1,7 @@
 //! What a provider says of itself, looked at: nothing of it is used that would fail later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use llmhost_engine::pipeline::ConfigSchema;
 use serde_json::Value;
@@ -23,7 +24,7 @@ pub struct CheckedKind {
     /// What the provider says of it.
     pub doc: KindDoc,
     /// The schema of its specs.
-    pub schema: ConfigSchema,
+    pub schema: Arc<ConfigSchema>,
     /// Places in the spec (JSON pointers) that may hold handles of secrets.
     pub secrets: Vec<String>,
 }
@@ -72,7 +73,7 @@ fn kind(doc: &KindDoc) -> Result<CheckedKind, String> {
     }
     let mut secrets = Vec::new();
     write_only(schema.schema(), "", &mut secrets);
-    Ok(CheckedKind { doc: doc.clone(), schema, secrets })
+    Ok(CheckedKind { doc: doc.clone(), schema: Arc::new(schema), secrets })
 }
 
 fn schema(what: &str, text: &str) -> Result<ConfigSchema, String> {

@@ -36,7 +36,7 @@ pub struct ProviderKind {
     name: &'static str,
     /// `record`
     kind: String,
-    schema: ConfigSchema,
+    schema: Arc<ConfigSchema>,
     fields: Option<&'static [&'static str]>,
     immutable: &'static [&'static str],
     unique: &'static [&'static str],
@@ -45,6 +45,8 @@ pub struct ProviderKind {
     sensitive: &'static [&'static str],
     secrets: &'static [&'static str],
     outputs: BTreeSet<String>,
+    /// What its calls of AWS need IAM to allow.
+    calls: &'static [&'static str],
     pace: Pace,
 }
 
@@ -106,8 +108,25 @@ impl ProviderKind {
             outputs: doc.outputs.iter().map(|output| output.name.clone()).collect(),
             kind: doc.name,
             schema,
+            calls: &[],
             pace: Pace::default(),
         }
+    }
+
+    /// With these actions of AWS, which its provider was granted.
+    #[must_use]
+    pub fn calling(self, actions: &[String]) -> Self {
+        Self { calls: keep::list(actions.iter().map(String::as_str)), ..self }
+    }
+
+    /// The schema of its specs.
+    pub(crate) fn schema(&self) -> &Arc<ConfigSchema> {
+        &self.schema
+    }
+
+    /// The names of its outputs, without `id`.
+    pub(crate) fn outputs(&self) -> &BTreeSet<String> {
+        &self.outputs
     }
 
     /// With another pace of attempts.
@@ -123,9 +142,9 @@ impl ProviderKind {
         (Work { kind: self, name: format!("{}:{verb}", self.name), log }, Heard(lines))
     }
 
-    /// A spec with the defaults of its schema.
+    /// A spec with the defaults of its schema, and every number in one form: languages that have one type of numbers write 1 as 1.0.
     fn filled(&self, spec: Value) -> Value {
-        self.schema.filled(&spec).unwrap_or(spec)
+        plain(self.schema.filled(&spec).unwrap_or(spec))
     }
 }
 
@@ -219,6 +238,21 @@ impl Work<'_> {
     }
 }
 
+/// The value with whole numbers for those that are.
+fn plain(value: Value) -> Value {
+    /// Up to here every whole number has a form of its own as f64.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT => Value::from(float as i64),
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(plain).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(key, field)| (key, plain(field))).collect(),
+        other => other,
+    }
+}
+
 /// The error as one that leaves open whether the resource was made, so that the next run looks for it.
 fn left_open(error: OpError) -> OpError {
     const LOOKS: &str = "the next run looks for it";
@@ -240,7 +274,7 @@ impl DynKind for ProviderKind {
     }
 
     fn actions(&self) -> &'static [&'static str] {
-        &[]
+        self.calls
     }
 
     fn fields(&self) -> Option<&'static [&'static str]> {
@@ -297,7 +331,8 @@ impl DynKind for ProviderKind {
     }
 
     fn permissions(&self, _: &Value, _: &Scope<'_>) -> Vec<Permission> {
-        Vec::new()
+        let all = ["*".to_owned()];
+        self.calls.iter().map(|action| Permission::new(&[*action], all.clone())).collect()
     }
 
     fn secrets(&self) -> &'static [&'static str] {
@@ -425,5 +460,17 @@ impl DynKind for ProviderKind {
     async fn delete(&self, id: &str, spec: &Value, progress: &dyn Progress) -> Result<(), OpError> {
         let (work, heard) = self.work("delete");
         heard.during(Some(progress), work.operation().repeat(self.pace, || work.delete(id, spec).boxed())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::plain;
+
+    #[test]
+    fn a_number_has_one_form() {
+        assert_eq!(plain(json!({ "a": [1.0, 1.5, -2.0, 1e300], "b": 7 })), json!({ "a": [1, 1.5, -2, 1e300], "b": 7 }));
     }
 }

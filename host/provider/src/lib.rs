@@ -5,16 +5,19 @@
 //! tries again what may pass. [`kinds`] loads the providers of a pipeline file. Nothing of it knows WebAssembly.
 
 mod call;
+mod checks;
 mod describe;
 mod keep;
 mod kind;
 mod load;
 mod provider;
+mod stand_in;
 
+pub use checks::{NAME as SPEC_CHECK, SpecCheck};
 pub use describe::{Checked, CheckedKind, check};
 pub use kind::{Pace, ProviderKind};
-pub use load::kinds;
+pub use load::{Brought, Means, kinds};
 pub use provider::{
-    Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError, ProviderLoader,
-    ProviderRequest, SecretValues, Seen,
+    AwsCalls, Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError,
+    ProviderLoader, ProviderRequest, SecretValues, Seen,
 };

@@ -162,6 +162,14 @@ pub trait SecretValues: Send + Sync {
     async fn value(&self, name: &str) -> Result<String, String>;
 }
 
+/// Makes calls of AWS services that a provider was granted.
+#[async_trait]
+pub trait AwsCalls: Send + Sync {
+    /// Makes a call with the credentials of the run, and gives the answer's text. `message` is the `message` of WIT's interface
+    /// `aws` as JSON. Handles of secrets in its parameters give way to their values; the answer has none of them.
+    async fn call(&self, message: &Value) -> Result<String, OpError>;
+}
+
 /// Finds and compiles providers.
 #[async_trait]
 pub trait ProviderLoader: Send + Sync {
@@ -182,6 +190,10 @@ pub struct ProviderRequest<'a> {
     pub allow: &'a [String],
     /// Limits from the file.
     pub limits: &'a Limits,
+    /// The CAs whose servers it speaks to (PEM), in place of the system's.
+    pub ca: Option<&'a str>,
     /// Reads the secrets that it sends.
     pub secrets: &'a Arc<dyn SecretValues>,
+    /// Makes its calls of AWS.
+    pub aws: &'a Arc<dyn AwsCalls>,
 }

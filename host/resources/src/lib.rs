@@ -17,7 +17,7 @@ pub use aws::policy::{document as policy_document, is_for_destroy};
 pub use aws::preflight::{ACTIONS as PREFLIGHT_ACTIONS, Finding, Severity, preflight};
 pub use aws::region::unknown as unknown_region;
 pub use aws::s3::StateAddress;
-pub use aws::{Aws, AwsSettings, cluster_endpoint};
+pub use aws::{Aws, AwsSettings, call as aws_call, cluster_endpoint};
 pub use kubernetes::{ClusterToken, cluster_token};
 pub use secrets::{check as check_secrets, secret_value};
 pub use stand_ins::StandIns;

@@ -24,7 +24,7 @@ use crate::functions::Functions;
 use crate::grants::{self, Needs};
 use crate::limits;
 use crate::plugin::{BadDescription, Guest, Loaded, StepPlugin};
-use crate::provider::{self, Granted, Own};
+use crate::provider::{self, Granted, Grants, Own};
 use crate::source::{self, Builtin, Sources, Wanted, Wasm};
 use crate::wit::kinds::Kinds;
 use crate::wit::{self, Import, Step};
@@ -135,6 +135,8 @@ pub struct InspectedProvider {
     pub described: Described,
     /// Whether it sends requests.
     pub asks: bool,
+    /// Whether it makes connections.
+    pub connects: bool,
     /// SHA-256 of the component, hex.
     pub sha256: String,
 }
@@ -193,8 +195,8 @@ impl Loader {
         let table = Arc::from("providers.inspect");
         let described = provider::describe(&loaded, &table, &Limits::default()).await;
         let described = described.map_err(|error| ended(uses, &error))?;
-        let asks = loaded.interfaces.iter().any(|name| Import::parse(name).package == HTTP);
-        Ok(Some(InspectedProvider { described, asks, sha256: loaded.sha256.clone() }))
+        let (asks, connects) = (loaded.imports(HTTP), loaded.imports(TCP));
+        Ok(Some(InspectedProvider { described, asks, connects, sha256: loaded.sha256.clone() }))
     }
 
     /// Looks at a plugin without granting it anything. `uses` as in a step; relative paths start at
@@ -246,7 +248,7 @@ impl Loader {
         };
         for name in &interfaces {
             let package = Import::parse(name).package;
-            let of_providers = package == HTTP || package == "llmhost:provider";
+            let of_providers = [HTTP, TCP, "llmhost:provider"].contains(&package);
             let problem = match guest {
                 Guest::Step(_) if of_providers => "which is for providers alone",
                 Guest::Provider(_) if !of_providers && package != "llmhost:plugin" => {
@@ -336,24 +338,35 @@ impl PluginLoader for Loader {
 #[async_trait]
 impl ProviderLoader for Loader {
     async fn load_provider(&self, request: &ProviderRequest<'_>) -> Result<Arc<dyn Provider>, LoadError> {
-        let ProviderRequest { name, uses, base, allow, limits, secrets } = *request;
-        let grant = provider::grant(allow)?;
+        let ProviderRequest { name, uses, base, allow, limits, ca, secrets, aws } = *request;
+        let grants = Grants::read(allow, ca)?;
         let (loaded, _) = self.identified(uses, base).await?;
         if let Guest::Step(_) = loaded.guest {
             return Err(wrong_place(uses, "it is a plugin of steps, and no provider: use it in [steps.NAME]"));
         }
-        if grant.entries().is_empty() && loaded.interfaces.iter().any(|name| Import::parse(name).package == HTTP) {
-            return Err(LoadError::NothingGranted { uses: uses.to_owned() });
+        if grants.is_empty() {
+            let (http, tcp) = (provider::HTTP_EXAMPLE, provider::TCP_EXAMPLE);
+            let wants = match (loaded.imports(HTTP), loaded.imports(TCP)) {
+                (true, true) => Some(("sends HTTP requests and makes TCP connections", http)),
+                (true, false) => Some(("sends HTTP requests", http)),
+                (false, true) => Some(("makes TCP connections", tcp)),
+                (false, false) => None,
+            };
+            if let Some((asks, example)) = wants {
+                return Err(LoadError::NothingGranted { uses: uses.to_owned(), asks, example });
+            }
         }
         let table = Arc::from(format!("providers.{name}"));
         let described = provider::describe(&loaded, &table, limits).await.map_err(|error| ended(uses, &error))?;
-        let terms = Own { table, limits: limits.clone(), grant: Arc::new(grant), secrets: Arc::clone(secrets) };
+        let (secrets, aws) = (Arc::clone(secrets), Arc::clone(aws));
+        let terms = Own { table, limits: limits.clone(), grants: Arc::new(grants), secrets, aws };
         Ok(Arc::new(Granted { loaded, described, terms }))
     }
 }
 
-/// The package of requests.
+/// The packages of requests and of connections.
 const HTTP: &str = "llmhost:http";
+const TCP: &str = "llmhost:tcp";
 
 fn wrong_place(uses: &str, reason: &str) -> LoadError {
     LoadError::NotAPlugin { path: uses.to_owned(), reason: reason.to_owned() }

@@ -21,7 +21,7 @@ use crate::scoped::{self, Scoped};
 use crate::source::Origin;
 use crate::state::{Run, State};
 use crate::wit::kinds::Kinds;
-use crate::wit::{Described, Step};
+use crate::wit::{Described, Import, Step};
 use crate::wrap;
 
 /// Why a plugin has no description.
@@ -70,6 +70,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// Whether it imports an interface of this package.
+    pub(crate) fn imports(&self, package: &str) -> bool {
+        self.interfaces.iter().any(|name| Import::parse(name).package == package)
+    }
+
     /// Asks the guest, once, what it is.
     pub(crate) async fn describe(&self, step: &StepName, limits: &Limits) -> Result<Arc<Description>, BadDescription> {
         let ask = || async {

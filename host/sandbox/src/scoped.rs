@@ -16,10 +16,12 @@ use crate::wit::is_built_in;
 /// Interfaces whose grants carry a pattern, each with an example.
 pub(crate) const SCOPED: [(&str, &str); 3] = [
     ("cloud-control", "cloud-control:AWS::SQS::Queue"),
-    ("request", "request:ssm:GetParameter Name=/prod/*"),
+    (REQUEST, "request:ssm:GetParameter Name=/prod/*"),
     (RESOURCE, "resource:dns.record"),
 ];
 
+/// Grants of calls of AWS.
+pub(crate) const REQUEST: &str = "request";
 /// Grants of kinds that providers bring.
 pub(crate) const RESOURCE: &str = "resource";
 
@@ -137,12 +139,8 @@ fn refusal(kind: &str, spec: &Value, allow: &[String]) -> Option<String> {
             (!patterns.any(|pattern| matches(pattern, wanted))).then(|| format!("cloud-control:{wanted}"))
         }
         "request.call" => {
-            [&spec["call"], &spec["undo"]].into_iter().filter(|message| !message.is_null()).find_map(|message| {
-                let (service, action, parameters) = call(message);
-                let grants = allow.iter().filter_map(|grant| Request::parse(grant.strip_prefix("request:")?));
-                let covered = grants.into_iter().any(|grant| grant.covers(&service, &action, &parameters));
-                (!covered).then(|| format!("request:{service}:{action}"))
-            })
+            let mut messages = [&spec["call"], &spec["undo"]].into_iter().filter(|message| !message.is_null());
+            messages.find_map(|message| refused_call(message, allow))
         }
         kind if !kind.split_once('.').is_some_and(|(of, _)| is_built_in(of)) => {
             let mut granted = allow.iter().filter_map(|grant| grant.strip_prefix(RESOURCE)?.strip_prefix(':'));
@@ -150,6 +148,14 @@ fn refusal(kind: &str, spec: &Value, allow: &[String]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What a call of AWS would need granted, where none of `allow` covers it.
+pub(crate) fn refused_call(message: &Value, allow: &[String]) -> Option<String> {
+    let (service, action, parameters) = call(message);
+    let mut grants = allow.iter().filter_map(|grant| Request::parse(grant.strip_prefix(REQUEST)?.strip_prefix(':')?));
+    let covered = grants.any(|grant| grant.covers(&service, &action, &parameters));
+    (!covered).then(|| format!("{REQUEST}:{service}:{action}"))
 }
 
 /// Service, action and parameters of a message, in WIT's form.

@@ -171,9 +171,19 @@ impl State {
         Ok(self.table.get(&this)?.address.to_string())
     }
 
+    /// A handle for the guest.
+    pub(crate) fn hold<T: Send + 'static>(&mut self, held: T) -> wasmtime::Result<Resource<T>> {
+        Ok(self.table.push(held)?)
+    }
+
+    /// What stands behind a handle.
+    pub(crate) fn held<T: Send + 'static>(&mut self, handle: &Resource<T>) -> wasmtime::Result<&mut T> {
+        Ok(self.table.get_mut(handle)?)
+    }
+
     /// Its last handle is gone.
-    pub(crate) fn forget(&mut self, handle: u32) -> wasmtime::Result<()> {
-        self.table.delete(Resource::<Declared>::new_own(handle))?;
+    pub(crate) fn forget<T: Send + 'static>(&mut self, handle: u32) -> wasmtime::Result<()> {
+        self.table.delete(Resource::<T>::new_own(handle))?;
         Ok(())
     }
 

@@ -6,13 +6,14 @@
 package plugin
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 
 	export "llmhost.dev/plugin/internal/exports/export_wit_world"
-	_ "llmhost.dev/plugin/internal/exports/wit_exports"
+	_ "llmhost.dev/plugin/internal/exports/step"
+	"llmhost.dev/plugin/internal/schema"
 	"llmhost.dev/plugin/internal/types"
 	"llmhost.dev/plugin/internal/values"
 	wit "llmhost.dev/plugin/internal/wit/types"
@@ -91,7 +92,7 @@ func Export[Config any](step Step[Config]) {
 		for i, output := range step.Outputs {
 			outputs[i] = types.OutputDoc{Name: output.name, Description: output.description, ValueType: output.valueType, Sensitive: output.sensitive}
 		}
-		return types.Description{Summary: step.Summary, ConfigSchema: JSON(schemaOf[Config]()), Outputs: outputs, Needs: step.Needs}
+		return types.Description{Summary: step.Summary, ConfigSchema: JSON(schema.Of(reflect.TypeFor[Config](), "the configuration")), Outputs: outputs, Needs: step.Needs}
 	}
 	export.Run = func(text string) wit.Result[string, types.Failure] {
 		outputs, err := run(step, text)
@@ -114,24 +115,33 @@ func run[Config any](step Step[Config], text string) (string, error) {
 	if outputs == nil {
 		outputs = Outputs{}
 	}
-	return encode(outputs)
+	return schema.Encode(outputs)
+}
+
+// decode reads the configuration, in which the host has filled the defaults in.
+func decode[Config any](text string, config *Config) error {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	err := schema.Decode(decoder, config)
+	var wrong schema.Mismatch
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &wrong):
+		return Fail(Invalid, "the configuration: "+err.Error())
+	case wrong.Of.Value == "string" && strings.Contains(text, "<<"):
+		return Fail(Invalid, wrong.Of.Field+" is known when the plan is applied; only a text can wait for that")
+	}
+	return Fail(Invalid, wrong.Error())
 }
 
 // JSON is a value as JSON, for a manifest, properties or parameters. Unlike encoding/json it leaves `<` as it is: unknown tokens have it.
 func JSON(value any) string {
-	text, err := encode(value)
+	text, err := schema.Encode(value)
 	if err != nil {
 		panic(err)
 	}
 	return text
-}
-
-func encode(value any) (string, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(value)
-	return strings.TrimSuffix(text.String(), "\n"), err
 }
 
 // Failure is why a call gave no value, and what a plugin reports as its own error.

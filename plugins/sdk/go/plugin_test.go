@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	export "llmhost.dev/plugin/internal/exports/export_wit_world"
+	"llmhost.dev/plugin/internal/schema"
 )
 
 type rule struct {
@@ -137,5 +138,5 @@ func TestATypeThatNoOptionCanHaveIsTold(t *testing.T) {
 		}
 	}()
 	type wrong struct{ When chan int }
-	schemaOf[wrong]()
+	schema.Of(reflect.TypeFor[wrong](), "the configuration")
 }

@@ -21,8 +21,6 @@ mkdir -p "$work/package"
 cp -R "$here"/{package.json,tsconfig.json,README.md,src,build} "$root/LICENSE" "$work/package"
 mkdir "$work/package/wit"
 for package in "$wit"/*/0.2.0; do
-    # The SDK has nothing for providers yet.
-    case "$package" in "$wit"/http/* | "$wit"/provider/* | "$wit"/resources/*) continue ;; esac
     cp -R "$package" "$work/package/wit/$(basename "$(dirname "$package")")"
 done
 cargo run --quiet --locked --manifest-path "$root/Cargo.toml" --package llmhost-authoring --example interfaces -- javascript "$work/package"

@@ -24,8 +24,6 @@ cp -R "$here"/{pyproject.toml,README.md,llmhost_plugin,llmhost_plugin_build} "$h
 find "$work/package" -name __pycache__ -prune -exec rm -rf {} +
 mkdir "$work/package/llmhost_plugin_build/wit"
 for package in "$wit"/*/0.2.0; do
-    # The SDK has nothing for providers yet.
-    case "$package" in "$wit"/http/* | "$wit"/provider/* | "$wit"/resources/*) continue ;; esac
     cp -R "$package" "$work/package/llmhost_plugin_build/wit/$(basename "$(dirname "$package")")"
 done
 (cd "$work/package" && "$tools/bin/python" -B -c 'from pathlib import Path; from llmhost_plugin_build import interfaces

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Looks at a journal again and again until it is dropped.
-pub(super) struct Watch {
+pub struct Watch {
     over: Arc<AtomicBool>,
     most: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
@@ -16,7 +16,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Calls `at`, once, as soon as the journal has so many lines: they are written then, and what they
     /// are about has hardly gone on.
-    pub(super) fn start(path: PathBuf, lines: usize, at: impl FnOnce() + Send + 'static) -> Self {
+    pub fn start(path: PathBuf, lines: usize, at: impl FnOnce() + Send + 'static) -> Self {
         let (over, most) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let thread = std::thread::spawn({
             let (over, most) = (Arc::clone(&over), Arc::clone(&most));
@@ -43,7 +43,7 @@ impl Watch {
     }
 
     /// The most lines that there were.
-    pub(super) fn end(mut self) -> usize {
+    pub fn end(mut self) -> usize {
         self.stop();
         self.most.load(Ordering::SeqCst)
     }

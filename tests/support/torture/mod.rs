@@ -3,10 +3,10 @@
 
 pub mod courses;
 pub mod history;
-mod journal;
+pub mod journal;
 mod looker;
 pub mod pipelines;
-mod process;
+pub mod process;
 mod world;
 
 use std::process::{Command, Stdio};

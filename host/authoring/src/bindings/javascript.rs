@@ -10,6 +10,11 @@ use crate::{AuthoringError, carried, create};
 
 const GENERATED: &str = "// Generated from the WIT.\n";
 
+/// The interface whose specs and outputs are JSON: the package has its own form of it.
+const JSON: &str = "resources";
+const JSON_TYPES: &str = "import type { Declare } from '../src/resources.js'\n\nexport type { Resource } from '../src/resources.js'\n\
+                          export declare const declare: Declare\n";
+
 /// Where the package is in a project: where every tool looks for it.
 pub(crate) fn package(project: &Path) -> PathBuf {
     project.join("node_modules/llmhost-plugin")
@@ -62,7 +67,8 @@ fn interfaces(resolve: &Resolve, world: WorldId) -> BTreeMap<String, String> {
         let interface = &resolve.interfaces[*id];
         let Some(name) = &interface.name else { continue };
         files.insert(format!("{name}.js"), module(resolve, interface, &resolve.name_world_key(key)));
-        files.insert(format!("{name}.d.ts"), format!("{GENERATED}{}", typescript::declarations(resolve, *id)));
+        let types = if name == JSON { JSON_TYPES.to_owned() } else { typescript::declarations(resolve, *id) };
+        files.insert(format!("{name}.d.ts"), format!("{GENERATED}{types}"));
     }
     files
 }
@@ -72,6 +78,12 @@ fn module(resolve: &Resolve, interface: &Interface, id: &str) -> String {
     // Without a function there is nothing to import.
     if interface.functions.is_empty() {
         return format!("{GENERATED}export {{}}\n");
+    }
+    if interface.name.as_deref() == Some(JSON) {
+        return format!(
+            "{GENERATED}import {{ Any }} from '{id}'\nimport {{ declaresAny }} from '../src/resources.js'\n\n\
+             export const declare = declaresAny(Any)\n"
+        );
     }
     let declared: Vec<String> = interface.functions.values().filter_map(|f| checked(resolve, f)).collect();
     if declared.is_empty() {
@@ -142,12 +154,12 @@ fn plain(ty: Type) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Uses;
     use crate::wit::Catalog;
+    use crate::{Uses, World};
 
     fn files(uses: Uses) -> BTreeMap<String, String> {
         let (resolve, world) =
-            Catalog::read().expect("good WIT").cut(&uses).expect("it can be cut").parse().expect("WIT");
+            Catalog::read().expect("good WIT").cut(&World::Step(uses)).expect("it can be cut").parse().expect("WIT");
         interfaces(&resolve, world)
     }
 
@@ -167,6 +179,18 @@ mod tests {
         assert!(!s3.contains("Folder"), "{s3}");
         assert!(files["types.js"].ends_with("export {}\n") && files["sts.js"].contains("export * from"), "{files:?}");
         assert!(!files.contains_key("ec2.js"));
+    }
+
+    #[test]
+    fn resources_of_providers_are_declared_with_values_in_the_place_of_json() {
+        let files = files(Uses::parse(&["resource:dns.record"]).expect("it is there"));
+        let (module, types) = (&files["resources.js"], &files["resources.d.ts"]);
+        assert!(module.contains("import { Any } from 'llmhost:resources/resources@0.2.0'\n"), "{module}");
+        assert!(module.ends_with("export const declare = declaresAny(Any)\n"), "{module}");
+        assert!(types.ends_with("export declare const declare: Declare\n"), "{types}");
+        let own = crate::carried::JAVASCRIPT_SDK.iter().map(|(path, _)| *path);
+        let own: Vec<&str> = own.filter(|path| path.starts_with("src/resources.")).collect();
+        assert_eq!(own, ["src/resources.d.ts", "src/resources.js"]);
     }
 
     #[test]

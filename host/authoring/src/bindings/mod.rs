@@ -10,7 +10,7 @@ mod typescript;
 
 use std::path::Path;
 
-use crate::{AuthoringError, Language, Project, Uses, wit};
+use crate::{AuthoringError, Language, Project, Uses, World, wit};
 
 /// Writes the bindings of a project into its folder `bindings`, where its language has some that are written beforehand.
 pub(crate) fn write(project: &Project, wit: &wit::Folder) -> Result<(), AuthoringError> {
@@ -28,10 +28,17 @@ pub(crate) fn write(project: &Project, wit: &wit::Folder) -> Result<(), Authorin
 /// Writes what the SDK of a language has of every interface, into the folder from which the SDK is packed. That of
 /// Python's is made of componentize-py's bindings.
 pub fn interfaces(language: Language, sdk: &Path) -> Result<(), AuthoringError> {
-    let (resolve, world) = wit::Catalog::read()?.cut(&Uses::all()?)?.parse()?;
+    let of = |world: &World| wit::Catalog::read()?.cut(world)?.parse();
+    let step = World::Step(Uses::all()?);
     match language {
-        Language::JavaScript => javascript::write_interfaces(sdk, &resolve, world),
-        Language::Go => go::write_interfaces(sdk, &resolve, world),
+        Language::JavaScript => {
+            let (resolve, world) = of(&step)?;
+            javascript::write_interfaces(sdk, &resolve, world)
+        }
+        Language::Go => [step, World::Provider].iter().try_for_each(|one| {
+            let (resolve, world) = of(one)?;
+            go::write_interfaces(sdk, one.name(), &resolve, world)
+        }),
         _ => Ok(()),
     }
 }

@@ -211,13 +211,13 @@ pub(super) fn lower(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::Uses;
     use crate::wit::Catalog;
+    use crate::{Uses, World};
 
     #[test]
     fn declarations_have_the_types_and_the_comments_of_the_wit() {
         let uses = Uses::parse(&["s3:bucket"]).expect("they are there");
-        let cut = Catalog::read().expect("good WIT").cut(&uses).expect("it can be cut");
+        let cut = Catalog::read().expect("good WIT").cut(&World::Step(uses)).expect("it can be cut");
         let (resolve, _) = cut.parse().expect("good WIT");
         let of = |name: &str| {
             let found = resolve.interfaces.iter().find(|(_, interface)| interface.name.as_deref() == Some(name));

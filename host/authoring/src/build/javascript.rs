@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::Tool;
-use crate::{AuthoringError, Project, Tell, bindings, tools};
+use crate::{AuthoringError, Project, Tell, World, bindings, tools};
 
 pub(super) fn build(project: &Project, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
     let packages = tools::JAVASCRIPT.folder("JavaScript", tell)?;
     bindings::javascript::link(&project.folder, &packages)?;
-    componentize(project, "plugin.js", tell)
+    componentize(project, &format!("{}.js", entry(project)), tell)
 }
 
 pub(super) fn build_typed(project: &Project, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {
@@ -18,7 +18,15 @@ pub(super) fn build_typed(project: &Project, tell: Tell<'_>) -> Result<PathBuf, 
     tell("Checking types with tsc.");
     let tsc = packages.join("node_modules/typescript/bin/tsc");
     run(project, "tsc", &tsc, &["--noEmit", "--pretty", "false", "--project", "."])?;
-    componentize(project, "src/plugin.ts", tell)
+    componentize(project, &format!("src/{}.ts", entry(project)), tell)
+}
+
+/// The name of the first module.
+fn entry(project: &Project) -> &'static str {
+    match project.world {
+        World::Step(_) => "plugin",
+        World::Provider => "provider",
+    }
 }
 
 fn componentize(project: &Project, entry: &str, tell: Tell<'_>) -> Result<PathBuf, AuthoringError> {

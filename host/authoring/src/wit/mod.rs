@@ -6,27 +6,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use wit_component::WitPrinter;
-use wit_parser::{InterfaceId, PackageId, Resolve, WorldId};
+use wit_parser::{InterfaceId, PackageId, Resolve, WorldId, WorldItem};
 
-use crate::{AuthoringError, Project, Uses, carried};
+use crate::{AuthoringError, Project, Uses, World, carried};
 
 /// The name of the project's world.
 pub(crate) const WORLD: &str = "guest";
 
 /// Interfaces whose grants say a pattern: what they reach is no part of the WIT.
-const SCOPED: &[&str] = &["cloud-control", "request"];
+const SCOPED: &[&str] = &["cloud-control", "request", "resource"];
 
 /// What every plugin may use without asking.
 const FREE: &str = "plugin";
+/// The package with the world of providers.
+const PROVIDER: &str = "provider";
 
 /// All that there is.
 pub(crate) struct Catalog {
     resolve: Resolve,
-    /// By name: `s3`.
+    /// Those that a plugin may use, by name: `s3`.
     interfaces: BTreeMap<String, Interface>,
+    /// The packages that a provider is built against.
+    of_providers: BTreeSet<String>,
 }
 
 struct Interface {
+    /// `s3` in the WIT.
+    name: String,
     id: InterfaceId,
     package: PackageId,
     /// The part that each function belongs to: `bucket` of `s3:bucket`.
@@ -45,22 +51,26 @@ fn wrong(error: impl std::fmt::Display) -> AuthoringError {
 impl Catalog {
     pub(crate) fn read() -> Result<Self, AuthoringError> {
         let mut resolve = Resolve::default();
-        // `plugin` first: the others use it.
-        let is_free = |path: &str| path.split('/').next() == Some(FREE);
-        let (free, others): (Vec<_>, Vec<_>) = carried::WIT.iter().partition(|(path, _)| is_free(path));
-        let mut interfaces = BTreeMap::new();
-        for (path, text) in free {
-            resolve.push_str(path, text).map_err(wrong)?;
+        let mut packages = Vec::new();
+        for (path, text) in in_order() {
+            packages.push(resolve.push_str(path, text).map_err(wrong)?);
         }
-        for (path, text) in others {
-            let package = resolve.push_str(path, text).map_err(wrong)?;
+        let of_providers = of_providers(&resolve)?;
+        let mut interfaces = BTreeMap::new();
+        for package in packages {
+            // What providers alone have is no use to a plugin; what every plugin has is no use of it.
+            if of_providers.contains(&resolve.packages[package].name.name) {
+                continue;
+            }
             for (name, id) in resolve.packages[package].interfaces.clone() {
                 let of = &resolve.interfaces[id];
                 let parts = of.functions.values().filter_map(|f| cut::part(&resolve, of, f)).collect();
-                interfaces.insert(name, Interface { id, package, parts });
+                // As its grants say it.
+                let key = if name == "resources" { "resource".to_owned() } else { name.clone() };
+                interfaces.insert(key, Interface { name, id, package, parts });
             }
         }
-        Ok(Self { resolve, interfaces })
+        Ok(Self { resolve, interfaces, of_providers })
     }
 
     pub(crate) fn is_scoped(&self, interface: &str) -> bool {
@@ -88,40 +98,97 @@ impl Catalog {
         self.interfaces.iter().flat_map(of).collect()
     }
 
-    /// The WIT of a project that uses these.
-    pub(crate) fn cut(mut self, uses: &Uses) -> Result<Cut, AuthoringError> {
-        let mut imports = String::new();
-        let mut files = Vec::new();
-        for (path, text) in carried::WIT.iter().filter(|(path, _)| path.split('/').next() == Some(FREE)) {
-            let name = path.rsplit('/').next().unwrap_or(path);
-            files.push((format!("deps/{FREE}/{name}"), (*text).to_owned()));
+    /// The WIT of a project.
+    pub(crate) fn cut(self, world: &World) -> Result<Cut, AuthoringError> {
+        match world {
+            World::Step(uses) => self.cut_to(uses),
+            World::Provider => self.of_provider(),
         }
-        for (name, interface) in &self.interfaces {
-            let parts = interface.parts.iter().filter(|part| uses.cover(&format!("{name}:{part}")));
+    }
+
+    fn cut_to(mut self, uses: &Uses) -> Result<Cut, AuthoringError> {
+        let mut imports = String::new();
+        let mut files = whole(|package| package == FREE);
+        for (key, interface) in &self.interfaces {
+            let parts = interface.parts.iter().filter(|part| uses.cover(&format!("{key}:{part}")));
             let parts: BTreeSet<&str> = parts.map(String::as_str).collect();
             if parts.is_empty() {
                 continue;
             }
             cut::interface(&mut self.resolve, interface.id, &parts);
-            let package = &self.resolve.packages[interface.package];
+            let (package, name) = (&self.resolve.packages[interface.package], &interface.name);
             imports += &format!("    import {};\n", package.name.interface_id(name));
             let mut printer = WitPrinter::default();
             printer.print(&self.resolve, interface.package, &[]).map_err(wrong)?;
             files.push((format!("deps/{}/{name}.wit", package.name.name), printer.output.to_string()));
         }
-        let step = self.resolve.packages.iter().find(|(_, package)| package.worlds.contains_key("step"));
-        let step =
-            step.map(|(_, package)| package.name.interface_id("step")).ok_or_else(|| wrong("no world 'step'"))?;
         let world = format!(
             "// Written by 'llmhost plugin wit'; what it imports is `uses` in llmhost-plugin.toml.\n\
              package llmhost:project;\n\n\
              {}\n\
-             world {WORLD} {{\n    include {step};\n{imports}}}\n",
-            summary(uses)
+             world {WORLD} {{\n    include {};\n{imports}}}\n",
+            summary(uses),
+            id_of_world(&self.resolve, "step")?
         );
         files.push(("world.wit".to_owned(), world));
         Ok(Cut { files })
     }
+
+    fn of_provider(self) -> Result<Cut, AuthoringError> {
+        let mut files = whole(|package| self.of_providers.contains(package));
+        let world = format!(
+            "// Written by 'llmhost plugin wit'.\npackage llmhost:project;\n\n{OF_PROVIDER}\n\
+             world {WORLD} {{\n    include {};\n}}\n",
+            id_of_world(&self.resolve, PROVIDER)?
+        );
+        files.push(("world.wit".to_owned(), world));
+        Ok(Cut { files })
+    }
+}
+
+/// The packages as they stand, each after those that it uses.
+fn in_order() -> Vec<(&'static str, &'static str)> {
+    let mut all = carried::WIT.to_vec();
+    let rank = |path: &str| match package_of(path) {
+        FREE => 0,
+        PROVIDER => 2,
+        _ => 1,
+    };
+    all.sort_by_key(|(path, _)| rank(path));
+    all
+}
+
+/// `plugin` of `plugin/0.2.0/plugin.wit`.
+fn package_of(path: &str) -> &str {
+    path.split('/').next().unwrap_or(path)
+}
+
+/// These packages as files of a project, each after those that it uses.
+fn whole(is_one: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let file = |(path, text): (&str, &str)| {
+        let (package, name) = (package_of(path), path.rsplit('/').next().unwrap_or(path));
+        (format!("deps/{package}/{name}"), text.to_owned())
+    };
+    in_order().into_iter().filter(|(path, _)| is_one(package_of(path))).map(file).collect()
+}
+
+fn world(resolve: &Resolve, name: &str) -> Result<(PackageId, WorldId), AuthoringError> {
+    let found = resolve.packages.iter().find_map(|(id, package)| Some((id, *package.worlds.get(name)?)));
+    found.ok_or_else(|| wrong(format!("no world '{name}'")))
+}
+
+fn id_of_world(resolve: &Resolve, name: &str) -> Result<String, AuthoringError> {
+    Ok(resolve.packages[world(resolve, name)?.0].name.interface_id(name))
+}
+
+/// The package of the world of providers, and those that it imports.
+fn of_providers(resolve: &Resolve) -> Result<BTreeSet<String>, AuthoringError> {
+    let (own, id) = world(resolve, PROVIDER)?;
+    let imports = resolve.worlds[id].imports.values().filter_map(|item| match item {
+        WorldItem::Interface { id, .. } => resolve.interfaces[*id].package,
+        _ => None,
+    });
+    Ok(imports.chain([own]).map(|package| resolve.packages[package].name.name.clone()).collect())
 }
 
 impl Cut {
@@ -155,8 +222,12 @@ impl Folder {
     pub(crate) fn open(project: &Project) -> Result<Self, AuthoringError> {
         let path = project.folder.join("wit");
         let there = std::fs::read_to_string(path.join("world.wit")).unwrap_or_default();
-        if !there.contains(&summary(&project.uses)) {
-            Catalog::read()?.cut(&project.uses)?.write(&path)?;
+        let expected = match &project.world {
+            World::Step(uses) => summary(uses),
+            World::Provider => OF_PROVIDER.to_owned(),
+        };
+        if !there.contains(&expected) {
+            Catalog::read()?.cut(&project.world)?.write(&path)?;
         }
         let damaged = |error| AuthoringError::Project {
             path: path.display().to_string(),
@@ -170,7 +241,10 @@ impl Folder {
     }
 }
 
-/// What a project's world says of itself.
+/// What a provider's world says of itself.
+const OF_PROVIDER: &str = "/// A provider of kinds of resources.";
+
+/// What a plugin's world says of itself.
 fn summary(uses: &Uses) -> String {
     let listed = uses.names().collect::<Vec<_>>().join(", ");
     format!("/// A plugin that uses {}.", if listed.is_empty() { "no capability" } else { &listed })
@@ -181,7 +255,8 @@ mod tests {
     use super::*;
 
     fn cut(uses: &[&str]) -> Cut {
-        Catalog::read().expect("good WIT").cut(&Uses::parse(uses).expect("they are there")).expect("it can be cut")
+        let uses = Uses::parse(uses).expect("they are there");
+        Catalog::read().expect("good WIT").cut(&World::Step(uses)).expect("it can be cut")
     }
 
     fn text<'a>(cut: &'a Cut, path: &str) -> &'a str {
@@ -212,6 +287,7 @@ mod tests {
             let (resolve, world) = cut.parse().expect("good WIT");
             let imports = &resolve.worlds[world].imports;
             let (interface, _) = name.split_once(':').unwrap_or((&name, ""));
+            let interface = if interface == "resource" { "resources" } else { interface };
             let names = imports.keys().map(|key| resolve.name_world_key(key)).filter(|name| name.contains(':'));
             let names: Vec<_> = names.collect();
             assert!(names.iter().any(|import| import.contains(&format!("/{interface}@"))), "{name}: {names:?}");
@@ -224,5 +300,19 @@ mod tests {
             );
         }
         assert_eq!(cut(&[]).files.len(), 2, "a plugin without capabilities has its world and the package of plugins");
+    }
+
+    #[test]
+    fn a_provider_has_the_packages_of_its_world_and_no_other() {
+        let cut = Catalog::read().expect("good WIT").cut(&World::Provider).expect("it can be cut");
+        let (resolve, world) = cut.parse().expect("good WIT");
+        let world = &resolve.worlds[world];
+        let has = |names: Vec<String>, one: &str| names.iter().any(|name| name.contains(one));
+        let named = |keys: Vec<&wit_parser::WorldKey>| keys.iter().map(|key| resolve.name_world_key(key)).collect();
+        assert!(has(named(world.exports.keys().collect()), "llmhost:provider/kinds@"));
+        assert!(has(named(world.imports.keys().collect()), "llmhost:http/http@"));
+        assert!(cut.files.iter().all(|(path, _)| !path.contains("s3") && !path.contains("resources")));
+        let error = Uses::parse(&["http"]).expect_err("no plugin has it");
+        assert!(error.to_string().contains("'http'"), "{error}");
     }
 }

@@ -10,7 +10,8 @@ use super::key_value;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
-    /// Make a project for a plugin: its source, the interfaces that it uses, and a test.
+    /// Make a project for a plugin, or for a provider of own kinds of resources: its source, the interfaces that it uses,
+    /// and an example.
     New(New),
     /// Write the interfaces of a project anew, or those for another list.
     Wit(Wit),
@@ -92,8 +93,11 @@ pub(crate) struct New {
     #[arg(long = "lang", value_name = "LANGUAGE", value_parser = language())]
     pub(crate) language: Language,
     /// Interfaces that the plugin may use, beside s3:bucket, which the first step declares: ec2:security-group,sts.
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", conflicts_with = "provider")]
     pub(crate) uses: Vec<String>,
+    /// Make a provider, which brings kinds of resources of its own, and not a plugin.
+    #[arg(long)]
+    pub(crate) provider: bool,
     /// Where to put it [default: a folder of this name].
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use llmhost_aws_types as aws_types;
 use llmhost_engine::pipeline::{Trust, file_schema, move_definitions};
-use llmhost_engine::plugin::Description;
+use llmhost_engine::plugin::{Description, LoadError};
 use serde_json::{Map, Value, json};
 
 use crate::app::{self, Console};
@@ -16,8 +16,13 @@ pub(crate) async fn schema(args: Schema) -> Result<(), Failure> {
     let loader = app::loader(&Console::new(false), &Trust::default())?;
     let mut plugins = Vec::new();
     for builtin in llmhost_builtin::ALL {
+        let wrong = |error: LoadError| Failure::usage(error.to_string(), "Tell the plugin's author.");
+        // A provider is none of a step's plugins.
+        if loader.inspect_provider(builtin.name, std::path::Path::new(".")).await.map_err(wrong)?.is_some() {
+            continue;
+        }
         let described = loader.inspect(builtin.name, std::path::Path::new(".")).await;
-        let described = described.map_err(|error| Failure::usage(error.to_string(), "Tell the plugin's author."))?;
+        let described = described.map_err(wrong)?;
         let Description { config_schema, summary, .. } = Description::clone(&described.description);
         plugins.push((builtin.name, config_schema, summary));
     }

@@ -324,7 +324,7 @@ impl<'a> Reader<'a> {
         let others = others::read(top.get("pipelines").map(|(_, item)| item), &scope, problems);
         let declared: Vec<String> = others.keys().cloned().collect();
         let scope = Scope { secrets: &secrets, others: &declared, ..scope };
-        let providers = providers::read(top.get("providers").map(|(_, item)| item), &scope, problems);
+        let providers = providers::read(top.get("providers").map(|(_, item)| item), base, &scope, problems);
         let folder = Folder { base, shown: Path::new(""), root: None };
         // Before what is published is fetched.
         let trust = trust::read(top.get("trust").map(|(_, item)| item), problems);

@@ -202,7 +202,8 @@ fn providers(name: &str) -> Value {
             "properties": {
                 "uses": { "type": "string", "description": "The path of a component, oci://host/name:tag@sha256:…, or https://host/provider.wasm#sha256=…" },
                 "with": { "type": "object", "description": "Its options. Variables, secrets and the environment may stand in it." },
-                "allow": { "type": "array", "items": { "type": "string" }, "description": "What it may ask: http:GET,POST https://api.example.com/v1/*." },
+                "allow": { "type": "array", "items": { "type": "string" }, "description": "What it may ask: http:GET,POST https://api.example.com/v1/*, tcp:db.example.com:5432." },
+                "ca": { "type": "string", "description": "A file with the CAs whose servers it speaks to (PEM), in place of the system's." },
                 "limits": limits(),
                 "description": { "type": "string" },
             },

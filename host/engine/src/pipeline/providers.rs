@@ -31,11 +31,17 @@ pub struct Provider {
     pub allow: Vec<String>,
     /// Limits of its sandbox, for each call.
     pub limits: Limits,
+    /// The CAs whose servers it speaks to, in PEM, in place of the system's. Whether they can be used is not looked at yet.
+    pub ca: Option<String>,
     with: Template,
     name_span: Range<usize>,
     uses_span: Range<usize>,
     allow_spans: Vec<Range<usize>>,
+    ca_span: Option<Range<usize>>,
 }
+
+/// Files with certificates are smaller.
+const MOST_CA_BYTES: u64 = 1 << 20;
 
 impl Provider {
     /// Its `with` table: variables and the environment in place, secrets as handles.
@@ -52,6 +58,15 @@ impl Provider {
 
     /// What it means for the file that its component could not be loaded.
     pub fn load_problem(&self, error: &LoadError) -> Diagnostic {
+        if let LoadError::BadCa { reason } = error {
+            return Diagnostic {
+                code: "bad-ca",
+                message: format!("{}: {reason}", self.what()),
+                span: self.ca_span.clone(),
+                label: "no certificates".to_owned(),
+                help: Some(CA_HELP.to_owned()),
+            };
+        }
         load_problem(&self.used(), error)
     }
 
@@ -87,16 +102,22 @@ impl Provider {
     }
 }
 
-/// Reads `[providers]`.
-pub(super) fn read(item: Option<Item<'_>>, scope: &Scope<'_>, problems: &mut Problems) -> Vec<Provider> {
+/// Reads `[providers]`. Files are looked for from `base`.
+pub(super) fn read(item: Option<Item<'_>>, base: &Path, scope: &Scope<'_>, problems: &mut Problems) -> Vec<Provider> {
     let declared = item.and_then(|item| table("[providers]", item, problems)).map(entries).unwrap_or_default();
-    declared.iter().filter_map(|(key, item)| provider(key, item, scope, problems)).collect()
+    declared.iter().filter_map(|(key, item)| provider(key, item, base, scope, problems)).collect()
 }
 
-fn provider(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> Option<Provider> {
+fn provider(
+    key: &Key<'_>,
+    item: Item<'_>,
+    base: &Path,
+    scope: &Scope<'_>,
+    problems: &mut Problems,
+) -> Option<Provider> {
     let what = format!("[providers.{}]", key.name);
     let found = table(&what, item, problems)?;
-    let known = ["uses", "with", "allow", "limits", "description"];
+    let known = ["uses", "with", "allow", "limits", "ca", "description"];
     let found = Table::new(&what, key.span.clone(), found, &known, problems);
     found.description(problems);
     let name = name(key, problems);
@@ -113,6 +134,7 @@ fn provider(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Pro
     let why = "write the grants themselves: what a provider may do does not depend on variables";
     let (allow, allow_spans) = found.literals("allow", why, problems).into_iter().unzip();
     let limits = found.get("limits").map(|(key, item)| steps::limits(key, item, problems)).unwrap_or_default();
+    let (ca, ca_span) = ca(&found, base, scope, problems).unzip();
     let (uses, uses_span) = uses?;
     if steps::is_pipeline(&uses) {
         problems.add("bad-provider", uses_span.clone(), format!("{uses} is a pipeline"), "not a component");
@@ -120,7 +142,37 @@ fn provider(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Pro
         return None;
     }
     let name_span = key.span.clone();
-    Some(Provider { name: name?, uses, allow, limits, with, name_span, uses_span, allow_spans })
+    Some(Provider { name: name?, uses, allow, limits, ca, with, name_span, uses_span, allow_spans, ca_span })
+}
+
+const CA_HELP: &str =
+    "give the certificate of the CA in PEM, from -----BEGIN CERTIFICATE----- on, in a file beside this one";
+
+/// The text of the file that `ca` names.
+fn ca(found: &Table<'_>, base: &Path, scope: &Scope<'_>, problems: &mut Problems) -> Option<(String, Range<usize>)> {
+    let (_, item) = found.get("ca")?;
+    let (path, span) = scope.setting(&found.called("ca"), item, problems)?;
+    let read = || {
+        let file = std::fs::File::open(base.join(&path))?;
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut std::io::Read::take(file, MOST_CA_BYTES + 1), &mut text)?;
+        Ok::<_, std::io::Error>(text)
+    };
+    match read() {
+        Ok(text) if text.len() as u64 <= MOST_CA_BYTES => Some((text, span)),
+        Ok(_) => {
+            let message = format!("{} has more than {MOST_CA_BYTES} bytes", found.called("ca"));
+            problems.add("bad-ca", span, message, "no file of certificates");
+            problems.help(CA_HELP);
+            None
+        }
+        Err(error) => {
+            let message = format!("cannot read {path}, the {}: {error}", found.called("ca"));
+            problems.add("bad-ca", span, message, "cannot be read");
+            problems.help(CA_HELP);
+            None
+        }
+    }
 }
 
 fn name(key: &Key<'_>, problems: &mut Problems) -> Option<StepName> {

@@ -81,6 +81,32 @@ impl ConfigSchema {
         found.into_iter().map(words).collect()
     }
 
+    /// What is wrong with a value, called `what`, each with its place in it. Unknown tokens may become anything, and so may null
+    /// within a choice: it stands for a reference.
+    pub fn problems(&self, what: &str, value: &Value) -> Vec<ConfigProblem> {
+        let mut found = Vec::new();
+        for error in self.validator.iter_errors(value) {
+            if may_become_good(&error) || is_choice(error.kind()) && holds_null(&error.instance()) {
+                continue;
+            }
+            let at = error.instance_path().to_string();
+            let (keys, is_of_keys) = match error.kind() {
+                ValidationErrorKind::AdditionalProperties { unexpected }
+                | ValidationErrorKind::UnevaluatedProperties { unexpected } => (unexpected.as_slice(), true),
+                ValidationErrorKind::Required { .. } => (&[][..], true),
+                _ => (&[][..], false),
+            };
+            let words = self.words(&Checked { what, with: None }, &parts(&error), &error);
+            found.extend(words.into_iter().enumerate().map(|(index, problem)| ConfigProblem {
+                pointer: keys.get(index).map_or_else(|| at.clone(), |key| format!("{at}/{}", pointer::escaped(key))),
+                is_of_keys,
+                message: problem.message,
+                help: problem.help.unwrap_or_else(|| "Correct the value.".to_owned()),
+            }));
+        }
+        found
+    }
+
     /// Checks the options of a provider. Handles of secrets may stand for any text.
     pub(super) fn check_provider(&self, what: &str, with: &Template, config: &Value) -> Vec<Diagnostic> {
         self.check(&Checked { what, with: Some(with) }, config, |error, _| may_become_good(error))
@@ -234,6 +260,15 @@ fn may_become_good(error: &ValidationError<'_>) -> bool {
     match error.instance().as_ref() {
         Value::String(text) => unknown::is_opaque(text),
         instance => is_choice(error.kind()) && unknown::any_unknown(instance),
+    }
+}
+
+fn holds_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(holds_null),
+        Value::Object(fields) => fields.values().any(holds_null),
+        _ => false,
     }
 }
 

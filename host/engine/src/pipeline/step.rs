@@ -134,14 +134,15 @@ pub(super) fn load_problem(used: &Uses<'_>, error: &LoadError) -> Diagnostic {
                 message: error.to_string(),
                 span: Some(at.map_or_else(|| used.uses_span.clone(), |at| used.allow_spans[at].clone())),
                 label: "grants nothing".to_owned(),
-                help: Some("write it like http:GET,POST https://api.example.com/v1/*".to_owned()),
+                help: Some(match grant.starts_with("tcp:") {
+                    true => "write it like tcp:db.example.com:5432".to_owned(),
+                    false => "write it like http:GET,POST https://api.example.com/v1/*".to_owned(),
+                }),
             }
         }
-        LoadError::NothingGranted { .. } => at_uses(Some(
-            "its documentation should say which requests it sends; if you trust it with them, write allow = \
-             [\"http:GET,POST https://api.example.com/v1/*\"]"
-                .to_owned(),
-        )),
+        LoadError::NothingGranted { example, .. } => at_uses(Some(format!(
+            "its documentation should say what to grant it; if you trust it with that, write allow = [\"{example}\"]"
+        ))),
         LoadError::NotGranted { missing, unsaid, .. } => {
             let mut all = used.allow.to_vec();
             all.extend(missing.iter().cloned());

@@ -8,7 +8,7 @@ use super::hands::Hands;
 use super::remove::{Target, delete_all};
 use super::report::{Report, StepFailure};
 use super::select::Selection;
-use super::{Cancel, WorldError, enter};
+use super::{Cancel, WorldError, asks_aws, enter};
 use crate::registry::Registry;
 use crate::state::{Change, StateStore};
 
@@ -25,7 +25,7 @@ pub async fn destroy(
     let state = store.snapshot();
     let registry = registry.with_steps_of(&state);
     if !state.resources.is_empty() {
-        enter(&registry, &*store).await?;
+        enter(&registry, &*store, asks_aws(&registry, state.resources.keys())).await?;
     }
     let hands = Hands::new(registry, store, events.clone(), cancel.clone(), parallelism);
     let going = state.resources.iter().filter(|(address, _)| !selection.leaves_out(address.step()));

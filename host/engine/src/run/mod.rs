@@ -71,7 +71,7 @@ pub use world::{WorldError, check_world, repinned};
 use book::Book;
 use common::Common;
 use existing::LookUps;
-use world::{enter, same_world};
+use world::{asks_aws, enter, same_world};
 
 /// How many steps, and how many operations, run at a time where the user says nothing.
 pub const DEFAULT_PARALLELISM: usize = 10;
@@ -280,7 +280,10 @@ impl Engine {
         let registry = self.registry_for(&state);
         match plan.summary().operations() {
             0 => world::note(&registry, &*store).await?,
-            _ => enter(&registry, &*store).await?,
+            _ => {
+                let asks_aws = asks_aws(&registry, plan.resources.keys().chain(state.resources.keys()));
+                enter(&registry, &*store, asks_aws).await?;
+            }
         }
         Ok(applier::apply(self, &self.common(registry), plan, store, cancel).await)
     }

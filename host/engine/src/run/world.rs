@@ -148,13 +148,14 @@ pub async fn check_world(registry: &Registry, state: &State, asks: bool) -> Resu
 
 /// Refuses a state of another world or account. Writes nothing.
 pub(super) async fn same_world(registry: &Registry, state: &State) -> Result<(), WorldError> {
-    look(registry, state).await.map(drop)
+    look(registry, state, state.resources.is_empty() || asks_aws(registry, state.resources.keys())).await.map(drop)
 }
 
-/// As above, and pins the state to this world where it is new here, or older than pins.
-pub(super) async fn enter(registry: &Registry, store: &dyn StateStore) -> Result<(), WorldError> {
+/// As above, and pins the state to this world where it is new here, or older than pins. Where nothing
+/// asks AWS (`asks_aws`), nobody needs credentials for it.
+pub(super) async fn enter(registry: &Registry, store: &dyn StateStore, asks_aws: bool) -> Result<(), WorldError> {
     let state = store.snapshot();
-    let worlds = look(registry, &state).await?;
+    let worlds = look(registry, &state, asks_aws).await?;
     let here = worlds.own;
     let account = here.account.clone();
     if state.world.as_ref() != Some(&here) {
@@ -231,8 +232,13 @@ struct Worlds {
     steps: BTreeMap<StepName, Option<Placed>>,
 }
 
+/// Whether any of these asks AWS.
+pub(super) fn asks_aws<'a>(registry: &Registry, mut all: impl Iterator<Item = &'a ResourceAddress>) -> bool {
+    all.any(|address| registry.asks_aws(address))
+}
+
 /// The worlds of this run with their accounts, if the state belongs to them.
-async fn look(registry: &Registry, state: &State) -> Result<Worlds, WorldError> {
+async fn look(registry: &Registry, state: &State, asks_aws: bool) -> Result<Worlds, WorldError> {
     let mut own = registry.facts().world().await;
     let known = if state.resources.is_empty() { Hints::default() } else { known(registry, state) };
     // Before anybody is asked: the question itself would go to the wrong place.
@@ -240,7 +246,10 @@ async fn look(registry: &Registry, state: &State) -> Result<Worlds, WorldError> 
     for (step, known) in placed(registry, state) {
         refuse_step(step, known.differences(&registry.of(step).facts().world().await))?;
     }
-    own.account = Some(account(registry).await?);
+    own.account = match asks_aws {
+        true => Some(account(registry).await?),
+        false => state.world.as_ref().and_then(|world| world.account.clone()),
+    };
     refuse(known.differences(&own))?;
 
     let mut accounts: HashMap<&Placement, String> = HashMap::new();

@@ -8,7 +8,7 @@ use url::{Host, Url};
 use crate::address::Reach;
 
 pub use parse::GrantError;
-pub(crate) use parse::NEVER_SENT;
+pub(crate) use parse::{NEVER_SENT, Problem, host, host_and_port, port, problem};
 pub(crate) use path::{PathPattern, Stars, normal};
 
 /// What requests a plugin may send: those that one of the entries covers.
@@ -59,7 +59,7 @@ impl Scheme {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum HostPattern {
+pub(crate) enum HostPattern {
     Exact(Host<String>),
     /// Every name that ends in a dot and this.
     Below(String),

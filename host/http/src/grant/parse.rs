@@ -10,8 +10,10 @@ use crate::address::{Reach, reach};
 
 /// An entry that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" is not a grant for http: at character {}, {problem}; {advice}", .text.get(..*.offset).unwrap_or(.text).chars().count() + 1)]
+#[error("\"{text}\" is not a grant for {protocol}: at character {}, {problem}; {advice}", .text.get(..*.offset).unwrap_or(.text).chars().count() + 1)]
 pub struct GrantError {
+    /// `http` or `tcp`.
+    pub protocol: &'static str,
     /// The entry.
     pub text: String,
     /// Where the problem is, in bytes from the entry's beginning.
@@ -23,13 +25,13 @@ pub struct GrantError {
 }
 
 /// A problem and its offset within the entry.
-struct Problem {
+pub(crate) struct Problem {
     offset: usize,
     problem: String,
     advice: String,
 }
 
-fn problem<T>(offset: usize, problem: impl Into<String>, advice: impl Into<String>) -> Result<T, Problem> {
+pub(crate) fn problem<T>(offset: usize, problem: impl Into<String>, advice: impl Into<String>) -> Result<T, Problem> {
     Err(Problem { offset, problem: problem.into(), advice: advice.into() })
 }
 
@@ -39,10 +41,7 @@ impl FromStr for Entry {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, GrantError> {
-        entry(text).map_err(|Problem { offset, problem, advice }| {
-            let text = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            GrantError { text, offset, problem, advice }
-        })
+        entry(text).map_err(|problem| problem.of("http", text))
     }
 }
 
@@ -84,7 +83,14 @@ fn entry(text: &str) -> Result<Entry, Problem> {
 }
 
 impl Problem {
-    fn after(self, start: usize) -> Self {
+    /// The problem of an entry.
+    pub(crate) fn of(self, protocol: &'static str, text: &str) -> GrantError {
+        let Self { offset, problem, advice } = self;
+        let text = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        GrantError { protocol, text, offset, problem, advice }
+    }
+
+    pub(crate) fn after(self, start: usize) -> Self {
         Self { offset: self.offset + start, ..self }
     }
 }
@@ -123,24 +129,34 @@ fn authority(text: &str, scheme: Scheme) -> Result<(HostPattern, u16), Problem> 
     if let Some(at) = text.rfind('@') {
         return problem(at, "an entry holds no user and no password", "leave out the @ and what is before it");
     }
+    let (name, digits) = host_and_port(text);
+    let host = host(name, FORM)?;
+    let Some(digits) = digits else { return Ok((host, scheme.port())) };
+    let advice = "write one number from 1 to 65535, or leave the port and its colon out";
+    port(digits, advice).map(|port| (host, port)).map_err(|error| error.after(name.len() + 1))
+}
+
+/// `db.example.com:5432` in two; nothing where there is no port.
+pub(crate) fn host_and_port(text: &str) -> (&str, Option<&str>) {
     // An IPv6 address has colons of its own.
     let end = text.find(']').map_or(0, |bracket| bracket + 1);
-    let colon = text[end..].find(':').map_or(text.len(), |colon| end + colon);
-    let host = host(&text[..colon])?;
-    let Some(digits) = text[colon..].strip_prefix(':') else { return Ok((host, scheme.port())) };
-    match digits.parse::<u16>() {
-        Ok(port) if port != 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, port)),
-        _ => problem(
-            colon + 1,
-            format!("'{digits}' is not a port"),
-            "write one number from 1 to 65535, or leave the port and its colon out",
-        ),
+    match text[end..].find(':').map(|colon| end + colon) {
+        Some(colon) => (&text[..colon], Some(&text[colon + 1..])),
+        None => (text, None),
     }
 }
 
-fn host(text: &str) -> Result<HostPattern, Problem> {
+pub(crate) fn port(digits: &str, advice: &str) -> Result<u16, Problem> {
+    match digits.parse::<u16>() {
+        Ok(port) if port != 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok(port),
+        _ => problem(0, format!("'{digits}' is not a port"), advice),
+    }
+}
+
+/// `form` is what an entry looks like.
+pub(crate) fn host(text: &str, form: &str) -> Result<HostPattern, Problem> {
     if text.is_empty() {
-        return problem(0, "there is no host", FORM);
+        return problem(0, "there is no host", form);
     }
     if let Some(at) = text.find('%') {
         return problem(at, "a host is not encoded", "write the host as it is");
@@ -155,12 +171,12 @@ fn host(text: &str) -> Result<HostPattern, Problem> {
     }
     let parsed = match Host::parse(name) {
         Ok(parsed) => parsed,
-        Err(error) => return problem(start, format!("'{name}' is not a host ({error})"), FORM),
+        Err(error) => return problem(start, format!("'{name}' is not a host ({error})"), form),
     };
     let address = match &parsed {
-        Host::Domain(domain) if start == 0 => return labels(domain).map(|()| HostPattern::Exact(parsed.clone())),
+        Host::Domain(domain) if start == 0 => return labels(domain, form).map(|()| HostPattern::Exact(parsed.clone())),
         Host::Domain(domain) => {
-            labels(domain).map_err(|error| error.after(start))?;
+            labels(domain, form).map_err(|error| error.after(start))?;
             return match domain.contains('.') {
                 true => Ok(HostPattern::Below(domain.clone())),
                 false => problem(
@@ -190,13 +206,13 @@ fn host(text: &str) -> Result<HostPattern, Problem> {
 }
 
 /// Names are letters, digits, `-` and `_`; what is not ASCII is punycode by now.
-fn labels(domain: &str) -> Result<(), Problem> {
+fn labels(domain: &str, form: &str) -> Result<(), Problem> {
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     match domain.split('.').find(|label| !is_label(label)) {
         None => Ok(()),
-        Some(label) => problem(0, format!("'{label}' in the host is not part of a name"), FORM),
+        Some(label) => problem(0, format!("'{label}' in the host is not part of a name"), form),
     }
 }
 

@@ -11,4 +11,5 @@ mod properties;
 mod redirects;
 mod requests;
 mod secrets;
+mod tcp;
 mod tls;

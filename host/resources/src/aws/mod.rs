@@ -37,6 +37,7 @@ use serde_json::Value;
 
 pub(crate) use budget::jittered;
 pub use clients::{Aws, AwsSettings};
+pub use request::call;
 pub(crate) use wait::{is_passing, until};
 
 /// Outputs, all of them text.

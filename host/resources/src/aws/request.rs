@@ -206,23 +206,35 @@ fn flatten(key: &str, value: &Value, fields: &mut Vec<(String, String)>) {
     }
 }
 
-impl Call {
-    async fn send(&self, message: &Message) -> Result<String, OpError> {
-        let operation = message.action();
-        let signed = Signed {
-            operation: &operation,
-            service: &message.service,
-            prefix: message.endpoint_prefix.as_ref().unwrap_or(&message.service),
-            method: message.method(),
-            path: message.path(),
-            headers: message.headers(),
-            body: message.body(),
-            repeatable: false,
-            longest: LONGEST,
-            timeout: self.0.settings.attempt_timeout,
-        };
-        signed::call(&self.0, &signed).await
+/// Makes a call that a provider was granted. `message` is in WIT's form.
+pub async fn call(aws: &Aws, message: &Value) -> Result<String, OpError> {
+    let name = message["service"].as_str().unwrap_or_default();
+    let mut message: Message =
+        serde_json::from_value(message.clone()).map_err(|error| OpError::local(name, error.to_string()))?;
+    message.check().map_err(|reason| OpError::local(&message.action(), reason))?;
+    let mut parameters = Value::Object(std::mem::take(&mut message.parameters));
+    crate::secrets::reveal(aws, &mut parameters).await?;
+    if let Value::Object(parameters) = parameters {
+        message.parameters = parameters;
     }
+    send(aws, &message).await
+}
+
+async fn send(aws: &Aws, message: &Message) -> Result<String, OpError> {
+    let operation = message.action();
+    let signed = Signed {
+        operation: &operation,
+        service: &message.service,
+        prefix: message.endpoint_prefix.as_ref().unwrap_or(&message.service),
+        method: message.method(),
+        path: message.path(),
+        headers: message.headers(),
+        body: message.body(),
+        repeatable: false,
+        longest: LONGEST,
+        timeout: aws.settings.attempt_timeout,
+    };
+    signed::call(aws, &signed).await
 }
 
 #[async_trait]
@@ -257,7 +269,7 @@ impl Kind for Call {
     }
 
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Progress) -> Result<Created, OpError> {
-        let response = self.send(&spec.call).await?;
+        let response = send(&self.0, &spec.call).await?;
         Ok(Created { id: intent.token.clone(), outputs: super::outputs([("response", response.as_str())]) })
     }
 
@@ -288,7 +300,7 @@ impl Kind for Call {
 
     async fn delete(&self, _: &str, spec: &Spec, _: &dyn Progress) -> Result<(), OpError> {
         let Some(undo) = &spec.undo else { return Ok(()) };
-        match self.send(undo).await {
+        match send(&self.0, undo).await {
             Err(error) if error.class == ErrorClass::NotFound => Ok(()),
             other => other.map(drop),
         }

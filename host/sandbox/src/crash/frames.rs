@@ -50,7 +50,9 @@ const RUNTIME_PREFIXES: &[&str] = &[
     "builtin.",
     "posix.",
     "start.",
-    // Go.
+    // Go, and the SDK for it.
+    "llmhost.dev_plugin",
+    "llmhost_provider_kinds",
     "runtime.",
     "internal/",
     "_rt0_",
@@ -210,6 +212,12 @@ mod tests {
         assert_eq!(frames(&["rust_begin_unwind", panic, own, "run"]), (vec!["hostile::fall_over".to_owned()], 3));
         assert_eq!(frames(&["abort", "__assert_fail", "_ZN4flux7measureEi"]).0, ["flux::measure(int)"]);
         assert_eq!(frames(&["runtime.gopanic", "main.measure", "main.run"]).0, ["main.measure", "main.run"]);
+        let create = [
+            "main.create",
+            "llmhost.dev_plugin_provider.Kind_go.shape.int_.create",
+            "llmhost_provider_kinds_0.2.0_create",
+        ];
+        assert_eq!(frames(&create).0, ["main.create"]);
         let own = ["assembly/plugin/days", "assembly/plugin/run"];
         let script = ["bindings/runtime/abort", "~lib/array/Array<i32>#__get", own[0], own[1], "bindings/entry/run"];
         assert_eq!(frames(&script), (own.map(str::to_owned).to_vec(), 3));

@@ -3,31 +3,34 @@
 //! Each call has an instance of its own, and a client of its own that is held to the provider's grants and to the secrets
 //! that this call was given.
 
+mod aws;
+mod connections;
+mod grants;
 mod outside;
+mod proofs;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use llmhost_engine::names::ResourceAddress;
-use llmhost_engine::plugin::{Capabilities, Failure, Limits, LoadError, LogLevel, PluginError};
+use llmhost_engine::plugin::{Capabilities, Failure, Limits, LogLevel, PluginError};
 use llmhost_engine::secret;
-use llmhost_http::Grant;
 use llmhost_provider::{
-    Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError, SecretValues,
-    Seen,
+    AwsCalls, Call, CallError, CallErrorClass, Described, KindDoc, Log, Made, OutputDoc, Provider, ProviderError,
+    SecretValues, Seen,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use outside::{Answer, Outside, Request, Unanswered, pause, send};
+pub(crate) use aws::{Refused, call};
+pub(crate) use connections::{Connection, connect, read, start_tls, write};
+pub(crate) use grants::{Grants, HTTP_EXAMPLE, TCP_EXAMPLE};
+pub(crate) use outside::{Answer, Outside, Request, Unanswered, Unusable, pause, send};
+pub(crate) use proofs::{Proof, begin, client_final, client_first, verifier, verify};
 
 use crate::plugin::{Loaded, Terms};
 use crate::wit::kinds::{self, Kinds};
-
-/// The beginning of grants of requests.
-const HTTP: &str = "http:";
-const EXAMPLE: &str = "http:GET,POST https://api.example.com/v1/*";
 
 /// A provider as the file uses it: with its name, grants and limits.
 pub(crate) struct Granted {
@@ -41,23 +44,9 @@ pub(crate) struct Own {
     /// `providers.dns`
     pub(crate) table: Arc<str>,
     pub(crate) limits: Limits,
-    pub(crate) grant: Arc<Grant>,
+    pub(crate) grants: Arc<Grants>,
     pub(crate) secrets: Arc<dyn SecretValues>,
-}
-
-/// Reads the grants of a provider.
-pub(crate) fn grant(allow: &[String]) -> Result<Grant, LoadError> {
-    let mut entries = Vec::with_capacity(allow.len());
-    for grant in allow {
-        let Some(entry) = grant.strip_prefix(HTTP) else {
-            return Err(LoadError::UnknownGrant { grant: grant.clone(), known: vec![EXAMPLE.to_owned()] });
-        };
-        if let Err(error) = Grant::parse(&[entry]) {
-            return Err(LoadError::BadGrant { grant: grant.clone(), reason: error.to_string() });
-        }
-        entries.push(entry);
-    }
-    Ok(Grant::parse(&entries).expect("each of them was read"))
+    pub(crate) aws: Arc<dyn AwsCalls>,
 }
 
 /// Asks a provider what it is.
@@ -87,9 +76,9 @@ impl Granted {
         specs: &[&Value],
         arguments: &[&str],
     ) -> Result<T, CallError> {
-        let Own { table, limits, grant, secrets } = &self.terms;
+        let Own { table, limits, .. } = &self.terms;
         let given: BTreeSet<String> = specs.iter().copied().chain([call.config]).flat_map(secret::named).collect();
-        let outside = Arc::new(Outside::new(Arc::clone(grant), given, Arc::clone(secrets)));
+        let outside = Arc::new(Outside::new(&self.terms, given));
         let host = Arc::new(Deaf(Some(Arc::clone(call.log))));
         let terms = Terms { table: Arc::clone(table), limits, host, outside: Some(Arc::clone(&outside)) };
         let config = call.config.to_string();

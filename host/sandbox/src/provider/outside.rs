@@ -1,4 +1,5 @@
-//! What one call of a provider may reach: requests to what was granted, and time.
+//! What one call of a provider may reach: requests and connections to what was granted, the passwords that it was given,
+//! and time.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,10 +10,11 @@ use async_trait::async_trait;
 use llmhost_engine::kind::OpError;
 use llmhost_engine::secret::{self, mask};
 use llmhost_engine::{unknown, wait};
-use llmhost_http::{Class, Client, Grant, Options, Secrets, SetupError, Token};
-use llmhost_provider::SecretValues;
+use llmhost_http::{Class, Client, Grant, Options, Secrets, SetupError, TcpClient, TcpOptions, Token};
+use llmhost_provider::{AwsCalls, SecretValues};
 use tokio::sync::OnceCell;
 
+use super::{Grants, Own};
 use crate::limits::{self, Hit};
 use crate::state::Run;
 
@@ -43,25 +45,49 @@ pub(crate) struct Unanswered {
     pub(crate) may_have_reached: bool,
 }
 
+/// Why a connection or a proof is none.
+pub(crate) struct Unusable {
+    /// As WIT calls it.
+    pub(crate) class: &'static str,
+    pub(crate) message: String,
+    pub(crate) advice: String,
+}
+
+impl Unusable {
+    pub(super) fn from_describe() -> Self {
+        Self {
+            class: "invalid",
+            message: "nothing may be called from 'describe'".to_owned(),
+            advice: "this is an error in the provider".to_owned(),
+        }
+    }
+}
+
 /// What one call may reach.
 pub(crate) struct Outside {
-    grant: Arc<Grant>,
-    handles: Arc<Handles>,
+    pub(super) grants: Arc<Grants>,
+    pub(super) handles: Arc<Handles>,
+    pub(super) aws: Arc<dyn AwsCalls>,
     /// Made with the first request: it reads whom the system trusts.
     client: OnceCell<Client>,
-    requests: AtomicU32,
+    /// Made with the first connection.
+    connections: OnceCell<TcpClient>,
+    pub(super) requests: AtomicU32,
     paused: Mutex<Duration>,
     stopped: Mutex<Option<OpError>>,
 }
 
 impl Outside {
     /// `given` are the secrets that the call was given.
-    pub(crate) fn new(grant: Arc<Grant>, given: BTreeSet<String>, values: Arc<dyn SecretValues>) -> Self {
-        let handles = Arc::new(Handles { grant: Arc::clone(&grant), given, values });
+    pub(crate) fn new(terms: &Own, given: BTreeSet<String>) -> Self {
+        let grants = Arc::clone(&terms.grants);
+        let handles = Arc::new(Handles { grants: Arc::clone(&grants), given, values: Arc::clone(&terms.secrets) });
         Self {
-            grant,
+            grants,
             handles,
+            aws: Arc::clone(&terms.aws),
             client: OnceCell::new(),
+            connections: OnceCell::new(),
             requests: AtomicU32::new(0),
             paused: Mutex::default(),
             stopped: Mutex::default(),
@@ -75,8 +101,25 @@ impl Outside {
 
     async fn client(&self) -> Result<&Client, SetupError> {
         let secrets: Arc<dyn Secrets> = Arc::clone(&self.handles) as _;
-        let make = || async { Client::new((*self.grant).clone(), Options { secrets, ..Options::default() }) };
+        let Grants { http, roots, .. } = &*self.grants;
+        let make =
+            || async { Client::new(http.clone(), Options { secrets, roots: roots.clone(), ..Options::default() }) };
         self.client.get_or_try_init(make).await
+    }
+
+    pub(super) async fn connections(&self) -> Result<&TcpClient, SetupError> {
+        let Grants { tcp, roots, .. } = &*self.grants;
+        let make =
+            || async { TcpClient::new(tcp.clone(), TcpOptions { roots: roots.clone(), ..TcpOptions::default() }) };
+        self.connections.get_or_try_init(make).await
+    }
+
+    /// Does what can be dropped. Where the run is stopped meanwhile, the call ends.
+    pub(super) async fn unless_stopped<T>(&self, what: &str, work: impl Future<Output = T>) -> wasmtime::Result<T> {
+        wait::unless_stopped(what, async { Ok(work.await) }).await.map_err(|stopped| {
+            *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopped);
+            wasmtime::format_err!("the run was stopped")
+        })
     }
 
     async fn send(&self, request: Request) -> Result<Answer, Unanswered> {
@@ -152,14 +195,11 @@ pub(crate) async fn pause(run: &Run, time: Duration) -> wasmtime::Result<()> {
         }
     }
     let _host = run.meter.in_host();
-    wait::pause("wait for the service", time).await.map_err(|stopped| {
-        *outside.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopped);
-        wasmtime::format_err!("the run was stopped")
-    })
+    outside.unless_stopped("wait for the service", tokio::time::sleep(time)).await
 }
 
 /// The class as WIT calls it.
-fn class(class: Class) -> &'static str {
+pub(super) fn class(class: Class) -> &'static str {
     match class {
         Class::NotGranted | Class::Address => "not-granted",
         Class::Secret => "secret",
@@ -173,9 +213,9 @@ fn class(class: Class) -> &'static str {
 }
 
 /// The secrets that one call was given. They may go wherever the provider may send anything.
-struct Handles {
-    grant: Arc<Grant>,
-    given: BTreeSet<String>,
+pub(super) struct Handles {
+    grants: Arc<Grants>,
+    pub(super) given: BTreeSet<String>,
     values: Arc<dyn SecretValues>,
 }
 
@@ -187,7 +227,7 @@ impl Secrets for Handles {
     }
 
     fn audience(&self, name: &str) -> Option<&Grant> {
-        self.given.contains(name).then_some(&*self.grant)
+        self.given.contains(name).then_some(&self.grants.http)
     }
 
     async fn value(&self, name: &str) -> Result<String, String> {

@@ -11,7 +11,7 @@ use wasmtime::component::types::{ComponentFunc, Type};
 use wasmtime::component::{Linker, LinkerInstance, ResourceAny, ResourceType, Val};
 
 use super::served::{self, Function, Import, RELEASED};
-use super::{outgoing, values};
+use super::{connections, outgoing, proofs, values};
 use crate::limits;
 use crate::state::{Declared, State};
 
@@ -24,8 +24,13 @@ pub(crate) fn add_to(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             let mut at = linker.instance(&import.to_string())?;
             let interface = served::interface(name).expect("what is released is in the table");
             for resource in interface.resources() {
-                let drop = |mut store: StoreContextMut<'_, State>, handle| store.data_mut().forget(handle);
+                let drop = |mut store: StoreContextMut<'_, State>, handle| store.data_mut().forget::<Declared>(handle);
                 at.resource(resource, ResourceType::host::<Declared>(), drop)?;
+            }
+            match *name {
+                "tcp" => connections::resource(&mut at)?,
+                "scram" => proofs::resource(&mut at)?,
+                _ => {}
             }
             for has in interface.functions {
                 function(&mut at, name, has)?;
@@ -42,7 +47,10 @@ fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static F
         (served::ANY, "[static]any.declare") => return at.func_new(export, declare_any),
         (served::ANY, "[method]any.output") => return output_as_json(at, export),
         ("http", "send") => return outgoing::send(at, export),
+        ("aws", "call") => return outgoing::call_aws(at, export),
         ("wait", "pause") => return outgoing::pause(at, export),
+        ("tcp", _) => return connections::function(at, export),
+        ("scram", _) => return proofs::function(at, export),
         _ => {}
     }
     if let Some(resource) = export.strip_prefix("[static]").and_then(|name| name.strip_suffix(".declare")) {

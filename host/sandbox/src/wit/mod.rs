@@ -6,9 +6,11 @@
 //! turns values into JSON and back, `step` calls what a plugin exports, `kinds` what a provider does.
 
 mod check;
+mod connections;
 pub(crate) mod kinds;
 mod link;
 mod outgoing;
+mod proofs;
 mod served;
 mod step;
 mod values;

@@ -1,4 +1,4 @@
-//! `http` and `wait`: what a provider may reach while it makes a call.
+//! `http`, `aws` and `wait`: what a provider may reach while it makes a call.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use wasmtime::component::{LinkerInstance, Val};
 use wasmtime::{StoreContextMut, bail};
 
 use super::values;
-use crate::provider::{Answer, Request, Unanswered};
+use crate::provider::{Answer, Refused, Request, Unanswered, Unusable};
 use crate::state::State;
 
 /// A request in the form of [`values::json`].
@@ -36,6 +36,35 @@ pub(super) fn send(at: &mut LinkerInstance<'_, State>, export: &str) -> wasmtime
     })
 }
 
+/// Defines `aws.call`.
+pub(super) fn call_aws(at: &mut LinkerInstance<'_, State>, export: &str) -> wasmtime::Result<()> {
+    at.func_new_async(export, |store: StoreContextMut<'_, State>, ty, params, results| {
+        Box::new(async move {
+            let [message] = params else { bail!("it takes a message") };
+            let message = values::json(message)?;
+            let run = store.data().run.clone();
+            let answer = crate::provider::call(&run, message).await?;
+            super::link::give(results, lower_call(answer, &ty)?)
+        })
+    })
+}
+
+fn lower_call(answer: Result<String, Refused>, ty: &ComponentFunc) -> wasmtime::Result<Val> {
+    let Some(Type::Result(of)) = ty.results().next() else { bail!("it gives a result") };
+    let Some(err) = of.err() else { bail!("its result has an error") };
+    let optional = |text: &Option<String>| Val::Option(text.clone().map(|text| Box::new(Val::String(text))));
+    Ok(Val::Result(match answer {
+        Ok(answer) => Ok(Some(Box::new(Val::String(answer)))),
+        Err(error) => Err(Some(Box::new(record(&err, |field, _| match field {
+            "class" => Some(Val::Enum(error.class.to_owned())),
+            "code" => Some(optional(&error.code)),
+            "message" => Some(Val::String(error.message.clone())),
+            "advice" => Some(optional(&error.advice)),
+            _ => None,
+        })?))),
+    }))
+}
+
 /// Defines `wait.pause`.
 pub(super) fn pause(at: &mut LinkerInstance<'_, State>, export: &str) -> wasmtime::Result<()> {
     at.func_new_async(export, |store: StoreContextMut<'_, State>, _, params, _| {
@@ -61,16 +90,36 @@ fn lower(answer: Result<Answer, Unanswered>, ty: &ComponentFunc) -> wasmtime::Re
             _ => None,
         })?))),
         Err(error) => Err(Some(Box::new(record(&err, |field, ty| match (field, ty) {
-            ("class", Type::Enum(classes)) => {
-                // A provider that was compiled before a class was added.
-                let known = classes.names().any(|name| name == error.class);
-                Some(Val::Enum(if known { error.class } else { "invalid" }.to_owned()))
-            }
+            ("class", ty) => class(error.class, ty),
             ("message", _) => Some(text(&error.message)),
             ("advice", _) => Some(text(&error.advice)),
             ("may-have-reached", _) => Some(Val::Bool(error.may_have_reached)),
             _ => None,
         })?))),
+    }))
+}
+
+/// A class of errors. A provider may have been compiled before it was added.
+fn class(class: &str, ty: &Type) -> Option<Val> {
+    let Type::Enum(classes) = ty else { return None };
+    let known = classes.names().any(|name| name == class);
+    Some(Val::Enum(if known { class } else { "invalid" }.to_owned()))
+}
+
+/// A result whose error is a class, a message and an advice.
+pub(super) fn result(given: Result<Option<Val>, Unusable>, ty: &ComponentFunc) -> wasmtime::Result<Val> {
+    let Some(Type::Result(of)) = ty.results().next() else { bail!("it gives a result") };
+    Ok(Val::Result(match given {
+        Ok(value) => Ok(value.map(Box::new)),
+        Err(refused) => {
+            let Some(err) = of.err() else { bail!("its result has an error") };
+            Err(Some(Box::new(record(&err, |field, ty| match field {
+                "class" => class(refused.class, ty),
+                "message" => Some(Val::String(refused.message.clone())),
+                "advice" => Some(Val::String(refused.advice.clone())),
+                _ => None,
+            })?)))
+        }
     }))
 }
 

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { build } from './build.js'
 
-const USAGE = 'llmhost-build ENTRY -o OUT.wasm    makes a plugin in JavaScript or TypeScript a component'
+const USAGE = 'llmhost-build ENTRY -o OUT.wasm    makes a plugin or a provider in JavaScript or TypeScript a component'
 
 try {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { output: { type: 'string', short: 'o' }, wit: { type: 'string' } } })

@@ -9,7 +9,8 @@ export function declares(resource, spec) {
   return resource
 }
 
-const OPTIONS = { record: { after: { list: 'string' } } }
+/** What every `declare` takes beside a spec. */
+export const OPTIONS = { record: { after: { list: 'string' } } }
 
 /** The value with what was left out; throws a TypeError that says where another type is. */
 export function check(type, value, place) {
@@ -65,7 +66,8 @@ function plain(type, value, place) {
   return value
 }
 
-function wrong(place, expected, value) {
+/** An error that says where something else is expected. */
+export function wrong(place, expected, value) {
   const given = value === undefined ? 'nothing' : typeof value === 'object' ? JSON.stringify(value) : typeof value === 'string' ? `'${value}'` : String(value)
   return new TypeError(`${place} must be ${expected}, and is ${given}`)
 }

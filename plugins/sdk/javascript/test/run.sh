@@ -9,7 +9,7 @@ flock 9
 mkdir -p "$work"
 cd "$work"
 cp "$folder"/llmhost-plugin-*.tgz llmhost-plugin.tgz
-cp "$here"/{host.js,sdk.test.js} .
+cp "$here"/{host.js,sdk.test.js,provider.test.js} .
 cat >package.json <<'END'
 {
   "private": true,
@@ -23,4 +23,4 @@ if ! cmp --silent llmhost-plugin.tgz installed.tgz; then
     npm install --silent --no-audit --no-fund --no-package-lock
     cp llmhost-plugin.tgz installed.tgz
 fi
-NAMES="$here/../../names.json" node --import ./host.js --test --test-reporter=spec sdk.test.js
+NAMES="$here/../../names.json" node --import ./host.js --test --test-reporter=spec sdk.test.js provider.test.js

@@ -163,8 +163,8 @@ test('types hold a plugin to its outputs and to the interfaces', () => {
 test('what cannot be built is told with its place', () => {
   const step = "import { defineStep } from 'llmhost-plugin'\nexport const { describe, run } = defineStep({})\n"
   for (const [text, message] of [
-    ['export const x = 1', 'wrong.ts does not export describe and run'],
-    ["import 'llmhost:aws-foo/foo@0.2.0'; export const describe = 1, run = 2", 'there is no interface llmhost:aws-foo/foo@0.2.0; there are those of llmhost:aws-cloud-control@0.2.0'],
+    ['export const x = 1', 'wrong.ts does not export describe and run: export const { describe, run } = defineStep({ … }), or of a provider export const kinds'],
+    ["import 'llmhost:aws-foo/foo@0.2.0'; export const describe = 1, run = 2", 'there is no interface llmhost:aws-foo/foo@0.2.0 for a plugin; there are those of llmhost:aws-cloud-control@0.2.0'],
     ['export const = 1', 'wrong.ts:1:13'],
     [`${step}\n\nnothing.at.all`, /wrong\.ts cannot be made a component: .*nothing is not defined\n.*\(wrong\.ts:5:1\)/s],
   ]) {

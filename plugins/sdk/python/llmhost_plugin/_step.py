@@ -7,10 +7,11 @@ import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
-from ._config import schema_of, value_of
+from ._config import Mismatch, schema_of, value_of
+from ._failure import invalid
+from ._trace import own
 from .types import Description, OutputDoc, ValueType
 
 
@@ -57,16 +58,6 @@ class Output:
         return cls(name, description, None, sensitive)
 
 
-def _own(traceback: TracebackType | None) -> TracebackType | None:
-    """Without the frames of this package: the last one that is left made the mistake."""
-    if traceback is None:
-        return None
-    rest = _own(traceback.tb_next)
-    if traceback.tb_frame.f_globals.get("__package__") == __package__:
-        return rest
-    return TracebackType(rest, traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)
-
-
 Run = Callable[[Any], Mapping[str, Any]]
 
 
@@ -103,9 +94,13 @@ def step(*, summary: str, outputs: Sequence[Output] = (), needs: Sequence[str] =
 
             def run(self, text: str) -> str:
                 try:
-                    return json.dumps(run(value_of(config, json.loads(text))))
+                    given = value_of(config, json.loads(text))
+                except Mismatch as error:
+                    raise invalid(str(error)) from None
+                try:
+                    return json.dumps(run(given))
                 except Exception as error:
-                    raise error.with_traceback(_own(error.__traceback__))
+                    raise error.with_traceback(own(error.__traceback__))
 
         setattr(sys.modules[run.__module__], "WitWorld", WitWorld)
         return run

@@ -1,4 +1,4 @@
-"""llmhost-build: makes a plugin in Python a component."""
+"""llmhost-build: makes a plugin or a provider in Python a component."""
 
 import argparse
 import ast
@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="llmhost-build", description="Make a plugin in Python a component.")
-    parser.add_argument("entry", type=Path, help="the module with the plugin, such as plugin.py")
+    parser = argparse.ArgumentParser(prog="llmhost-build", description="Make a plugin or a provider in Python a component.")
+    parser.add_argument("entry", type=Path, help="the module with the plugin or the provider, such as plugin.py")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the component's file, such as logs.wasm")
     parser.add_argument("--wit", type=Path, help="a project's WIT, with its world 'guest'; else the world is what the plugin imports")
     parser.add_argument("--bindings", type=Path, help="a project's folder with the package llmhost_plugin, for the interfaces of its WIT")
@@ -33,12 +33,16 @@ def main() -> None:
 
 
 def build(entry: Path, out: Path) -> None:
-    """Writes the world that the plugin imports, and wraps both."""
+    """Writes the world that the plugin or the provider imports, and wraps both."""
     if not entry.is_file():
         raise ValueError(f"there is no file {entry}")
     with tempfile.TemporaryDirectory() as work:
         wit = Path(work, "wit")
-        write_world(wit, sorted(uses(entry.resolve().parent, entry.stem)))
+        used = uses(entry.resolve().parent, entry.stem)
+        if "provider" in used:
+            write_world(wit, ["provider"])
+        else:
+            write_world(wit, ["step"], sorted(INTERFACES[name] for name in used if name in INTERFACES))
         componentize(entry, out, wit, "plugin", dict.fromkeys([Path(sysconfig.get_path("purelib")), HERE.parent]))
 
 
@@ -61,11 +65,13 @@ def reason(output: str) -> str:
     said = output.split("AssertionError: ", 1)[-1].split("\n\nCaused by:")[0].split("\n\nStack backtrace:")[0].strip()
     if "has no attribute 'WitWorld'" in said:
         return "it has no step; put @step(…) before the function that declares its resources"
+    if "has no attribute 'Kinds'" in said:
+        return "it has no provider; call provider(…) at the end of the module"
     return said
 
 
 def uses(folder: Path, module: str) -> set[str]:
-    """The host's interfaces that a module imports, and the modules beside it that it imports."""
+    """The modules of `llmhost_plugin` that a module imports, and the modules beside it that it imports."""
     used, waiting, seen = set(), [module], set()
     while waiting:
         name = waiting.pop()
@@ -76,7 +82,7 @@ def uses(folder: Path, module: str) -> set[str]:
         for imported in imports(ast.parse(file.read_text(), str(file)), name):
             first, _, rest = imported.partition(".")
             if first == "llmhost_plugin":
-                used |= {INTERFACES[part] for part in rest.split(".")[:1] if part in INTERFACES}
+                used |= set(rest.split(".")[:1])
             parts = imported.split(".")
             waiting += ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
     return used

@@ -14,30 +14,33 @@ GENERATED = "# Generated from the WIT.\n"
 COMPONENTIZE_PY = [sys.executable, "-c", "import sys, componentize_py; sys.exit(componentize_py.script())"]
 
 
-def found(wit: Path) -> dict[str, str]:
-    """The interfaces in a folder with a folder for each package: their names as modules, and as imports."""
-    interfaces = {}
+def found(wit: Path, what: str) -> dict[str, str]:
+    """The interfaces or the worlds in a folder with a folder for each package: their names as modules, and as imports."""
+    all_there = {}
     for text in (file.read_text() for file in sorted(wit.glob("*/*.wit"))):
         package, version = re.search(r"^package (\S+)@(\S+);", text, re.M).groups()
-        for name in re.findall(r"^interface (\S+) \{", text, re.M):
-            interfaces[name.replace("-", "_")] = f"{package}/{name}@{version}"
-    return interfaces
+        for name in re.findall(rf"^{what} (\S+) \{{", text, re.M):
+            all_there[name.replace("-", "_")] = f"{package}/{name}@{version}"
+    return all_there
 
 
-INTERFACES = found(WIT)
+INTERFACES = found(WIT, "interface")
+# Providers export it, and nobody imports it.
+INTERFACES.pop("kinds", None)
+WORLDS = found(WIT, "world")
 
 
-def write_world(wit: Path, used: Iterable[str]) -> None:
-    """The world `plugin` of a plugin that imports these interfaces."""
+def write_world(wit: Path, worlds: Iterable[str], used: Iterable[str] = ()) -> None:
+    """The world `plugin` of a component that is of these worlds and imports these interfaces besides."""
     shutil.copytree(WIT, wit / "deps")
-    step = INTERFACES["types"].replace("/types@", "/step@")
-    lines = "".join(f"    import {path};\n" for path in used if not path.startswith("llmhost:plugin/"))
-    text = f"package llmhost:guest;\n\nworld plugin {{\n    include {step};\n{lines}}}\n"
-    wit.joinpath("plugin.wit").write_text(text)
+    lines = [f"    include {WORLDS[name]};\n" for name in worlds]
+    lines += [f"    import {path};\n" for path in used if not path.startswith("llmhost:plugin/")]
+    wit.joinpath("plugin.wit").write_text(f"package llmhost:guest;\n\nworld plugin {{\n{''.join(lines)}}}\n")
 
 
 def write_modules(wit: Path, world: str, package: Path) -> None:
-    """Writes the modules of a world's interfaces into the package, and takes away those of before."""
+    """Writes the modules of a world's interfaces into the package, and takes away those of before. Where the package has a
+    module of its own for an interface, that one stays."""
     for file in package.glob("*.py*"):
         if file.read_text().startswith(GENERATED):
             file.unlink()
@@ -45,6 +48,8 @@ def write_modules(wit: Path, world: str, package: Path) -> None:
         command = [*COMPONENTIZE_PY, "-d", wit, "-w", world, "bindings", bindings]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         for file in Path(bindings, "wit_world", "imports").glob("[!_]*.py"):
+            if package.joinpath(file.name).exists():
+                continue
             package.joinpath(file.name).write_text(module_of(file.stem))
             package.joinpath(f"{file.stem}.pyi").write_text(stub_of(file.read_text()))
 
@@ -71,5 +76,5 @@ def stub_of(text: str) -> str:
 def write_all(package: Path) -> None:
     """Writes the modules of every interface, for the package as it is packed."""
     with tempfile.TemporaryDirectory() as wit:
-        write_world(Path(wit, "wit"), INTERFACES.values())
+        write_world(Path(wit, "wit"), ["step", "provider"], INTERFACES.values())
         write_modules(Path(wit, "wit"), "plugin", package)

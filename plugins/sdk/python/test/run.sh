@@ -15,9 +15,11 @@ if ! cmp --silent "$wheel" installed.whl; then
     python3 -m venv venv
     venv/bin/pip install --quiet --disable-pip-version-check "$wheel"
     venv/bin/python -c 'from pathlib import Path; from llmhost_plugin_build import write_world; from llmhost_plugin_build.interfaces import INTERFACES
-write_world(Path("wit"), INTERFACES.values())'
+write_world(Path("wit"), ["step", "provider"], INTERFACES.values())'
     venv/bin/componentize-py -d wit -w plugin bindings bindings >/dev/null
     rm -rf wit
     cp "$wheel" installed.whl
 fi
-NAMES="$here/../../names.json" PYTHONPATH=bindings PYTHONDONTWRITEBYTECODE=1 venv/bin/python "$here/test_sdk.py"
+export NAMES="$here/../../names.json" PYTHONPATH=bindings PYTHONDONTWRITEBYTECODE=1
+venv/bin/python "$here/test_sdk.py"
+venv/bin/python "$here/test_provider.py"

@@ -12,12 +12,29 @@ from pathlib import Path
 from typing import Any, Literal
 
 import wit_world.imports.file
+import wit_world.imports.resources
 import wit_world.imports.s3
 import wit_world.imports.values
 
 wit_world.imports.values.is_known = lambda text: "<<" not in text
 wit_world.imports.file.written = lambda pointer: None if pointer == "/ours" else "${theirs" + pointer + "}"
 wit_world.imports.s3.Bucket.declare = classmethod(lambda cls, *args: args)
+
+
+class Declared:
+    """A resource of a provider, which gives back what it was declared with."""
+
+    def __init__(self, *args):
+        self.args = args
+
+    def output(self, name):
+        return json.dumps({"id": "7", "spec": json.loads(self.args[2])}[name])
+
+    def address(self):
+        return f"site/{self.args[0]}/{self.args[1]}"
+
+
+wit_world.imports.resources.Any.declare = staticmethod(Declared)
 
 from llmhost_plugin import (  # noqa: E402
     FailureCode,
@@ -30,11 +47,13 @@ from llmhost_plugin import (  # noqa: E402
     name_of,
     option,
     pointer,
+    resources,
     s3,
     step,
     written,
 )
 from llmhost_plugin_build import reason, uses  # noqa: E402
+from llmhost_plugin_build.interfaces import INTERFACES  # noqa: E402
 
 HERE = sys.modules[__name__]
 
@@ -122,7 +141,7 @@ class Sdk(unittest.TestCase):
     def test_a_step_runs_with_its_defaults(self):
         rest = json.loads(plugin().run('{"bucket": "b", "rules": [{}], "ratio": 1}'))["rest"]
         self.assertEqual(rest["rules"], [{"days": 30, "sort": "keep"}])
-        self.assertEqual([rest["tags"], rest["ratio"]], [None, 1.0])
+        self.assertEqual([rest["tags"], rest["ratio"]], [None, 1])
 
     def test_defaults_are_not_shared_between_configurations(self):
         Config(bucket="a").rules.append("x")
@@ -197,11 +216,23 @@ class Sdk(unittest.TestCase):
                 s3.Bucket.declare("logs", s3.BucketSpec(**{**good, **fields}))
             self.assertEqual(str(caught.exception), message)
 
+    def test_a_resource_of_a_provider_takes_a_dataclass_or_a_dict_and_gives_values(self):
+        record = resources.declare("dns.record", "www", {"name": "www", "ttl": "<<a>>"})
+        self.assertEqual(record.output("id"), "7")
+        self.assertEqual(record.output("spec"), {"name": "www", "ttl": "<<a>>"})
+        self.assertEqual(record.address(), "site/dns.record/www")
+        config = resources.declare("dns.record", "www", Config(bucket="b", rules=[Rule()]), Options(after=["x"]))
+        told = {"bucket": "b", "rules": [{"days": 30, "sort": "keep"}], "ratio": 0.5}
+        self.assertEqual([config.output("spec"), config._declared.args[3]], [told, Options(after=["x"])])
+        with self.assertRaisesRegex(TypeError, "the spec of dns.record www must be a dict or a dataclass, and is 'x'"):
+            resources.declare("dns.record", "www", "x")
+
     def test_what_componentize_py_says_is_told_without_its_own_frames(self):
         wrapped = "Traceback (most recent call last):\n  File \"<string>\", line 1\nAssertionError: {}\n\n\nCaused by:\n    x\n\nStack backtrace:\n   0: y\n"
         crashed = 'Traceback (most recent call last):\n  File "/0/plugin.py", line 1, in <module>\nNameError: name \'x\' is not defined'
         self.assertEqual(reason(wrapped.format(crashed)), crashed)
         self.assertIn("put @step(…) before", reason(wrapped.format("AttributeError: module 'plugin' has no attribute 'WitWorld'")))
+        self.assertIn("call provider(…)", reason(wrapped.format("AttributeError: module 'plugin' has no attribute 'Kinds'")))
         self.assertEqual(reason("error: something else\n"), "error: something else")
 
     def test_the_world_is_what_the_modules_import(self):
@@ -216,7 +247,7 @@ class Sdk(unittest.TestCase):
             ]:
                 Path(folder, name).parent.mkdir(exist_ok=True)
                 Path(folder, name).write_text(text)
-            found = {path.split("/")[1].split("@")[0] for path in uses(Path(folder), "plugin")}
+            found = uses(Path(folder), "plugin") & set(INTERFACES)
         self.assertEqual(found, {"log", "s3", "ec2", "kube", "sts"})
 
 

@@ -39,10 +39,14 @@
 //! llmhost_plugin::export!(Logs);
 //! # fn main() {}
 //! ```
+//!
+//! A component that brings kinds of resources is written with [`provider`]; a plugin declares them by [`resources`].
 
 mod names;
 mod panic;
 mod place;
+pub mod provider;
+pub mod resources;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -69,6 +73,7 @@ pub mod bindings {
                 import llmhost:kubernetes/kube@0.2.0;
                 import llmhost:inference/inference@0.2.0;
                 import llmhost:files/files@0.2.0;
+                import llmhost:resources/resources@0.2.0;
             }
         ",
         path: [
@@ -83,6 +88,7 @@ pub mod bindings {
             "wit/kubernetes/0.2.0",
             "wit/inference/0.2.0",
             "wit/files/0.2.0",
+            "wit/resources/0.2.0",
         ],
         world: "llmhost:guest/guest",
         pub_export_macro: true,

@@ -6,7 +6,7 @@ use crate::wit::Catalog;
 
 fn written(uses: &[&str]) -> Vec<(String, String)> {
     let uses = Uses::parse(uses).expect("they are there");
-    let cut = Catalog::read().expect("good WIT").cut(&uses).expect("it can be cut");
+    let cut = Catalog::read().expect("good WIT").cut(&crate::World::Step(uses)).expect("it can be cut");
     let (resolve, world) = cut.parse().expect("good WIT");
     generate(&resolve, world).expect("it can be written")
 }

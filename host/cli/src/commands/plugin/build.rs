@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use llmhost_authoring::Project;
+use llmhost_authoring::{Project, World};
 use llmhost_engine::pipeline::Trust;
-use llmhost_sandbox::{Functions, Inspected};
+use llmhost_engine::plugin::LoadError;
+use llmhost_sandbox::{Functions, Inspected, InspectedProvider};
 use serde_json::json;
 
 use super::{blocking, failed};
@@ -16,29 +17,39 @@ use crate::view::style;
 
 /// Builds a project, and says what came of it.
 pub(crate) async fn build(args: Build) -> Result<(), Failure> {
-    let Component { path, bytes, found } = built(&args.dir, &Console::new(args.json), None).await?;
-    let grants: Vec<&str> = found.grants.iter().map(String::as_str).chain(found.unsaid.iter().copied()).collect();
+    let Component { path, bytes, found: Found { sha256, wants } } =
+        built(&args.dir, &Console::new(args.json), None).await?;
     if args.json {
-        let all = json!({ "plugin": path, "bytes": bytes, "sha256": found.sha256, "grants": grants });
+        let all = json!({ "plugin": path, "bytes": bytes, "sha256": sha256, "grants": wants.unwrap_or_default() });
         app::print(&format!("{all}\n"));
         return Ok(());
     }
     let (good, faint) = (style::GOOD, style::FAINT);
-    let wants = if grants.is_empty() { "nothing".to_owned() } else { grants.join(", ") };
+    let wants = match wants.as_deref() {
+        Some([]) => "wants granted nothing".to_owned(),
+        Some(grants) => format!("wants granted {}", grants.join(", ")),
+        None => format!("its kinds: llmhost plugin inspect {}", path.display()),
+    };
     app::print(&format!(
-        "{good}Built{good:#} {} ({})\n{faint}sha256 {}{faint:#}\nwants granted {wants}\n",
+        "{good}Built{good:#} {} ({})\n{faint}sha256 {sha256}{faint:#}\n{wants}\n",
         path.display(),
         size(bytes),
-        found.sha256
     ));
     Ok(())
+}
+
+/// What was seen of a component when it was loaded.
+struct Found {
+    sha256: String,
+    /// The grants that a plugin needs. What a provider reaches is the pipeline file's to say, and no import shows it.
+    wants: Option<Vec<String>>,
 }
 
 /// What was built.
 pub(super) struct Component {
     path: PathBuf,
     bytes: usize,
-    found: Inspected,
+    found: Found,
 }
 
 /// Builds a project to a component. One that cannot be loaded, or that uses more than the project says, does not take
@@ -79,14 +90,30 @@ async fn check(
     component: &Path,
     console: &Console,
     functions: Option<Arc<Functions>>,
-) -> Result<Inspected, Failure> {
+) -> Result<Found, Failure> {
     let loader = app::loader_with(console, &Trust::default(), functions)?;
-    let found = loader.inspect(&component.to_string_lossy(), Path::new("/")).await;
-    let found = found.map_err(|error| Failure::plugin(error, "Correct the plugin and build again."))?;
-    let unsaid = found.unsaid.iter().map(|interface| (*interface).to_owned());
-    let grants: Vec<String> = found.grants.iter().cloned().chain(unsaid).collect();
-    project.uses.check(&grants).map_err(|error| failed(&error))?;
-    Ok(found)
+    let wrong = |error: LoadError| Failure::plugin(error, "Correct the plugin and build again.");
+    let (uses, base) = (component.to_string_lossy(), Path::new("/"));
+    match &project.world {
+        World::Provider => {
+            let found = loader.inspect_provider(&uses, base).await.map_err(wrong)?;
+            let InspectedProvider { described, sha256, .. } = found.ok_or_else(|| {
+                let reason = "it exports no kinds".to_owned();
+                wrong(LoadError::NotAPlugin { path: project.component().display().to_string(), reason })
+            })?;
+            llmhost_provider::check(&described).map_err(|reason| {
+                let uses = project.component().display().to_string();
+                wrong(LoadError::BadDescription { uses, reason, crash: None })
+            })?;
+            Ok(Found { sha256, wants: None })
+        }
+        World::Step(uses_of_it) => {
+            let Inspected { grants, unsaid, sha256, .. } = loader.inspect(&uses, base).await.map_err(wrong)?;
+            let grants: Vec<String> = grants.into_iter().chain(unsaid.into_iter().map(str::to_owned)).collect();
+            uses_of_it.check(&grants).map_err(|error| failed(&error))?;
+            Ok(Found { sha256, wants: Some(grants) })
+        }
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -237,7 +237,7 @@ pub async fn import(
         let (first, address) = (first.cloned().collect(), address.clone());
         return Err(ImportError::WouldReplace { address, id: id.to_owned(), fields, first });
     }
-    enter(engine.registry(), store).await?;
+    enter(engine.registry(), store, true).await?;
     for (key, value) in &new {
         facts::pin(engine.registry(), engine.lock.as_deref(), key, value)?;
         facts::record(store, key, value).await?;

@@ -148,7 +148,7 @@ impl Survey {
     /// Takes in what was found. Each change is recorded by itself: what an interruption leaves is a state
     /// with some of the resources in it, and another survey finds the others.
     pub async fn take_in(&self, engine: &Engine, store: &dyn StateStore) -> Result<(), ImportError> {
-        enter(engine.registry(), store).await?;
+        enter(engine.registry(), store, true).await?;
         for (key, value) in &self.facts {
             facts::pin(engine.registry(), engine.lock.as_deref(), key, value)?;
             facts::record(store, key, value).await?;

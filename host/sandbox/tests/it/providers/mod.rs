@@ -1,5 +1,6 @@
 //! Kinds of resources that a provider brings, from the pipeline file to a service over HTTP.
 
+mod postgres;
 mod scene;
 mod service;
 
@@ -274,7 +275,7 @@ async fn a_provider_and_a_step_are_held_to_their_grants() {
     }
     let nothing = without_grants(&scene.file(WWW));
     let words = problems(scene.engine(&nothing).await);
-    assert!(words.contains("sends HTTP requests, and nothing is granted to it"), "{words}");
+    assert!(words.contains("sends HTTP requests and makes TCP connections, and nothing is granted to it"), "{words}");
     // Each in its place.
     let (dns, records) = (guest("dns").display().to_string(), guest("records").display().to_string());
     let words = problems(scene.engine(&scene.file(WWW).replace(&dns, &records)).await);
@@ -340,6 +341,31 @@ async fn nonsense_is_refused_and_nothing_is_lost() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn connections_and_proofs_are_held_to_what_the_call_was_given() {
+    let scene = Scene::new().await;
+    let file = scene.file_with(", nonsense = \"create steal\"", WWW);
+    let file = file.replace("allow = [\"http", "allow = [\"tcp:db.example.com:5433\", \"http");
+    let words = Scene::words(&scene.run(&file).await);
+    for part in [
+        "ErrorClass::NotGranted: 169.254.169.254 is not asked: it is a metadata service",
+        "ErrorClass::NotGranted: the grant does not cover a connection to localhost:22: no entry is for the host localhost",
+        "for the host db.example.com it has only the port 5433",
+        "ErrorClass::Secret: the secret 'password' cannot be used as a password: the call was not given it",
+        "ErrorClass::Secret: the secret 'gone' cannot be used as a password: the call was not given it",
+        "ErrorClass::Invalid: the password is empty",
+        "Err(ErrorClass::Invalid)",
+        "its nonce does not go on from this exchange's",
+    ] {
+        assert!(words.contains(part), "{part} in {words}");
+    }
+    assert!(
+        !words.contains("was given:") && !words.contains("was begun") && !words.contains("connected to\n"),
+        "{words}"
+    );
+    assert!(!words.contains(KEY) && !words.contains(PASSWORD), "{words}");
 }
 
 #[tokio::test]

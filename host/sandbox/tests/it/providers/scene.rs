@@ -13,7 +13,7 @@ use llmhost_engine::run::{Cancel, Engine, Events, PlanError, Report};
 use llmhost_engine::secret;
 use llmhost_engine::state::{LocalStore, State, StateStore};
 use llmhost_engine::world::World;
-use llmhost_provider::SecretValues;
+use llmhost_provider::{AwsCalls, Means, SecretValues};
 use llmhost_sandbox::Loader;
 
 use super::service::Service;
@@ -37,6 +37,15 @@ impl SecretValues for Values {
         };
         secret::hide(value);
         Ok(value.to_owned())
+    }
+}
+
+struct NoAws;
+
+#[async_trait]
+impl AwsCalls for NoAws {
+    async fn call(&self, _: &serde_json::Value) -> Result<String, OpError> {
+        Err(OpError::local("aws", "there is no AWS here"))
     }
 }
 
@@ -110,8 +119,11 @@ allow = ["resource:dns.record"]
     pub(super) async fn registry(&self, pipeline: &Pipeline) -> Result<Arc<Registry>, Diagnostics> {
         let registry = Registry::new(Arc::new(NoFacts));
         let secrets: Arc<dyn SecretValues> = Arc::new(Values);
-        let kinds = llmhost_provider::kinds(pipeline, &self.loader, &registry, &secrets).await?;
-        Ok(Arc::new(registry.with_everywhere(kinds)))
+        let aws: Arc<dyn AwsCalls> = Arc::new(NoAws);
+        let (loader, known) = (&self.loader, &registry);
+        let means = Means { loader, known, secrets: &secrets, aws: &aws, emulated: false };
+        let brought = llmhost_provider::kinds(pipeline, means).await?;
+        Ok(Arc::new(registry.with_everywhere(brought.kinds).with_check(llmhost_provider::SPEC_CHECK, brought.check)))
     }
 
     fn states(&self) -> std::path::PathBuf {

@@ -45,6 +45,7 @@ fn in_json(uses: &str, found: &InspectedProvider, checked: &Checked) -> String {
         "sha256": found.sha256,
         "summary": found.described.summary,
         "sends_requests": found.asks,
+        "makes_connections": found.connects,
         "config_schema": checked.config.schema(),
         "kinds": checked.kinds.iter().map(kind).collect::<serde_json::Map<String, Value>>(),
     });
@@ -59,6 +60,9 @@ fn in_words(uses: &str, found: &InspectedProvider, checked: &Checked) -> String 
     let _ = writeln!(text, "{name}a provider{name:#}, for [providers.NAME]");
     if found.asks {
         let _ = writeln!(text, "  it sends HTTP requests: grant each as http:GET,POST https://HOST/PATH");
+    }
+    if found.connects {
+        let _ = writeln!(text, "  it makes TCP connections: grant each as tcp:HOST:PORT");
     }
     let _ = writeln!(text, "\n{name}with{name:#}");
     text += &options(checked.config.schema());

@@ -12,6 +12,7 @@ wit_bindgen::generate!({
     path: [
         "../../../../../wit/plugin/0.2.0",
         "../../../../../wit/http/0.2.0",
+        "../../../../../wit/tcp/0.2.0",
         "../../../../../wit/provider/0.2.0",
     ],
     world: "test:dns/dns",
@@ -21,7 +22,8 @@ wit_bindgen::generate!({
 use exports::llmhost::provider::kinds::{Created, Description, Error, ErrorClass, Guest, Kind, Observed, Output};
 use llmhost::http::http::{self, Request};
 use llmhost::plugin::log;
-use llmhost::provider::wait;
+use llmhost::provider::{scram, wait};
+use llmhost::tcp::tcp::Connection;
 
 struct Dns;
 
@@ -100,6 +102,30 @@ fn nonsense(config: &Value, function: &str) -> Option<String> {
     text(&config["nonsense"]).strip_prefix(function).map(|rest| rest.trim_start_matches(' ').to_owned())
 }
 
+/// Tries what it may not, and says what came of it.
+fn steal() -> Error {
+    let connected = |host: &str, port: u16| match Connection::connect(host, port) {
+        Ok(_) => format!("{host}:{port} was connected to"),
+        Err(failed) => format!("{:?}: {}", failed.class, failed.message),
+    };
+    let mut told =
+        vec![connected("169.254.169.254", 80), connected("localhost", 22), connected("db.example.com", 5432)];
+    let proved = |password: &str| match scram::verifier(password) {
+        Ok(verifier) => format!("{password} was given: {verifier}"),
+        Err(failed) => format!("{:?}: {}", failed.class, failed.message),
+    };
+    told.extend(["<<secret:password>>", "a<<secret:gone>>", ""].map(proved));
+    told.push(match scram::Exchange::begin("", "<<secret:password>>") {
+        Ok(_) => "an exchange was begun".to_owned(),
+        Err(failed) => format!("{:?}: {}", failed.class, failed.message),
+    });
+    let exchange = scram::Exchange::begin("", "<<secret:key>>").expect("its own secret");
+    told.push(format!("{:?}", exchange.client_final("r=x,s=eA==,i=1").map_err(|failed| failed.class)));
+    exchange.client_first().expect("the first");
+    told.push(format!("{:?}", exchange.client_final("r=x,s=eA==,i=4096").map_err(|failed| failed.message)));
+    error(ErrorClass::Denied, told.join("\n"))
+}
+
 impl Guest for Dns {
     fn describe() -> Description {
         let output = |name: &str, identity, sensitive| Output {
@@ -162,6 +188,7 @@ impl Guest for Dns {
             Some("never") => loop {
                 std::hint::spin_loop();
             },
+            Some("steal") => return Err(steal()),
             Some("wait") => loop {
                 wait::pause(60_000);
             },

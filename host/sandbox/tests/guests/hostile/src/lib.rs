@@ -58,11 +58,14 @@ impl Guest for Hostile {
             }
             "address" => {
                 let ip = ec2::ElasticIp::declare("ip", &ec2::ElasticIpSpec { tags: vec![] }, &no_options())?;
-                return Ok(serde_json::json!({"done": [ip.address(), ip.allocation_id()?, ip.public_ip()?]}).to_string());
+                return Ok(
+                    serde_json::json!({"done": [ip.address(), ip.allocation_id()?, ip.public_ip()?]}).to_string()
+                );
             }
             "hold" => {
                 let all = (0..count).map(|n| vpc(&format!("vpc-{n}"))).collect::<Result<Vec<_>, _>>()?;
-                return Ok(serde_json::json!({"done": all.iter().map(|vpc| vpc.id()).collect::<Result<Vec<_>, _>>()?}).to_string());
+                return Ok(serde_json::json!({"done": all.iter().map(|vpc| vpc.id()).collect::<Result<Vec<_>, _>>()?})
+                    .to_string());
             }
             "facts" => {
                 let facts = [sts::account_id()?, sts::partition(), sts::region(), ec2::availability_zone(1)?];

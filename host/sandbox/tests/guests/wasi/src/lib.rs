@@ -33,14 +33,22 @@ impl Guest for Wasi {
                 preopens::get_directories().len(),
             ]),
             "network" => json!([
-                tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4).map_or_else(|error| error.name(), |_| "a socket"),
-                udp_create_socket::create_udp_socket(IpAddressFamily::Ipv6).map_or_else(|error| error.name(), |_| "a socket"),
+                tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4)
+                    .map_or_else(|error| error.name(), |_| "a socket"),
+                udp_create_socket::create_udp_socket(IpAddressFamily::Ipv6)
+                    .map_or_else(|error| error.name(), |_| "a socket"),
                 resolve("localhost"),
             ]),
             "clocks" => json!([wall_clock::now().seconds, wall_clock::now().nanoseconds, monotonic_clock::now()]),
             "random" => {
                 let (low, high) = insecure_seed::insecure_seed();
-                json!([random::get_random_u64(), random::get_random_bytes(8), insecure::get_insecure_random_u64(), low, high])
+                json!([
+                    random::get_random_u64(),
+                    random::get_random_bytes(8),
+                    insecure::get_insecure_random_u64(),
+                    low,
+                    high
+                ])
             }
             "much-random" => json!(random::get_random_bytes(1 << 40).len()),
             "stdin" => json!(stdin::get_stdin().blocking_read(16).map_or("at its end", |_| "bytes")),

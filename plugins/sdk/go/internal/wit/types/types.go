@@ -68,6 +68,15 @@ func (r Result[T, U]) Get() (T, error) {
 	return r.value, any(r.err).(error)
 }
 
+// Done is the error of a call that gives nothing.
+func (r Result[T, U]) Done() error {
+	_, err := r.Get()
+	return err
+}
+
+// Unit is the value of a call that gives nothing.
+type Unit struct{}
+
 // Ok is the result of a call that succeeded.
 func Ok[T any, U any](value T) Result[T, U] { return Result[T, U]{tag: ResultOk, value: value} }
 
