@@ -7,17 +7,25 @@
 # Both carry the same binary; they differ in the ONNX Runtime that it loads.
 
 ARG RUST_VERSION=1.95
+ARG GO_VERSION=1.26
 ARG DEBIAN=bookworm
 # CUDA 13 and cuDNN 9 are what onnxruntime-gpu is built for.
 ARG CUDA_IMAGE=nvidia/cuda:13.0.2-cudnn-runtime-ubuntu24.04
 
+FROM golang:${GO_VERSION}-${DEBIAN} AS go
+
 FROM rust:${RUST_VERSION}-slim-${DEBIAN} AS build
 RUN rustup target add wasm32-unknown-unknown
+# The helm plugin is written in Go.
+COPY --from=go /usr/local/go /usr/local/go
+ENV PATH=/usr/local/go/bin:${PATH}
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/root/go/pkg/mod \
+    --mount=type=cache,target=/root/.cache/go-build \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --package llmhost \
+    cargo xtask release \
     && install -D target/release/llmhost /out/llmhost
 
 # The libraries lie in Python wheels; nothing else of them is kept.

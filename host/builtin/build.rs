@@ -22,12 +22,12 @@ const PLUGINS: [&str; 14] = [
     "alertmanager",
     "postgres",
 ];
-/// Where the component of the plugin `helm` is, which is built by Go and need not be there: `cargo xtask helm` makes it.
+/// Where the component of the plugin `helm` is, which is built by Go and need not be there: `cargo xtask release` builds llmhost with it.
 const HELM: &str = "LLMHOST_HELM_WASM";
 /// What is done about a plugin that is not there.
 const NO_HELM: &str = "this llmhost was built without it: build it with 'llmhost plugin build plugins/helm' in llmhost's \
     repository, and write uses = \"./helm.wasm\" and allow = [\"files:read\", \"kube:object\"]; or build llmhost with it, by \
-    'cargo xtask helm'";
+    'cargo xtask release'";
 
 fn main() {
     let repository = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");

@@ -19,7 +19,7 @@ const defaultNow = "2025-01-01T00:00:00Z"
 
 // Config is what stands in the step's `with` table.
 type Config struct {
-	Chart        *string        `json:"chart" description:"The chart beside the pipeline file: its folder, or a packed one (.tgz)."`
+	Chart        *string        `json:"chart" description:"The chart: its folder or its packed file (.tgz) beside the pipeline file, or its address in a registry with the digest (oci://HOST/NAME:TAG@sha256:…)."`
 	ChartArchive *string        `json:"chart_archive" description:"A packed chart itself, in base64, where it is no file."`
 	Release      string         `json:"release" description:"Name of the release, .Release.Name in the chart." pattern:"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"`
 	Namespace    string         `json:"namespace" description:"Namespace of the release, and of objects that state none." default:"default"`
@@ -87,7 +87,7 @@ func (c Config) target() (kube.Target, error) {
 // loadChart is the chart that the step names.
 func (c Config) loadChart() (*chart.Chart, error) {
 	if (c.Chart == nil) == (c.ChartArchive == nil) {
-		return nil, invalid("state chart, the chart's folder or its packed file beside the pipeline file")
+		return nil, invalid("state chart: the chart's folder or its packed file beside the pipeline file, or its address in a registry (oci://…@sha256:…)")
 	}
 	if c.ChartArchive != nil {
 		data, err := base64.StdEncoding.DecodeString(strings.TrimSpace(*c.ChartArchive))
@@ -98,7 +98,7 @@ func (c Config) loadChart() (*chart.Chart, error) {
 	}
 	var loaded *chart.Chart
 	var err error
-	if extension := path.Ext(*c.Chart); extension == ".tgz" || extension == ".gz" {
+	if isPacked(*c.Chart) {
 		var data []byte
 		if data, err = readFile(*c.Chart); err == nil {
 			loaded, err = render.LoadArchive(data)
@@ -110,6 +110,12 @@ func (c Config) loadChart() (*chart.Chart, error) {
 		return nil, fmt.Errorf("the chart %s: %w", *c.Chart, err)
 	}
 	return loaded, nil
+}
+
+// isPacked says whether a chart is one file. The host fetches one in a registry, by its digest, and gives it as a file.
+func isPacked(chart string) bool {
+	extension := path.Ext(chart)
+	return strings.HasPrefix(chart, "oci://") || extension == ".tgz" || extension == ".gz"
 }
 
 // rendering are the options of the rendering.

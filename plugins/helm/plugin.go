@@ -124,7 +124,12 @@ func declare(config Config, target kube.Target, objects *render.Objects) ([]stri
 	// What the next object comes after, and what those of its stage are.
 	var after, stage []string
 	if config.CreateNamespace {
-		manifest := map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": config.Namespace}}
+		metadata := map[string]any{"name": config.Namespace}
+		if objects.KeepsIn(config.Namespace) {
+			// What stays in a namespace would go with it.
+			metadata["annotations"] = map[string]any{render.ResourcePolicy: "keep"}
+		}
+		manifest := map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 		address, err := apply("Namespace."+config.Namespace, manifest, "create_namespace", false, nil)
 		if err != nil {
 			return nil, err

@@ -310,6 +310,7 @@ KINDS = {
     "service_accounts": "/api/v1/serviceaccounts",
     "services": "/api/v1/services",
     "secrets": "/api/v1/secrets",
+    "config_maps": "/api/v1/configmaps",
     "deployments": "/apis/apps/v1/deployments",
     "daemon_sets": "/apis/apps/v1/daemonsets",
     "autoscalers": "/apis/autoscaling/v2/horizontalpodautoscalers",

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
 pub mod alertmanager;
+pub mod helm;
 pub mod kept;
 pub mod postgres;
 pub mod registry;

@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | sdks | examples | helm | languages | models | aws-types | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | sdks | examples | helm | karpenter | languages | models | aws-types | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -8,6 +8,7 @@ mod demo;
 mod examples;
 mod helm;
 mod inference;
+mod karpenter;
 mod languages;
 mod sdks;
 mod setup;
@@ -21,11 +22,13 @@ use std::sync::LazyLock;
 const USAGE: &str = "cargo xtask setup         install what is missing for building plugins and tests
 cargo xtask demo          set up, build, and rehearse the example pipeline on the emulators
 cargo xtask test          formatting, lints, every test, documentation
+cargo xtask release       build llmhost as it is released: optimised, and with the helm plugin, which Go builds
 cargo xtask torture       kill, spoil and repeat: every call, hundreds of instants, a thousand faulty lines
 cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters on both
 cargo xtask sdks          pack what plugins are written with: a crate, an npm package, a wheel, a Go module
 cargo xtask examples      build the example plugins in JavaScript, Python and Go
-cargo xtask helm          build the helm plugin with Go, test it, and say how llmhost is built with it
+cargo xtask helm          build the helm plugin with Go, and test it
+cargo xtask karpenter     get Karpenter's charts, for pipelines/karpenter
 cargo xtask languages [LLMHOST]  the same plugin in each language, from nothing: sizes and times
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
@@ -38,6 +41,8 @@ fn main() -> ExitCode {
         Some("setup") => setup::run(),
         Some("demo") => setup::run().and_then(|()| demo::run()),
         Some("test") => setup::run().and_then(|()| test::run()),
+        Some("release") => helm::release(),
+        Some("karpenter") => karpenter::run(),
         Some("torture") => setup::run().and_then(|()| torture::run(&std::env::args().skip(2).collect::<Vec<_>>())),
         Some("conformance") => {
             setup::run().and_then(|()| conformance::run(&std::env::args().skip(2).collect::<Vec<_>>()))

@@ -1,11 +1,11 @@
 //! Installs what is missing: a way to compile plugins to WebAssembly, Python's venv module, and what the tests of
-//! published plugins and of providers need: a registry, ssh-keygen, Alertmanager and PostgreSQL.
+//! published plugins, of providers and of charts need: a registry, ssh-keygen, Alertmanager, PostgreSQL and Karpenter's charts.
 
 use std::process::{Command, Stdio};
 
 use llmhost_plugin_build::Toolchain;
 
-use crate::{run as command, run_quietly};
+use crate::{karpenter, run as command, run_quietly};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -31,7 +31,11 @@ pub(crate) fn run() -> Result<(), String> {
     if !has_postgresql() {
         apt(&["postgresql"])?;
     }
-    Ok(())
+    if !karpenter::is_possible() {
+        println!("There is no Go. The tests of charts need Go 1.26, and so does a build with the helm plugin.");
+        return Ok(());
+    }
+    karpenter::run()
 }
 
 /// Its programs are in no folder of PATH.

@@ -15,6 +15,7 @@ use llmhost_resources::AwsSettings;
 use llmhost_sandbox::{Builtin, EventSink, Functions, Loader, LoaderEvent, LoaderOptions};
 
 use crate::args::File;
+use crate::charts::Fetched;
 use crate::failure::Failure;
 use crate::others;
 use crate::packages::Published;
@@ -136,11 +137,12 @@ pub(crate) async fn engine(
 ) -> Result<Engine, Failure> {
     let reach = settings.clone();
     let loader = loader(console, &pipeline.trust)?;
+    let charts = Arc::new(Fetched::new(&pipeline.trust));
     let others = others::read(console, &pipeline, &reach).await?;
     if file.unpinned {
         let registry = Arc::new(providers::registry(&pipeline, settings, &loader).await?);
         let engine = Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?;
-        return Ok(engine.with_others(others)?);
+        return Ok(engine.with_charts(charts).with_others(others)?);
     }
     let lock = lock(&pipeline)?;
     let pins = console.hear(Pins::find(&pipeline, &loader, &lock)).await?;
@@ -149,7 +151,7 @@ pub(crate) async fn engine(
     }
     let registry = Arc::new(providers::registry(&pipeline, settings, &loader).await?);
     let engine = Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?;
-    let engine = engine.with_others(others)?;
+    let engine = engine.with_charts(charts).with_others(others)?;
     // Now that they are known to be of use.
     if file.accept_plugins {
         pins.accept(&lock)?;

@@ -2,6 +2,7 @@
 
 mod app;
 mod args;
+mod charts;
 mod commands;
 mod failure;
 mod keep;

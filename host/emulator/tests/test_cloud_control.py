@@ -339,6 +339,15 @@ class OfServices(Case):
         group = self.create("AWS::Logs::LogGroup", RetentionInDays=7)
         self.update("AWS::Logs::LogGroup", group, {"op": "replace", "path": "/RetentionInDays", "value": 14})
         self.assertEqual(logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0]["retentionInDays"], 14)
+        events, arn = server.client("events"), "arn:aws:sqs:us-east-1:123456789012:"
+        pattern = {"source": ["aws.ec2"]}
+        rule = self.create("AWS::Events::Rule", Name="spot", EventPattern=pattern, Targets=[{"Id": "queue", "Arn": arn + "a"}])
+        self.update("AWS::Events::Rule", rule, {"op": "replace", "path": "/Targets/0/Arn", "value": arn + "b"})
+        self.assertEqual([one["Arn"] for one in events.list_targets_by_rule(Rule="spot")["Targets"]], [arn + "b"])
+        self.assertEqual(json.loads(events.describe_rule(Name="spot")["EventPattern"]), pattern)
+        # CloudFormation deletes a rule with its targets; EventBridge alone does not.
+        self.delete("AWS::Events::Rule", rule)
+        self.assertEqual(events.list_rules(NamePrefix="spot")["Rules"], [])
         topic = self.create("AWS::SNS::Topic", DisplayName="a")
         self.update("AWS::SNS::Topic", topic, {"op": "add", "path": "/DisplayName", "value": "b"})
         self.assertEqual(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["DisplayName"], "b")

@@ -305,6 +305,11 @@ class Apply(Case):
         self.apply(self.web, body)
         self.assertEqual(before, self.get(self.web))
 
+    def test_schemas_of_quantities_are_none(self):
+        limits = {"type": "object", "description": "What there may be at most.", "additionalProperties": {"type": "string"}}
+        schema = {"type": "object", "properties": {"limits": limits}}
+        self.apply(CRDS + "/widgets.example.com", definition(schema), expect=201)
+
     def test_status_apply(self):
         self.call("POST", CRDS, definition(), expect=201)
         path = "/apis/example.com/v1/namespaces/default/widgets/w"

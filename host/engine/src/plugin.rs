@@ -207,6 +207,13 @@ pub trait Capabilities: Send + Sync {
     fn log(&self, level: LogLevel, message: &str);
 }
 
+/// Fetches the charts that steps name by an address in a registry.
+#[async_trait]
+pub trait Charts: Send + Sync {
+    /// The packed chart at `oci://…@sha256:…`, of at most so many bytes: what has the digest, and nothing else.
+    async fn fetch(&self, address: &str, most: u64) -> Result<Vec<u8>, Failure>;
+}
+
 /// A file of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileEntry {

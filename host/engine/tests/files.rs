@@ -239,6 +239,53 @@ async fn the_run_with_samples_reads_what_the_plan_has_read() {
     assert_eq!(json!(plan)["steps"][1]["files"]["a.txt"], expected);
 }
 
+/// A registry with one chart; counts what is fetched.
+struct Registry(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Charts for Registry {
+    async fn fetch(&self, address: &str, most: u64) -> Result<Vec<u8>, Failure> {
+        assert_eq!(most, 16 << 20);
+        self.0.lock().unwrap().push(address.to_owned());
+        match address {
+            CHART => Ok(b"chart".to_vec()),
+            _ => Err(Failure::refused(format!("{address} is not there"))),
+        }
+    }
+}
+
+const CHART: &str = "oci://example.com/a/b:1@sha256:0";
+
+#[tokio::test]
+async fn a_chart_that_the_step_names_by_its_address_is_a_file_that_is_fetched() {
+    let world = World::new();
+    let with = |path: &str, more: &str| format!("read = [{{ path = \"{path}\"{more} }}]");
+    let registry = Arc::new(Registry(Mutex::default()));
+    let engine = engine(&world, &with(CHART, "")).await.with_charts(registry.clone());
+    let store = world.store();
+    let plan = Arc::new(engine.plan(&Arc::new(store.snapshot())).await.unwrap());
+    let read: Vec<&String> = plan.steps.iter().flat_map(|step| step.files.keys()).collect();
+    assert_eq!(read, [CHART]);
+    assert_eq!(*registry.0.lock().unwrap(), [CHART], "once for a plan");
+    let report = engine.apply(plan, Arc::clone(&store), Cancel::default()).await.unwrap();
+    assert_eq!(*outputs(&report), json!({ "listed": [], "read": ["char"] }));
+    store.close().await.unwrap();
+
+    // What is below an address, or another one, was not named; a folder it is not.
+    for (with, said) in [
+        (with("oci://example.com/a", ", below = \"/b:1@sha256:0\""), "is not named in the step's 'with' table"),
+        (with(".", ", below = \"/../oci://example.com/a/b:1@sha256:0\""), "is not named in the step's 'with' table"),
+        ("list = [{ path = \"oci://example.com/a/b:1@sha256:0\" }]".to_owned(), "is a packed chart, and no folder"),
+        (with("oci://example.com/none@sha256:0", ""), "none@sha256:0 is not there"),
+    ] {
+        let engine = self::engine(&world, &with).await.with_charts(Arc::new(Registry(Mutex::default())));
+        let error = engine.plan(&Arc::new(world.state())).await.expect_err(&with);
+        let text = error.failures.iter().map(ToString::to_string).collect::<String>();
+        assert!(text.contains(said), "{with}: {text}");
+    }
+    assert!(refused(&world, &with(CHART, "")).await.contains("nothing is fetched here"));
+}
+
 #[tokio::test]
 async fn a_trace_has_the_files_and_replays_without_them() {
     let world = World::new();

@@ -12,7 +12,7 @@ use oci_client::{Reference, RegistryOperation};
 
 use crate::error::{Asked, mismatch};
 use crate::retry::patiently;
-use crate::store::{Draft, MOST_BYTES};
+use crate::store::Draft;
 use crate::{Digest, OciAddress, RegistryError, credentials};
 
 /// How long a connection may take.
@@ -96,11 +96,12 @@ impl Registry {
         }
     }
 
-    /// Fetches a blob. The draft checks the digest.
+    /// Fetches a blob of at most so many bytes. The draft checks the digest.
     pub(crate) async fn blob(
         &self,
         at: &Reference,
         blob: &OciDescriptor,
+        most: u64,
         to: impl Fn() -> Result<Draft, RegistryError>,
     ) -> Result<Draft, RegistryError> {
         let asked = self.asked(at);
@@ -112,8 +113,8 @@ impl Registry {
                 let mut draft = to()?;
                 while let Some(part) = stream.next().await {
                     let part = part.map_err(|error| asked.interrupted(error))?;
-                    if draft.len() + part.len() as u64 > MOST_BYTES {
-                        return Err(RegistryError::TooLarge { name: asked.name.clone() });
+                    if draft.len() + part.len() as u64 > most {
+                        return Err(RegistryError::TooLarge { name: asked.name.clone(), most });
                     }
                     draft.write(&part)?;
                 }

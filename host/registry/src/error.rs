@@ -11,7 +11,7 @@ use crate::Digest;
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each says what it is")]
 pub enum RegistryError {
-    #[error("'{text}' is not the address of a plugin: {reason}")]
+    #[error("'{text}' is not the address of a plugin, a pipeline or a chart: {reason}")]
     Address { text: String, reason: String },
     #[error("cannot reach {host}: {reason}")]
     Unreachable { host: String, reason: String },
@@ -29,8 +29,12 @@ pub enum RegistryError {
     NotWasm { name: String, reason: String },
     #[error("{name} is not a pipeline that can be used: {reason}")]
     NotPipeline { name: String, reason: String },
-    #[error("{name} is larger than the {} MiB that a plugin may have", crate::MOST_BYTES >> 20)]
-    TooLarge { name: String },
+    #[error("{name} is not a Helm chart: {reason}")]
+    NotChart { name: String, reason: String },
+    #[error("{name} names a chart by a tag, and somebody can move a tag{}", .pinned.as_ref().map_or(String::new(), |pinned| format!("; it is {pinned} now")))]
+    Unpinned { name: String, pinned: Option<String> },
+    #[error("{name} is larger than the {} MiB that it may have", most >> 20)]
+    TooLarge { name: String, most: u64 },
     #[error("{name} is not signed, and [trust] requires a signature for '{pattern}'")]
     Unsigned { name: String, pattern: String },
     #[error("{name} is signed by the key {fingerprint}, which [trust] does not name for '{pattern}'")]
@@ -53,7 +57,7 @@ impl RegistryError {
         match self {
             Self::Address { .. } => "correct the address",
             Self::Unreachable { .. } | Self::TimedOut { .. } => {
-                "check the address and the network; a plugin that is pinned and was pulled before needs no registry"
+                "check the address and the network; what is pinned and was fetched before needs no registry"
             }
             Self::NotFound { .. } => {
                 "check the name and the tag; a registry may also hide a private plugin until you log in (docker login)"
@@ -69,6 +73,11 @@ impl RegistryError {
             }
             Self::NotWasm { .. } => "publish plugins with llmhost plugin push, or with wkg",
             Self::NotPipeline { .. } => "ask its author to publish it again, with llmhost pipeline push",
+            Self::NotChart { .. } => "publish charts with helm push, and give the digest that it prints",
+            Self::Unpinned { pinned: Some(_), .. } => "write the address with its digest, as it stands here",
+            Self::Unpinned { pinned: None, .. } => {
+                "write the digest behind the address: oci://HOST/NAME:TAG@sha256:…; helm pull prints it"
+            }
             Self::TooLarge { .. } => "is this the right artifact?",
             Self::Unsigned { .. } => {
                 "ask its author to publish it with llmhost plugin push --sign, or correct [trust] in the pipeline file"

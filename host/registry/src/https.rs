@@ -68,7 +68,7 @@ async fn get(
     if !status.is_success() {
         return Err(asked.answer(Some(status.as_u16()), status.canonical_reason().unwrap_or("an error")));
     }
-    let too_large = || RegistryError::TooLarge { name: asked.name.clone() };
+    let too_large = || RegistryError::TooLarge { name: asked.name.clone(), most: MOST_BYTES };
     if answer.content_length().is_some_and(|length| length > most) {
         return Err(too_large());
     }

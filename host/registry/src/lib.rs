@@ -1,4 +1,4 @@
-//! Plugins from OCI registries and HTTPS servers.
+//! Plugins from OCI registries and HTTPS servers, pipelines and Helm charts from OCI registries.
 //!
 //! An [`Address`] says where a plugin is. [`Plugins`] finds out which digest it has now, fetches what
 //! is not in the [`Store`] yet, and refuses what `[trust]` does not allow. [`push`](push::push) publishes one, in the
@@ -6,6 +6,7 @@
 //! checked, and nothing that is pinned and stored needs the network.
 
 mod address;
+mod charts;
 mod client;
 mod credentials;
 mod digest;

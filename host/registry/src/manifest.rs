@@ -51,7 +51,7 @@ impl Manifest {
             return Err(other(format!("its layer is of type {}, and not {LAYER}", plain(&layer.media_type))));
         }
         if u64::try_from(layer.size).is_ok_and(|size| size > MOST_BYTES) {
-            return Err(RegistryError::TooLarge { name: name.to_owned() });
+            return Err(RegistryError::TooLarge { name: name.to_owned(), most: MOST_BYTES });
         }
         let component = layer.digest.parse().map_err(|error: String| other(format!("its layer: {}", plain(&error))))?;
         let signature = manifest.annotations.and_then(|mut all| all.remove(SIGNATURE));

@@ -102,6 +102,11 @@ fn descriptor(media_type: &str, bytes: &[u8]) -> OciDescriptor {
     }
 }
 
+fn digest_of(name: &str, blob: &OciDescriptor) -> Result<Digest, RegistryError> {
+    let bad = |reason: String| RegistryError::NotPipeline { name: name.to_owned(), reason: plain(&reason) };
+    blob.digest.parse().map_err(bad)
+}
+
 /// Whether a manifest is one of a pipeline.
 pub(crate) fn is_pipeline(manifest: &[u8]) -> bool {
     serde_json::from_slice::<OciImageManifest>(manifest).is_ok_and(|manifest| manifest.config.media_type == CONFIG)
@@ -121,7 +126,8 @@ impl Plugins {
         let manifest: OciImageManifest =
             serde_json::from_slice(&bytes).map_err(|error| other(format!("its manifest cannot be read: {error}")))?;
         let signature = manifest.annotations.as_ref().and_then(|all| all.get(SIGNATURE));
-        let config = self.blob(address, &pin, &manifest.config).await?;
+        let config =
+            self.blob(address, &pin, &manifest.config, &digest_of(&name, &manifest.config)?, MOST_BYTES).await?;
         if let Some(trusted) = trust.of(&name) {
             signature::check(&name, &trusted, signature.map(String::as_str), &config)?;
         }
@@ -135,7 +141,7 @@ impl Plugins {
         }
         let total: i64 = manifest.layers.iter().map(|layer| layer.size.max(0)).fold(0, i64::saturating_add);
         if u64::try_from(total).is_ok_and(|total| total > MOST_BYTES) {
-            return Err(RegistryError::TooLarge { name: name.clone() });
+            return Err(RegistryError::TooLarge { name: name.clone(), most: MOST_BYTES });
         }
         let mut files = BTreeMap::new();
         for (path, digest) in &config.files {
@@ -144,7 +150,8 @@ impl Plugins {
             }
             let layer = manifest.layers.iter().find(|layer| layer.digest == *digest);
             let layer = layer.ok_or_else(|| other(format!("its file {} is missing", plain(path))))?;
-            files.insert(path.clone(), self.blob(address, &pin, layer).await?);
+            let bytes = self.blob(address, &pin, layer, &digest_of(&name, layer)?, MOST_BYTES).await?;
+            files.insert(path.clone(), bytes);
         }
         let folder = self.unpacked(&pin, &files)?;
         Ok(Some(folder.join(&config.file)))

@@ -9,8 +9,9 @@ use oci_client::manifest::OciDescriptor;
 use tokio::sync::Mutex;
 
 use crate::client::Registry;
-use crate::error::{UNPINNED, mismatch, plain};
+use crate::error::{UNPINNED, mismatch};
 use crate::manifest::Manifest;
+use crate::store::MOST_BYTES;
 use crate::{Address, Digest, HttpsAddress, OciAddress, RegistryError, Store, https, pipelines, signature};
 
 /// Fetches plugins into the store.
@@ -108,7 +109,7 @@ impl Plugins {
             Source::Oci(oci, manifest) => {
                 let at = oci.at(&found.pin);
                 let draft = || self.store.draft();
-                let draft = self.registry(oci).await?.blob(&at, &manifest.layer, draft).await?;
+                let draft = self.registry(oci).await?.blob(&at, &manifest.layer, MOST_BYTES, draft).await?;
                 draft.finish(&found.shown(), &found.component)?;
             }
             Source::Https(https) => https::component(https, &self.store).await?,
@@ -153,22 +154,33 @@ impl Plugins {
         Ok(bytes.to_vec())
     }
 
-    /// The bytes of a blob. Fetched where they are not stored.
+    /// The bytes of a blob of at most so many. Fetched where they are not stored.
     pub(crate) async fn blob(
         &self,
         oci: &OciAddress,
         pin: &Digest,
         blob: &OciDescriptor,
+        digest: &Digest,
+        most: u64,
     ) -> Result<Vec<u8>, RegistryError> {
         let name = oci.name();
-        let bad = |reason: String| RegistryError::NotPipeline { name: name.clone(), reason: plain(&reason) };
-        let digest: Digest = blob.digest.parse().map_err(bad)?;
-        if let Some(bytes) = self.store.read(&digest)? {
-            return Ok(bytes);
+        if let Some(bytes) = self.store.read(digest)? {
+            return if bytes.len() as u64 > most { Err(RegistryError::TooLarge { name, most }) } else { Ok(bytes) };
         }
-        let draft = self.registry(oci).await?.blob(&oci.at(pin), blob, || self.store.draft()).await?;
-        draft.finish(&name, &digest)?;
-        self.store.read(&digest)?.ok_or_else(|| bad("what was written is gone".to_owned()))
+        let draft = self.registry(oci).await?.blob(&oci.at(pin), blob, most, || self.store.draft()).await?;
+        draft.finish(&name, digest)?;
+        let path = self.store.path(digest)?;
+        let gone = || RegistryError::Store { path, reason: "what was written is gone".to_owned() };
+        self.store.read(digest)?.ok_or_else(gone)
+    }
+
+    /// The digest that a tag has now.
+    pub(crate) async fn digest_now(&self, oci: &OciAddress) -> Result<Digest, RegistryError> {
+        Ok(self.registry(oci).await?.manifest(&oci.at_tag()).await?.1)
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// Whether the manifest of an address is stored, so that it is known what it is of.

@@ -3,8 +3,12 @@
 package render
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -44,11 +48,40 @@ var utf8BOM = []byte{0xEF, 0xBB, 0xBF}
 
 // LoadArchive loads a packed chart (.tgz).
 func LoadArchive(data []byte) (*chart.Chart, error) {
+	if err := checkArchive(data); err != nil {
+		return nil, err
+	}
 	files, err := archive.LoadArchiveFiles(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("it is no packed chart: %w; 'helm package' makes one", err)
 	}
 	return load(files)
+}
+
+// checkArchive refuses what Helm's loader takes and no chart has: links, which it would read as empty files, and an archive without
+// end, whose headers it does not count.
+func checkArchive(data []byte) error {
+	unzipped, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return fmt.Errorf("it is no packed chart: %w; 'helm package' makes one", err)
+	}
+	limited := &io.LimitedReader{R: unzipped, N: archive.MaxDecompressedChartSize + 1}
+	entries := tar.NewReader(limited)
+	for {
+		entry, err := entries.Next()
+		switch {
+		case limited.N <= 0:
+			return fmt.Errorf("it unpacks to more than %d MiB, which is all that a chart may have", archive.MaxDecompressedChartSize>>20)
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("it is no packed chart: %w; 'helm package' makes one", err)
+		}
+		switch entry.Typeflag {
+		case tar.TypeSymlink, tar.TypeLink, tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+			return fmt.Errorf("%s in it is a link or a device, and a chart has files alone; 'helm package' packs what links lead to", entry.Name)
+		}
+	}
 }
 
 // LoadFolder loads a chart that is not packed. What .helmignore names is not read.

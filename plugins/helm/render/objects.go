@@ -43,6 +43,24 @@ type Object struct {
 	Runs bool
 }
 
+// ResourcePolicy is the annotation of what stays when its chart goes.
+const ResourcePolicy = "helm.sh/resource-policy"
+
+// IsKept says whether the object stays when it leaves the chart. The host leaves it in the cluster then.
+func (o Object) IsKept() bool {
+	metadata, _ := o.Manifest["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	return strings.EqualFold(strings.TrimSpace(text(annotations, ResourcePolicy)), "keep")
+}
+
+// KeepsIn says whether an object stays in a namespace.
+func (o Objects) KeepsIn(namespace string) bool {
+	return slices.ContainsFunc(o.All, func(object Object) bool {
+		metadata, _ := object.Manifest["metadata"].(map[string]any)
+		return object.IsKept() && text(metadata, "namespace") == namespace
+	})
+}
+
 // Kind is the object's kind.
 func (o Object) Kind() string { return text(o.Manifest, "kind") }
 
@@ -341,7 +359,8 @@ func secret(object *Object) error {
 	}
 	if len(open) > 0 {
 		slices.Sort(open)
-		return fmt.Errorf("%s would stand in the plan and in the state, for they are no secrets of the file; give the chart ${secrets.name} for them, or the name of a Secret that is there (most charts have a value such as existingSecret), or leave the object out (leave_out)", where(strings.Join(open, ", ")))
+		name := text(object.Manifest["metadata"].(map[string]any), "name")
+		return fmt.Errorf("%s: plain text would stand in the plan and in the state. Give the chart ${secrets.NAME} for these values; or the name of a Secret that is in the cluster (most charts have a value such as existingSecret); or leave the object out, by leave_out = [\"Secret/%s\"]", where(strings.Join(open, ", ")), name)
 	}
 	delete(object.Manifest, "data")
 	if len(given) > 0 {

@@ -1,6 +1,9 @@
 package render
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -110,7 +113,7 @@ func TestSecretsOfTheFileGoBelowStringData(t *testing.T) {
 		t.Error(made.All[0].Manifest)
 	}
 	_, err = objects(t, chart, map[string]any{"key": "open"}, Choices{})
-	if err == nil || !strings.Contains(err.Error(), "a/templates/s.yaml: a, b, c of Secret Secret.n.s would stand in the plan") {
+	if err == nil || !strings.Contains(err.Error(), "a/templates/s.yaml: a, b, c of Secret Secret.n.s: plain text would stand in the plan") {
 		t.Error(err)
 	}
 	if made, err := objects(t, chart, map[string]any{"key": "open"}, Choices{LeaveOut: []string{"Secret/s"}}); err != nil || len(made.All) != 0 {
@@ -220,5 +223,71 @@ func TestBase64OfWhatIsKnownIsHelms(t *testing.T) {
 	done, err := rendered(t, files("templates/a.yaml", `a: {{ "x" | b64enc }}`), nil, nil)
 	if err != nil || done.Manifests[0].Text != "a: "+base64.StdEncoding.EncodeToString([]byte("x")) {
 		t.Error(err, done)
+	}
+}
+
+// packed is an archive with these entries.
+func packed(t *testing.T, entries ...tar.Header) []byte {
+	t.Helper()
+	var data bytes.Buffer
+	zipped := gzip.NewWriter(&data)
+	archive := tar.NewWriter(zipped)
+	for _, entry := range entries {
+		if err := archive.WriteHeader(&entry); err != nil {
+			t.Fatal(err)
+		}
+		zeros := make([]byte, 1<<20)
+		for left := entry.Size; left > 0; left -= int64(len(zeros)) {
+			if _, err := archive.Write(zeros[:min(left, int64(len(zeros)))]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if archive.Close() != nil || zipped.Close() != nil {
+		t.Fatal("in memory")
+	}
+	return data.Bytes()
+}
+
+func TestHostileArchivesAreRefused(t *testing.T) {
+	file := func(name string, size int64) tar.Header {
+		return tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: size}
+	}
+	endless := make([]tar.Header, 250_000)
+	for i := range endless {
+		endless[i] = file("a/x", 0)
+	}
+	for name, one := range map[string]struct {
+		data  []byte
+		wrong string
+	}{
+		"a path that leads up":   {packed(t, file("a/../../x", 1)), "illegally references parent directory"},
+		"an absolute path":       {packed(t, file("a//etc/passwd", 1)), "absolute paths"},
+		"a link":                 {packed(t, tar.Header{Name: "a/values.yaml", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}), "a/values.yaml in it is a link or a device"},
+		"a hard link":            {packed(t, tar.Header{Name: "a/x", Typeflag: tar.TypeLink, Linkname: "a/y"}), "a/x in it is a link or a device"},
+		"a bomb":                 {packed(t, file("a/x", 101<<20)), "unpacks to more than 100 MiB"},
+		"a bomb of empty files":  {packed(t, endless...), "unpacks to more than 100 MiB"},
+		"no archive":             {[]byte("hello"), "it is no packed chart"},
+		"an archive of no chart": {packed(t, file("a/x", 1)), "Chart.yaml file is missing"},
+	} {
+		if _, err := LoadArchive(one.data); err == nil || !strings.Contains(err.Error(), one.wrong) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTheAnnotationKeepIsReadAsHelmReadsIt(t *testing.T) {
+	annotated := func(policy string) string { return "  annotations:\n    helm.sh/resource-policy: \"" + policy + "\"\n" }
+	made, err := objects(t, files("templates/all.yaml", object("ConfigMap", "a", annotated(" Keep "))+object("ConfigMap", "b", annotated("delete"))+object("ConfigMap", "c", "")), nil, Choices{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !made.KeepsIn("n") || made.KeepsIn("m") {
+		t.Error("a stays in the namespace n")
+	}
+	for i, kept := range []bool{true, false, false} {
+		if made.All[i].IsKept() != kept {
+			t.Error(made.All[i])
+		}
 	}
 }

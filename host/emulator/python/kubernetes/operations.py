@@ -432,7 +432,9 @@ class Operations:
             ssa.check(body, resource.schema)
         except (ValueError, TypeError) as error:
             raise self._untyped(resource, body, str(error)) from None
-        wrong = validate.bad_quantity(body) if resource.builtin else None
+        # A definition has schemas of quantities, and no quantities.
+        has_quantities = resource.builtin and resource.kind != "CustomResourceDefinition"
+        wrong = validate.bad_quantity(body) if has_quantities else None
         if wrong:
             raise errors.unknown(f"failed to convert new object ({_place(resource, body)}) to proper version: unable to convert "
                                  f"unstructured object to {resource.group}/{resource.version}, Kind={resource.kind}: {wrong}")

@@ -192,7 +192,7 @@ async fn run_step(
     let planned = operations.plan.steps.iter().find(|planned| planned.name == *name);
     let planned = planned.map(|planned| planned.files.clone()).unwrap_or_default();
     let session = Arc::new(ApplySession {
-        files: Files::new(&engine.pipeline, name, &config.written).holding_to(planned),
+        files: Files::new(&engine.pipeline, name, &config.written).fetching(engine.charts.clone()).holding_to(planned),
         common: Arc::clone(common),
         operations: Arc::clone(&operations),
         step: name.clone(),
@@ -357,7 +357,7 @@ impl Capabilities for ApplySession {
     }
 
     async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
-        self.files.read(file, start, most).map_err(|unread| self.unread(unread))
+        self.files.read(file, start, most).await.map_err(|unread| self.unread(unread))
     }
 
     fn region(&self) -> &str {

@@ -1,7 +1,7 @@
 //! Files beside the pipeline file, as a plugin sees them that is granted `files:read`.
 //!
 //! A plugin reads what its step's `with` table names, a file or what is in a folder, and nothing outside of the pipeline's
-//! folder. What a plan has read is part of the plan: the apply reads the same, or is refused.
+//! folder; and the packed charts that the table names by an address with a digest, which the host fetches. What a plan has read is part of the plan: the apply reads the same, or is refused.
 
 mod place;
 
@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use self::place::{Place, covers, normal};
+use self::place::{MOST_BYTES, Place, covers, is_address, key, normal};
 use super::report::Departure;
 use crate::names::StepName;
 use crate::pipeline::Pipeline;
-use crate::plugin::{Failure, FileEntry};
+use crate::plugin::{Charts, Failure, FileEntry};
 
 /// Bytes of all files that one run of a plugin reads.
 const MOST_TOGETHER: u64 = 64 << 20;
@@ -30,6 +30,8 @@ pub(crate) struct Files {
     named: Vec<String>,
     /// What the plan has read, where it is applied.
     planned: Option<Digests>,
+    /// What fetches charts, where this run may.
+    charts: Option<Arc<dyn Charts>>,
     seen: Mutex<Seen>,
 }
 
@@ -65,7 +67,12 @@ impl Files {
     pub(crate) fn new(pipeline: &Pipeline, step: &StepName, written: &Value) -> Self {
         let mut named = Vec::new();
         collect(written, &mut named);
-        Self { place: Place::of(pipeline, step), named, planned: None, seen: Mutex::default() }
+        Self { place: Place::of(pipeline, step), named, planned: None, charts: None, seen: Mutex::default() }
+    }
+
+    /// Fetches the charts that the step names.
+    pub(crate) fn fetching(self, charts: Option<Arc<dyn Charts>>) -> Self {
+        Self { charts, ..self }
     }
 
     /// Of a step that is applied.
@@ -81,6 +88,10 @@ impl Files {
     /// The files in a folder, or those that a pattern names.
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<FileEntry>, Unread> {
         self.check_named(folder)?;
+        if is_address(folder) {
+            let text = format!("'{folder}' is a packed chart, and no folder");
+            return Err(Unread::Failure(Failure::invalid(text)));
+        }
         let key = key_of_folder(folder);
         if let Some(known) = self.seen().folders.get(&key) {
             return Ok(known.to_vec());
@@ -95,20 +106,20 @@ impl Files {
     }
 
     /// A part of a file.
-    pub(crate) fn read(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Unread> {
-        let content = self.content(file)?;
+    pub(crate) async fn read(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Unread> {
+        let content = self.content(file).await?;
         let start = usize::try_from(start).unwrap_or(usize::MAX).min(content.len());
         let end = start.saturating_add(most as usize).min(content.len());
         Ok(content[start..end].to_vec())
     }
 
-    fn content(&self, file: &str) -> Result<Arc<[u8]>, Unread> {
+    async fn content(&self, file: &str) -> Result<Arc<[u8]>, Unread> {
         self.check_named(file)?;
-        let key = normal(file);
+        let key = key(file);
         if let Some(known) = self.seen().contents.get(&key) {
             return Ok(Arc::clone(known));
         }
-        let content = self.place.read(file);
+        let content = if is_address(file) { self.fetch(file).await } else { self.place.read(file) };
         self.hold(&key, content.as_ref().ok().map(|content| hex(&Sha256::digest(content))))?;
         let content: Arc<[u8]> = content.map_err(Unread::Failure)?.into();
         let mut seen = self.seen();
@@ -125,6 +136,13 @@ impl Files {
         Ok(content)
     }
 
+    async fn fetch(&self, address: &str) -> Result<Vec<u8>, Failure> {
+        match &self.charts {
+            Some(charts) => charts.fetch(address, MOST_BYTES).await,
+            None => Err(Failure::refused(format!("'{address}' is in a registry, and nothing is fetched here"))),
+        }
+    }
+
     /// Refuses what is otherwise than in the plan. What was not there then may be absent now.
     fn hold(&self, key: &str, now: Option<String>) -> Result<(), Unread> {
         let Some(planned) = &self.planned else { return Ok(()) };
@@ -135,8 +153,8 @@ impl Files {
     }
 
     fn check_named(&self, path: &str) -> Result<(), Unread> {
-        let path_normal = normal(path);
-        if !path.is_empty() && self.named.iter().any(|named| covers(named, &path_normal)) {
+        let key = key(path);
+        if !path.is_empty() && self.named.iter().any(|named| covers(named, &key)) {
             return Ok(());
         }
         Err(Unread::Failure(Failure::refused(format!(
@@ -157,7 +175,9 @@ pub(crate) fn changed(pipeline: &Pipeline, step: &StepName, planned: &Digests) -
         true => place.list(key).ok().map(|entries| digest_of(&entries)),
         false => place.read(key).ok().map(|content| hex(&Sha256::digest(content))),
     };
-    planned.iter().filter_map(|(key, was)| difference(key, Some(was), now(key).as_ref())).collect()
+    // What has a digest in its address stays as it is.
+    let files = planned.iter().filter(|(key, _)| !is_address(key));
+    files.filter_map(|(key, was)| difference(key, Some(was), now(key).as_ref())).collect()
 }
 
 fn difference(key: &str, was: Option<&String>, now: Option<&String>) -> Option<Departure> {
@@ -197,7 +217,7 @@ const LONGEST: usize = 4096;
 
 fn collect(value: &Value, texts: &mut Vec<String>) {
     match value {
-        Value::String(text) if !text.is_empty() && text.len() <= LONGEST => texts.push(normal(text)),
+        Value::String(text) if !text.is_empty() && text.len() <= LONGEST => texts.push(key(text)),
         Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
         Value::Object(fields) => fields.values().for_each(|field| collect(field, texts)),
         _ => {}

@@ -47,7 +47,7 @@ use crate::look_up::StandIns;
 use crate::names::StepName;
 use crate::pipeline::{ConfigSchema, Others, Pipeline};
 use crate::plan::Plan;
-use crate::plugin::{Capabilities, Failure, FailureCode, LoadRequest, Plugin, PluginError, PluginLoader};
+use crate::plugin::{Capabilities, Charts, Failure, FailureCode, LoadRequest, Plugin, PluginError, PluginLoader};
 use crate::registry::{DynKind, Registry};
 use crate::secret;
 use crate::state::{State, StateStore};
@@ -90,6 +90,7 @@ pub struct Engine {
     trace: Option<Arc<Trace>>,
     look_ups: Arc<LookUps>,
     others: Others,
+    charts: Option<Arc<dyn Charts>>,
 }
 
 /// What stops a run from outside. Calls that are in flight finish and are recorded; waits end, and nothing
@@ -177,6 +178,7 @@ impl Engine {
             trace: None,
             look_ups: Arc::default(),
             others: Others::default(),
+            charts: None,
         })
     }
 
@@ -198,6 +200,13 @@ impl Engine {
     #[must_use]
     pub fn with_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
         self.trace = trace;
+        self
+    }
+
+    /// Has the charts fetched that steps name by an address.
+    #[must_use]
+    pub fn with_charts(mut self, charts: Arc<dyn Charts>) -> Self {
+        self.charts = Some(charts);
         self
     }
 

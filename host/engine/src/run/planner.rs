@@ -147,7 +147,7 @@ async fn plan_step(
     let fail = |reason| StepFailure { step: name.clone(), address: None, reason };
     let config = engine.config(step, outputs).map_err(|reasons| reasons.into_iter().map(fail).collect::<Vec<_>>())?;
     let given = unknown::unknowns(config.given());
-    let files = Arc::new(Files::new(&engine.pipeline, &name, &config.written));
+    let files = Arc::new(Files::new(&engine.pipeline, &name, &config.written).fetching(engine.charts.clone()));
     let session = Arc::new(PlanSession {
         common: Arc::clone(common),
         state: Arc::clone(state),
@@ -425,7 +425,7 @@ impl Capabilities for PlanSession {
     }
 
     async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
-        Ok(self.files.read(file, start, most)?)
+        Ok(self.files.read(file, start, most).await?)
     }
 
     fn region(&self) -> &str {

@@ -20,6 +20,14 @@ pub(super) const ADDRESS: &str = ADDRESS_ANNOTATION;
 pub(super) const INTENT: &str = "llmhost.dev/intent";
 /// It was there before, and stays when the pipeline goes. Not part of a spec.
 pub(super) const ADOPTED: &str = "llmhost.dev/adopted";
+/// Helm's annotation of what stays when its chart goes.
+const POLICY: &str = "helm.sh/resource-policy";
+
+/// Whether an object stays when its declaration goes, read as Helm reads it.
+pub(super) fn is_kept(object: &Value) -> bool {
+    let policy = object["metadata"]["annotations"][POLICY].as_str();
+    policy.is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"))
+}
 
 /// Tags of the load balancer that a controller makes for a service.
 const BALANCER_TAGS: &str = "service.beta.kubernetes.io/aws-load-balancer-additional-resource-tags";

@@ -1,8 +1,8 @@
 //! `kube.object`
 
+mod order;
 mod waiting;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
 use kube::core::discovery::Scope as ApiScope;
+use llmhost_engine::byproduct::{Byproduct, Foreseen};
 use llmhost_engine::kind::{
     ChangeKind, Created, DeclareContext, ErrorClass, Intent, Kind, Marks, Neighbours, Observed, OpError, Outputs,
     Permission, Progress as Report, Sampled, Scope,
 };
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::PIPELINE_TAG;
-use llmhost_engine::{secret, unknown, wait};
+use llmhost_engine::{secret, wait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -111,6 +112,24 @@ impl Spec {
 
     fn file(&self) -> Option<PathBuf> {
         matches!(self.target, Target::Folder(_)).then(|| folder::file(&self.path, &self.object))
+    }
+
+    /// What is said of an object that stays when its declaration goes. A file in a folder goes: whoever applies the folder
+    /// reads the annotation there.
+    fn kept(&self) -> Option<Byproduct> {
+        let is_kept = self.file().is_none() && manifest::is_kept(&json!(self.manifest));
+        is_kept.then(|| {
+            let name = [self.object.namespace.as_deref().unwrap_or_default(), &self.object.name].join("/");
+            let what = Byproduct::new(&self.object.kind, name.trim_start_matches('/'), "");
+            what.kept("it has the annotation helm.sh/resource-policy: keep")
+        })
+    }
+
+    /// Whether this declaration left what is there when it went: by its marks, and by the annotation that has it stay.
+    fn left(&self, there: &Value) -> bool {
+        let stated = json!(self.manifest);
+        let is_same = |key| mark(&stated, key).is_some_and(|stated| mark(there, key) == Some(stated));
+        manifest::is_kept(there) && is_same(manifest::PIPELINE) && is_same(manifest::ADDRESS)
     }
 
     fn operation(&self, verb: &str) -> String {
@@ -340,40 +359,7 @@ impl Kind for Object {
     }
 
     fn after(&self, spec: &Spec, declared: &dyn Neighbours) -> Vec<ResourceAddress> {
-        let mut before = Vec::new();
-        if let Target::Eks(cluster) = &spec.target {
-            let of_cluster = |kind: &str| {
-                let all = declared.of_kind(kind).into_iter();
-                all.filter(|neighbour| neighbour.spec["cluster_name"] == *cluster).map(|neighbour| neighbour.address)
-            };
-            // Who is not let in can apply nothing; and what lets it in goes last.
-            before.extend(of_cluster("eks.access-entry"));
-            // Pods need nodes, and end in order only while these are there.
-            if manifest::has_pods(&spec.object) {
-                before.extend(of_cluster("eks.node-group"));
-                before.extend(of_cluster("eks.addon"));
-                before.extend(of_cluster("eks.pod-identity-association"));
-                // A pod gets its place on Fargate when it is created, or never.
-                before.extend(of_cluster("eks.fargate-profile"));
-            }
-        }
-        let needed = manifest::needed(&Value::Object(spec.manifest.clone()));
-        let target = json!(spec.target);
-        for other in declared.of_kind("kube.object").into_iter().filter(|other| other.spec["target"] == target) {
-            let Ok(of) = serde_json::from_value::<Identity>(other.spec["object"].clone()) else { continue };
-            let namespace_of = of.kind == "Namespace" && spec.object.namespace.as_ref() == Some(&of.name);
-            let defines = of.kind == "CustomResourceDefinition"
-                && other.spec["manifest"]["spec"]["group"] == *spec.object.group
-                && other.spec["manifest"]["spec"]["names"]["kind"] == *spec.object.kind;
-            let is_needed = needed.contains(&(kind_word(&of.kind), of.name.clone()))
-                && (of.namespace.is_none() || of.namespace == spec.object.namespace);
-            // The device plugin makes GPUs known to the scheduler.
-            let makes_gpus = of.kind == "DaemonSet" && asks_for_gpu(&spec.manifest) && offers_gpu(&other.spec);
-            if namespace_of || defines || is_needed || makes_gpus {
-                before.push(other.address);
-            }
-        }
-        before
+        order::after(spec, declared)
     }
 
     fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
@@ -438,6 +424,7 @@ impl Kind for Object {
         let there = self.look(&at, spec).await?;
         let mark = match &there {
             Some(there) if mark(there, INTENT) == Some(&intent.token) => (INTENT, intent.token.as_str()),
+            Some(there) if spec.left(there) => (INTENT, intent.token.as_str()),
             Some(_) if !spec.adopt => return Err(taken(&spec.object.to_string())),
             Some(_) => (ADOPTED, "true"),
             None => (INTENT, intent.token.as_str()),
@@ -514,6 +501,10 @@ impl Kind for Object {
         Ok(ours.map(|object| Created { id: spec.id(), outputs: known(spec, Some(&object)) }))
     }
 
+    async fn foresee(&self, _: &str, spec: &Spec, _: &dyn Neighbours) -> Result<Foreseen, OpError> {
+        Ok(Foreseen { byproducts: spec.kept().into_iter().collect(), refusal: None })
+    }
+
     async fn delete(&self, _: &str, spec: &Spec, report: &dyn Report) -> Result<(), OpError> {
         let operation = spec.operation("delete");
         if let Some(path) = spec.file() {
@@ -521,6 +512,10 @@ impl Kind for Object {
         }
         let Some(at) = self.at_if_any(spec).await? else { return Ok(()) };
         let Some(there) = self.look(&at, spec).await? else { return Ok(()) };
+        if let Some(kept) = spec.kept() {
+            report.byproduct(kept);
+            return Ok(());
+        }
         if mark(&there, ADOPTED).is_some() {
             // It was there before: only what this pipeline stated is taken back.
             let mut nothing = Map::new();
@@ -551,35 +546,4 @@ impl Kind for Object {
         }
         self.went(spec, report).await
     }
-}
-
-/// The kinds that [`manifest::needed`] names.
-fn kind_word(kind: &str) -> &'static str {
-    const KINDS: [&str; 7] = [
-        "ServiceAccount",
-        "PriorityClass",
-        "PersistentVolumeClaim",
-        "ConfigMap",
-        "Secret",
-        "Deployment",
-        "StatefulSet",
-    ];
-    KINDS.into_iter().find(|known| *known == kind).unwrap_or_default()
-}
-
-fn asks_for_gpu(manifest: &Map<String, Value>) -> bool {
-    let text = Value::Object(manifest.clone()).to_string();
-    // Whole ones, or parts of them by a name of their own.
-    text.contains("nvidia.com/gpu\":") || text.contains("nvidia.com/mig-")
-}
-
-fn offers_gpu(spec: &Value) -> bool {
-    let images: BTreeSet<&str> = spec
-        .pointer("/manifest/spec/template/spec/containers")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|container| container["image"].as_str())
-        .collect();
-    images.iter().any(|image| image.contains("k8s-device-plugin") && !unknown::is_unknown(image))
 }

@@ -5,6 +5,7 @@ import os
 
 # What its service does when it changes a resource, and when it deletes one, with its own refusals.
 UPDATES = {
+    "AWS::Events::Rule": lambda twin, properties: rule(twin, properties),
     "AWS::SQS::Queue": lambda twin, properties: queue(twin, properties),
     "AWS::SNS::Topic": lambda twin, properties: topic(twin, properties),
     "AWS::Logs::LogGroup": lambda twin, properties: twin.backend().put_retention_policy(twin.resource.name, properties.get("RetentionInDays")),
@@ -26,6 +27,7 @@ DELETIONS = {
     "AWS::ElasticLoadBalancingV2::Listener": lambda twin, _: twin.backend().delete_listener(twin.resource.arn),
     "AWS::ElasticLoadBalancingV2::LoadBalancer": lambda twin, _: twin.backend().delete_load_balancer(twin.resource.arn),
     "AWS::ElasticLoadBalancingV2::TargetGroup": lambda twin, _: twin.backend().delete_target_group(twin.resource.arn),
+    "AWS::Events::Rule": lambda twin, _: delete_rule(twin),
     "AWS::IAM::ManagedPolicy": lambda twin, _: twin.backend().delete_policy(twin.resource.arn),
     "AWS::KMS::Key": lambda twin, properties: twin.backend().schedule_key_deletion(twin.resource.id, properties.get("PendingWindowInDays", 30)),
     "AWS::Logs::LogGroup": lambda twin, _: twin.backend().delete_log_group(twin.resource.name),
@@ -40,6 +42,19 @@ def queue(twin, properties):
 
 def topic(twin, properties):
     twin.backend().set_topic_attribute(twin.resource.arn, "display_name", properties.get("DisplayName", ""))
+
+
+def rule(twin, properties):
+    """Puts a rule anew, with the targets that are stated now."""
+    twin.resource.targets.clear()
+    twin.resource = twin.model.create_from_cloudformation_json(twin.resource.name, twin.template(properties), twin.account, twin.region)
+    twin.find()
+
+
+def delete_rule(twin):
+    """CloudFormation takes the targets from a rule first; EventBridge deletes none that has some."""
+    twin.resource.targets.clear()
+    twin.backend().delete_rule(twin.resource.name, twin.resource.event_bus_name)
 
 
 def terminate(twin):

@@ -9,7 +9,7 @@ use crate::plugin::{Failure, FailureCode, FileEntry};
 use crate::secret::{Secret, SecretSource};
 
 /// Bytes of one file.
-const MOST_BYTES: u64 = 16 << 20;
+pub(super) const MOST_BYTES: u64 = 16 << 20;
 /// Files of one folder.
 const MOST_FILES: usize = 10_000;
 /// Folders that are nobody's to read: the history of the files, and llmhost's own state.
@@ -183,6 +183,16 @@ fn is_others(name: &std::ffi::OsStr) -> bool {
     OTHERS.iter().any(|other| name == *other)
 }
 
+/// Whether a file is named by its address in a registry.
+pub(super) fn is_address(path: &str) -> bool {
+    path.starts_with("oci://")
+}
+
+/// What a file or a folder is known by: its address as it is written, or its path in the one form.
+pub(super) fn key(path: &str) -> String {
+    if is_address(path) { path.to_owned() } else { normal(path) }
+}
+
 /// A path without `.`, and without `..` but at its beginning.
 pub(super) fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
@@ -214,6 +224,9 @@ fn lexical(path: &Path) -> PathBuf {
 pub(super) fn covers(named: &str, path: &str) -> bool {
     if named == path {
         return true;
+    }
+    if is_address(named) || is_address(path) {
+        return false;
     }
     if is_pattern(named) {
         let (of, name) = (named.rsplit_once('/'), path.rsplit_once('/'));
@@ -288,6 +301,9 @@ mod tests {
             ("k8s/*.yaml", "k8s", false),
             ("*.yaml", "a.yaml", true),
             ("app-*.yaml", "app-1.yaml", true),
+            ("oci://ghcr.io/acme", "oci://ghcr.io/acme/x@sha256:0", false),
+            ("oci://ghcr.io/acme/x@sha256:0", "oci://ghcr.io/acme/x@sha256:0", true),
+            (".", "oci://ghcr.io/acme/x@sha256:0", false),
             // As a policy has them.
             ("*", "a.yaml", false),
             ("s3:*", "s3:x", false),

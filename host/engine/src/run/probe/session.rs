@@ -115,7 +115,7 @@ impl Capabilities for ProbeSession {
     }
 
     async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
-        Ok(self.files.read(file, start, most)?)
+        Ok(self.files.read(file, start, most).await?)
     }
 
     fn region(&self) -> &str {
