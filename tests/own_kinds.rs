@@ -284,7 +284,7 @@ async fn the_rest_of_its_life(chamber: &Chamber) {
     chamber.service.ask("PUT", &format!("/notes/{}", id("three").as_str().unwrap()), &json!({ "text": "theirs" }));
     chamber.service.ask("DELETE", &format!("/notes/{}", id("zwei").as_str().unwrap()), &Value::Null);
     llmhost(&["run", "pipeline.toml", "--dry-run", "--refresh"]).says(&["theirs"]);
-    run().status(0);
+    llmhost(&["run", "pipeline.toml", "--yes", "--refresh"]).status(0);
     assert_eq!(chamber.service.notes()["three"], ["3"]);
     assert_eq!(chamber.service.notes()["zwei"].len(), 1);
     // The key is in nothing that is kept or said.
@@ -377,6 +377,7 @@ async fn a_provider_calls_aws_with_what_it_is_granted_and_never_has_the_credenti
         run().status(1).says(&[words]);
     }
     scene.pipeline(&parameters("\"request:*\"", PLAIN));
+    std::fs::remove_file(scene.path("llmhost.lock")).unwrap();
     llmhost(&["run", "pipeline.toml", "--dry-run"]).status(2).says(&["request:ssm:GetParameter Name=/prod/*"]);
     assert_eq!(emulator.inventory("us-east-1").unwrap(), before);
 }
