@@ -278,7 +278,7 @@ fn bad_input_is_one_clear_error() {
         ("name = \"logs\"\nlanguage = \"cobol\"\n", &["no language 'cobol'", "rust, javascript"][..]),
         (
             "name = \"logs\"\nlanguage = \"rust\"\ntarget = 1\n",
-            &["unknown field `target`", "name, language, uses and output"],
+            &["unknown field `target`", "name, language, world, uses and output"],
         ),
         ("name = \"logs\"\nlanguage = \"rust\"\nuses = [\"s4\"]\n", &["called 's4'", "s3"]),
         ("name", &["llmhost-plugin.toml", "line 1"]),
