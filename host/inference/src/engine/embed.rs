@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 
 use super::counters::Counters;
 use super::error::RequestError;
-use crate::model::{CacheType, EncoderLayout, Pooling, PoolingKind};
+use super::pool::{normalise, pool};
+use crate::model::{CacheType, EncoderLayout, PoolingKind};
 
 /// Vectors of texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +45,10 @@ const SHORTEST: f64 = 0.8;
 pub(super) struct Embedder {
     pub(super) session: Session,
     pub(super) layout: EncoderLayout,
-    pub(super) pooling: Pooling,
+    /// What a text's vector is made of, where the graph gives one a token.
+    pub(super) pooling: Vec<PoolingKind>,
+    /// Whether vectors get the length one.
+    pub(super) normalise: bool,
     pub(super) pad: u32,
     pub(super) counters: Arc<Counters>,
 }
@@ -136,9 +140,9 @@ impl Embedder {
         let vector = |(row, item): (usize, &&Item)| {
             let mut vector = match self.layout.pooled {
                 true => numbers[row * size..][..size].to_vec(),
-                false => pool(self.pooling.kind, &numbers[row * width * size..][..item.tokens.len() * size], size),
+                false => pool(&self.pooling, &numbers[row * width * size..][..item.tokens.len() * size], size),
             };
-            if self.pooling.normalise {
+            if self.normalise {
                 normalise(&mut vector);
             }
             vector
@@ -155,51 +159,9 @@ fn batch_size(items: &[Item]) -> usize {
     alike.clamp(1, most)
 }
 
-/// One vector from those of a text's tokens, `[tokens, size]`.
-fn pool(kind: PoolingKind, rows: &[f32], size: usize) -> Vec<f32> {
-    let tokens = rows.chunks_exact(size);
-    let count = tokens.len().max(1) as f32;
-    let over = |start: f32, with: fn(f32, f32) -> f32| {
-        let mut vector = vec![start; size];
-        for row in tokens.clone() {
-            vector.iter_mut().zip(row).for_each(|(sum, number)| *sum = with(*sum, *number));
-        }
-        vector
-    };
-    match kind {
-        PoolingKind::First => rows.get(..size).unwrap_or_default().to_vec(),
-        PoolingKind::Last => tokens.clone().last().unwrap_or_default().to_vec(),
-        PoolingKind::Max => over(f32::NEG_INFINITY, f32::max),
-        PoolingKind::Mean => over(0.0, |a, b| a + b).into_iter().map(|sum| sum / count).collect(),
-    }
-}
-
-fn normalise(vector: &mut [f32]) {
-    let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
-    if length > 0.0 {
-        vector.iter_mut().for_each(|number| *number /= length);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pooling_takes_what_its_name_says() {
-        let rows = [1.0, 10.0, 3.0, 0.0, 5.0, 2.0];
-        for (kind, expected) in [
-            (PoolingKind::Mean, [3.0, 4.0]),
-            (PoolingKind::First, [1.0, 10.0]),
-            (PoolingKind::Last, [5.0, 2.0]),
-            (PoolingKind::Max, [5.0, 10.0]),
-        ] {
-            assert_eq!(pool(kind, &rows, 2), expected, "{kind:?}");
-        }
-        let mut vector = [3.0, 4.0];
-        normalise(&mut vector);
-        assert_eq!(vector, [0.6, 0.8]);
-    }
 
     #[test]
     fn batches_hold_texts_of_like_length() {

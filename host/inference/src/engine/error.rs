@@ -65,6 +65,16 @@ pub enum RequestError {
         /// Tokens of prompt and answer together, at most.
         context: usize,
     },
+    /// One of a request's texts is longer than the model takes.
+    #[error("the text at index {place} has {tokens} tokens, and the context holds {context}; shorten it or split it")]
+    TextTooLong {
+        /// Which one, from 0.
+        place: usize,
+        /// Its tokens.
+        tokens: usize,
+        /// Tokens of a text, at most.
+        context: usize,
+    },
     /// A field of the request is wrong.
     #[error("{0}")]
     Invalid(String),

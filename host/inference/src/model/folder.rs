@@ -9,7 +9,7 @@ use super::error::ModelError;
 use super::files;
 use super::graph::Graph;
 use super::layout::Layout;
-use super::pooling::Pooling;
+use super::sentence::{Gives, SentenceConfig};
 use crate::runtime::{OpenError, Opened, Runtime, RuntimeError, SessionSettings, open};
 use crate::tokens::Tokenizer;
 
@@ -27,7 +27,8 @@ pub struct Model {
     /// The chat template, where there is one.
     pub chat: Option<ChatTemplate>,
     pub(crate) layout: Layout,
-    pub(crate) pooling: Pooling,
+    /// What is done around the graph, where it takes whole texts.
+    pub(crate) sentence: Option<SentenceConfig>,
 }
 
 /// Why a folder could not be opened.
@@ -64,8 +65,14 @@ impl Model {
             OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
         })?;
         let layout = Layout::of(&opened.session, &graph, &config, &path)?;
+        let sentence = match &layout {
+            Layout::Encoder(encoder) if encoder.pooled => Some(SentenceConfig::read(folder, Gives::Vectors)?),
+            Layout::Encoder(_) => Some(SentenceConfig::read(folder, Gives::Tokens)?),
+            Layout::Decoder(_) | Layout::Tensors => None,
+        };
+        let lower_case = sentence.as_ref().is_some_and(|sentence| sentence.lower_case);
         let tokenizer = match folder.join("tokenizer.json") {
-            file if file.is_file() => Some(Arc::new(Tokenizer::read(&file)?)),
+            file if file.is_file() => Some(Arc::new(Tokenizer::read(&file, lower_case)?)),
             _ if matches!(layout, Layout::Tensors) => None,
             _ => {
                 let advice =
@@ -74,8 +81,7 @@ impl Model {
             }
         };
         let chat = ChatTemplate::read(folder)?;
-        let pooling = Pooling::read(folder)?;
-        Ok((Self { folder: folder.to_owned(), config, tokenizer, chat, layout, pooling }, opened))
+        Ok((Self { folder: folder.to_owned(), config, tokenizer, chat, layout, sentence }, opened))
     }
 
     /// `decoder`, `encoder` or `tensors`.
