@@ -4,7 +4,8 @@ mod common;
 
 use std::path::Path;
 
-use common::{copied, engine, options, run_python};
+use common::{copied, engine, fails_on, options, run_python};
+use futures::future::join_all;
 use llmhost_inference::engine::{EmbedInput, Options};
 use llmhost_inference::{Engine, RequestError};
 use serde_json::{Value, json};
@@ -172,6 +173,32 @@ async fn the_limit_is_that_of_the_table_of_positions() {
         let words = format!("the text at index 1 has {} tokens, and the context holds {limit}", limit + 1);
         assert!(error.starts_with(&words), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_text_on_which_the_model_fails_takes_no_other_with_it() {
+    let folder = sentences();
+    fails_on(folder.path(), 99);
+    let failing = Engine::load(folder.path(), &options()).expect("it loads");
+    let texts: Vec<[EmbedInput; 1]> =
+        (0..40).map(|text| [EmbedInput::Tokens(vec![10 + text, 20, if text == 25 { 99 } else { 30 }])]).collect();
+    let all = join_all(texts.iter().map(|text| failing.embed_inputs(text, None, false))).await;
+    let tokens: Value = (0..40).map(|text| json!([10 + text, 20, 30])).collect();
+    let expected = reference(folder.path(), &["mean"], true, &tokens);
+    for (place, (result, expected)) in all.into_iter().zip(expected).enumerate() {
+        match result {
+            Ok(found) => assert_near(&found.vectors, &[expected], "a neighbour"),
+            Err(error) => {
+                assert!(matches!(&error, RequestError::Failed(why) if why.contains("Gather")), "{error}");
+                assert_eq!(place, 25, "{error}");
+            }
+        }
+    }
+    let stats = failing.stats();
+    assert_eq!((stats.queued, stats.failed), (0, 1));
+    // The model still works.
+    let again = Engine::embed(&failing, &["a word".to_owned()], false).await.expect("embedded");
+    assert_eq!(again.vectors.len(), 1);
 }
 
 #[test]

@@ -81,15 +81,12 @@ impl Embedder {
             if wanted.is_empty() {
                 continue;
             }
-            match self.batch(&wanted) {
-                Ok(vectors) => {
-                    for (item, vector) in wanted.iter().zip(vectors) {
-                        if let Ok(embeddings) = &mut results[item.job] {
-                            embeddings.vectors[item.place] = vector;
-                        }
-                    }
+            for (item, result) in wanted.iter().zip(self.batch_or_each(&wanted)) {
+                match (result, &mut results[item.job]) {
+                    (Ok(vector), Ok(embeddings)) => embeddings.vectors[item.place] = vector,
+                    (Err(error), result) => *result = Err(error),
+                    (Ok(_), Err(_)) => {}
                 }
-                Err(error) => wanted.iter().for_each(|item| results[item.job] = Err(error.clone())),
             }
         }
         self.counters.embedded_texts.fetch_add(items.len() as u64, Relaxed);
@@ -99,6 +96,23 @@ impl Embedder {
             self.counters.jobs.fetch_sub(1, Relaxed);
             // The caller may be gone.
             let _ = answer.send(result);
+        }
+    }
+
+    /// A vector for each item. Where a batch fails, its items run one by one, so that a text on which
+    /// the model fails takes nobody else's request with it.
+    fn batch_or_each(&mut self, items: &[&Item]) -> Vec<Result<Vec<f32>, RequestError>> {
+        match self.batch(items) {
+            Ok(vectors) => vectors.into_iter().map(Ok).collect(),
+            Err(error) if items.len() == 1 => vec![Err(error)],
+            Err(error) => {
+                tracing::warn!(%error, texts = items.len(), "a batch failed; its texts run one by one");
+                let alone = |item: &&Item| {
+                    let mut vectors = self.batch(&[*item])?;
+                    Ok(vectors.pop().expect("a vector for one text"))
+                };
+                items.iter().map(alone).collect()
+            }
         }
     }
 
