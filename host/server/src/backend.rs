@@ -19,8 +19,8 @@ pub trait Backend: Send + Sync + 'static {
     /// [`Event::Done`].
     async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure>;
 
-    /// An embedding for each text, and how many tokens they had together.
-    async fn embed(&self, texts: Vec<String>) -> Result<(Vec<Vec<f32>>, usize), Failure>;
+    /// An embedding for each input, and how many tokens they had together.
+    async fn embed(&self, request: EmbedRequest) -> Result<(Vec<Vec<f32>>, usize), Failure>;
 }
 
 /// What a model is.
@@ -80,6 +80,24 @@ pub struct Message {
     pub role: String,
     /// Its text.
     pub content: String,
+}
+
+/// What to make embeddings of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbedRequest {
+    /// An embedding is made of each.
+    pub inputs: Vec<EmbedInput>,
+    /// Which of the model's prompts to put in front of texts; its default one where nothing is said.
+    pub prompt_name: Option<String>,
+}
+
+/// Something to make an embedding of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EmbedInput {
+    /// A text.
+    Text(String),
+    /// Tokens of the model's own vocabulary, as they are.
+    Tokens(Vec<u32>),
 }
 
 /// One answer to be generated.

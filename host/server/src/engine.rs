@@ -10,8 +10,8 @@ use llmhost_inference::{Engine, Event as Step, Request, RequestError, engine};
 use serde_json::json;
 
 use crate::{
-    Backend, Constraint, Event, Failure, Finish, GenerateRequest, LogProb, Message, ModelInfo, Prompt, Sampling, Stats,
-    TokenEvent, Usage,
+    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
+    ModelInfo, Prompt, Sampling, Stats, TokenEvent, Usage,
 };
 
 /// A model that the engine runs.
@@ -93,8 +93,13 @@ impl Backend for EngineBackend {
         Ok(events.boxed())
     }
 
-    async fn embed(&self, texts: Vec<String>) -> Result<(Vec<Vec<f32>>, usize), Failure> {
-        let found = self.engine.embed(&texts, false).await.map_err(failure)?;
+    async fn embed(&self, request: EmbedRequest) -> Result<(Vec<Vec<f32>>, usize), Failure> {
+        let input = |input| match input {
+            EmbedInput::Text(text) => engine::EmbedInput::Text(text),
+            EmbedInput::Tokens(tokens) => engine::EmbedInput::Tokens(tokens),
+        };
+        let inputs: Vec<_> = request.inputs.into_iter().map(input).collect();
+        let found = self.engine.embed_inputs(&inputs, request.prompt_name.as_deref(), false).await.map_err(failure)?;
         Ok((found.vectors, found.tokens))
     }
 }
