@@ -28,11 +28,26 @@ pub struct Embeddings {
     pub tokens: usize,
 }
 
+/// A text, or a pair of texts, as the graph takes it.
+#[derive(Debug)]
+pub(super) struct TextTokens {
+    pub(super) ids: Vec<u32>,
+    /// Which text of a pair each token is of; empty for a text alone.
+    pub(super) types: Vec<u32>,
+}
+
+impl TextTokens {
+    /// A text alone.
+    pub(super) fn of(ids: Vec<u32>) -> Self {
+        Self { ids, types: Vec::new() }
+    }
+}
+
 /// A request for vectors.
 #[derive(Debug)]
 pub(super) struct EmbedJob {
-    /// Tokens of each text.
-    pub(super) texts: Vec<Vec<u32>>,
+    /// Each text, or pair of texts.
+    pub(super) texts: Vec<TextTokens>,
     pub(super) answer: oneshot::Sender<Result<Embeddings, RequestError>>,
 }
 
@@ -57,7 +72,13 @@ pub(super) struct Embedder {
 struct Item {
     job: usize,
     place: usize,
-    tokens: Vec<u32>,
+    text: TextTokens,
+}
+
+impl Item {
+    fn length(&self) -> usize {
+        self.text.ids.len()
+    }
 }
 
 impl Embedder {
@@ -66,12 +87,12 @@ impl Embedder {
         let mut results: Vec<Result<Embeddings, RequestError>> = Vec::new();
         let (mut items, mut answers) = (Vec::new(), Vec::new());
         for (job, EmbedJob { texts, answer }) in jobs.into_iter().enumerate() {
-            let tokens = texts.iter().map(Vec::len).sum();
+            let tokens = texts.iter().map(|text| text.ids.len()).sum();
             results.push(Ok(Embeddings { vectors: vec![Vec::new(); texts.len()], tokens }));
-            items.extend(texts.into_iter().enumerate().map(|(place, tokens)| Item { job, place, tokens }));
+            items.extend(texts.into_iter().enumerate().map(|(place, text)| Item { job, place, text }));
             answers.push(answer);
         }
-        items.sort_by_key(|item| std::cmp::Reverse(item.tokens.len()));
+        items.sort_by_key(|item| std::cmp::Reverse(item.length()));
         let mut rest = items.as_slice();
         while !rest.is_empty() {
             let (batch, after) = rest.split_at(batch_size(rest));
@@ -117,13 +138,17 @@ impl Embedder {
     }
 
     fn batch(&mut self, items: &[&Item]) -> Result<Vec<Vec<f32>>, RequestError> {
-        let (count, width) = (items.len(), items.iter().map(|item| item.tokens.len()).max().unwrap_or(0));
+        let (count, width) = (items.len(), items.iter().map(|item| item.length()).max().unwrap_or(0));
         let mut ids = vec![i64::from(self.pad); count * width];
         let mut mask = vec![0i64; count * width];
+        let mut types = vec![0i64; count * width];
         for (row, item) in items.iter().enumerate() {
-            for (place, token) in item.tokens.iter().enumerate() {
+            for (place, token) in item.text.ids.iter().enumerate() {
                 ids[row * width + place] = i64::from(*token);
                 mask[row * width + place] = 1;
+            }
+            for (place, kind) in item.text.types.iter().enumerate() {
+                types[row * width + place] = i64::from(*kind);
             }
         }
         let shape = [count, width];
@@ -133,12 +158,12 @@ impl Embedder {
             inputs.push(("attention_mask".into(), Tensor::from_array((shape, mask))?.into()));
         }
         if self.layout.token_types {
-            inputs.push(("token_type_ids".into(), Tensor::from_array((shape, vec![0i64; count * width]))?.into()));
+            inputs.push(("token_type_ids".into(), Tensor::from_array((shape, types))?.into()));
         }
         let begun = Instant::now();
         let outputs = self.session.run(inputs)?;
         self.counters.ran(begun.elapsed());
-        self.counters.prompt_tokens.fetch_add(items.iter().map(|item| item.tokens.len() as u64).sum(), Relaxed);
+        self.counters.prompt_tokens.fetch_add(items.iter().map(|item| item.length() as u64).sum(), Relaxed);
         let output = outputs
             .get(&self.layout.output)
             .ok_or_else(|| RequestError::Failed(format!("the model gave no output '{}'", self.layout.output)))?;
@@ -154,7 +179,7 @@ impl Embedder {
         let vector = |(row, item): (usize, &&Item)| {
             let mut vector = match self.layout.pooled {
                 true => numbers[row * size..][..size].to_vec(),
-                false => pool(&self.pooling, &numbers[row * width * size..][..item.tokens.len() * size], size),
+                false => pool(&self.pooling, &numbers[row * width * size..][..item.length() * size], size),
             };
             if self.normalise {
                 normalise(&mut vector);
@@ -167,9 +192,9 @@ impl Embedder {
 
 /// How many of the sorted items go together.
 fn batch_size(items: &[Item]) -> usize {
-    let longest = items.first().map_or(1, |item| item.tokens.len().max(1));
+    let longest = items.first().map_or(1, |item| item.length().max(1));
     let most = (BATCH_TOKENS / longest).max(1);
-    let alike = items.iter().take_while(|item| item.tokens.len() as f64 >= longest as f64 * SHORTEST).count();
+    let alike = items.iter().take_while(|item| item.length() as f64 >= longest as f64 * SHORTEST).count();
     alike.clamp(1, most)
 }
 
@@ -180,7 +205,7 @@ mod tests {
     #[test]
     fn batches_hold_texts_of_like_length() {
         let items = |lengths: &[usize]| -> Vec<Item> {
-            lengths.iter().map(|length| Item { job: 0, place: 0, tokens: vec![0; *length] }).collect()
+            lengths.iter().map(|length| Item { job: 0, place: 0, text: TextTokens::of(vec![0; *length]) }).collect()
         };
         assert_eq!(batch_size(&items(&[100, 90, 85, 50, 10])), 3);
         assert_eq!(batch_size(&items(&[1024, 1024, 1024])), 2);

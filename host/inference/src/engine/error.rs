@@ -83,9 +83,12 @@ pub enum RequestError {
     NotSupported {
         /// `generate text`, `embed text`.
         wanted: &'static str,
-        /// `decoder`, `encoder`, `tensors`.
+        /// `decoder`, `encoder`, `reranker`, `tensors`.
         kind: &'static str,
     },
+    /// The model does not score pairs of texts.
+    #[error("this model does not rerank: {0}")]
+    NotReranker(String),
     /// The engine stops (HTTP: 503).
     #[error("the engine is shutting down")]
     ShuttingDown,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc as channel, oneshot};
 
-pub use texts::EmbedInput;
+pub use texts::{EmbedInput, Scores};
 
 use super::counters::{Counters, Stats};
 use super::error::{LoadError, RequestError};

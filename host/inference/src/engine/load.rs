@@ -8,7 +8,7 @@ use ort::session::Session;
 
 use super::counters::Counters;
 use super::decoder::{CacheSize, Decoder, PlainDecoder, Row, SharedDecoder};
-use super::embed::{EmbedJob, Embedder};
+use super::embed::{EmbedJob, Embedder, TextTokens};
 use super::error::LoadError;
 use super::generation::Generation;
 use super::options::Options;
@@ -48,7 +48,7 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
     let outputs = session.outputs().iter().map(TensorInfo::of).collect();
     let (work, counters, report) = match model.layout.clone() {
         Layout::Decoder(layout) => decoder(&model, layout, session, provider, proof, options)?,
-        Layout::Encoder(layout) => encoder(&model, layout, session, proof, options)?,
+        Layout::Encoder(layout) | Layout::Reranker(layout, _) => encoder(&model, layout, session, proof, options)?,
         Layout::Tensors => any(session, proof)?,
     };
     let (jobs, receiver) = mpsc::channel();
@@ -111,7 +111,7 @@ fn encoder(
     let mut embedder = Embedder { session, layout, pooling, normalise, pad, counters: counters("") };
     let (answer, mut result) = tokio::sync::oneshot::channel();
     embedder.counters.jobs.store(1, std::sync::atomic::Ordering::Relaxed);
-    embedder.run(vec![EmbedJob { texts: vec![vec![pad, pad]], answer }]);
+    embedder.run(vec![EmbedJob { texts: vec![TextTokens::of(vec![pad, pad])], answer }]);
     match result.try_recv() {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => return Err(LoadError::WarmUp(error.to_string())),

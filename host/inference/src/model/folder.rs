@@ -9,6 +9,7 @@ use super::error::ModelError;
 use super::files;
 use super::graph::Graph;
 use super::layout::Layout;
+use super::reranker::Head;
 use super::sentence::{Gives, SentenceConfig};
 use crate::runtime::{OpenError, Opened, Runtime, RuntimeError, SessionSettings, open};
 use crate::tokens::Tokenizer;
@@ -29,6 +30,8 @@ pub struct Model {
     pub(crate) layout: Layout,
     /// What is done around the graph, where it takes whole texts.
     pub(crate) sentence: Option<SentenceConfig>,
+    /// Why it does not rerank; nothing where it does.
+    pub(crate) no_reranker: Option<String>,
 }
 
 /// Why a folder could not be opened.
@@ -60,14 +63,16 @@ impl Model {
         let graph = Graph::read(&path)?;
         graph.check_data(&path)?;
         let config = ModelConfig::read(folder)?;
+        let head = Head::read(folder)?;
         let opened = open(runtime, &path, settings).map_err(|error| match error {
             OpenError::Runtime(error) => FolderError::Runtime(error),
             OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
         })?;
-        let layout = Layout::of(&opened.session, &graph, &config, &path)?;
+        let layout = Layout::of(&opened.session, &graph, &config, head.as_ref(), &path)?;
         let sentence = match &layout {
             Layout::Encoder(encoder) if encoder.pooled => Some(SentenceConfig::read(folder, Gives::Vectors)?),
             Layout::Encoder(_) => Some(SentenceConfig::read(folder, Gives::Tokens)?),
+            Layout::Reranker(..) => Some(SentenceConfig::read(folder, Gives::Scores)?),
             Layout::Decoder(_) | Layout::Tensors => None,
         };
         let lower_case = sentence.as_ref().is_some_and(|sentence| sentence.lower_case);
@@ -81,10 +86,12 @@ impl Model {
             }
         };
         let chat = ChatTemplate::read(folder)?;
-        Ok((Self { folder: folder.to_owned(), config, tokenizer, chat, layout, sentence }, opened))
+        let no_reranker = layout.no_reranker(&opened.session, head.as_ref());
+        let folder = folder.to_owned();
+        Ok((Self { folder, config, tokenizer, chat, layout, sentence, no_reranker }, opened))
     }
 
-    /// `decoder`, `encoder` or `tensors`.
+    /// `decoder`, `encoder`, `reranker` or `tensors`.
     pub fn kind(&self) -> &'static str {
         self.layout.name()
     }

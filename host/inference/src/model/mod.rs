@@ -13,6 +13,7 @@ mod graph;
 mod layout;
 mod pooling;
 mod python_json;
+mod reranker;
 mod sentence;
 mod wire;
 

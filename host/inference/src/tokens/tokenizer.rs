@@ -73,6 +73,12 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// Tokens of a pair of texts with what the model wants around them, and which text each is of.
+    pub fn encode_pair(&self, one: &str, other: &str) -> Result<(Vec<u32>, Vec<u32>), TokenizeError> {
+        let encoding = self.inner.encode_fast((one, other), true).map_err(|error| TokenizeError(error.to_string()))?;
+        Ok((encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec()))
+    }
+
     /// The text of tokens, special ones left out.
     pub fn decode(&self, tokens: &[u32]) -> String {
         self.inner.decode(tokens, true).unwrap_or_default()

@@ -1,9 +1,9 @@
-//! Vectors of texts.
+//! Vectors of texts, and scores of pairs of texts.
 
 use tokio::sync::oneshot;
 
 use super::Engine;
-use crate::engine::embed::{EmbedJob, Embeddings};
+use crate::engine::embed::{EmbedJob, Embeddings, TextTokens};
 use crate::engine::error::RequestError;
 use crate::engine::worker::Job;
 use crate::model::{Layout, SentenceConfig};
@@ -16,6 +16,15 @@ pub enum EmbedInput {
     Text(String),
     /// Tokens of the model's own vocabulary, taken as they are.
     Tokens(Vec<u32>),
+}
+
+/// Scores of pairs of texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// One a pair, in the order of the pairs.
+    pub scores: Vec<f32>,
+    /// Tokens of all pairs.
+    pub tokens: usize,
 }
 
 impl Engine {
@@ -50,12 +59,42 @@ impl Engine {
                 }
                 _ => tokens.truncate(context),
             }
-            Ok(tokens)
+            Ok(TextTokens::of(tokens))
         };
         let texts = inputs.iter().enumerate().map(tokens).collect::<Result<Vec<_>, _>>()?;
+        self.vectors(texts).await
+    }
+
+    /// How well the texts of each pair fit together, as the model's head and activation have it.
+    pub async fn score(&self, pairs: &[(String, String)]) -> Result<Scores, RequestError> {
+        let inner = &*self.inner;
+        let Layout::Reranker(_, activation) = inner.model.layout else {
+            let why = inner.model.no_reranker.clone().unwrap_or_default();
+            return Err(RequestError::NotReranker(why));
+        };
+        let tokenizer = self.tokenizer_for("score texts", true)?;
+        let context = inner.counters.context;
+        let tokens = |(place, (one, other)): (usize, &(String, String))| {
+            let (ids, types) = tokenizer.encode_pair(one, other)?;
+            match ids.len() {
+                0 => Err(RequestError::Invalid(format!("the pair of texts at index {place} is empty"))),
+                tokens if tokens > context => Err(RequestError::TextTooLong { place, tokens, context }),
+                _ => Ok(TextTokens { ids, types }),
+            }
+        };
+        let texts = pairs.iter().enumerate().map(tokens).collect::<Result<Vec<_>, _>>()?;
+        let Embeddings { vectors, tokens } = self.vectors(texts).await?;
+        let score = |vector: Vec<f32>| match vector[..] {
+            [logit] => Ok(activation.apply(logit)),
+            _ => Err(RequestError::Failed(format!("the model gave {} numbers for a pair, not one", vector.len()))),
+        };
+        Ok(Scores { scores: vectors.into_iter().map(score).collect::<Result<_, _>>()?, tokens })
+    }
+
+    async fn vectors(&self, texts: Vec<TextTokens>) -> Result<Embeddings, RequestError> {
         let (answer, result) = oneshot::channel();
-        inner.enter_job()?;
-        inner.send(Job::Embed(EmbedJob { texts, answer }))?;
+        self.inner.enter_job()?;
+        self.inner.send(Job::Embed(EmbedJob { texts, answer }))?;
         result.await.unwrap_or(Err(RequestError::ShuttingDown))
     }
 }
