@@ -21,6 +21,10 @@ pub trait Backend: Send + Sync + 'static {
 
     /// An embedding for each input, and how many tokens they had together.
     async fn embed(&self, request: EmbedRequest) -> Result<(Vec<Vec<f32>>, usize), Failure>;
+
+    /// A score for each pair of texts, and how many tokens they had together. A model that does not
+    /// score fails with the reason.
+    async fn score(&self, pairs: Vec<(String, String)>) -> Result<(Vec<f32>, usize), Failure>;
 }
 
 /// What a model is.
@@ -47,6 +51,8 @@ pub struct ModelInfo {
     pub chats: bool,
     /// Whether it makes embeddings.
     pub embeds: bool,
+    /// Whether it scores pairs of texts.
+    pub reranks: bool,
 }
 
 /// How the model does now.

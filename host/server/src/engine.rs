@@ -38,6 +38,7 @@ impl EngineBackend {
             generates,
             chats: generates && model.chat.is_some(),
             embeds: model.kind() == "encoder",
+            reranks: model.kind() == "reranker",
         };
         Self { engine, info }
     }
@@ -101,6 +102,11 @@ impl Backend for EngineBackend {
         let inputs: Vec<_> = request.inputs.into_iter().map(input).collect();
         let found = self.engine.embed_inputs(&inputs, request.prompt_name.as_deref(), false).await.map_err(failure)?;
         Ok((found.vectors, found.tokens))
+    }
+
+    async fn score(&self, pairs: Vec<(String, String)>) -> Result<(Vec<f32>, usize), Failure> {
+        let found = self.engine.score(&pairs).await.map_err(failure)?;
+        Ok((found.scores, found.tokens))
     }
 }
 

@@ -100,6 +100,10 @@ impl Backend for Script {
     async fn embed(&self, _: EmbedRequest) -> Result<(Vec<Vec<f32>>, usize), Failure> {
         Err(Failure::Internal("it only generates".into()))
     }
+
+    async fn score(&self, _: Vec<(String, String)>) -> Result<(Vec<f32>, usize), Failure> {
+        Err(Failure::Internal("it only generates".into()))
+    }
 }
 
 async fn ask(script: Script, settings: Settings, path: &str, body: impl Into<Body>) -> (StatusCode, String) {

@@ -38,6 +38,15 @@ impl Backend for Counts {
         let (tokens, vectors): (Vec<usize>, Vec<_>) = texts.unzip();
         Ok((vectors, tokens.iter().sum()))
     }
+
+    /// How much longer the second text is.
+    async fn score(&self, pairs: Vec<(String, String)>) -> Result<(Vec<f32>, usize), Failure> {
+        if pairs.iter().any(|(_, other)| other == "long") {
+            return Err(Failure::invalid("the text at index 0 has 9 tokens, and the context holds 8", None));
+        }
+        let scores = pairs.iter().map(|(one, other)| other.len() as f32 - one.len() as f32).collect();
+        Ok((scores, 7 * pairs.len()))
+    }
 }
 
 async fn ask(path: &str, body: Value) -> (StatusCode, Value) {
@@ -55,9 +64,10 @@ async fn embeddings_come_as_numbers_or_as_bytes() {
     let (_, answer) = ask(json!({ "input": ["a bc", "d"] })).await;
     assert_eq!(answer["data"][1]["embedding"], json!([1.0, 0.5]));
     assert_eq!(answer["usage"]["total_tokens"], 3);
-    for (input, vectors, tokens) in
-        [(json!([4, 9, 9]), json!([[3.0, 4.0, 9.0]]), 3), (json!([[4, 9], [5]]), json!([[3.0, 4.0, 9.0], [3.0, 5.0, 9.0]]), 3)]
-    {
+    for (input, vectors, tokens) in [
+        (json!([4, 9, 9]), json!([[3.0, 4.0, 9.0]]), 3),
+        (json!([[4, 9], [5]]), json!([[3.0, 4.0, 9.0], [3.0, 5.0, 9.0]]), 3),
+    ] {
         let (_, answer) = ask(json!({ "input": input, "user": "somebody" })).await;
         let found: Value = answer["data"].as_array().unwrap().iter().map(|one| one["embedding"].clone()).collect();
         assert_eq!((&found, &answer["usage"]["prompt_tokens"]), (&vectors, &json!(tokens)), "{answer}");
@@ -86,5 +96,64 @@ async fn embeddings_come_as_numbers_or_as_bytes() {
     ] {
         let (status, answer) = ask(body).await;
         assert!(status == StatusCode::BAD_REQUEST && answer.to_string().contains(words), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn documents_come_back_with_the_best_first() {
+    let ask = |body| ask("/v1/rerank", body);
+    let documents = json!(["aaa", { "text": "aaaaa" }, "bbb", "a"]);
+    let (status, answer) = ask(json!({ "model": "counts", "query": "aa", "documents": documents })).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let result = |index: usize, score: f32| json!({ "index": index, "relevance_score": score });
+    assert_eq!(answer["results"], json!([result(1, 3.0), result(0, 1.0), result(2, 1.0), result(3, -1.0)]));
+    assert_eq!(answer["usage"], json!({ "prompt_tokens": 28, "total_tokens": 28 }));
+    assert_eq!(answer["model"], "counts");
+    let (_, answer) = ask(json!({ "query": "aa", "documents": documents, "top_n": 1, "return_documents": true })).await;
+    let best = json!([{ "index": 1, "relevance_score": 3.0, "document": { "text": "aaaaa" } }]);
+    assert_eq!(answer["results"], best);
+    let (_, answer) = ask(json!({ "query": "aa", "documents": ["a"], "top_n": 9 })).await;
+    assert_eq!(answer["results"].as_array().unwrap().len(), 1);
+    for (body, words) in [
+        (json!({ "query": "", "documents": ["a"] }), "query has an empty text"),
+        (json!({ "query": "a", "documents": [] }), "documents has 0 texts"),
+        (json!({ "query": "a", "documents": [""] }), "documents has an empty text"),
+        (json!({ "query": "a", "documents": vec!["a"; 2049] }), "documents has 2049 texts"),
+        (json!({ "query": "a", "documents": [7] }), "a document must be a text"),
+        (json!({ "query": "a", "documents": ["a"], "top_n": 0 }), "top_n is 0"),
+        (json!({ "query": "a", "documents": ["a"], "topn": 1 }), "unknown field `topn`"),
+        (json!({ "query": "a", "documents": ["long"] }), "the context holds 8"),
+    ] {
+        let (status, answer) = ask(body).await;
+        assert!(status == StatusCode::BAD_REQUEST && answer.to_string().contains(words), "{words} in {answer}");
+    }
+    assert_eq!(ask(json!({ "model": "x", "query": "a", "documents": ["a"] })).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn pairs_are_scored_in_their_order() {
+    let ask = |body| ask("/v1/score", body);
+    for (one, other, scores) in [
+        (json!("a"), json!("aaa"), vec![2.0]),
+        (json!("a"), json!(["aa", "aaaa"]), vec![1.0, 3.0]),
+        (json!(["a", "aa"]), json!(["aa", "aa"]), vec![1.0, 0.0]),
+    ] {
+        let (status, answer) = ask(json!({ "text_1": one, "text_2": other })).await;
+        assert_eq!((status, &answer["object"]), (StatusCode::OK, &json!("list")), "{answer}");
+        let data: Vec<_> =
+            answer["data"].as_array().unwrap().iter().map(|one| one["score"].as_f64().unwrap()).collect();
+        assert_eq!(data, scores);
+        assert_eq!(answer["data"][0]["object"], "score");
+        assert_eq!(answer["usage"]["total_tokens"], 7 * scores.len());
+    }
+    for (body, words) in [
+        (json!({ "text_1": ["a", "b"], "text_2": "a" }), "text_1 has 2 texts and text_2 has 1"),
+        (json!({ "text_1": "a", "text_2": [] }), "text_2 has 0 texts"),
+        (json!({ "text_1": "", "text_2": "a" }), "text_1 has an empty text"),
+        (json!({ "text_1": "a", "text_2": 7 }), "must each be a text"),
+        (json!({ "text_1": "a" }), "missing field `text_2`"),
+    ] {
+        let (status, answer) = ask(body).await;
+        assert!(status == StatusCode::BAD_REQUEST && answer.to_string().contains(words), "{words} in {answer}");
     }
 }
