@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{copied, engine, fails_on, options, run_python};
+use common::{copied, engine, fails_on, folder, options, run_python};
 use futures::future::join_all;
 use llmhost_inference::engine::{EmbedInput, Options};
 use llmhost_inference::{Engine, RequestError};
@@ -113,6 +113,15 @@ async fn every_pooling_gives_what_numpy_computes() {
         let expected = reference(folder.path(), &modes, normalise, &json!(TEXTS));
         assert_near(&found.vectors, &expected, &pooling.to_string());
     }
+}
+
+#[tokio::test]
+async fn a_real_model_gives_what_numpy_computes() {
+    let engine = engine("all-minilm-l6-v2", &options());
+    assert_eq!(engine.stats().context, 256, "sentence_bert_config.json says so, and config.json 512");
+    let found = engine.embed(&TEXTS.map(str::to_owned), false).await.expect("embedded");
+    let expected = reference(&folder("all-minilm-l6-v2"), &["mean"], true, &json!(TEXTS));
+    assert_near(&found.vectors, &expected, "all-MiniLM-L6-v2");
 }
 
 /// A copy with the pooling that the whole one has.

@@ -76,7 +76,7 @@ async fn a_pair_that_is_too_long_fails_alone() {
     let error = long.expect_err("too long");
     assert!(matches!(error, RequestError::TextTooLong { place: 1, context: 128, .. }), "{error}");
     assert_eq!(good.expect("scored").scores.len(), 4);
-    assert!(engine.score(&[]).await.expect("nothing").scores.is_empty());
+    assert!(engine.score::<String>(&[]).await.expect("nothing").scores.is_empty());
     let error = engine.embed(&["a".to_owned()], false).await.expect_err("no vectors").to_string();
     assert_eq!(error, "this model cannot embed text: it is a reranker model");
 }

@@ -1,6 +1,7 @@
 //! What the server asks of whatever runs the model.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -24,7 +25,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// A score for each pair of texts, and how many tokens they had together. A model that does not
     /// score fails with the reason.
-    async fn score(&self, pairs: Vec<(String, String)>) -> Result<(Vec<f32>, usize), Failure>;
+    async fn score(&self, pairs: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure>;
 }
 
 /// What a model is.
@@ -87,6 +88,9 @@ pub struct Message {
     /// Its text.
     pub content: String,
 }
+
+/// Two texts to score. They are shared: one query stands beside thousands of documents.
+pub type Pair = (Arc<str>, Arc<str>);
 
 /// What to make embeddings of.
 #[derive(Debug, Clone, PartialEq, Eq)]

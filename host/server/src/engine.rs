@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
-    ModelInfo, Prompt, Sampling, Stats, TokenEvent, Usage,
+    ModelInfo, Pair, Prompt, Sampling, Stats, TokenEvent, Usage,
 };
 
 /// A model that the engine runs.
@@ -104,7 +104,7 @@ impl Backend for EngineBackend {
         Ok((found.vectors, found.tokens))
     }
 
-    async fn score(&self, pairs: Vec<(String, String)>) -> Result<(Vec<f32>, usize), Failure> {
+    async fn score(&self, pairs: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure> {
         let found = self.engine.score(&pairs).await.map_err(failure)?;
         Ok((found.scores, found.tokens))
     }

@@ -15,7 +15,7 @@ mod serve;
 
 pub use backend::{
     Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
-    ModelInfo, Prompt, Sampling, Stats, Stop, TokenEvent, Usage,
+    ModelInfo, Pair, Prompt, Sampling, Stats, Stop, TokenEvent, Usage,
 };
 pub use engine::EngineBackend;
 pub use serve::{Settings, router, serve};

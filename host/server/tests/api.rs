@@ -10,7 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use futures::stream::{BoxStream, StreamExt};
 use llmhost_server::{
-    Backend, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, ModelInfo, Prompt, Settings, Stats,
+    Backend, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, ModelInfo, Pair, Prompt, Settings, Stats,
     TokenEvent, Usage, router, serve,
 };
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ impl Backend for Script {
         Err(Failure::Internal("it only generates".into()))
     }
 
-    async fn score(&self, _: Vec<(String, String)>) -> Result<(Vec<f32>, usize), Failure> {
+    async fn score(&self, _: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure> {
         Err(Failure::Internal("it only generates".into()))
     }
 }

@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use futures::stream::BoxStream;
 use llmhost_server::{
-    Backend, EmbedInput, EmbedRequest, Event, Failure, GenerateRequest, ModelInfo, Settings, Stats, router,
+    Backend, EmbedInput, EmbedRequest, Event, Failure, GenerateRequest, ModelInfo, Pair, Settings, Stats, router,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -40,8 +40,8 @@ impl Backend for Counts {
     }
 
     /// How much longer the second text is.
-    async fn score(&self, pairs: Vec<(String, String)>) -> Result<(Vec<f32>, usize), Failure> {
-        if pairs.iter().any(|(_, other)| other == "long") {
+    async fn score(&self, pairs: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure> {
+        if pairs.iter().any(|(_, other)| &**other == "long") {
             return Err(Failure::invalid("the text at index 0 has 9 tokens, and the context holds 8", None));
         }
         let scores = pairs.iter().map(|(one, other)| other.len() as f32 - one.len() as f32).collect();

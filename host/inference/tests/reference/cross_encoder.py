@@ -39,6 +39,9 @@ def make(folder, labels):
 def score(folder, pairs):
     session = onnxruntime.InferenceSession(f"{folder}/{ENCODER}", providers=["CPUExecutionProvider"])
     tokenizer = Tokenizer.from_file(f"{folder}/tokenizer.json")
+    # Some files carry the settings of a training.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     weight, bias = head(1)
     logits = []
     for one, other in pairs:

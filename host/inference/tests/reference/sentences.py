@@ -35,6 +35,9 @@ def main():
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(f"{task['folder']}/model.onnx", options, providers=["CPUExecutionProvider"])
     tokenizer = Tokenizer.from_file(f"{task['folder']}/tokenizer.json")
+    # Some files carry the settings of a training.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     vectors = []
     for given in task["inputs"]:
         ids = np.array([tokenizer.encode(given).ids if isinstance(given, str) else given], np.int64)

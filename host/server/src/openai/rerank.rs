@@ -40,9 +40,9 @@ enum Document {
 }
 
 impl Document {
-    fn text(self) -> String {
+    fn text(self) -> Arc<str> {
         match self {
-            Self::Text(text) | Self::Object { text } => text,
+            Self::Text(text) | Self::Object { text } => text.into(),
         }
     }
 }
@@ -55,10 +55,11 @@ pub(crate) async fn rerank(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
     if request.top_n == Some(0) {
         return Err(ApiError::invalid("top_n is 0; it must be 1 or more", Some("top_n")));
     }
-    let documents: Vec<String> = request.documents.into_iter().map(Document::text).collect();
+    let documents: Vec<Arc<str>> = request.documents.into_iter().map(Document::text).collect();
     counted(documents.len(), "documents")?;
     documents.iter().try_for_each(|document| filled(document, "documents"))?;
-    let pairs = documents.iter().map(|document| (request.query.clone(), document.clone())).collect();
+    let query: Arc<str> = request.query.into();
+    let pairs = documents.iter().map(|document| (Arc::clone(&query), Arc::clone(document))).collect();
     let (scores, tokens) = shared.backend.score(pairs).await?;
     let mut order: Vec<(usize, f32)> = scores.into_iter().enumerate().collect();
     // Stable: what scores alike stays in the order of the request.
@@ -67,7 +68,7 @@ pub(crate) async fn rerank(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
     let result = |(index, score): (usize, f32)| {
         let mut result = json!({ "index": index, "relevance_score": score });
         if request.return_documents {
-            result["document"] = json!({ "text": documents[index] });
+            result["document"] = json!({ "text": &*documents[index] });
         }
         result
     };
@@ -97,14 +98,14 @@ enum Texts {
 }
 
 impl Texts {
-    fn read(self, param: &'static str) -> Result<Vec<String>, ApiError> {
+    fn read(self, param: &'static str) -> Result<Vec<Arc<str>>, ApiError> {
         let texts = match self {
             Self::One(text) => vec![text],
             Self::Many(texts) => texts,
         };
         counted(texts.len(), param)?;
         texts.iter().try_for_each(|text| filled(text, param))?;
-        Ok(texts)
+        Ok(texts.into_iter().map(Into::into).collect())
     }
 }
 

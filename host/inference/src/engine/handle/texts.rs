@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// How well the texts of each pair fit together, as the model's head and activation have it.
-    pub async fn score(&self, pairs: &[(String, String)]) -> Result<Scores, RequestError> {
+    pub async fn score<T: AsRef<str>>(&self, pairs: &[(T, T)]) -> Result<Scores, RequestError> {
         let inner = &*self.inner;
         let Layout::Reranker(_, activation) = inner.model.layout else {
             let why = inner.model.no_reranker.clone().unwrap_or_default();
@@ -74,8 +74,8 @@ impl Engine {
         };
         let tokenizer = self.tokenizer_for("score texts", true)?;
         let context = inner.counters.context;
-        let tokens = |(place, (one, other)): (usize, &(String, String))| {
-            let (ids, types) = tokenizer.encode_pair(one, other)?;
+        let tokens = |(place, (one, other)): (usize, &(T, T))| {
+            let (ids, types) = tokenizer.encode_pair(one.as_ref(), other.as_ref())?;
             match ids.len() {
                 0 => Err(RequestError::Invalid(format!("the pair of texts at index {place} is empty"))),
                 tokens if tokens > context => Err(RequestError::TextTooLong { place, tokens, context }),
