@@ -3,39 +3,9 @@
 
 mod common;
 
-use std::process::Command;
-
-use common::{answer, copy, engine, options, request, tokens};
-use llmhost_example_models::python;
+use common::{answer, copied, engine, fails_on, options, request, tokens};
 use llmhost_inference::engine::Options;
 use llmhost_inference::{Engine, RequestError};
-
-/// Rewrites a decoder so that it fails on one token, as a device does that runs out of memory.
-const SPOIL: &str = "
-import sys, onnx
-from onnx import helper, numpy_helper
-import numpy as np
-path, token = sys.argv[1], int(sys.argv[2])
-model = onnx.load(path)
-graph = model.graph
-for node in graph.node:
-    for at, name in enumerate(node.input):
-        if name == 'input_ids':
-            node.input[at] = 'checked_ids'
-constant = lambda name, value: graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), name))
-constant('the_token', token), constant('far', 1000), constant('one_zero', [0])
-nodes = [
-    helper.make_node('Equal', ['input_ids', 'the_token'], ['is_it']),
-    helper.make_node('Cast', ['is_it'], ['is_it_number'], to=onnx.TensorProto.INT64),
-    helper.make_node('Mul', ['is_it_number', 'far'], ['place']),
-    helper.make_node('Gather', ['one_zero', 'place'], ['spoilt_by']),
-    helper.make_node('Add', ['input_ids', 'spoilt_by'], ['checked_ids']),
-]
-old = list(graph.node)
-del graph.node[:]
-graph.node.extend(nodes + old)
-onnx.save(model, path)
-";
 
 #[test]
 fn a_step_that_fails_ends_its_request_and_no_other() {
@@ -46,15 +16,8 @@ fn a_step_that_fails_ends_its_request_and_no_other() {
             |token: &u32| (0..3).any(|seed| tokens(seed, 20).contains(token)) || expected.concat().contains(token);
         let bad = (3..250).find(|token| !used(token)).expect("a token that nobody uses");
 
-        let folder = tempfile::tempdir().expect("a folder");
-        copy(name, folder.path());
-        // The checksums are of the whole one.
-        _ = std::fs::remove_file(folder.path().join("manifest.json"));
-        let graph = folder.path().join("model.onnx");
-        let spoilt =
-            Command::new(python().expect("Python")).args(["-c", SPOIL]).arg(&graph).arg(bad.to_string()).output();
-        let spoilt = spoilt.expect("it starts");
-        assert!(spoilt.status.success(), "{}", String::from_utf8_lossy(&spoilt.stderr));
+        let folder = copied(name);
+        fails_on(folder.path(), bad);
         let failing = Engine::load(folder.path(), &Options { max_batch: 8, ..options() }).expect("it loads");
 
         let streams: Vec<_> =

@@ -1,6 +1,7 @@
 //! What the server asks of whatever runs the model.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -19,8 +20,12 @@ pub trait Backend: Send + Sync + 'static {
     /// [`Event::Done`].
     async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure>;
 
-    /// An embedding for each text, and how many tokens they had together.
-    async fn embed(&self, texts: Vec<String>) -> Result<(Vec<Vec<f32>>, usize), Failure>;
+    /// An embedding for each input, and how many tokens they had together.
+    async fn embed(&self, request: EmbedRequest) -> Result<(Vec<Vec<f32>>, usize), Failure>;
+
+    /// A score for each pair of texts, and how many tokens they had together. A model that does not
+    /// score fails with the reason.
+    async fn score(&self, pairs: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure>;
 }
 
 /// What a model is.
@@ -47,6 +52,8 @@ pub struct ModelInfo {
     pub chats: bool,
     /// Whether it makes embeddings.
     pub embeds: bool,
+    /// Whether it scores pairs of texts.
+    pub reranks: bool,
 }
 
 /// How the model does now.
@@ -80,6 +87,27 @@ pub struct Message {
     pub role: String,
     /// Its text.
     pub content: String,
+}
+
+/// Two texts to score. They are shared: one query stands beside thousands of documents.
+pub type Pair = (Arc<str>, Arc<str>);
+
+/// What to make embeddings of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbedRequest {
+    /// An embedding is made of each.
+    pub inputs: Vec<EmbedInput>,
+    /// Which of the model's prompts to put in front of texts; its default one where nothing is said.
+    pub prompt_name: Option<String>,
+}
+
+/// Something to make an embedding of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EmbedInput {
+    /// A text.
+    Text(String),
+    /// Tokens of the model's own vocabulary, as they are.
+    Tokens(Vec<u32>),
 }
 
 /// One answer to be generated.

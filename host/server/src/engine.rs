@@ -10,8 +10,8 @@ use llmhost_inference::{Engine, Event as Step, Request, RequestError, engine};
 use serde_json::json;
 
 use crate::{
-    Backend, Constraint, Event, Failure, Finish, GenerateRequest, LogProb, Message, ModelInfo, Prompt, Sampling, Stats,
-    TokenEvent, Usage,
+    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
+    ModelInfo, Pair, Prompt, Sampling, Stats, TokenEvent, Usage,
 };
 
 /// A model that the engine runs.
@@ -38,6 +38,7 @@ impl EngineBackend {
             generates,
             chats: generates && model.chat.is_some(),
             embeds: model.kind() == "encoder",
+            reranks: model.kind() == "reranker",
         };
         Self { engine, info }
     }
@@ -93,9 +94,19 @@ impl Backend for EngineBackend {
         Ok(events.boxed())
     }
 
-    async fn embed(&self, texts: Vec<String>) -> Result<(Vec<Vec<f32>>, usize), Failure> {
-        let found = self.engine.embed(&texts, false).await.map_err(failure)?;
+    async fn embed(&self, request: EmbedRequest) -> Result<(Vec<Vec<f32>>, usize), Failure> {
+        let input = |input| match input {
+            EmbedInput::Text(text) => engine::EmbedInput::Text(text),
+            EmbedInput::Tokens(tokens) => engine::EmbedInput::Tokens(tokens),
+        };
+        let inputs: Vec<_> = request.inputs.into_iter().map(input).collect();
+        let found = self.engine.embed_inputs(&inputs, request.prompt_name.as_deref(), false).await.map_err(failure)?;
         Ok((found.vectors, found.tokens))
+    }
+
+    async fn score(&self, pairs: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure> {
+        let found = self.engine.score(&pairs).await.map_err(failure)?;
+        Ok((found.scores, found.tokens))
     }
 }
 

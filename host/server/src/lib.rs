@@ -14,8 +14,8 @@ mod page;
 mod serve;
 
 pub use backend::{
-    Backend, Constraint, Event, Failure, Finish, GenerateRequest, LogProb, Message, ModelInfo, Prompt, Sampling, Stats,
-    Stop, TokenEvent, Usage,
+    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
+    ModelInfo, Pair, Prompt, Sampling, Stats, Stop, TokenEvent, Usage,
 };
 pub use engine::EngineBackend;
 pub use serve::{Settings, router, serve};

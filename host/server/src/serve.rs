@@ -74,6 +74,8 @@ fn build(shared: Arc<Shared>) -> Router {
         .route("/v1/chat/completions", post(openai::chat))
         .route("/v1/completions", post(openai::completions))
         .route("/v1/embeddings", post(openai::embeddings))
+        .route("/v1/rerank", post(openai::rerank))
+        .route("/v1/score", post(openai::score))
         .route("/v1/models", get(openai::models))
         .route("/v1/models/{*name}", get(openai::model))
         .layer(from_fn_with_state(Arc::clone(&shared), limits::admit));

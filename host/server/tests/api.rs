@@ -10,8 +10,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use futures::stream::{BoxStream, StreamExt};
 use llmhost_server::{
-    Backend, Event, Failure, Finish, GenerateRequest, LogProb, ModelInfo, Prompt, Settings, Stats, TokenEvent, Usage,
-    router, serve,
+    Backend, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, ModelInfo, Pair, Prompt, Settings, Stats,
+    TokenEvent, Usage, router, serve,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -32,7 +32,6 @@ impl Script {
             context: 64,
             generates: true,
             chats: true,
-            embeds: true,
             ..ModelInfo::default()
         };
         Self { info, running: Arc::default(), busy: false, pause: Duration::ZERO }
@@ -98,9 +97,12 @@ impl Backend for Script {
         Ok(events.boxed())
     }
 
-    async fn embed(&self, texts: Vec<String>) -> Result<(Vec<Vec<f32>>, usize), Failure> {
-        let tokens = texts.iter().map(|text| text.split(' ').count()).sum();
-        Ok((texts.iter().map(|text| vec![text.len() as f32, 0.5]).collect(), tokens))
+    async fn embed(&self, _: EmbedRequest) -> Result<(Vec<Vec<f32>>, usize), Failure> {
+        Err(Failure::Internal("it only generates".into()))
+    }
+
+    async fn score(&self, _: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure> {
+        Err(Failure::Internal("it only generates".into()))
     }
 }
 
@@ -197,27 +199,6 @@ async fn completions_take_texts_and_tokens() {
             answer["choices"].as_array().unwrap().iter().map(|choice| choice["text"].as_str().unwrap()).collect();
         assert_eq!(found, texts);
         assert_eq!(answer["usage"]["prompt_tokens"], prompt_tokens);
-    }
-}
-
-#[tokio::test]
-async fn embeddings_come_as_numbers_or_as_bytes() {
-    let ask = |body: Value| ask(Script::new(), Settings::default(), "/v1/embeddings", body.to_string());
-    let (_, text) = ask(json!({ "input": ["a bc", "d"] })).await;
-    let answer: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(answer["data"][1]["embedding"], json!([1.0, 0.5]));
-    assert_eq!(answer["usage"]["total_tokens"], 3);
-    let (_, text) = ask(json!({ "input": "a bc", "encoding_format": "base64" })).await;
-    let answer: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(answer["data"][0]["embedding"], "AACAQAAAAD8=");
-    for (body, param) in [
-        (json!({ "input": [] }), "input"),
-        (json!({ "input": "" }), "input"),
-        (json!({ "input": "a", "dimensions": 7 }), "dimensions"),
-    ] {
-        let (status, text) = ask(body).await;
-        let answer: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((status, &answer["error"]["param"]), (StatusCode::BAD_REQUEST, &json!(param)), "{text}");
     }
 }
 

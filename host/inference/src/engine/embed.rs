@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 
 use super::counters::Counters;
 use super::error::RequestError;
-use crate::model::{CacheType, EncoderLayout, Pooling, PoolingKind};
+use super::pool::{normalise, pool};
+use crate::model::{CacheType, EncoderLayout, PoolingKind};
 
 /// Vectors of texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,11 +28,26 @@ pub struct Embeddings {
     pub tokens: usize,
 }
 
+/// A text, or a pair of texts, as the graph takes it.
+#[derive(Debug)]
+pub(super) struct TextTokens {
+    pub(super) ids: Vec<u32>,
+    /// Which text of a pair each token is of; empty for a text alone.
+    pub(super) types: Vec<u32>,
+}
+
+impl TextTokens {
+    /// A text alone.
+    pub(super) fn of(ids: Vec<u32>) -> Self {
+        Self { ids, types: Vec::new() }
+    }
+}
+
 /// A request for vectors.
 #[derive(Debug)]
 pub(super) struct EmbedJob {
-    /// Tokens of each text.
-    pub(super) texts: Vec<Vec<u32>>,
+    /// Each text, or pair of texts.
+    pub(super) texts: Vec<TextTokens>,
     pub(super) answer: oneshot::Sender<Result<Embeddings, RequestError>>,
 }
 
@@ -44,7 +60,10 @@ const SHORTEST: f64 = 0.8;
 pub(super) struct Embedder {
     pub(super) session: Session,
     pub(super) layout: EncoderLayout,
-    pub(super) pooling: Pooling,
+    /// What a text's vector is made of, where the graph gives one a token.
+    pub(super) pooling: Vec<PoolingKind>,
+    /// Whether vectors get the length one.
+    pub(super) normalise: bool,
     pub(super) pad: u32,
     pub(super) counters: Arc<Counters>,
 }
@@ -53,7 +72,13 @@ pub(super) struct Embedder {
 struct Item {
     job: usize,
     place: usize,
-    tokens: Vec<u32>,
+    text: TextTokens,
+}
+
+impl Item {
+    fn length(&self) -> usize {
+        self.text.ids.len()
+    }
 }
 
 impl Embedder {
@@ -62,12 +87,12 @@ impl Embedder {
         let mut results: Vec<Result<Embeddings, RequestError>> = Vec::new();
         let (mut items, mut answers) = (Vec::new(), Vec::new());
         for (job, EmbedJob { texts, answer }) in jobs.into_iter().enumerate() {
-            let tokens = texts.iter().map(Vec::len).sum();
+            let tokens = texts.iter().map(|text| text.ids.len()).sum();
             results.push(Ok(Embeddings { vectors: vec![Vec::new(); texts.len()], tokens }));
-            items.extend(texts.into_iter().enumerate().map(|(place, tokens)| Item { job, place, tokens }));
+            items.extend(texts.into_iter().enumerate().map(|(place, text)| Item { job, place, text }));
             answers.push(answer);
         }
-        items.sort_by_key(|item| std::cmp::Reverse(item.tokens.len()));
+        items.sort_by_key(|item| std::cmp::Reverse(item.length()));
         let mut rest = items.as_slice();
         while !rest.is_empty() {
             let (batch, after) = rest.split_at(batch_size(rest));
@@ -77,15 +102,12 @@ impl Embedder {
             if wanted.is_empty() {
                 continue;
             }
-            match self.batch(&wanted) {
-                Ok(vectors) => {
-                    for (item, vector) in wanted.iter().zip(vectors) {
-                        if let Ok(embeddings) = &mut results[item.job] {
-                            embeddings.vectors[item.place] = vector;
-                        }
-                    }
+            for (item, result) in wanted.iter().zip(self.batch_or_each(&wanted)) {
+                match (result, &mut results[item.job]) {
+                    (Ok(vector), Ok(embeddings)) => embeddings.vectors[item.place] = vector,
+                    (Err(error), result) => *result = Err(error),
+                    (Ok(_), Err(_)) => {}
                 }
-                Err(error) => wanted.iter().for_each(|item| results[item.job] = Err(error.clone())),
             }
         }
         self.counters.embedded_texts.fetch_add(items.len() as u64, Relaxed);
@@ -98,14 +120,35 @@ impl Embedder {
         }
     }
 
+    /// A vector for each item. Where a batch fails, its items run one by one, so that a text on which
+    /// the model fails takes nobody else's request with it.
+    fn batch_or_each(&mut self, items: &[&Item]) -> Vec<Result<Vec<f32>, RequestError>> {
+        match self.batch(items) {
+            Ok(vectors) => vectors.into_iter().map(Ok).collect(),
+            Err(error) if items.len() == 1 => vec![Err(error)],
+            Err(error) => {
+                tracing::warn!(%error, texts = items.len(), "a batch failed; its texts run one by one");
+                let alone = |item: &&Item| {
+                    let mut vectors = self.batch(&[*item])?;
+                    Ok(vectors.pop().expect("a vector for one text"))
+                };
+                items.iter().map(alone).collect()
+            }
+        }
+    }
+
     fn batch(&mut self, items: &[&Item]) -> Result<Vec<Vec<f32>>, RequestError> {
-        let (count, width) = (items.len(), items.iter().map(|item| item.tokens.len()).max().unwrap_or(0));
+        let (count, width) = (items.len(), items.iter().map(|item| item.length()).max().unwrap_or(0));
         let mut ids = vec![i64::from(self.pad); count * width];
         let mut mask = vec![0i64; count * width];
+        let mut types = vec![0i64; count * width];
         for (row, item) in items.iter().enumerate() {
-            for (place, token) in item.tokens.iter().enumerate() {
+            for (place, token) in item.text.ids.iter().enumerate() {
                 ids[row * width + place] = i64::from(*token);
                 mask[row * width + place] = 1;
+            }
+            for (place, kind) in item.text.types.iter().enumerate() {
+                types[row * width + place] = i64::from(*kind);
             }
         }
         let shape = [count, width];
@@ -115,12 +158,12 @@ impl Embedder {
             inputs.push(("attention_mask".into(), Tensor::from_array((shape, mask))?.into()));
         }
         if self.layout.token_types {
-            inputs.push(("token_type_ids".into(), Tensor::from_array((shape, vec![0i64; count * width]))?.into()));
+            inputs.push(("token_type_ids".into(), Tensor::from_array((shape, types))?.into()));
         }
         let begun = Instant::now();
         let outputs = self.session.run(inputs)?;
         self.counters.ran(begun.elapsed());
-        self.counters.prompt_tokens.fetch_add(items.iter().map(|item| item.tokens.len() as u64).sum(), Relaxed);
+        self.counters.prompt_tokens.fetch_add(items.iter().map(|item| item.length() as u64).sum(), Relaxed);
         let output = outputs
             .get(&self.layout.output)
             .ok_or_else(|| RequestError::Failed(format!("the model gave no output '{}'", self.layout.output)))?;
@@ -136,9 +179,9 @@ impl Embedder {
         let vector = |(row, item): (usize, &&Item)| {
             let mut vector = match self.layout.pooled {
                 true => numbers[row * size..][..size].to_vec(),
-                false => pool(self.pooling.kind, &numbers[row * width * size..][..item.tokens.len() * size], size),
+                false => pool(&self.pooling, &numbers[row * width * size..][..item.length() * size], size),
             };
-            if self.pooling.normalise {
+            if self.normalise {
                 normalise(&mut vector);
             }
             vector
@@ -149,36 +192,10 @@ impl Embedder {
 
 /// How many of the sorted items go together.
 fn batch_size(items: &[Item]) -> usize {
-    let longest = items.first().map_or(1, |item| item.tokens.len().max(1));
+    let longest = items.first().map_or(1, |item| item.length().max(1));
     let most = (BATCH_TOKENS / longest).max(1);
-    let alike = items.iter().take_while(|item| item.tokens.len() as f64 >= longest as f64 * SHORTEST).count();
+    let alike = items.iter().take_while(|item| item.length() as f64 >= longest as f64 * SHORTEST).count();
     alike.clamp(1, most)
-}
-
-/// One vector from those of a text's tokens, `[tokens, size]`.
-fn pool(kind: PoolingKind, rows: &[f32], size: usize) -> Vec<f32> {
-    let tokens = rows.chunks_exact(size);
-    let count = tokens.len().max(1) as f32;
-    let over = |start: f32, with: fn(f32, f32) -> f32| {
-        let mut vector = vec![start; size];
-        for row in tokens.clone() {
-            vector.iter_mut().zip(row).for_each(|(sum, number)| *sum = with(*sum, *number));
-        }
-        vector
-    };
-    match kind {
-        PoolingKind::First => rows.get(..size).unwrap_or_default().to_vec(),
-        PoolingKind::Last => tokens.clone().last().unwrap_or_default().to_vec(),
-        PoolingKind::Max => over(f32::NEG_INFINITY, f32::max),
-        PoolingKind::Mean => over(0.0, |a, b| a + b).into_iter().map(|sum| sum / count).collect(),
-    }
-}
-
-fn normalise(vector: &mut [f32]) {
-    let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
-    if length > 0.0 {
-        vector.iter_mut().for_each(|number| *number /= length);
-    }
 }
 
 #[cfg(test)]
@@ -186,25 +203,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pooling_takes_what_its_name_says() {
-        let rows = [1.0, 10.0, 3.0, 0.0, 5.0, 2.0];
-        for (kind, expected) in [
-            (PoolingKind::Mean, [3.0, 4.0]),
-            (PoolingKind::First, [1.0, 10.0]),
-            (PoolingKind::Last, [5.0, 2.0]),
-            (PoolingKind::Max, [5.0, 10.0]),
-        ] {
-            assert_eq!(pool(kind, &rows, 2), expected, "{kind:?}");
-        }
-        let mut vector = [3.0, 4.0];
-        normalise(&mut vector);
-        assert_eq!(vector, [0.6, 0.8]);
-    }
-
-    #[test]
     fn batches_hold_texts_of_like_length() {
         let items = |lengths: &[usize]| -> Vec<Item> {
-            lengths.iter().map(|length| Item { job: 0, place: 0, tokens: vec![0; *length] }).collect()
+            lengths.iter().map(|length| Item { job: 0, place: 0, text: TextTokens::of(vec![0; *length]) }).collect()
         };
         assert_eq!(batch_size(&items(&[100, 90, 85, 50, 10])), 3);
         assert_eq!(batch_size(&items(&[1024, 1024, 1024])), 2);

@@ -65,6 +65,16 @@ pub enum RequestError {
         /// Tokens of prompt and answer together, at most.
         context: usize,
     },
+    /// One of a request's texts is longer than the model takes.
+    #[error("the text at index {place} has {tokens} tokens, and the context holds {context}; shorten it or split it")]
+    TextTooLong {
+        /// Which one, from 0.
+        place: usize,
+        /// Its tokens.
+        tokens: usize,
+        /// Tokens of a text, at most.
+        context: usize,
+    },
     /// A field of the request is wrong.
     #[error("{0}")]
     Invalid(String),
@@ -73,9 +83,12 @@ pub enum RequestError {
     NotSupported {
         /// `generate text`, `embed text`.
         wanted: &'static str,
-        /// `decoder`, `encoder`, `tensors`.
+        /// `decoder`, `encoder`, `reranker`, `tensors`.
         kind: &'static str,
     },
+    /// The model does not score pairs of texts.
+    #[error("this model does not rerank: {0}")]
+    NotReranker(String),
     /// The engine stops (HTTP: 503).
     #[error("the engine is shutting down")]
     ShuttingDown,

@@ -1,5 +1,7 @@
 //! What callers hold.
 
+mod texts;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
@@ -7,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc as channel, oneshot};
 
+pub use texts::{EmbedInput, Scores};
+
 use super::counters::{Counters, Stats};
-use super::embed::{EmbedJob, Embeddings};
 use super::error::{LoadError, RequestError};
 use super::load::{Started, start};
 use super::options::Options;
@@ -103,29 +106,6 @@ impl Engine {
         inner.counters.enter_queue(inner.queue).map_err(|waiting| RequestError::Busy { waiting })?;
         inner.send(Job::Generate(Box::new(Pending { prompt, budget, ends, sampler, text, stops, listener, made })))?;
         Ok(stream)
-    }
-
-    /// Vectors of texts. Texts that are too long are an error, or cut off where `truncate` says so.
-    pub async fn embed(&self, texts: &[String], truncate: bool) -> Result<Embeddings, RequestError> {
-        let inner = &*self.inner;
-        let tokenizer = self.tokenizer_for("embed text", matches!(inner.model.layout, Layout::Encoder(_)))?;
-        let context = inner.counters.context;
-        let tokens = |text: &String| {
-            let mut tokens = tokenizer.encode(text, true)?;
-            match tokens.len() {
-                0 => return Err(RequestError::Invalid("a text is empty".to_owned())),
-                prompt if prompt > context && !truncate => {
-                    return Err(RequestError::TooLong { prompt, answer: 0, context });
-                }
-                _ => tokens.truncate(context),
-            }
-            Ok(tokens)
-        };
-        let texts = texts.iter().map(tokens).collect::<Result<Vec<_>, _>>()?;
-        let (answer, result) = oneshot::channel();
-        inner.enter_job()?;
-        inner.send(Job::Embed(EmbedJob { texts, answer }))?;
-        result.await.unwrap_or(Err(RequestError::ShuttingDown))
     }
 
     /// Runs the graph on named tensors; works for models of any kind.

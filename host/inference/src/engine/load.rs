@@ -8,14 +8,14 @@ use ort::session::Session;
 
 use super::counters::Counters;
 use super::decoder::{CacheSize, Decoder, PlainDecoder, Row, SharedDecoder};
-use super::embed::{EmbedJob, Embedder};
+use super::embed::{EmbedJob, Embedder, TextTokens};
 use super::error::LoadError;
 use super::generation::Generation;
 use super::options::Options;
 use super::tensors::TensorInfo;
 use super::worker::{Job, Work, Worker};
 use super::{memory, tensors};
-use crate::model::{DecoderLayout, FolderError, Layout, Model};
+use crate::model::{DecoderLayout, EncoderLayout, FolderError, Layout, Model};
 use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings};
 
 /// What the handle needs of a started engine.
@@ -48,7 +48,7 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
     let outputs = session.outputs().iter().map(TensorInfo::of).collect();
     let (work, counters, report) = match model.layout.clone() {
         Layout::Decoder(layout) => decoder(&model, layout, session, provider, proof, options)?,
-        Layout::Encoder(_) => encoder(&model, session, proof, options)?,
+        Layout::Encoder(layout) | Layout::Reranker(layout, _) => encoder(&model, layout, session, proof, options)?,
         Layout::Tensors => any(session, proof)?,
     };
     let (jobs, receiver) = mpsc::channel();
@@ -93,16 +93,25 @@ fn decoder(
     Ok((Work::Generation(generation), counters, report))
 }
 
-fn encoder(model: &Model, session: Session, proof: Proof, options: &Options) -> Result<Ready, LoadError> {
-    let Layout::Encoder(layout) = model.layout.clone() else { unreachable!("called for encoders") };
-    let limit = model.pooling.max_tokens.into_iter().chain(model.config.context_length).min();
+fn encoder(
+    model: &Model,
+    layout: EncoderLayout,
+    session: Session,
+    proof: Proof,
+    options: &Options,
+) -> Result<Ready, LoadError> {
+    let sentence = model.sentence.as_ref().expect("read for models that take whole texts");
+    // The sentence-transformers file, where it says a limit, stands above the tokenizer's.
+    let limit =
+        sentence.max_tokens.or(model.config.tokenizer_limit).into_iter().chain(model.config.context_length).min();
     let context = options.context.into_iter().chain(limit).min().ok_or(LoadError::NoContext)?;
     let counters = |provider| Arc::new(Counters::new(1, context, 0, provider));
     let pad = model.config.pad.unwrap_or(0);
-    let mut embedder = Embedder { session, layout, pooling: model.pooling, pad, counters: counters("") };
+    let (pooling, normalise) = (sentence.pooling.clone(), sentence.normalise);
+    let mut embedder = Embedder { session, layout, pooling, normalise, pad, counters: counters("") };
     let (answer, mut result) = tokio::sync::oneshot::channel();
     embedder.counters.jobs.store(1, std::sync::atomic::Ordering::Relaxed);
-    embedder.run(vec![EmbedJob { texts: vec![vec![pad, pad]], answer }]);
+    embedder.run(vec![EmbedJob { texts: vec![TextTokens::of(vec![pad, pad])], answer }]);
     match result.try_recv() {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => return Err(LoadError::WarmUp(error.to_string())),

@@ -13,7 +13,7 @@
 //! | `generation` | which request runs next |
 //! | `slots`, `sequence` | rows of the cache, and the requests in them |
 //! | `decoder` | one step of a graph, for either cache layout |
-//! | `embed`, `tensors` | the other two things that models do |
+//! | `embed`, `pool`, `tensors` | the other things that models do |
 
 mod counters;
 mod decoder;
@@ -24,6 +24,7 @@ mod handle;
 mod load;
 mod memory;
 mod options;
+mod pool;
 mod request;
 mod sequence;
 mod slots;
@@ -33,7 +34,7 @@ mod worker;
 pub use counters::Stats;
 pub use embed::Embeddings;
 pub use error::{LoadError, RequestError};
-pub use handle::Engine;
+pub use handle::{EmbedInput, Engine, Scores};
 pub use options::Options;
 pub use request::{Event, Finish, Generated, Prompt, Request, Stream, Timings, Usage};
 pub use tensors::{ElementType, NamedTensor, TensorInfo};

@@ -13,6 +13,8 @@ use super::error::ModelError;
 pub struct ModelConfig {
     /// Tokens of a prompt and its answer together, at most.
     pub context_length: Option<usize>,
+    /// Tokens of a text, at most, as tokenizer_config.json says it.
+    pub(crate) tokenizer_limit: Option<usize>,
     /// Tokens that end an answer.
     pub eos: Vec<u32>,
     /// The token that may begin a text.
@@ -40,6 +42,24 @@ pub struct GenerationDefaults {
     pub repetition_penalty: Option<f32>,
 }
 
+/// Models of RoBERTa's kind: a text's first token has the position after the padding token's number,
+/// so that many rows of the table of positions hold no token.
+const COUNT_FROM_PAD: [&str; 13] = [
+    "camembert",
+    "data2vec-text",
+    "esm",
+    "ibert",
+    "longformer",
+    "luke",
+    "mluke",
+    "mpnet",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+];
+
 impl ModelConfig {
     /// Reads the files of a folder; each may be missing.
     pub(super) fn read(folder: &Path) -> Result<Self, ModelError> {
@@ -56,12 +76,20 @@ impl ModelConfig {
         let token = |values| first(values).and_then(|value| u32::try_from(value).ok());
         // tokenizer_config.json says 1e30 where it means "no limit".
         let tokenizer_limit = tokenizer["model_max_length"].as_u64().filter(|limit| *limit < 10_000_000);
+        let tokenizer_limit = tokenizer_limit.and_then(|limit| usize::try_from(limit).ok());
         let context = first([&text["max_position_embeddings"], &text["n_positions"], &genai["context_length"]]);
+        let context = context.and_then(|value| usize::try_from(value).ok());
+        let pad = token([&generation["pad_token_id"], &text["pad_token_id"], &genai["pad_token_id"]]);
+        let counts_from_pad = text["model_type"].as_str().is_some_and(|kind| COUNT_FROM_PAD.contains(&kind));
+        // Their own default.
+        let pad = if counts_from_pad { pad.or(Some(1)) } else { pad };
+        let reserved = pad.filter(|_| counts_from_pad).map_or(0, |pad| pad as usize + 1);
         Ok(Self {
-            context_length: context.or(tokenizer_limit).and_then(|value| usize::try_from(value).ok()),
+            context_length: context.map(|context| context.saturating_sub(reserved)).or(tokenizer_limit),
+            tokenizer_limit,
             eos: eos.into_iter().collect(),
             bos: token([&generation["bos_token_id"], &text["bos_token_id"], &genai["bos_token_id"]]),
-            pad: token([&generation["pad_token_id"], &text["pad_token_id"], &genai["pad_token_id"]]),
+            pad,
             heads: heads(text).or_else(|| heads(&genai["decoder"])),
             defaults: GenerationDefaults::read(&generation),
         })

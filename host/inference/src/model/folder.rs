@@ -9,7 +9,8 @@ use super::error::ModelError;
 use super::files;
 use super::graph::Graph;
 use super::layout::Layout;
-use super::pooling::Pooling;
+use super::reranker::Head;
+use super::sentence::{Gives, SentenceConfig};
 use crate::runtime::{OpenError, Opened, Runtime, RuntimeError, SessionSettings, open};
 use crate::tokens::Tokenizer;
 
@@ -27,7 +28,10 @@ pub struct Model {
     /// The chat template, where there is one.
     pub chat: Option<ChatTemplate>,
     pub(crate) layout: Layout,
-    pub(crate) pooling: Pooling,
+    /// What is done around the graph, where it takes whole texts.
+    pub(crate) sentence: Option<SentenceConfig>,
+    /// Why it does not rerank; nothing where it does.
+    pub(crate) no_reranker: Option<String>,
 }
 
 /// Why a folder could not be opened.
@@ -59,13 +63,21 @@ impl Model {
         let graph = Graph::read(&path)?;
         graph.check_data(&path)?;
         let config = ModelConfig::read(folder)?;
+        let head = Head::read(folder)?;
         let opened = open(runtime, &path, settings).map_err(|error| match error {
             OpenError::Runtime(error) => FolderError::Runtime(error),
             OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
         })?;
-        let layout = Layout::of(&opened.session, &graph, &config, &path)?;
+        let layout = Layout::of(&opened.session, &graph, &config, head.as_ref(), &path)?;
+        let sentence = match &layout {
+            Layout::Encoder(encoder) if encoder.pooled => Some(SentenceConfig::read(folder, Gives::Vectors)?),
+            Layout::Encoder(_) => Some(SentenceConfig::read(folder, Gives::Tokens)?),
+            Layout::Reranker(..) => Some(SentenceConfig::read(folder, Gives::Scores)?),
+            Layout::Decoder(_) | Layout::Tensors => None,
+        };
+        let lower_case = sentence.as_ref().is_some_and(|sentence| sentence.lower_case);
         let tokenizer = match folder.join("tokenizer.json") {
-            file if file.is_file() => Some(Arc::new(Tokenizer::read(&file)?)),
+            file if file.is_file() => Some(Arc::new(Tokenizer::read(&file, lower_case)?)),
             _ if matches!(layout, Layout::Tensors) => None,
             _ => {
                 let advice =
@@ -74,11 +86,12 @@ impl Model {
             }
         };
         let chat = ChatTemplate::read(folder)?;
-        let pooling = Pooling::read(folder)?;
-        Ok((Self { folder: folder.to_owned(), config, tokenizer, chat, layout, pooling }, opened))
+        let no_reranker = layout.no_reranker(&opened.session, head.as_ref());
+        let folder = folder.to_owned();
+        Ok((Self { folder, config, tokenizer, chat, layout, sentence, no_reranker }, opened))
     }
 
-    /// `decoder`, `encoder` or `tensors`.
+    /// `decoder`, `encoder`, `reranker` or `tensors`.
     pub fn kind(&self) -> &'static str {
         self.layout.name()
     }

@@ -11,6 +11,7 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 use super::config::ModelConfig;
 use super::error::ModelError;
 use super::graph::Graph;
+use super::reranker::{Activation, Head};
 
 /// The kind of a model, with what its engine needs to know.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub(crate) enum Layout {
     Decoder(DecoderLayout),
     /// A text encoder.
     Encoder(EncoderLayout),
+    /// A cross-encoder: a text encoder whose head scores a pair of texts.
+    Reranker(EncoderLayout, Activation),
     /// Anything else.
     Tensors,
 }
@@ -70,26 +73,29 @@ pub(crate) struct EncoderLayout {
 
 impl Layout {
     /// Classifies a session.
-    pub(crate) fn of(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) -> Result<Self, ModelError> {
+    pub(super) fn of(
+        session: &Session,
+        graph: &Graph,
+        config: &ModelConfig,
+        head: Option<&Head>,
+        path: &Path,
+    ) -> Result<Self, ModelError> {
         let ids = find(session.inputs(), "input_ids");
         let logits = find(session.outputs(), "logits");
         if ids.is_some() && logits.is_some() && graph_is_causal(session) {
             return decoder(session, graph, config, path).map(Self::Decoder);
         }
+        if let (Some(ids), Some(logits), Some(head)) = (ids, logits, head)
+            && shape(logits).len() == 2
+            && head.labels(shape(logits)) == 1
+        {
+            return Ok(Self::Reranker(encoder(session, ids, logits, path)?, head.activation()?));
+        }
         let output = ["sentence_embedding", "last_hidden_state", "token_embeddings", "hidden_states"]
             .into_iter()
             .find_map(|name| find(session.outputs(), name));
         match (ids, output) {
-            (Some(ids), Some(output)) => {
-                integer(ids, path)?;
-                Ok(Self::Encoder(EncoderLayout {
-                    output: output.name().to_owned(),
-                    pooled: shape(output).len() == 2,
-                    token_types: find(session.inputs(), "token_type_ids").is_some(),
-                    attention_mask: find(session.inputs(), "attention_mask").is_some(),
-                    output_type: float(output, path)?,
-                }))
-            }
+            (Some(ids), Some(output)) => encoder(session, ids, output, path).map(Self::Encoder),
             _ if ids.is_some() && logits.is_some() && !has_labels(logits) => Err(ModelError::Unsuitable {
                 path: path.to_owned(),
                 reason: "it is a language model without a key/value cache (no input past_key_values.0.key); \
@@ -100,11 +106,28 @@ impl Layout {
         }
     }
 
-    /// `decoder`, `encoder`, `tensors`.
+    /// Why a model does not rerank; nothing where it does.
+    pub(super) fn no_reranker(&self, session: &Session, head: Option<&Head>) -> Option<String> {
+        let logits = find(session.outputs(), "logits");
+        match (self, head) {
+            (Self::Reranker(..), _) => None,
+            (Self::Tensors, Some(head)) if logits.is_some() => {
+                let labels = head.labels(logits.map_or(&[], shape));
+                Some(format!("its classification head has {labels} labels, and a reranker's has one"))
+            }
+            (Self::Tensors, None) if logits.is_some() => {
+                Some("its config.json names no architecture that ends in ForSequenceClassification".to_owned())
+            }
+            _ => Some("it has no sequence classification head".to_owned()),
+        }
+    }
+
+    /// `decoder`, `encoder`, `reranker`, `tensors`.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Decoder(_) => "decoder",
             Self::Encoder(_) => "encoder",
+            Self::Reranker(..) => "reranker",
             Self::Tensors => "tensors",
         }
     }
@@ -117,6 +140,17 @@ fn has_labels(logits: Option<&Outlet>) -> bool {
 
 fn graph_is_causal(session: &Session) -> bool {
     session.inputs().iter().any(|input| input.name().starts_with("past_key"))
+}
+
+fn encoder(session: &Session, ids: &Outlet, output: &Outlet, path: &Path) -> Result<EncoderLayout, ModelError> {
+    integer(ids, path)?;
+    Ok(EncoderLayout {
+        output: output.name().to_owned(),
+        pooled: shape(output).len() == 2,
+        token_types: find(session.inputs(), "token_type_ids").is_some(),
+        attention_mask: find(session.inputs(), "attention_mask").is_some(),
+        output_type: float(output, path)?,
+    })
 }
 
 fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) -> Result<DecoderLayout, ModelError> {

@@ -13,6 +13,8 @@ mod graph;
 mod layout;
 mod pooling;
 mod python_json;
+mod reranker;
+mod sentence;
 mod wire;
 
 pub use chat::{ChatError, ChatTemplate, Message};
@@ -22,4 +24,5 @@ pub use files::verify;
 pub(crate) use folder::FolderError;
 pub use folder::Model;
 pub(crate) use layout::{CacheType, DecoderLayout, EncoderLayout, Layout};
-pub(crate) use pooling::{Pooling, PoolingKind};
+pub(crate) use pooling::PoolingKind;
+pub(crate) use sentence::SentenceConfig;

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use tokenizers::NormalizerWrapper;
+use tokenizers::normalizers::{Lowercase, Sequence};
+
 use super::pieces::Spelling;
 use crate::model::ModelError;
 
@@ -21,19 +24,24 @@ pub struct Tokenizer {
 pub struct TokenizeError(String);
 
 impl Tokenizer {
-    /// Reads a tokenizer.json.
-    pub fn read(path: &Path) -> Result<Self, ModelError> {
+    /// Reads a tokenizer.json. `lower_case` puts texts into lower case before all else.
+    pub fn read(path: &Path, lower_case: bool) -> Result<Self, ModelError> {
         let bytes = std::fs::read(path)
             .map_err(|error| ModelError::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
-        Self::parse(&bytes).map_err(|reason| ModelError::Invalid { path: path.to_owned(), reason })
+        Self::parse(&bytes, lower_case).map_err(|reason| ModelError::Invalid { path: path.to_owned(), reason })
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    fn parse(bytes: &[u8], lower_case: bool) -> Result<Self, String> {
         let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
         // Padding and truncation are the engine's business: files carry settings of the training.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| error.to_string())?;
+        if lower_case {
+            let before = inner.get_normalizer().cloned();
+            let all = [NormalizerWrapper::Lowercase(Lowercase)].into_iter().chain(before).collect();
+            inner.with_normalizer(Some(Sequence::new(all))).map_err(|error| error.to_string())?;
+        }
         let vocabulary = inner.get_vocab(true);
         let size = vocabulary.values().max().map_or(0, |id| *id as usize + 1);
         let mut special = vec![false; size];
@@ -63,6 +71,12 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizeError> {
         let encoding = self.inner.encode_fast(text, special).map_err(|error| TokenizeError(error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Tokens of a pair of texts with what the model wants around them, and which text each is of.
+    pub fn encode_pair(&self, one: &str, other: &str) -> Result<(Vec<u32>, Vec<u32>), TokenizeError> {
+        let encoding = self.inner.encode_fast((one, other), true).map_err(|error| TokenizeError(error.to_string()))?;
+        Ok((encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec()))
     }
 
     /// The text of tokens, special ones left out.

@@ -3,10 +3,12 @@
 //! Both are made and found by the crate of example models.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use llmhost_example_models::{Example, onnxruntime};
+use llmhost_example_models::{Example, onnxruntime, python};
 use llmhost_inference::engine::{Generated, NamedTensor, Options, Prompt, Request, TensorInfo};
 use llmhost_inference::runtime::Search;
 use llmhost_inference::{Device, Engine};
@@ -91,4 +93,56 @@ pub(crate) fn copy(name: &str, to: &Path) {
             std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
         }
     }
+}
+
+/// As above, into a folder of its own, without the checksums of the whole one.
+pub(crate) fn copied(name: &str) -> tempfile::TempDir {
+    let place = tempfile::tempdir().expect("a folder");
+    copy(name, place.path());
+    // Not every model has one.
+    _ = std::fs::remove_file(place.path().join("manifest.json"));
+    place
+}
+
+/// Rewrites a graph of tokens so that it fails on one token, as a device does that runs out of memory.
+const SPOIL: &str = "
+import sys, onnx
+from onnx import helper, numpy_helper
+import numpy as np
+path, token = sys.argv[1], int(sys.argv[2])
+model = onnx.load(path)
+graph = model.graph
+for node in graph.node:
+    for at, name in enumerate(node.input):
+        if name == 'input_ids':
+            node.input[at] = 'checked_ids'
+constant = lambda name, value: graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), name))
+constant('the_token', token), constant('far', 1000), constant('one_zero', [0])
+nodes = [
+    helper.make_node('Equal', ['input_ids', 'the_token'], ['is_it']),
+    helper.make_node('Cast', ['is_it'], ['is_it_number'], to=onnx.TensorProto.INT64),
+    helper.make_node('Mul', ['is_it_number', 'far'], ['place']),
+    helper.make_node('Gather', ['one_zero', 'place'], ['spoilt_by']),
+    helper.make_node('Add', ['input_ids', 'spoilt_by'], ['checked_ids']),
+]
+old = list(graph.node)
+del graph.node[:]
+graph.node.extend(nodes + old)
+onnx.save(model, path)
+";
+
+/// Makes a folder's graph fail where it reads `token`.
+pub(crate) fn fails_on(folder: &Path, token: u32) {
+    run_python(&["-c", SPOIL, &folder.join("model.onnx").display().to_string(), &token.to_string()], "");
+}
+
+/// What Python writes, given this on its standard input.
+pub(crate) fn run_python(arguments: &[&str], input: &str) -> String {
+    let mut command = Command::new(python().expect("Python"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
 }

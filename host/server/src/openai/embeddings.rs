@@ -6,30 +6,64 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::models::check;
 use super::read::parse;
 use crate::error::ApiError;
 use crate::serve::Shared;
+use crate::{EmbedInput, EmbedRequest};
 
 /// As many texts as OpenAI takes.
 const MOST_TEXTS: usize = 2048;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Request {
     model: Option<String>,
     input: Input,
     #[serde(default)]
     encoding_format: Format,
     dimensions: Option<usize>,
+    /// One of the model's own prompts; not OpenAI's.
+    prompt_name: Option<String>,
+    /// Says who asks. OpenAI's clients send it, and nothing here depends on it.
+    #[serde(rename = "user")]
+    _user: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "input must be a text, a list of texts, a list of tokens, or a list of lists of tokens")]
 enum Input {
-    One(String),
-    Many(Vec<String>),
+    Text(String),
+    Texts(Vec<String>),
+    Tokens(Vec<u32>),
+    ManyTokens(Vec<Vec<u32>>),
+}
+
+impl Input {
+    fn read(self) -> Result<Vec<EmbedInput>, ApiError> {
+        let inputs: Vec<EmbedInput> = match self {
+            Self::Text(text) => vec![EmbedInput::Text(text)],
+            Self::Texts(texts) => texts.into_iter().map(EmbedInput::Text).collect(),
+            Self::Tokens(tokens) => vec![EmbedInput::Tokens(tokens)],
+            Self::ManyTokens(many) => many.into_iter().map(EmbedInput::Tokens).collect(),
+        };
+        let empty = |input: &EmbedInput| match input {
+            EmbedInput::Text(text) => text.is_empty(),
+            EmbedInput::Tokens(tokens) => tokens.is_empty(),
+        };
+        match inputs.len() {
+            1..=MOST_TEXTS if inputs.iter().any(empty) => {
+                Err(ApiError::invalid("input has an empty text in it", Some("input")))
+            }
+            1..=MOST_TEXTS => Ok(inputs),
+            count => {
+                Err(ApiError::invalid(format!("input has {count} texts; 1 to {MOST_TEXTS} are taken"), Some("input")))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize, Default, PartialEq)]
@@ -47,24 +81,13 @@ pub(crate) async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -
     if !info.embeds {
         return Err(ApiError::invalid(format!("'{}' makes no embeddings", info.name), Some("model")));
     }
-    let texts = match request.input {
-        Input::One(text) => vec![text],
-        Input::Many(texts) => texts,
-    };
-    if texts.is_empty() || texts.len() > MOST_TEXTS {
-        return Err(ApiError::invalid(
-            format!("input has {} texts; 1 to {MOST_TEXTS} are taken", texts.len()),
-            Some("input"),
-        ));
+    if request.dimensions == Some(0) {
+        return Err(ApiError::invalid("dimensions is 0; it must be 1 or more", Some("dimensions")));
     }
-    if texts.iter().any(String::is_empty) {
-        return Err(ApiError::invalid("input has an empty text in it", Some("input")));
-    }
-    let (vectors, tokens) = shared.backend.embed(texts).await?;
-    let length = vectors.first().map_or(0, Vec::len);
-    if request.dimensions.is_some_and(|wanted| wanted != length) {
-        let message = format!("this model's embeddings have {length} dimensions, and no others");
-        return Err(ApiError::invalid(message, Some("dimensions")));
+    let inputs = request.input.read()?;
+    let (mut vectors, tokens) = shared.backend.embed(EmbedRequest { inputs, prompt_name: request.prompt_name }).await?;
+    if let Some(wanted) = request.dimensions {
+        vectors.iter_mut().try_for_each(|vector| shorten(vector, wanted))?;
     }
     let data: Vec<Value> = vectors
         .into_iter()
@@ -81,6 +104,23 @@ pub(crate) async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -
         "object": "list", "data": data, "model": info.name,
         "usage": { "prompt_tokens": tokens, "total_tokens": tokens },
     })))
+}
+
+/// Keeps the first dimensions, and gives the rest the length one again (Matryoshka embeddings).
+fn shorten(vector: &mut Vec<f32>, wanted: usize) -> Result<(), ApiError> {
+    let length = vector.len();
+    if wanted > length {
+        let message = format!("dimensions is {wanted}, and this model's embeddings have {length}");
+        return Err(ApiError::invalid(message, Some("dimensions")));
+    }
+    if wanted < length {
+        vector.truncate(wanted);
+        let size = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
+        if size > 0.0 {
+            vector.iter_mut().for_each(|number| *number /= size);
+        }
+    }
+    Ok(())
 }
 
 /// Little-endian 32-bit floats: what OpenAI's own client asks for.

@@ -1,10 +1,11 @@
-//! The API that OpenAI's clients speak.
+//! The API that OpenAI's clients speak, and the paths of other servers for what it has not.
 
 mod chat;
 mod completions;
 mod embeddings;
 mod models;
 mod read;
+mod rerank;
 mod stream;
 mod types;
 
@@ -12,3 +13,4 @@ pub(crate) use chat::chat;
 pub(crate) use completions::completions;
 pub(crate) use embeddings::embeddings;
 pub(crate) use models::{model, models};
+pub(crate) use rerank::{rerank, score};
