@@ -12,10 +12,9 @@ mod folder;
 mod graph;
 mod layout;
 mod pooling;
-mod python_json;
 mod wire;
 
-pub use chat::{ChatError, ChatTemplate, Message};
+pub use chat::{Chat, ChatError, ChatTemplate, Message, parse_arguments};
 pub use config::{GenerationDefaults, ModelConfig};
 pub use error::ModelError;
 pub use files::verify;
