@@ -24,16 +24,20 @@ pub(super) fn turn(message: &Message) -> Value {
     dict::value(&all.into())
 }
 
-/// Parses the arguments of a turn's tool calls. Clients of OpenAI's API send them as a string of JSON, and templates
-/// expect an object. A string that is no JSON object stays as it is.
+/// Parses the arguments of a turn's tool calls, as vLLM does. Clients of OpenAI's API send them as a string of JSON, and
+/// templates expect an object; no arguments are an empty one. A string that is no JSON object stays as it is.
 pub fn parse_arguments(message: &mut Message) {
     let calls = message.more.get_mut("tool_calls").and_then(serde_json::Value::as_array_mut);
     for call in calls.into_iter().flatten() {
-        let Some(arguments) = call.get_mut("function").and_then(|function| function.get_mut("arguments")) else {
-            continue;
+        let Some(function) = call.get_mut("function").and_then(serde_json::Value::as_object_mut) else { continue };
+        let arguments = function.entry("arguments").or_insert(serde_json::Value::Null);
+        let object = match arguments {
+            serde_json::Value::Null => Some(Map::new()),
+            serde_json::Value::String(text) if text.trim().is_empty() => Some(Map::new()),
+            serde_json::Value::String(text) => serde_json::from_str(text).ok(),
+            _ => None,
         };
-        let text = arguments.as_str().map(|text| if text.trim().is_empty() { "{}" } else { text });
-        if let Some(object) = text.and_then(|text| serde_json::from_str::<Map<_, _>>(text).ok()) {
+        if let Some(object) = object {
             *arguments = object.into();
         }
     }

@@ -240,10 +240,12 @@ fn arguments_that_are_no_object_stay_a_text() {
     for (given, expected) in
         [("[1]", json!("[1]")), ("{", json!("{")), ("", json!({})), (r#"{"a":1}"#, json!({"a": 1}))]
     {
-        let call = json!({ "role": "assistant", "tool_calls": [{ "function": { "arguments": given } }, {}] });
+        let calls = json!([{ "function": { "arguments": given } }, {}, { "function": { "name": "f" } }]);
+        let call = json!({ "role": "assistant", "tool_calls": calls });
         let mut message: Message = serde_json::from_value(call).expect("a message");
         parse_arguments(&mut message);
         assert_eq!(message.more["tool_calls"][0]["function"]["arguments"], expected);
+        assert_eq!(message.more["tool_calls"][2]["function"]["arguments"], json!({}));
     }
 }
 
