@@ -1,6 +1,6 @@
 //! Chat templates of some hundred public models, rendered here and by Hugging Face's transformers: the same text, or both
 //! refuse. `cargo test -p llmhost-inference --test templates -- --nocapture` prints the figures.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::fs;

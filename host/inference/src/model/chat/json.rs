@@ -29,6 +29,7 @@ impl Style {
     }
 
     fn write(&self, value: &Value, depth: usize, text: &mut String) -> Result<(), Error> {
+        python::check_depth(depth)?;
         match value.kind() {
             ValueKind::None => text.push_str("null"),
             ValueKind::Bool => text.push_str(if value.is_true() { "true" } else { "false" }),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use minijinja::value::ValueKind;
-use minijinja::{Error, Value};
+use minijinja::{Error, ErrorKind, Value};
 
 /// `str(value)`; nothing for an undefined one.
 pub(super) fn str(value: &Value) -> Result<Cow<'_, str>, Error> {
@@ -15,14 +15,28 @@ pub(super) fn str(value: &Value) -> Result<Cow<'_, str>, Error> {
     }
 }
 
+/// Deeper than any request: lists and dictionaries in each other. A template can nest without end.
+const DEEPEST: usize = 256;
+
+/// Fails where a value lies too deep to be written.
+pub(super) fn check_depth(depth: usize) -> Result<(), Error> {
+    match depth < DEEPEST {
+        true => Ok(()),
+        false => {
+            Err(Error::new(ErrorKind::InvalidOperation, format!("a value is nested deeper than {DEEPEST} levels")))
+        }
+    }
+}
+
 /// `repr(value)`.
 fn repr(value: &Value) -> Result<String, Error> {
     let mut text = String::new();
-    write(value, &mut text)?;
+    write(value, 0, &mut text)?;
     Ok(text)
 }
 
-fn write(value: &Value, text: &mut String) -> Result<(), Error> {
+fn write(value: &Value, depth: usize, text: &mut String) -> Result<(), Error> {
+    check_depth(depth)?;
     match value.kind() {
         ValueKind::Undefined => text.push_str("Undefined"),
         ValueKind::None => text.push_str("None"),
@@ -35,7 +49,7 @@ fn write(value: &Value, text: &mut String) -> Result<(), Error> {
             let mut count = 0;
             for item in value.try_iter()?.checked() {
                 text.push_str(if count > 0 { ", " } else { "" });
-                write(&item?, text)?;
+                write(&item?, depth + 1, text)?;
                 count += 1;
             }
             text.push_str(if value.is_tuple() && count == 1 { "," } else { "" });
@@ -46,9 +60,9 @@ fn write(value: &Value, text: &mut String) -> Result<(), Error> {
             for (place, key) in value.try_iter()?.checked().enumerate() {
                 let key = key?;
                 text.push_str(if place > 0 { ", " } else { "" });
-                write(&key, text)?;
+                write(&key, depth + 1, text)?;
                 text.push_str(": ");
-                write(&value.get_item(&key)?, text)?;
+                write(&value.get_item(&key)?, depth + 1, text)?;
             }
             text.push('}');
         }

@@ -157,8 +157,26 @@ fn a_refusal_and_a_failure_are_told_apart() {
     assert!(matches!(&error, ChatError::Refused(reason) if reason == "roles must alternate"), "{error}");
     assert!(matches!(render("{{ nothing.at.all }}"), Err(ChatError::Failed(_))));
     assert!(ChatTemplate::new("{% if %}", BTreeMap::new()).is_err());
-    for unfinished in ["{", "{{", "{% 'a", "{{ '%s' %", "{# a", "{% raw %}", "{{ ( }}", "{{ '\\", "{% x ü"] {
-        let _ = ChatTemplate::new(unfinished, BTreeMap::new());
+}
+
+#[test]
+fn no_source_makes_the_reader_fall() {
+    let whole = "{# ä #}{% raw %}{{ x }}{% endraw %}{%- for k, v in {'ä': (1, 2)}.items() if v -%}{{ \"%s\" % (k ~ v) | e }}{% \
+                 generation %}{{ 'ü\\'' % -1e-07 ~ x[0:-1] }}{% endgeneration +%}{% endfor %}";
+    for (from, _) in whole.char_indices() {
+        for (to, _) in whole.char_indices().filter(|(to, _)| *to >= from) {
+            let text = source::as_read_here(&whole[from..to]);
+            assert_eq!(text.matches('{').count(), whole[from..to].matches('{').count(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_is_nested_without_end_is_refused() {
+    let nest = "{% set ns = namespace(x=[]) %}{% for _ in range(300) %}{% set ns.x = [ns.x] %}{% endfor %}";
+    for end in ["{{ ns.x }}", "{{ ns.x | tojson }}"] {
+        let error = render(&format!("{nest}{end}")).expect_err(end).to_string();
+        assert!(error.contains("nested deeper than 256 levels"), "{error}");
     }
 }
 
