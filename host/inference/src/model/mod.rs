@@ -12,12 +12,11 @@ mod folder;
 mod graph;
 mod layout;
 mod pooling;
-mod python_json;
 mod reranker;
 mod sentence;
 mod wire;
 
-pub use chat::{ChatError, ChatTemplate, Message};
+pub use chat::{Chat, ChatError, ChatTemplate, Message, parse_arguments};
 pub use config::{GenerationDefaults, ModelConfig};
 pub use error::ModelError;
 pub use files::verify;

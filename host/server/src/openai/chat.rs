@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::models::check;
 use super::read::parse;
@@ -24,6 +24,9 @@ struct Request {
     top_logprobs: Option<usize>,
     tools: Option<Vec<Value>>,
     functions: Option<Vec<Value>>,
+    /// Variables of the chat template.
+    chat_template_kwargs: Option<Map<String, Value>>,
+    reasoning_effort: Option<String>,
     #[serde(flatten)]
     common: Common,
 }
@@ -33,6 +36,9 @@ struct ChatMessage {
     role: String,
     #[serde(default)]
     content: Option<Content>,
+    /// What the template may read: `tool_calls`, `tool_call_id`, `name`, `reasoning_content`.
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -60,11 +66,30 @@ impl Request {
         }
         self.messages.iter().map(ChatMessage::read).collect()
     }
+
+    /// Variables of the chat template.
+    fn variables(&self) -> Result<Map<String, Value>, ApiError> {
+        let mut variables = self.chat_template_kwargs.clone().unwrap_or_default();
+        if let Some(name) = ["messages", "tools"].into_iter().find(|name| variables.contains_key(*name)) {
+            let message = format!("chat_template_kwargs has '{name}'; send it as a field of the request");
+            return Err(ApiError::invalid(message, Some("chat_template_kwargs")));
+        }
+        if let Some(effort) = &self.reasoning_effort {
+            variables.entry("reasoning_effort").or_insert_with(|| effort.as_str().into());
+        }
+        Ok(variables)
+    }
 }
 
 impl ChatMessage {
     fn read(&self) -> Result<Message, ApiError> {
+        let mut more = self.more.clone();
+        // Clients send all fields of an answer back. Templates ask whether a field is there, and not what is in it.
+        more.retain(|name, value| !value.is_null() && (name != "tool_calls" || *value != json!([])));
         let content = match &self.content {
+            None if more.contains_key("tool_calls") => {
+                return Ok(Message { role: self.role.clone(), content: None, more });
+            }
             None => String::new(),
             Some(Content::Text(text)) => text.clone(),
             Some(Content::Parts(parts)) => {
@@ -75,7 +100,7 @@ impl ChatMessage {
                 parts.iter().map(|part| part.text.as_str()).collect()
             }
         };
-        Ok(Message { role: self.role.clone(), content })
+        Ok(Message { role: self.role.clone(), content: Some(content), more })
     }
 }
 
@@ -128,7 +153,8 @@ pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Resu
         return Err(ApiError::invalid(message, Some("model")));
     }
     let wanted = request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0));
-    let generate = request.common.request(Prompt::Messages(request.messages()?), wanted)?;
+    let prompt = Prompt::Messages { messages: request.messages()?, variables: request.variables()? };
+    let generate = request.common.request(prompt, wanted)?;
     let choices = stream::start(&shared, generate, request.common.choices()?).await?;
     let pieces = Pieces {
         id: format!("chatcmpl-{}", uuid::Uuid::new_v4().simple()),

@@ -1,0 +1,1 @@
+"""Chat templates of public models, out of Python packages that carry them."""
