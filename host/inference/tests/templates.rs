@@ -70,6 +70,10 @@ fn templates() -> Vec<(String, String)> {
     all
 }
 
+fn tokens() -> BTreeMap<String, String> {
+    [("bos_token", "<s>"), ("eos_token", "</s>")].map(|(name, text)| (name.to_owned(), text.to_owned())).into()
+}
+
 fn rendered(template: &Result<ChatTemplate, String>, given: &Value) -> Result<String, String> {
     let template = template.as_ref().map_err(Clone::clone)?;
     let messages: Vec<Message> = serde_json::from_value(given["messages"].clone()).expect("messages");
@@ -94,12 +98,10 @@ fn templates_of_public_models_give_what_transformers_gives() {
     let sources: Vec<&str> = templates.iter().map(|(_, source)| source.as_str()).collect();
     let given: Vec<&Value> = cases.iter().map(|case| &case["given"]).collect();
     let expected = reference(&json!({ "templates": sources, "cases": given, "now": NOW }));
-    let tokens = [("bos_token", "<s>"), ("eos_token", "</s>")].map(|(name, text)| (name.to_owned(), text.to_owned()));
-    let tokens = BTreeMap::from(tokens);
     let (mut equal, mut refused, mut known) = (0, 0, 0);
     let mut wrong = Vec::new();
     for ((name, source), expected) in templates.iter().zip(expected.as_array().expect("a list")) {
-        let template = ChatTemplate::new(source, tokens.clone());
+        let template = ChatTemplate::new(source, tokens());
         for (case, expected) in cases.iter().zip(expected.as_array().expect("a list")) {
             let why = match (rendered(&template, &case["given"]), expected["text"].as_str()) {
                 (Ok(ours), Some(theirs)) if ours == theirs => {
@@ -134,4 +136,26 @@ fn templates_of_public_models_give_what_transformers_gives() {
     let expected: usize = KNOWN.iter().map(|(_, all, _)| all.len()).sum();
     assert_eq!(known, expected, "some of what is known to differ is equal now; take it off the list");
     assert!(templates.len() > 100 && equal > 1500, "too little was compared");
+}
+
+/// What templates could write, whether or not one of the models above does.
+#[test]
+fn expressions_give_what_transformers_gives() {
+    let expressions: Value = serde_json::from_str(include_str!("reference/expressions.json")).expect("expressions");
+    let known = expressions["differ"].as_object().expect("an object");
+    let equal = expressions["equal"].as_array().expect("a list").iter().map(|source| source.as_str().expect("a text"));
+    let sources: Vec<&str> = equal.chain(known.keys().map(String::as_str)).collect();
+    let given = json!({ "messages": [{ "role": "user", "content": " Hello " }] });
+    let expected = reference(&json!({ "templates": sources, "cases": [given], "now": NOW }));
+    let mut wrong = Vec::new();
+    for (source, expected) in sources.iter().zip(expected.as_array().expect("a list")) {
+        let ours = rendered(&ChatTemplate::new(source, tokens()), &given);
+        let theirs = &expected[0];
+        let is_equal = ours.as_deref().ok() == theirs["text"].as_str();
+        if is_equal == known.contains_key(*source) {
+            wrong.push(format!("{source:?}: {ours:?} here, {theirs} there"));
+        }
+    }
+    println!("{} expressions, {} of them differ as known", sources.len(), known.len());
+    assert!(wrong.is_empty(), "{} of {} are not as said\n{}", wrong.len(), sources.len(), wrong.join("\n"));
 }

@@ -20,6 +20,10 @@ pub(super) fn new() -> Result<Environment<'static>, String> {
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("cycler", |items: Rest<Value>| minijinja_contrib::globals::cycler(items.0));
     environment.add_function("joiner", minijinja_contrib::globals::joiner);
+    // Jinja2 has none, and it writes all that a template is given.
+    environment.remove_global("debug");
+    environment.add_filter("list", filters::list);
+    environment.add_filter("sort", filters::sort);
     environment.add_filter("tojson", filters::tojson);
     environment.add_filter("string", filters::string);
     environment.add_filter("join", filters::join);

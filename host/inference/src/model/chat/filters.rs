@@ -2,7 +2,7 @@
 
 use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 
 use super::json::Style;
 use super::python;
@@ -82,6 +82,16 @@ pub(super) fn join(
     Ok(Value::from(text))
 }
 
+/// `list`.
+pub(super) fn list(value: &Value) -> Result<Value, Error> {
+    items(value)?.checked().collect::<Result<Vec<_>, _>>().map(Value::from)
+}
+
+/// `sort`.
+pub(super) fn sort(state: &State<'_, '_>, value: Value, options: Kwargs) -> Result<Value, Error> {
+    minijinja::filters::sort(state, iterable(value)?, options)
+}
+
 fn items(value: &Value) -> Result<minijinja::value::ValueIter, Error> {
     match value.kind() {
         ValueKind::None => Err(Error::new(ErrorKind::InvalidOperation, "none is not iterable")),
@@ -151,7 +161,11 @@ pub(super) fn percent(text: &str, values: &Value) -> Result<String, Error> {
         true => values.try_iter()?.checked().collect::<Result<Vec<_>, _>>()?,
         false => vec![values.clone()],
     };
-    format(FormatStyle::Printf, text, &values)
+    let written = |value: Value| match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => python::str(&value).map(Value::from),
+        _ => Ok(value),
+    };
+    format(FormatStyle::Printf, text, &values.into_iter().map(written).collect::<Result<Vec<_>, Error>>()?)
 }
 
 pub(super) fn is_iterable(value: &Value) -> bool {

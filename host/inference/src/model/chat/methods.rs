@@ -62,6 +62,12 @@ fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Er
             more.assert_all_used()?;
             lines(text, keep.is_some_and(|value| value.is_true()))
         }
+        "join" => {
+            let (parts,): (Value,) = from_args(args)?;
+            let parts = parts.try_iter()?.checked().collect::<Result<Vec<_>, _>>()?;
+            let texts: Option<Vec<&str>> = parts.iter().map(Value::as_str).collect();
+            Value::from(texts.ok_or_else(|| wrong("join takes texts alone"))?.join(text))
+        }
         "title" => from_args::<()>(args).map(|()| Value::from(title(text)))?,
         "swapcase" => from_args::<()>(args).map(|()| text.chars().map(swapped).collect::<String>().into())?,
         "casefold" => from_args::<()>(args).map(|()| Value::from(text.to_lowercase().replace('ß', "ss")))?,
