@@ -17,7 +17,7 @@ pub(crate) async fn live() -> &'static str {
 
 /// The model is loaded and warm, and requests are taken.
 pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    if shared.is_draining() {
+    if shared.is_leaving() {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "reason": "shutting down" })))
             .into_response();
     }
