@@ -21,6 +21,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// An embedding for each text, and how many tokens they had together.
     async fn embed(&self, texts: Vec<String>) -> Result<(Vec<Vec<f32>>, usize), Failure>;
+
+    /// The tokens of a prompt; `special` says whether those that the model wants around a text are added.
+    async fn tokenize(&self, prompt: Prompt, special: bool) -> Result<Vec<u32>, Failure>;
+
+    /// The text of tokens, special ones included.
+    async fn detokenize(&self, tokens: Vec<u32>) -> Result<String, Failure>;
 }
 
 /// What a model is.

@@ -17,8 +17,20 @@ use crate::{Backend, ModelInfo, Usage};
 /// Seconds, from a quick machine's next token to a long prompt's first.
 const SECONDS: [f64; 14] = [0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 60.0];
 /// What is counted by its path; anything else is one.
-const PATHS: [&str; 8] =
-    ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/livez", "/readyz", "/metrics", "/"];
+const PATHS: [&str; 12] = [
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/models",
+    "/tokenize",
+    "/detokenize",
+    "/livez",
+    "/readyz",
+    "/health",
+    "/version",
+    "/metrics",
+    "/",
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {

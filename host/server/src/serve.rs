@@ -112,10 +112,14 @@ fn build(shared: Arc<Shared>) -> Router {
         .route("/v1/embeddings", post(openai::embeddings))
         .route("/v1/models", get(openai::models))
         .route("/v1/models/{*name}", get(openai::model))
+        .route("/tokenize", post(openai::tokenize))
+        .route("/detokenize", post(openai::detokenize))
         .layer(from_fn_with_state(Arc::clone(&shared), limits::admit));
     let open = Router::new()
         .route("/", get(page::page))
         .route("/livez", get(health::live))
+        .route("/health", get(health::live))
+        .route("/version", get(health::version))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics));
     let nowhere = |uri: axum::http::Uri| async move {

@@ -162,8 +162,12 @@ async fn who_has_no_key_gets_nothing_and_health_needs_none() {
     assert_eq!(get("/v1/models", None).await, 401);
     assert_eq!(get("/v1/models", Some("wrong")).await, 401);
     assert_eq!(get("/v1/models", Some("right")).await, 200);
-    for path in ["/", "/livez", "/readyz", "/metrics"] {
+    for path in ["/", "/livez", "/health", "/version", "/readyz", "/metrics"] {
         assert_eq!(get(path, None).await, 200, "{path}");
+    }
+    for path in ["/tokenize", "/detokenize"] {
+        let (status, _) = ask(Script::new(), settings(), path, r#"{"prompt":"a"}"#).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
     }
 }
 

@@ -8,6 +8,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::fields::Rest;
 use super::models::check;
 use super::read::parse;
 use crate::error::ApiError;
@@ -23,7 +24,11 @@ struct Request {
     #[serde(default)]
     encoding_format: Format,
     dimensions: Option<usize>,
+    #[serde(flatten)]
+    rest: Rest,
 }
+
+const FIELDS: &[&str] = &["model", "input", "encoding_format", "dimensions"];
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -42,6 +47,7 @@ enum Format {
 
 pub(crate) async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let request: Request = parse(&body)?;
+    request.rest.check(&[FIELDS])?;
     let info = shared.backend.info();
     check(info, request.model.as_deref())?;
     if !info.embeds {

@@ -102,6 +102,21 @@ impl Backend for Script {
         let tokens = texts.iter().map(|text| text.split(' ').count()).sum();
         Ok((texts.iter().map(|text| vec![text.len() as f32, 0.5]).collect(), tokens))
     }
+
+    /// A token a word, which is its length; a 0 in front where special tokens are wanted.
+    async fn tokenize(&self, prompt: Prompt, special: bool) -> Result<Vec<u32>, Failure> {
+        let text = match prompt {
+            Prompt::Text(text) => text,
+            Prompt::Messages(messages) => messages.into_iter().map(|message| message.content + " ").collect(),
+            Prompt::Tokens(tokens) => return Ok(tokens),
+        };
+        let words = text.split_whitespace().map(|word| word.len() as u32);
+        Ok(special.then_some(0).into_iter().chain(words).collect())
+    }
+
+    async fn detokenize(&self, tokens: Vec<u32>) -> Result<String, Failure> {
+        Ok(tokens.iter().map(|token| format!("{token} ")).collect())
+    }
 }
 
 pub(crate) async fn ask(script: Script, settings: Settings, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
