@@ -83,7 +83,7 @@ impl From<Failure> for ApiError {
         let message = failure.to_string();
         match failure {
             Failure::Invalid { param, .. } => {
-                let code = message.contains("context").then_some("context_length_exceeded");
+                let code = message.contains("the context").then_some("context_length_exceeded");
                 let mut error = Self::invalid(message, param);
                 error.body.code = code;
                 error
