@@ -25,10 +25,11 @@ pub(crate) async fn check(State(shared): State<Arc<Shared>>, request: Request, n
     let headers = request.headers();
     let origin = headers.get(header::ORIGIN).cloned();
     let is_allowed = origin.as_ref().is_some_and(|origin| is_listed(allowed, origin));
-    if shared.is_local && !is_allowed {
-        if let Err(refused) = local(headers, allowed) {
-            return refused.into_response();
-        }
+    if shared.is_local
+        && !is_allowed
+        && let Err(refused) = local(headers, allowed)
+    {
+        return refused.into_response();
     }
     let Some(origin) = origin.filter(|_| is_allowed) else { return next.run(request).await };
     let asks_first = request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);

@@ -31,11 +31,11 @@ pub(super) fn endless(schema: &Value) -> Option<&str> {
         match node {
             Value::Array(list) => open.extend(list),
             Value::Object(map) => {
-                if let Some(reference) = map.get("$ref").and_then(Value::as_str) {
-                    if let (Some(target), false) = (target(schema, reference), definitions.contains_key(reference)) {
-                        definitions.insert(reference, target);
-                        open.push(target);
-                    }
+                if let Some(reference) = map.get("$ref").and_then(Value::as_str)
+                    && let (Some(target), false) = (target(schema, reference), definitions.contains_key(reference))
+                {
+                    definitions.insert(reference, target);
+                    open.push(target);
                 }
                 open.extend(map.iter().filter(|(key, _)| !NO_SCHEMAS.contains(&key.as_str())).map(|(_, value)| value));
             }
