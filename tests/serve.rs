@@ -113,11 +113,16 @@ fn an_answer_follows_the_schema_that_was_asked_for() {
 #[test]
 fn a_server_ends_in_order_when_it_is_told_to() {
     let scene = Scene::new();
-    let mut served = serve(&scene, &["--model", &folder(Example::Tiny)]);
+    let mut served = serve(&scene, &["--model", &folder(Example::Tiny), "--drain-delay", "3"]);
     let pid = i32::try_from(served.child.id()).unwrap();
     // SAFETY: `kill` takes plain numbers; the process is this test's own child.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
     let began = Instant::now();
+    while served.ask("GET", "/readyz", "").0 != 503 {
+        assert!(began.elapsed() < Duration::from_secs(3), "it never says that it ends");
+    }
+    let ask = json!({ "prompt": "a", "max_tokens": 2 }).to_string();
+    assert_eq!(served.ask("POST", "/v1/completions", &ask).0, 200, "requests are still on their way to it");
     let status = loop {
         if let Some(status) = served.child.try_wait().unwrap() {
             break status;

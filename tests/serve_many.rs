@@ -21,7 +21,10 @@ fn completion(number: usize, more: &Value) -> String {
 
 /// A connection that is kept open: status and body of a request.
 fn again(stream: &mut BufReader<TcpStream>, body: &str) -> (u16, String) {
-    let head = format!("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.get_mut().write_all(format!("{head}{body}").as_bytes()).unwrap();
     let (mut status, mut length, mut line) = (0, 0, String::new());
     while line != "\r\n" {

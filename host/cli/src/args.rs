@@ -513,15 +513,26 @@ pub(crate) struct Serve {
     /// Requests that may wait; more are answered with 429.
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) queue: u32,
-    /// How long running requests may take to end when the server is told to.
+    /// How long requests are still answered after SIGTERM while /readyz says 503, so that whatever routes
+    /// requests here learns it in time; Ctrl-C does not wait.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) drain_delay: u64,
+    /// How long running requests may take to end after that.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) drain_seconds: u64,
+    /// Connections at a time; more are answered with 503.
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections: u32,
     /// Largest request in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 2 << 20)]
     pub(crate) max_body_bytes: usize,
     /// File with the API key that requests have to carry [default: $LLMHOST_API_KEY; nobody needs one where neither is set].
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
+    /// An origin whose web pages may ask, such as https://chat.example; * for any. Can be repeated. A server at a
+    /// loopback address also takes requests for this host; without the flag it refuses other hosts and origins.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub(crate) allow_origins: Vec<String>,
 }
 
 /// `llmhost generate`

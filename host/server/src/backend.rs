@@ -26,6 +26,12 @@ pub trait Backend: Send + Sync + 'static {
     /// A score for each pair of texts, and how many tokens they had together. A model that does not
     /// score fails with the reason.
     async fn score(&self, pairs: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure>;
+
+    /// The tokens of a prompt; `special` says whether those that the model wants around a text are added.
+    async fn tokenize(&self, prompt: Prompt, special: bool) -> Result<Vec<u32>, Failure>;
+
+    /// The text of tokens, special ones included.
+    async fn detokenize(&self, tokens: Vec<u32>) -> Result<String, Failure>;
 }
 
 /// What a model is.

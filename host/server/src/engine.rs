@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
 use llmhost_inference::model::{self, Model};
 use llmhost_inference::sampling::{Grammar, SamplingParams, TokenLogprobs};
+use llmhost_inference::tokens::Tokenizer;
 use llmhost_inference::{Engine, Event as Step, Request, RequestError, engine};
 use serde_json::{Map, Value, json};
 
@@ -63,14 +64,12 @@ impl Backend for EngineBackend {
 
     async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
         let engine = self.engine.clone();
-        // Rendering and splitting a long prompt into tokens takes a while that others need not wait for.
-        let begun = tokio::task::spawn_blocking(move || {
+        let begun = aside(move || {
             let wants_logprobs = request.top_logprobs.is_some();
             let request = engine_request(engine.model(), request)?;
             engine.generate(request).map(|stream| (stream, engine, wants_logprobs)).map_err(failure)
         });
-        let begun = begun.await.map_err(|_| Failure::Internal("the request could not be begun".to_owned()))?;
-        let (stream, engine, wants_logprobs) = begun?;
+        let (stream, engine, wants_logprobs) = begun.await?;
         let events = stream.flat_map(move |step| {
             let spell = |token: u32| spelled(engine.model(), token);
             futures::stream::iter(match step {
@@ -108,6 +107,43 @@ impl Backend for EngineBackend {
         let found = self.engine.score(&pairs).await.map_err(failure)?;
         Ok((found.scores, found.tokens))
     }
+
+    async fn tokenize(&self, prompt: Prompt, special: bool) -> Result<Vec<u32>, Failure> {
+        let engine = self.engine.clone();
+        aside(move || {
+            let text = match prompt {
+                Prompt::Text(text) => text,
+                Prompt::Messages { messages, variables } => render(engine.model(), messages, &variables)?,
+                Prompt::Tokens(tokens) => return Ok(tokens),
+            };
+            let tokens = tokenizer(engine.model())?.encode(&text, special);
+            tokens.map_err(|error| Failure::invalid(error.to_string(), Some("prompt")))
+        })
+        .await
+    }
+
+    async fn detokenize(&self, tokens: Vec<u32>) -> Result<String, Failure> {
+        let engine = self.engine.clone();
+        aside(move || {
+            let tokenizer = tokenizer(engine.model())?;
+            if let Some(token) = tokens.iter().find(|token| **token as usize >= tokenizer.vocabulary()) {
+                let message = format!("the token {token} is not one of the model's {}", tokenizer.vocabulary());
+                return Err(Failure::invalid(message, Some("tokens")));
+            }
+            Ok(tokenizer.decode_with_special(&tokens))
+        })
+        .await
+    }
+}
+
+/// On a thread of its own: long texts take a while that others need not wait for.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Failure::Internal("the request could not be worked on".to_owned())))
+}
+
+fn tokenizer(model: &Model) -> Result<&Tokenizer, Failure> {
+    model.tokenizer.as_deref().ok_or_else(|| Failure::invalid("the model has no tokenizer", Some("model")))
 }
 
 fn failure(error: RequestError) -> Failure {

@@ -1,5 +1,7 @@
 //! Errors as OpenAI's clients read them.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -52,6 +54,24 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", None, message)
     }
 
+    pub(crate) fn forbidden(message: String, code: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "invalid_request_error", Some(code), message)
+    }
+
+    pub(crate) fn not_json(given: Option<&HeaderValue>) -> Self {
+        let given = match given {
+            Some(kind) => format!("is '{}'", String::from_utf8_lossy(kind.as_bytes())),
+            None => "is missing".to_owned(),
+        };
+        let message = format!("the Content-Type {given}; requests are JSON: send 'Content-Type: application/json'");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", Some("unsupported_media_type"), message)
+    }
+
+    pub(crate) fn stalled(limit: Duration) -> Self {
+        let message = format!("the request's body did not come within {limit:?}");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "invalid_request_error", Some("request_timeout"), message)
+    }
+
     pub(crate) fn timeout() -> Self {
         let message = "the request took too long".to_owned();
         Self::new(StatusCode::GATEWAY_TIMEOUT, "server_error", Some("timeout"), message)
@@ -63,7 +83,7 @@ impl From<Failure> for ApiError {
         let message = failure.to_string();
         match failure {
             Failure::Invalid { param, .. } => {
-                let code = message.contains("context").then_some("context_length_exceeded");
+                let code = message.contains("the context").then_some("context_length_exceeded");
                 let mut error = Self::invalid(message, param);
                 error.body.code = code;
                 error

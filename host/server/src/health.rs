@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz`, `/metrics`.
+//! `/livez` (`/health` is the same), `/readyz`, `/version`, `/metrics`.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::serve::Shared;
 
@@ -15,9 +15,14 @@ pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
 
+/// Which llmhost this is.
+pub(crate) async fn version() -> Json<Value> {
+    Json(json!({ "version": env!("CARGO_PKG_VERSION") }))
+}
+
 /// The model is loaded and warm, and requests are taken.
 pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    if shared.is_draining() {
+    if shared.is_leaving() {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "reason": "shutting down" })))
             .into_response();
     }

@@ -4,12 +4,14 @@
 //! The model is behind [`Backend`]; only [`EngineBackend`] knows what runs it.
 
 mod backend;
+mod connections;
 mod engine;
 mod error;
 mod health;
 mod limits;
 mod metrics;
 mod openai;
+mod origins;
 mod page;
 mod serve;
 
@@ -18,4 +20,4 @@ pub use backend::{
     ModelInfo, Pair, Prompt, Sampling, Stats, Stop, TokenEvent, Usage,
 };
 pub use engine::EngineBackend;
-pub use serve::{Settings, router, serve};
+pub use serve::{Ending, Settings, router, serve};

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
@@ -36,9 +36,20 @@ pub(crate) async fn observe(State(shared): State<Arc<Shared>>, mut request: Requ
     request.extensions_mut().insert(id.clone());
     let (path, began) = (shared.metrics.path(request.uri().path()), Instant::now());
     let mut response = next.run(request).await;
+    if shared.is_leaving() {
+        // The client's next request is to go to another server.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     shared.metrics.answered(path, response.status().as_u16(), began.elapsed());
     response.headers_mut().insert(REQUEST_ID, id.0);
     response
+}
+
+/// Whether the body is said to be JSON. Web pages can send other types to any server without asking first.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
 }
 
 /// Lets in who has the key, while the server takes requests, with a body of a sane size.
@@ -54,6 +65,9 @@ pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, n
     if shared.is_draining() {
         return ApiError::from(crate::Failure::Draining).into_response();
     }
+    if request.method() == Method::POST && !is_json(request.headers()) {
+        return ApiError::not_json(request.headers().get(header::CONTENT_TYPE)).into_response();
+    }
     let most = shared.settings.max_body_bytes;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: usize| length > most) {
@@ -64,7 +78,7 @@ pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, n
     let bytes = match read {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => return ApiError::too_large(most).into_response(),
-        Err(_) => return ApiError::timeout().into_response(),
+        Err(_) => return ApiError::stalled(shared.settings.body_timeout).into_response(),
     };
     next.run(Request::from_parts(parts, Body::from(bytes))).await
 }

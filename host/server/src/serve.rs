@@ -10,22 +10,33 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::connections::{Connections, Limits};
 use crate::error::ApiError;
 use crate::metrics::Metrics;
-use crate::{Backend, health, limits, openai, page};
+use crate::{Backend, health, limits, openai, origins, page};
 
 /// How the server behaves.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Who sends it is let in; everybody where there is none.
     pub api_key: Option<String>,
+    /// Origins of web pages that may ask, such as `https://chat.example`; `*` is any.
+    pub allowed_origins: Vec<String>,
+    /// Connections at a time.
+    pub max_connections: u32,
+    /// How long a request's head may take to come.
+    pub head_timeout: Duration,
+    /// How long a connection is kept without a request.
+    pub idle_timeout: Duration,
     /// Largest request.
     pub max_body_bytes: usize,
     /// How long a request's body may take to come.
     pub body_timeout: Duration,
     /// How long an answer may take.
     pub request_timeout: Duration,
-    /// How long running requests may take to end when the server is to.
+    /// How long requests are still taken, and only `/readyz` says no, when the server is to end.
+    pub drain_delay: Duration,
+    /// How long running requests may take to end after that.
     pub drain: Duration,
 }
 
@@ -33,12 +44,27 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             api_key: None,
+            allowed_origins: Vec::new(),
+            max_connections: 4096,
+            head_timeout: Duration::from_secs(10),
+            // Longer than load balancers keep theirs: who closes first loses no request.
+            idle_timeout: Duration::from_secs(75),
             max_body_bytes: 2 << 20,
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(600),
+            drain_delay: Duration::from_secs(5),
             drain: Duration::from_secs(30),
         }
     }
+}
+
+/// How a server is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Requests may still come until it is known everywhere that it ends: after [`Settings::drain_delay`].
+    Delayed,
+    /// No further request is taken.
+    AtOnce,
 }
 
 /// How long clients may take to hear that their answer was cut off.
@@ -48,12 +74,21 @@ pub(crate) struct Shared {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
+    /// Whether only this machine can reach the server.
+    pub(crate) is_local: bool,
+    leaving: AtomicBool,
     draining: AtomicBool,
     /// Answers that are not done by now end where they are.
     pub(crate) cut: watch::Sender<bool>,
 }
 
 impl Shared {
+    /// The server is about to end; requests are still taken.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// No requests are taken any more.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
@@ -61,12 +96,13 @@ impl Shared {
 
 /// Every path of the server.
 pub fn router(backend: Arc<dyn Backend>, settings: Settings) -> Router {
-    build(share(backend, settings))
+    build(share(backend, settings, false))
 }
 
-fn share(backend: Arc<dyn Backend>, settings: Settings) -> Arc<Shared> {
+fn share(backend: Arc<dyn Backend>, settings: Settings, is_local: bool) -> Arc<Shared> {
     let metrics = Metrics::new(backend.info());
-    Arc::new(Shared { backend, settings, metrics, draining: AtomicBool::new(false), cut: watch::Sender::new(false) })
+    let (leaving, draining, cut) = (AtomicBool::new(false), AtomicBool::new(false), watch::Sender::new(false));
+    Arc::new(Shared { backend, settings, metrics, is_local, leaving, draining, cut })
 }
 
 fn build(shared: Arc<Shared>) -> Router {
@@ -78,10 +114,14 @@ fn build(shared: Arc<Shared>) -> Router {
         .route("/v1/score", post(openai::score))
         .route("/v1/models", get(openai::models))
         .route("/v1/models/{*name}", get(openai::model))
+        .route("/tokenize", post(openai::tokenize))
+        .route("/detokenize", post(openai::detokenize))
         .layer(from_fn_with_state(Arc::clone(&shared), limits::admit));
     let open = Router::new()
         .route("/", get(page::page))
         .route("/livez", get(health::live))
+        .route("/health", get(health::live))
+        .route("/version", get(health::version))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics));
     let nowhere = |uri: axum::http::Uri| async move {
@@ -90,6 +130,7 @@ fn build(shared: Arc<Shared>) -> Router {
     api.merge(open)
         .fallback(nowhere)
         .method_not_allowed_fallback(async |method: axum::http::Method| ApiError::method(&method))
+        .layer(from_fn_with_state(Arc::clone(&shared), origins::check))
         .layer(from_fn_with_state(Arc::clone(&shared), limits::observe))
         .with_state(shared)
 }
@@ -100,41 +141,29 @@ pub async fn serve(
     listener: TcpListener,
     backend: Arc<dyn Backend>,
     settings: Settings,
-    stop: impl Future<Output = ()> + Send + 'static,
+    stop: impl Future<Output = Ending> + Send + 'static,
 ) -> std::io::Result<bool> {
-    let drain = settings.drain;
-    let shared = share(backend, settings);
-    let (tell, mut told) = watch::channel(false);
-    tokio::spawn({
-        let shared = Arc::clone(&shared);
-        async move {
-            stop.await;
-            shared.draining.store(true, Ordering::Release);
-            // Nobody listens any more where the server failed.
-            _ = tell.send(true);
+    let (delay, drain) = (settings.drain_delay, settings.drain);
+    let limits = Limits { most: settings.max_connections, head: settings.head_timeout, idle: settings.idle_timeout };
+    let shared = share(backend, settings, listener.local_addr()?.ip().is_loopback());
+    let closing = watch::Sender::new(false);
+    let connections = Connections::new(limits);
+    let stopped = async {
+        let how = stop.await;
+        shared.leaving.store(true, Ordering::Release);
+        if how == Ending::Delayed {
+            // Whoever routes requests here learns only now that it is not to.
+            tokio::time::sleep(delay).await;
         }
-    });
-    let stopped = {
-        let mut told = told.clone();
-        async move {
-            _ = told.wait_for(|stopped| *stopped).await;
-        }
+        shared.draining.store(true, Ordering::Release);
+        closing.send_replace(true);
     };
-    let server = axum::serve(listener, build(Arc::clone(&shared))).with_graceful_shutdown(stopped);
-    let server = server.into_future();
-    tokio::pin!(server);
-    let deadline = async move {
-        _ = told.wait_for(|stopped| *stopped).await;
-        tokio::time::sleep(drain).await;
-    };
-    tokio::select! {
-        ended = &mut server => return ended.map(|()| true),
-        () = deadline => {}
+    tokio::join!(connections.accept(listener, build(Arc::clone(&shared)), closing.subscribe()), stopped);
+    if tokio::time::timeout(drain, connections.ended()).await.is_ok() {
+        return Ok(true);
     }
     // What is still running is told, and its clients are.
     shared.cut.send_replace(true);
-    match tokio::time::timeout(LAST_WORDS, server).await {
-        Ok(ended) => ended.map(|()| false),
-        Err(_) => Ok(false),
-    }
+    _ = tokio::time::timeout(LAST_WORDS, connections.ended()).await;
+    Ok(false)
 }

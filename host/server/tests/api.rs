@@ -1,155 +1,21 @@
 //! The API over a model that is a script: what clients send, and what they get.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+mod common;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use futures::stream::{BoxStream, StreamExt};
-use llmhost_server::{
-    Backend, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, ModelInfo, Pair, Prompt, Settings, Stats,
-    TokenEvent, Usage, router, serve,
-};
+use common::{Script, ask, says};
+use llmhost_server::{Prompt, Settings, router};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-
-/// Says its prompt backwards, a word a token.
-struct Script {
-    info: ModelInfo,
-    running: Arc<AtomicUsize>,
-    busy: bool,
-    pause: Duration,
-    /// What it was asked last.
-    asked: Arc<Mutex<Option<Prompt>>>,
-}
-
-impl Script {
-    fn new() -> Self {
-        let info = ModelInfo {
-            name: "script".into(),
-            provider: "CPUExecutionProvider".into(),
-            context: 64,
-            generates: true,
-            chats: true,
-            ..ModelInfo::default()
-        };
-        Self { info, running: Arc::default(), busy: false, pause: Duration::ZERO, asked: Arc::default() }
-    }
-}
-
-struct Running(Arc<AtomicUsize>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-#[async_trait]
-impl Backend for Script {
-    fn info(&self) -> &ModelInfo {
-        &self.info
-    }
-
-    fn stats(&self) -> Stats {
-        Stats { running: self.running.load(Ordering::SeqCst), ..Stats::default() }
-    }
-
-    async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
-        *self.asked.lock().unwrap() = Some(request.prompt.clone());
-        let text = match &request.prompt {
-            Prompt::Text(text) => text.clone(),
-            Prompt::Tokens(tokens) => tokens.iter().map(|token| format!("{token} ")).collect(),
-            Prompt::Messages { messages, .. } => messages.last().unwrap().content.clone().unwrap_or_default(),
-        };
-        let words: Vec<String> = text.split_whitespace().rev().map(str::to_owned).collect();
-        let prompt_tokens = words.len();
-        match () {
-            () if self.busy => return Err(Failure::Busy),
-            () if prompt_tokens > self.info.context => {
-                return Err(Failure::invalid("the prompt is longer than the context of 64 tokens", Some("messages")));
-            }
-            () => {}
-        }
-        self.running.fetch_add(1, Ordering::SeqCst);
-        let running = Running(Arc::clone(&self.running));
-        let most = request.max_tokens.unwrap_or(usize::MAX);
-        let finish = if words.len() > most { Finish::Length } else { Finish::Stop };
-        let (pause, top) = (self.pause, request.top_logprobs);
-        let explode = text.contains("explode");
-        let usage = Usage { prompt_tokens, cached_tokens: 0, completion_tokens: words.len().min(most) };
-        let events = words.into_iter().take(most).map(move |word| {
-            if explode {
-                return Err(Failure::Internal("it exploded".into()));
-            }
-            let one = |token: &str| LogProb { token: token.into(), bytes: token.into(), logprob: -0.5, top: vec![] };
-            let logprob = top.map(|top| LogProb { top: vec![one("other"); top], ..one(&word) });
-            Ok(Event::Token(TokenEvent { text: format!("{word} "), logprob }))
-        });
-        let events = events.chain([Ok(Event::Done { finish, usage })]).collect::<Vec<_>>();
-        let events = futures::stream::iter(events).then(move |event| {
-            _ = &running;
-            async move {
-                tokio::time::sleep(pause).await;
-                event
-            }
-        });
-        Ok(events.boxed())
-    }
-
-    async fn embed(&self, _: EmbedRequest) -> Result<(Vec<Vec<f32>>, usize), Failure> {
-        Err(Failure::Internal("it only generates".into()))
-    }
-
-    async fn score(&self, _: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure> {
-        Err(Failure::Internal("it only generates".into()))
-    }
-}
-
-async fn ask(script: Script, settings: Settings, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
-    let request = Request::post(path).header("content-type", "application/json").body(body.into()).unwrap();
-    let response = router(Arc::new(script), settings).oneshot(request).await.unwrap();
-    let status = response.status();
-    let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    (status, String::from_utf8(bytes.to_vec()).unwrap())
-}
 
 async fn chat(body: Value) -> (StatusCode, Value) {
     let (status, text) = ask(Script::new(), Settings::default(), "/v1/chat/completions", body.to_string()).await;
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
-}
-
-fn says(text: &str) -> Value {
-    json!([{ "role": "system", "content": "short" }, { "role": "user", "content": text }])
-}
-
-#[tokio::test]
-async fn a_chat_is_answered_as_clients_expect() {
-    let (status, answer) = chat(json!({ "model": "script", "messages": says("one two three") })).await;
-    assert_eq!(status, StatusCode::OK);
-    assert_eq!(answer["object"], "chat.completion");
-    let choice = &answer["choices"][0];
-    assert_eq!(choice["message"], json!({ "role": "assistant", "content": "three two one ", "refusal": null }));
-    assert_eq!(choice["finish_reason"], "stop");
-    assert_eq!(answer["usage"]["prompt_tokens"], 3);
-    assert_eq!(answer["usage"]["total_tokens"], 6);
-
-    let (_, answer) = chat(
-        json!({ "messages": says("one two three"), "max_tokens": 2, "n": 2, "logprobs": true, "top_logprobs": 1 }),
-    )
-    .await;
-    assert_eq!(answer["choices"].as_array().unwrap().len(), 2);
-    assert_eq!(answer["choices"][1]["finish_reason"], "length");
-    assert_eq!(answer["choices"][1]["logprobs"]["content"][0]["token"], "three");
-    assert_eq!(answer["choices"][1]["logprobs"]["content"][0]["top_logprobs"][0]["token"], "other");
-    assert_eq!((&answer["usage"]["completion_tokens"], &answer["usage"]["prompt_tokens"]), (&json!(4), &json!(3)));
-
-    let parts =
-        json!([{ "role": "user", "content": [{ "type": "text", "text": "a " }, { "type": "text", "text": "b" }] }]);
-    assert_eq!(chat(json!({ "messages": parts })).await.1["choices"][0]["message"]["content"], "b a ");
 }
 
 fn data(text: &str) -> Vec<Value> {
@@ -318,8 +184,12 @@ async fn who_has_no_key_gets_nothing_and_health_needs_none() {
     assert_eq!(get("/v1/models", None).await, 401);
     assert_eq!(get("/v1/models", Some("wrong")).await, 401);
     assert_eq!(get("/v1/models", Some("right")).await, 200);
-    for path in ["/", "/livez", "/readyz", "/metrics"] {
+    for path in ["/", "/livez", "/health", "/version", "/readyz", "/metrics"] {
         assert_eq!(get(path, None).await, 200, "{path}");
+    }
+    for path in ["/tokenize", "/detokenize"] {
+        let (status, _) = ask(Script::new(), settings(), path, r#"{"prompt":"a"}"#).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
     }
 }
 
@@ -336,7 +206,10 @@ async fn a_request_keeps_its_own_id_where_it_is_a_sane_one() {
 async fn the_figures_say_what_happened() {
     let app = router(Arc::new(Script::new()), Settings::default());
     let body = json!({ "messages": says("one two three") }).to_string();
-    let request = Request::post("/v1/chat/completions").body(Body::from(body)).unwrap();
+    let request = Request::post("/v1/chat/completions")
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap();
     app.clone().oneshot(request).await.unwrap();
     let response = app.oneshot(Request::get("/metrics").body(Body::empty()).unwrap()).await.unwrap();
     let text = String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
@@ -351,83 +224,6 @@ async fn the_figures_say_what_happened() {
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
-}
-
-/// A server on a port of its own, and how to end it.
-async fn started(
-    script: Script,
-    settings: Settings,
-) -> (String, tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<bool>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let stop = async move { drop(ended.await) };
-    let server = tokio::spawn(async move { serve(listener, Arc::new(script), settings, stop).await.unwrap() });
-    (address, end, server)
-}
-
-async fn send(address: &str, body: &Value) -> tokio::net::TcpStream {
-    use tokio::io::AsyncWriteExt;
-    let body = body.to_string();
-    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-    client
-}
-
-async fn all(client: &mut tokio::net::TcpStream) -> String {
-    use tokio::io::AsyncReadExt;
-    let mut text = String::new();
-    // A connection that is cut has said what it had to say.
-    _ = client.read_to_string(&mut text).await;
-    text
-}
-
-#[tokio::test]
-async fn a_client_that_goes_away_ends_its_request() {
-    let script = Script { pause: Duration::from_millis(20), ..Script::new() };
-    let running = Arc::clone(&script.running);
-    let (address, _end, _server) = started(script, Settings::default()).await;
-    let long = "word ".repeat(60);
-    let client = send(&address, &json!({ "messages": says(&long), "stream": true })).await;
-    while running.load(Ordering::SeqCst) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    drop(client);
-    let began = std::time::Instant::now();
-    while running.load(Ordering::SeqCst) > 0 {
-        assert!(began.elapsed() < Duration::from_millis(900), "it goes on without its client");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-#[tokio::test]
-async fn a_server_that_ends_finishes_what_it_is_at_within_its_deadline() {
-    for (words, drain, whole) in [(5, 5_000, true), (60, 100, false)] {
-        let script = Script { pause: Duration::from_millis(20), ..Script::new() };
-        let settings = Settings { drain: Duration::from_millis(drain), ..Settings::default() };
-        let (address, end, server) = started(script, settings).await;
-        let mut client = send(&address, &json!({ "messages": says(&"word ".repeat(words)), "stream": true })).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        end.send(()).unwrap();
-        assert_eq!(server.await.unwrap(), whole);
-        assert_eq!(all(&mut client).await.contains("[DONE]"), whole);
-        assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "nobody listens any more");
-    }
-}
-
-#[tokio::test]
-async fn a_thousand_clients_at_once_are_all_answered() {
-    let (address, _end, _server) = started(Script::new(), Settings::default()).await;
-    let one = |_| async {
-        let mut client = send(&address, &json!({ "messages": says("a b") })).await;
-        all(&mut client).await.starts_with("HTTP/1.1 200")
-    };
-    let answered = futures::future::join_all((0..1000).map(one)).await;
-    assert_eq!(answered.into_iter().filter(|good| *good).count(), 1000);
 }
 
 #[tokio::test]

@@ -24,7 +24,8 @@ fn served(folder: &Path) -> Router {
 }
 
 async fn ask(app: &Router, path: &str, body: Value) -> (u16, Value) {
-    let request = Request::post(path).body(Body::from(body.to_string())).unwrap();
+    let request = Request::post(path).header("content-type", "application/json");
+    let request = request.body(Body::from(body.to_string())).unwrap();
     let response = app.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     (status, serde_json::from_slice(&to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap())

@@ -8,7 +8,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use futures::stream::BoxStream;
 use llmhost_server::{
-    Backend, EmbedInput, EmbedRequest, Event, Failure, GenerateRequest, ModelInfo, Pair, Settings, Stats, router,
+    Backend, EmbedInput, EmbedRequest, Event, Failure, GenerateRequest, ModelInfo, Pair, Prompt, Settings, Stats,
+    router,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -37,6 +38,14 @@ impl Backend for Counts {
         });
         let (tokens, vectors): (Vec<usize>, Vec<_>) = texts.unzip();
         Ok((vectors, tokens.iter().sum()))
+    }
+
+    async fn tokenize(&self, _: Prompt, _: bool) -> Result<Vec<u32>, Failure> {
+        Err(Failure::Internal("nobody asks it".into()))
+    }
+
+    async fn detokenize(&self, _: Vec<u32>) -> Result<String, Failure> {
+        Err(Failure::Internal("nobody asks it".into()))
     }
 
     /// How much longer the second text is.

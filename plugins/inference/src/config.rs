@@ -129,7 +129,11 @@ pub struct Config {
     #[serde(default = "twenty")]
     #[schemars(range(min = 1, max = 1440))]
     pub(crate) startup_minutes: u32,
-    /// How long a replica may take to finish what it is at when it is stopped.
+    /// How long a replica that is to stop still takes requests, until load balancers know that it stops.
+    #[serde(default = "five")]
+    #[schemars(range(max = 300))]
+    pub(crate) drain_delay_seconds: u32,
+    /// How long a replica may take after that to finish what it is at.
     #[serde(default = "thirty")]
     #[schemars(range(min = 1, max = 3600))]
     pub(crate) drain_seconds: u32,
@@ -297,6 +301,10 @@ fn one() -> u32 {
 
 fn twenty() -> u32 {
     20
+}
+
+fn five() -> u32 {
+    5
 }
 
 fn thirty() -> u32 {

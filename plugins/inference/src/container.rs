@@ -75,6 +75,11 @@ pub(crate) fn container(config: &Config) -> Value {
         },
         "volumeMounts": mounts,
     });
+    // llmhost's server waits by itself, and says meanwhile that it is not ready. What another does on SIGTERM is not
+    // known, so it gets the signal later.
+    if is_custom(config) && config.drain_delay_seconds > 0 {
+        container["lifecycle"] = json!({ "preStop": { "sleep": { "seconds": config.drain_delay_seconds } } });
+    }
     if !config.command.is_empty() {
         container["command"] = json!(config.command);
     }
@@ -111,10 +116,11 @@ fn args(config: &Config) -> Vec<String> {
         Device::Cpu => "cpu",
         Device::Auto => "auto",
     };
-    let (port, drain) = (config.server_port.to_string(), config.drain_seconds.to_string());
+    let port = config.server_port.to_string();
+    let (delay, drain) = (config.drain_delay_seconds.to_string(), config.drain_seconds.to_string());
     let own =
         ["serve", "--model", config.model.as_deref().unwrap_or_default(), "--device", device, "--host", "0.0.0.0"];
-    let more = ["--port", &port, "--cache", &config.cache.path, "--drain-seconds", &drain];
+    let more = ["--port", &port, "--cache", &config.cache.path, "--drain-delay", &delay, "--drain-seconds", &drain];
     own.into_iter().chain(more).map(str::to_owned).chain(config.args.iter().cloned()).collect()
 }
 
@@ -154,10 +160,11 @@ mod tests {
     fn llmhosts_server_gets_llmhosts_arguments() {
         let (container, security) = made(r#"{ "image": "llmhost:1", "model": "s3://b/m", "args": ["--batch", "4"] }"#);
         let args: Vec<&str> = container["args"].as_array().expect("args").iter().filter_map(Value::as_str).collect();
-        let own = "serve --model s3://b/m --device cuda --host 0.0.0.0 --port 8000 --cache /var/cache/llmhost --drain-seconds 30";
+        let own = "serve --model s3://b/m --device cuda --host 0.0.0.0 --port 8000 --cache /var/cache/llmhost --drain-delay 5 --drain-seconds 30";
         assert_eq!(args.join(" "), format!("{own} --batch 4"));
         assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");
         assert_eq!(security["runAsUser"], 10_001);
+        assert!(container.get("lifecycle").is_none(), "it waits by itself");
     }
 
     #[test]
@@ -170,6 +177,7 @@ mod tests {
         assert_eq!(container["args"], json!(["--model", "mistral"]));
         assert!(container.get("command").is_none());
         assert_eq!(container["ports"][0]["containerPort"], 9000);
+        assert_eq!(container["lifecycle"], json!({ "preStop": { "sleep": { "seconds": 5 } } }));
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             assert_eq!(container[probe]["httpGet"], json!({ "path": "/health", "port": "http" }), "{probe}");
         }

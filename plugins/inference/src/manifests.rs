@@ -104,8 +104,8 @@ fn pod(config: &Config) -> Value {
     let tolerations: Vec<Value> = tolerated.map(|key| json!({ "key": key, "operator": "Exists" })).collect();
     let mut pod = json!({
         "securityContext": security(config),
-        // The server finishes what it is at; then it may go.
-        "terminationGracePeriodSeconds": config.drain_seconds + 15,
+        // The server is withdrawn, and finishes what it is at; then it may go.
+        "terminationGracePeriodSeconds": config.drain_delay_seconds + config.drain_seconds + 10,
         "containers": [container(config)],
         "volumes": volumes(config),
     });
@@ -168,4 +168,19 @@ pub(crate) fn disruption_budget(config: &Config) -> Value {
         "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": config.metadata(&config.name),
         "spec": { "maxUnavailable": 1, "selector": { "matchLabels": config.selector() } },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_has_time_to_be_withdrawn_and_to_finish() {
+        for (options, seconds) in [("", 45), (r#", "drain_delay_seconds": 20, "drain_seconds": 60"#, 90)] {
+            let options = format!(r#"{{ "image": "llmhost:1", "model": "s3://b/m"{options} }}"#);
+            let config: Config = serde_json::from_str(&options).expect("options");
+            let spec = &deployment(&config)["spec"]["template"]["spec"];
+            assert_eq!(spec["terminationGracePeriodSeconds"], seconds);
+        }
+    }
 }

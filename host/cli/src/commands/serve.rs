@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use llmhost_server::{EngineBackend, Settings};
+use llmhost_server::{Ending, EngineBackend, Settings};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -49,7 +49,7 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     let mut stop = Box::pin(stopped(console.clone()));
     let engine = tokio::select! {
         loaded = model::load(&args.model, args.queue, &console) => loaded?,
-        () = &mut stop => return Err(Failure::Interrupted),
+        _ = &mut stop => return Err(Failure::Interrupted),
     };
     let name = args.name.clone().unwrap_or_else(|| name_of(&args.model.source.model));
     let backend = Arc::new(EngineBackend::new(engine.clone(), &name));
@@ -66,7 +66,10 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     ));
     let settings = Settings {
         api_key,
+        allowed_origins: args.allow_origins,
+        max_connections: args.max_connections,
         max_body_bytes: args.max_body_bytes,
+        drain_delay: Duration::from_secs(args.drain_delay),
         drain: Duration::from_secs(args.drain_seconds),
         ..Settings::default()
     };
@@ -106,28 +109,22 @@ fn api_key(args: &Serve) -> Result<Option<String>, Failure> {
 }
 
 /// Ends with the first Ctrl-C or SIGTERM; the second ends the process.
-async fn stopped(console: Console) {
+///
+/// SIGTERM comes from what also routes requests here, and some of these are still on their way. Who
+/// presses Ctrl-C does not wait for them.
+async fn stopped(console: Console) -> Ending {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    let mut told = async || {
+    let ending = tokio::select! {
+        _ = tokio::signal::ctrl_c() => Ending::AtOnce,
+        _ = terminate.recv() => Ending::Delayed,
+    };
+    console.note("Stopping: running requests may finish. Once more to leave at once.");
+    tokio::spawn(async move {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
         }
-    };
-    told().await;
-    console.note("Stopping: running requests may finish. Once more to leave at once.");
-    tokio::spawn(async {
-        let again = signal(SignalKind::terminate());
-        let terminated = async {
-            match again {
-                Ok(mut again) => drop(again.recv().await),
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            () = terminated => {}
-        }
         std::process::exit(130);
     });
+    ending
 }

@@ -87,6 +87,7 @@ impl Engine {
         let (made, inner) = (Instant::now(), &*self.inner);
         let tokenizer = self.tokenizer_for("generate text", matches!(inner.model.layout, Layout::Decoder(_)))?;
         request.sampling.check()?;
+        self.check_bias(&request.sampling.logit_bias)?;
         let prompt = self.prompt_tokens(&request.prompt, tokenizer)?;
         let budget = self.budget(prompt.len(), request.max_tokens)?;
         let mask = match (&request.grammar, &inner.grammars) {
@@ -169,6 +170,18 @@ impl Engine {
             (false, _) => Ok(tokens),
             (true, Some(bos)) => Ok(vec![bos]),
             (true, None) => Err(RequestError::Invalid("the prompt is empty".to_owned())),
+        }
+    }
+
+    /// A bias of what is no token would be ignored without a word.
+    fn check_bias(&self, bias: &[(u32, f32)]) -> Result<(), RequestError> {
+        let Layout::Decoder(layout) = &self.inner.model.layout else { return Ok(()) };
+        match bias.iter().find(|(token, _)| *token as usize >= layout.vocabulary) {
+            None => Ok(()),
+            Some((token, _)) => {
+                let size = layout.vocabulary;
+                Err(RequestError::Invalid(format!("logit_bias: the token {token} is not one of the model's {size}")))
+            }
         }
     }
 

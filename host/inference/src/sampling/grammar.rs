@@ -11,6 +11,7 @@ use llguidance::{Matcher, ParserFactory};
 use serde::{Deserialize, Serialize};
 
 use super::sampler::TokenMask;
+use super::schema;
 use crate::tokens::Tokenizer;
 
 /// What the output must be.
@@ -32,6 +33,20 @@ pub enum GrammarError {
     /// The grammar is wrong.
     #[error("the output grammar is not valid: {0}")]
     Invalid(String),
+    /// A definition of a JSON schema refers to itself, and nothing ends it.
+    #[error("the output schema is not valid: '{0}' needs itself again without an end, so no JSON fits it")]
+    Endless(String),
+    /// A JSON schema is wrong, or nothing fits it.
+    #[error("the output schema is not valid: at {place}: {reason}")]
+    Schema {
+        /// JSON pointer of the part that is wrong.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No token can begin an answer.
+    #[error("the output grammar is not valid: no text fits it")]
+    Impossible,
     /// The tokenizer's tokens cannot be spelled out.
     #[error("this model's tokenizer does not say which bytes its tokens are, which output grammars need")]
     Tokenizer,
@@ -59,13 +74,25 @@ impl Grammars {
     /// A mask that follows the grammar.
     pub fn mask(&self, grammar: &Grammar) -> Result<Box<dyn TokenMask>, GrammarError> {
         let factory = self.factory.get_or_init(|| self.factory()).as_ref().map_err(Clone::clone)?;
-        let top = match grammar {
-            Grammar::JsonSchema(schema) => TopLevelGrammar::from_json_schema(schema.clone()),
-            Grammar::Regex(pattern) => TopLevelGrammar::from_regex(pattern),
-            Grammar::Lark(text) => TopLevelGrammar::from_lark(text.clone()),
+        let compile = |top| factory.create_parser(top).map_err(|error| format!("{error:#}"));
+        let parser = match grammar {
+            Grammar::JsonSchema(value) => {
+                if let Some(definition) = schema::endless(value) {
+                    return Err(GrammarError::Endless(definition.to_owned()));
+                }
+                compile(TopLevelGrammar::from_json_schema(value.clone())).map_err(|reason| {
+                    let fails = |part| compile(TopLevelGrammar::from_json_schema(part)).err();
+                    let (place, reason) = schema::place(value, reason, fails);
+                    GrammarError::Schema { place, reason }
+                })
+            }
+            Grammar::Regex(pattern) => compile(TopLevelGrammar::from_regex(pattern)).map_err(GrammarError::Invalid),
+            Grammar::Lark(text) => compile(TopLevelGrammar::from_lark(text.clone())).map_err(GrammarError::Invalid),
         };
-        let parser = factory.create_parser(top).map_err(|error| GrammarError::Invalid(format!("{error:#}")))?;
-        Ok(Box::new(Masked { matcher: Matcher::new(Ok(parser)), eos: self.eos.clone() }))
+        let mut matcher = Matcher::new(Ok(parser?));
+        // Now, while it is the request's error and not that of a step.
+        matcher.compute_mask_or_eos().map_err(|_| GrammarError::Impossible)?;
+        Ok(Box::new(Masked { matcher, eos: self.eos.clone() }))
     }
 
     fn factory(&self) -> Result<ParserFactory, GrammarError> {
@@ -92,6 +119,11 @@ impl Grammars {
     }
 }
 
+/// The first line: what follows are the parser's tables.
+fn brief(error: &impl std::fmt::Display) -> String {
+    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
+}
+
 struct Masked {
     matcher: Matcher,
     eos: Vec<u32>,
@@ -99,7 +131,7 @@ struct Masked {
 
 impl TokenMask for Masked {
     fn apply(&mut self, logits: &mut [f32]) -> Result<(), String> {
-        let allowed = self.matcher.compute_mask_or_eos().map_err(|error| format!("{error:#}"))?;
+        let allowed = self.matcher.compute_mask_or_eos().map_err(|error| brief(&error))?;
         let known = allowed.len().min(logits.len());
         // Any token that ends an answer will do where one may.
         let ends = self.eos.first().is_some_and(|eos| (*eos as usize) < known && allowed.is_allowed(*eos));
@@ -123,7 +155,7 @@ impl TokenMask for Masked {
         if self.eos.contains(&token) {
             return Ok(true);
         }
-        self.matcher.consume_token(token).map_err(|error| format!("{error:#}"))?;
+        self.matcher.consume_token(token).map_err(|error| brief(&error))?;
         Ok(self.matcher.is_stopped())
     }
 }

@@ -12,6 +12,7 @@ mod params;
 mod penalties;
 mod pick;
 mod sampler;
+mod schema;
 
 pub use error::SampleError;
 pub use grammar::{Grammar, GrammarError, Grammars};

@@ -84,6 +84,11 @@ impl Tokenizer {
         self.inner.decode(tokens, true).unwrap_or_default()
     }
 
+    /// The text of tokens, special ones included.
+    pub fn decode_with_special(&self, tokens: &[u32]) -> String {
+        self.inner.decode(tokens, false).unwrap_or_default()
+    }
+
     /// One token as it stands in the vocabulary, for log-probabilities and messages.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)

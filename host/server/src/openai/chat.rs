@@ -9,13 +9,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::fields::{Rest, near};
 use super::models::check;
 use super::read::parse;
 use super::stream::{self, Shape};
 use super::types::{self, Common};
 use crate::error::ApiError;
 use crate::serve::Shared;
-use crate::{Finish, LogProb, Message, Prompt, TokenEvent};
+use crate::{Finish, LogProb, Message, ModelInfo, Prompt, TokenEvent};
 
 #[derive(Deserialize)]
 struct Request {
@@ -29,10 +30,19 @@ struct Request {
     reasoning_effort: Option<String>,
     #[serde(flatten)]
     common: Common,
+    /// Last: it gets what the others leave.
+    #[serde(flatten)]
+    rest: Rest,
 }
 
+const FIELDS: &[&str] =
+    &["messages", "logprobs", "top_logprobs", "tools", "functions", "chat_template_kwargs", "reasoning_effort"];
+/// Who may say something, as OpenAI's API has it.
+const ROLES: &[&str] = &["system", "developer", "user", "assistant", "tool", "function"];
+
+/// A message as clients send it.
 #[derive(Deserialize)]
-struct ChatMessage {
+pub(super) struct ChatMessage {
     role: String,
     #[serde(default)]
     content: Option<Content>,
@@ -56,15 +66,24 @@ struct Part {
     text: String,
 }
 
+/// The messages of a request to a model that takes them.
+pub(super) fn read(info: &ModelInfo, messages: &[ChatMessage]) -> Result<Vec<Message>, ApiError> {
+    if !info.chats {
+        let message = format!("'{}' has no chat template; use /v1/completions", info.name);
+        return Err(ApiError::invalid(message, Some("model")));
+    }
+    if messages.is_empty() {
+        return Err(ApiError::invalid("messages is empty", Some("messages")));
+    }
+    messages.iter().enumerate().map(|(index, message)| message.read(index)).collect()
+}
+
 impl Request {
-    fn messages(&self) -> Result<Vec<Message>, ApiError> {
-        if self.messages.is_empty() {
-            return Err(ApiError::invalid("messages is empty", Some("messages")));
-        }
+    fn messages(&self, info: &ModelInfo) -> Result<Vec<Message>, ApiError> {
         if [&self.tools, &self.functions].into_iter().flatten().any(|all| !all.is_empty()) {
             return Err(ApiError::invalid("tools are not supported", Some("tools")));
         }
-        self.messages.iter().map(ChatMessage::read).collect()
+        read(info, &self.messages)
     }
 
     /// Variables of the chat template.
@@ -82,7 +101,15 @@ impl Request {
 }
 
 impl ChatMessage {
-    fn read(&self) -> Result<Message, ApiError> {
+    fn read(&self, index: usize) -> Result<Message, ApiError> {
+        if !ROLES.contains(&self.role.as_str()) {
+            let help = match near(&self.role, ROLES.iter().copied()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("it must be one of {}", ROLES.join(", ")),
+            };
+            let message = format!("messages[{index}] has the role '{}'; {help}", self.role);
+            return Err(ApiError::invalid(message, Some("messages")));
+        }
         let mut more = self.more.clone();
         // Clients send all fields of an answer back. Templates ask whether a field is there, and not what is in it.
         more.retain(|name, value| !value.is_null() && (name != "tool_calls" || *value != json!([])));
@@ -146,14 +173,11 @@ impl Shape for Pieces {
 
 pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
     let request: Request = parse(&body)?;
+    request.rest.check(&[FIELDS, types::FIELDS])?;
     let info = shared.backend.info();
     check(info, request.common.model.as_deref())?;
-    if !info.chats {
-        let message = format!("'{}' has no chat template; use /v1/completions", info.name);
-        return Err(ApiError::invalid(message, Some("model")));
-    }
     let wanted = request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0));
-    let prompt = Prompt::Messages { messages: request.messages()?, variables: request.variables()? };
+    let prompt = Prompt::Messages { messages: request.messages(info)?, variables: request.variables()? };
     let generate = request.common.request(prompt, wanted)?;
     let choices = stream::start(&shared, generate, request.common.choices()?).await?;
     let pieces = Pieces {

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::fields::Rest;
 use super::models::check;
 use super::read::parse;
 use super::stream::{self, Shape};
@@ -28,7 +29,12 @@ struct Request {
     suffix: Option<String>,
     #[serde(flatten)]
     common: Common,
+    /// Last: it gets what the others leave.
+    #[serde(flatten)]
+    rest: Rest,
 }
+
+const FIELDS: &[&str] = &["prompt", "logprobs", "echo", "suffix"];
 
 /// As OpenAI has it: text, tokens, or several of one of them.
 #[derive(Deserialize)]
@@ -107,6 +113,7 @@ impl Shape for Pieces {
 
 pub(crate) async fn completions(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
     let request: Request = parse(&body)?;
+    request.rest.check(&[FIELDS, types::FIELDS])?;
     let info = shared.backend.info();
     check(info, request.common.model.as_deref())?;
     if !info.generates {

@@ -6,9 +6,9 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::fields::Rest;
 use super::models::check;
 use super::read::parse;
 use crate::error::ApiError;
@@ -19,7 +19,6 @@ use crate::{EmbedInput, EmbedRequest};
 const MOST_TEXTS: usize = 2048;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Request {
     model: Option<String>,
     input: Input,
@@ -28,10 +27,11 @@ struct Request {
     dimensions: Option<usize>,
     /// One of the model's own prompts; not OpenAI's.
     prompt_name: Option<String>,
-    /// Says who asks. OpenAI's clients send it, and nothing here depends on it.
-    #[serde(rename = "user")]
-    _user: Option<IgnoredAny>,
+    #[serde(flatten)]
+    rest: Rest,
 }
+
+const FIELDS: &[&str] = &["model", "input", "encoding_format", "dimensions", "prompt_name"];
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "input must be a text, a list of texts, a list of tokens, or a list of lists of tokens")]
@@ -76,6 +76,7 @@ enum Format {
 
 pub(crate) async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let request: Request = parse(&body)?;
+    request.rest.check(&[FIELDS])?;
     let info = shared.backend.info();
     check(info, request.model.as_deref())?;
     if !info.embeds {

@@ -3,10 +3,12 @@
 mod chat;
 mod completions;
 mod embeddings;
+mod fields;
 mod models;
 mod read;
 mod rerank;
 mod stream;
+mod tokens;
 mod types;
 
 pub(crate) use chat::chat;
@@ -14,3 +16,4 @@ pub(crate) use completions::completions;
 pub(crate) use embeddings::embeddings;
 pub(crate) use models::{model, models};
 pub(crate) use rerank::{rerank, score};
+pub(crate) use tokens::{detokenize, tokenize};

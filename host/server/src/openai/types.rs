@@ -38,6 +38,29 @@ pub(super) struct Common {
     response_format: Option<ResponseFormat>,
 }
 
+/// Their names, to compare misspelt ones with.
+pub(super) const FIELDS: &[&str] = &[
+    "model",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "logit_bias",
+    "stop",
+    "stop_token_ids",
+    "ignore_eos",
+    "n",
+    "stream",
+    "stream_options",
+    "response_format",
+];
+
 #[derive(Deserialize)]
 pub(super) struct StreamOptions {
     #[serde(default)]

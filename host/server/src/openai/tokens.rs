@@ -1,0 +1,65 @@
+//! `/tokenize` and `/detokenize`: what the model makes of a text, as vLLM has them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::chat::{self, ChatMessage};
+use super::fields::Rest;
+use super::models::check;
+use super::read::parse;
+use crate::Prompt;
+use crate::error::ApiError;
+use crate::serve::Shared;
+
+#[derive(Deserialize)]
+struct Tokenize {
+    model: Option<String>,
+    prompt: Option<String>,
+    messages: Option<Vec<ChatMessage>>,
+    add_special_tokens: Option<bool>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+const TOKENIZE: &[&str] = &["model", "prompt", "messages", "add_special_tokens"];
+
+#[derive(Deserialize)]
+struct Detokenize {
+    model: Option<String>,
+    tokens: Vec<u32>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+const DETOKENIZE: &[&str] = &["model", "tokens"];
+
+pub(crate) async fn tokenize(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    let request: Tokenize = parse(&body)?;
+    request.rest.check(&[TOKENIZE])?;
+    let info = shared.backend.info();
+    check(info, request.model.as_deref())?;
+    let (prompt, special) = match (request.prompt, request.messages) {
+        (Some(text), None) => (Prompt::Text(text), request.add_special_tokens.unwrap_or(true)),
+        // The template writes them itself.
+        (None, Some(messages)) => {
+            let messages = chat::read(info, &messages)?;
+            (Prompt::Messages { messages, variables: Map::new() }, request.add_special_tokens.unwrap_or(false))
+        }
+        _ => return Err(ApiError::invalid("the request needs either prompt or messages", Some("prompt"))),
+    };
+    let tokens = shared.backend.tokenize(prompt, special).await?;
+    Ok(Json(json!({ "tokens": tokens, "count": tokens.len(), "max_model_len": info.context })))
+}
+
+pub(crate) async fn detokenize(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    let request: Detokenize = parse(&body)?;
+    request.rest.check(&[DETOKENIZE])?;
+    check(shared.backend.info(), request.model.as_deref())?;
+    let prompt = shared.backend.detokenize(request.tokens).await?;
+    Ok(Json(json!({ "prompt": prompt })))
+}
