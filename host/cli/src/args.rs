@@ -165,7 +165,8 @@ pub(crate) struct Where {
     /// Take credentials from this profile of the AWS configuration.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["emulate", "emulate_keep"])]
     pub(crate) profile: Option<String>,
-    /// How long one attempt at an AWS call may take [default: 30; uploads get ten times that].
+    /// How long one attempt at an AWS call may take [default: 30; requests of providers get twice
+    /// that, uploads ten times].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) call_timeout: Option<u32>,
     /// How long to wait for what AWS does in its own time: gateways that start, users of a resource that

@@ -38,11 +38,13 @@ impl SecretValues for Outside {
 /// lock file before. Where AWS is emulated, they keep in memory what they make.
 pub(crate) async fn registry(pipeline: &Pipeline, settings: AwsSettings, loader: &Loader) -> Result<Registry, Failure> {
     let emulated = settings.placeholder_secrets;
+    // A service of somebody's own may take longer than AWS, which says that it goes on and is asked again.
+    let timeout = settings.attempt_timeout * 2;
     let aws = Arc::new(Aws::new(settings));
     let registry = llmhost_resources::registry(Arc::clone(&aws));
     let outside = Arc::new(Outside(aws));
     let (secrets, calls): (Arc<dyn SecretValues>, Arc<dyn AwsCalls>) = (Arc::clone(&outside) as _, outside);
-    let means = Means { loader, known: &registry, secrets: &secrets, aws: &calls, emulated };
+    let means = Means { loader, known: &registry, secrets: &secrets, aws: &calls, timeout, emulated };
     let brought = llmhost_provider::kinds(pipeline, means).await?;
     Ok(registry.with_everywhere(brought.kinds).with_check(SPEC_CHECK, brought.check))
 }

@@ -1,6 +1,7 @@
 //! The providers of a pipeline file.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use llmhost_engine::diagnostic::{Diagnostic, Diagnostics};
 use llmhost_engine::pipeline::{Pipeline, Provider as Declared};
@@ -32,6 +33,8 @@ pub struct Means<'a> {
     pub secrets: &'a Arc<dyn SecretValues>,
     /// Makes their calls of AWS.
     pub aws: &'a Arc<dyn AwsCalls>,
+    /// How long one of their requests may take.
+    pub timeout: Duration,
     /// Whether their services may not be asked: what they make is kept in memory then.
     pub emulated: bool,
 }
@@ -55,7 +58,7 @@ pub async fn kinds(pipeline: &Pipeline, means: Means<'_>) -> Result<Brought, Dia
 }
 
 async fn of(pipeline: &Pipeline, declared: &Declared, means: Means<'_>) -> Result<Vec<ProviderKind>, Vec<Diagnostic>> {
-    let Means { loader, known, secrets, aws, emulated } = means;
+    let Means { loader, known, secrets, aws, timeout, emulated } = means;
     let interface = |kind: &str| kind.split_once('.').is_some_and(|(of, _)| of == declared.name.as_str());
     if let Some(taken) = known.kinds().find(|kind| interface(kind.name())) {
         return Err(vec![declared.name_problem(taken.name())]);
@@ -69,6 +72,7 @@ async fn of(pipeline: &Pipeline, declared: &Declared, means: Means<'_>) -> Resul
         ca: declared.ca.as_deref(),
         secrets,
         aws,
+        timeout,
     };
     let refused = |error: &LoadError| vec![declared.load_problem(error)];
     let mut provider = loader.load_provider(&request).await.map_err(|error| refused(&error))?;

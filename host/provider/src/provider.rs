@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use llmhost_engine::kind::{ErrorClass, OpError};
@@ -196,4 +197,6 @@ pub struct ProviderRequest<'a> {
     pub secrets: &'a Arc<dyn SecretValues>,
     /// Makes its calls of AWS.
     pub aws: &'a Arc<dyn AwsCalls>,
+    /// How long one of its requests may take.
+    pub timeout: Duration,
 }

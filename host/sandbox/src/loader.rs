@@ -338,7 +338,7 @@ impl PluginLoader for Loader {
 #[async_trait]
 impl ProviderLoader for Loader {
     async fn load_provider(&self, request: &ProviderRequest<'_>) -> Result<Arc<dyn Provider>, LoadError> {
-        let ProviderRequest { name, uses, base, allow, limits, ca, secrets, aws } = *request;
+        let ProviderRequest { name, uses, base, allow, limits, ca, secrets, aws, timeout } = *request;
         let grants = Grants::read(allow, ca)?;
         let (loaded, _) = self.identified(uses, base).await?;
         if let Guest::Step(_) = loaded.guest {
@@ -359,7 +359,7 @@ impl ProviderLoader for Loader {
         let table = Arc::from(format!("providers.{name}"));
         let described = provider::describe(&loaded, &table, limits).await.map_err(|error| ended(uses, &error))?;
         let (secrets, aws) = (Arc::clone(secrets), Arc::clone(aws));
-        let terms = Own { table, limits: limits.clone(), grants: Arc::new(grants), secrets, aws };
+        let terms = Own { table, limits: limits.clone(), grants: Arc::new(grants), secrets, aws, timeout };
         Ok(Arc::new(Granted { loaded, described, terms }))
     }
 }

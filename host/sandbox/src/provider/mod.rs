@@ -11,6 +11,7 @@ mod proofs;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use llmhost_engine::names::ResourceAddress;
@@ -47,6 +48,8 @@ pub(crate) struct Own {
     pub(crate) grants: Arc<Grants>,
     pub(crate) secrets: Arc<dyn SecretValues>,
     pub(crate) aws: Arc<dyn AwsCalls>,
+    /// Of one request.
+    pub(crate) timeout: Duration,
 }
 
 /// Asks a provider what it is.

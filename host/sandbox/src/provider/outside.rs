@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use llmhost_engine::kind::OpError;
 use llmhost_engine::secret::{self, mask};
 use llmhost_engine::{unknown, wait};
-use llmhost_http::{Class, Client, Grant, Options, Secrets, SetupError, TcpClient, TcpOptions, Token};
+use llmhost_http::{
+    Class, Client, Grant, Limits, Options, Secrets, SetupError, TcpClient, TcpLimits, TcpOptions, Token,
+};
 use llmhost_provider::{AwsCalls, SecretValues};
 use tokio::sync::OnceCell;
 
@@ -68,6 +70,8 @@ pub(crate) struct Outside {
     pub(super) grants: Arc<Grants>,
     pub(super) handles: Arc<Handles>,
     pub(super) aws: Arc<dyn AwsCalls>,
+    /// Of one request.
+    timeout: Duration,
     /// Made with the first request: it reads whom the system trusts.
     client: OnceCell<Client>,
     /// Made with the first connection.
@@ -86,6 +90,7 @@ impl Outside {
             grants,
             handles,
             aws: Arc::clone(&terms.aws),
+            timeout: terms.timeout,
             client: OnceCell::new(),
             connections: OnceCell::new(),
             requests: AtomicU32::new(0),
@@ -102,15 +107,19 @@ impl Outside {
     async fn client(&self) -> Result<&Client, SetupError> {
         let secrets: Arc<dyn Secrets> = Arc::clone(&self.handles) as _;
         let Grants { http, roots, .. } = &*self.grants;
-        let make =
-            || async { Client::new(http.clone(), Options { secrets, roots: roots.clone(), ..Options::default() }) };
+        let limits = Limits { total: self.timeout, ..Limits::default() };
+        let make = || async {
+            Client::new(http.clone(), Options { secrets, roots: roots.clone(), limits, ..Options::default() })
+        };
         self.client.get_or_try_init(make).await
     }
 
     pub(super) async fn connections(&self) -> Result<&TcpClient, SetupError> {
         let Grants { tcp, roots, .. } = &*self.grants;
-        let make =
-            || async { TcpClient::new(tcp.clone(), TcpOptions { roots: roots.clone(), ..TcpOptions::default() }) };
+        let limits = TcpLimits { exchange: self.timeout, ..TcpLimits::default() };
+        let make = || async {
+            TcpClient::new(tcp.clone(), TcpOptions { roots: roots.clone(), limits, ..TcpOptions::default() })
+        };
         self.connections.get_or_try_init(make).await
     }
 

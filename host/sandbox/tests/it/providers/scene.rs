@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use llmhost_engine::diagnostic::Diagnostics;
@@ -121,7 +122,8 @@ allow = ["resource:dns.record"]
         let secrets: Arc<dyn SecretValues> = Arc::new(Values);
         let aws: Arc<dyn AwsCalls> = Arc::new(NoAws);
         let (loader, known) = (&self.loader, &registry);
-        let means = Means { loader, known, secrets: &secrets, aws: &aws, emulated: false };
+        let means =
+            Means { loader, known, secrets: &secrets, aws: &aws, timeout: Duration::from_secs(60), emulated: false };
         let brought = llmhost_provider::kinds(pipeline, means).await?;
         Ok(Arc::new(registry.with_everywhere(brought.kinds).with_check(llmhost_provider::SPEC_CHECK, brought.check)))
     }
