@@ -11,7 +11,7 @@ use llmhost_emulator::Emulator;
 use llmhost_emulator::testing::{Fault, RecordingProxy};
 use serde_json::Value;
 use support::alertmanager::{AUTHORIZATION, Alertmanager, PASSWORD, USER};
-use support::{Ran, Scene, emulator};
+use support::{Ran, Scene, emulator, ran};
 
 const RUN: &[&str] = &["run", "pipeline.toml", "--yes"];
 const REFRESH: &[&str] = &["run", "pipeline.toml", "--yes", "--refresh"];
@@ -63,14 +63,8 @@ comment = "Maintenance"
     }
 
     fn llmhost(&self, args: &[&str]) -> Ran {
-        ran(&mut self.command(args))
+        ran(self.command(args).output())
     }
-}
-
-fn ran(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ran { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
 fn only(mut silences: Vec<Value>) -> Value {
@@ -256,7 +250,7 @@ async fn who_asks_is_a_secret() {
     let basic = format!(", basic = {{ user = \"{USER}\", password = \"${{secrets.alerts}}\" }}");
     let basic = Quiet::at(&alertmanager.url(), &basic).await;
     for (quiet, value) in [(&header, AUTHORIZATION), (&basic, PASSWORD)] {
-        let run = |args: &[&str], value: &str| ran(quiet.command(args).env("ALERTS", value));
+        let run = |args: &[&str], value: &str| ran(quiet.command(args).env("ALERTS", value).output());
         run(RUN, "another-password").status(1).says(&["HTTP 401", "Check the credentials"]);
         let made = run(&["run", "pipeline.toml", "--yes", "--verbose", "--trace", "trace.jsonl"], value).status(0);
         made.does_not_say(&[value]);

@@ -317,7 +317,13 @@ async fn a_kind_in_go_survives_what_a_built_in_one_does() {
     torture("go").await;
 }
 
-/// The example of a provider, with parameters of AWS Systems Manager.
+/// The example of a provider, as a component.
+fn example() -> Vec<u8> {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+    llmhost_plugin_build::build(&repository().join("plugins"), &["parameters"], &target).unwrap().remove(0)
+}
+
+/// A pipeline that uses it, for parameters of AWS Systems Manager.
 fn parameters(allow: &str, spec: &str) -> String {
     format!(
         "[secrets.token]\nenv = \"TOKEN\"\n\n[providers.ssm]\nuses = \"./parameters.wasm\"\nallow = [{allow}]\n\n\
@@ -334,9 +340,7 @@ const SECRET: &str =
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_calls_aws_with_what_it_is_granted_and_never_has_the_credentials() {
     let (scene, emulator) = (Scene::new(), support::emulator().await);
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
-    let built = llmhost_plugin_build::build(&repository().join("plugins"), &["parameters"], &target).unwrap().remove(0);
-    scene.write("parameters.wasm", built);
+    scene.write("parameters.wasm", example());
     let value = "the-value-of-the-token";
     let llmhost = |args: &[&str]| {
         let mut command = scene.command(args);
@@ -385,9 +389,7 @@ async fn a_provider_calls_aws_with_what_it_is_granted_and_never_has_the_credenti
 #[test]
 fn what_is_wrong_with_a_resource_of_a_provider_is_told_where_it_stands() {
     let scene = Scene::new();
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
-    let built = llmhost_plugin_build::build(&repository().join("plugins"), &["parameters"], &target).unwrap().remove(0);
-    scene.write("parameters.wasm", built);
+    scene.write("parameters.wasm", example());
     for (spec, words) in [
         (
             PLAIN.replace("ssm.parameter", "ssm.parametr"),

@@ -5,11 +5,8 @@
 mod common;
 
 use std::collections::HashSet;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
-use common::{engine, folder, options};
-use llmhost_example_models::python;
+use common::{engine, folder, options, run_python};
 use llmhost_inference::engine::{Options, Prompt, Request};
 use llmhost_inference::model::{ChatTemplate, Message};
 use serde_json::{Value, json};
@@ -17,15 +14,7 @@ use serde_json::{Value, json};
 /// What the program beside this file answers.
 fn reference(task: &Value) -> Value {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/reference.py");
-    let mut command = Command::new(python().expect("Python"));
-    let child = command.arg(program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.expect("it starts");
-    let mut to = child.stdin.take().expect("it is piped");
-    write!(to, "{task}").expect("it listens");
-    drop(to);
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    serde_json::from_str(&run_python(&[program], &task.to_string())).expect("JSON")
 }
 
 fn numbers(value: &Value) -> Vec<u32> {

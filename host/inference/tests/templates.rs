@@ -2,13 +2,14 @@
 //! refuse. `cargo test -p llmhost-inference --test templates -- --nocapture` prints the figures.
 #![allow(missing_docs, clippy::print_stdout)]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
-use llmhost_example_models::{chat_templates, python};
+use common::run_python;
+use llmhost_example_models::chat_templates;
 use llmhost_inference::model::{Chat, ChatTemplate, Message};
 use serde_json::{Map, Value, json};
 
@@ -44,15 +45,7 @@ const KNOWN: [(&str, [&str; 5], &str); 2] = [
 /// What the program beside this file answers.
 fn reference(task: &Value) -> Value {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/templates.py");
-    let mut command = Command::new(python().expect("Python"));
-    let child = command.arg(program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.expect("it starts");
-    let mut to = child.stdin.take().expect("it is piped");
-    write!(to, "{task}").expect("it listens");
-    drop(to);
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    serde_json::from_str(&run_python(&[program], &task.to_string())).expect("JSON")
 }
 
 /// Name and source of each template.

@@ -1,10 +1,10 @@
 //! Helm charts in registries, as `helm push` publishes them: a config with what Chart.yaml says, and a layer that is the
 //! packed chart.
 
-use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest};
+use oci_client::manifest::OciDescriptor;
 
 use crate::error::plain;
-use crate::manifest::SIGNATURE;
+use crate::manifest::{SIGNATURE, image};
 use crate::{Digest, OciAddress, Plugins, RegistryError, signature};
 
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
@@ -39,18 +39,7 @@ impl Plugins {
 /// Reads a manifest; an error where it is of something else than a chart.
 fn read(name: &str, bytes: &[u8], most: u64) -> Result<Manifest, RegistryError> {
     let other = |reason: String| RegistryError::NotChart { name: name.to_owned(), reason };
-    let value: serde_json::Value =
-        serde_json::from_slice(bytes).map_err(|error| other(format!("its manifest is not JSON: {error}")))?;
-    let media_type = value["mediaType"].as_str().unwrap_or(OCI_IMAGE_MEDIA_TYPE);
-    if media_type == OCI_IMAGE_INDEX_MEDIA_TYPE || value.get("manifests").is_some() {
-        return Err(other("it is an index of images for several machines".to_owned()));
-    }
-    let manifest: OciImageManifest =
-        serde_json::from_value(value).map_err(|error| other(format!("its manifest cannot be read: {error}")))?;
-    if manifest.config.media_type != CONFIG {
-        let found = plain(&manifest.config.media_type);
-        return Err(other(format!("its config is of type {found}, and not {CONFIG}")));
-    }
+    let manifest = image(bytes, CONFIG).map_err(other)?;
     // A signature of Helm's own (provenance) may be a layer beside it.
     let Some(layer) = manifest.layers.iter().find(|layer| layer.media_type == LAYER) else {
         let found: Vec<String> = manifest.layers.iter().take(3).map(|layer| plain(&layer.media_type)).collect();

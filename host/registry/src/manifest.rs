@@ -28,22 +28,27 @@ pub(crate) struct Manifest {
     pub(crate) signature: Option<String>,
 }
 
+/// Reads the manifest of one artifact whose config is of this type; otherwise says why it is none.
+pub(crate) fn image(bytes: &[u8], config: &str) -> Result<OciImageManifest, String> {
+    let value: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|error| format!("its manifest is not JSON: {error}"))?;
+    let media_type = value["mediaType"].as_str().unwrap_or(OCI_IMAGE_MEDIA_TYPE);
+    if media_type == OCI_IMAGE_INDEX_MEDIA_TYPE || value.get("manifests").is_some() {
+        return Err("it is an index of images for several machines".to_owned());
+    }
+    let manifest: OciImageManifest =
+        serde_json::from_value(value).map_err(|error| format!("its manifest cannot be read: {error}"))?;
+    match manifest.config.media_type == config {
+        true => Ok(manifest),
+        false => Err(format!("its config is of type {}, and not {config}", plain(&manifest.config.media_type))),
+    }
+}
+
 impl Manifest {
     /// Reads one; an error where it is of something else than a component.
     pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Self, RegistryError> {
         let other = |reason: String| RegistryError::NotWasm { name: name.to_owned(), reason };
-        let value: serde_json::Value =
-            serde_json::from_slice(bytes).map_err(|error| other(format!("its manifest is not JSON: {error}")))?;
-        let media_type = value["mediaType"].as_str().unwrap_or(OCI_IMAGE_MEDIA_TYPE);
-        if media_type == OCI_IMAGE_INDEX_MEDIA_TYPE || value.get("manifests").is_some() {
-            return Err(other("it is an index of images for several machines".to_owned()));
-        }
-        let manifest: OciImageManifest =
-            serde_json::from_value(value).map_err(|error| other(format!("its manifest cannot be read: {error}")))?;
-        if manifest.config.media_type != CONFIG {
-            let found = plain(&manifest.config.media_type);
-            return Err(other(format!("its config is of type {found}, and not {CONFIG}")));
-        }
+        let manifest = image(bytes, CONFIG).map_err(other)?;
         let [layer] = &manifest.layers[..] else {
             return Err(other(format!("it has {} layers, and not one", manifest.layers.len())));
         };

@@ -1,13 +1,11 @@
 //! Calls of AWS that a provider makes.
 
-use std::sync::atomic::Ordering;
-
 use llmhost_engine::kind::{ErrorClass, OpError};
 use llmhost_engine::secret::{self, mask};
 use serde_json::Value;
 
 use super::Outside;
-use crate::limits::{self, Hit};
+use crate::limits;
 use crate::scoped;
 use crate::state::Run;
 
@@ -51,9 +49,7 @@ pub(crate) async fn call(run: &Run, message: Value) -> wasmtime::Result<Result<S
         let advice = "This is an error in the provider.".to_owned();
         return Ok(Err(Refused::denied("nothing may be called from 'describe'".to_owned(), advice)));
     };
-    if outside.requests.fetch_add(1, Ordering::Relaxed) >= limits::REQUESTS {
-        return Err(Hit::requests().into());
-    }
+    outside.count_request()?;
     let answer = {
         let _host = run.meter.in_host();
         outside.call(&message).await

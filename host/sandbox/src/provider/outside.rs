@@ -76,7 +76,7 @@ pub(crate) struct Outside {
     client: OnceCell<Client>,
     /// Made with the first connection.
     connections: OnceCell<TcpClient>,
-    pub(super) requests: AtomicU32,
+    requests: AtomicU32,
     paused: Mutex<Duration>,
     stopped: Mutex<Option<OpError>>,
 }
@@ -131,6 +131,14 @@ impl Outside {
         })
     }
 
+    /// Counts a request; ends a call that sends too many.
+    pub(super) fn count_request(&self) -> wasmtime::Result<()> {
+        match self.requests.fetch_add(1, Ordering::Relaxed) < limits::REQUESTS {
+            true => Ok(()),
+            false => Err(Hit::requests().into()),
+        }
+    }
+
     async fn send(&self, request: Request) -> Result<Answer, Unanswered> {
         let Request { method, url, headers, basic, body, follow } = request;
         let request = llmhost_http::Request { method, url, headers, basic, body: body.into(), follow };
@@ -178,9 +186,7 @@ pub(crate) async fn send(run: &Run, request: Request) -> wasmtime::Result<Result
             may_have_reached: false,
         }));
     };
-    if outside.requests.fetch_add(1, Ordering::Relaxed) >= limits::REQUESTS {
-        return Err(Hit::requests().into());
-    }
+    outside.count_request()?;
     let answer = {
         let _host = run.meter.in_host();
         outside.send(request).await

@@ -1,9 +1,9 @@
 //! `tcp`: connections of a provider.
 
-use wasmtime::component::{LinkerInstance, Resource, ResourceAny, ResourceType, Val};
+use wasmtime::component::{LinkerInstance, ResourceAny, ResourceType, Val};
 use wasmtime::{StoreContextMut, bail};
 
-use super::link::give;
+use super::link::{give, handle};
 use super::outgoing::result;
 use crate::provider::{self, Connection};
 use crate::state::State;
@@ -31,17 +31,17 @@ pub(super) fn function(at: &mut LinkerInstance<'_, State>, export: &str) -> wasm
                         Err(refused) => Err(refused),
                     }
                 }
-                ("[method]connection.start-tls", [this]) => {
-                    let this = handle(&mut store, this)?;
+                ("[method]connection.start-tls", [_]) => {
+                    let this = handle(&mut store, &params[..1])?;
                     provider::start_tls(&run, store.data_mut().held(&this)?).await?.map(|()| None)
                 }
-                ("[method]connection.write", [this, Val::List(bytes)]) => {
+                ("[method]connection.write", [_, Val::List(bytes)]) => {
                     let bytes = self::bytes(bytes)?;
-                    let this = handle(&mut store, this)?;
+                    let this = handle(&mut store, &params[..1])?;
                     provider::write(&run, store.data_mut().held(&this)?, &bytes).await?.map(|()| None)
                 }
-                ("[method]connection.read", [this, Val::U32(most)]) => {
-                    let this = handle(&mut store, this)?;
+                ("[method]connection.read", [_, Val::U32(most)]) => {
+                    let this = handle(&mut store, &params[..1])?;
                     let read = provider::read(&run, store.data_mut().held(&this)?, *most).await?;
                     read.map(|bytes| Some(Val::List(bytes.into_iter().map(Val::U8).collect())))
                 }
@@ -50,13 +50,6 @@ pub(super) fn function(at: &mut LinkerInstance<'_, State>, export: &str) -> wasm
             give(results, result(given, &ty)?)
         })
     })
-}
-
-fn handle(store: &mut StoreContextMut<'_, State>, this: &Val) -> wasmtime::Result<Resource<Connection>> {
-    match this {
-        Val::Resource(handle) => handle.try_into_resource(store),
-        _ => bail!("a method takes its resource"),
-    }
 }
 
 fn bytes(values: &[Val]) -> wasmtime::Result<Vec<u8>> {

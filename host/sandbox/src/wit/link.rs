@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use wasmtime::StoreContextMut;
 use wasmtime::bail;
 use wasmtime::component::types::{ComponentFunc, Type};
-use wasmtime::component::{Linker, LinkerInstance, ResourceAny, ResourceType, Val};
+use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceAny, ResourceType, Val};
 
 use super::served::{self, Function, Import, RELEASED};
 use super::{connections, outgoing, proofs, values};
@@ -274,10 +274,11 @@ fn output_as_json(at: &mut LinkerInstance<'_, State>, export: &str) -> wasmtime:
     })
 }
 
-fn handle(
+/// The resource that a method is called on: its first parameter, and the only one in `params`.
+pub(super) fn handle<T: 'static>(
     store: &mut StoreContextMut<'_, State>,
     params: &[Val],
-) -> wasmtime::Result<wasmtime::component::Resource<Declared>> {
+) -> wasmtime::Result<Resource<T>> {
     match params {
         [Val::Resource(handle)] => handle.try_into_resource(store),
         _ => bail!("a method takes its resource"),

@@ -55,8 +55,8 @@ fn lower_call(answer: Result<String, Refused>, ty: &ComponentFunc) -> wasmtime::
     let optional = |text: &Option<String>| Val::Option(text.clone().map(|text| Box::new(Val::String(text))));
     Ok(Val::Result(match answer {
         Ok(answer) => Ok(Some(Box::new(Val::String(answer)))),
-        Err(error) => Err(Some(Box::new(record(&err, |field, _| match field {
-            "class" => Some(Val::Enum(error.class.to_owned())),
+        Err(error) => Err(Some(Box::new(record(&err, |field, ty| match field {
+            "class" => class(error.class, ty),
             "code" => Some(optional(&error.code)),
             "message" => Some(Val::String(error.message.clone())),
             "advice" => Some(optional(&error.advice)),

@@ -1,9 +1,9 @@
 //! `scram`: proofs of passwords.
 
-use wasmtime::component::{LinkerInstance, Resource, ResourceAny, ResourceType, Val};
+use wasmtime::component::{LinkerInstance, ResourceAny, ResourceType, Val};
 use wasmtime::{StoreContextMut, bail};
 
-use super::link::give;
+use super::link::{give, handle};
 use super::outgoing::result;
 use crate::provider::{self, Proof};
 use crate::state::State;
@@ -32,17 +32,17 @@ pub(super) fn function(at: &mut LinkerInstance<'_, State>, export: &str) -> wasm
                         Err(refused) => Err(refused),
                     }
                 }
-                ("[method]exchange.client-first", [this]) => {
-                    let this = handle(&mut store, this)?;
+                ("[method]exchange.client-first", [_]) => {
+                    let this = handle(&mut store, &params[..1])?;
                     provider::client_first(store.data_mut().held(&this)?).map(text)
                 }
-                ("[method]exchange.client-final", [this, Val::String(server_first)]) => {
-                    let this = handle(&mut store, this)?;
+                ("[method]exchange.client-final", [_, Val::String(server_first)]) => {
+                    let this = handle(&mut store, &params[..1])?;
                     let proof = store.data_mut().held(&this)?;
                     provider::client_final(&run, proof, server_first.clone()).await.map(text)
                 }
-                ("[method]exchange.verify", [this, Val::String(server_final)]) => {
-                    let this = handle(&mut store, this)?;
+                ("[method]exchange.verify", [_, Val::String(server_final)]) => {
+                    let this = handle(&mut store, &params[..1])?;
                     provider::verify(&run, store.data_mut().held(&this)?, server_final).map(|()| None)
                 }
                 ("verifier", [Val::String(password)]) => provider::verifier(&run, password).await.map(text),
@@ -51,11 +51,4 @@ pub(super) fn function(at: &mut LinkerInstance<'_, State>, export: &str) -> wasm
             give(results, result(given, &ty)?)
         })
     })
-}
-
-fn handle(store: &mut StoreContextMut<'_, State>, this: &Val) -> wasmtime::Result<Resource<Proof>> {
-    match this {
-        Val::Resource(handle) => handle.try_into_resource(store),
-        _ => bail!("a method takes its resource"),
-    }
 }
