@@ -88,7 +88,34 @@ pub enum Prompt {
         messages: Vec<Message>,
         /// Variables of the template, such as `enable_thinking`.
         variables: serde_json::Map<String, serde_json::Value>,
+        /// Whether the last message, the assistant's, is the beginning of the answer and goes on.
+        continues: bool,
     },
+}
+
+/// Functions that a model may call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tools {
+    /// Their definitions, each `{"type": "function", "function": {"name", "description", "parameters", "strict"}}`.
+    pub definitions: Vec<serde_json::Value>,
+    /// Which of them are called.
+    pub choice: ToolChoice,
+    /// Whether an answer may call more than one.
+    pub parallel: bool,
+}
+
+/// Which tools an answer calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// The model decides.
+    #[default]
+    Auto,
+    /// None; the model is not told of them.
+    None,
+    /// At least one.
+    Required,
+    /// The one of this name.
+    Named(String),
 }
 
 /// A message of a conversation.
@@ -139,6 +166,8 @@ pub struct GenerateRequest {
     pub top_logprobs: Option<usize>,
     /// What the answer must look like.
     pub constraint: Option<Constraint>,
+    /// What it may call; only with [`Prompt::Messages`].
+    pub tools: Option<Tools>,
 }
 
 /// How tokens are chosen. Where nothing is said, as the model's own configuration has it.
@@ -189,8 +218,12 @@ pub enum Constraint {
 /// Part of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A token was generated.
+    /// A token of the answer's text was generated.
     Token(TokenEvent),
+    /// A token of what the model thinks before it answers.
+    Reasoning(TokenEvent),
+    /// A part of a call of a tool.
+    ToolCall(ToolCallPart),
     /// It is over.
     Done {
         /// Why.
@@ -207,6 +240,20 @@ pub struct TokenEvent {
     pub text: String,
     /// Where asked for.
     pub logprob: Option<LogProb>,
+}
+
+/// A part of a call. The first part of each call has its id and name; the arguments of all parts, one after
+/// another, are a JSON object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToolCallPart {
+    /// Which call of the answer, from 0.
+    pub index: usize,
+    /// The call's identifier, unique among all calls: `call_…`.
+    pub id: Option<String>,
+    /// The function's name.
+    pub name: Option<String>,
+    /// Text of the arguments.
+    pub arguments: String,
 }
 
 /// Log-probability of a token.
@@ -229,6 +276,8 @@ pub enum Finish {
     Stop,
     /// It has as many tokens as allowed.
     Length,
+    /// It ended after calls of tools.
+    ToolCalls,
 }
 
 /// What an answer took.

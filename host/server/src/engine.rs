@@ -113,7 +113,7 @@ impl Backend for EngineBackend {
         aside(move || {
             let text = match prompt {
                 Prompt::Text(text) => text,
-                Prompt::Messages { messages, variables } => render(engine.model(), messages, &variables)?,
+                Prompt::Messages { messages, variables, .. } => render(engine.model(), messages, &variables)?,
                 Prompt::Tokens(tokens) => return Ok(tokens),
             };
             let tokens = tokenizer(engine.model())?.encode(&text, special);
@@ -160,7 +160,7 @@ fn engine_request(model: &Model, request: GenerateRequest) -> Result<Request, Fa
     let prompt = match request.prompt {
         Prompt::Text(text) => engine::Prompt::Text(text),
         Prompt::Tokens(tokens) => engine::Prompt::Tokens(tokens),
-        Prompt::Messages { messages, variables } => engine::Prompt::Rendered(render(model, messages, &variables)?),
+        Prompt::Messages { messages, variables, .. } => engine::Prompt::Rendered(render(model, messages, &variables)?),
     };
     Ok(Request {
         max_tokens: request.max_tokens,

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::models::Served;
 use crate::serve::Shared;
 
 /// The process answers.
@@ -26,11 +27,13 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "reason": "shutting down" })))
             .into_response();
     }
-    Json(json!({ "ready": true, "model": shared.backend.info(), "now": shared.backend.stats() })).into_response()
+    let models = shared.models();
+    let one = |model: &Served| json!({ "ready": true, "model": model.info(), "now": model.backend().stats() });
+    Json(models.first().map(one)).into_response()
 }
 
 /// For Prometheus.
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], shared.metrics.text(shared.backend.as_ref())).into_response()
+    ([(header::CONTENT_TYPE, kind)], shared.metrics.text(&shared.models())).into_response()
 }

@@ -10,6 +10,7 @@ mod error;
 mod health;
 mod limits;
 mod metrics;
+mod models;
 mod openai;
 mod origins;
 mod page;
@@ -17,7 +18,7 @@ mod serve;
 
 pub use backend::{
     Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
-    ModelInfo, Pair, Prompt, Sampling, Stats, Stop, TokenEvent, Usage,
+    ModelInfo, Pair, Prompt, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice, Tools, Usage,
 };
 pub use engine::EngineBackend;
 pub use serve::{Ending, Settings, router, serve};

@@ -12,7 +12,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::{Backend, ModelInfo, Usage};
+use crate::models::Served;
+use crate::{ModelInfo, Usage};
 
 /// Seconds, from a quick machine's next token to a long prompt's first.
 const SECONDS: [f64; 14] = [0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 60.0];
@@ -149,11 +150,13 @@ impl Metrics {
         self.cancelled.inc();
     }
 
-    pub(crate) fn text(&self, backend: &dyn Backend) -> String {
-        let now = backend.stats();
-        self.waiting.set(now.waiting as i64);
-        self.running.set(now.running as i64);
-        self.cache_used.set(now.cache_used);
+    pub(crate) fn text(&self, models: &[Served]) -> String {
+        for model in models {
+            let now = model.backend().stats();
+            self.waiting.set(now.waiting as i64);
+            self.running.set(now.running as i64);
+            self.cache_used.set(now.cache_used);
+        }
         let generated = self.generated.load(Ordering::Relaxed);
         if let Ok(mut last) = self.last.lock() {
             let seconds = last.1.elapsed().as_secs_f64();

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::connections::{Connections, Limits};
 use crate::error::ApiError;
 use crate::metrics::Metrics;
+use crate::models::Served;
 use crate::{Backend, health, limits, openai, origins, page};
 
 /// How the server behaves.
@@ -71,7 +72,7 @@ pub enum Ending {
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) struct Shared {
-    pub(crate) backend: Arc<dyn Backend>,
+    served: Served,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     /// Whether only this machine can reach the server.
@@ -83,6 +84,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The model that a request names; the only one where it names none.
+    pub(crate) async fn model(&self, asked: Option<&str>) -> Result<Served, ApiError> {
+        self.served.check(asked)?;
+        Ok(self.served.clone())
+    }
+
+    /// Every model that is here.
+    pub(crate) fn models(&self) -> Vec<Served> {
+        vec![self.served.clone()]
+    }
+
     /// The server is about to end; requests are still taken.
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Acquire)
@@ -102,7 +114,8 @@ pub fn router(backend: Arc<dyn Backend>, settings: Settings) -> Router {
 fn share(backend: Arc<dyn Backend>, settings: Settings, is_local: bool) -> Arc<Shared> {
     let metrics = Metrics::new(backend.info());
     let (leaving, draining, cut) = (AtomicBool::new(false), AtomicBool::new(false), watch::Sender::new(false));
-    Arc::new(Shared { backend, settings, metrics, is_local, leaving, draining, cut })
+    let served = Served::new(backend);
+    Arc::new(Shared { served, settings, metrics, is_local, leaving, draining, cut })
 }
 
 fn build(shared: Arc<Shared>) -> Router {

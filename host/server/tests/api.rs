@@ -89,7 +89,7 @@ async fn a_history_and_the_templates_variables_reach_the_model() {
     });
     let (status, text) = ask(script, Settings::default(), "/v1/chat/completions", body.to_string()).await;
     assert_eq!(status, StatusCode::OK, "{text}");
-    let Some(Prompt::Messages { messages, variables }) = asked.lock().unwrap().take() else { panic!("messages") };
+    let Some(Prompt::Messages { messages, variables, .. }) = asked.lock().unwrap().take() else { panic!("messages") };
     assert_eq!(Value::from(variables), json!({ "enable_thinking": false, "reasoning_effort": "low" }));
     assert_eq!(
         serde_json::to_value(messages).unwrap(),

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::fields::{Rest, near};
-use super::models::check;
 use super::read::parse;
 use super::stream::{self, Shape};
 use super::types::{self, Common};
@@ -174,12 +173,13 @@ impl Shape for Pieces {
 pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
     let request: Request = parse(&body)?;
     request.rest.check(&[FIELDS, types::FIELDS])?;
-    let info = shared.backend.info();
-    check(info, request.common.model.as_deref())?;
+    let model = shared.model(request.common.model.as_deref()).await?;
+    let info = model.info();
     let wanted = request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0));
-    let prompt = Prompt::Messages { messages: request.messages(info)?, variables: request.variables()? };
+    let prompt =
+        Prompt::Messages { messages: request.messages(info)?, variables: request.variables()?, continues: false };
     let generate = request.common.request(prompt, wanted)?;
-    let choices = stream::start(&shared, generate, request.common.choices()?).await?;
+    let choices = stream::start(&shared, &model, generate, request.common.choices()?).await?;
     let pieces = Pieces {
         id: format!("chatcmpl-{}", uuid::Uuid::new_v4().simple()),
         created: types::now(),

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fields::Rest;
-use super::models::check;
 use super::read::parse;
 use super::stream::{self, Shape};
 use super::types::{self, Common};
@@ -114,8 +113,8 @@ impl Shape for Pieces {
 pub(crate) async fn completions(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
     let request: Request = parse(&body)?;
     request.rest.check(&[FIELDS, types::FIELDS])?;
-    let info = shared.backend.info();
-    check(info, request.common.model.as_deref())?;
+    let model = shared.model(request.common.model.as_deref()).await?;
+    let info = model.info();
     if !info.generates {
         return Err(ApiError::invalid(format!("'{}' generates no text", info.name), Some("model")));
     }
@@ -128,7 +127,7 @@ pub(crate) async fn completions(State(shared): State<Arc<Shared>>, body: Bytes) 
     for prompt in request.prompt.read()? {
         let generate = request.common.request(prompt, request.logprobs)?;
         prompt_tokens.push(choices.len());
-        choices.extend(stream::start(&shared, generate, each).await?);
+        choices.extend(stream::start(&shared, &model, generate, each).await?);
     }
     let pieces = Pieces {
         id: format!("cmpl-{}", uuid::Uuid::new_v4().simple()),

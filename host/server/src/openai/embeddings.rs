@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fields::Rest;
-use super::models::check;
 use super::read::parse;
 use crate::error::ApiError;
 use crate::serve::Shared;
@@ -77,8 +76,8 @@ enum Format {
 pub(crate) async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let request: Request = parse(&body)?;
     request.rest.check(&[FIELDS])?;
-    let info = shared.backend.info();
-    check(info, request.model.as_deref())?;
+    let model = shared.model(request.model.as_deref()).await?;
+    let info = model.info();
     if !info.embeds {
         return Err(ApiError::invalid(format!("'{}' makes no embeddings", info.name), Some("model")));
     }
@@ -86,7 +85,8 @@ pub(crate) async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -
         return Err(ApiError::invalid("dimensions is 0; it must be 1 or more", Some("dimensions")));
     }
     let inputs = request.input.read()?;
-    let (mut vectors, tokens) = shared.backend.embed(EmbedRequest { inputs, prompt_name: request.prompt_name }).await?;
+    let (mut vectors, tokens) =
+        model.backend().embed(EmbedRequest { inputs, prompt_name: request.prompt_name }).await?;
     if let Some(wanted) = request.dimensions {
         vectors.iter_mut().try_for_each(|vector| shorten(vector, wanted))?;
     }

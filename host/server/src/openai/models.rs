@@ -18,24 +18,13 @@ fn described(info: &ModelInfo) -> Value {
 }
 
 pub(crate) async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    Json(json!({ "object": "list", "data": [described(shared.backend.info())] }))
+    let all: Vec<Value> = shared.models().iter().map(|model| described(model.info())).collect();
+    Json(json!({ "object": "list", "data": all }))
 }
 
 pub(crate) async fn model(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    check(shared.backend.info(), Some(&name))?;
-    Ok(Json(described(shared.backend.info())))
-}
-
-/// Whether a request names the model that is here, or none.
-pub(super) fn check(info: &ModelInfo, asked: Option<&str>) -> Result<(), ApiError> {
-    match asked.filter(|asked| !asked.is_empty() && *asked != info.name) {
-        None => Ok(()),
-        Some(asked) => {
-            let message = format!("there is no model '{asked}' here; this server has '{}'", info.name);
-            Err(ApiError::not_found(message, "model_not_found"))
-        }
-    }
+    Ok(Json(described(shared.model(Some(&name)).await?.info())))
 }

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::models::check;
 use super::read::parse;
 use super::types::now;
 use crate::error::ApiError;
@@ -49,8 +48,8 @@ impl Document {
 
 pub(crate) async fn rerank(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let request: Rerank = parse(&body)?;
-    let info = shared.backend.info();
-    check(info, request.model.as_deref())?;
+    let model = shared.model(request.model.as_deref()).await?;
+    let info = model.info();
     filled(&request.query, "query")?;
     if request.top_n == Some(0) {
         return Err(ApiError::invalid("top_n is 0; it must be 1 or more", Some("top_n")));
@@ -60,7 +59,7 @@ pub(crate) async fn rerank(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
     documents.iter().try_for_each(|document| filled(document, "documents"))?;
     let query: Arc<str> = request.query.into();
     let pairs = documents.iter().map(|document| (Arc::clone(&query), Arc::clone(document))).collect();
-    let (scores, tokens) = shared.backend.score(pairs).await?;
+    let (scores, tokens) = model.backend().score(pairs).await?;
     let mut order: Vec<(usize, f32)> = scores.into_iter().enumerate().collect();
     // Stable: what scores alike stays in the order of the request.
     order.sort_by(|(_, a), (_, b)| b.total_cmp(a));
@@ -111,8 +110,8 @@ impl Texts {
 
 pub(crate) async fn score(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let request: Score = parse(&body)?;
-    let info = shared.backend.info();
-    check(info, request.model.as_deref())?;
+    let model = shared.model(request.model.as_deref()).await?;
+    let info = model.info();
     let (mut ones, others) = (request.text_1.read("text_1")?, request.text_2.read("text_2")?);
     if ones.len() == 1 {
         ones = vec![ones.swap_remove(0); others.len()];
@@ -125,7 +124,7 @@ pub(crate) async fn score(State(shared): State<Arc<Shared>>, body: Bytes) -> Res
         );
         return Err(ApiError::invalid(message, Some("text_1")));
     }
-    let (scores, tokens) = shared.backend.score(ones.into_iter().zip(others).collect()).await?;
+    let (scores, tokens) = model.backend().score(ones.into_iter().zip(others).collect()).await?;
     let one = |(index, score)| json!({ "index": index, "object": "score", "score": score });
     Ok(Json(json!({
         "id": format!("score-{}", uuid::Uuid::new_v4().simple()), "object": "list", "created": now(), "model": info.name,

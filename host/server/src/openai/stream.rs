@@ -13,12 +13,15 @@ use serde_json::{Value, json};
 
 use super::types;
 use crate::error::{ApiError, Envelope};
+use crate::models::Served;
 use crate::serve::Shared;
 use crate::{Event, Failure, Finish, GenerateRequest, LogProb, TokenEvent, Usage};
 
 /// An answer that comes, and the figures of its coming.
 struct Watched {
     shared: Arc<Shared>,
+    /// Held until the answer is over.
+    _model: Served,
     events: BoxStream<'static, Result<Event, Failure>>,
     last: Instant,
     has_begun: bool,
@@ -35,7 +38,7 @@ impl Stream for Watched {
         }
         if let Poll::Ready(event) = &next {
             match event {
-                Some(Ok(Event::Token(_))) => {
+                Some(Ok(Event::Token(_) | Event::Reasoning(_) | Event::ToolCall(_))) => {
                     let after = self.last.elapsed();
                     match self.has_begun {
                         true => self.shared.metrics.next_token(after),
@@ -65,6 +68,7 @@ impl Drop for Watched {
 /// Starts every choice of a request. The seeds differ, so that the choices do.
 pub(super) async fn start(
     shared: &Arc<Shared>,
+    model: &Served,
     request: GenerateRequest,
     choices: usize,
 ) -> Result<Vec<BoxStream<'static, Result<Event, Failure>>>, ApiError> {
@@ -74,10 +78,12 @@ pub(super) async fn start(
         request.sampling.seed = request.sampling.seed.map(|seed| seed.wrapping_add(choice as u64));
         let began = Instant::now();
         let mut cut = shared.cut.subscribe();
-        let events = shared.backend.generate(request).await?;
+        let events = model.backend().generate(request).await?;
         let events = events.take_until(async move { cut.wait_for(|cut| *cut).await.is_ok() }.boxed()).boxed();
         let shared = Arc::clone(shared);
-        all.push(Watched { shared, events, last: began, has_begun: false, has_ended: false }.boxed());
+        all.push(
+            Watched { shared, _model: model.clone(), events, last: began, has_begun: false, has_ended: false }.boxed(),
+        );
     }
     Ok(all)
 }
@@ -108,6 +114,8 @@ async fn whole(mut events: BoxStream<'static, Result<Event, Failure>>) -> Result
                 text.push_str(&token.text);
                 logprobs.extend(token.logprob);
             }
+            // Of answers that nobody asked to be told apart there are none.
+            Event::Reasoning(_) | Event::ToolCall(_) => {}
             Event::Done { finish, usage } => return Ok(Answer { text, logprobs, finish, usage }),
         }
     }
@@ -160,6 +168,7 @@ pub(super) fn send(
                 let silent = token.text.is_empty() && token.logprob.is_none();
                 (if silent { vec![] } else { vec![shape.piece(vec![shape.token(index, &token)])] }, false)
             }
+            Ok(Some((_, Ok(Event::Reasoning(_) | Event::ToolCall(_))))) => (vec![], false),
             Ok(Some((index, Ok(Event::Done { finish, usage })))) => {
                 usages.push(usage);
                 (vec![shape.piece(vec![shape.last(index, finish)])], false)

@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 
 use super::chat::{self, ChatMessage};
 use super::fields::Rest;
-use super::models::check;
 use super::read::parse;
 use crate::Prompt;
 use crate::error::ApiError;
@@ -41,25 +40,28 @@ const DETOKENIZE: &[&str] = &["model", "tokens"];
 pub(crate) async fn tokenize(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let request: Tokenize = parse(&body)?;
     request.rest.check(&[TOKENIZE])?;
-    let info = shared.backend.info();
-    check(info, request.model.as_deref())?;
+    let model = shared.model(request.model.as_deref()).await?;
+    let info = model.info();
     let (prompt, special) = match (request.prompt, request.messages) {
         (Some(text), None) => (Prompt::Text(text), request.add_special_tokens.unwrap_or(true)),
         // The template writes them itself.
         (None, Some(messages)) => {
             let messages = chat::read(info, &messages)?;
-            (Prompt::Messages { messages, variables: Map::new() }, request.add_special_tokens.unwrap_or(false))
+            (
+                Prompt::Messages { messages, variables: Map::new(), continues: false },
+                request.add_special_tokens.unwrap_or(false),
+            )
         }
         _ => return Err(ApiError::invalid("the request needs either prompt or messages", Some("prompt"))),
     };
-    let tokens = shared.backend.tokenize(prompt, special).await?;
+    let tokens = model.backend().tokenize(prompt, special).await?;
     Ok(Json(json!({ "tokens": tokens, "count": tokens.len(), "max_model_len": info.context })))
 }
 
 pub(crate) async fn detokenize(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let request: Detokenize = parse(&body)?;
     request.rest.check(&[DETOKENIZE])?;
-    check(shared.backend.info(), request.model.as_deref())?;
-    let prompt = shared.backend.detokenize(request.tokens).await?;
+    let model = shared.model(request.model.as_deref()).await?;
+    let prompt = model.backend().detokenize(request.tokens).await?;
     Ok(Json(json!({ "prompt": prompt })))
 }

@@ -128,6 +128,7 @@ impl Common {
                     Some(Constraint::JsonSchema(json_schema.schema.clone()))
                 }
             },
+            tools: None,
         })
     }
 
@@ -179,6 +180,7 @@ pub(super) fn finish_reason(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop => "stop",
         Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
     }
 }
 
