@@ -9,6 +9,7 @@ mod read;
 mod rerank;
 mod stream;
 mod tokens;
+mod tools;
 mod types;
 
 pub(crate) use chat::chat;
