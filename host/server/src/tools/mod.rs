@@ -7,6 +7,8 @@
 mod formats;
 mod gemma;
 mod grammar;
+#[cfg(test)]
+mod grammar_tests;
 mod harmony;
 mod json;
 mod object;
