@@ -9,8 +9,16 @@ use std::sync::Arc;
 
 use assistant::Assistant;
 use llmhost_example_models::python;
+use llmhost_python_env::Environment;
 use llmhost_server::{Ending, Settings, serve};
 use tokio::process::Command;
+
+/// Libraries that want another version of OpenAI's client than the one that is tested alone.
+const LIBRARIES: Environment = Environment {
+    name: "api-clients",
+    requirements: include_str!("clients/requirements.txt"),
+    variable: "LLMHOST_API_CLIENTS_VENV",
+};
 
 /// Runs a program of a client against a server of its own.
 async fn run(python: PathBuf, program: &str) {
@@ -30,4 +38,29 @@ async fn run(python: PathBuf, program: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn openais_client_makes_responses() {
     run(python().unwrap(), "openai_responses.py").await;
+}
+
+async fn with_libraries(program: &str) {
+    let python = tokio::task::spawn_blocking(|| LIBRARIES.python(&|_| ()).unwrap()).await.unwrap();
+    run(python, program).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_run_on_responses() {
+    with_libraries("openai_agents.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langchain_makes_responses() {
+    with_libraries("langchain_openai_responses.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn litellm_makes_responses() {
+    with_libraries("litellm_responses.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instructor_fills_classes_by_responses() {
+    with_libraries("instructor_responses.py").await;
 }
