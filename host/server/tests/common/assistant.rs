@@ -156,8 +156,7 @@ impl Backend for Assistant {
             () => Finish::Stop,
         };
         events.truncate(most);
-        let prompt_tokens =
-            messages.iter().filter_map(|message| message.content.as_deref()).map(words).flatten().count();
+        let prompt_tokens = messages.iter().filter_map(|message| message.content.as_deref()).flat_map(words).count();
         let usage = Usage { prompt_tokens, cached_tokens: prompt_tokens / 2, completion_tokens: events.len() };
         events.push(Ok(Event::Done { finish, usage }));
         Ok(futures::stream::iter(events).boxed())

@@ -107,7 +107,8 @@ impl Request {
     /// Fails by the first field that would be ignored.
     pub(super) fn check(&self) -> Result<(), ApiError> {
         self.rest.check_with(&[FIELDS], OTHERS)?;
-        for name in self.include.iter().flatten().filter(|name| ![LOGPROBS, ENCRYPTED_REASONING].contains(&&***name)) {
+        let is_unknown = |name: &&String| ![LOGPROBS, ENCRYPTED_REASONING].contains(&name.as_str());
+        if let Some(name) = self.include.iter().flatten().find(is_unknown) {
             let message = format!("include has '{name}', which is not supported; it may have {LOGPROBS}");
             return Err(ApiError::invalid(message, Some("include")));
         }
@@ -242,7 +243,9 @@ impl Request {
             }
             "json_schema" => {
                 format.only(&["type", "name", "description", "schema", "strict"])?;
-                (format.needs("name")?, format.text("description")?, format.flag("strict")?);
+                format.needs("name")?;
+                format.text("description")?;
+                format.flag("strict")?;
                 let schema = format.get("schema").ok_or_else(|| format.wrong("schema", "is missing"))?;
                 Some(Constraint::JsonSchema(schema.clone()))
             }
