@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 /// - the answers of tools are repeated;
 /// - `weather` calls a tool for each of the cities Paris and Oslo that the message names, where there are tools;
 /// - `think` thinks before it answers;
+/// - `blank` answers with blanks alone;
 /// - `explode` fails after a word, `refuse` at once, `busy` because of others;
 /// - anything else is repeated.
 ///
@@ -85,6 +86,8 @@ fn calls(tools: &Tools, text: &str) -> Vec<Event> {
     let cities: Vec<&str> = ["Paris", "Oslo"].into_iter().filter(|city| text.contains(city)).collect();
     let cities = if cities.is_empty() { vec!["Paris"] } else { cities };
     let most = if tools.parallel { cities.len() } else { 1 };
+    // Models write line ends around calls, and servers cut tokens without a text out of them.
+    let blanks = ["", "\n"].map(|text| Event::Token(token(text.to_owned(), Some(0)))).to_vec();
     let each = cities.into_iter().take(most).enumerate().flat_map(|(index, city)| {
         let mut arguments = smallest(schema, schema);
         if arguments.get("city").is_some() {
@@ -94,7 +97,7 @@ fn calls(tools: &Tools, text: &str) -> Vec<Event> {
         let first = ToolCallPart { index, id, name: Some(wanted.clone()), arguments: String::new() };
         let parts = words(&arguments.to_string().replace(':', ": "));
         let rest = parts.into_iter().map(move |arguments| ToolCallPart { index, arguments, ..ToolCallPart::default() });
-        std::iter::once(first).chain(rest).map(Event::ToolCall)
+        blanks.clone().into_iter().chain(std::iter::once(first).chain(rest).map(Event::ToolCall))
     });
     each.collect()
 }
@@ -124,6 +127,9 @@ fn answer(request: &GenerateRequest, messages: &[Message]) -> Vec<Result<Event, 
     }
     let thought = if text.contains("think") { words("Let me see.") } else { Vec::new() };
     let thought = thought.into_iter().map(|word| Ok(Event::Reasoning(token(word, request.top_logprobs))));
+    if text.contains("blank") {
+        return vec![Ok(Event::Token(token("\n\n".to_owned(), request.top_logprobs)))];
+    }
     thought.chain(says(&format!("You said: {text}"))).collect()
 }
 

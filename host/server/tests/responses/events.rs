@@ -103,10 +103,13 @@ async fn an_answer_that_is_cut_is_incomplete() {
     let events = server.streamed(body).await;
     let last = events.last().unwrap();
     assert_eq!((&last["type"], &last["response"]["incomplete_details"]), (&json!("response.incomplete"), &details));
+    // Without a word, there is a message all the same.
+    let answer = server.good(json!({ "input": "blank" })).await;
+    assert_eq!((&answer["status"], &answer["output"][0]["content"][0]["text"]), (&json!("completed"), &json!("\n\n")));
     // Cut in its thoughts, and in a call.
     let answer = server.good(json!({ "input": "think", "max_output_tokens": 2 })).await;
     assert_eq!((kinds(&answer["output"]), &answer["output"][0]["status"]), (vec!["reasoning"], &json!("incomplete")));
-    let answer = server.good(json!({ "input": "weather", "tools": [weather()], "max_output_tokens": 2 })).await;
+    let answer = server.good(json!({ "input": "weather", "tools": [weather()], "max_output_tokens": 4 })).await;
     let call = &answer["output"][0];
     assert_eq!((&call["status"], &call["arguments"]), (&json!("incomplete"), &json!("{\"city\": ")));
 }

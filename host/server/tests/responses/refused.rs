@@ -30,6 +30,12 @@ async fn what_is_not_understood_is_refused_by_name() {
         ("tools", json!([{ "type": "function", "function": { "name": "a" } }]), "tools[0].function", "beside type"),
         ("tools", json!([{ "type": "function", "name": "a b" }]), "tools[0].name", "letters"),
         ("tools", json!([{ "type": "function", "name": "a", "parameters": [] }]), "tools[0].parameters", "object"),
+        (
+            "tools",
+            json!([{ "type": "function", "name": "a", "parameters": { "type": "array" } }]),
+            "tools[0].parameters.type",
+            "'array'",
+        ),
         ("tools", json!([weather(), weather()]), "tools[1].name", "as that of a tool before"),
         ("tools", json!({}), "tools", "a list"),
         ("tool_choice", json!("required"), "tool_choice", "there are no tools"),

@@ -29,6 +29,11 @@ impl<'a> Object<'a> {
         ApiError::invalid(format!("{place} {what}"), Some(&place))
     }
 
+    /// The object as it came.
+    pub(super) fn value(&self) -> Value {
+        Value::Object(self.fields.clone())
+    }
+
     /// A field; null is as good as none.
     pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.fields.get(name).filter(|value| !value.is_null())

@@ -37,6 +37,8 @@ pub(super) struct Writer {
 pub(super) struct Made {
     output: Vec<Item>,
     open: Option<Open>,
+    /// Blanks, and tokens without text. They belong to a message if one follows: between two calls there is none.
+    held: Vec<TokenEvent>,
     events: u64,
     reasoning_tokens: usize,
 }
@@ -63,7 +65,11 @@ impl Writer {
         match event {
             // A token that shows nothing yet needs no event of its own.
             Event::Token(token) if token.text.is_empty() && token.logprob.is_none() => {}
-            Event::Token(token) => self.text(&token, out),
+            Event::Token(token) if token.text.trim().is_empty() && !self.says() => self.made.held.push(token),
+            Event::Token(token) => {
+                let held = std::mem::take(&mut self.made.held);
+                held.iter().chain([&token]).for_each(|token| self.text(token, out));
+            }
             Event::Reasoning(token) => {
                 self.made.reasoning_tokens += 1;
                 if !token.text.is_empty() {
@@ -76,8 +82,13 @@ impl Writer {
         Ok(None)
     }
 
+    /// Whether the item that grows is a message.
+    fn says(&self) -> bool {
+        matches!(self.made.open, Some(Open { item: Item { kind: Kind::Message { .. }, .. }, .. }))
+    }
+
     fn text(&mut self, token: &TokenEvent, out: &mut Vec<Value>) {
-        if !matches!(self.made.open, Some(Open { item: Item { kind: Kind::Message { .. }, .. }, .. })) {
+        if !self.says() {
             self.open(Kind::message("assistant", ""), None, out);
         }
         let new: Vec<Value> = token.logprob.iter().map(types::logprob).collect();
@@ -121,6 +132,7 @@ impl Writer {
     /// Begins an item, after the end of the one before.
     fn open(&mut self, kind: Kind, call: Option<usize>, out: &mut Vec<Value>) {
         self.close(Status::Completed, out);
+        self.made.held.clear();
         let item = Item::new(kind, Status::InProgress);
         let (mut value, mut content) = (item.value(), item.content().into_iter().flatten());
         if let Some(content) = value.get_mut("content") {
@@ -203,12 +215,14 @@ impl Writer {
     /// The end of an answer; the response is kept where that is wanted.
     fn done(&mut self, finish: Finish, usage: Usage, out: &mut Vec<Value>) -> Value {
         let is_whole = finish != Finish::Length;
-        // An answer without a word is a message without one: clients look for an item.
-        let says_nothing = self.made.open.is_none() && self.made.output.is_empty();
-        let only_thought = self.made.output.iter().map(|item| &item.kind);
-        let only_thought = only_thought.chain(self.made.open.iter().map(|open| &open.item.kind));
-        if says_nothing || (is_whole && only_thought.into_iter().all(|kind| matches!(kind, Kind::Reasoning { .. }))) {
+        let thought = self.made.output.iter().chain(self.made.open.iter().map(|open| &open.item));
+        let only_thinks = thought.into_iter().all(|item| matches!(item.kind, Kind::Reasoning { .. }));
+        let has_nothing = self.made.open.is_none() && self.made.output.is_empty();
+        // An answer without a word is a message without one: clients look for an item. One that is cut in its thoughts is not.
+        if only_thinks && (is_whole || has_nothing) {
+            let held = std::mem::take(&mut self.made.held);
             self.open(Kind::message("assistant", ""), None, out);
+            held.iter().for_each(|token| self.text(token, out));
         }
         let status = if is_whole { Status::Completed } else { Status::Incomplete };
         self.close(status, out);

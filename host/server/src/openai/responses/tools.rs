@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::openai::fields::near;
 use crate::{ToolChoice, Tools};
 
+const MOST_TOOLS: usize = 128;
 const MOST_NAME: usize = 64;
 
 /// The functions that a request offers, and which of them are called; none where it offers none.
@@ -20,6 +21,10 @@ pub(super) fn read(
         Some(Value::Array(list)) => list,
         Some(_) => return Err(ApiError::invalid("tools must be a list", Some("tools"))),
     };
+    if list.len() > MOST_TOOLS {
+        let message = format!("there are {} tools; at most {MOST_TOOLS} are taken", list.len());
+        return Err(ApiError::invalid(message, Some("tools")));
+    }
     let mut names = Vec::with_capacity(list.len());
     let mut definitions = Vec::with_capacity(list.len());
     for (index, value) in list.iter().enumerate() {
@@ -51,9 +56,9 @@ fn definition<'a>(tool: &Object<'a>) -> Result<(&'a str, Value), ApiError> {
     }
     tool.only(&["type", "name", "description", "parameters", "strict"])?;
     let name = tool.needs("name")?;
-    let is_good = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    let is_good = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
     if !(1..=MOST_NAME).contains(&name.len()) || !name.chars().all(is_good) {
-        let help = format_args!("must be 1 to {MOST_NAME} letters, digits, _ or -");
+        let help = format_args!("must be 1 to {MOST_NAME} letters, digits, _, - or .");
         return Err(tool.wrong("name", help));
     }
     let mut function = Map::from_iter([("name".to_owned(), name.into())]);
@@ -61,8 +66,11 @@ fn definition<'a>(tool: &Object<'a>) -> Result<(&'a str, Value), ApiError> {
         function.insert("description".to_owned(), text.into());
     }
     if let Some(schema) = tool.get("parameters") {
-        Object::new(tool.place("parameters"), schema)?;
-        function.insert("parameters".to_owned(), schema.clone());
+        let schema = Object::new(tool.place("parameters"), schema)?;
+        if let Some(kind) = schema.text("type")?.filter(|kind| *kind != "object") {
+            return Err(schema.wrong("type", format_args!("is '{kind}'; arguments are an object")));
+        }
+        function.insert("parameters".to_owned(), schema.value());
     }
     if let Some(strict) = tool.flag("strict")? {
         function.insert("strict".to_owned(), strict.into());
