@@ -44,6 +44,21 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", Some(code), message)
     }
 
+    pub(crate) fn no_previous_response(id: &str) -> Self {
+        let message = format!(
+            "there is no response '{id}' to go on from: it was not stored, was deleted, or was let go for newer ones; \
+             send its items as input"
+        );
+        let mut error = Self::invalid(message, Some("previous_response_id"));
+        error.body.code = Some("previous_response_not_found");
+        error
+    }
+
+    /// What is wrong, in words.
+    pub(crate) fn message(&self) -> &str {
+        &self.body.message
+    }
+
     pub(crate) fn unauthorized() -> Self {
         let message = "the API key is missing or wrong; send it as 'Authorization: Bearer KEY'".to_owned();
         Self::new(StatusCode::UNAUTHORIZED, "invalid_request_error", Some("invalid_api_key"), message)

@@ -18,9 +18,10 @@ use crate::{ModelInfo, Usage};
 /// Seconds, from a quick machine's next token to a long prompt's first.
 const SECONDS: [f64; 14] = [0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 60.0];
 /// What is counted by its path; anything else is one.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 15] = [
     "/v1/chat/completions",
     "/v1/completions",
+    "/v1/responses",
     "/v1/embeddings",
     "/v1/rerank",
     "/v1/score",

@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     served: Served,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
+    /// Responses that later requests go on from.
+    pub(crate) responses: openai::responses::Responses,
     /// Whether only this machine can reach the server.
     pub(crate) is_local: bool,
     leaving: AtomicBool,
@@ -115,13 +117,17 @@ fn share(backend: Arc<dyn Backend>, settings: Settings, is_local: bool) -> Arc<S
     let metrics = Metrics::new(backend.info());
     let (leaving, draining, cut) = (AtomicBool::new(false), AtomicBool::new(false), watch::Sender::new(false));
     let served = Served::new(backend);
-    Arc::new(Shared { served, settings, metrics, is_local, leaving, draining, cut })
+    let responses = openai::responses::Responses::new();
+    Arc::new(Shared { served, settings, metrics, responses, is_local, leaving, draining, cut })
 }
 
 fn build(shared: Arc<Shared>) -> Router {
     let api = Router::new()
         .route("/v1/chat/completions", post(openai::chat))
         .route("/v1/completions", post(openai::completions))
+        .route("/v1/responses", post(openai::responses::create))
+        .route("/v1/responses/{id}", get(openai::responses::retrieve).delete(openai::responses::delete))
+        .route("/v1/responses/{id}/input_items", get(openai::responses::input_items))
         .route("/v1/embeddings", post(openai::embeddings))
         .route("/v1/rerank", post(openai::rerank))
         .route("/v1/score", post(openai::score))

@@ -7,6 +7,7 @@ mod fields;
 mod models;
 mod read;
 mod rerank;
+pub(crate) mod responses;
 mod stream;
 mod tokens;
 mod tools;
