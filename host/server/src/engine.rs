@@ -1,5 +1,7 @@
 //! The engine as the server's model.
 
+mod prompts;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -11,8 +13,8 @@ use llmhost_inference::{Engine, Event as Step, Request, RequestError, engine};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
-    ModelInfo, Pair, Prompt, Sampling, Stats, TokenEvent, Usage,
+    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, Message,
+    ModelInfo, Pair, Prompt, PromptToken, Sampling, Stats, TokenEvent, Usage,
 };
 
 /// A model that the engine runs.
@@ -134,6 +136,14 @@ impl Backend for EngineBackend {
         })
         .await
     }
+
+    async fn prompt_logprobs(&self, prompt: Prompt, top: usize) -> Result<Vec<PromptToken>, Failure> {
+        prompts::logprobs(&self.engine, prompt, top).await
+    }
+
+    async fn infill(&self, before: String, behind: String) -> Result<Infill, Failure> {
+        prompts::infill(self.engine.clone(), before, behind).await
+    }
 }
 
 /// On a thread of its own: long texts take a while that others need not wait for.
@@ -157,6 +167,8 @@ fn failure(error: RequestError) -> Failure {
 }
 
 fn engine_request(model: &Model, request: GenerateRequest) -> Result<Request, Failure> {
+    // OpenAI's completions have log-probabilities of the end of a text, and their chats have not.
+    let end_logprobs = !matches!(request.prompt, Prompt::Messages { .. });
     let prompt = match request.prompt {
         Prompt::Text(text) => engine::Prompt::Text(text),
         Prompt::Tokens(tokens) => engine::Prompt::Tokens(tokens),
@@ -173,6 +185,7 @@ fn engine_request(model: &Model, request: GenerateRequest) -> Result<Request, Fa
             Constraint::JsonSchema(schema) => Grammar::JsonSchema(schema),
             Constraint::Regex(regex) => Grammar::Regex(regex),
         }),
+        end_logprobs,
         ..Request::new(prompt)
     })
 }
@@ -211,9 +224,13 @@ fn sampling(model: &Model, asked: Sampling, top_logprobs: Option<usize>) -> Samp
     }
 }
 
-/// A token's text, and the bytes that it stands for: a part of a character has no text of its own.
+/// A token's text, and the bytes that it stands for: a part of a character has no text of its own, and a special
+/// token, which is called as it is written, no bytes.
 fn spelled(model: &Model, token: u32) -> (String, Vec<u8>) {
     let Some(tokenizer) = &model.tokenizer else { return Default::default() };
+    if tokenizer.is_special(token) {
+        return (tokenizer.token(token).unwrap_or_default(), Vec::new());
+    }
     let text = tokenizer.decode(&[token]);
     let bytes = tokenizer.bytes(token).map_or_else(|| text.clone().into_bytes(), <[u8]>::to_vec);
     (text, bytes)

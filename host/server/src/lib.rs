@@ -17,8 +17,8 @@ mod page;
 mod serve;
 
 pub use backend::{
-    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
-    ModelInfo, Pair, Prompt, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice, Tools, Usage,
+    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, Message,
+    ModelInfo, Pair, Prompt, PromptToken, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice, Tools, Usage,
 };
 pub use engine::EngineBackend;
 pub use serve::{Ending, Settings, router, serve};

@@ -1,5 +1,6 @@
 //! What callers hold.
 
+mod prompts;
 mod texts;
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc as channel, oneshot};
 
+pub use prompts::PromptToken;
 pub use texts::{EmbedInput, Scores};
 
 use super::counters::{Counters, Stats};
@@ -103,9 +105,10 @@ impl Engine {
         let (listener, receiver) = channel::unbounded_channel();
         let stream = Stream::new(receiver, prompt.len());
         let (text, stops) = (Detokenizer::new(Arc::clone(tokenizer)), StopStrings::new(request.stop));
-        inner.open()?;
-        inner.counters.enter_queue(inner.queue).map_err(|waiting| RequestError::Busy { waiting })?;
-        inner.send(Job::Generate(Box::new(Pending { prompt, budget, ends, sampler, text, stops, listener, made })))?;
+        let (end_logprobs, prompt_logprobs) = (request.end_logprobs, None);
+        let pending =
+            Pending { prompt, budget, ends, sampler, text, stops, listener, made, end_logprobs, prompt_logprobs };
+        inner.enqueue(pending)?;
         Ok(stream)
     }
 
@@ -200,6 +203,12 @@ impl Engine {
 }
 
 impl Inner {
+    fn enqueue(&self, request: Pending) -> Result<(), RequestError> {
+        self.open()?;
+        self.counters.enter_queue(self.queue).map_err(|waiting| RequestError::Busy { waiting })?;
+        self.send(Job::Generate(Box::new(request)))
+    }
+
     fn open(&self) -> Result<(), RequestError> {
         if self.closing.load(Relaxed) { Err(RequestError::ShuttingDown) } else { Ok(()) }
     }

@@ -38,6 +38,8 @@ pub struct Request {
     pub sampling: SamplingParams,
     /// What the answer must be.
     pub grammar: Option<Grammar>,
+    /// Whether the token that ends the answer is told as well, without text, where log-probabilities are.
+    pub end_logprobs: bool,
 }
 
 impl Request {
@@ -51,6 +53,7 @@ impl Request {
             ignore_eos: false,
             sampling: SamplingParams::default(),
             grammar: None,
+            end_logprobs: false,
         }
     }
 }

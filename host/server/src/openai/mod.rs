@@ -2,6 +2,7 @@
 
 mod chat;
 mod completions;
+mod echo;
 mod embeddings;
 mod fields;
 mod models;
@@ -17,3 +18,4 @@ pub(crate) use embeddings::embeddings;
 pub(crate) use models::{model, models};
 pub(crate) use rerank::{rerank, score};
 pub(crate) use tokens::{detokenize, tokenize};
+
