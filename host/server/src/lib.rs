@@ -12,6 +12,7 @@ mod limits;
 mod metrics;
 mod models;
 mod openai;
+mod openapi;
 mod origins;
 mod page;
 mod serve;

@@ -14,7 +14,7 @@ use crate::connections::{Connections, Limits};
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::models::Served;
-use crate::{Backend, health, limits, openai, origins, page};
+use crate::{Backend, health, limits, openai, openapi, origins, page};
 
 /// How the server behaves.
 #[derive(Debug, Clone)]
@@ -136,7 +136,8 @@ fn build(shared: Arc<Shared>) -> Router {
         .route("/health", get(health::live))
         .route("/version", get(health::version))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics));
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::document));
     let nowhere = |uri: axum::http::Uri| async move {
         ApiError::not_found(format!("there is nothing at {}", uri.path()), "unknown_url")
     };

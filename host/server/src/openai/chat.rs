@@ -34,7 +34,7 @@ struct Request {
     rest: Rest,
 }
 
-const FIELDS: &[&str] =
+pub(super) const FIELDS: &[&str] =
     &["messages", "logprobs", "top_logprobs", "tools", "functions", "chat_template_kwargs", "reasoning_effort"];
 /// Who may say something, as OpenAI's API has it.
 const ROLES: &[&str] = &["system", "developer", "user", "assistant", "tool", "function"];
