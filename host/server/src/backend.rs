@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
+use crate::{Signature, Tensor};
+
 /// A model that runs.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
@@ -36,6 +38,16 @@ pub trait Backend: Send + Sync + 'static {
     /// The tokens of a prompt, each with its log-probability and those of the `top` likeliest in its place.
     async fn prompt_logprobs(&self, _prompt: Prompt, _top: usize) -> Result<Vec<PromptToken>, Failure> {
         Err(Failure::invalid("this model gives no log-probabilities of a prompt", Some("echo")))
+    }
+
+    /// What it takes and gives as named tensors.
+    fn signature(&self) -> Result<Signature, Failure> {
+        Err(Failure::invalid("this model takes no tensors", Some("model")))
+    }
+
+    /// Runs on named tensors.
+    async fn infer(&self, _inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Failure> {
+        Err(Failure::invalid("this model takes no tensors", Some("model")))
     }
 
     /// The prompt for what stands between two texts.

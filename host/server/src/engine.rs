@@ -1,6 +1,7 @@
 //! The engine as the server's model.
 
 mod prompts;
+mod tensors;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, Message,
-    ModelInfo, Pair, Prompt, PromptToken, Sampling, Stats, TokenEvent, Usage,
+    ModelInfo, Pair, Prompt, PromptToken, Sampling, Signature, Stats, Tensor, TokenEvent, Usage,
 };
 
 /// A model that the engine runs.
@@ -139,6 +140,14 @@ impl Backend for EngineBackend {
 
     async fn prompt_logprobs(&self, prompt: Prompt, top: usize) -> Result<Vec<PromptToken>, Failure> {
         prompts::logprobs(&self.engine, prompt, top).await
+    }
+
+    fn signature(&self) -> Result<Signature, Failure> {
+        Ok(tensors::signature(&self.engine))
+    }
+
+    async fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Failure> {
+        tensors::infer(&self.engine, inputs).await
     }
 
     async fn infill(&self, before: String, behind: String) -> Result<Infill, Failure> {

@@ -11,11 +11,13 @@ mod health;
 mod limits;
 mod metrics;
 mod models;
+mod oip;
 mod openai;
 mod openapi;
 mod origins;
 mod page;
 mod serve;
+mod tensors;
 
 pub use backend::{
     Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, Message,
@@ -23,3 +25,4 @@ pub use backend::{
 };
 pub use engine::EngineBackend;
 pub use serve::{Ending, Settings, router, serve};
+pub use tensors::{Datatype, Signature, Tensor, TensorInfo};

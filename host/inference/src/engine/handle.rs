@@ -120,6 +120,12 @@ impl Engine {
         result.await.unwrap_or(Err(RequestError::ShuttingDown))
     }
 
+    /// Whether callers who are not trusted may run the graph. GroupQueryAttention writes where the lengths among its
+    /// inputs say.
+    pub fn is_open(&self) -> bool {
+        !matches!(&self.inner.model.layout, Layout::Decoder(layout) if layout.shared)
+    }
+
     /// Takes no more requests and waits for those there are. True where all ended in time; those
     /// that did not are broken off.
     pub async fn drain(&self, deadline: Duration) -> bool {

@@ -16,6 +16,7 @@ pub(crate) use chat::chat;
 pub(crate) use completions::completions;
 pub(crate) use embeddings::embeddings;
 pub(crate) use models::{model, models};
+pub(crate) use read::parse;
 pub(crate) use rerank::{rerank, score};
 pub(crate) use tokens::{detokenize, tokenize};
 

@@ -6,6 +6,7 @@
 //! | `generate` | chat and text completions |
 //! | `texts` | embeddings, scores, tokens |
 //! | `server` | models, health, figures |
+//! | `tensors` | the Open Inference Protocol |
 //!
 //! `tests/openapi.rs` compares it with the router, and the tests beside this file with the fields that the
 //! handlers take: who adds a path or a field to the server adds it here.
@@ -13,6 +14,7 @@
 mod generate;
 mod schema;
 mod server;
+mod tensors;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -27,7 +29,7 @@ pub(crate) async fn document() -> Json<Value> {
 
 fn whole() -> Value {
     let paths: Map<String, Value> =
-        [generate::paths(), texts::paths(), server::paths()].into_iter().flatten().collect();
+        [generate::paths(), texts::paths(), server::paths(), tensors::paths()].into_iter().flatten().collect();
     json!({
         "openapi": "3.1.0",
         "info": {
