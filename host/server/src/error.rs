@@ -117,9 +117,14 @@ pub(crate) struct Envelope<'a> {
     pub(crate) error: &'a Body,
 }
 
+/// What an error response says, for paths whose errors look otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message(pub(crate) String);
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(Envelope { error: &self.body })).into_response();
+        response.extensions_mut().insert(Message(self.body.message.clone()));
         let retry = matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if retry {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -11,16 +11,20 @@ mod health;
 mod limits;
 mod metrics;
 mod models;
+mod oip;
 mod openai;
+mod openapi;
 mod origins;
 mod page;
 mod prompt;
 mod serve;
 mod tools;
+mod tensors;
 
 pub use backend::{
-    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
-    ModelInfo, Pair, Prompt, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice, Tools, Usage,
+    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, Message,
+    ModelInfo, Pair, Prompt, PromptToken, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice, Tools, Usage,
 };
 pub use engine::EngineBackend;
 pub use serve::{Ending, Settings, router, serve};
+pub use tensors::{Datatype, Signature, Tensor, TensorInfo};

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
+use crate::oip;
 use crate::serve::Shared;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -65,7 +66,8 @@ pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, n
     if shared.is_draining() {
         return ApiError::from(crate::Failure::Draining).into_response();
     }
-    if request.method() == Method::POST && !is_json(request.headers()) {
+    let is_known = is_json(request.headers()) || oip::is_binary(request.uri().path(), request.headers());
+    if request.method() == Method::POST && !is_known {
         return ApiError::not_json(request.headers().get(header::CONTENT_TYPE)).into_response();
     }
     let most = shared.settings.max_body_bytes;

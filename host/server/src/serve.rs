@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -14,7 +14,7 @@ use crate::connections::{Connections, Limits};
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::models::Served;
-use crate::{Backend, health, limits, openai, origins, page};
+use crate::{Backend, health, limits, oip, openai, openapi, origins, page};
 
 /// How the server behaves.
 #[derive(Debug, Clone)]
@@ -136,17 +136,28 @@ fn build(shared: Arc<Shared>) -> Router {
         .route("/tokenize", post(openai::tokenize))
         .route("/detokenize", post(openai::detokenize))
         .layer(from_fn_with_state(Arc::clone(&shared), limits::admit));
+    let tensors = Router::new()
+        .route("/v2", get(oip::server))
+        .route("/v2/models/{name}", get(oip::model))
+        .route("/v2/models/{name}/ready", get(oip::model_ready))
+        .route("/v2/models/{name}/infer", post(oip::infer))
+        .layer(from_fn_with_state(Arc::clone(&shared), limits::admit))
+        .layer(from_fn(oip::errors));
     let open = Router::new()
         .route("/", get(page::page))
         .route("/livez", get(health::live))
         .route("/health", get(health::live))
         .route("/version", get(health::version))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics));
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::document))
+        .route("/v2/health/live", get(oip::live))
+        .route("/v2/health/ready", get(oip::ready));
     let nowhere = |uri: axum::http::Uri| async move {
         ApiError::not_found(format!("there is nothing at {}", uri.path()), "unknown_url")
     };
-    api.merge(open)
+    api.merge(tensors)
+        .merge(open)
         .fallback(nowhere)
         .method_not_allowed_fallback(async |method: axum::http::Method| ApiError::method(&method))
         .layer(from_fn_with_state(Arc::clone(&shared), origins::check))

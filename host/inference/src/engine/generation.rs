@@ -5,6 +5,8 @@
 //! turns among themselves too, and are cut at multiples of the chunk's size whatever else runs:
 //! the same prompt is always computed in the same pieces.
 
+mod prompts;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -106,7 +108,7 @@ impl Generation {
 
     fn admit(&mut self) {
         while let Some(request) = self.waiting.front() {
-            let Some(place) = place(&self.slots, &request.prompt, self.reuse) else { return };
+            let Some(place) = place(&self.slots, &request.prompt, self.reuses(request)) else { return };
             let request = self.waiting.pop_front().expect("looked at a moment ago");
             let shared = place.tokens > 0
                 && self.decoder.share(place.from, place.slot, place.tokens).unwrap_or_else(|error| {
@@ -137,7 +139,7 @@ impl Generation {
             if end - start > left {
                 return;
             }
-            left -= end - start;
+            left -= if self.is_slow(slot) { left } else { end - start };
             self.round = slot + 1;
             self.read_piece(slot, start, end);
             if left == 0 {
@@ -155,7 +157,8 @@ impl Generation {
     fn piece(&self, slot: usize) -> (usize, usize) {
         let start = self.slots[slot].cached.len();
         let whole = self.slots[slot].sequence.as_ref().map_or(start, |sequence| sequence.prompt().len());
-        (start, whole.min((start / self.chunk + 1) * self.chunk))
+        let chunk = if self.is_slow(slot) { prompts::SLOW_CHUNK.min(self.chunk) } else { self.chunk };
+        (start, whole.min((start / chunk + 1) * chunk))
     }
 
     fn read_piece(&mut self, slot: usize, start: usize, end: usize) {
@@ -163,15 +166,20 @@ impl Generation {
         let tokens = sequence.prompt()[start..end].to_vec();
         let last = end == sequence.prompt().len();
         let begun = Instant::now();
-        let result = self.decoder.prefill(slot, start, &tokens, last);
+        let result = match sequence.prompt_logprobs() {
+            Some(top) => self.read_with_logprobs(slot, start, &tokens, top),
+            None => self.decoder.prefill(slot, start, &tokens, last),
+        };
         self.counters.ran(begun.elapsed());
         self.counters.prompt_tokens.fetch_add(tokens.len() as u64, Relaxed);
         match result {
             Err(error) => self.fail(slot, error),
             Ok(()) => {
                 self.slots[slot].cached.extend(tokens);
-                if last {
-                    self.choose(slot, 0);
+                match last && self.wants_answer(slot) {
+                    true => self.choose(slot, 0),
+                    false if last => self.end_prompt(slot),
+                    false => {}
                 }
             }
         }

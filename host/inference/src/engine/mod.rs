@@ -34,7 +34,7 @@ mod worker;
 pub use counters::Stats;
 pub use embed::Embeddings;
 pub use error::{LoadError, RequestError};
-pub use handle::{EmbedInput, Engine, Scores};
+pub use handle::{EmbedInput, Engine, PromptToken, Scores};
 pub use options::Options;
 pub use request::{Event, Finish, Generated, Prompt, Request, Stream, Timings, Usage};
 pub use tensors::{ElementType, NamedTensor, TensorInfo};

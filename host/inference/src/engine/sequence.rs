@@ -23,6 +23,10 @@ pub(super) struct Pending {
     pub(super) stops: StopStrings,
     pub(super) listener: UnboundedSender<Event>,
     pub(super) made: Instant,
+    /// Whether the token that ends the answer is told with its log-probabilities.
+    pub(super) end_logprobs: bool,
+    /// Log-probabilities of the prompt's tokens are wanted, with so many others each, and no answer.
+    pub(super) prompt_logprobs: Option<u32>,
 }
 
 /// A request in a slot.
@@ -63,6 +67,11 @@ impl Sequence {
         self.request.abandoned()
     }
 
+    /// Where log-probabilities of the prompt are wanted: of how many others each.
+    pub(super) fn prompt_logprobs(&self) -> Option<u32> {
+        self.request.prompt_logprobs
+    }
+
     pub(super) fn fail(self, error: RequestError) {
         self.request.fail(error);
     }
@@ -76,6 +85,9 @@ impl Sequence {
             self.first_token = self.request.made.elapsed();
         }
         if self.request.ends.contains(&sampled.id) {
+            if self.request.end_logprobs && sampled.logprobs.is_some() {
+                self.send(Event::Token { text: String::new(), id: sampled.id, logprobs: sampled.logprobs });
+            }
             return Ok(Some(self.done(Finish::Token(sampled.id))));
         }
         let text = self.request.text.push(sampled.id);
@@ -91,7 +103,7 @@ impl Sequence {
         Ok(finish.map(|finish| self.done(finish)))
     }
 
-    fn done(&mut self, finish: Finish) -> Event {
+    pub(super) fn done(&mut self, finish: Finish) -> Event {
         let usage = Usage { prompt: self.request.prompt.len(), reused: self.reused, completion: self.completion };
         let total = self.request.made.elapsed();
         let timings = Timings { queued: self.queued, first_token: self.first_token, total };
