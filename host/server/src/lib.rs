@@ -3,6 +3,7 @@
 //!
 //! The model is behind [`Backend`]; only [`EngineBackend`] knows what runs it.
 
+mod admin;
 mod backend;
 mod connections;
 mod engine;
@@ -21,4 +22,7 @@ pub use backend::{
     ModelInfo, Pair, Prompt, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice, Tools, Usage,
 };
 pub use engine::EngineBackend;
-pub use serve::{Ending, Settings, router, serve};
+pub use models::{
+    LoadAt, LoadFailure, Loaded, Loader, ModelEvent, ModelSpec, Models, ModelsError, Place, Prepared, Refreshed, Room,
+};
+pub use serve::{Ending, Settings, router, router_of, serve, serve_models};
