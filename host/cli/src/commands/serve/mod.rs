@@ -1,13 +1,16 @@
-//! `llmhost serve`: a model behind HTTP.
+//! `llmhost serve`: models behind HTTP.
 
+mod loader;
+mod wanted;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use llmhost_server::{Ending, EngineBackend, Settings};
+use llmhost_server::{Ending, LoadAt, ModelSpec, Models, Refreshed, Settings, serve_models};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::model;
 use crate::app::Console;
 use crate::args::Serve;
 use crate::failure::Failure;
@@ -35,37 +38,28 @@ async fn listen(at: (&str, u16)) -> std::io::Result<TcpListener> {
     Err(failed.unwrap_or_else(|| std::io::Error::other("the name has no address")))
 }
 
-/// Serves a model until it is told to stop.
+/// Serves models until it is told to stop.
 pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     let console = Console::new(false);
-    let api_key = api_key(&args)?;
-    // The port first: that it is taken need not be found out after minutes of loading.
+    let wanted = wanted::read(&args)?;
+    let (api_key, admin_key) = keys(&args)?;
+    let specs: Vec<ModelSpec> = wanted.iter().map(|wanted| wanted.spec.clone()).collect();
+    let loader = Arc::new(loader::Models::new(wanted, args.memory.is_some(), console.clone()));
+    let models = Models::new(specs.clone(), Arc::clone(&loader) as _, args.memory).map_err(|error| {
+        Failure::usage(error.to_string(), "Give each model a name of its own: --model NAME=ADDRESS, or [models.NAME].")
+    })?;
+    let models = Arc::new(models);
+    // The port before the loading: that it is taken need not be found out after minutes of that.
     let at = (args.host.as_str(), args.port);
     let listener = listen(at).await.map_err(|error| Failure::Other {
         message: format!("cannot listen at {}:{}: {error}", args.host, args.port),
         help: "Choose another --port, or end what listens there.".to_owned(),
         status: 1,
     })?;
-    let mut stop = Box::pin(stopped(console.clone()));
-    let engine = tokio::select! {
-        loaded = model::load(&args.model, args.queue, &console) => loaded?,
-        _ = &mut stop => return Err(Failure::Interrupted),
-    };
-    let name = args.name.clone().unwrap_or_else(|| name_of(&args.model.source.model));
-    let backend = Arc::new(EngineBackend::new(engine.clone(), &name));
     let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
-    let (good, faint) = (style::GOOD, style::FAINT);
-    let (report, stats) = (engine.report(), engine.stats());
-    console.note(&format!(
-        "{good}Serving{good:#} {name} at http://{address} {faint}({} by ONNX Runtime {}, {} tokens of context, {} requests at a \
-         time){faint:#}",
-        report.provider.as_str(),
-        report.library.version,
-        stats.context,
-        stats.slots
-    ));
     let settings = Settings {
         api_key,
+        admin_key,
         allowed_origins: args.allow_origins,
         max_connections: args.max_connections,
         max_body_bytes: args.max_body_bytes,
@@ -73,39 +67,77 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
         drain: Duration::from_secs(args.drain_seconds),
         ..Settings::default()
     };
-    let ended = llmhost_server::serve(listener, backend, settings, stop).await;
-    match ended {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            console.note("Requests that were not done in time were cut off.");
-            Ok(())
-        }
-        Err(error) => {
-            let help = "Start it again; if that does not help, report it.".to_owned();
-            Err(Failure::Other { message: format!("the server failed: {error}"), help, status: 1 })
-        }
+    let mut serving = Box::pin(serve_models(listener, Arc::clone(&models), settings, stopped(console.clone())));
+    tokio::spawn(refresh(Arc::clone(&models), console.clone()));
+    tokio::select! {
+        ended = &mut serving => return ended.map_err(failed).and(Err(Failure::Interrupted)),
+        started = models.start() => started.map_err(|(name, failure)| loader.failure(&name).unwrap_or_else(|| {
+            let help = "Raise --memory, set context or cache of models to less, or load some at first use.".to_owned();
+            Failure::Other { message: failure.to_string(), help, status: 1 }
+        }))?,
     }
+    console.note(&served(&specs, &loader, &address));
+    loader.serves();
+    if !serving.await.map_err(failed)? {
+        console.note("Requests that were not done in time were cut off.");
+    }
+    Ok(())
 }
 
-/// The last part of an address: what people call the model.
-fn name_of(address: &str) -> String {
-    let last = address.trim_end_matches('/').rsplit('/').next().unwrap_or(address);
-    if last.is_empty() || last == "." { "model".to_owned() } else { last.to_owned() }
+fn failed(error: std::io::Error) -> Failure {
+    let help = "Start it again; if that does not help, report it.".to_owned();
+    Failure::Other { message: format!("the server failed: {error}"), help, status: 1 }
 }
 
-/// From a file or the environment; never from the command line, which every user of the machine can read.
-fn api_key(args: &Serve) -> Result<Option<String>, Failure> {
-    let key = match &args.api_key_file {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| {
-            Failure::usage(format!("cannot read the API key from {}: {error}", path.display()), "Check the path.")
-        })?,
-        None => std::env::var("LLMHOST_API_KEY").unwrap_or_default(),
+/// What is served where.
+fn served(specs: &[ModelSpec], loader: &loader::Models, address: &str) -> String {
+    let (good, faint) = (style::GOOD, style::FAINT);
+    let more = |spec: &ModelSpec| match spec.load {
+        LoadAt::Start => loader.described(&spec.name).unwrap_or_default(),
+        LoadAt::FirstUse => "loads at first use".to_owned(),
     };
-    let key = key.trim().to_owned();
-    if key.is_empty() && args.api_key_file.is_some() {
-        return Err(Failure::usage("the file with the API key is empty", "Write a key into it."));
+    if let [one] = specs {
+        return format!("{good}Serving{good:#} {} at http://{address} {faint}({}){faint:#}", one.name, more(one));
     }
-    Ok(Some(key).filter(|key| !key.is_empty()))
+    let lines = specs.iter().map(|spec| format!("\n  {} {faint}({}){faint:#}", spec.name, more(spec)));
+    format!("{good}Serving{good:#} {} models at http://{address}{}", specs.len(), lines.collect::<String>())
+}
+
+/// At each SIGHUP, models whose source has other content are loaded anew.
+async fn refresh(models: Arc<Models>, console: Console) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        let outcomes = models.refresh().await;
+        // What was reloaded, and what was not and why, is told as it happens.
+        if outcomes.iter().all(|(_, outcome)| matches!(outcome, Ok(Refreshed::Unchanged | Refreshed::NotLoaded))) {
+            console.note("No model that is loaded has changed at its source.");
+        }
+    }
+}
+
+/// The key of requests and that of administrators.
+fn keys(args: &Serve) -> Result<(Option<String>, Option<String>), Failure> {
+    let api_key = match &args.api_key_file {
+        Some(path) => Some(key(path, "API key")?),
+        None => std::env::var("LLMHOST_API_KEY").ok().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()),
+    };
+    let admin_key = args.admin_key_file.as_ref().map(|path| key(path, "admin key")).transpose()?;
+    if admin_key.is_some() && api_key == admin_key {
+        let help = "Whoever may ask models could unload them. Write another key into one of the files.";
+        return Err(Failure::usage("the API key and the admin key are the same", help));
+    }
+    Ok((api_key, admin_key))
+}
+
+/// From a file; never from the command line, which every user of the machine can read.
+fn key(path: &PathBuf, what: &str) -> Result<String, Failure> {
+    let key = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("cannot read the {what} from {}: {error}", path.display()), "Check the path.")
+    })?;
+    match key.trim() {
+        "" => Err(Failure::usage(format!("the file with the {what} is empty"), "Write a key into it.")),
+        key => Ok(key.to_owned()),
+    }
 }
 
 /// Ends with the first Ctrl-C or SIGTERM; the second ends the process.
