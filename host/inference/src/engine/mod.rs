@@ -35,6 +35,7 @@ pub use counters::Stats;
 pub use embed::Embeddings;
 pub use error::{LoadError, RequestError};
 pub use handle::{EmbedInput, Engine, PromptToken, Scores};
+pub use memory::free as free_memory;
 pub use options::Options;
 pub use request::{Event, Finish, Generated, Prompt, Request, Stream, Timings, Usage};
 pub use tensors::{ElementType, NamedTensor, TensorInfo};
