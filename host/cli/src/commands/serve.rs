@@ -58,11 +58,12 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     let (report, stats) = (engine.report(), engine.stats());
     console.note(&format!(
         "{good}Serving{good:#} {name} at http://{address} {faint}({} by ONNX Runtime {}, {} tokens of context, {} requests at a \
-         time){faint:#}",
+         time, a cache of {} tokens){faint:#}",
         report.provider.as_str(),
         report.library.version,
         stats.context,
-        stats.slots
+        stats.slots,
+        stats.cache_tokens
     ));
     let settings = Settings {
         api_key,
