@@ -13,8 +13,10 @@ use std::time::Instant;
 use super::counters::Counters;
 use super::decoder::{Decoder, Row};
 use super::error::RequestError;
+use super::options::Options;
 use super::sequence::{Pending, Sequence};
 use super::slots::{Slot, place};
+use super::speculate::{Answer, Guess, Speculation};
 
 /// The requests of a decoder.
 pub(super) struct Generation {
@@ -24,6 +26,7 @@ pub(super) struct Generation {
     counters: Arc<Counters>,
     chunk: usize,
     reuse: bool,
+    speculation: Speculation,
     /// Whose prompt is next.
     round: usize,
     /// Whether the next turn is the prompts'.
@@ -32,8 +35,9 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    pub(super) fn new(decoder: Box<dyn Decoder>, counters: Arc<Counters>, chunk: usize, reuse: bool) -> Self {
+    pub(super) fn new(decoder: Box<dyn Decoder>, counters: Arc<Counters>, chunk: usize, options: &Options) -> Self {
         let slots = (0..counters.slots).map(|_| Slot::default()).collect();
+        let speculation = Speculation::new(options.speculate, counters.slots);
         let waiting = VecDeque::new();
         Self {
             decoder,
@@ -41,7 +45,8 @@ impl Generation {
             waiting,
             counters,
             chunk: chunk.max(1),
-            reuse,
+            reuse: options.reuse,
+            speculation,
             round: 0,
             prompts_turn: true,
             admissions: 0,
@@ -177,23 +182,50 @@ impl Generation {
         }
     }
 
-    /// One token for every answer.
+    /// One token for every answer, and more for those whose next ones are guessed.
     fn step_answers(&mut self) {
         self.prompts_turn = true;
         if self.decoder.wants_dense_rows() {
             self.close_gap();
         }
+        let guesses = self.guesses();
+        self.step_together(&guesses);
+        for guess in guesses {
+            self.verify(&guess);
+        }
+    }
+
+    fn guesses(&mut self) -> Vec<Guess> {
+        let widest = self.decoder.widest();
+        if widest == 1 || self.speculation.off() {
+            return Vec::new();
+        }
+        let context = self.counters.context;
+        let answers = self.slots.iter_mut().enumerate().filter_map(|(place, slot)| {
+            let (cached, sequence) = (&slot.cached, slot.sequence.as_mut()?);
+            let room = widest.min(context - cached.len()).min(sequence.left()).saturating_sub(1);
+            Some(Answer { slot: place, cached, next: sequence.next?, guesser: &mut sequence.guesser, room })
+        });
+        self.speculation.plan(answers.collect())
+    }
+
+    /// One token for every answer for which none are guessed.
+    fn step_together(&mut self, guesses: &[Guess]) {
         let lengths: Vec<usize> = self.slots.iter().map(|slot| slot.cached.len()).collect();
         let rows: Vec<Row> = (0..self.slots.len())
+            .filter(|slot| !guesses.iter().any(|guess| guess.slot == *slot))
             .filter_map(|slot| {
                 let token = self.slots[slot].sequence.as_ref()?.next?;
                 Some(Row { slot, cached: lengths[slot], token })
             })
             .collect();
+        let Some(last) = rows.len().checked_sub(1) else { return };
         let begun = Instant::now();
         let result = self.decoder.decode(&rows, &lengths);
-        self.counters.ran(begun.elapsed());
-        self.counters.batch_sizes[rows.len() - 1].fetch_add(1, Relaxed);
+        let took = begun.elapsed();
+        self.counters.ran(took);
+        self.speculation.stepped(rows.len(), took);
+        self.counters.batch_sizes[last].fetch_add(1, Relaxed);
         for (place, row) in rows.iter().enumerate() {
             match &result {
                 Err(error) => self.fail(row.slot, error.clone()),
@@ -203,6 +235,44 @@ impl Generation {
                 }
             }
         }
+    }
+
+    /// Runs an answer over what is guessed, and goes on for as long as it chooses just that.
+    fn verify(&mut self, guess: &Guess) {
+        let slot = guess.slot;
+        let Some(next) = self.next(slot) else { return };
+        let start = self.slots[slot].cached.len();
+        let run: Vec<u32> = std::iter::once(next).chain(guess.tokens.iter().copied()).collect();
+        let begun = Instant::now();
+        let result = self.decoder.verify(slot, start, &run);
+        let mut took = begun.elapsed();
+        self.counters.batch_sizes[0].fetch_add(1, Relaxed);
+        if let Err(error) = result {
+            self.counters.ran(took);
+            return self.fail(slot, error);
+        }
+        let mut taken = 0;
+        while taken < run.len() && self.next(slot) == Some(run[taken]) {
+            self.slots[slot].cached.push(run[taken]);
+            self.choose(slot, taken);
+            taken += 1;
+        }
+        self.counters.proposed_tokens.fetch_add(guess.tokens.len() as u64, Relaxed);
+        self.counters.accepted_tokens.fetch_add(taken as u64 - 1, Relaxed);
+        if taken < run.len() && self.slots[slot].sequence.is_some() {
+            let begun = Instant::now();
+            let cut = self.decoder.share(slot, slot, start + taken);
+            took += begun.elapsed();
+            if let Err(error) = cut {
+                self.fail(slot, error);
+            }
+        }
+        self.counters.ran(took);
+        self.speculation.verified(run.len(), took);
+    }
+
+    fn next(&self, slot: usize) -> Option<u32> {
+        self.slots[slot].sequence.as_ref()?.next
     }
 
     /// Moves the last answer into a free slot between the others: a step costs the rows it spans.

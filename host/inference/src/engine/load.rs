@@ -89,7 +89,7 @@ fn decoder(
     decoder.decode(&[Row { slot: 0, cached: 2, token }], &lengths).map_err(warm)?;
     let report = proof.give(decoder.session())?;
     let counters = Arc::new(Counters::new(size.slots, size.context, bytes, report.provider.as_str()));
-    let generation = Generation::new(decoder, Arc::clone(&counters), size.chunk, options.reuse);
+    let generation = Generation::new(decoder, Arc::clone(&counters), size.chunk, options);
     Ok((Work::Generation(generation), counters, report))
 }
 

@@ -12,6 +12,7 @@
 //! | `worker` | the thread: commands in, steps, errors out |
 //! | `generation` | which request runs next |
 //! | `slots`, `sequence` | rows of the cache, and the requests in them |
+//! | `speculate` | several tokens of an answer in one run, where they can be guessed |
 //! | `decoder` | one step of a graph, for either cache layout |
 //! | `embed`, `pool`, `tensors` | the other things that models do |
 
@@ -28,6 +29,7 @@ mod pool;
 mod request;
 mod sequence;
 mod slots;
+mod speculate;
 mod tensors;
 mod worker;
 
@@ -37,4 +39,5 @@ pub use error::{LoadError, RequestError};
 pub use handle::{EmbedInput, Engine, Scores};
 pub use options::Options;
 pub use request::{Event, Finish, Generated, Prompt, Request, Stream, Timings, Usage};
+pub use speculate::Speculate;
 pub use tensors::{ElementType, NamedTensor, TensorInfo};

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::error::RequestError;
 use super::request::{Event, Finish, Timings, Usage};
+use super::speculate::Guesser;
 use crate::sampling::{SampleError, Sampler};
 use crate::tokens::{Detokenizer, StopStrings};
 
@@ -33,6 +34,7 @@ pub(super) struct Sequence {
     completion: usize,
     /// The token that was chosen last; its keys and values are not in the cache yet.
     pub(super) next: Option<u32>,
+    pub(super) guesser: Guesser,
     queued: Duration,
     first_token: Duration,
 }
@@ -52,11 +54,24 @@ impl Pending {
 impl Sequence {
     pub(super) fn new(request: Box<Pending>, reused: usize) -> Self {
         let queued = request.made.elapsed();
-        Self { request, reused, completion: 0, next: None, queued, first_token: Duration::ZERO }
+        Self {
+            request,
+            reused,
+            completion: 0,
+            next: None,
+            guesser: Guesser::default(),
+            queued,
+            first_token: Duration::ZERO,
+        }
     }
 
     pub(super) fn prompt(&self) -> &[u32] {
         &self.request.prompt
+    }
+
+    /// Tokens that the answer may still have.
+    pub(super) fn left(&self) -> usize {
+        self.request.budget.saturating_sub(self.completion)
     }
 
     pub(super) fn abandoned(&self) -> bool {
