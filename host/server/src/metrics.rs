@@ -63,6 +63,8 @@ pub(crate) struct Metrics {
     next_token: Histogram,
     tokens: Family<Tokens, Counter>,
     cancelled: Counter,
+    proposed: Counter,
+    accepted: Counter,
     waiting: Gauge,
     running: Gauge,
     cache_used: Gauge<f64, AtomicU64>,
@@ -83,6 +85,8 @@ impl Metrics {
             next_token: histogram(),
             tokens: Family::default(),
             cancelled: Counter::default(),
+            proposed: Counter::default(),
+            accepted: Counter::default(),
             waiting: Gauge::default(),
             running: Gauge::default(),
             cache_used: Gauge::default(),
@@ -109,6 +113,10 @@ impl Metrics {
             new.tokens.clone(),
         );
         registry.register("cancelled_requests", "Requests whose client went away", new.cancelled.clone());
+        let text = "Tokens of answers that were guessed and checked";
+        registry.register("speculative_proposed_tokens", text, new.proposed.clone());
+        let text = "Guessed tokens that became part of answers";
+        registry.register("speculative_accepted_tokens", text, new.accepted.clone());
         registry.register("queue_depth", "Requests that wait", new.waiting.clone());
         registry.register("batch_size", "Requests in the batch", new.running.clone());
         registry.register("kv_cache_used_ratio", "Share of the key/value cache in use", new.cache_used.clone());
@@ -151,12 +159,17 @@ impl Metrics {
     }
 
     pub(crate) fn text(&self, models: &[Served]) -> String {
+        let (mut proposed, mut accepted) = (0, 0);
         for model in models {
             let now = model.backend().stats();
             self.waiting.set(now.waiting as i64);
             self.running.set(now.running as i64);
             self.cache_used.set(now.cache_used);
+            proposed += now.proposed_tokens;
+            accepted += now.accepted_tokens;
         }
+        self.proposed.inner().store(proposed, Ordering::Relaxed);
+        self.accepted.inner().store(accepted, Ordering::Relaxed);
         let generated = self.generated.load(Ordering::Relaxed);
         if let Ok(mut last) = self.last.lock() {
             let seconds = last.1.elapsed().as_secs_f64();

@@ -16,7 +16,7 @@ use super::error::RequestError;
 use super::options::Options;
 use super::sequence::{Pending, Sequence};
 use super::slots::{Slot, place};
-use super::speculate::{Answer, Guess, Speculation};
+use super::speculate::{Answer, Guess, Speculation, exact};
 
 /// The requests of a decoder.
 pub(super) struct Generation {
@@ -27,6 +27,8 @@ pub(super) struct Generation {
     chunk: usize,
     reuse: bool,
     speculation: Speculation,
+    /// Whether runs over several tokens give the logits that single steps give.
+    exact: bool,
     /// Whose prompt is next.
     round: usize,
     /// Whether the next turn is the prompts'.
@@ -47,10 +49,19 @@ impl Generation {
             chunk: chunk.max(1),
             reuse: options.reuse,
             speculation,
+            exact: true,
             round: 0,
             prompts_turn: true,
             admissions: 0,
         }
+    }
+
+    /// Tries whether several tokens in a run give what single steps do. Before the first request.
+    pub(super) fn compare_widths(&mut self, token: u32, vocabulary: usize) -> Result<(), RequestError> {
+        if !self.speculation.off() && self.decoder.widest() > 1 {
+            self.exact = exact(&mut *self.decoder, self.slots.len(), token, vocabulary)?;
+        }
+        Ok(())
     }
 
     pub(super) fn decoder(&mut self) -> &mut dyn Decoder {
@@ -200,9 +211,10 @@ impl Generation {
         if widest == 1 || self.speculation.off() {
             return Vec::new();
         }
-        let context = self.counters.context;
+        let (context, exact) = (self.counters.context, self.exact);
         let answers = self.slots.iter_mut().enumerate().filter_map(|(place, slot)| {
             let (cached, sequence) = (&slot.cached, slot.sequence.as_mut()?);
+            let widest = if sequence.seeded() && !exact { 1 } else { widest };
             let room = widest.min(context - cached.len()).min(sequence.left()).saturating_sub(1);
             Some(Answer { slot: place, cached, next: sequence.next?, guesser: &mut sequence.guesser, room })
         });

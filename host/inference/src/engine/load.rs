@@ -77,6 +77,7 @@ fn decoder(
     let size = cache_size(model, &layout, provider, options)?;
     let failed = |error: ort::Error| LoadError::WarmUp(error.message().to_owned());
     let bytes = size.slots * size.context * token_bytes(&layout);
+    let vocabulary = layout.vocabulary;
     let mut decoder: Box<dyn Decoder> = match layout.shared {
         true => Box::new(SharedDecoder::new(session, layout, provider, options.gpu, size).map_err(failed)?),
         false => Box::new(PlainDecoder::new(session, layout, size.slots)),
@@ -89,7 +90,8 @@ fn decoder(
     decoder.decode(&[Row { slot: 0, cached: 2, token }], &lengths).map_err(warm)?;
     let report = proof.give(decoder.session())?;
     let counters = Arc::new(Counters::new(size.slots, size.context, bytes, report.provider.as_str()));
-    let generation = Generation::new(decoder, Arc::clone(&counters), size.chunk, options);
+    let mut generation = Generation::new(decoder, Arc::clone(&counters), size.chunk, options);
+    generation.compare_widths(token, vocabulary).map_err(warm)?;
     Ok((Work::Generation(generation), counters, report))
 }
 

@@ -74,6 +74,11 @@ impl Sequence {
         self.request.budget.saturating_sub(self.completion)
     }
 
+    /// Whether it is to be the same each time.
+    pub(super) fn seeded(&self) -> bool {
+        self.request.sampler.seeded()
+    }
+
     pub(super) fn abandoned(&self) -> bool {
         self.request.abandoned()
     }

@@ -3,7 +3,8 @@
 //! Where the end of a text stood in it before, what followed there is a guess at what follows now: in
 //! summaries, in edits, in code. The graph runs over the guess as it does over a prompt, and the
 //! request's own sampler goes through the rows in their order for as long as it chooses what was
-//! guessed. So answers are the same with and without; a wrong guess costs time alone.
+//! guessed. So answers are the same with and without, as far as the graph rounds alike (`exact`); a wrong
+//! guess costs time alone.
 //!
 //! Whether a guess pays is reckoned at each step, from how often such guesses were right and how long
 //! such runs took. Guesses that are not tried are watched too, so that no answer has to be slowed down to
@@ -11,6 +12,7 @@
 
 mod chances;
 mod costs;
+mod exact;
 mod ngrams;
 
 use std::str::FromStr;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use chances::Chances;
 use costs::Costs;
+pub(super) use exact::exact;
 use ngrams::NGrams;
 
 /// Tokens of a run: the one that was chosen last, and guesses. Few, so that their times are known soon.
