@@ -220,6 +220,8 @@ async fn the_figures_say_what_happened() {
         "llmhost_tokens_total{model=\"script\",of=\"prompt\"} 3",
         "llmhost_tokens_total{model=\"script\",of=\"generated\"} 3",
         "llmhost_queue_depth{model=\"script\"} 0",
+        "llmhost_speculative_proposed_tokens_total{model=\"script\"} 7",
+        "llmhost_speculative_accepted_tokens_total{model=\"script\"} 5",
         "llmhost_model_info{name=\"script\",provider=\"CPUExecutionProvider\"} 1",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");

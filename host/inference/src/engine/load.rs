@@ -89,6 +89,7 @@ fn decoder(
         ),
     }
     let failed = |error: ort::Error| LoadError::WarmUp(error.message().to_owned());
+    let vocabulary = layout.vocabulary;
     let mut decoder: Box<dyn Decoder> = match layout.shared {
         true => Box::new(SharedDecoder::new(session, layout, provider, options.gpu, size).map_err(failed)?),
         false => Box::new(PlainDecoder::new(session, layout, size.slots)),
@@ -103,8 +104,10 @@ fn decoder(
     let counters =
         Arc::new(Counters::new(size.slots, size.context, (budget.limit, budget.tokens()), report.provider.as_str()));
     let reuse = options.reuse && !matches!(lengths, Lengths::Unknown(_));
-    let settings = Settings { chunk: size.chunk, turn: options.chunk.max(1), reuse, lengths, budget };
-    let generation = Generation::new(decoder, Arc::clone(&counters), settings);
+    let (turn, speculate) = (options.chunk.max(1), options.speculate);
+    let settings = Settings { chunk: size.chunk, turn, reuse, speculate, lengths, budget };
+    let mut generation = Generation::new(decoder, Arc::clone(&counters), settings);
+    generation.compare_widths(token, vocabulary).map_err(warm)?;
     Ok((Work::Generation(generation), counters, report))
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::speculate::Speculate;
 use crate::runtime::{Device, Search};
 
 /// Settings of an engine. The defaults suit a machine that does nothing else.
@@ -33,6 +34,8 @@ pub struct Options {
     pub chunk: usize,
     /// Whether prompts that begin alike share what was computed.
     pub reuse: bool,
+    /// Whether the next tokens of answers are guessed from their text, and several checked in one run.
+    pub speculate: Speculate,
     /// Whether the checksums of manifest.json are compared; sizes always are.
     pub verify: bool,
 }
@@ -51,6 +54,7 @@ impl Default for Options {
             queue: 256,
             chunk: 128,
             reuse: true,
+            speculate: Speculate::Auto,
             verify: false,
         }
     }

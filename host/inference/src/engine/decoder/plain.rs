@@ -5,6 +5,7 @@
 //! export.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -14,6 +15,7 @@ use ort::value::{DynTensor, DynTensorValueType, Tensor};
 
 use super::{Decoder, Row, positions, wide};
 use crate::engine::error::RequestError;
+use crate::engine::speculate::WIDEST;
 use crate::model::{CacheType, DecoderLayout};
 
 /// A decoder whose cache moves through the graph.
@@ -27,12 +29,12 @@ pub(in crate::engine) struct PlainDecoder {
 
 impl PlainDecoder {
     pub(in crate::engine) fn new(session: Session, layout: DecoderLayout, slots: usize) -> Self {
-        let logits = vec![0.0; slots * layout.vocabulary];
+        let logits = vec![0.0; slots.max(WIDEST) * layout.vocabulary];
         Self { session, layout, past: (0..slots).map(|_| Vec::new()).collect(), logits }
     }
 
-    /// Runs one slot and puts the last token's logits into a row.
-    fn run(&mut self, slot: usize, start: usize, ids: Vec<i64>, row: Option<usize>) -> Result<(), RequestError> {
+    /// Runs one slot and puts the last tokens' logits into rows.
+    fn run(&mut self, slot: usize, start: usize, ids: Vec<i64>, rows: Range<usize>) -> Result<(), RequestError> {
         let width = ids.len();
         let mut past = std::mem::take(&mut self.past[slot]);
         if past.is_empty() || start == 0 {
@@ -59,13 +61,14 @@ impl PlainDecoder {
             let present = outputs.remove(&names.present).ok_or_else(|| lost(&names.present))?;
             self.past[slot].push(present.downcast::<DynTensorValueType>()?);
         }
-        if let Some(row) = row {
+        if !rows.is_empty() {
             let vocabulary = self.layout.vocabulary;
-            let target = &mut self.logits[row * vocabulary..(row + 1) * vocabulary];
+            let target = &mut self.logits[rows.start * vocabulary..rows.end * vocabulary];
+            let wanted = target.len();
             let logits = outputs.get("logits").ok_or_else(|| lost("logits"))?;
             match self.layout.logits_type {
-                CacheType::F32 => target.copy_from_slice(end(logits.try_extract_tensor::<f32>()?.1, vocabulary)?),
-                CacheType::F16 => end(logits.try_extract_tensor::<f16>()?.1, vocabulary)?.convert_to_f32_slice(target),
+                CacheType::F32 => target.copy_from_slice(end(logits.try_extract_tensor::<f32>()?.1, wanted)?),
+                CacheType::F16 => end(logits.try_extract_tensor::<f16>()?.1, wanted)?.convert_to_f32_slice(target),
             }
         }
         Ok(())
@@ -97,9 +100,9 @@ impl PlainDecoder {
     }
 }
 
-/// The last row of logits.
-fn end<T>(logits: &[T], vocabulary: usize) -> Result<&[T], RequestError> {
-    let start = logits.len().checked_sub(vocabulary);
+/// The last rows of logits.
+fn end<T>(logits: &[T], wanted: usize) -> Result<&[T], RequestError> {
+    let start = logits.len().checked_sub(wanted);
     start.map(|start| &logits[start..]).ok_or_else(|| RequestError::Failed("the model gave no logits".to_owned()))
 }
 
@@ -109,14 +112,22 @@ fn tokens_of(tensor: &DynTensor) -> usize {
 
 impl Decoder for PlainDecoder {
     fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], last: bool) -> Result<(), RequestError> {
-        self.run(slot, start, wide(tokens.iter().copied()), last.then_some(0))
+        self.run(slot, start, wide(tokens.iter().copied()), 0..usize::from(last))
     }
 
     fn decode(&mut self, rows: &[Row], _lengths: &[usize]) -> Result<(), RequestError> {
         for (place, row) in rows.iter().enumerate() {
-            self.run(row.slot, row.cached, wide([row.token]), Some(place))?;
+            self.run(row.slot, row.cached, wide([row.token]), place..place + 1)?;
         }
         Ok(())
+    }
+
+    fn widest(&self) -> usize {
+        if self.layout.last_only { 1 } else { WIDEST }
+    }
+
+    fn verify(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
+        self.run(slot, start, wide(tokens.iter().copied()), 0..tokens.len())
     }
 
     fn logits(&mut self, row: usize) -> &mut [f32] {
