@@ -22,6 +22,7 @@ pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<
     let options = Options {
         search: Search::usual(args.onnxruntime.clone()),
         device: args.device,
+        weights: args.weights.clone(),
         threads: args.threads.map(usize::from),
         spin: std::time::Duration::from_micros(args.spin.into()),
         context: args.context.map(|tokens| tokens as usize),

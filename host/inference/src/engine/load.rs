@@ -39,10 +39,11 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
         spin: options.spin,
         gpu: options.gpu,
     };
-    let (model, opened) = Model::open(folder, &runtime, &settings, options.verify).map_err(|error| match error {
-        FolderError::Runtime(error) => LoadError::Runtime(error),
-        FolderError::Model(error) => LoadError::Model(error),
-    })?;
+    let (model, opened) = Model::open(folder, options.weights.as_deref(), &runtime, &settings, options.verify)
+        .map_err(|error| match error {
+            FolderError::Runtime(error) => LoadError::Runtime(error),
+            FolderError::Model(error) => LoadError::Model(error),
+        })?;
     let (session, provider, proof) = (opened.session, opened.provider, opened.proof);
     let inputs = session.inputs().iter().map(TensorInfo::of).collect();
     let outputs = session.outputs().iter().map(TensorInfo::of).collect();
@@ -79,7 +80,7 @@ fn decoder(
     let bytes = size.slots * size.context * token_bytes(&layout);
     let mut decoder: Box<dyn Decoder> = match layout.shared {
         true => Box::new(SharedDecoder::new(session, layout, provider, options.gpu, size).map_err(failed)?),
-        false => Box::new(PlainDecoder::new(session, layout, size.slots)),
+        false => Box::new(PlainDecoder::new(session, layout, size)),
     };
     let warm = |error: super::RequestError| LoadError::WarmUp(error.to_string());
     let token = model.config.bos.unwrap_or(0);
@@ -135,9 +136,10 @@ fn any(mut session: Session, proof: Proof) -> Result<Ready, LoadError> {
     Ok((Work::Tensors(session), counters, report))
 }
 
-/// Bytes of keys and values of one token.
+/// Bytes of keys and values of one token; where the cache moves through the graph, the old and the new one.
 fn token_bytes(layout: &DecoderLayout) -> usize {
-    layout.cache.len() * layout.heads * layout.head_size * layout.cache_type.bytes()
+    let copies = if layout.shared { 1 } else { 2 };
+    copies * layout.cache.len() * layout.heads * layout.head_size * layout.cache_type.bytes()
 }
 
 /// Slots and context that fit into the memory that is free now, the weights being loaded.

@@ -33,6 +33,9 @@ pub struct Options {
     pub chunk: usize,
     /// Whether prompts that begin alike share what was computed.
     pub reuse: bool,
+    /// Which of a folder's graphs runs: a file's name, or a precision such as `q4` or `fp16`; `None`
+    /// takes the one that suits the device.
+    pub weights: Option<String>,
     /// Whether the checksums of manifest.json are compared; sizes always are.
     pub verify: bool,
 }
@@ -51,6 +54,7 @@ impl Default for Options {
             queue: 256,
             chunk: 128,
             reuse: true,
+            weights: None,
             verify: false,
         }
     }

@@ -22,6 +22,18 @@ pub enum ModelError {
         /// What the file is for, or how to make it.
         advice: &'static str,
     },
+    /// No graph of the name that was asked for, or several of which none has a usual name.
+    #[error("{} has no weights '{wanted}'; it has {found}. {advice}", .folder.display())]
+    NoWeights {
+        /// The folder.
+        folder: PathBuf,
+        /// What was looked for.
+        wanted: String,
+        /// The graphs that are there.
+        found: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {reason}", .path.display())]
     Unreadable {

@@ -14,6 +14,7 @@ mod layout;
 mod pooling;
 mod reranker;
 mod sentence;
+mod weights;
 mod wire;
 
 pub use chat::{Chat, ChatError, ChatTemplate, Message, parse_arguments};

@@ -25,4 +25,4 @@ pub use library::{LibraryInfo, Runtime};
 pub use own::OWN;
 pub use report::{GpuUse, Provider, RuntimeReport};
 pub use search::Search;
-pub(crate) use session::{OpenError, Opened, Proof, SessionSettings, open};
+pub(crate) use session::{OpenError, Opened, Proof, SessionSettings, may_use_cuda, open};

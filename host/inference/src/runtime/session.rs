@@ -55,6 +55,11 @@ pub(crate) enum OpenError {
     Model(String),
 }
 
+/// Whether a model may run on CUDA, as far as can be told before it is opened.
+pub(crate) fn may_use_cuda(runtime: &Runtime, settings: &SessionSettings) -> bool {
+    settings.device != Device::Cpu && device::cuda_is_possible(runtime.info()).is_ok()
+}
+
 /// Opens a model file.
 pub(crate) fn open(runtime: &Arc<Runtime>, model: &Path, settings: &SessionSettings) -> Result<Opened, OpenError> {
     let profiles = tempfile::tempdir().map_err(|error| OpenError::Model(format!("no temporary folder: {error}")))?;
