@@ -112,6 +112,12 @@ pub enum ModelError {
         /// What is lacking, and how to export it.
         reason: String,
     },
+    /// Somebody wrote a file while the model was loaded.
+    #[error("{} changed while it was loaded. Load the model again when nobody writes it", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file that is not what the manifest says.
     #[error("{} is not what manifest.json says: {reason}. Copy it again", .path.display())]
     Mismatch {

@@ -12,7 +12,7 @@ use super::layout::Layout;
 use super::reranker::Head;
 use super::sentence::{Gives, SentenceConfig};
 use super::weights;
-use crate::runtime::{OpenError, Opened, Runtime, RuntimeError, SessionSettings, may_use_cuda, open};
+use crate::runtime::{Files, OpenError, Opened, Runtime, RuntimeError, SessionSettings, may_use_cuda, open};
 use crate::tokens::Tokenizer;
 
 /// What a folder holds, beside the session.
@@ -62,14 +62,16 @@ impl Model {
         if !folder.is_dir() {
             return Err(ModelError::NoFolder { folder: folder.to_owned() }.into());
         }
+        let before = Files::of(folder);
         files::verify(folder, hashes)?;
         let path = weights::choose(folder, weights.or(named.as_deref()), may_use_cuda(runtime, settings))?;
         let graph = Graph::read(&path)?;
         graph.check_data(&path)?;
         let config = ModelConfig::read(folder)?;
         let head = Head::read(folder)?;
-        let opened = open(runtime, &path, settings).map_err(|error| match error {
+        let opened = open(runtime, &path, &before, settings).map_err(|error| match error {
             OpenError::Runtime(error) => FolderError::Runtime(error),
+            OpenError::Changed(path) => FolderError::Model(ModelError::Changed { path }),
             OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
         })?;
         let layout = Layout::of(&opened.session, &graph, &config, head.as_ref(), &path)?;

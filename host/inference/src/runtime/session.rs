@@ -1,8 +1,8 @@
 //! Opening a model in the library, on the device that was asked for, with the proof to come.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ort::ep;
@@ -11,6 +11,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::device::{self, Device};
 use super::error::RuntimeError;
+use super::hold::Files;
 use super::library::Runtime;
 use super::report::{GpuUse, Provider, RuntimeReport};
 use super::{GpuMemory, gpu_memory, log, profile};
@@ -53,6 +54,8 @@ pub(crate) enum OpenError {
     Runtime(RuntimeError),
     /// ONNX Runtime's words about the model.
     Model(String),
+    /// This file was written meanwhile.
+    Changed(PathBuf),
 }
 
 /// Whether a model may run on CUDA, as far as can be told before it is opened.
@@ -60,8 +63,17 @@ pub(crate) fn may_use_cuda(runtime: &Runtime, settings: &SessionSettings) -> boo
     settings.device != Device::Cpu && device::cuda_is_possible(runtime.info()).is_ok()
 }
 
-/// Opens a model file.
-pub(crate) fn open(runtime: &Arc<Runtime>, model: &Path, settings: &SessionSettings) -> Result<Opened, OpenError> {
+/// Models are opened one after another: what one maps, no other takes into memory meanwhile.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// Opens a model file. What stays mapped of `files` is taken into memory; where one of them changed
+/// since it was looked at, the model is refused.
+pub(crate) fn open(
+    runtime: &Arc<Runtime>,
+    model: &Path,
+    files: &Files,
+    settings: &SessionSettings,
+) -> Result<Opened, OpenError> {
     let profiles = tempfile::tempdir().map_err(|error| OpenError::Model(format!("no temporary folder: {error}")))?;
     let words = |error: ort::Error| OpenError::Model(error.message().to_owned());
     let builder = builder(runtime, settings, profiles.path()).map_err(words)?;
@@ -74,7 +86,17 @@ pub(crate) fn open(runtime: &Arc<Runtime>, model: &Path, settings: &SessionSetti
         },
     };
     let memory = if provider == Provider::Cuda { gpu_memory(settings.gpu) } else { None };
-    let session = builder.commit_from_file(model).map_err(words)?;
+    let session = {
+        let _one = OPENING.lock().unwrap_or_else(|broken| broken.into_inner());
+        let session = builder.commit_from_file(model).map_err(words)?;
+        let held =
+            files.hold().map_err(|error| OpenError::Model(format!("its weights do not fit into memory ({error})")))?;
+        tracing::debug!(bytes = held, "weights that were mapped are in memory");
+        session
+    };
+    if let Some(path) = files.changed() {
+        return Err(OpenError::Changed(path.to_owned()));
+    }
     let proof =
         Proof { provider, runtime: Arc::clone(runtime), settings: settings.clone(), fallback, memory, profiles };
     Ok(Opened { session, provider, proof })
