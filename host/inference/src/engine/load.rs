@@ -38,6 +38,7 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
         threads: options.thread_count(),
         spin: options.spin,
         gpu: options.gpu,
+        cuda_share: options.cuda_share,
     };
     let (model, opened) = Model::open(folder, options.weights.as_deref(), &runtime, &settings, options.verify)
         .map_err(|error| match error {

@@ -13,6 +13,9 @@ pub struct Options {
     pub device: Device,
     /// The GPU's index.
     pub gpu: i32,
+    /// The share of the nodes that multiply matrices that has to run on CUDA, from 0 to 1, where
+    /// the device is CUDA.
+    pub cuda_share: f64,
     /// Threads of one operation; `None` takes one a core.
     pub threads: Option<usize>,
     /// How long those threads wait for work in a loop before they sleep. Waiting saves them being
@@ -46,6 +49,7 @@ impl Default for Options {
             search: Search::default(),
             device: Device::Auto,
             gpu: 0,
+            cuda_share: 0.9,
             threads: None,
             spin: Duration::from_millis(1),
             max_batch: 8,

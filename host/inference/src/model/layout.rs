@@ -292,6 +292,9 @@ fn float(outlet: &Outlet, path: &Path) -> Result<CacheType, ModelError> {
     match element(outlet) {
         Some(TensorElementType::Float32) => Ok(CacheType::F32),
         Some(TensorElementType::Float16) => Ok(CacheType::F16),
+        Some(TensorElementType::Bfloat16) => {
+            Err(wrong(outlet, path, "float32 or float16 (export with `--dtype fp16`, or with fp32 for a processor)"))
+        }
         _ => Err(wrong(outlet, path, "float32 or float16")),
     }
 }

@@ -13,8 +13,9 @@ use super::device::{self, Device};
 use super::error::RuntimeError;
 use super::hold::Files;
 use super::library::Runtime;
+use super::profile::{self, Profile};
 use super::report::{GpuUse, Provider, RuntimeReport};
-use super::{GpuMemory, gpu_memory, log, profile};
+use super::{GpuMemory, gpu_memory, log};
 
 /// How to open a model.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub(crate) struct SessionSettings {
     pub(crate) spin: Duration,
     /// The GPU's index.
     pub(crate) gpu: i32,
+    /// CUDA's share of the work, at least, where CUDA is required.
+    pub(crate) cuda_share: f64,
 }
 
 /// An open session whose first run is recorded.
@@ -139,10 +142,8 @@ impl Proof {
     /// Ends the recording after the warm-up and says what ran where. Where CUDA was required and
     /// took nothing, that is an error.
     pub(crate) fn give(mut self, session: &mut Session) -> Result<RuntimeReport, RuntimeError> {
-        let nodes: BTreeMap<String, usize> = match session.end_profiling() {
-            Ok(path) => profile::count(Path::new(&path)),
-            Err(_) => BTreeMap::new(),
-        };
+        let profile = session.end_profiling().map(|path| Profile::read(Path::new(&path))).unwrap_or_default();
+        let nodes = profile.nodes();
         let on_cuda = nodes.get(device::CUDA).copied().unwrap_or(0);
         let mut fallback = self.fallback.take();
         if self.provider == Provider::Cuda && on_cuda == 0 {
@@ -154,6 +155,15 @@ impl Proof {
                 return Err(error);
             }
             fallback = Some(error.to_string());
+        }
+        let (share, elsewhere) = (profile.share(device::CUDA), profile.elsewhere(device::CUDA));
+        if on_cuda > 0 && share < self.settings.cuda_share {
+            let (needed, operators) = (self.settings.cuda_share, profile::words(&elsewhere));
+            let error = RuntimeError::CudaTookLittle { share, needed, operators };
+            if self.settings.device == Device::Cuda {
+                return Err(error);
+            }
+            tracing::warn!(%error, "part of the model runs on the processor");
         }
         if let Some(reason) = &fallback {
             tracing::warn!(reason, "the model runs on the processor, not on CUDA");
@@ -171,6 +181,8 @@ impl Proof {
             provider: if on_cuda > 0 { Provider::Cuda } else { Provider::Cpu },
             fallback,
             nodes,
+            cuda_share: (on_cuda > 0).then_some(share),
+            on_processor: if on_cuda > 0 { elsewhere } else { BTreeMap::new() },
             threads: self.settings.threads,
             gpu: gpu.filter(|_| on_cuda > 0),
         })
