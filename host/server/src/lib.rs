@@ -14,6 +14,7 @@ mod models;
 mod openai;
 mod origins;
 mod page;
+mod protocol_metrics;
 mod serve;
 
 pub use backend::{

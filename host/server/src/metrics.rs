@@ -168,6 +168,7 @@ impl Metrics {
         let mut text = String::new();
         // Writing into a string cannot fail.
         _ = encode(&mut text, &self.registry);
+        crate::protocol_metrics::add(&mut text, models);
         text
     }
 }

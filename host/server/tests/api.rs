@@ -220,6 +220,10 @@ async fn the_figures_say_what_happened() {
         "llmhost_tokens_total{of=\"prompt\"} 3",
         "llmhost_tokens_total{of=\"generated\"} 3",
         "llmhost_queue_depth 0",
+        // What endpoint pickers of the Gateway API read.
+        "vllm:num_requests_waiting 0\n",
+        "vllm:num_requests_running 0\n",
+        "vllm:kv_cache_usage_perc 0\n# EOF\n",
         "llmhost_model_info{name=\"script\",provider=\"CPUExecutionProvider\"} 1",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
