@@ -180,10 +180,17 @@ pub(crate) fn service(config: &Config) -> Value {
     })
 }
 
+/// Of a Kubernetes autoscaler. KEDA refuses a workload that another one has, even where that goes in the same run.
+pub(crate) fn autoscaler_metadata(config: &Config) -> Value {
+    let mut metadata = config.metadata(&config.name);
+    metadata["annotations"] = json!({ "validations.keda.sh/hpa-ownership": "false" });
+    metadata
+}
+
 pub(crate) fn autoscaler(config: &Config) -> Option<Value> {
     let replicas = config.replicas.as_ref().filter(|replicas| replicas.max > replicas.min)?;
     Some(json!({
-        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": config.metadata(&config.name),
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": autoscaler_metadata(config),
         "spec": {
             "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": config.name },
             "minReplicas": replicas.min, "maxReplicas": replicas.max,

@@ -57,3 +57,40 @@ pub(crate) fn spread(config: &Config) -> Option<Value> {
     };
     Some(json!([over("topology.kubernetes.io/zone"), over("kubernetes.io/hostname")]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_more_is_started_where_that_needs_no_gpu_or_is_asked_for() {
+        let replace = json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 } });
+        let surge = json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": 0 } });
+        for (options, wanted) in [
+            (r#""device": "cpu""#, &surge),
+            (r#""device": "cuda""#, &replace),
+            (r#""device": "cuda", "rollout": "surge""#, &surge),
+            (r#""device": "cpu", "rollout": "replace""#, &replace),
+        ] {
+            let config: Config = serde_json::from_str(&format!("{{ {options} }}")).expect("options");
+            assert_eq!(strategy(&config), *wanted, "{options}");
+        }
+    }
+
+    #[test]
+    fn replicas_are_spread_where_there_can_be_more_than_one() {
+        let scaling = r#""scaling": { "engine": "hpa", "metric": "cache_used", "target": 0.8, "max": 2 }"#;
+        for (options, wanted) in [
+            ("", None),
+            (r#""replicas": { "max": 2 }"#, Some("ScheduleAnyway")),
+            (scaling, Some("ScheduleAnyway")),
+            (r#""topology_spread": "require""#, Some("DoNotSchedule")),
+            (r#""replicas": { "max": 2 }, "topology_spread": "none""#, None),
+        ] {
+            let config: Config = serde_json::from_str(&format!("{{ {options} }}")).expect("options");
+            let spread = spread(&config);
+            let found = spread.as_ref().and_then(|all| all[0]["whenUnsatisfiable"].as_str());
+            assert_eq!(found, wanted, "{options}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::check;
 use crate::config::{Config, Server};
+use crate::manifests::autoscaler_metadata;
 
 /// The longest name of a Deployment that is whole in the names of its pods.
 const LONGEST: usize = 46;
@@ -209,7 +210,7 @@ fn behavior(scaling: &Scaling) -> Value {
 
 fn autoscaler(config: &Config, scaling: &Scaling) -> Value {
     json!({
-        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": config.metadata(&config.name),
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": autoscaler_metadata(config),
         "spec": {
             "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": config.name },
             "minReplicas": scaling.min, "maxReplicas": scaling.max,
