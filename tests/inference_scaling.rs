@@ -117,7 +117,7 @@ async fn keda_scales_a_server_to_zero_and_what_changes_is_changed_alone() {
         &KEDA.replace("target = 4", "target = 6"),
         "scaling = { engine = \"hpa\", metric = \"cache_used\", target = 0.8, min = 2, max = 3 }",
     );
-    scene.at(url, &["run", FILE]).status(0).says(&["1 created, 0 updated, 0 replaced, 2 deleted"]);
+    scene.at(url, &["run", FILE, "--yes"]).status(0).says(&["1 created, 0 updated, 0 replaced, 2 deleted"]);
     let hpa = &objects(url, "autoscalers")["models/model-server"]["spec"];
     let metric = json!({ "metric": { "name": "llmhost_kv_cache_used_ratio" }, "target": { "type": "AverageValue", "averageValue": "800m" } });
     assert_eq!((&hpa["metrics"][0]["pods"], &hpa["minReplicas"]), (&metric, &json!(2)));
@@ -176,7 +176,7 @@ async fn a_gateway_finds_the_pods_and_another_model_comes_by_another_volume() {
 
     // Each new pod is ready before an old one ends, and keeps what it reads.
     scene.edit(FILE, "}/one", "}/two");
-    let ran = scene.at(url, &["run", FILE]).status(0);
+    let ran = scene.at(url, &["run", FILE, "--yes"]).status(0);
     ran.says(&["each new one is ready before an old one ends", "2 created, 1 updated, 0 replaced, 2 deleted"]);
     let (after, claims) = (objects(url, "volumes"), objects(url, "claims"));
     assert_eq!((count(&after), count(&claims)), (1, 1));
@@ -260,7 +260,7 @@ fn words_that_the_plugin_does_not_know_are_refused_with_those_that_it_knows() {
             "scaling = { engine = \"hpa\", metric = \"load\", target = 1, max = 2 }",
             &["requests_waiting", "cache_used", "tokens_per_second"],
         ),
-        ("gateway = { name = \"g\", picker = \"x\" }", &["picker", "endpoint_picker"]),
+        ("gateway = { name = \"g\", picker = \"x\" }", &["'picker' was unexpected"]),
         ("gpu = { resource = \"gpu\" }\n", &["device is cpu"]),
     ] {
         scene.pipeline(&format!("{CLUSTER}{}", server("[\"nodes\"]", more)));

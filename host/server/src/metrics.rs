@@ -9,7 +9,6 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::models::Served;
@@ -114,8 +113,10 @@ impl Metrics {
         registry.register("kv_cache_used_ratio", "Share of the key/value cache in use", new.cache_used.clone());
         let text = "Tokens generated a second since the last time this was read";
         registry.register("tokens_per_second", text, new.tokens_per_second.clone());
-        let labels = vec![("name", info.name.clone()), ("provider", info.provider.clone())];
-        registry.register("model", "The model, and what runs it", Info::new(labels));
+        // A gauge, as Prometheus' older text has no type for it and its parsers refuse the whole text: endpoint pickers do.
+        let about = Family::<Vec<(&str, String)>, Gauge>::default();
+        about.get_or_create(&vec![("name", info.name.clone()), ("provider", info.provider.clone())]).set(1);
+        registry.register("model_info", "The model, and what runs it", about);
         Self { registry, ..new }
     }
 

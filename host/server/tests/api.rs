@@ -228,6 +228,11 @@ async fn the_figures_say_what_happened() {
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
+    // Parsers of Prometheus' older text know these types alone, and refuse the whole text for another.
+    for line in text.lines().filter(|line| line.starts_with("# TYPE ")) {
+        let kind = line.rsplit(' ').next().unwrap();
+        assert!(["counter", "gauge", "histogram", "summary", "untyped"].contains(&kind), "{line}");
+    }
 }
 
 #[tokio::test]
