@@ -261,7 +261,6 @@ fn words_that_the_plugin_does_not_know_are_refused_with_those_that_it_knows() {
             &["requests_waiting", "cache_used", "tokens_per_second"],
         ),
         ("gateway = { name = \"g\", picker = \"x\" }", &["'picker' was unexpected"]),
-        ("gpu = { resource = \"gpu\" }\n", &["device is cpu"]),
     ] {
         scene.pipeline(&format!("{CLUSTER}{}", server("[\"nodes\"]", more)));
         let ran = scene.llmhost(&["validate", FILE]);
