@@ -241,6 +241,7 @@ impl Metrics {
         }
         // Writing into a string cannot fail.
         _ = encode(&mut text, &self.registry);
+        crate::protocol_metrics::add(&mut text, models);
         text
     }
 
