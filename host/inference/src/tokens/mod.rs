@@ -6,6 +6,7 @@
 //! of them arrived together.
 
 mod pieces;
+mod plain;
 mod stop;
 mod stream;
 mod tokenizer;
