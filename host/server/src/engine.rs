@@ -142,14 +142,14 @@ impl Backend for EngineBackend {
     async fn tokenize(&self, prompt: Prompt, special: bool) -> Result<Vec<u32>, Failure> {
         let engine = self.engine.clone();
         aside(move || {
-            let text = match prompt {
-                Prompt::Text(text) => text,
+            let tokens = match prompt {
+                Prompt::Text(text) => tokenizer(engine.model())?.encode(&text, special),
                 Prompt::Messages { messages, variables, continues } => {
-                    prompt::render(engine.model(), messages, &variables, continues, &Value::Null)?
+                    let text = prompt::render(engine.model(), messages, &variables, continues, &Value::Null)?;
+                    tokenizer(engine.model())?.encode_rendered(&text, special)
                 }
                 Prompt::Tokens(tokens) => return Ok(tokens),
             };
-            let tokens = tokenizer(engine.model())?.encode(&text, special);
             tokens.map_err(|error| Failure::invalid(error.to_string(), Some("prompt")))
         })
         .await

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use llmhost_inference::model::{self, Model};
 use llmhost_inference::sampling::{Grammar, GrammarError};
+use llmhost_inference::tokens::Tokenizer;
 use llmhost_inference::{Engine, engine};
 use serde_json::{Map, Value, json};
 
@@ -131,7 +132,7 @@ pub(crate) fn render(
 ) -> Result<String, Failure> {
     let template =
         model.chat.as_ref().ok_or_else(|| Failure::invalid("the model has no chat template", Some("model")))?;
-    let mut messages: Vec<_> = messages.into_iter().map(turn).collect();
+    let mut messages: Vec<_> = messages.into_iter().map(|message| turn(message, model.tokenizer.as_deref())).collect();
     let mut variables = variables.clone();
     // Behind the last message, where templates put what ends it, a text that is nowhere else.
     let mark = continues.then(|| format!("[{}]", uuid::Uuid::new_v4().simple()));
@@ -150,9 +151,14 @@ pub(crate) fn render(
     Ok(text[..end].to_owned())
 }
 
-/// A message as templates expect it.
-fn turn(message: Message) -> model::Message {
-    let content = message.content.map_or(Value::Null, Value::String);
+/// A message as templates expect it. Texts of users and results of tools are text whatever is in them: the name of
+/// a special token there would end the turn, and begin another of whoever wrote it.
+fn turn(message: Message, tokenizer: Option<&Tokenizer>) -> model::Message {
+    let is_foreign = ["user", "tool", "function"].contains(&message.role.as_str());
+    let content = match (message.content, tokenizer) {
+        (Some(text), Some(tokenizer)) if is_foreign => tokenizer.as_text(&text).into_owned().into(),
+        (content, _) => content.map_or(Value::Null, Value::String),
+    };
     let mut turn = model::Message { role: message.role, content, more: message.more };
     model::parse_arguments(&mut turn);
     turn
@@ -166,7 +172,7 @@ mod tests {
     fn templates_get_arguments_as_an_object_and_no_content_as_null() {
         let message = json!({ "role": "assistant", "tool_calls": [{ "function": { "arguments": "{\"a\": 1}" } }] });
         let message: Message = serde_json::from_value(message).expect("a message");
-        let turn = turn(message);
+        let turn = turn(message, None);
         assert_eq!(turn.content, Value::Null);
         assert_eq!(turn.more["tool_calls"][0]["function"]["arguments"], json!({ "a": 1 }));
     }

@@ -173,7 +173,7 @@ impl Engine {
             return Err(RequestError::TooLong { prompt: least, answer: 1, context });
         }
         self.check_tokens(match prompt {
-            Prompt::Rendered(text) => tokenizer.encode_rendered(text)?,
+            Prompt::Rendered(text) => tokenizer.encode_rendered(text, false)?,
             _ => tokenizer.encode(text, true)?,
         })
     }

@@ -20,8 +20,8 @@ mod session;
 
 pub use device::Device;
 pub use error::RuntimeError;
-pub(crate) use hold::Files;
 pub use gpu::{GpuMemory, gpu_memory};
+pub(crate) use hold::Files;
 pub use library::{LibraryInfo, Runtime};
 pub use own::OWN;
 pub use report::{GpuUse, Provider, RuntimeReport};

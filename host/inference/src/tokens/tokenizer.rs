@@ -86,10 +86,12 @@ impl Tokenizer {
         self.names.split(text)
     }
 
-    /// Tokens of a rendered chat template.
-    pub fn encode_rendered(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
-        let mut tokens = Vec::new();
-        for piece in text.split(MARK).filter(|piece| !piece.is_empty()) {
+    /// Tokens of a rendered chat template. `special` puts in front what the model wants there, which most templates
+    /// have already.
+    pub fn encode_rendered(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizeError> {
+        let mut pieces = text.split(MARK);
+        let mut tokens = self.encode(pieces.next().unwrap_or_default(), special)?;
+        for piece in pieces {
             tokens.append(&mut self.encode(piece, false)?);
         }
         Ok(tokens)
