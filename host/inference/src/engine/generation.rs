@@ -6,6 +6,7 @@
 //! the same prompt is always computed in the same pieces. Graphs whose numbers depend on the length
 //! of the run get whole prompts, and rows that agree ([`rounds`]).
 
+mod prompts;
 mod room;
 mod rounds;
 
@@ -128,7 +129,7 @@ impl Generation {
             if read > 0 && read + end - start > self.settings.turn {
                 return;
             }
-            read += end - start;
+            read += if self.is_slow(slot) { self.settings.turn } else { end - start };
             self.round = slot + 1;
             self.read_piece(slot, start, end);
             if read >= self.settings.turn {
@@ -147,24 +148,30 @@ impl Generation {
         let start = self.slots[slot].cached.len();
         let whole = self.slots[slot].sequence.as_ref().map_or(start, |sequence| sequence.text().len());
         let chunk = self.settings.chunk;
+        let chunk = if self.is_slow(slot) { prompts::SLOW_CHUNK.min(chunk) } else { chunk };
         (start, whole.min((start / chunk + 1) * chunk))
     }
 
     fn read_piece(&mut self, slot: usize, start: usize, end: usize) {
         let Some(sequence) = &self.slots[slot].sequence else { return };
         let tokens = sequence.text()[start..end].to_vec();
-        let last = end == sequence.text().len();
+        let (last, logprobs) = (end == sequence.text().len(), sequence.prompt_logprobs());
         self.slots[slot].extent = self.slots[slot].extent.max(end);
         let begun = Instant::now();
-        let result = self.decoder.prefill(slot, start, &tokens, last);
+        let result = match logprobs {
+            Some(top) => self.read_with_logprobs(slot, start, &tokens, top),
+            None => self.decoder.prefill(slot, start, &tokens, last),
+        };
         self.counters.ran(begun.elapsed());
         self.counters.prompt_tokens.fetch_add(tokens.len() as u64, Relaxed);
         match result {
             Err(error) => self.fail(slot, error),
             Ok(()) => {
                 self.slots[slot].cached.extend(tokens);
-                if last {
-                    self.choose(slot, 0);
+                match last && self.wants_answer(slot) {
+                    true => self.choose(slot, 0),
+                    false if last => self.end_prompt(slot),
+                    false => {}
                 }
             }
         }

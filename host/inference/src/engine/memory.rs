@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::ptr::NonNull;
 
 /// Bytes that new work may take, a container's limit considered. `None` where the system does not say.
-pub(super) fn free() -> Option<usize> {
+pub fn free() -> Option<usize> {
     let table = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = table.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: usize = line.trim().trim_end_matches("kB").trim().parse().ok()?;

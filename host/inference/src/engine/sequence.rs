@@ -23,6 +23,10 @@ pub(super) struct Pending {
     pub(super) stops: StopStrings,
     pub(super) listener: UnboundedSender<Event>,
     pub(super) made: Instant,
+    /// Whether the token that ends the answer is told with its log-probabilities.
+    pub(super) end_logprobs: bool,
+    /// Log-probabilities of the prompt's tokens are wanted, with so many others each, and no answer.
+    pub(super) prompt_logprobs: Option<u32>,
 }
 
 /// A request in a slot.
@@ -31,6 +35,8 @@ pub(super) struct Sequence {
     request: Box<Pending>,
     /// Prompt and answer so far, where they have to be read again.
     again: Vec<u32>,
+    /// Tokens of the prompt whose log-probabilities the listener has. A prompt may be read again.
+    pub(super) told: usize,
     reused: usize,
     completion: usize,
     /// The token that was chosen last; its keys and values are not in the cache yet.
@@ -54,7 +60,8 @@ impl Pending {
 impl Sequence {
     pub(super) fn new(request: Box<Pending>, reused: usize) -> Self {
         let queued = request.made.elapsed();
-        Self { request, again: Vec::new(), reused, completion: 0, next: None, queued, first_token: Duration::ZERO }
+        let (again, first_token) = (Vec::new(), Duration::ZERO);
+        Self { request, again, told: 0, reused, completion: 0, next: None, queued, first_token }
     }
 
     /// What is to be read before the next token is chosen.
@@ -74,8 +81,17 @@ impl Sequence {
         }
     }
 
+    pub(super) fn prompt(&self) -> &[u32] {
+        &self.request.prompt
+    }
+
     pub(super) fn abandoned(&self) -> bool {
         self.request.abandoned()
+    }
+
+    /// Where log-probabilities of the prompt are wanted: of how many others each.
+    pub(super) fn prompt_logprobs(&self) -> Option<u32> {
+        self.request.prompt_logprobs
     }
 
     pub(super) fn fail(self, error: RequestError) {
@@ -91,6 +107,9 @@ impl Sequence {
             self.first_token = self.request.made.elapsed();
         }
         if self.request.ends.contains(&sampled.id) {
+            if self.request.end_logprobs && sampled.logprobs.is_some() {
+                self.send(Event::Token { text: String::new(), id: sampled.id, logprobs: sampled.logprobs });
+            }
             return Ok(Some(self.done(Finish::Token(sampled.id))));
         }
         let text = self.request.text.push(sampled.id);
@@ -106,7 +125,7 @@ impl Sequence {
         Ok(finish.map(|finish| self.done(finish)))
     }
 
-    fn done(&mut self, finish: Finish) -> Event {
+    pub(super) fn done(&mut self, finish: Finish) -> Event {
         let usage = Usage { prompt: self.request.prompt.len(), reused: self.reused, completion: self.completion };
         let total = self.request.made.elapsed();
         let timings = Timings { queued: self.queued, first_token: self.first_token, total };

@@ -33,6 +33,27 @@ pub(super) trait Decoder: Send {
     /// the logits of the last token become row 0.
     fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], last: bool) -> Result<(), RequestError>;
 
+    /// As above, and `each` is told the place among the tokens and the logits of every one, in order. Where the
+    /// graph gives logits of the last token alone, this runs token by token.
+    fn prefill_each(
+        &mut self,
+        slot: usize,
+        start: usize,
+        tokens: &[u32],
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), RequestError> {
+        for (place, token) in tokens.iter().enumerate() {
+            self.prefill(slot, start + place, &[*token], true)?;
+            each(place, self.logits(0));
+        }
+        Ok(())
+    }
+
+    /// Whether [`Self::prefill_each`] takes one run.
+    fn gives_each(&self) -> bool {
+        false
+    }
+
     /// Adds a token to each of several slots, given in order; row `i` of the logits is theirs.
     /// `lengths` are the cached tokens of every slot: a graph may have to step over slots between.
     fn decode(&mut self, rows: &[Row], lengths: &[usize]) -> Result<(), RequestError>;

@@ -151,6 +151,29 @@ impl Decoder for SharedDecoder {
         Ok(())
     }
 
+    fn prefill_each(
+        &mut self,
+        slot: usize,
+        start: usize,
+        tokens: &[u32],
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), RequestError> {
+        let pieces = if self.gives_each() { tokens.len().max(1) } else { 1 };
+        for (piece, tokens) in tokens.chunks(pieces).enumerate() {
+            let before = piece * pieces;
+            self.prefill(slot, start + before, tokens, false)?;
+            for row in 0..tokens.len() {
+                self.take(row, 0);
+                each(before + row, &self.logits[..self.layout.vocabulary]);
+            }
+        }
+        Ok(())
+    }
+
+    fn gives_each(&self) -> bool {
+        !self.layout.last_only
+    }
+
     fn decode(&mut self, rows: &[Row], lengths: &[usize]) -> Result<(), RequestError> {
         let (Some(low), Some(high)) = (rows.first(), rows.last()) else { return Ok(()) };
         let (first, count) = (low.slot, high.slot - low.slot + 1);

@@ -52,9 +52,9 @@ impl Generation {
 
     /// Where the next request goes, the tokens that it needs room for, and its side of the threshold.
     fn next_place(&self) -> Option<(Place, usize, bool)> {
-        let (text, remaining) = match (self.paused.front(), self.waiting.front()) {
-            (Some(sequence), _) => (sequence.text(), sequence.remaining()),
-            (None, Some(request)) => (request.prompt.as_slice(), request.budget),
+        let (text, remaining, reuse) = match (self.paused.front(), self.waiting.front()) {
+            (Some(sequence), _) => (sequence.text(), sequence.remaining(), sequence.prompt_logprobs().is_none()),
+            (None, Some(request)) => (request.prompt.as_slice(), request.budget, request.prompt_logprobs.is_none()),
             (None, None) => return None,
         };
         let ahead = match self.settings.lengths {
@@ -63,7 +63,8 @@ impl Generation {
             _ => remaining.min(AHEAD),
         };
         let long = self.settings.lengths.is_long(text.len());
-        let place = place(&self.slots, text, long, self.settings.reuse)?;
+        // Of tokens that are there already, nobody knows the logits.
+        let place = place(&self.slots, text, long, self.settings.reuse && reuse)?;
         Some((place, (text.len() + ahead).min(self.counters.context), long))
     }
 
