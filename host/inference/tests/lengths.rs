@@ -2,9 +2,13 @@
 
 mod common;
 
-use common::{answer, copied, engine, options, plain_loop, request, run_python, tokens};
+use std::path::Path;
+
+use common::{answer, copied, engine, folder, options, plain_loop, request, run_python, tokens};
 use llmhost_inference::Engine;
 use llmhost_inference::engine::{Options, Prompt, Request};
+use llmhost_inference::sampling::SamplingParams;
+use serde_json::Value;
 
 /// Around the model's 32 tokens, in chunks of 16 and in longer ones, up to 300.
 const PROMPTS: [usize; 13] = [1, 5, 15, 16, 17, 31, 32, 33, 47, 64, 100, 200, 300];
@@ -38,6 +42,43 @@ async fn prompts_of_any_length_are_answered_as_if_alone() {
     assert!(engine.stats().batch_sizes[2..].iter().sum::<u64>() > 0, "{:?}", engine.stats().batch_sizes);
 }
 
+/// The graph is onnxruntime-genai's, and the answers are those of transformers and of onnxruntime-genai: see longrope/make.py.
+#[test]
+fn a_graph_of_the_builder_is_answered_as_by_transformers_and_genai() {
+    const THRESHOLD: usize = 32;
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/longrope");
+    let place = tempfile::tempdir().expect("a folder");
+    for name in ["model.onnx", "model.onnx.data", "genai_config.json"] {
+        std::fs::copy(made.join(name), place.path().join(name)).expect("copied");
+    }
+    std::fs::copy(folder("tiny").join("tokenizer.json"), place.path().join("tokenizer.json")).expect("copied");
+    let engine = Engine::load(place.path(), &Options { chunk: 16, max_batch: 8, ..options() }).expect("it loads");
+    let answers = std::fs::read(made.join("answers.json")).expect("a file");
+    let answers: Vec<Value> = serde_json::from_slice(&answers).expect("JSON");
+    let list = |value: &Value| -> Vec<u32> { serde_json::from_value(value.clone()).expect("tokens") };
+    let length = |case: &Value| case["prompt"].as_u64().expect("a number") as usize;
+    let stream = |seed: u32, case: &Value| {
+        // The answers never end.
+        let sampling = SamplingParams { logit_bias: vec![(2, -100.0)], ..SamplingParams::default() };
+        engine.generate(Request { sampling, ..request(tokens(seed, length(case)), 24) }).expect("accepted")
+    };
+    let check = |got: &[u32], case: &Value| {
+        let length = length(case);
+        assert_eq!(got, list(&case["transformers"]), "a prompt of {length}");
+        // Up to where genai keeps keys of the other side.
+        let same = if length > THRESHOLD { 24 } else { 24.min(THRESHOLD + 1 - length) };
+        assert_eq!(got[..same], list(&case["genai"])[..same], "a prompt of {length}");
+    };
+    for (seed, case) in (0..).zip(&answers) {
+        check(&stream(seed, case).collect_blocking().expect("answered").tokens, case);
+    }
+    let streams: Vec<_> = (0..).zip(&answers).map(|(seed, case)| stream(seed, case)).collect();
+    for (stream, case) in streams.into_iter().zip(&answers) {
+        check(&stream.collect_blocking().expect("answered").tokens, case);
+    }
+    assert_eq!(answers.len(), 13);
+}
+
 #[tokio::test]
 async fn keys_of_one_side_are_of_no_use_on_the_other() {
     let engine = engine("tiny-longrope", &options());
@@ -59,12 +100,7 @@ async fn answer_of(engine: &Engine, prompt: Vec<u32>) -> llmhost_inference::engi
 fn an_answer_goes_on_beyond_the_threshold_with_every_setting() {
     let engine = engine("tiny-longrope", &options());
     let sampled = |seed| Request {
-        sampling: llmhost_inference::sampling::SamplingParams {
-            temperature: 0.8,
-            seed: Some(seed),
-            repetition_penalty: 1.1,
-            ..Default::default()
-        },
+        sampling: SamplingParams { temperature: 0.8, seed: Some(seed), repetition_penalty: 1.1, ..Default::default() },
         ..request(tokens(9, 28), 30)
     };
     let one = answer(&engine, sampled(1));

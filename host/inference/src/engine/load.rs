@@ -191,9 +191,7 @@ fn cache_size(
         (Provider::Cpu, true) => budget.slots(context, (free / budget.cost(1)).clamp(1, most)),
         (_, false) => most,
     };
-    if provider == Provider::Cuda && layout.shared {
-        budget.limit = slots * budget.cost(context);
-    }
+    budget.limit = budget.limit.min(slots * budget.cost(context));
     let chunk = match layout.lengths {
         Lengths::Any => options.chunk.clamp(1, context),
         _ => context,

@@ -28,7 +28,7 @@ pub struct Options {
     /// Tokens of a prompt and its answer; `None` takes the model's own limit, or less where the
     /// memory does not hold it.
     pub context: Option<usize>,
-    /// Bytes for keys and values; `None` takes half of what is free once the weights are loaded
+    /// Bytes for keys and values of all requests together; `None` takes half of what is free once the weights are loaded
     /// (nine tenths on a GPU).
     pub cache_bytes: Option<usize>,
     /// Requests that may wait.
