@@ -11,6 +11,7 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 use super::config::ModelConfig;
 use super::error::ModelError;
 use super::graph::Graph;
+use super::lengths::Lengths;
 use super::reranker::{Activation, Head};
 
 /// The kind of a model, with what its engine needs to know.
@@ -61,6 +62,8 @@ pub(crate) struct DecoderLayout {
     pub(crate) cache_branch: bool,
     /// Whether past and present may be one buffer (GroupQueryAttention).
     pub(crate) shared: bool,
+    /// How a row depends on the run that it is in.
+    pub(crate) lengths: Lengths,
 }
 
 /// An encoder's inputs and outputs.
@@ -258,6 +261,7 @@ fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) 
         logits_to_keep: logits_to_keep.map(|input| vec![1; shape(input).len()]),
         cache_branch: cache_branch.is_some(),
         shared: graph.shares_cache(),
+        lengths: Lengths::read(path, &config.rope)?,
         cache,
     })
 }

@@ -20,8 +20,7 @@ mod session;
 
 pub use device::Device;
 pub use error::RuntimeError;
-pub use gpu::GpuMemory;
-pub(crate) use gpu::gpu_memory;
+pub use gpu::{GpuMemory, gpu_memory};
 pub(crate) use hold::Files;
 pub use library::{LibraryInfo, Runtime};
 pub use own::OWN;
