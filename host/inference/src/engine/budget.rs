@@ -14,7 +14,8 @@ use crate::runtime::Provider;
 pub(super) struct Budget {
     /// Bytes in all.
     pub(super) limit: usize,
-    /// Parts that a slot's tokens lie in: one for each head, layer and side.
+    /// Parts that a slot's tokens lie in: one for each head, layer and side; two, where the cache moves
+    /// through the graph, which holds the old and the new one.
     parts: usize,
     /// Bytes of a token in one part.
     token: usize,

@@ -180,6 +180,12 @@ impl PlainDecoder {
         Ok(())
     }
 
+    /// Tokens of a slot, wherever they are.
+    fn held(&self, slot: usize) -> usize {
+        let row = self.groups.iter().find_map(|group| group.rows[group.row_of(slot)?]);
+        row.map_or_else(|| self.past[slot].first().map_or(0, tokens_of), |(_, held)| held)
+    }
+
     /// Makes a slot's tokens its own again, the first `tokens` of them where it holds more.
     fn leave_group(&mut self, slot: usize, tokens: usize) -> ort::Result<()> {
         for group in &mut self.groups {
@@ -231,10 +237,7 @@ impl PlainDecoder {
         let place = |slot: usize| self.groups.iter().find_map(|group| Some((group, group.row_of(slot)?)));
         let lengths: Vec<usize> = rows.iter().map(|row| row.cached).collect();
         for row in rows {
-            let held = match place(row.slot) {
-                Some((group, at)) => group.rows[at].map_or(0, |(_, held)| held),
-                None => self.past[row.slot].first().map_or(0, tokens_of),
-            };
+            let held = self.held(row.slot);
             if held != row.cached {
                 let text = format!("the cache holds {held} tokens where {} are needed", row.cached);
                 return Err(RequestError::Failed(text));
@@ -341,35 +344,29 @@ impl Decoder for PlainDecoder {
     }
 
     fn share(&mut self, from: usize, to: usize, tokens: usize) -> Result<bool, RequestError> {
-        if from == to {
-            self.leave_group(from, tokens)?;
-        }
         let group = self.groups.iter().find_map(|group| Some((group, group.row_of(from)?)));
-        let held = match group {
-            Some((group, row)) => group.rows[row].map_or(0, |(_, held)| held),
-            None => self.past[from].first().map_or(0, tokens_of),
+        let held = self.held(from);
+        if held < tokens || (from == to && held == tokens) {
+            return Ok(held == tokens);
+        }
+        let past = match group {
+            Some((group, row)) => group.extract(&self.layout, row, tokens)?,
+            None => {
+                let first = |tensor| beginning(&self.layout, tensor, tokens);
+                self.past[from].iter().map(first).collect::<ort::Result<_>>()?
+            }
         };
-        if held < tokens {
-            return Ok(false);
-        }
-        if from != to || held > tokens {
-            let past = match group {
-                Some((group, row)) => group.extract(&self.layout, row, tokens)?,
-                None => {
-                    let first = |tensor| beginning(&self.layout, tensor, tokens);
-                    self.past[from].iter().map(first).collect::<ort::Result<_>>()?
-                }
-            };
-            self.leave_group(to, 0)?;
-            self.past[to] = past;
-        }
+        self.leave_group(to, 0)?;
+        self.past[to] = past;
         Ok(true)
     }
 
     fn release(&mut self, slot: usize, keep: usize) -> Result<(), RequestError> {
-        match keep {
-            0 => self.past[slot].clear(),
-            _ => _ = self.share(slot, slot, keep)?,
+        if keep == 0 {
+            self.leave_group(slot, 0)?;
+            self.past[slot].clear();
+        } else if keep < self.held(slot) {
+            self.share(slot, slot, keep)?;
         }
         Ok(())
     }
