@@ -128,7 +128,7 @@ async fn what_is_wrong_with_a_request_is_said_with_the_field() {
         (json!({ "logit_bias": { "x": 1 } }), 400, "'x' is not the number of a token"),
         (json!({ "messages": [] }), 400, "messages is empty"),
         (json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url" }] }] }), 400, "only text"),
-        (json!({ "tools": [{}] }), 400, "tools are not supported"),
+        (json!({ "tools": [{}] }), 400, "tools[0].type is missing"),
         (json!({ "chat_template_kwargs": [] }), 400, "the request is wrong"),
         (json!({ "chat_template_kwargs": { "tools": [] } }), 400, "chat_template_kwargs has 'tools'"),
         (json!({ "model": "gpt-4" }), 404, "there is no model 'gpt-4' here"),

@@ -209,7 +209,6 @@ async fn arguments_fit_their_schemas_whatever_the_model() {
         let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
         assert!(validator.is_valid(&arguments), "{schema}: {arguments}");
     }
-    println!("{called} calls in {tried} answers");
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! What the engine makes of prompts, beside answers.
 
 use llmhost_inference::{Engine, engine};
-
 use serde_json::Value;
 
 use super::{aside, failure, logprob, spelled, tokenizer};

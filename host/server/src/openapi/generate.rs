@@ -69,8 +69,23 @@ fn chat() -> Value {
         ("messages", list(object(message, &["role"]), "The conversation.")),
         ("logprobs", flag("Whether log-probabilities of the answer's tokens are given.")),
         ("top_logprobs", whole("With `logprobs`: of so many of the likeliest tokens, up to 20.")),
-        ("tools", list(map("A tool."), "Functions that the model may call.")),
-        ("functions", list(map("A function."), "The older form of `tools`.")),
+        ("tools", list(map("A tool."), "Functions that the model may call. With `strict`, arguments fit the schema.")),
+        (
+            "tool_choice",
+            any(
+                &[
+                    text("`auto`, `none` or `required`."),
+                    map("`{\"type\": \"function\", \"function\": {\"name\": …}}`."),
+                ],
+                "Which tools are called.",
+            ),
+        ),
+        ("parallel_tool_calls", flag("Whether an answer may call more than one.")),
+        (
+            "continue_final_message",
+            flag("Whether the assistant's last message goes on, as it does where nothing is said."),
+        ),
+        ("add_generation_prompt", flag("`true` begins a new message behind the assistant's last one.")),
         ("chat_template_kwargs", map("Variables of the chat template, such as `enable_thinking`.")),
         ("reasoning_effort", text("A variable of some chat templates: `low`, `medium`, `high`.")),
     ]));

@@ -39,6 +39,8 @@ pub(super) enum Kind {
     Tagged(Tags),
     /// The name, then an object whose strings stand between marks.
     Gemma,
+    /// A list of calls in Python.
+    Python,
     /// A message to a function, in a channel.
     Harmony,
 }
@@ -371,6 +373,8 @@ pub(super) const FORMATS: &[Format] = &[
         },
         ..NONE
     },
+    Format { name: "lfm2", signs: &["<|tool_list_start|>"], ..LFM2 },
+    LFM2,
     LLAMA,
     Format { signs: &["Environment: ipython"], ..LLAMA },
     // What templates ask for that name no mark of their own.
@@ -390,6 +394,22 @@ const LLAMA: Format = Format {
     kind: Kind::Bare,
     begin: &["<|python_tag|>"],
     wire: Wire { before: "", call: "{\"name\": \"{name}\", \"parameters\": {arguments}}", between: "; ", after: "" },
+    ..NONE
+};
+
+const LFM2: Format = Format {
+    name: "lfm2",
+    signs: &["<|tool_call_start|>"],
+    marks: &["<|tool_call_start|>", "<|tool_call_end|>"],
+    kind: Kind::Python,
+    begin: &["<|tool_call_start|>"],
+    end: "<|tool_call_end|>",
+    wire: Wire {
+        before: "<|tool_call_start|>[",
+        call: "{\"name\": \"{name}\", \"arguments\": {arguments}}",
+        between: ", ",
+        after: "]<|tool_call_end|>",
+    },
     ..NONE
 };
 
@@ -516,6 +536,8 @@ mod tests {
             ("NVIDIA-Nemotron-Nano-v2", "nemotron", "think"),
             ("MiniMax-M2", "minimax", "think"),
             ("ByteDance-Seed-OSS", "seed", "seed"),
+            ("LFM2-8B-A1B", "lfm2", ""),
+            ("LFM2.5-8B-A1B", "lfm2", "think"),
             ("microsoft-Phi-3.5-mini-instruct", "", ""),
         ] {
             let file = folder.join(format!("llama-cpp-python.{name}.jinja"));

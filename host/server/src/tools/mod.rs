@@ -12,6 +12,7 @@ mod grammar_tests;
 mod harmony;
 mod json;
 mod object;
+mod python;
 mod reader;
 #[cfg(test)]
 mod reader_tests;

@@ -11,7 +11,7 @@ use super::Formats;
 use super::formats::{Format, Kind, Reasoning, Tags};
 use super::harmony::Harmony;
 use super::object::{Got, Object};
-use super::{gemma, json};
+use super::{gemma, json, python};
 use crate::ToolCallPart;
 
 /// A longer name is none.
@@ -141,6 +141,7 @@ enum State {
     Object(Box<Object>),
     Arguments(json::Value),
     Gemma,
+    Python,
     /// Behind the arguments.
     Close,
     Key,
@@ -235,6 +236,7 @@ impl Marked {
             State::Object(_) => self.object(),
             State::Arguments(_) => self.json_arguments(),
             State::Gemma => self.gemma(),
+            State::Python => self.python(at_end),
             State::Close => self.close(),
             State::Key => self.key(),
             State::Value(_) => self.value(at_end),
@@ -382,7 +384,7 @@ impl Marked {
 
     fn between(&mut self) -> bool {
         let Some(format) = self.tools else { return self.broken() };
-        let takes_objects = matches!(format.kind, Kind::Object | Kind::Bare | Kind::Tagged(_));
+        let takes_objects = matches!(format.kind, Kind::Object | Kind::Bare | Kind::Python | Kind::Tagged(_));
         self.skip(if takes_objects { &['[', ']', ',', ';'] } else { &[] });
         if self.text.is_empty() {
             return false;
@@ -405,6 +407,9 @@ impl Marked {
             if format.end.is_empty() && format.begin.is_empty() {
                 return self.leave();
             }
+        } else if format.kind == Kind::Python && self.text.starts_with(char::is_alphabetic) {
+            self.forget();
+            self.state = State::Python;
         } else if marks.iter().any(|mark| mark.starts_with(self.text.as_str())) {
             return false;
         } else {
@@ -516,6 +521,18 @@ impl Marked {
         let text: String = self.text.drain(..end).collect();
         self.text.drain(..close.len());
         self.arguments(gemma::arguments(&text).unwrap_or(text));
+        self.leave()
+    }
+
+    fn python(&mut self, at_end: bool) -> bool {
+        let end = self.tools.map_or("", |format| format.end);
+        let Some(at) = self.text.find(end).or(at_end.then_some(self.text.len())) else { return false };
+        let Some(calls) = python::calls(&self.text[..at]) else { return self.broken() };
+        self.text.drain(..(at + end.len()).min(self.text.len()));
+        for (name, arguments) in calls {
+            self.begin(name);
+            self.arguments(arguments);
+        }
         self.leave()
     }
 

@@ -134,6 +134,10 @@ fn each_family_writes_two_calls_its_own_way() {
             "Let me see.\n<minimax:tool_call>\n<invoke name=\"weather\">\n<parameter name=\"city\">Paris</parameter>\n<parameter name=\"days\">2</parameter>\n</invoke>\n<invoke name=\"time\">\n<parameter name=\"city\">Rome }\" </tool_call></parameter>\n</invoke>\n</minimax:tool_call>".to_owned(),
         ),
         (
+            "lfm2",
+            r#"Let me see.<|tool_call_start|>[weather(city="Paris", days=2), time(city='Rome }" </tool_call>')]<|tool_call_end|>"#.to_owned(),
+        ),
+        (
             "deepseek-v4",
             "Let me see.\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"weather\">\n<｜DSML｜parameter name=\"city\" string=\"true\">Paris</｜DSML｜parameter>\n<｜DSML｜parameter name=\"days\" string=\"false\">2</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name=\"time\">\n<｜DSML｜parameter name=\"city\" string=\"true\">Rome }\" </tool_call></｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>".to_owned(),
         ),
@@ -215,6 +219,7 @@ fn what_is_no_call_is_text() {
         ("kimi", "<|tool_call_begin|>"),
         ("qwen3-coder", "<tool_call>\n<function=ti"),
         ("harmony", "no head at all"),
+        ("lfm2", "<|tool_call_start|>[time(city]<|tool_call_end|>"),
     ] {
         expect(format, "think", answer, answer, "", &[]);
     }
