@@ -505,6 +505,14 @@ pub(crate) struct Serve {
     /// The name that requests call the model by [default: the last part of its address].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// How the model writes calls of tools, such as hermes or mistral; none for not at all [default: as its chat template
+    /// has it].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tool_format: Option<String>,
+    /// How the model writes its reasoning, such as think or cohere; none for not at all [default: as its chat template
+    /// has it].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) reasoning_format: Option<String>,
     /// The address to listen at.
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub(crate) host: String,

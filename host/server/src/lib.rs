@@ -14,7 +14,9 @@ mod models;
 mod openai;
 mod origins;
 mod page;
+mod prompt;
 mod serve;
+mod tools;
 
 pub use backend::{
     Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,

@@ -52,7 +52,10 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
         _ = &mut stop => return Err(Failure::Interrupted),
     };
     let name = args.name.clone().unwrap_or_else(|| name_of(&args.model.source.model));
-    let backend = Arc::new(EngineBackend::new(engine.clone(), &name));
+    let backend = EngineBackend::new(engine.clone(), &name);
+    let backend = backend.with_formats(args.tool_format.as_deref(), args.reasoning_format.as_deref());
+    let backend = backend.map_err(|message| Failure::usage(message, "Correct the flag, or leave it out."))?;
+    let backend = Arc::new(backend);
     let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
     let (good, faint) = (style::GOOD, style::FAINT);
     let (report, stats) = (engine.report(), engine.stats());

@@ -21,7 +21,7 @@ use super::tensors::{NamedTensor, TensorInfo};
 use super::worker::Job;
 use crate::model::{Layout, Model};
 use crate::runtime::RuntimeReport;
-use crate::sampling::{Grammars, Sampler};
+use crate::sampling::{Grammar, GrammarError, Grammars, Sampler};
 use crate::tokens::{Detokenizer, StopStrings, Tokenizer};
 
 /// A loaded model. Cheap to clone; the last clone that is dropped ends it.
@@ -102,11 +102,18 @@ impl Engine {
         let sampler = Sampler::new(request.sampling, &prompt, mask);
         let (listener, receiver) = channel::unbounded_channel();
         let stream = Stream::new(receiver, prompt.len());
-        let (text, stops) = (Detokenizer::new(Arc::clone(tokenizer)), StopStrings::new(request.stop));
+        let text = Detokenizer::keeping(Arc::clone(tokenizer), request.keep.into());
+        let stops = StopStrings::new(request.stop);
         inner.open()?;
         inner.counters.enter_queue(inner.queue).map_err(|waiting| RequestError::Busy { waiting })?;
         inner.send(Job::Generate(Box::new(Pending { prompt, budget, ends, sampler, text, stops, listener, made })))?;
         Ok(stream)
+    }
+
+    /// Whether a grammar can be followed: the reason where it cannot.
+    pub fn check_grammar(&self, grammar: &Grammar) -> Result<(), GrammarError> {
+        let grammars = self.inner.grammars.as_ref().ok_or(GrammarError::Tokenizer)?;
+        grammars.mask(grammar).map(|_| ())
     }
 
     /// Runs the graph on named tensors; works for models of any kind.

@@ -38,6 +38,8 @@ pub struct Request {
     pub sampling: SamplingParams,
     /// What the answer must be.
     pub grammar: Option<Grammar>,
+    /// Special tokens whose names are part of the answer's text. The others have no text.
+    pub keep: Vec<u32>,
 }
 
 impl Request {
@@ -51,6 +53,7 @@ impl Request {
             ignore_eos: false,
             sampling: SamplingParams::default(),
             grammar: None,
+            keep: Vec::new(),
         }
     }
 }

@@ -53,9 +53,11 @@ const OTHERS: &[Other] = &[
     ("chat_template", None, "the template is the model's own"),
     ("documents", Some(Neutral::Empty), "put the documents into messages"),
     ("verbosity", None, "say it in a message, or use max_tokens"),
-    ("tool_choice", Some(Neutral::NoTools), "tools are not supported"),
-    ("function_call", Some(Neutral::NoTools), "tools are not supported"),
-    ("parallel_tool_calls", Some(Neutral::Any), "tools are not supported"),
+    ("tools", Some(Neutral::Empty), "only /v1/chat/completions takes tools"),
+    ("tool_choice", Some(Neutral::NoTools), "only /v1/chat/completions takes tools"),
+    ("parallel_tool_calls", Some(Neutral::Any), "only /v1/chat/completions takes tools"),
+    ("functions", Some(Neutral::Empty), USE_TOOLS),
+    ("function_call", Some(Neutral::NoTools), USE_TOOLS),
     ("modalities", Some(Neutral::Text), "answers are text"),
     ("audio", None, "answers are text"),
     ("prediction", None, "leave it out; it changes no answer, only its speed"),
@@ -70,6 +72,8 @@ const OTHERS: &[Other] = &[
 ];
 
 const USE_SCHEMA: &str = "use response_format with { \"type\": \"json_schema\", \"json_schema\": { \"schema\": ... } }";
+
+const USE_TOOLS: &str = "use tools, each { \"type\": \"function\", \"function\": ... }, and tool_choice";
 
 /// A value that is as good as none.
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,7 @@ mod rerank;
 pub(crate) mod responses;
 mod stream;
 mod tokens;
+mod tools;
 mod types;
 
 pub(crate) use chat::chat;
