@@ -1,5 +1,8 @@
 //! The engine as the server's model.
 
+mod prompts;
+mod tensors;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -13,8 +16,8 @@ use serde_json::Value;
 use crate::prompt::{self, Prepared};
 use crate::tools::{Formats, Part, Reader};
 use crate::{
-    Backend, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, ModelInfo, Pair, Prompt,
-    Sampling, Stats, TokenEvent, Usage,
+    Backend, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, ModelInfo, Pair,
+    Prompt, PromptToken, Sampling, Signature, Stats, Tensor, TokenEvent, Usage,
 };
 
 /// A model that the engine runs.
@@ -69,7 +72,7 @@ impl Backend for EngineBackend {
 
     fn stats(&self) -> Stats {
         let now = self.engine.stats();
-        let room = (now.slots * now.context).max(1);
+        let room = now.cache_tokens.max(1);
         Stats {
             waiting: now.queued,
             running: now.active,
@@ -162,6 +165,22 @@ impl Backend for EngineBackend {
         })
         .await
     }
+
+    async fn prompt_logprobs(&self, prompt: Prompt, top: usize) -> Result<Vec<PromptToken>, Failure> {
+        prompts::logprobs(&self.engine, prompt, top).await
+    }
+
+    fn signature(&self) -> Result<Signature, Failure> {
+        Ok(tensors::signature(&self.engine))
+    }
+
+    async fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Failure> {
+        tensors::infer(&self.engine, inputs).await
+    }
+
+    async fn infill(&self, before: String, behind: String) -> Result<Infill, Failure> {
+        prompts::infill(self.engine.clone(), before, behind).await
+    }
 }
 
 /// On a thread of its own: long texts take a while that others need not wait for.
@@ -189,6 +208,8 @@ fn engine_request(
     formats: Formats,
     request: GenerateRequest,
 ) -> Result<(Request, Option<Reader>), Failure> {
+    // OpenAI's completions have log-probabilities of the end of a text, and their chats have not.
+    let end_logprobs = !matches!(request.prompt, Prompt::Messages { .. });
     let (tools, constraint) = (request.tools.as_ref(), request.constraint);
     let Prepared { prompt, grammar, keep, reader } =
         prompt::prepare(engine, formats, request.prompt, tools, constraint)?;
@@ -200,6 +221,7 @@ fn engine_request(
         sampling: sampling(engine.model(), request.sampling, request.top_logprobs),
         grammar,
         keep,
+        end_logprobs,
         ..Request::new(prompt)
     };
     Ok((request, reader))
@@ -252,9 +274,13 @@ fn sampling(model: &Model, asked: Sampling, top_logprobs: Option<usize>) -> Samp
     }
 }
 
-/// A token's text, and the bytes that it stands for: a part of a character has no text of its own.
+/// A token's text, and the bytes that it stands for: a part of a character has no text of its own, and a special
+/// token, which is called as it is written, no bytes.
 fn spelled(model: &Model, token: u32) -> (String, Vec<u8>) {
     let Some(tokenizer) = &model.tokenizer else { return Default::default() };
+    if tokenizer.is_special(token) {
+        return (tokenizer.token(token).unwrap_or_default(), Vec::new());
+    }
     let text = tokenizer.decode(&[token]);
     let bytes = tokenizer.bytes(token).map_or_else(|| text.clone().into_bytes(), <[u8]>::to_vec);
     (text, bytes)

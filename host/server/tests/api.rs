@@ -215,11 +215,11 @@ async fn the_figures_say_what_happened() {
     let text = String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
     for line in [
         "llmhost_requests_total{path=\"/v1/chat/completions\",status=\"200\"} 1",
-        "llmhost_time_to_first_token_seconds_count 1",
-        "llmhost_inter_token_latency_seconds_count 2",
-        "llmhost_tokens_total{of=\"prompt\"} 3",
-        "llmhost_tokens_total{of=\"generated\"} 3",
-        "llmhost_queue_depth 0",
+        "llmhost_time_to_first_token_seconds_count{model=\"script\"} 1",
+        "llmhost_inter_token_latency_seconds_count{model=\"script\"} 2",
+        "llmhost_tokens_total{model=\"script\",of=\"prompt\"} 3",
+        "llmhost_tokens_total{model=\"script\",of=\"generated\"} 3",
+        "llmhost_queue_depth{model=\"script\"} 0",
         "llmhost_model_info{name=\"script\",provider=\"CPUExecutionProvider\"} 1",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");

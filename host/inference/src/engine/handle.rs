@@ -1,5 +1,6 @@
 //! What callers hold.
 
+mod prompts;
 mod texts;
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc as channel, oneshot};
 
+pub use prompts::PromptToken;
 pub use texts::{EmbedInput, Scores};
 
 use super::counters::{Counters, Stats};
@@ -104,9 +106,10 @@ impl Engine {
         let stream = Stream::new(receiver, prompt.len());
         let text = Detokenizer::keeping(Arc::clone(tokenizer), request.keep.into());
         let stops = StopStrings::new(request.stop);
-        inner.open()?;
-        inner.counters.enter_queue(inner.queue).map_err(|waiting| RequestError::Busy { waiting })?;
-        inner.send(Job::Generate(Box::new(Pending { prompt, budget, ends, sampler, text, stops, listener, made })))?;
+        let (end_logprobs, prompt_logprobs) = (request.end_logprobs, None);
+        let pending =
+            Pending { prompt, budget, ends, sampler, text, stops, listener, made, end_logprobs, prompt_logprobs };
+        inner.enqueue(pending)?;
         Ok(stream)
     }
 
@@ -122,6 +125,12 @@ impl Engine {
         self.inner.enter_job()?;
         self.inner.send(Job::Run { inputs, answer })?;
         result.await.unwrap_or(Err(RequestError::ShuttingDown))
+    }
+
+    /// Whether callers who are not trusted may run the graph. GroupQueryAttention writes where the lengths among its
+    /// inputs say.
+    pub fn is_open(&self) -> bool {
+        !matches!(&self.inner.model.layout, Layout::Decoder(layout) if layout.shared)
     }
 
     /// Takes no more requests and waits for those there are. True where all ended in time; those
@@ -207,6 +216,12 @@ impl Engine {
 }
 
 impl Inner {
+    fn enqueue(&self, request: Pending) -> Result<(), RequestError> {
+        self.open()?;
+        self.counters.enter_queue(self.queue).map_err(|waiting| RequestError::Busy { waiting })?;
+        self.send(Job::Generate(Box::new(request)))
+    }
+
     fn open(&self) -> Result<(), RequestError> {
         if self.closing.load(Relaxed) { Err(RequestError::ShuttingDown) } else { Ok(()) }
     }

@@ -40,6 +40,8 @@ pub struct Request {
     pub grammar: Option<Grammar>,
     /// Special tokens whose names are part of the answer's text. The others have no text.
     pub keep: Vec<u32>,
+    /// Whether the token that ends the answer is told as well, without text, where log-probabilities are.
+    pub end_logprobs: bool,
 }
 
 impl Request {
@@ -54,6 +56,7 @@ impl Request {
             sampling: SamplingParams::default(),
             grammar: None,
             keep: Vec::new(),
+            end_logprobs: false,
         }
     }
 }

@@ -37,7 +37,7 @@ struct Request {
     rest: Rest,
 }
 
-const FIELDS: &[&str] = &[
+pub(super) const FIELDS: &[&str] = &[
     "messages",
     "logprobs",
     "top_logprobs",

@@ -39,7 +39,11 @@ const OTHERS: &[Other] = &[
     ("use_beam_search", Some(Neutral::False), "use temperature, top_p or top_k"),
     ("length_penalty", Some(Neutral::One), "it belongs to beam search, which is not supported"),
     ("min_tokens", Some(Neutral::Zero), "ignore_eos with max_tokens gives answers of a fixed length"),
-    ("prompt_logprobs", None, "logprobs gives those of the answer"),
+    (
+        "prompt_logprobs",
+        None,
+        "logprobs gives those of the answer, and with echo in /v1/completions those of the prompt",
+    ),
     ("echo", Some(Neutral::False), "the answer has no prompt in it"),
     ("continue_final_message", Some(Neutral::False), "send the text to /v1/completions to have it continued"),
     ("add_generation_prompt", Some(Neutral::True), "the prompt always ends where the assistant begins"),

@@ -20,9 +20,9 @@ use crate::{Event, Failure, Finish, GenerateRequest, LogProb, TokenEvent, ToolCa
 /// An answer that comes, and the figures of its coming.
 struct Watched {
     shared: Arc<Shared>,
-    /// Held until the answer is over.
-    _model: Served,
     events: BoxStream<'static, Result<Event, Failure>>,
+    /// Held until the answer is over, and let go of after its events.
+    model: Served,
     last: Instant,
     has_begun: bool,
     has_ended: bool,
@@ -41,13 +41,13 @@ impl Stream for Watched {
                 Some(Ok(Event::Token(_) | Event::Reasoning(_) | Event::ToolCall(_))) => {
                     let after = self.last.elapsed();
                     match self.has_begun {
-                        true => self.shared.metrics.next_token(after),
-                        false => self.shared.metrics.first_token(after),
+                        true => self.model.figures().next_token(after),
+                        false => self.model.figures().first_token(after),
                     }
                     (self.has_begun, self.last) = (true, Instant::now());
                 }
                 Some(Ok(Event::Done { usage, .. })) => {
-                    self.shared.metrics.done(*usage);
+                    self.model.figures().done(*usage);
                     self.has_ended = true;
                 }
                 Some(Err(_)) | None => self.has_ended = true,
@@ -60,7 +60,7 @@ impl Stream for Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.shared.metrics.cancelled();
+            self.model.figures().cancelled();
         }
     }
 }
@@ -82,7 +82,7 @@ pub(super) async fn start(
         let events = events.take_until(async move { cut.wait_for(|cut| *cut).await.is_ok() }.boxed()).boxed();
         let shared = Arc::clone(shared);
         all.push(
-            Watched { shared, _model: model.clone(), events, last: began, has_begun: false, has_ended: false }.boxed(),
+            Watched { shared, events, model: model.clone(), last: began, has_begun: false, has_ended: false }.boxed(),
         );
     }
     Ok(all)

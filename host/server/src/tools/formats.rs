@@ -85,7 +85,7 @@ const HERMES_WIRE: Wire = Wire {
 pub(super) const FORMATS: &[Format] = &[
     Format {
         name: "harmony",
-        signs: &["<|channel|>", "<|message|>", "to=functions."],
+        signs: &["<|start|>", "<|channel|>", "<|message|>"],
         marks: &["<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|call|>", "<|return|>"],
         kind: Kind::Harmony,
         ..NONE
@@ -151,15 +151,64 @@ pub(super) const FORMATS: &[Format] = &[
         ..NONE
     },
     Format {
+        name: "deepseek-v3.2",
+        signs: &["｜DSML｜", "function_calls"],
+        marks: &["｜DSML｜"],
+        kind: DSML_TAGS,
+        begin: &["<｜DSML｜function_calls>"],
+        open: "<｜DSML｜invoke name=\"",
+        name_end: "\">",
+        close: "</｜DSML｜invoke>",
+        end: "</｜DSML｜function_calls>",
+        wire: Wire {
+            before: "<｜DSML｜function_calls>\n",
+            call: "{\"name\": \"{name}\", \"arguments\": {arguments}}",
+            between: "\n",
+            after: "\n</｜DSML｜function_calls>",
+        },
+        ..NONE
+    },
+    Format {
+        name: "deepseek-v4",
+        signs: &["｜DSML｜"],
+        marks: &["｜DSML｜"],
+        kind: DSML_TAGS,
+        begin: &["<｜DSML｜tool_calls>"],
+        open: "<｜DSML｜invoke name=\"",
+        name_end: "\">",
+        close: "</｜DSML｜invoke>",
+        end: "</｜DSML｜tool_calls>",
+        wire: Wire {
+            before: "<｜DSML｜tool_calls>\n",
+            call: "{\"name\": \"{name}\", \"arguments\": {arguments}}",
+            between: "\n",
+            after: "\n</｜DSML｜tool_calls>",
+        },
+        ..NONE
+    },
+    Format {
+        name: "seed",
+        signs: &["<seed:tool_call>"],
+        marks: &["<seed:tool_call>", "</seed:tool_call>"],
+        kind: FUNCTION_TAGS,
+        begin: &["<seed:tool_call>"],
+        open: "<function=",
+        name_end: ">",
+        close: "</function>",
+        end: "</seed:tool_call>",
+        wire: Wire {
+            before: "",
+            call: "<seed:tool_call>\n{\"name\": \"{name}\", \"arguments\": {arguments}}\n</seed:tool_call>",
+            between: "\n",
+            after: "",
+        },
+        ..NONE
+    },
+    Format {
         name: "qwen3-coder",
         signs: &["<tool_call>", "<function="],
         marks: &["<tool_call>", "</tool_call>"],
-        kind: Kind::Tagged(Tags {
-            key_open: "<parameter=",
-            key_close: ">",
-            value_open: "",
-            value_close: "</parameter>",
-        }),
+        kind: FUNCTION_TAGS,
         begin: &["<tool_call>"],
         open: "<function=",
         name_end: ">",
@@ -344,6 +393,17 @@ const LLAMA: Format = Format {
     ..NONE
 };
 
+const FUNCTION_TAGS: Kind =
+    Kind::Tagged(Tags { key_open: "<parameter=", key_close: ">", value_open: "", value_close: "</parameter>" });
+
+/// Behind a key stands whether its value is a text, which its schema says too.
+const DSML_TAGS: Kind = Kind::Tagged(Tags {
+    key_open: "<｜DSML｜parameter name=\"",
+    key_close: ">",
+    value_open: "",
+    value_close: "</｜DSML｜parameter>",
+});
+
 const DEEPSEEK: &[&str] = &[
     "<｜tool▁calls▁begin｜>",
     "<｜tool▁calls▁end｜>",
@@ -425,6 +485,45 @@ fn by_name<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Templates of public models, by what their files' names end with.
+    #[test]
+    fn the_formats_of_public_models_are_found_by_their_templates() {
+        let folder = llmhost_example_models::chat_templates().expect("templates");
+        for (name, tools, reasoning) in [
+            ("openai-gpt-oss-120b", "harmony", ""),
+            ("Qwen-Qwen2.5-7B-Instruct", "hermes", ""),
+            ("Qwen-Qwen3-0.6B", "hermes", "think"),
+            ("NousResearch-Hermes-3-Llama-3.1-8B-tool_use", "hermes", ""),
+            ("ibm-granite-granite-4.0", "hermes", ""),
+            ("Qwen3-Coder", "qwen3-coder", ""),
+            ("Qwen3.5-4B", "qwen3-coder", "think"),
+            ("meta-llama-Llama-3.1-8B-Instruct", "llama-3", ""),
+            ("meta-llama-Llama-3.2-3B-Instruct", "llama-3", ""),
+            ("meta-llama-Llama-3.3-70B-Instruct", "llama-3", ""),
+            ("mistralai-Mistral-Nemo-Instruct-2407", "mistral", ""),
+            ("Mistral-Small-3.2-24B-Instruct-2506", "mistral-args", ""),
+            ("mistralai-Ministral-3-14B-Reasoning-2512", "mistral-args", "mistral"),
+            ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "deepseek-v3", "think"),
+            ("deepseek-ai-DeepSeek-V3.1", "deepseek-v3.1", "think"),
+            ("deepseek-ai-DeepSeek-V4", "deepseek-v4", "think"),
+            ("Kimi-K2-Instruct", "kimi", ""),
+            ("Kimi-K2-Thinking", "kimi", "think"),
+            ("GLM-4.6", "glm", "think"),
+            ("ibm-granite-granite-3.3-2B-Instruct", "granite", "think"),
+            ("CohereForAI-c4ai-command-r7b-12-2024-tool_use", "cohere", "cohere"),
+            ("google-gemma-4-31B-it", "gemma", "gemma"),
+            ("NVIDIA-Nemotron-Nano-v2", "nemotron", "think"),
+            ("MiniMax-M2", "minimax", "think"),
+            ("ByteDance-Seed-OSS", "seed", "seed"),
+            ("microsoft-Phi-3.5-mini-instruct", "", ""),
+        ] {
+            let file = folder.join(format!("llama-cpp-python.{name}.jinja"));
+            let template = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let found = tools_of(&template).map_or("", |format| format.name);
+            assert_eq!((found, reasoning_of(&template).map_or("", |format| format.name)), (tools, reasoning), "{name}");
+        }
+    }
 
     #[test]
     fn a_format_is_found_by_its_name_and_another_name_is_refused_with_the_list() {

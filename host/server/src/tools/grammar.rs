@@ -153,7 +153,7 @@ impl Rules<'_> {
             *rules += "said: /([ \\n]*[^{ \\n](.|\\n)*)?/\n";
             return format!("(said | {} {more})", self.atoms(head));
         }
-        let (mark, rest) = first_mark(format, head);
+        let (mark, rest) = self.first_mark(format, head);
         let rest = self.atoms(rest);
         match (self.special)(mark) {
             Some(token) => {
@@ -165,6 +165,17 @@ impl Rules<'_> {
                 format!("(said | lead {rest} {more})")
             }
         }
+    }
+
+    /// The mark that tells calls from text, and what follows it: the first special token, or else the first mark.
+    fn first_mark<'t>(&self, format: &Format, head: &'t str) -> (&'t str, &'t str) {
+        let special = format.marks.iter().filter(|mark| (self.special)(mark).is_some());
+        let first = special.filter_map(|mark| Some((head.find(*mark)?, mark.len()))).min();
+        if let Some((at, length)) = first {
+            return (&head[at..at + length], &head[at + length..]);
+        }
+        let mark = format.marks.iter().find(|mark| head.starts_with(**mark));
+        head.split_at(mark.map_or(head.len(), |mark| mark.len()))
     }
 
     /// What the model may think first, and the rules of that.
@@ -206,12 +217,6 @@ impl Rules<'_> {
         }
         out.join(" ")
     }
-}
-
-/// The mark at the beginning of a text, and what follows it.
-fn first_mark<'t>(format: &Format, head: &'t str) -> (&'t str, &'t str) {
-    let mark = format.marks.iter().find(|mark| head.starts_with(**mark));
-    head.split_at(mark.map_or(head.len(), |mark| mark.len()))
 }
 
 fn constrained(constraint: &Constraint) -> String {

@@ -550,7 +550,8 @@ impl Marked {
         if self.text.starts_with(tags.key_open) {
             let (from, open) = (tags.key_open.len(), &self.text[tags.key_open.len()..]);
             let Some(end) = open.find(tags.key_close) else { return false };
-            self.key = open[..end].trim().to_owned();
+            // Of attributes behind a key only the key counts.
+            self.key = open[..end].split('"').next().unwrap_or_default().trim().to_owned();
             let mut taken = from + end + tags.key_close.len();
             if !tags.value_open.is_empty() {
                 let behind = &self.text[taken..];

@@ -134,6 +134,14 @@ fn each_family_writes_two_calls_its_own_way() {
             "Let me see.\n<minimax:tool_call>\n<invoke name=\"weather\">\n<parameter name=\"city\">Paris</parameter>\n<parameter name=\"days\">2</parameter>\n</invoke>\n<invoke name=\"time\">\n<parameter name=\"city\">Rome }\" </tool_call></parameter>\n</invoke>\n</minimax:tool_call>".to_owned(),
         ),
         (
+            "deepseek-v4",
+            "Let me see.\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"weather\">\n<｜DSML｜parameter name=\"city\" string=\"true\">Paris</｜DSML｜parameter>\n<｜DSML｜parameter name=\"days\" string=\"false\">2</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name=\"time\">\n<｜DSML｜parameter name=\"city\" string=\"true\">Rome }\" </tool_call></｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>".to_owned(),
+        ),
+        (
+            "seed",
+            "Let me see.\n<seed:tool_call>\n<function=weather>\n<parameter=city>Paris</parameter>\n<parameter=days>2</parameter>\n</function>\n</seed:tool_call>\n<seed:tool_call>\n<function=time>\n<parameter=city>Rome }\" </tool_call></parameter>\n</function>\n</seed:tool_call>".to_owned(),
+        ),
+        (
             "gemma",
             "Let me see.<|tool_call>call:weather{city:<|\"|>Paris<|\"|>,days:2}<tool_call|><|tool_call>call:time{city:<|\"|>Rome }\" </tool_call><|\"|>}<tool_call|>".to_owned(),
         ),

@@ -71,8 +71,9 @@ pub(crate) async fn bench(args: Bench) -> Result<(), Failure> {
     let console = Console::new(false);
     let mut wanted = args.model;
     let most = args.clients.unwrap_or_else(|| args.batch.iter().copied().max().unwrap_or(1)).max(1);
-    wanted.max_batch = wanted.max_batch.max(most);
-    wanted.context = wanted.context.or(Some((args.prompt_tokens + args.answer_tokens + 1).max(512)));
+    let running = &mut wanted.running;
+    running.max_batch = running.max_batch.max(most);
+    running.context = running.context.or(Some((args.prompt_tokens + args.answer_tokens + 1).max(512)));
     let engine = model::load(&wanted, u32::from(most) * 2, &console).await?;
     let (prompt, length) = (args.prompt_tokens as usize, args.answer_tokens as usize);
     let failed = |error: RequestError| Failure::Other {
