@@ -40,27 +40,32 @@ async fn openais_client_makes_responses() {
     run(python().unwrap(), "openai_responses.py").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn openais_client_calls_tools_in_chats() {
+    run(python().unwrap(), "openai_chat.py").await;
+}
+
 async fn with_libraries(program: &str) {
     let python = tokio::task::spawn_blocking(|| LIBRARIES.python(&|_| ()).unwrap()).await.unwrap();
     run(python, program).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn agents_run_on_responses() {
+async fn agents_run_on_responses_and_chats() {
     with_libraries("openai_agents.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn langchain_makes_responses() {
-    with_libraries("langchain_openai_responses.py").await;
+async fn langchain_makes_responses_and_chats() {
+    with_libraries("langchain_model.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn litellm_makes_responses() {
-    with_libraries("litellm_responses.py").await;
+async fn litellm_makes_responses_and_chats() {
+    with_libraries("litellm_client.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn instructor_fills_classes_by_responses() {
-    with_libraries("instructor_responses.py").await;
+async fn instructor_fills_classes_by_responses_and_chats() {
+    with_libraries("instructor_client.py").await;
 }

@@ -17,6 +17,8 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{StreamExt, select_all};
 use serde_json::{Value, json};
 
+#[cfg(test)]
+pub(super) use self::request::FIELDS;
 use self::request::Request;
 use self::store::Kept;
 pub(crate) use self::store::Responses;

@@ -1,6 +1,6 @@
-"""Instructor, which has answers filled into classes by way of responses.
+"""Instructor, which has answers filled into classes, by way of responses and of chat completions.
 
-Usage: instructor_responses.py HOST:PORT
+Usage: instructor_client.py HOST:PORT
 """
 
 import sys
@@ -16,11 +16,12 @@ class Place(BaseModel):
     degrees: int
 
 
-def make(client):
-    return instructor.from_openai(client(base_url=f"http://{sys.argv[1]}/v1", api_key="none", max_retries=0), mode=instructor.Mode.RESPONSES_TOOLS)
+def make(mode):
+    client = openai.OpenAI(base_url=f"http://{sys.argv[1]}/v1", api_key="none", max_retries=0)
+    return instructor.from_openai(client, mode=mode)
 
 
-client = make(openai.OpenAI)
+client = make(instructor.Mode.RESPONSES_TOOLS)
 place = client.responses.create(model="assistant", input="where?", response_model=Place, max_retries=1)
 assert (place.city, place.degrees) == ("Paris", 21), place
 place, whole = client.responses.create_with_completion(model="assistant", input="where?", response_model=Place)
@@ -32,3 +33,8 @@ for asked in ["refuse", "busy"]:
         assert "the context holds" in str(error) or "queue is full" in str(error), error
         continue
     raise AssertionError(asked)
+
+where = [{"role": "user", "content": "where?"}]
+for mode in [instructor.Mode.TOOLS, instructor.Mode.JSON_SCHEMA, instructor.Mode.TOOLS_STRICT]:
+    place = make(mode).chat.completions.create(model="assistant", messages=where, response_model=Place, max_retries=1)
+    assert (place.city, place.degrees) == ("Paris", 21), (mode, place)

@@ -1,6 +1,6 @@
-"""LangChain's model for OpenAI's API, which makes responses.
+"""LangChain's model for OpenAI's API, by way of responses and of chat completions.
 
-Usage: langchain_openai_responses.py HOST:PORT
+Usage: langchain_model.py HOST:PORT
 """
 
 import sys
@@ -25,16 +25,17 @@ def weather(city: str) -> str:
     return f"sun in {city}"
 
 
-def make(**more):
+def make(responses=True, **more):
     address = f"http://{sys.argv[1]}/v1"
-    return ChatOpenAI(model="assistant", base_url=address, api_key="none", max_retries=0, use_responses_api=True, **more)
+    return ChatOpenAI(model="assistant", base_url=address, api_key="none", max_retries=0, use_responses_api=responses, **more)
 
 
-for version in ["v0", "responses/v1", "v1"]:
-    model = make(output_version=version, temperature=0)
+for responses, version in [(True, "v0"), (True, "responses/v1"), (True, "v1"), (False, "v0")]:
+    model = make(responses, output_version=version, temperature=0)
     thought = model.invoke([("system", "short"), ("user", "think about it")])
     assert thought.text == "You said: think about it", (version, thought)
-    assert thought.usage_metadata["output_token_details"]["reasoning"] == 3, thought.usage_metadata
+    if responses:
+        assert thought.usage_metadata["output_token_details"]["reasoning"] == 3, thought.usage_metadata
     assert "".join(piece.text for piece in model.stream("hello there")) == "You said: hello there", version
     # What was thought and said goes back with the next question.
     again = model.invoke([HumanMessage("think about it"), thought, HumanMessage("and now?")])
@@ -57,12 +58,15 @@ chained = make(use_previous_response_id=True)
 first = chained.invoke("one")
 assert chained.invoke([HumanMessage("one"), first, HumanMessage("two")]).text == "You said: two"
 
-for method in ["json_schema", "function_calling"]:
-    assert make().with_structured_output(Place, method=method).invoke("where?") == Place(city="Paris", degrees=21), method
+for responses in [True, False]:
+    for method in ["json_schema", "function_calling"]:
+        found = make(responses).with_structured_output(Place, method=method).invoke("where?")
+        assert found == Place(city="Paris", degrees=21), (responses, method)
 
-for text, kind in [("refuse", openai.BadRequestError), ("busy", openai.RateLimitError), ("explode", openai.InternalServerError)]:
-    try:
-        make().invoke(text)
-    except kind:
-        continue
-    raise AssertionError(kind)
+for responses in [True, False]:
+    for text, kind in [("refuse", openai.BadRequestError), ("busy", openai.RateLimitError), ("explode", openai.InternalServerError)]:
+        try:
+            make(responses).invoke(text)
+        except kind:
+            continue
+        raise AssertionError(kind)

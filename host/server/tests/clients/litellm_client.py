@@ -1,6 +1,6 @@
-"""LiteLLM's responses.
+"""LiteLLM's responses and chat completions.
 
-Usage: litellm_responses.py HOST:PORT
+Usage: litellm_client.py HOST:PORT
 """
 
 import json
@@ -26,8 +26,15 @@ class Place(BaseModel):
     degrees: int
 
 
+SERVER = {"model": "openai/assistant", "api_base": f"http://{sys.argv[1]}/v1", "api_key": "none", "max_retries": 0}
+
+
 def create(**more):
-    return litellm.responses(model="openai/assistant", api_base=f"http://{sys.argv[1]}/v1", api_key="none", max_retries=0, **more)
+    return litellm.responses(**SERVER, **more)
+
+
+def chat(messages, **more):
+    return litellm.completion(**SERVER, messages=messages, **more)
 
 
 def text(response):
@@ -53,9 +60,23 @@ assert text(create(input=history, store=False, tools=[TOOL])) == said
 parsed = create(input="where?", text_format=Place)
 assert Place.model_validate_json(text(parsed)) == Place(city="Paris", degrees=21), parsed
 
+asked = [{"role": "user", "content": "weather in Paris and Oslo"}]
+tools = [{"type": "function", "function": {name: value for name, value in TOOL.items() if name != "type"}}]
+message = chat(asked, tools=tools).choices[0].message
+assert [json.loads(call.function.arguments)["city"] for call in message.tool_calls] == ["Paris", "Oslo"], message
+pieces = list(chat(asked, tools=tools, stream=True))
+assert litellm.stream_chunk_builder(pieces).choices[0].message.tool_calls == message.tool_calls, pieces
+outputs = [{"role": "tool", "tool_call_id": call.id, "content": "sun"} for call in message.tool_calls]
+assert chat([*asked, message, *outputs], tools=tools).choices[0].message.content == said
+thought = chat([{"role": "user", "content": "think about it"}]).choices[0].message
+assert (thought.content, thought.reasoning_content) == ("You said: think about it", "Let me see."), thought
+placed = chat([{"role": "user", "content": "where?"}], response_format=Place).choices[0].message
+assert Place.model_validate_json(placed.content) == Place(city="Paris", degrees=21), placed
+
 for asked, kind in [("refuse", litellm.BadRequestError), ("busy", litellm.RateLimitError), ("explode", litellm.InternalServerError)]:
-    try:
-        create(input=asked)
-    except kind:
-        continue
-    raise AssertionError(kind)
+    for call in [lambda: create(input=asked), lambda: chat([{"role": "user", "content": asked}])]:
+        try:
+            call()
+        except kind:
+            continue
+        raise AssertionError(kind)
