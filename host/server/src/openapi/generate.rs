@@ -70,7 +70,10 @@ fn chat() -> Value {
         ("logprobs", flag("Whether log-probabilities of the answer's tokens are given.")),
         ("top_logprobs", whole("With `logprobs`: of so many of the likeliest tokens, up to 20.")),
         ("tools", list(map("A tool."), "Functions that the model may call.")),
-        ("functions", list(map("A function."), "The older form of `tools`.")),
+        ("tool_choice", json!({ "description": "`auto`, `none`, `required`, or a function." })),
+        ("parallel_tool_calls", flag("Whether it may call more than one.")),
+        ("continue_final_message", flag("Whether the last message is the beginning of the answer.")),
+        ("add_generation_prompt", flag("Whether the prompt ends where the assistant begins.")),
         ("chat_template_kwargs", map("Variables of the chat template, such as `enable_thinking`.")),
         ("reasoning_effort", text("A variable of some chat templates: `low`, `medium`, `high`.")),
     ]));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `schema` | words that the others are written in |
 //! | `generate` | chat and text completions |
+//! | `responses` | `/v1/responses`, and the administrators' paths |
 //! | `texts` | embeddings, scores, tokens |
 //! | `server` | models, health, figures |
 //! | `tensors` | the Open Inference Protocol |
@@ -12,6 +13,7 @@
 //! handlers take: who adds a path or a field to the server adds it here.
 
 mod generate;
+mod responses;
 mod schema;
 mod server;
 mod tensors;
@@ -29,7 +31,10 @@ pub(crate) async fn document() -> Json<Value> {
 
 fn whole() -> Value {
     let paths: Map<String, Value> =
-        [generate::paths(), texts::paths(), server::paths(), tensors::paths()].into_iter().flatten().collect();
+        [generate::paths(), texts::paths(), server::paths(), tensors::paths(), responses::paths()]
+            .into_iter()
+            .flatten()
+            .collect();
     json!({
         "openapi": "3.1.0",
         "info": {

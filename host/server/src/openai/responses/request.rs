@@ -51,7 +51,7 @@ pub(super) struct Request {
     rest: Rest,
 }
 
-const FIELDS: &[&str] = &[
+pub(in crate::openai) const FIELDS: &[&str] = &[
     "model",
     "input",
     "instructions",
