@@ -17,11 +17,12 @@ use tower::ServiceExt;
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 fn app() -> Router {
-    router(Arc::new(Script::new()), Settings::default())
+    router(Arc::new(Script::new()), Settings { admin_key: Some("admin".into()), ..Settings::default() })
 }
 
 async fn ask(app: &Router, method: &str, path: &str, body: &str) -> (u16, Value) {
     let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
+    let request = request.header("authorization", "Bearer admin");
     let request = request.header("content-type", "application/json").body(Body::from(body.to_owned())).unwrap();
     let response = app.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
@@ -76,7 +77,8 @@ async fn a_field_of_the_document_is_one_that_the_handler_knows() {
     let (app, document) = (app(), document().await);
     for (method, path) in documented(&document).into_iter().filter(|(method, _)| method == "POST") {
         let schema = &document["paths"][&path]["post"]["requestBody"]["content"]["application/json"]["schema"];
-        let properties = schema["properties"].as_object().unwrap();
+        // Administrators send no body.
+        let Some(properties) = schema["properties"].as_object() else { continue };
         let uri = path.replace("{name}", "script").replace("{id}", "resp_1");
         for name in properties.keys() {
             // No field takes this: a known one has the wrong type, and an unknown one no name.

@@ -30,6 +30,7 @@ pub(crate) fn fields_by_path() -> Vec<(&'static str, Vec<&'static str>)> {
         ("/v1/completions", [completions::FIELDS, types::FIELDS].concat()),
         ("/v1/responses", responses::FIELDS.to_vec()),
         ("/v1/embeddings", embeddings::FIELDS.to_vec()),
+        ("/v1/responses", responses::FIELDS.to_vec()),
         ("/tokenize", tokens::TOKENIZE.to_vec()),
         ("/detokenize", tokens::DETOKENIZE.to_vec()),
     ]

@@ -5,6 +5,7 @@
 //! | `schema` | words that the others are written in |
 //! | `generate` | chat and text completions |
 //! | `responses` | responses, and what is kept of them |
+//! | `admin` | the administrators' paths |
 //! | `texts` | embeddings, scores, tokens |
 //! | `server` | models, health, figures |
 //! | `tensors` | the Open Inference Protocol |
@@ -12,6 +13,7 @@
 //! `tests/openapi.rs` compares it with the router, and the tests beside this file with the fields that the
 //! handlers take: who adds a path or a field to the server adds it here.
 
+mod admin;
 mod generate;
 mod responses;
 mod schema;
@@ -31,7 +33,7 @@ pub(crate) async fn document() -> Json<Value> {
 
 fn whole() -> Value {
     let paths: Map<String, Value> =
-        [generate::paths(), responses::paths(), texts::paths(), server::paths(), tensors::paths()]
+        [generate::paths(), responses::paths(), texts::paths(), server::paths(), tensors::paths(), admin::paths()]
             .into_iter()
             .flatten()
             .collect();
