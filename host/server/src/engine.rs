@@ -72,7 +72,7 @@ impl Backend for EngineBackend {
 
     fn stats(&self) -> Stats {
         let now = self.engine.stats();
-        let room = (now.slots * now.context).max(1);
+        let room = now.cache_tokens.max(1);
         Stats {
             waiting: now.queued,
             running: now.active,

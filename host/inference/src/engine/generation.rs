@@ -3,29 +3,35 @@
 //! Work comes in turns: a chunk of prompts, then a step of all running answers, for as long as
 //! there is both. So an answer waits for one chunk at most, and a prompt for one step. Prompts take
 //! turns among themselves too, and are cut at multiples of the chunk's size whatever else runs:
-//! the same prompt is always computed in the same pieces.
+//! the same prompt is always computed in the same pieces. Graphs whose numbers depend on the length
+//! of the run get whole prompts, and rows that agree ([`rounds`]).
 
 mod prompts;
+mod room;
+mod rounds;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use super::budget::Budget;
 use super::counters::Counters;
 use super::decoder::{Decoder, Row};
 use super::error::RequestError;
 use super::sequence::{Pending, Sequence};
-use super::slots::{Slot, place};
+use super::slots::Slot;
+use crate::model::Lengths;
 
 /// The requests of a decoder.
 pub(super) struct Generation {
     decoder: Box<dyn Decoder>,
     slots: Vec<Slot>,
     waiting: VecDeque<Box<Pending>>,
+    /// Requests that made room for others, and go on before any that waits.
+    paused: VecDeque<Sequence>,
     counters: Arc<Counters>,
-    chunk: usize,
-    reuse: bool,
+    settings: Settings,
     /// Whose prompt is next.
     round: usize,
     /// Whether the next turn is the prompts'.
@@ -33,21 +39,23 @@ pub(super) struct Generation {
     admissions: u64,
 }
 
+/// How requests are computed.
+pub(super) struct Settings {
+    /// Tokens of a prompt in one run, at most.
+    pub(super) chunk: usize,
+    /// Tokens of prompts between two steps of the answers, unless one prompt's piece has more.
+    pub(super) turn: usize,
+    /// Whether prompts that begin alike share what was computed.
+    pub(super) reuse: bool,
+    pub(super) lengths: Lengths,
+    pub(super) budget: Budget,
+}
+
 impl Generation {
-    pub(super) fn new(decoder: Box<dyn Decoder>, counters: Arc<Counters>, chunk: usize, reuse: bool) -> Self {
+    pub(super) fn new(decoder: Box<dyn Decoder>, counters: Arc<Counters>, settings: Settings) -> Self {
         let slots = (0..counters.slots).map(|_| Slot::default()).collect();
-        let waiting = VecDeque::new();
-        Self {
-            decoder,
-            slots,
-            waiting,
-            counters,
-            chunk: chunk.max(1),
-            reuse,
-            round: 0,
-            prompts_turn: true,
-            admissions: 0,
-        }
+        let (waiting, paused) = (VecDeque::new(), VecDeque::new());
+        Self { decoder, slots, waiting, paused, counters, settings, round: 0, prompts_turn: true, admissions: 0 }
     }
 
     pub(super) fn decoder(&mut self) -> &mut dyn Decoder {
@@ -59,7 +67,7 @@ impl Generation {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        !self.waiting.is_empty() || self.slots.iter().any(|slot| slot.sequence.is_some())
+        !self.waiting.is_empty() || !self.paused.is_empty() || self.slots.iter().any(|slot| slot.sequence.is_some())
     }
 
     /// One turn.
@@ -74,14 +82,18 @@ impl Generation {
             (true, false) => self.read_prompts(),
             (false, false) => {}
         }
-        let cached = self.slots.iter().map(|slot| slot.cached.len()).sum();
-        self.counters.cached_tokens.store(cached, Relaxed);
+        self.count_memory();
     }
 
     /// Ends everything that runs, and what waits too if `waiting` says so.
     pub(super) fn fail_all(&mut self, error: &RequestError, waiting: bool) {
         for slot in 0..self.slots.len() {
             self.fail(slot, error.clone());
+        }
+        for sequence in std::mem::take(&mut self.paused) {
+            self.counters.queued.fetch_sub(1, Relaxed);
+            self.counters.failed.fetch_add(1, Relaxed);
+            sequence.fail(error.clone());
         }
         if waiting {
             for request in self.waiting.drain(..) {
@@ -93,9 +105,10 @@ impl Generation {
     }
 
     fn drop_abandoned(&mut self) {
-        let before = self.waiting.len();
+        let before = self.waiting.len() + self.paused.len();
         self.waiting.retain(|request| !request.abandoned());
-        let gone = before - self.waiting.len();
+        self.paused.retain(|sequence| !sequence.abandoned());
+        let gone = before - self.waiting.len() - self.paused.len();
         self.counters.queued.fetch_sub(gone, Relaxed);
         self.counters.cancelled.fetch_add(gone as u64, Relaxed);
         for slot in 0..self.slots.len() {
@@ -106,43 +119,20 @@ impl Generation {
         }
     }
 
-    fn admit(&mut self) {
-        while let Some(request) = self.waiting.front() {
-            let Some(place) = place(&self.slots, &request.prompt, self.reuses(request)) else { return };
-            let request = self.waiting.pop_front().expect("looked at a moment ago");
-            let shared = place.tokens > 0
-                && self.decoder.share(place.from, place.slot, place.tokens).unwrap_or_else(|error| {
-                    tracing::warn!(%error, "tokens of another prompt could not be taken over");
-                    false
-                });
-            let reused = if shared { place.tokens } else { 0 };
-            let slot = &mut self.slots[place.slot];
-            slot.cached.clear();
-            slot.cached.extend_from_slice(&request.prompt[..reused]);
-            self.admissions += 1;
-            slot.taken = self.admissions;
-            slot.sequence = Some(Sequence::new(request, reused));
-            self.counters.queued.fetch_sub(1, Relaxed);
-            self.counters.active.fetch_add(1, Relaxed);
-            self.counters.requests.fetch_add(1, Relaxed);
-            self.counters.reused_tokens.fetch_add(reused as u64, Relaxed);
-        }
-    }
-
-    /// Reads prompts, a chunk of tokens in all.
+    /// Reads prompts, a turn's tokens in all.
     fn read_prompts(&mut self) {
         self.prompts_turn = false;
-        let mut left = self.chunk;
+        let mut read = 0;
         while let Some(slot) = self.next_prompt() {
             let (start, end) = self.piece(slot);
-            // The first piece always fits; later ones must.
-            if end - start > left {
+            // The first piece always runs; later ones must fit.
+            if read > 0 && read + end - start > self.settings.turn {
                 return;
             }
-            left -= if self.is_slow(slot) { left } else { end - start };
+            read += if self.is_slow(slot) { self.settings.turn } else { end - start };
             self.round = slot + 1;
             self.read_piece(slot, start, end);
-            if left == 0 {
+            if read >= self.settings.turn {
                 return;
             }
         }
@@ -156,17 +146,19 @@ impl Generation {
     /// The next piece of a slot's prompt, up to a multiple of the chunk's size.
     fn piece(&self, slot: usize) -> (usize, usize) {
         let start = self.slots[slot].cached.len();
-        let whole = self.slots[slot].sequence.as_ref().map_or(start, |sequence| sequence.prompt().len());
-        let chunk = if self.is_slow(slot) { prompts::SLOW_CHUNK.min(self.chunk) } else { self.chunk };
+        let whole = self.slots[slot].sequence.as_ref().map_or(start, |sequence| sequence.text().len());
+        let chunk = self.settings.chunk;
+        let chunk = if self.is_slow(slot) { prompts::SLOW_CHUNK.min(chunk) } else { chunk };
         (start, whole.min((start / chunk + 1) * chunk))
     }
 
     fn read_piece(&mut self, slot: usize, start: usize, end: usize) {
         let Some(sequence) = &self.slots[slot].sequence else { return };
-        let tokens = sequence.prompt()[start..end].to_vec();
-        let last = end == sequence.prompt().len();
+        let tokens = sequence.text()[start..end].to_vec();
+        let (last, logprobs) = (end == sequence.text().len(), sequence.prompt_logprobs());
+        self.slots[slot].extent = self.slots[slot].extent.max(end);
         let begun = Instant::now();
-        let result = match sequence.prompt_logprobs() {
+        let result = match logprobs {
             Some(top) => self.read_with_logprobs(slot, start, &tokens, top),
             None => self.decoder.prefill(slot, start, &tokens, last),
         };
@@ -191,6 +183,8 @@ impl Generation {
         if self.decoder.wants_dense_rows() {
             self.close_gap();
         }
+        self.cross_threshold();
+        self.make_room_for_answers();
         let lengths: Vec<usize> = self.slots.iter().map(|slot| slot.cached.len()).collect();
         let rows: Vec<Row> = (0..self.slots.len())
             .filter_map(|slot| {
@@ -198,8 +192,16 @@ impl Generation {
                 Some(Row { slot, cached: lengths[slot], token })
             })
             .collect();
+        for rows in rounds::rounds(&self.settings.lengths, rows, &lengths) {
+            self.step_rows(&rows);
+        }
+    }
+
+    fn step_rows(&mut self, rows: &[Row]) {
+        // Anew for each run: the rows of the last one have a token more.
+        let lengths: Vec<usize> = self.slots.iter().map(|slot| slot.cached.len()).collect();
         let begun = Instant::now();
-        let result = self.decoder.decode(&rows, &lengths);
+        let result = self.decoder.decode(rows, &lengths);
         self.counters.ran(begun.elapsed());
         self.counters.batch_sizes[rows.len() - 1].fetch_add(1, Relaxed);
         for (place, row) in rows.iter().enumerate() {
@@ -218,11 +220,16 @@ impl Generation {
         let answers: Vec<usize> = (0..self.slots.len()).filter(|slot| answering(&self.slots[*slot])).collect();
         let (Some(first), Some(last)) = (answers.first().copied(), answers.last().copied()) else { return };
         let Some(gap) = (first..last).find(|slot| self.slots[*slot].sequence.is_none()) else { return };
-        let tokens = self.slots[last].cached.clone();
-        if matches!(self.decoder.share(last, gap, tokens.len()), Ok(true)) {
-            self.slots[gap].sequence = self.slots[last].sequence.take();
-            self.slots[gap].taken = self.slots[last].taken;
-            self.slots[gap].cached = tokens;
+        let tokens = self.slots[last].cached.len();
+        if !self.make_room_for_copy(gap, self.slots[last].promise) {
+            return;
+        }
+        if matches!(self.decoder.share(last, gap, tokens), Ok(true)) {
+            let extent = self.slots[gap].extent.max(tokens);
+            self.slots.swap(last, gap);
+            // What was kept in the gap was written over, and what moved away is still in memory.
+            let left = std::mem::replace(&mut self.slots[gap].extent, extent);
+            self.slots[last] = Slot { extent: left, ..Slot::default() };
         }
     }
 
@@ -255,6 +262,7 @@ impl Generation {
     fn leave(&mut self, slot: usize) -> Option<Sequence> {
         let sequence = self.slots[slot].sequence.take()?;
         self.slots[slot].cached.truncate(self.counters.context - 1);
+        self.slots[slot].promise = 0;
         self.counters.active.fetch_sub(1, Relaxed);
         Some(sequence)
     }

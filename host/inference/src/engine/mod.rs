@@ -15,6 +15,7 @@
 //! | `decoder` | one step of a graph, for either cache layout |
 //! | `embed`, `pool`, `tensors` | the other things that models do |
 
+mod budget;
 mod counters;
 mod decoder;
 mod embed;

@@ -33,6 +33,10 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub(super) struct Sequence {
     request: Box<Pending>,
+    /// Prompt and answer so far, where they have to be read again.
+    again: Vec<u32>,
+    /// Tokens of the prompt whose log-probabilities the listener has. A prompt may be read again.
+    pub(super) told: usize,
     reused: usize,
     completion: usize,
     /// The token that was chosen last; its keys and values are not in the cache yet.
@@ -56,7 +60,25 @@ impl Pending {
 impl Sequence {
     pub(super) fn new(request: Box<Pending>, reused: usize) -> Self {
         let queued = request.made.elapsed();
-        Self { request, reused, completion: 0, next: None, queued, first_token: Duration::ZERO }
+        let (again, first_token) = (Vec::new(), Duration::ZERO);
+        Self { request, again, told: 0, reused, completion: 0, next: None, queued, first_token }
+    }
+
+    /// What is to be read before the next token is chosen.
+    pub(super) fn text(&self) -> &[u32] {
+        if self.again.is_empty() { &self.request.prompt } else { &self.again }
+    }
+
+    /// Tokens that the answer may still have.
+    pub(super) fn remaining(&self) -> usize {
+        self.request.budget - self.completion.min(self.request.budget)
+    }
+
+    /// Has the text read again, the token that was chosen last included: its keys and values go.
+    pub(super) fn read_again(&mut self, cached: &[u32]) {
+        if let Some(next) = self.next.take() {
+            self.again = [cached, &[next]].concat();
+        }
     }
 
     pub(super) fn prompt(&self) -> &[u32] {

@@ -81,11 +81,12 @@ impl Models {
     fn describe(&self, name: &str, engine: &Engine) {
         let (report, stats) = (engine.report(), engine.stats());
         let text = format!(
-            "{} by ONNX Runtime {}, {} tokens of context, {} requests at a time",
+            "{} by ONNX Runtime {}, {} tokens of context, {} requests at a time, a cache of {} tokens",
             report.provider.as_str(),
             report.library.version,
             stats.context,
-            stats.slots
+            stats.slots,
+            stats.cache_tokens
         );
         self.described.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text);
         if let Some(reason) = &report.fallback {

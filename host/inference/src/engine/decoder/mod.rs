@@ -11,6 +11,7 @@ mod view;
 use half::f16;
 use ort::session::Session;
 
+pub(super) use cache::places;
 pub(super) use plain::PlainDecoder;
 pub(super) use shared::{CacheSize, SharedDecoder};
 
@@ -63,6 +64,9 @@ pub(super) trait Decoder: Send {
     /// Makes slot `to` begin with the first tokens of slot `from`, which may be the same. False
     /// where this layout or device cannot.
     fn share(&mut self, from: usize, to: usize, tokens: usize) -> Result<bool, RequestError>;
+
+    /// Gives the memory of a slot's tokens back, but for the first `keep`.
+    fn release(&mut self, slot: usize, keep: usize) -> Result<(), RequestError>;
 
     /// Whether rows between others cost a step time, so that moving a row pays.
     fn wants_dense_rows(&self) -> bool;

@@ -30,6 +30,8 @@ pub(in crate::engine) struct SharedDecoder {
     /// Logits as the graph writes them, on the host.
     raw: Pages,
     raw_rows: usize,
+    /// Bytes of them that the last run wrote.
+    written: usize,
     /// Logits of the rows that are read, as numbers to work with.
     logits: Vec<f32>,
     context: usize,
@@ -43,6 +45,9 @@ pub(in crate::engine) struct CacheSize {
     /// Tokens of a prompt in one run, at most.
     pub(in crate::engine) chunk: usize,
 }
+
+/// Bytes of logits that stay taken between runs: more are only written by long prompts that have to run whole.
+const KEPT_LOGITS: usize = 256 << 20;
 
 impl SharedDecoder {
     pub(in crate::engine) fn new(
@@ -58,7 +63,7 @@ impl SharedDecoder {
             .ok_or_else(|| ort::Error::new("the system gives no memory for the logits"))?;
         let logits = vec![0.0; size.slots * layout.vocabulary];
         let bindings = HashMap::new();
-        Ok(Self { bindings, session, layout, cache, raw, raw_rows, logits, context: size.context })
+        Ok(Self { bindings, session, layout, cache, raw, raw_rows, written: 0, logits, context: size.context })
     }
 
     /// One run over `count` slots from `first`. `ids` are `[count, width]`, the lengths those of
@@ -73,6 +78,8 @@ impl SharedDecoder {
             places.extend(positions(length - width, width));
         }
         let given = if self.layout.last_only { 1 } else { width };
+        self.raw.release(KEPT_LOGITS..std::mem::take(&mut self.written));
+        self.written = count * given * self.layout.vocabulary * self.layout.logits_type.bytes();
         let logits = self.raw_logits(count, given)?;
         let binding = self.binding(first, count)?;
         binding.bind_input("input_ids", &Tensor::from_array(([count, width], ids))?)?;
@@ -191,6 +198,11 @@ impl Decoder for SharedDecoder {
 
     fn share(&mut self, from: usize, to: usize, tokens: usize) -> Result<bool, RequestError> {
         Ok(self.cache.copy(from, to, tokens))
+    }
+
+    fn release(&mut self, slot: usize, keep: usize) -> Result<(), RequestError> {
+        self.cache.release(slot, keep);
+        Ok(())
     }
 
     fn wants_dense_rows(&self) -> bool {
