@@ -78,6 +78,8 @@ impl Backend for EngineBackend {
             running: now.active,
             cache_used: now.cached_tokens as f64 / room as f64,
             reused_tokens: now.reused_tokens,
+            proposed_tokens: now.proposed_tokens,
+            accepted_tokens: now.accepted_tokens,
         }
     }
 

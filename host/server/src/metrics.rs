@@ -84,6 +84,8 @@ pub(crate) struct Metrics {
     running: Figure<Gauge>,
     cache_used: Figure<Ratio>,
     tokens_per_second: Figure<Ratio>,
+    proposed: Figure<Counter>,
+    accepted: Figure<Counter>,
     /// One reader at a time: the rate is since the last one.
     last: Mutex<Instant>,
 }
@@ -172,6 +174,8 @@ impl Metrics {
             running: Family::default(),
             cache_used: Family::default(),
             tokens_per_second: Family::default(),
+            proposed: Family::default(),
+            accepted: Family::default(),
             last: Mutex::new(Instant::now()),
             registry: Registry::default(),
         };
@@ -186,6 +190,10 @@ impl Metrics {
         registry.register("tokens", text, tokens);
         registry.register("model_requests", "Requests that named a model, or meant it as the default", requests);
         registry.register("cancelled_requests", "Requests whose client went away", cancelled);
+        let text = "Tokens of answers that were guessed and checked";
+        registry.register("speculative_proposed_tokens", text, new.proposed.clone());
+        let text = "Guessed tokens that became part of answers";
+        registry.register("speculative_accepted_tokens", text, new.accepted.clone());
         registry.register("queue_depth", "Requests that wait", new.waiting.clone());
         registry.register("batch_size", "Requests in the batch", new.running.clone());
         registry.register("kv_cache_used_ratio", "Share of the key/value cache in use", new.cache_used.clone());
@@ -233,6 +241,7 @@ impl Metrics {
         }
         // Writing into a string cannot fail.
         _ = encode(&mut text, &self.registry);
+        crate::protocol_metrics::add(&mut text, models);
         text
     }
 
@@ -242,6 +251,8 @@ impl Metrics {
         self.waiting.get_or_create(label).set(now.waiting as i64);
         self.running.get_or_create(label).set(now.running as i64);
         self.cache_used.get_or_create(label).set(now.cache_used);
+        self.proposed.get_or_create(label).inner().store(now.proposed_tokens, Ordering::Relaxed);
+        self.accepted.get_or_create(label).inner().store(now.accepted_tokens, Ordering::Relaxed);
         self.is_loaded.get_or_create(label).set(i64::from(model.is_some()));
         if let Some(info) = model.map(Served::info) {
             let label = Info { name: info.name.clone(), provider: info.provider.clone() };

@@ -43,6 +43,10 @@ pub struct Stats {
     pub reused_tokens: u64,
     /// Tokens that were generated.
     pub generated_tokens: u64,
+    /// Tokens that were guessed and run.
+    pub proposed_tokens: u64,
+    /// Of those, the ones that answers took.
+    pub accepted_tokens: u64,
     /// Texts that were embedded.
     pub embedded_texts: u64,
     /// Decode steps by the number of requests in them: the first entry is for one request.
@@ -77,6 +81,8 @@ pub(super) struct Counters {
     pub(super) prompt_tokens: AtomicU64,
     pub(super) reused_tokens: AtomicU64,
     pub(super) generated_tokens: AtomicU64,
+    pub(super) proposed_tokens: AtomicU64,
+    pub(super) accepted_tokens: AtomicU64,
     pub(super) embedded_texts: AtomicU64,
     pub(super) batch_sizes: Vec<AtomicU64>,
     pub(super) run_nanos: AtomicU64,
@@ -109,6 +115,8 @@ impl Counters {
             prompt_tokens: AtomicU64::new(0),
             reused_tokens: AtomicU64::new(0),
             generated_tokens: AtomicU64::new(0),
+            proposed_tokens: AtomicU64::new(0),
+            accepted_tokens: AtomicU64::new(0),
             embedded_texts: AtomicU64::new(0),
             batch_sizes: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             run_nanos: AtomicU64::new(0),
@@ -157,6 +165,8 @@ impl Counters {
             prompt_tokens: self.prompt_tokens.load(Relaxed),
             reused_tokens: self.reused_tokens.load(Relaxed),
             generated_tokens: self.generated_tokens.load(Relaxed),
+            proposed_tokens: self.proposed_tokens.load(Relaxed),
+            accepted_tokens: self.accepted_tokens.load(Relaxed),
             embedded_texts: self.embedded_texts.load(Relaxed),
             batch_sizes: self.batch_sizes.iter().map(|count| count.load(Relaxed)).collect(),
             run_time: Duration::from_nanos(self.run_nanos.load(Relaxed)),

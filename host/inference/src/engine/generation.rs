@@ -21,6 +21,7 @@ use super::decoder::{Decoder, Row};
 use super::error::RequestError;
 use super::sequence::{Pending, Sequence};
 use super::slots::Slot;
+use super::speculate::{Answer, Guess, Speculate, Speculation, exact};
 use crate::model::Lengths;
 
 /// The requests of a decoder.
@@ -32,6 +33,9 @@ pub(super) struct Generation {
     paused: VecDeque<Sequence>,
     counters: Arc<Counters>,
     settings: Settings,
+    speculation: Speculation,
+    /// Whether runs over several tokens give the logits that single steps give.
+    exact: bool,
     /// Whose prompt is next.
     round: usize,
     /// Whether the next turn is the prompts'.
@@ -47,6 +51,7 @@ pub(super) struct Settings {
     pub(super) turn: usize,
     /// Whether prompts that begin alike share what was computed.
     pub(super) reuse: bool,
+    pub(super) speculate: Speculate,
     pub(super) lengths: Lengths,
     pub(super) budget: Budget,
 }
@@ -55,7 +60,30 @@ impl Generation {
     pub(super) fn new(decoder: Box<dyn Decoder>, counters: Arc<Counters>, settings: Settings) -> Self {
         let slots = (0..counters.slots).map(|_| Slot::default()).collect();
         let (waiting, paused) = (VecDeque::new(), VecDeque::new());
-        Self { decoder, slots, waiting, paused, counters, settings, round: 0, prompts_turn: true, admissions: 0 }
+        // Guesses that were wrong have run, too: where that changes what the rest is, none are made.
+        let mode = if settings.lengths == Lengths::Any { settings.speculate } else { Speculate::Off };
+        let speculation = Speculation::new(mode, counters.slots);
+        Self {
+            decoder,
+            slots,
+            waiting,
+            paused,
+            counters,
+            settings,
+            speculation,
+            exact: true,
+            round: 0,
+            prompts_turn: true,
+            admissions: 0,
+        }
+    }
+
+    /// Tries whether several tokens in a run give what single steps do. Before the first request.
+    pub(super) fn compare_widths(&mut self, token: u32, vocabulary: usize) -> Result<(), RequestError> {
+        if !self.speculation.off() && self.decoder.widest() > 1 {
+            self.exact = exact(&mut *self.decoder, self.slots.len(), token, vocabulary)?;
+        }
+        Ok(())
     }
 
     pub(super) fn decoder(&mut self) -> &mut dyn Decoder {
@@ -177,7 +205,7 @@ impl Generation {
         }
     }
 
-    /// One token for every answer.
+    /// One token for every answer, and more for those whose next ones are guessed.
     fn step_answers(&mut self) {
         self.prompts_turn = true;
         if self.decoder.wants_dense_rows() {
@@ -185,8 +213,34 @@ impl Generation {
         }
         self.cross_threshold();
         self.make_room_for_answers();
+        let mut guesses = self.guesses();
+        guesses.retain(|guess| self.make_room_for_guess(guess.slot, guess.tokens.len()));
+        self.step_together(&guesses);
+        for guess in guesses {
+            self.verify(&guess);
+        }
+    }
+
+    fn guesses(&mut self) -> Vec<Guess> {
+        let widest = self.decoder.widest();
+        if widest == 1 || self.speculation.off() {
+            return Vec::new();
+        }
+        let (context, exact) = (self.counters.context, self.exact);
+        let answers = self.slots.iter_mut().enumerate().filter_map(|(place, slot)| {
+            let (cached, sequence) = (&slot.cached, slot.sequence.as_mut()?);
+            let widest = if sequence.seeded() && !exact { 1 } else { widest };
+            let room = widest.min(context - cached.len()).min(sequence.remaining()).saturating_sub(1);
+            Some(Answer { slot: place, cached, next: sequence.next?, guesser: &mut sequence.guesser, room })
+        });
+        self.speculation.plan(answers.collect())
+    }
+
+    /// One token for every answer for which none are guessed.
+    fn step_together(&mut self, guesses: &[Guess]) {
         let lengths: Vec<usize> = self.slots.iter().map(|slot| slot.cached.len()).collect();
         let rows: Vec<Row> = (0..self.slots.len())
+            .filter(|slot| !guesses.iter().any(|guess| guess.slot == *slot))
             .filter_map(|slot| {
                 let token = self.slots[slot].sequence.as_ref()?.next?;
                 Some(Row { slot, cached: lengths[slot], token })
@@ -198,12 +252,15 @@ impl Generation {
     }
 
     fn step_rows(&mut self, rows: &[Row]) {
+        let Some(last) = rows.len().checked_sub(1) else { return };
         // Anew for each run: the rows of the last one have a token more.
         let lengths: Vec<usize> = self.slots.iter().map(|slot| slot.cached.len()).collect();
         let begun = Instant::now();
         let result = self.decoder.decode(rows, &lengths);
-        self.counters.ran(begun.elapsed());
-        self.counters.batch_sizes[rows.len() - 1].fetch_add(1, Relaxed);
+        let took = begun.elapsed();
+        self.counters.ran(took);
+        self.speculation.stepped(rows.len(), took);
+        self.counters.batch_sizes[last].fetch_add(1, Relaxed);
         for (place, row) in rows.iter().enumerate() {
             match &result {
                 Err(error) => self.fail(row.slot, error.clone()),
@@ -213,6 +270,44 @@ impl Generation {
                 }
             }
         }
+    }
+
+    /// Runs an answer over what is guessed, and goes on for as long as it chooses just that.
+    fn verify(&mut self, guess: &Guess) {
+        let slot = guess.slot;
+        let Some(next) = self.next(slot) else { return };
+        let start = self.slots[slot].cached.len();
+        let run: Vec<u32> = std::iter::once(next).chain(guess.tokens.iter().copied()).collect();
+        let begun = Instant::now();
+        let result = self.decoder.verify(slot, start, &run);
+        let mut took = begun.elapsed();
+        self.counters.batch_sizes[0].fetch_add(1, Relaxed);
+        if let Err(error) = result {
+            self.counters.ran(took);
+            return self.fail(slot, error);
+        }
+        let mut taken = 0;
+        while taken < run.len() && self.next(slot) == Some(run[taken]) {
+            self.slots[slot].cached.push(run[taken]);
+            self.choose(slot, taken);
+            taken += 1;
+        }
+        self.counters.proposed_tokens.fetch_add(guess.tokens.len() as u64, Relaxed);
+        self.counters.accepted_tokens.fetch_add(taken as u64 - 1, Relaxed);
+        if taken < run.len() && self.slots[slot].sequence.is_some() {
+            let begun = Instant::now();
+            let cut = self.decoder.share(slot, slot, start + taken);
+            took += begun.elapsed();
+            if let Err(error) = cut {
+                self.fail(slot, error);
+            }
+        }
+        self.counters.ran(took);
+        self.speculation.verified(run.len(), took);
+    }
+
+    fn next(&self, slot: usize) -> Option<u32> {
+        self.slots[slot].sequence.as_ref()?.next
     }
 
     /// Moves the last answer into a free slot between the others: a step costs the rows it spans.

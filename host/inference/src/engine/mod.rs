@@ -12,6 +12,7 @@
 //! | `worker` | the thread: commands in, steps, errors out |
 //! | `generation` | which request runs next |
 //! | `slots`, `sequence` | rows of the cache, and the requests in them |
+//! | `speculate` | several tokens of an answer in one run, where they can be guessed |
 //! | `decoder` | one step of a graph, for either cache layout |
 //! | `embed`, `pool`, `tensors` | the other things that models do |
 
@@ -29,6 +30,7 @@ mod pool;
 mod request;
 mod sequence;
 mod slots;
+mod speculate;
 mod tensors;
 mod worker;
 
@@ -39,4 +41,5 @@ pub use handle::{EmbedInput, Engine, PromptToken, Scores};
 pub use memory::free as free_memory;
 pub use options::Options;
 pub use request::{Event, Finish, Generated, Prompt, Request, Stream, Timings, Usage};
+pub use speculate::Speculate;
 pub use tensors::{ElementType, NamedTensor, TensorInfo};

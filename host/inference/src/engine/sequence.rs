@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::error::RequestError;
 use super::request::{Event, Finish, Timings, Usage};
+use super::speculate::Guesser;
 use crate::sampling::{SampleError, Sampler};
 use crate::tokens::{Detokenizer, StopStrings};
 
@@ -41,6 +42,7 @@ pub(super) struct Sequence {
     completion: usize,
     /// The token that was chosen last; its keys and values are not in the cache yet.
     pub(super) next: Option<u32>,
+    pub(super) guesser: Guesser,
     queued: Duration,
     first_token: Duration,
 }
@@ -60,8 +62,8 @@ impl Pending {
 impl Sequence {
     pub(super) fn new(request: Box<Pending>, reused: usize) -> Self {
         let queued = request.made.elapsed();
-        let (again, first_token) = (Vec::new(), Duration::ZERO);
-        Self { request, again, told: 0, reused, completion: 0, next: None, queued, first_token }
+        let (again, guesser, first_token) = (Vec::new(), Guesser::default(), Duration::ZERO);
+        Self { request, again, told: 0, reused, completion: 0, next: None, guesser, queued, first_token }
     }
 
     /// What is to be read before the next token is chosen.
@@ -83,6 +85,11 @@ impl Sequence {
 
     pub(super) fn prompt(&self) -> &[u32] {
         &self.request.prompt
+    }
+
+    /// Whether it is to be the same each time.
+    pub(super) fn seeded(&self) -> bool {
+        self.request.sampler.seeded()
     }
 
     pub(super) fn abandoned(&self) -> bool {

@@ -54,6 +54,11 @@ impl Sampler {
         Self { params, penalties, mask, random: Pcg64Mcg::seed_from_u64(seed) }
     }
 
+    /// Whether the request asks for the same answer each time.
+    pub fn seeded(&self) -> bool {
+        self.params.seed.is_some()
+    }
+
     /// Chooses a token. Changes the logits.
     pub fn sample(&mut self, logits: &mut [f32]) -> Result<Sampled, SampleError> {
         let raw = self.params.logprobs.map(|top| RawLogits::keep(logits, top));

@@ -56,7 +56,8 @@ impl Backend for Script {
     }
 
     fn stats(&self) -> Stats {
-        Stats { running: self.running.load(Ordering::SeqCst), ..Stats::default() }
+        let running = self.running.load(Ordering::SeqCst);
+        Stats { running, proposed_tokens: 7, accepted_tokens: 5, ..Stats::default() }
     }
 
     async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {

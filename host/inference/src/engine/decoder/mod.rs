@@ -4,6 +4,7 @@
 //! [`PlainDecoder`] for those that hand a new cache out each time.
 
 mod cache;
+mod group;
 mod plain;
 mod shared;
 mod view;
@@ -57,6 +58,13 @@ pub(super) trait Decoder: Send {
     /// Adds a token to each of several slots, given in order; row `i` of the logits is theirs.
     /// `lengths` are the cached tokens of every slot: a graph may have to step over slots between.
     fn decode(&mut self, rows: &[Row], lengths: &[usize]) -> Result<(), RequestError>;
+
+    /// Tokens that [`verify`](Self::verify) takes, at most; 1 where it cannot.
+    fn widest(&self) -> usize;
+
+    /// Adds tokens to a slot whose first `start` tokens are in the cache; row `i` of the logits is
+    /// what follows token `i`. Those that turn out wrong are taken back by [`share`](Self::share).
+    fn verify(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError>;
 
     /// The logits of a row of the last step, to be changed at will.
     fn logits(&mut self, row: usize) -> &mut [f32];

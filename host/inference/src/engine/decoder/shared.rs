@@ -17,6 +17,7 @@ use super::cache::Cache;
 use super::{Decoder, Row, positions, view, wide};
 use crate::engine::error::RequestError;
 use crate::engine::memory::Pages;
+use crate::engine::speculate::WIDEST;
 use crate::model::{CacheType, DecoderLayout};
 use crate::runtime::Provider;
 
@@ -34,6 +35,8 @@ pub(in crate::engine) struct SharedDecoder {
     written: usize,
     /// Logits of the rows that are read, as numbers to work with.
     logits: Vec<f32>,
+    /// Tokens of one slot in a run that wants the logits of all, at most.
+    widest: usize,
     context: usize,
 }
 
@@ -61,9 +64,10 @@ impl SharedDecoder {
         let raw_rows = size.slots.max(if layout.last_only { 1 } else { size.chunk });
         let raw = Pages::new(raw_rows * layout.vocabulary * layout.logits_type.bytes())
             .ok_or_else(|| ort::Error::new("the system gives no memory for the logits"))?;
-        let logits = vec![0.0; size.slots * layout.vocabulary];
+        let widest = if layout.last_only { 1 } else { raw_rows.min(WIDEST) };
+        let logits = vec![0.0; size.slots.max(widest) * layout.vocabulary];
         let bindings = HashMap::new();
-        Ok(Self { bindings, session, layout, cache, raw, raw_rows, written: 0, logits, context: size.context })
+        Ok(Self { bindings, session, layout, cache, raw, raw_rows, written: 0, logits, widest, context: size.context })
     }
 
     /// One run over `count` slots from `first`. `ids` are `[count, width]`, the lengths those of
@@ -113,6 +117,9 @@ impl SharedDecoder {
             for (buffer, names) in self.layout.cache.iter().enumerate() {
                 binding.bind_input(names.past.as_str(), &self.cache.rows(buffer, first, count)?)?;
                 binding.bind_output(names.present.as_str(), self.cache.rows(buffer, first, count)?)?;
+            }
+            if let Some(shape) = &self.layout.logits_to_keep {
+                binding.bind_input("num_logits_to_keep", &Tensor::from_array((shape.as_slice(), vec![1i64]))?)?;
             }
             self.bindings.insert((first, count), binding);
         }
@@ -188,6 +195,17 @@ impl Decoder for SharedDecoder {
         for (to, row) in rows.iter().enumerate() {
             self.take(row.slot - first, to);
         }
+        Ok(())
+    }
+
+    fn widest(&self) -> usize {
+        self.widest
+    }
+
+    /// Wrong tokens stay behind the slot's end, where the next ones are written over them.
+    fn verify(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
+        self.run(slot, 1, wide(tokens.iter().copied()), &[start + tokens.len()])?;
+        (0..tokens.len()).for_each(|row| self.take(row, row));
         Ok(())
     }
 

@@ -136,6 +136,21 @@ impl Generation {
         }
     }
 
+    /// Makes room for a guess behind the token of an answer; nobody is paused for it.
+    pub(super) fn make_room_for_guess(&mut self, slot: usize, tokens: usize) -> bool {
+        let extent = self.slots[slot].cached.len() + 1 + tokens;
+        let budget = self.settings.budget;
+        let cost = |(place, other): (usize, &super::Slot)| match place == slot {
+            true => budget.cost(other.counted().max(extent)),
+            false => budget.cost(other.counted()),
+        };
+        let fits = self.slots.iter().enumerate().map(cost).sum::<usize>() <= budget.limit;
+        if fits {
+            self.slots[slot].extent = self.slots[slot].extent.max(extent);
+        }
+        fits
+    }
+
     /// Gives back what is of the least use: places that nothing is in, else the prompt that was kept for
     /// longest. False where there is nothing.
     fn give_back(&mut self, spared: &[usize]) -> bool {
