@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::Served;
-use super::entry::{Entry, LoadAt, Look, ModelSpec};
+use super::entry::{Condition, Entry, LoadAt, Look, ModelSpec};
 use super::instance::Instance;
 use super::loader::{LoadFailure, Loaded, Loader, Place, Prepared, Room};
 use super::memory::Memory;
@@ -171,6 +171,15 @@ impl Models {
     pub(crate) fn is_ready(&self) -> bool {
         let mut first = self.entries.iter().filter(|entry| entry.spec.load == LoadAt::Start);
         first.all(|entry| entry.seen().has_started)
+    }
+
+    /// Whether a request for it has an answer without waiting for long: it is loaded, or will be with the request.
+    pub(crate) fn takes_requests(&self, place: usize) -> bool {
+        matches!(self.entries[place].seen().condition, Condition::Loaded | Condition::Unloaded)
+    }
+
+    pub(crate) fn name(&self, place: usize) -> &str {
+        &self.entries[place].spec.name
     }
 
     /// For everybody: names and how each one is.

@@ -53,17 +53,17 @@ pub(crate) async fn live() -> Json<Value> {
 
 /// Whether requests are taken.
 pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let is_ready = !shared.is_leaving();
+    let is_ready = !shared.is_leaving() && shared.models.is_ready();
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": is_ready }))).into_response()
 }
 
-/// Whether requests for a model are taken.
+/// Whether requests for a model are taken. The question itself loads nothing.
 pub(crate) async fn model_ready(state: State<Arc<Shared>>, Path(name): Path<String>) -> Result<Response, ApiError> {
-    let model = state.model(Some(&name)).await?;
-    let is_ready = !state.is_leaving();
+    let place = state.models.find(Some(&name))?;
+    let is_ready = !state.is_leaving() && state.models.takes_requests(place);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Json(json!({ "name": model.info().name, "ready": is_ready }))).into_response())
+    Ok((status, Json(json!({ "name": state.models.name(place), "ready": is_ready }))).into_response())
 }
 
 /// What a model takes and gives.
