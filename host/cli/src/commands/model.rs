@@ -28,6 +28,7 @@ pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<
         max_batch: args.max_batch.into(),
         queue: queue as usize,
         verify: args.source.verify,
+        speculate: args.speculation,
         ..Options::default()
     };
     let loaded = tokio::task::spawn_blocking(move || Engine::load(&folder, &options)).await;
