@@ -51,7 +51,7 @@ fn a_model_is_served_and_says_the_same_each_time_whoever_asks_beside() {
     let top = answer["choices"][0]["logprobs"]["top_logprobs"].as_array().unwrap();
     assert!(top.len() == 12 && top.iter().all(|one| one.as_object().unwrap().len() == 5), "each has its name: {top:?}");
     let (_, metrics) = served.ask("GET", "/metrics", "");
-    assert!(metrics.contains("llmhost_tokens_total{of=\"generated\"} 324"), "{metrics}");
+    assert!(metrics.contains("llmhost_tokens_total{model=\"tiny\",of=\"generated\"} 324"), "{metrics}");
     assert!(metrics.contains("llmhost_model_info{name=\"tiny\",provider=\"cpu\"} 1"), "{metrics}");
     let (status, page) = served.ask("GET", "/", "");
     assert!(status == 200 && page.contains("<title>llmhost</title>"));

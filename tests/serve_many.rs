@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use llmhost_example_models::Example;
 use serde_json::{Value, json};
 use support::Scene;
-use support::served::{Served, folder, serve};
+use support::served::{Served, again, folder, serve};
 
 fn completion(number: usize, more: &Value) -> String {
     let mut body = json!({ "prompt": format!("request {number}"), "max_tokens": 2, "temperature": 0 });
@@ -19,33 +19,13 @@ fn completion(number: usize, more: &Value) -> String {
     body.to_string()
 }
 
-/// A connection that is kept open: status and body of a request.
-fn again(stream: &mut BufReader<TcpStream>, body: &str) -> (u16, String) {
-    let head = format!(
-        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.get_mut().write_all(format!("{head}{body}").as_bytes()).unwrap();
-    let (mut status, mut length, mut line) = (0, 0, String::new());
-    while line != "\r\n" {
-        line.clear();
-        assert!(stream.read_line(&mut line).unwrap() > 0, "the connection was closed");
-        if status == 0 {
-            status = line.split(' ').nth(1).unwrap().parse().unwrap();
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut answer = vec![0; length];
-    stream.read_exact(&mut answer).unwrap();
-    (status, String::from_utf8(answer).unwrap())
-}
-
+/// The sum over all models.
 fn metric(served: &Served, name: &str) -> u64 {
     let (_, metrics) = served.ask("GET", "/metrics", "");
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
-    line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse::<f64>().unwrap() as u64
+    let value = |line: &str| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} ")?.1.parse::<f64>().ok();
+    let values: Vec<f64> = metrics.lines().filter_map(value).collect();
+    assert!(!values.is_empty(), "no {name} in {metrics}");
+    values.into_iter().sum::<f64>() as u64
 }
 
 /// Until nothing runs and nothing waits.
@@ -83,7 +63,7 @@ fn ten_thousand_requests_good_bad_and_broken_off_leave_memory_as_it_was() {
                 4 => (completion(number, &json!({ "logprobs": 5, "max_tokens": 3 })), 200),
                 _ => (completion(number, &json!({})), 200),
             };
-            let (status, answer) = again(&mut connection, &body);
+            let (status, answer) = again(&mut connection, "/v1/completions", &body);
             assert_eq!(status, expected, "{answer}");
             answered.fetch_add(1, Ordering::Relaxed);
             if number % 100 == 99 {

@@ -202,7 +202,8 @@ fn look_with(url: &str, place: &str, doing: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("the client prints JSON")
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder with what is below it.
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("the folder can be made");
     for entry in std::fs::read_dir(from).expect("the folder can be read").flatten() {
         let (path, to) = (entry.path(), to.join(entry.file_name()));

@@ -432,6 +432,25 @@ pub(crate) struct Status {
     pub(crate) json: bool,
 }
 
+/// Bytes, as a number or with a unit.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim() {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return Err("write it as bytes, or with KiB, MiB, GiB or TiB: 24GiB".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "write a whole number, such as 24GiB".to_owned())?;
+    number
+        .checked_mul(1 << shift)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "it has to be from 1 byte to 16 EiB".to_owned())
+}
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -445,6 +464,13 @@ pub(crate) struct Source {
     /// The model: a folder with model.onnx in it, or s3://bucket/prefix.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) fetching: Fetching,
+}
+
+/// How a model comes to this machine.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Fetching {
     /// Where models from S3 are kept [default: llmhost/models in the user's cache folder].
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
@@ -467,6 +493,13 @@ pub(crate) struct Source {
 pub(crate) struct Model {
     #[command(flatten)]
     pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+/// How a model runs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Running {
     /// What it runs on: cuda or nothing, cpu, or auto: a GPU where there is one.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: llmhost_inference::Device,
@@ -476,17 +509,18 @@ pub(crate) struct Model {
     /// Threads of one operation [default: one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
-    /// How long those threads wait for work in a loop before they sleep: quicker on a machine of the model's own, wasteful on a shared one.
-    #[arg(long, value_name = "MICROSECONDS", default_value_t = 1000)]
-    pub(crate) spin: u32,
+    /// How long those threads wait for work in a loop before they sleep: quicker on a machine of the model's own,
+    /// wasteful on a shared one [default: 1000; 0 where several models are served].
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) spin: Option<u32>,
     /// Tokens of a prompt and its answer together, at most [default: what model and memory allow].
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) context: Option<u32>,
     /// Requests that are computed together, at most.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) max_batch: u16,
-    /// Guess the next tokens of an answer from its text and check several in one run: auto where that makes it
-    /// faster, or off. Answers are the same.
+    /// Guess the next tokens of an answer from its text and check several in one run: auto, where that makes the
+    /// answer faster, or off.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(crate) speculation: llmhost_inference::engine::Speculate,
 }
@@ -504,11 +538,35 @@ pub(crate) struct Fetch {
 /// `llmhost serve`
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    #[command(flatten)]
-    pub(crate) model: Model,
+    /// The model: a folder with model.onnx in it, or s3://bucket/prefix. Can be repeated, as NAME=ADDRESS: then
+    /// several are served, and requests that name none mean the first.
+    #[arg(long = "model", value_name = "[NAME=]ADDRESS", required_unless_present = "file")]
+    pub(crate) models: Vec<String>,
+    /// A TOML file of the models, with a table [models.NAME] each; flags hold where a table says nothing.
+    #[arg(long = "models", value_name = "FILE", conflicts_with_all = ["models", "name"])]
+    pub(crate) file: Option<PathBuf>,
     /// The name that requests call the model by [default: the last part of its address].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// How the model writes calls of tools, such as hermes or mistral; none for not at all [default: as its chat template
+    /// has it].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tool_format: Option<String>,
+    /// How the model writes its reasoning, such as think or cohere; none for not at all [default: as its chat template
+    /// has it].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) reasoning_format: Option<String>,
+    /// Memory that all models may take together, such as 24GiB [default: what is free at the start]. Where a
+    /// model that loads at first use does not fit, the one that was idle longest makes room.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) memory: Option<u64>,
+    /// File with the key for /admin/models; without it, these paths do not exist.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fetching: Fetching,
+    #[command(flatten)]
+    pub(crate) running: Running,
     /// The address to listen at.
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub(crate) host: String,

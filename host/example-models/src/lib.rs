@@ -23,6 +23,10 @@ pub enum Example {
     TinyPlain,
     /// The first one's weights in 16-bit floats.
     TinyFp16,
+    /// The first one with two sets of rotary factors, chosen by whether a run's longest row has more than 32 tokens.
+    TinyLongRope,
+    /// A random decoder whose tokens take 4 KiB each of the cache.
+    TinyWide,
     /// A random encoder.
     TinyEmbeddings,
     /// SmolLM2-135M-Instruct in 32-bit floats.
@@ -37,10 +41,12 @@ pub enum Example {
 
 impl Example {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Tiny,
         Self::TinyPlain,
         Self::TinyFp16,
+        Self::TinyLongRope,
+        Self::TinyWide,
         Self::TinyEmbeddings,
         Self::SmolLm2Fp32,
         Self::SmolLm2Fp16,
@@ -54,6 +60,8 @@ impl Example {
             Self::Tiny => "tiny",
             Self::TinyPlain => "tiny-plain",
             Self::TinyFp16 => "tiny-fp16",
+            Self::TinyLongRope => "tiny-longrope",
+            Self::TinyWide => "tiny-wide",
             Self::TinyEmbeddings => "tiny-embeddings",
             Self::SmolLm2Fp32 => "smollm2-135m-instruct-fp32",
             Self::SmolLm2Fp16 => "smollm2-135m-instruct-fp16",

@@ -137,7 +137,8 @@ fn where_kernels_round_by_the_width_of_a_run_a_seed_counts_for_more_than_speed()
     let name = "smollm2-135m-instruct-int4";
     let [with, without] = both(name, &Options { context: Some(512), reuse: false, ..options() });
     let prompt = Prompt::Text("one two three one two three one two".to_owned());
-    let request = |sampling| Request { max_tokens: Some(24), sampling, ignore_eos: true, ..Request::new(prompt.clone()) };
+    let request =
+        |sampling| Request { max_tokens: Some(24), sampling, ignore_eos: true, ..Request::new(prompt.clone()) };
     let seeded = || request(sampled(3, 0.7));
     assert_eq!(answer(&with, seeded()).tokens, answer(&without, seeded()).tokens);
     let open = answer(&with, request(SamplingParams::default()));

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
+use crate::{Signature, Tensor};
+
 /// A model that runs.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
@@ -32,6 +34,26 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The text of tokens, special ones included.
     async fn detokenize(&self, tokens: Vec<u32>) -> Result<String, Failure>;
+
+    /// The tokens of a prompt, each with its log-probability and those of the `top` likeliest in its place.
+    async fn prompt_logprobs(&self, _prompt: Prompt, _top: usize) -> Result<Vec<PromptToken>, Failure> {
+        Err(Failure::invalid("this model gives no log-probabilities of a prompt", Some("echo")))
+    }
+
+    /// What it takes and gives as named tensors.
+    fn signature(&self) -> Result<Signature, Failure> {
+        Err(Failure::invalid("this model takes no tensors", Some("model")))
+    }
+
+    /// Runs on named tensors.
+    async fn infer(&self, _inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Failure> {
+        Err(Failure::invalid("this model takes no tensors", Some("model")))
+    }
+
+    /// The prompt for what stands between two texts.
+    async fn infill(&self, _before: String, _behind: String) -> Result<Infill, Failure> {
+        Err(Failure::invalid("this model fills in no text between two others", Some("suffix")))
+    }
 }
 
 /// What a model is.
@@ -271,6 +293,30 @@ pub struct LogProb {
     pub logprob: f32,
     /// The likeliest ones, the likeliest first.
     pub top: Vec<LogProb>,
+}
+
+/// A token of a prompt.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PromptToken {
+    /// Its text; of a special token, as it is written.
+    pub token: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Whether it is a mark that may not be in the text.
+    pub is_special: bool,
+    /// Natural logarithm of its probability; the first has none.
+    pub logprob: Option<f32>,
+    /// The likeliest ones in its place, the likeliest first.
+    pub top: Vec<LogProb>,
+}
+
+/// A prompt for the text between two others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Infill {
+    /// The prompt.
+    pub tokens: Vec<u32>,
+    /// Tokens that end the answer, beside those of the model.
+    pub ends: Vec<u32>,
 }
 
 /// Why an answer ended.

@@ -1,24 +1,30 @@
 //! The engine as the server's model.
 
+mod prompts;
+mod tensors;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use llmhost_inference::model::{self, Model};
-use llmhost_inference::sampling::{Grammar, SamplingParams, TokenLogprobs};
+use llmhost_inference::model::Model;
+use llmhost_inference::sampling::{SamplingParams, TokenLogprobs};
 use llmhost_inference::tokens::Tokenizer;
 use llmhost_inference::{Engine, Event as Step, Request, RequestError, engine};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use crate::prompt::{self, Prepared};
+use crate::tools::{Formats, Part, Reader};
 use crate::{
-    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
-    ModelInfo, Pair, Prompt, Sampling, Stats, TokenEvent, Usage,
+    Backend, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, ModelInfo, Pair,
+    Prompt, PromptToken, Sampling, Signature, Stats, Tensor, TokenEvent, Usage,
 };
 
 /// A model that the engine runs.
 pub struct EngineBackend {
     engine: Engine,
     info: ModelInfo,
+    formats: Formats,
 }
 
 impl EngineBackend {
@@ -41,7 +47,20 @@ impl EngineBackend {
             embeds: model.kind() == "encoder",
             reranks: model.kind() == "reranker",
         };
-        Self { engine, info }
+        let formats = engine.model().chat.as_ref().map(|chat| Formats::of(&chat.text())).unwrap_or_default();
+        Self { engine, info, formats }
+    }
+
+    /// Reads calls of tools and reasoning in these formats instead of those that the chat template seems to have;
+    /// `none` for neither. Fails with the names that there are.
+    pub fn with_formats(mut self, tools: Option<&str>, reasoning: Option<&str>) -> Result<Self, String> {
+        self.formats = self.formats.named(tools, reasoning)?;
+        Ok(self)
+    }
+
+    /// The names of the formats of calls and of reasoning.
+    pub fn formats(&self) -> (Option<&'static str>, Option<&'static str>) {
+        (self.formats.tools.map(|format| format.name), self.formats.reasoning.map(|format| format.name))
     }
 }
 
@@ -53,7 +72,7 @@ impl Backend for EngineBackend {
 
     fn stats(&self) -> Stats {
         let now = self.engine.stats();
-        let room = (now.slots * now.context).max(1);
+        let room = now.cache_tokens.max(1);
         Stats {
             waiting: now.queued,
             running: now.active,
@@ -66,28 +85,38 @@ impl Backend for EngineBackend {
 
     async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
         let engine = self.engine.clone();
+        let formats = self.formats;
         let begun = aside(move || {
             let wants_logprobs = request.top_logprobs.is_some();
-            let request = engine_request(engine.model(), request)?;
-            engine.generate(request).map(|stream| (stream, engine, wants_logprobs)).map_err(failure)
+            let (request, reader) = engine_request(&engine, formats, request)?;
+            engine.generate(request).map(|stream| (stream, engine, wants_logprobs, reader)).map_err(failure)
         });
-        let (stream, engine, wants_logprobs) = begun.await?;
+        let (stream, engine, wants_logprobs, mut reader) = begun.await?;
         let events = stream.flat_map(move |step| {
             let spell = |token: u32| spelled(engine.model(), token);
             futures::stream::iter(match step {
                 Step::Token { text, id, logprobs } => {
                     let logprob = logprobs.filter(|_| wants_logprobs).map(|of| logprob(id, &of, spell));
-                    vec![Ok(Event::Token(TokenEvent { text, logprob }))]
+                    read(reader.as_mut(), text, logprob).into_iter().map(Ok).collect::<Vec<_>>()
                 }
                 Step::Done { text, finish, usage, .. } => {
-                    let rest = (!text.is_empty()).then_some(Ok(Event::Token(TokenEvent { text, logprob: None })));
-                    let finish = if finish == engine::Finish::Length { Finish::Length } else { Finish::Stop };
+                    let mut rest = match text.is_empty() {
+                        true => Vec::new(),
+                        false => read(reader.as_mut(), text, None),
+                    };
+                    rest.extend(reader.as_mut().into_iter().flat_map(Reader::finish).map(event));
+                    let called = reader.as_ref().is_some_and(Reader::has_called);
+                    let finish = match finish {
+                        engine::Finish::Length => Finish::Length,
+                        _ if called => Finish::ToolCalls,
+                        _ => Finish::Stop,
+                    };
                     let usage = Usage {
                         prompt_tokens: usage.prompt,
                         cached_tokens: usage.reused,
                         completion_tokens: usage.completion,
                     };
-                    rest.into_iter().chain([Ok(Event::Done { finish, usage })]).collect()
+                    rest.into_iter().map(Ok).chain([Ok(Event::Done { finish, usage })]).collect()
                 }
                 Step::Failed(error) => vec![Err(failure(error))],
             })
@@ -115,7 +144,9 @@ impl Backend for EngineBackend {
         aside(move || {
             let text = match prompt {
                 Prompt::Text(text) => text,
-                Prompt::Messages { messages, variables, .. } => render(engine.model(), messages, &variables)?,
+                Prompt::Messages { messages, variables, continues } => {
+                    prompt::render(engine.model(), messages, &variables, continues, &Value::Null)?
+                }
                 Prompt::Tokens(tokens) => return Ok(tokens),
             };
             let tokens = tokenizer(engine.model())?.encode(&text, special);
@@ -135,6 +166,22 @@ impl Backend for EngineBackend {
             Ok(tokenizer.decode_with_special(&tokens))
         })
         .await
+    }
+
+    async fn prompt_logprobs(&self, prompt: Prompt, top: usize) -> Result<Vec<PromptToken>, Failure> {
+        prompts::logprobs(&self.engine, prompt, top).await
+    }
+
+    fn signature(&self) -> Result<Signature, Failure> {
+        Ok(tensors::signature(&self.engine))
+    }
+
+    async fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Failure> {
+        tensors::infer(&self.engine, inputs).await
+    }
+
+    async fn infill(&self, before: String, behind: String) -> Result<Infill, Failure> {
+        prompts::infill(self.engine.clone(), before, behind).await
     }
 }
 
@@ -158,42 +205,58 @@ fn failure(error: RequestError) -> Failure {
     }
 }
 
-fn engine_request(model: &Model, request: GenerateRequest) -> Result<Request, Failure> {
-    let prompt = match request.prompt {
-        Prompt::Text(text) => engine::Prompt::Text(text),
-        Prompt::Tokens(tokens) => engine::Prompt::Tokens(tokens),
-        Prompt::Messages { messages, variables, .. } => engine::Prompt::Rendered(render(model, messages, &variables)?),
-    };
-    Ok(Request {
+fn engine_request(
+    engine: &Engine,
+    formats: Formats,
+    request: GenerateRequest,
+) -> Result<(Request, Option<Reader>), Failure> {
+    // OpenAI's completions have log-probabilities of the end of a text, and their chats have not.
+    let end_logprobs = !matches!(request.prompt, Prompt::Messages { .. });
+    let (tools, constraint) = (request.tools.as_ref(), request.constraint);
+    let Prepared { prompt, grammar, keep, reader } =
+        prompt::prepare(engine, formats, request.prompt, tools, constraint)?;
+    let request = Request {
         max_tokens: request.max_tokens,
         stop: request.stop.texts,
         stop_tokens: request.stop.tokens,
         ignore_eos: request.stop.ignore_eos,
-        sampling: sampling(model, request.sampling, request.top_logprobs),
-        grammar: request.constraint.map(|constraint| match constraint {
-            Constraint::Json => Grammar::JsonSchema(json!({ "type": "object" })),
-            Constraint::JsonSchema(schema) => Grammar::JsonSchema(schema),
-            Constraint::Regex(regex) => Grammar::Regex(regex),
-        }),
+        sampling: sampling(engine.model(), request.sampling, request.top_logprobs),
+        grammar,
+        keep,
+        end_logprobs,
         ..Request::new(prompt)
-    })
+    };
+    Ok((request, reader))
 }
 
-/// The text of a conversation, up to where the model answers.
-fn render(model: &Model, messages: Vec<Message>, variables: &Map<String, Value>) -> Result<String, Failure> {
-    let template =
-        model.chat.as_ref().ok_or_else(|| Failure::invalid("the model has no chat template", Some("model")))?;
-    let messages: Vec<_> = messages.into_iter().map(turn).collect();
-    let chat = model::Chat { messages: &messages, tools: &Value::Null, variables, now: SystemTime::now() };
-    template.render_chat(&chat).map_err(|error| Failure::invalid(error.to_string(), Some("messages")))
+/// The events of a token. One that shows nothing yet is an event all the same, for what it took.
+fn read(reader: Option<&mut Reader>, text: String, logprob: Option<LogProb>) -> Vec<Event> {
+    let Some(reader) = reader else { return vec![Event::Token(TokenEvent { text, logprob })] };
+    let thinks = reader.thinks();
+    let mut events: Vec<Event> = reader.push(&text).into_iter().map(event).collect();
+    let shows_nothing = events.is_empty();
+    let first = events.iter_mut().find_map(|event| match event {
+        Event::Token(token) | Event::Reasoning(token) => Some(token),
+        Event::ToolCall(_) | Event::Done { .. } => None,
+    });
+    match first {
+        Some(token) => token.logprob = logprob,
+        None if shows_nothing => {
+            let logprob = logprob.filter(|_| !reader.calls());
+            let token = TokenEvent { text: String::new(), logprob };
+            events.push(if thinks { Event::Reasoning(token) } else { Event::Token(token) });
+        }
+        None => {}
+    }
+    events
 }
 
-/// A message as templates expect it.
-fn turn(message: Message) -> model::Message {
-    let content = message.content.map_or(Value::Null, Value::String);
-    let mut turn = model::Message { role: message.role, content, more: message.more };
-    model::parse_arguments(&mut turn);
-    turn
+fn event(part: Part) -> Event {
+    match part {
+        Part::Text(text) => Event::Token(TokenEvent { text, logprob: None }),
+        Part::Reasoning(text) => Event::Reasoning(TokenEvent { text, logprob: None }),
+        Part::Call(part) => Event::ToolCall(part),
+    }
 }
 
 /// What the request says, else what the model's makers do, else what OpenAI's API does.
@@ -213,9 +276,13 @@ fn sampling(model: &Model, asked: Sampling, top_logprobs: Option<usize>) -> Samp
     }
 }
 
-/// A token's text, and the bytes that it stands for: a part of a character has no text of its own.
+/// A token's text, and the bytes that it stands for: a part of a character has no text of its own, and a special
+/// token, which is called as it is written, no bytes.
 fn spelled(model: &Model, token: u32) -> (String, Vec<u8>) {
     let Some(tokenizer) = &model.tokenizer else { return Default::default() };
+    if tokenizer.is_special(token) {
+        return (tokenizer.token(token).unwrap_or_default(), Vec::new());
+    }
     let text = tokenizer.decode(&[token]);
     let bytes = tokenizer.bytes(token).map_or_else(|| text.clone().into_bytes(), <[u8]>::to_vec);
     (text, bytes)
@@ -228,18 +295,4 @@ fn logprob(token: u32, of: &TokenLogprobs, spell: impl Fn(u32) -> (String, Vec<u
     };
     let top = of.top.iter().map(|(token, logprob)| one(*token, *logprob)).collect();
     LogProb { top, ..one(token, of.chosen) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn templates_get_arguments_as_an_object_and_no_content_as_null() {
-        let message = json!({ "role": "assistant", "tool_calls": [{ "function": { "arguments": "{\"a\": 1}" } }] });
-        let message: Message = serde_json::from_value(message).expect("a message");
-        let turn = turn(message);
-        assert_eq!(turn.content, Value::Null);
-        assert_eq!(turn.more["tool_calls"][0]["function"]["arguments"], json!({ "a": 1 }));
-    }
 }

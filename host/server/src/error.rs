@@ -14,6 +14,8 @@ use crate::Failure;
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) body: Body,
+    /// Seconds until another try is worth it, where one is at all.
+    retry_after: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,7 +29,7 @@ pub(crate) struct Body {
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, code: Option<&'static str>, message: String) -> Self {
-        Self { status, body: Body { message, kind, param: None, code } }
+        Self { status, body: Body { message, kind, param: None, code }, retry_after: 1 }
     }
 
     pub(crate) fn invalid(message: impl Into<String>, param: Option<&str>) -> Self {
@@ -42,6 +44,32 @@ impl ApiError {
 
     pub(crate) fn not_found(message: String, code: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", Some(code), message)
+    }
+
+    pub(crate) fn no_previous_response(id: &str) -> Self {
+        let message = format!(
+            "there is no response '{id}' to go on from: it was not stored, was deleted, or was let go for newer ones; \
+             send its items as input"
+        );
+        let mut error = Self::invalid(message, Some("previous_response_id"));
+        error.body.code = Some("previous_response_not_found");
+        error
+    }
+
+    /// What is wrong, in words.
+    pub(crate) fn message(&self) -> &str {
+        &self.body.message
+    }
+
+    pub(crate) fn not_loaded(name: &str, why: &str, retry: Duration) -> Self {
+        let message = format!("the model '{name}' is not loaded: {why}");
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let retry_after = retry.as_secs_f64().ceil().max(1.0) as u64;
+        Self { retry_after, ..Self::new(status, "server_error", Some("model_not_loaded"), message) }
+    }
+
+    pub(crate) fn conflict(message: String, code: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, "invalid_request_error", Some(code), message)
     }
 
     pub(crate) fn unauthorized() -> Self {
@@ -102,12 +130,17 @@ pub(crate) struct Envelope<'a> {
     pub(crate) error: &'a Body,
 }
 
+/// What an error response says, for paths whose errors look otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message(pub(crate) String);
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(Envelope { error: &self.body })).into_response();
+        response.extensions_mut().insert(Message(self.body.message.clone()));
         let retry = matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if retry {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

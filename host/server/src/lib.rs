@@ -3,6 +3,7 @@
 //!
 //! The model is behind [`Backend`]; only [`EngineBackend`] knows what runs it.
 
+mod admin;
 mod backend;
 mod connections;
 mod engine;
@@ -11,14 +12,23 @@ mod health;
 mod limits;
 mod metrics;
 mod models;
+mod oip;
 mod openai;
+mod openapi;
 mod origins;
 mod page;
+mod prompt;
 mod serve;
+mod tensors;
+mod tools;
 
 pub use backend::{
-    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, LogProb, Message,
-    ModelInfo, Pair, Prompt, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice, Tools, Usage,
+    Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, Message,
+    ModelInfo, Pair, Prompt, PromptToken, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice, Tools, Usage,
 };
 pub use engine::EngineBackend;
-pub use serve::{Ending, Settings, router, serve};
+pub use models::{
+    LoadAt, LoadFailure, Loaded, Loader, ModelEvent, ModelSpec, Models, ModelsError, Place, Prepared, Refreshed, Room,
+};
+pub use serve::{Ending, Settings, router, router_of, serve, serve_models};
+pub use tensors::{Datatype, Signature, Tensor, TensorInfo};

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
+use crate::oip;
 use crate::serve::Shared;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,13 +35,13 @@ impl RequestId {
 pub(crate) async fn observe(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
     request.extensions_mut().insert(id.clone());
-    let (path, began) = (shared.metrics.path(request.uri().path()), Instant::now());
+    let (path, began) = (shared.models.metrics.path(request.uri().path()), Instant::now());
     let mut response = next.run(request).await;
     if shared.is_leaving() {
         // The client's next request is to go to another server.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    shared.metrics.answered(path, response.status().as_u16(), began.elapsed());
+    shared.models.metrics.answered(path, response.status().as_u16(), began.elapsed());
     response.headers_mut().insert(REQUEST_ID, id.0);
     response
 }
@@ -52,20 +53,33 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
+fn has_key(headers: &HeaderMap, key: &str) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    // As long for a key that is nearly right as for one that is not.
+    given.as_bytes().ct_eq(key.as_bytes()).into()
+}
+
+/// Lets in who has the administrators' key.
+pub(crate) async fn admit_admin(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    match &shared.settings.admin_key {
+        Some(key) if has_key(request.headers(), key) => next.run(request).await,
+        _ => ApiError::unauthorized().into_response(),
+    }
+}
+
 /// Lets in who has the key, while the server takes requests, with a body of a sane size.
 pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    if let Some(key) = &shared.settings.api_key {
-        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        // As long for a key that is nearly right as for one that is not.
-        if !bool::from(given.as_bytes().ct_eq(key.as_bytes())) {
-            return ApiError::unauthorized().into_response();
-        }
+    if let Some(key) = &shared.settings.api_key
+        && !has_key(request.headers(), key)
+    {
+        return ApiError::unauthorized().into_response();
     }
     if shared.is_draining() {
         return ApiError::from(crate::Failure::Draining).into_response();
     }
-    if request.method() == Method::POST && !is_json(request.headers()) {
+    let is_known = is_json(request.headers()) || oip::is_binary(request.uri().path(), request.headers());
+    if request.method() == Method::POST && !is_known {
         return ApiError::not_json(request.headers().get(header::CONTENT_TYPE)).into_response();
     }
     let most = shared.settings.max_body_bytes;

@@ -1,7 +1,9 @@
 //! Figures for Prometheus.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -9,18 +11,18 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::Usage;
 use crate::models::Served;
-use crate::{ModelInfo, Usage};
 
 /// Seconds, from a quick machine's next token to a long prompt's first.
 const SECONDS: [f64; 14] = [0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 60.0];
 /// What is counted by its path; anything else is one.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 15] = [
     "/v1/chat/completions",
     "/v1/completions",
+    "/v1/responses",
     "/v1/embeddings",
     "/v1/rerank",
     "/v1/score",
@@ -42,7 +44,13 @@ struct Answered {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByModel {
+    model: Arc<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Tokens {
+    model: Arc<String>,
     of: Of,
 }
 
@@ -54,87 +62,51 @@ enum Of {
     generated,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Info {
+    name: String,
+    provider: String,
+}
+
+type Figure<T> = Family<ByModel, T>;
+type Ratio = Gauge<f64, AtomicU64>;
+type Histograms = Family<ByModel, Histogram, fn() -> Histogram>;
+
 /// Every figure.
 pub(crate) struct Metrics {
     registry: Registry,
     answered: Family<Answered, Counter>,
     seconds: Histogram,
-    first_token: Histogram,
-    next_token: Histogram,
-    tokens: Family<Tokens, Counter>,
-    cancelled: Counter,
-    proposed: Counter,
-    accepted: Counter,
-    waiting: Gauge,
-    running: Gauge,
-    cache_used: Gauge<f64, AtomicU64>,
-    tokens_per_second: Gauge<f64, AtomicU64>,
-    /// Tokens and time of the last look, for the rate.
-    last: std::sync::Mutex<(u64, std::time::Instant)>,
-    generated: AtomicU64,
+    models: BTreeMap<String, Arc<Figures>>,
+    info: Family<Info, Gauge>,
+    is_loaded: Figure<Gauge>,
+    proposed: Figure<Counter>,
+    accepted: Figure<Counter>,
+    waiting: Figure<Gauge>,
+    running: Figure<Gauge>,
+    cache_used: Figure<Ratio>,
+    tokens_per_second: Figure<Ratio>,
+    /// One reader at a time: the rate is since the last one.
+    last: Mutex<Instant>,
 }
 
-impl Metrics {
-    pub(crate) fn new(info: &ModelInfo) -> Self {
-        let mut registry = Registry::with_prefix("llmhost");
-        let histogram = || Histogram::new(SECONDS);
-        let new = Self {
-            answered: Family::default(),
-            seconds: histogram(),
-            first_token: histogram(),
-            next_token: histogram(),
-            tokens: Family::default(),
-            cancelled: Counter::default(),
-            proposed: Counter::default(),
-            accepted: Counter::default(),
-            waiting: Gauge::default(),
-            running: Gauge::default(),
-            cache_used: Gauge::default(),
-            tokens_per_second: Gauge::default(),
-            last: std::sync::Mutex::new((0, std::time::Instant::now())),
-            generated: AtomicU64::new(0),
-            registry: Registry::default(),
-        };
-        registry.register("requests", "Requests, by path and status", new.answered.clone());
-        let seconds = Unit::Seconds;
-        registry.register_with_unit(
-            "request_duration",
-            "Until a request's answer began",
-            seconds.clone(),
-            new.seconds.clone(),
-        );
-        let text = "From a request to its first token";
-        registry.register_with_unit("time_to_first_token", text, seconds.clone(), new.first_token.clone());
-        let text = "From one token of an answer to the next";
-        registry.register_with_unit("inter_token_latency", text, seconds, new.next_token.clone());
-        registry.register(
-            "tokens",
-            "Tokens of prompts and answers; cached ones are among the prompts'",
-            new.tokens.clone(),
-        );
-        registry.register("cancelled_requests", "Requests whose client went away", new.cancelled.clone());
-        let text = "Tokens of answers that were guessed and checked";
-        registry.register("speculative_proposed_tokens", text, new.proposed.clone());
-        let text = "Guessed tokens that became part of answers";
-        registry.register("speculative_accepted_tokens", text, new.accepted.clone());
-        registry.register("queue_depth", "Requests that wait", new.waiting.clone());
-        registry.register("batch_size", "Requests in the batch", new.running.clone());
-        registry.register("kv_cache_used_ratio", "Share of the key/value cache in use", new.cache_used.clone());
-        let text = "Tokens generated a second since the last time this was read";
-        registry.register("tokens_per_second", text, new.tokens_per_second.clone());
-        let labels = vec![("name", info.name.clone()), ("provider", info.provider.clone())];
-        registry.register("model", "The model, and what runs it", Info::new(labels));
-        Self { registry, ..new }
-    }
+/// What is counted of one model.
+pub(crate) struct Figures {
+    label: ByModel,
+    requests: Counter,
+    first_token: Histogram,
+    next_token: Histogram,
+    tokens: [Counter; 3],
+    cancelled: Counter,
+    generated: AtomicU64,
+    /// Of them, those that the last reader knows.
+    seen: AtomicU64,
+}
 
-    /// The path as it is counted.
-    pub(crate) fn path(&self, path: &str) -> &'static str {
-        PATHS.into_iter().find(|known| *known == path).unwrap_or("other")
-    }
-
-    pub(crate) fn answered(&self, path: &'static str, status: u16, took: Duration) {
-        self.answered.get_or_create(&Answered { path, status }).inc();
-        self.seconds.observe(took.as_secs_f64());
+impl Figures {
+    /// A request means this model.
+    pub(crate) fn asked(&self) {
+        self.requests.inc();
     }
 
     pub(crate) fn first_token(&self, after: Duration) {
@@ -148,39 +120,143 @@ impl Metrics {
     }
 
     pub(crate) fn done(&self, usage: Usage) {
-        let count = |of, tokens: usize| self.tokens.get_or_create(&Tokens { of }).inc_by(tokens as u64);
-        count(Of::prompt, usage.prompt_tokens);
-        count(Of::cached, usage.cached_tokens);
-        count(Of::generated, usage.completion_tokens);
+        let all = [usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens];
+        for (counter, tokens) in self.tokens.iter().zip(all) {
+            counter.inc_by(tokens as u64);
+        }
     }
 
     pub(crate) fn cancelled(&self) {
         self.cancelled.inc();
     }
+}
 
+fn histogram() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+impl Metrics {
+    /// Figures of a server with models of these names.
+    pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut registry = Registry::with_prefix("llmhost");
+        let (answered, seconds) = (Family::<Answered, Counter>::default(), histogram());
+        let (requests, tokens, cancelled) =
+            (Figure::<Counter>::default(), Family::<Tokens, Counter>::default(), Figure::<Counter>::default());
+        let histograms = || Histograms::new_with_constructor(histogram);
+        let (first_token, next_token) = (histograms(), histograms());
+        let new = Self {
+            answered: answered.clone(),
+            seconds: seconds.clone(),
+            models: names
+                .into_iter()
+                .map(|name| {
+                    let label = ByModel { model: Arc::new(name.to_owned()) };
+                    let count = |of| {
+                        let label = Tokens { model: Arc::clone(&label.model), of };
+                        tokens.get_or_create(&label).clone()
+                    };
+                    let figures = Figures {
+                        requests: requests.get_or_create(&label).clone(),
+                        first_token: first_token.get_or_create(&label).clone(),
+                        next_token: next_token.get_or_create(&label).clone(),
+                        tokens: [Of::prompt, Of::cached, Of::generated].map(count),
+                        cancelled: cancelled.get_or_create(&label).clone(),
+                        label,
+                        generated: AtomicU64::new(0),
+                        seen: AtomicU64::new(0),
+                    };
+                    (name.to_owned(), Arc::new(figures))
+                })
+                .collect(),
+            info: Family::default(),
+            is_loaded: Family::default(),
+            proposed: Family::default(),
+            accepted: Family::default(),
+            waiting: Family::default(),
+            running: Family::default(),
+            cache_used: Family::default(),
+            tokens_per_second: Family::default(),
+            last: Mutex::new(Instant::now()),
+            registry: Registry::default(),
+        };
+        registry.register("requests", "Requests, by path and status", answered);
+        let unit = || Unit::Seconds;
+        registry.register_with_unit("request_duration", "Until a request's answer began", unit(), seconds);
+        let text = "From a request to its first token";
+        registry.register_with_unit("time_to_first_token", text, unit(), first_token);
+        let text = "From one token of an answer to the next";
+        registry.register_with_unit("inter_token_latency", text, unit(), next_token);
+        let text = "Tokens of prompts and answers; cached ones are among the prompts'";
+        registry.register("tokens", text, tokens);
+        registry.register("model_requests", "Requests that named a model, or meant it as the default", requests);
+        registry.register("cancelled_requests", "Requests whose client went away", cancelled);
+        let text = "Tokens of answers that were guessed and checked";
+        registry.register("speculative_proposed_tokens", text, new.proposed.clone());
+        let text = "Guessed tokens that became part of answers";
+        registry.register("speculative_accepted_tokens", text, new.accepted.clone());
+        registry.register("queue_depth", "Requests that wait", new.waiting.clone());
+        registry.register("batch_size", "Requests in the batch", new.running.clone());
+        registry.register("kv_cache_used_ratio", "Share of the key/value cache in use", new.cache_used.clone());
+        let text = "Tokens generated a second since the last time this was read";
+        registry.register("tokens_per_second", text, new.tokens_per_second.clone());
+        registry.register("model_loaded", "1 where the model is loaded", new.is_loaded.clone());
+        registry.register("model_info", "The models that are loaded, and what runs them", new.info.clone());
+        Self { registry, ..new }
+    }
+
+    /// The path as it is counted.
+    pub(crate) fn path(&self, path: &str) -> &'static str {
+        const ADMIN: &str = "/admin/models";
+        if path.starts_with(ADMIN) {
+            return ADMIN;
+        }
+        PATHS.into_iter().find(|known| *known == path).unwrap_or("other")
+    }
+
+    pub(crate) fn answered(&self, path: &'static str, status: u16, took: Duration) {
+        self.answered.get_or_create(&Answered { path, status }).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// What is counted of the model of this name, which is one of those that [`Self::new`] was told.
+    pub(crate) fn of(&self, name: &str) -> Arc<Figures> {
+        Arc::clone(&self.models[name])
+    }
+
+    /// `models` are those that are loaded.
     pub(crate) fn text(&self, models: &[Served]) -> String {
-        let (mut proposed, mut accepted) = (0, 0);
-        for model in models {
-            let now = model.backend().stats();
-            self.waiting.set(now.waiting as i64);
-            self.running.set(now.running as i64);
-            self.cache_used.set(now.cache_used);
-            proposed += now.proposed_tokens;
-            accepted += now.accepted_tokens;
-        }
-        self.proposed.inner().store(proposed, Ordering::Relaxed);
-        self.accepted.inner().store(accepted, Ordering::Relaxed);
-        let generated = self.generated.load(Ordering::Relaxed);
-        if let Ok(mut last) = self.last.lock() {
-            let seconds = last.1.elapsed().as_secs_f64();
-            if seconds > 0.0 {
-                self.tokens_per_second.set((generated - last.0) as f64 / seconds);
-            }
-            *last = (generated, std::time::Instant::now());
-        }
         let mut text = String::new();
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let seconds = last.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
+        *last = Instant::now();
+        self.info.clear();
+        for figures in self.models.values() {
+            let generated = figures.generated.load(Ordering::Relaxed);
+            let more = generated - figures.seen.swap(generated, Ordering::Relaxed);
+            self.tokens_per_second.get_or_create(&figures.label).set(more as f64 / seconds);
+            self.show(figures, None);
+        }
+        for model in models {
+            self.show(model.figures(), Some(model));
+        }
         // Writing into a string cannot fail.
         _ = encode(&mut text, &self.registry);
         text
+    }
+
+    fn show(&self, figures: &Figures, model: Option<&Served>) {
+        let now = model.map(|model| model.backend().stats()).unwrap_or_default();
+        let label = &figures.label;
+        self.waiting.get_or_create(label).set(now.waiting as i64);
+        self.running.get_or_create(label).set(now.running as i64);
+        self.cache_used.get_or_create(label).set(now.cache_used);
+        // The engine's own counts: they begin anew where a model is loaded again, as Prometheus expects.
+        self.proposed.get_or_create(label).inner().store(now.proposed_tokens, Ordering::Relaxed);
+        self.accepted.get_or_create(label).inner().store(now.accepted_tokens, Ordering::Relaxed);
+        self.is_loaded.get_or_create(label).set(i64::from(model.is_some()));
+        if let Some(info) = model.map(Served::info) {
+            let label = Info { name: info.name.clone(), provider: info.provider.clone() };
+            self.info.get_or_create(&label).set(1);
+        }
     }
 }

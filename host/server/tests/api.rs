@@ -215,13 +215,13 @@ async fn the_figures_say_what_happened() {
     let text = String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
     for line in [
         "llmhost_requests_total{path=\"/v1/chat/completions\",status=\"200\"} 1",
-        "llmhost_time_to_first_token_seconds_count 1",
-        "llmhost_inter_token_latency_seconds_count 2",
-        "llmhost_tokens_total{of=\"prompt\"} 3",
-        "llmhost_tokens_total{of=\"generated\"} 3",
-        "llmhost_queue_depth 0",
-        "llmhost_speculative_proposed_tokens_total 7",
-        "llmhost_speculative_accepted_tokens_total 5",
+        "llmhost_time_to_first_token_seconds_count{model=\"script\"} 1",
+        "llmhost_inter_token_latency_seconds_count{model=\"script\"} 2",
+        "llmhost_tokens_total{model=\"script\",of=\"prompt\"} 3",
+        "llmhost_tokens_total{model=\"script\",of=\"generated\"} 3",
+        "llmhost_queue_depth{model=\"script\"} 0",
+        "llmhost_speculative_proposed_tokens_total{model=\"script\"} 7",
+        "llmhost_speculative_accepted_tokens_total{model=\"script\"} 5",
         "llmhost_model_info{name=\"script\",provider=\"CPUExecutionProvider\"} 1",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");

@@ -38,8 +38,6 @@ async fn a_field_of_another_server_that_changes_the_answer_is_refused_by_name() 
         ("best_of", json!(4), "use n"),
         ("min_tokens", json!(5), "ignore_eos"),
         ("prompt_logprobs", json!(1), "logprobs"),
-        ("continue_final_message", json!(true), "/v1/completions"),
-        ("add_generation_prompt", json!(false), "assistant"),
         ("truncate_prompt_tokens", json!(10), "/tokenize"),
         ("bad_words", json!(["x"]), "logit_bias"),
         ("use_beam_search", json!(true), "temperature"),

@@ -58,6 +58,30 @@ async fn a_server_that_ends_finishes_what_it_is_at_within_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_streamed_response_that_is_cut_off_says_that_it_failed() {
+    let body = json!({ "input": "word ".repeat(60), "stream": true }).to_string();
+    let head = "POST /v1/responses HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\nContent-Type: application/json";
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for (drain, limit, words) in [(100, 60_000, "the server is shutting down"), (60_000, 200, "took too long")] {
+        let script = Script { pause: Duration::from_millis(20), ..Script::new() };
+        let running = Arc::clone(&script.running);
+        let (drain, request_timeout) = (Duration::from_millis(drain), Duration::from_millis(limit));
+        let (address, end, _server) = started(script, Settings { drain, request_timeout, ..Settings::default() }).await;
+        let client = tokio::spawn({
+            let (address, request) = (address.clone(), request.clone());
+            async move { told(&address, &request).await }
+        });
+        while running.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        end.send(Ending::AtOnce).unwrap();
+        let said = client.await.unwrap();
+        let last = said.rsplit_once("event: response.failed").map(|(_, last)| last).unwrap_or_default();
+        assert!(last.contains("\"code\":\"server_error\"") && last.contains(words), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_thousand_clients_at_once_are_all_answered() {
     let (address, _end, _server) = started(Script::new(), Settings::default()).await;
     let one = |_| async {

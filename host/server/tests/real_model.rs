@@ -117,3 +117,27 @@ async fn tokens_of_a_text_give_the_text_again() {
     let (status, answer) = told("/detokenize", &json!({ "tokens": [9_999_999] })).await;
     assert!(status == 400 && answer["error"]["message"].as_str().unwrap().contains("9999999"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_response_says_what_a_chat_says() {
+    let text = "Tell me, wörld";
+    let messages = json!([{ "role": "system", "content": "short" }, { "role": "user", "content": text }]);
+    let chat = json!({ "messages": messages, "max_tokens": 12, "temperature": 0, "logprobs": true, "top_logprobs": 2 });
+    let (_, chat) = told("/v1/chat/completions", &chat).await;
+    let response = json!({
+        "instructions": "short", "input": text, "max_output_tokens": 12, "temperature": 0, "top_logprobs": 2,
+        "include": ["message.output_text.logprobs"],
+    });
+    let (status, response) = told("/v1/responses", &response).await;
+    let (choice, part) = (&chat["choices"][0], &response["output"][0]["content"][0]);
+    assert_eq!((status, &part["text"]), (200, &choice["message"]["content"]), "{response}");
+    let tokens = |list: &Value| list.as_array().unwrap().iter().map(|one| one["token"].clone()).collect::<Vec<_>>();
+    assert_eq!(tokens(&part["logprobs"]), tokens(&choice["logprobs"]["content"]));
+    assert_eq!(response["usage"]["input_tokens"], chat["usage"]["prompt_tokens"]);
+    let schema = json!({ "type": "object", "properties": { "yes": { "type": "boolean" } }, "required": ["yes"], "additionalProperties": false });
+    let format = json!({ "type": "json_schema", "name": "answer", "strict": true, "schema": schema });
+    let (_, response) =
+        told("/v1/responses", &json!({ "input": text, "text": { "format": format }, "max_output_tokens": 200 })).await;
+    let answer: Value = serde_json::from_str(response["output"][0]["content"][0]["text"].as_str().unwrap()).unwrap();
+    assert!(answer["yes"].is_boolean(), "{answer}");
+}

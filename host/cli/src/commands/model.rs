@@ -1,5 +1,6 @@
 //! From a model's address to a model that runs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,50 +12,61 @@ use llmhost_python_env::cache_folder;
 use llmhost_resources::{Aws, AwsSettings};
 
 use crate::app::{self, Console};
-use crate::args::{Model, Source};
+use crate::args::{Fetching, Model, Running};
 use crate::failure::Failure;
 
 const REQUESTS_AT_A_TIME: usize = 16;
+/// Microseconds that threads wait for work in a loop.
+const SPIN: u32 = 1000;
 
 /// Fetches a model where it is not on this machine, and loads it.
 pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<Engine, Failure> {
-    let folder = folder(&args.source, console).await?.folder;
-    let options = Options {
-        search: Search::usual(args.onnxruntime.clone()),
-        device: args.device,
-        threads: args.threads.map(usize::from),
-        spin: std::time::Duration::from_micros(args.spin.into()),
-        context: args.context.map(|tokens| tokens as usize),
-        max_batch: args.max_batch.into(),
-        queue: queue as usize,
-        verify: args.source.verify,
-        speculate: args.speculation,
-        ..Options::default()
-    };
-    let loaded = tokio::task::spawn_blocking(move || Engine::load(&folder, &options)).await;
-    let engine = match loaded {
-        Ok(loaded) => loaded.map_err(|error| Failure::Other {
-            message: error.to_string(),
-            help: "llmhost doctor says what this machine has; llmhost doctor --install gets ONNX Runtime.".to_owned(),
-            status: 1,
-        })?,
-        Err(_) => {
-            let message = "loading the model failed inside ONNX Runtime".to_owned();
-            let help = "Check the model with another program, and report it.".to_owned();
-            return Err(Failure::Other { message, help, status: 1 });
-        }
-    };
+    let folder = folder(&args.source.model, &args.source.fetching, console).await?.folder;
+    let engine = start(folder, options(&args.running, queue, args.source.fetching.verify)).await?;
     if let Some(reason) = &engine.report().fallback {
         console.note(&format!("The model runs on the processor, not on a GPU: {reason}"));
     }
     Ok(engine)
 }
 
+/// The engine's options.
+pub(crate) fn options(args: &Running, queue: u32, verify: bool) -> Options {
+    Options {
+        search: Search::usual(args.onnxruntime.clone()),
+        device: args.device,
+        threads: args.threads.map(usize::from),
+        spin: std::time::Duration::from_micros(args.spin.unwrap_or(SPIN).into()),
+        context: args.context.map(|tokens| tokens as usize),
+        max_batch: args.max_batch.into(),
+        queue: queue as usize,
+        verify,
+        speculate: args.speculation,
+        ..Options::default()
+    }
+}
+
+/// Loads a folder.
+pub(crate) async fn start(folder: PathBuf, options: Options) -> Result<Engine, Failure> {
+    let loaded = tokio::task::spawn_blocking(move || Engine::load(&folder, &options)).await;
+    match loaded {
+        Ok(loaded) => loaded.map_err(|error| Failure::Other {
+            message: error.to_string(),
+            help: "llmhost doctor says what this machine has; llmhost doctor --install gets ONNX Runtime.".to_owned(),
+            status: 1,
+        }),
+        Err(_) => {
+            let message = "loading the model failed inside ONNX Runtime".to_owned();
+            let help = "Check the model with another program, and report it.".to_owned();
+            Err(Failure::Other { message, help, status: 1 })
+        }
+    }
+}
+
 /// `llmhost fetch`: only the first half of that.
 pub(crate) async fn fetch(args: &crate::args::Fetch) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let began = Instant::now();
-    let here = folder(&args.source, &console).await?;
+    let here = folder(&args.source.model, &args.source.fetching, &console).await?;
     let (bytes, seconds) = (here.bytes, began.elapsed().as_secs_f64());
     let folder = here.folder.display();
     match args.json {
@@ -74,8 +86,8 @@ pub(crate) async fn fetch(args: &crate::args::Fetch) -> Result<(), Failure> {
 }
 
 /// The model's folder, and how many bytes had to be fetched for it.
-async fn folder(args: &Source, console: &Console) -> Result<Fetched, Failure> {
-    let (bucket, prefix) = match Address::parse(&args.model).map_err(not_fetched)? {
+pub(crate) async fn folder(model: &str, args: &Fetching, console: &Console) -> Result<Fetched, Failure> {
+    let (bucket, prefix) = match Address::parse(model).map_err(not_fetched)? {
         Address::Folder(folder) => return Ok(Fetched { folder, bytes: 0 }),
         Address::S3 { bucket, prefix } => (bucket, prefix),
     };
@@ -98,7 +110,7 @@ async fn folder(args: &Source, console: &Console) -> Result<Fetched, Failure> {
         bar.set_length(progress.total);
         bar.set_position(progress.done);
     };
-    let fetched = fetch.fetch(store, &args.model, &prefix, &report).await;
+    let fetched = fetch.fetch(store, model, &prefix, &report).await;
     bar.finish_and_clear();
     let fetched = fetched.map_err(not_fetched)?;
     tracing::info!(bytes = fetched.bytes, folder = %fetched.folder.display(), "the model is here");
@@ -114,7 +126,7 @@ fn bar(console: &Console) -> ProgressBar {
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn not_fetched(error: ModelError) -> Failure {
+pub(crate) fn not_fetched(error: ModelError) -> Failure {
     let status = if matches!(error, ModelError::Address { .. }) { 2 } else { 1 };
     Failure::Other { message: error.to_string(), help: error.advice().to_owned(), status }
 }

@@ -12,6 +12,8 @@ MODELS = {
     "tiny": lambda to, _: tiny.write_decoder(to, "grouped"),
     "tiny-plain": lambda to, _: tiny.write_decoder(to, "plain"),
     "tiny-fp16": lambda to, _: tiny.write_decoder(to, "grouped", half=True),
+    "tiny-longrope": lambda to, _: tiny.write_decoder(to, "grouped", switch=32),
+    "tiny-wide": lambda to, _: tiny.write_decoder(to, "grouped", wide=True),
     "tiny-embeddings": lambda to, _: tiny.write_encoder(to),
     "smollm2-135m-instruct-fp32": lambda to, cache: smollm2.write(to, cache),
     "smollm2-135m-instruct-fp16": lambda to, cache: smollm2.write(to, cache, half=True),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.graph import CONTRIB, INT32, INT64, Graph
+from export.graph import CONTRIB, INT32, INT64, Graph, constants
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Shape:
     context: int
     theta: float
     epsilon: float
+    # Where a run's longest row has more tokens, positions are turned by other factors (longrope).
+    switch: int | None = None
 
     @property
     def head(self):
@@ -76,8 +78,8 @@ def _plain_norm(graph, shape, x, weight, name):
     return graph.op("Mul", [graph.op("Div", [x, graph.op("Sqrt", [mean], f"{name}/root")], f"{name}/normed"), weight], name)
 
 
-def _rotations(shape):
-    angles = np.outer(np.arange(shape.context), shape.theta ** (-np.arange(0, shape.head, 2) / shape.head))
+def _rotations(shape, factors=1.0):
+    angles = np.outer(np.arange(shape.context), shape.theta ** (-np.arange(0, shape.head, 2) / shape.head) / factors)
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
@@ -87,8 +89,11 @@ def _grouped(graph, shape):
     lengths = graph.op("Cast", [graph.op("Sub", [lengths, graph.ints("one", 1)], "/mask/less_one")], "/mask/lengths", to=INT32)
     width = graph.op("Gather", [graph.op("Shape", ["attention_mask"], "/mask/shape"), graph.const("second", np.array(1, np.int64))], "/mask/width")
     total = graph.op("Cast", [width], "/mask/total", to=INT32)
-    cos, sin = _rotations(shape)
-    cos, sin = graph.const("cos_cache", cos), graph.const("sin_cache", sin)
+    if shape.switch is None:
+        cos, sin = _rotations(shape)
+        cos, sin = graph.const("cos_cache", cos), graph.const("sin_cache", sin)
+    else:
+        cos, sin = _switched(graph, shape, width)
 
     def attend(at, q, k, v):
         inputs = [q, k, v, f"past_key_values.{at}.key", f"past_key_values.{at}.value", lengths, total, cos, sin]
@@ -100,6 +105,16 @@ def _grouped(graph, shape):
         return outputs[0]
 
     return attend
+
+
+def _switched(graph, shape, width):
+    """Two sets of factors, as onnxruntime-genai's builder writes them: chosen by the longest row of the run."""
+    index = np.arange(shape.head // 2)
+    sides = {"large": _rotations(shape, 1 + 0.9 * index), "small": _rotations(shape, 1 + 0.05 * index)}
+    branch = lambda side: constants(f"{side}_rotemb_caches_graph", {f"{of}_cache_{side}": table for of, table in zip(("cos", "sin"), sides[side], strict=True)})  # noqa: E731
+    longer = graph.op("Greater", [width, graph.const("switch", np.array(shape.switch, np.int64))], "/model/rope_caches_subgraph/Greater")
+    graph.op("If", [longer], "/model/rope_caches_subgraph/If", ["cos_cache", "sin_cache"], then_branch=branch("large"), else_branch=branch("small"))
+    return "cos_cache", "sin_cache"
 
 
 def _plain(graph, shape):

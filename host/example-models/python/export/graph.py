@@ -9,6 +9,13 @@ CONTRIB = "com.microsoft"
 FLOAT, HALF, INT32, INT64 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT32, TensorProto.INT64
 
 
+def constants(name, tables):
+    """A graph that takes nothing and gives these."""
+    nodes = [helper.make_node("Constant", [], [of], value=numpy_helper.from_array(table, of)) for of, table in tables.items()]
+    about = [helper.make_tensor_value_info(of, FLOAT, table.shape) for of, table in tables.items()]
+    return helper.make_graph(nodes, name, [], about)
+
+
 class Graph:
     def __init__(self, half=False):
         """`half` makes every number with a fraction one of 16 bits."""

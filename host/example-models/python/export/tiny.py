@@ -39,17 +39,19 @@ def tokenizer():
     return tokens, text.byte_level(tokens, read["model"]["merges"], range(len(SPECIAL)))
 
 
-def write_decoder(to, layout, seed=7, half=False):
+def write_decoder(to, layout, seed=7, half=False, switch=None, wide=False):
     tokens, made = tokenizer()
-    shape = decoder.Shape(layers=2, hidden=64, inner=128, heads=4, kv_heads=2, vocabulary=len(tokens), context=512, theta=10000.0, epsilon=1e-5)
-    narrow = shape.head * shape.kv_heads
-    rows = {"attn_q": 64, "attn_k": narrow, "attn_v": narrow, "attn_output": 64, "ffn_gate": 128, "ffn_up": 128, "ffn_down": 64}
+    # Wide: a token takes 4 KiB of the cache, so that a few thousand are seen in the memory that a process has.
+    sizes = {"layers": 1, "hidden": 512, "kv_heads": 4, "context": 4096} if wide else {"layers": 2, "hidden": 64, "kv_heads": 2, "context": 512}
+    shape = decoder.Shape(inner=128, heads=4, vocabulary=len(tokens), theta=10000.0, epsilon=1e-5, switch=switch, **sizes)
+    hidden, narrow = shape.hidden, shape.head * shape.kv_heads
+    rows = {"attn_q": hidden, "attn_k": narrow, "attn_v": narrow, "attn_output": hidden, "ffn_gate": 128, "ffn_up": 128, "ffn_down": hidden}
 
     def shapes(name):
         kind = name.split(".")[-1]
         if kind.endswith("norm"):
-            return (64,)
-        return (len(tokens), 64) if kind == "token_embd" else (rows[kind], 128 if kind == "ffn_down" else 64)
+            return (hidden,)
+        return (len(tokens), hidden) if kind == "token_embd" else (rows[kind], 128 if kind == "ffn_down" else hidden)
 
     model = decoder.build(shape, random_weights(seed, shapes), layout=layout, half=half)
     template = text.CHAT_TEMPLATE

@@ -17,8 +17,12 @@ pub struct Stats {
     pub slots: usize,
     /// Tokens of prompt and answer, at most.
     pub context: usize,
-    /// Bytes of the key/value cache.
+    /// Bytes that keys and values may take.
     pub cache_bytes: usize,
+    /// Tokens of all requests together that this is enough for.
+    pub cache_tokens: usize,
+    /// Bytes of that which are taken, those of ended requests included.
+    pub held_bytes: usize,
     /// Tokens whose keys and values are kept, those of ended requests included.
     pub cached_tokens: usize,
     /// Requests that began.
@@ -31,6 +35,8 @@ pub struct Stats {
     pub cancelled: u64,
     /// Requests refused because the queue was full.
     pub refused: u64,
+    /// How often a request had to make room for older ones, to be read again later.
+    pub paused: u64,
     /// Tokens of prompts that were computed.
     pub prompt_tokens: u64,
     /// Tokens of prompts that were taken from the cache.
@@ -63,12 +69,15 @@ pub(super) struct Counters {
     pub(super) slots: usize,
     pub(super) context: usize,
     pub(super) cache_bytes: usize,
+    pub(super) cache_tokens: usize,
+    pub(super) held_bytes: AtomicUsize,
     pub(super) cached_tokens: AtomicUsize,
     pub(super) requests: AtomicU64,
     pub(super) finished: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) cancelled: AtomicU64,
     pub(super) refused: AtomicU64,
+    pub(super) paused: AtomicU64,
     pub(super) prompt_tokens: AtomicU64,
     pub(super) reused_tokens: AtomicU64,
     pub(super) generated_tokens: AtomicU64,
@@ -84,7 +93,9 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn new(slots: usize, context: usize, cache_bytes: usize, provider: &'static str) -> Self {
+    /// `cache` are the bytes for keys and values, and the tokens that this is enough for.
+    pub(super) fn new(slots: usize, context: usize, cache: (usize, usize), provider: &'static str) -> Self {
+        let (cache_bytes, cache_tokens) = cache;
         Self {
             queued: AtomicUsize::new(0),
             active: AtomicUsize::new(0),
@@ -92,12 +103,15 @@ impl Counters {
             slots,
             context,
             cache_bytes,
+            cache_tokens,
+            held_bytes: AtomicUsize::new(0),
             cached_tokens: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            paused: AtomicU64::new(0),
             prompt_tokens: AtomicU64::new(0),
             reused_tokens: AtomicU64::new(0),
             generated_tokens: AtomicU64::new(0),
@@ -139,12 +153,15 @@ impl Counters {
             slots: self.slots,
             context: self.context,
             cache_bytes: self.cache_bytes,
+            cache_tokens: self.cache_tokens,
+            held_bytes: self.held_bytes.load(Relaxed),
             cached_tokens: self.cached_tokens.load(Relaxed),
             requests: self.requests.load(Relaxed),
             finished: self.finished.load(Relaxed),
             failed: self.failed.load(Relaxed),
             cancelled: self.cancelled.load(Relaxed),
             refused: self.refused.load(Relaxed),
+            paused: self.paused.load(Relaxed),
             prompt_tokens: self.prompt_tokens.load(Relaxed),
             reused_tokens: self.reused_tokens.load(Relaxed),
             generated_tokens: self.generated_tokens.load(Relaxed),

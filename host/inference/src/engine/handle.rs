@@ -1,5 +1,6 @@
 //! What callers hold.
 
+mod prompts;
 mod texts;
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc as channel, oneshot};
 
+pub use prompts::PromptToken;
 pub use texts::{EmbedInput, Scores};
 
 use super::counters::{Counters, Stats};
@@ -21,7 +23,7 @@ use super::tensors::{NamedTensor, TensorInfo};
 use super::worker::Job;
 use crate::model::{Layout, Model};
 use crate::runtime::RuntimeReport;
-use crate::sampling::{Grammars, Sampler};
+use crate::sampling::{Grammar, GrammarError, Grammars, Sampler};
 use crate::tokens::{Detokenizer, StopStrings, Tokenizer};
 
 /// A loaded model. Cheap to clone; the last clone that is dropped ends it.
@@ -102,11 +104,19 @@ impl Engine {
         let sampler = Sampler::new(request.sampling, &prompt, mask);
         let (listener, receiver) = channel::unbounded_channel();
         let stream = Stream::new(receiver, prompt.len());
-        let (text, stops) = (Detokenizer::new(Arc::clone(tokenizer)), StopStrings::new(request.stop));
-        inner.open()?;
-        inner.counters.enter_queue(inner.queue).map_err(|waiting| RequestError::Busy { waiting })?;
-        inner.send(Job::Generate(Box::new(Pending { prompt, budget, ends, sampler, text, stops, listener, made })))?;
+        let text = Detokenizer::keeping(Arc::clone(tokenizer), request.keep.into());
+        let stops = StopStrings::new(request.stop);
+        let (end_logprobs, prompt_logprobs) = (request.end_logprobs, None);
+        let pending =
+            Pending { prompt, budget, ends, sampler, text, stops, listener, made, end_logprobs, prompt_logprobs };
+        inner.enqueue(pending)?;
         Ok(stream)
+    }
+
+    /// Whether a grammar can be followed: the reason where it cannot.
+    pub fn check_grammar(&self, grammar: &Grammar) -> Result<(), GrammarError> {
+        let grammars = self.inner.grammars.as_ref().ok_or(GrammarError::Tokenizer)?;
+        grammars.mask(grammar).map(|_| ())
     }
 
     /// Runs the graph on named tensors; works for models of any kind.
@@ -115,6 +125,12 @@ impl Engine {
         self.inner.enter_job()?;
         self.inner.send(Job::Run { inputs, answer })?;
         result.await.unwrap_or(Err(RequestError::ShuttingDown))
+    }
+
+    /// Whether callers who are not trusted may run the graph. GroupQueryAttention writes where the lengths among its
+    /// inputs say.
+    pub fn is_open(&self) -> bool {
+        !matches!(&self.inner.model.layout, Layout::Decoder(layout) if layout.shared)
     }
 
     /// Takes no more requests and waits for those there are. True where all ended in time; those
@@ -200,6 +216,12 @@ impl Engine {
 }
 
 impl Inner {
+    fn enqueue(&self, request: Pending) -> Result<(), RequestError> {
+        self.open()?;
+        self.counters.enter_queue(self.queue).map_err(|waiting| RequestError::Busy { waiting })?;
+        self.send(Job::Generate(Box::new(request)))
+    }
+
     fn open(&self) -> Result<(), RequestError> {
         if self.closing.load(Relaxed) { Err(RequestError::ShuttingDown) } else { Ok(()) }
     }

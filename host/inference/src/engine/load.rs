@@ -6,16 +6,17 @@ use std::time::Instant;
 
 use ort::session::Session;
 
+use super::budget::Budget;
 use super::counters::Counters;
 use super::decoder::{CacheSize, Decoder, PlainDecoder, Row, SharedDecoder};
 use super::embed::{EmbedJob, Embedder, TextTokens};
 use super::error::LoadError;
-use super::generation::Generation;
+use super::generation::{Generation, Settings};
 use super::options::Options;
 use super::tensors::TensorInfo;
 use super::worker::{Job, Work, Worker};
 use super::{memory, tensors};
-use crate::model::{DecoderLayout, EncoderLayout, FolderError, Layout, Model};
+use crate::model::{DecoderLayout, EncoderLayout, FolderError, Layout, Lengths, Model};
 use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings};
 
 /// What the handle needs of a started engine.
@@ -74,9 +75,20 @@ fn decoder(
     proof: Proof,
     options: &Options,
 ) -> Result<Ready, LoadError> {
-    let size = cache_size(model, &layout, provider, options)?;
+    let (size, budget) = cache_size(model, &layout, provider, options)?;
+    let lengths = layout.lengths.clone();
+    match &lengths {
+        Lengths::Any => {}
+        Lengths::Threshold(tokens) => tracing::info!(
+            tokens,
+            "the model computes longer texts otherwise; prompts are read whole, and answers run with those of their side"
+        ),
+        Lengths::Unknown(reason) => tracing::warn!(
+            reason,
+            "what the model computes depends on what runs beside it; prompts are read whole, and each request runs alone"
+        ),
+    }
     let failed = |error: ort::Error| LoadError::WarmUp(error.message().to_owned());
-    let bytes = size.slots * size.context * token_bytes(&layout);
     let vocabulary = layout.vocabulary;
     let mut decoder: Box<dyn Decoder> = match layout.shared {
         true => Box::new(SharedDecoder::new(session, layout, provider, options.gpu, size).map_err(failed)?),
@@ -85,12 +97,22 @@ fn decoder(
     let warm = |error: super::RequestError| LoadError::WarmUp(error.to_string());
     let token = model.config.bos.unwrap_or(0);
     decoder.prefill(0, 0, &[token, token], true).map_err(warm)?;
-    let mut lengths = vec![0; size.slots];
-    lengths[0] = 2;
-    decoder.decode(&[Row { slot: 0, cached: 2, token }], &lengths).map_err(warm)?;
+    let mut cached = vec![0; size.slots];
+    cached[0] = 2;
+    decoder.decode(&[Row { slot: 0, cached: 2, token }], &cached).map_err(warm)?;
     let report = proof.give(decoder.session())?;
-    let counters = Arc::new(Counters::new(size.slots, size.context, bytes, report.provider.as_str()));
-    let mut generation = Generation::new(decoder, Arc::clone(&counters), size.chunk, options);
+    let counters =
+        Arc::new(Counters::new(size.slots, size.context, (budget.limit, budget.tokens()), report.provider.as_str()));
+    let reuse = options.reuse && !matches!(lengths, Lengths::Unknown(_));
+    let settings = Settings {
+        chunk: size.chunk,
+        turn: options.chunk.max(1),
+        reuse,
+        speculate: options.speculate,
+        lengths,
+        budget,
+    };
+    let mut generation = Generation::new(decoder, Arc::clone(&counters), settings);
     generation.compare_widths(token, vocabulary).map_err(warm)?;
     Ok((Work::Generation(generation), counters, report))
 }
@@ -107,7 +129,7 @@ fn encoder(
     let limit =
         sentence.max_tokens.or(model.config.tokenizer_limit).into_iter().chain(model.config.context_length).min();
     let context = options.context.into_iter().chain(limit).min().ok_or(LoadError::NoContext)?;
-    let counters = |provider| Arc::new(Counters::new(1, context, 0, provider));
+    let counters = |provider| Arc::new(Counters::new(1, context, (0, 0), provider));
     let pad = model.config.pad.unwrap_or(0);
     let (pooling, normalise) = (sentence.pooling.clone(), sentence.normalise);
     let mut embedder = Embedder { session, layout, pooling, normalise, pad, counters: counters("") };
@@ -133,22 +155,17 @@ fn any(mut session: Session, proof: Proof) -> Result<Ready, LoadError> {
         tracing::debug!(%error, "the model does not take zeros");
     }
     let report = proof.give(&mut session)?;
-    let counters = Arc::new(Counters::new(1, 1, 0, report.provider.as_str()));
+    let counters = Arc::new(Counters::new(1, 1, (0, 0), report.provider.as_str()));
     Ok((Work::Tensors(session), counters, report))
 }
 
-/// Bytes of keys and values of one token.
-fn token_bytes(layout: &DecoderLayout) -> usize {
-    layout.cache.len() * layout.heads * layout.head_size * layout.cache_type.bytes()
-}
-
-/// Slots and context that fit into the memory that is free now, the weights being loaded.
+/// Slots, context and memory for keys and values, of what is free now, the weights being loaded.
 fn cache_size(
     model: &Model,
     layout: &DecoderLayout,
     provider: Provider,
     options: &Options,
-) -> Result<CacheSize, LoadError> {
+) -> Result<(CacheSize, Budget), LoadError> {
     const SMALLEST: usize = 64;
     let limit = model.config.context_length;
     let wanted = options.context.or(limit).ok_or(LoadError::NoContext)?.max(2);
@@ -159,13 +176,31 @@ fn cache_size(
         Provider::Cpu => memory::free().map_or(1 << 30, |bytes| bytes / 2),
         Provider::Cuda => crate::runtime::gpu_memory(options.gpu).map_or(1 << 30, |memory| memory.free / 10 * 9),
     });
-    let token = token_bytes(layout);
-    let fitting = free / token;
+    let mut budget = Budget::new(layout, provider, free);
+    let fitting = budget.longest();
     let context = match options.context {
-        Some(context) if context > fitting => return Err(LoadError::NoMemory { needed: context * token, free }),
-        None if fitting < SMALLEST.min(wanted) => return Err(LoadError::NoMemory { needed: wanted * token, free }),
+        Some(context) if context > fitting => {
+            return Err(LoadError::NoMemory { needed: budget.cost(context), free });
+        }
+        None if fitting < SMALLEST.min(wanted) => {
+            return Err(LoadError::NoMemory { needed: budget.cost(wanted), free });
+        }
         _ => wanted.min(fitting),
     };
-    let slots = (fitting / context).clamp(1, options.max_batch.max(1));
-    Ok(CacheSize { slots, context, chunk: options.chunk.clamp(1, context) })
+    let most = options.max_batch.max(1);
+    let slots = match (provider, layout.shared) {
+        // What a slot is as long as is taken at once.
+        (Provider::Cuda, true) => (fitting / context).clamp(1, most),
+        // A slot takes a page of every part at least.
+        (Provider::Cpu, true) => budget.slots(context, (free / budget.cost(1)).clamp(1, most)),
+        (_, false) => most,
+    };
+    if provider == Provider::Cuda && layout.shared {
+        budget.limit = slots * budget.cost(context);
+    }
+    let chunk = match layout.lengths {
+        Lengths::Any => options.chunk.clamp(1, context),
+        _ => context,
+    };
+    Ok((CacheSize { slots, context, chunk }, budget))
 }

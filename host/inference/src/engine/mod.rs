@@ -16,6 +16,7 @@
 //! | `decoder` | one step of a graph, for either cache layout |
 //! | `embed`, `pool`, `tensors` | the other things that models do |
 
+mod budget;
 mod counters;
 mod decoder;
 mod embed;
@@ -36,7 +37,8 @@ mod worker;
 pub use counters::Stats;
 pub use embed::Embeddings;
 pub use error::{LoadError, RequestError};
-pub use handle::{EmbedInput, Engine, Scores};
+pub use handle::{EmbedInput, Engine, PromptToken, Scores};
+pub use memory::free as free_memory;
 pub use options::Options;
 pub use request::{Event, Finish, Generated, Prompt, Request, Stream, Timings, Usage};
 pub use speculate::Speculate;

@@ -38,6 +38,10 @@ pub struct Request {
     pub sampling: SamplingParams,
     /// What the answer must be.
     pub grammar: Option<Grammar>,
+    /// Special tokens whose names are part of the answer's text. The others have no text.
+    pub keep: Vec<u32>,
+    /// Whether the token that ends the answer is told as well, without text, where log-probabilities are.
+    pub end_logprobs: bool,
 }
 
 impl Request {
@@ -51,6 +55,8 @@ impl Request {
             ignore_eos: false,
             sampling: SamplingParams::default(),
             grammar: None,
+            keep: Vec::new(),
+            end_logprobs: false,
         }
     }
 }

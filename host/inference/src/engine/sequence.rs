@@ -24,12 +24,20 @@ pub(super) struct Pending {
     pub(super) stops: StopStrings,
     pub(super) listener: UnboundedSender<Event>,
     pub(super) made: Instant,
+    /// Whether the token that ends the answer is told with its log-probabilities.
+    pub(super) end_logprobs: bool,
+    /// Log-probabilities of the prompt's tokens are wanted, with so many others each, and no answer.
+    pub(super) prompt_logprobs: Option<u32>,
 }
 
 /// A request in a slot.
 #[derive(Debug)]
 pub(super) struct Sequence {
     request: Box<Pending>,
+    /// Prompt and answer so far, where they have to be read again.
+    again: Vec<u32>,
+    /// Tokens of the prompt whose log-probabilities the listener has. A prompt may be read again.
+    pub(super) told: usize,
     reused: usize,
     completion: usize,
     /// The token that was chosen last; its keys and values are not in the cache yet.
@@ -54,24 +62,39 @@ impl Pending {
 impl Sequence {
     pub(super) fn new(request: Box<Pending>, reused: usize) -> Self {
         let queued = request.made.elapsed();
+        let (again, first_token) = (Vec::new(), Duration::ZERO);
         Self {
             request,
+            again,
+            told: 0,
             reused,
             completion: 0,
             next: None,
             guesser: Guesser::default(),
             queued,
-            first_token: Duration::ZERO,
+            first_token,
+        }
+    }
+
+    /// What is to be read before the next token is chosen.
+    pub(super) fn text(&self) -> &[u32] {
+        if self.again.is_empty() { &self.request.prompt } else { &self.again }
+    }
+
+    /// Tokens that the answer may still have.
+    pub(super) fn remaining(&self) -> usize {
+        self.request.budget - self.completion.min(self.request.budget)
+    }
+
+    /// Has the text read again, the token that was chosen last included: its keys and values go.
+    pub(super) fn read_again(&mut self, cached: &[u32]) {
+        if let Some(next) = self.next.take() {
+            self.again = [cached, &[next]].concat();
         }
     }
 
     pub(super) fn prompt(&self) -> &[u32] {
         &self.request.prompt
-    }
-
-    /// Tokens that the answer may still have.
-    pub(super) fn left(&self) -> usize {
-        self.request.budget.saturating_sub(self.completion)
     }
 
     /// Whether it is to be the same each time.
@@ -81,6 +104,11 @@ impl Sequence {
 
     pub(super) fn abandoned(&self) -> bool {
         self.request.abandoned()
+    }
+
+    /// Where log-probabilities of the prompt are wanted: of how many others each.
+    pub(super) fn prompt_logprobs(&self) -> Option<u32> {
+        self.request.prompt_logprobs
     }
 
     pub(super) fn fail(self, error: RequestError) {
@@ -96,6 +124,9 @@ impl Sequence {
             self.first_token = self.request.made.elapsed();
         }
         if self.request.ends.contains(&sampled.id) {
+            if self.request.end_logprobs && sampled.logprobs.is_some() {
+                self.send(Event::Token { text: String::new(), id: sampled.id, logprobs: sampled.logprobs });
+            }
             return Ok(Some(self.done(Finish::Token(sampled.id))));
         }
         let text = self.request.text.push(sampled.id);
@@ -111,7 +142,7 @@ impl Sequence {
         Ok(finish.map(|finish| self.done(finish)))
     }
 
-    fn done(&mut self, finish: Finish) -> Event {
+    pub(super) fn done(&mut self, finish: Finish) -> Event {
         let usage = Usage { prompt: self.request.prompt.len(), reused: self.reused, completion: self.completion };
         let total = self.request.made.elapsed();
         let timings = Timings { queued: self.queued, first_token: self.first_token, total };

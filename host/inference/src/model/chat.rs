@@ -128,6 +128,11 @@ impl ChatTemplate {
         })
     }
 
+    /// The text of the templates, one after another.
+    pub fn text(&self) -> String {
+        self.environment.templates().map(|(_, template)| template.source().to_owned()).collect()
+    }
+
     fn variables(&self, chat: &Chat<'_>) -> Value {
         let now = chat.now;
         let tokens = self.tokens.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str())));

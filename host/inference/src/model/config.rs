@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::ModelError;
+use super::rope::Rope;
 
 /// What the JSON files say.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub struct ModelConfig {
     pub pad: Option<u32>,
     /// Key and value heads, and what each holds, where config.json says it.
     pub(crate) heads: Option<(usize, usize)>,
+    /// How the files say that positions are turned.
+    pub(crate) rope: Rope,
     /// Sampling that the model's makers recommend.
     pub defaults: GenerationDefaults,
 }
@@ -91,6 +94,7 @@ impl ModelConfig {
             bos: token([&generation["bos_token_id"], &text["bos_token_id"], &genai["bos_token_id"]]),
             pad,
             heads: heads(text).or_else(|| heads(&genai["decoder"])),
+            rope: Rope::read(text),
             defaults: GenerationDefaults::read(&generation),
         })
     }

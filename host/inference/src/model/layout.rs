@@ -11,6 +11,7 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 use super::config::ModelConfig;
 use super::error::ModelError;
 use super::graph::Graph;
+use super::lengths::Lengths;
 use super::reranker::{Activation, Head};
 
 /// The kind of a model, with what its engine needs to know.
@@ -57,6 +58,8 @@ pub(crate) struct DecoderLayout {
     pub(crate) position_ids: bool,
     /// Whether past and present may be one buffer (GroupQueryAttention).
     pub(crate) shared: bool,
+    /// How a row depends on the run that it is in.
+    pub(crate) lengths: Lengths,
 }
 
 /// An encoder's inputs and outputs.
@@ -215,6 +218,7 @@ fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) 
         last_only: length == 1,
         position_ids: find(session.inputs(), "position_ids").is_some(),
         shared: graph.shares_cache(),
+        lengths: Lengths::read(path, &config.rope)?,
         cache,
     })
 }

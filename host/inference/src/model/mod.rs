@@ -11,8 +11,10 @@ mod files;
 mod folder;
 mod graph;
 mod layout;
+mod lengths;
 mod pooling;
 mod reranker;
+mod rope;
 mod sentence;
 mod wire;
 
@@ -23,5 +25,6 @@ pub use files::verify;
 pub(crate) use folder::FolderError;
 pub use folder::Model;
 pub(crate) use layout::{CacheType, DecoderLayout, EncoderLayout, Layout};
+pub(crate) use lengths::Lengths;
 pub(crate) use pooling::PoolingKind;
 pub(crate) use sentence::SentenceConfig;

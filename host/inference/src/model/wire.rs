@@ -76,6 +76,31 @@ impl Wire {
         String::from_utf8(bytes).map_err(|_| "a name is not UTF-8".to_owned())
     }
 
+    /// The next of numbers that are packed up to `end`.
+    pub(super) fn packed(&mut self, end: u64) -> Result<Option<u64>, String> {
+        if self.position >= end {
+            return Ok(None);
+        }
+        let number = self.varint()?;
+        match self.position <= end {
+            true => Ok(Some(number)),
+            false => Err("a number is longer than what holds it".to_owned()),
+        }
+    }
+
+    /// Up to eight bytes as one number, the lowest first.
+    pub(super) fn bytes(&mut self, end: u64) -> Result<u64, String> {
+        let (mut bytes, length) = ([0; 8], usize::try_from(end - self.position).unwrap_or(usize::MAX));
+        let part = bytes.get_mut(..length).ok_or("a number has more than eight bytes")?;
+        self.file.read_exact(part).map_err(|error| error.to_string())?;
+        self.position = end;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
     fn skip(&mut self, count: u64) -> Result<(), String> {
         if self.position + count > self.length {
             return Err("the file ends early".to_owned());

@@ -22,7 +22,7 @@ struct NvmlMemory {
 }
 
 /// Memory of a GPU by its index. `None` without the library or the GPU.
-pub(crate) fn gpu_memory(index: i32) -> Option<GpuMemory> {
+pub fn gpu_memory(index: i32) -> Option<GpuMemory> {
     let index = c_uint::try_from(index).ok()?;
     // SAFETY: the driver's management library; the functions have the types of its header nvml.h.
     unsafe {

@@ -19,8 +19,7 @@ mod session;
 
 pub use device::Device;
 pub use error::RuntimeError;
-pub use gpu::GpuMemory;
-pub(crate) use gpu::gpu_memory;
+pub use gpu::{GpuMemory, gpu_memory};
 pub use library::{LibraryInfo, Runtime};
 pub use own::OWN;
 pub use report::{GpuUse, Provider, RuntimeReport};

@@ -13,6 +13,29 @@ pub struct TokenLogprobs {
     pub top: Vec<(u32, f32)>,
 }
 
+impl TokenLogprobs {
+    /// Those of a token in a row of logits, which is left as it is; `None` where the row has no finite number.
+    pub(crate) fn of(logits: &[f32], token: u32, top: u32) -> Option<Self> {
+        let norm = norm(logits);
+        norm.is_finite().then(|| read(logits, norm, token, top as usize))
+    }
+}
+
+/// Logarithm of the sum of exponentials.
+fn norm(logits: &[f32]) -> f32 {
+    let largest = pick::largest(logits);
+    let sum: f64 = logits.iter().map(|logit| f64::from((logit - largest).exp())).sum();
+    largest + sum.ln() as f32
+}
+
+fn read(logits: &[f32], norm: f32, token: u32, top: usize) -> TokenLogprobs {
+    let top = pick::likeliest(logits, top, f32::NEG_INFINITY);
+    TokenLogprobs {
+        chosen: logits[token as usize] - norm,
+        top: top.into_iter().map(|(logit, token)| (token, logit - norm)).collect(),
+    }
+}
+
 /// The raw row, kept while the penalties change the working copy.
 #[derive(Debug)]
 pub(super) struct RawLogits {
@@ -24,16 +47,10 @@ pub(super) struct RawLogits {
 
 impl RawLogits {
     pub(super) fn keep(logits: &[f32], top: u32) -> Self {
-        let largest = pick::largest(logits);
-        let sum: f64 = logits.iter().map(|logit| f64::from((logit - largest).exp())).sum();
-        Self { row: logits.to_vec(), norm: largest + sum.ln() as f32, top: top as usize }
+        Self { row: logits.to_vec(), norm: norm(logits), top: top as usize }
     }
 
     pub(super) fn of(&self, chosen: u32) -> TokenLogprobs {
-        let top = pick::likeliest(&self.row, self.top, f32::NEG_INFINITY);
-        TokenLogprobs {
-            chosen: self.row[chosen as usize] - self.norm,
-            top: top.into_iter().map(|(logit, token)| (token, logit - self.norm)).collect(),
-        }
+        read(&self.row, self.norm, chosen, self.top)
     }
 }

@@ -5,11 +5,13 @@
 //! could be the beginning of one is held back. Both depend on the tokens alone, never on how many
 //! of them arrived together.
 
+mod infill;
 mod pieces;
 mod stop;
 mod stream;
 mod tokenizer;
 
+pub use infill::Infill;
 pub use stop::StopStrings;
 pub use stream::Detokenizer;
 pub use tokenizer::{TokenizeError, Tokenizer};

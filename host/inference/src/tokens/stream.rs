@@ -17,6 +17,8 @@ pub struct Detokenizer {
     tail: Vec<u32>,
     /// Characters of the tail's text that were given out.
     given: usize,
+    /// Special tokens whose names are part of the text.
+    kept: Arc<[u32]>,
 }
 
 /// Tokens kept in front of the new ones: decoders look back at most one word.
@@ -25,11 +27,23 @@ const CONTEXT: usize = 6;
 impl Detokenizer {
     /// Starts with no text.
     pub fn new(tokenizer: Arc<Tokenizer>) -> Self {
-        Self { tokenizer, rest: Vec::new(), tail: Vec::new(), given: 0 }
+        Self::keeping(tokenizer, Arc::default())
+    }
+
+    /// Starts with no text; the names of these special tokens are part of the text.
+    pub fn keeping(tokenizer: Arc<Tokenizer>, kept: Arc<[u32]>) -> Self {
+        Self { tokenizer, rest: Vec::new(), tail: Vec::new(), given: 0, kept }
     }
 
     /// Takes a token and gives the text that became whole by it, possibly none.
     pub fn push(&mut self, token: u32) -> String {
+        if self.kept.contains(&token) {
+            // The bytes of a character that its special token breaks off never become one.
+            self.rest.clear();
+            self.tail.clear();
+            self.given = 0;
+            return self.tokenizer.token(token).unwrap_or_default();
+        }
         match self.tokenizer.bytes(token) {
             Some(bytes) => {
                 self.rest.extend_from_slice(bytes);

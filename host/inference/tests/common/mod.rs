@@ -68,7 +68,7 @@ pub(crate) async fn plain_loop(engine: &Engine, prompt: &[u32], count: usize) ->
 }
 
 /// The inputs of a decoder: a text, and nothing in the past.
-fn whole_text(engine: &Engine, tokens: &[u32]) -> Vec<NamedTensor> {
+pub(crate) fn whole_text(engine: &Engine, tokens: &[u32]) -> Vec<NamedTensor> {
     let input = |info: &TensorInfo| {
         let (element, name) = (info.element.expect("a tensor"), info.name.clone());
         let numbers: Vec<i64> = match name.as_str() {

@@ -11,19 +11,22 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{Rest, near};
 use super::read::parse;
-use super::stream::{self, Shape};
+use super::stream::{self, Answer, Shape};
+use super::tools::{self, ToolFields};
 use super::types::{self, Common};
 use crate::error::ApiError;
 use crate::serve::Shared;
-use crate::{Finish, LogProb, Message, ModelInfo, Prompt, TokenEvent};
+use crate::{Finish, GenerateRequest, LogProb, Message, ModelInfo, Prompt, TokenEvent, ToolCallPart};
 
 #[derive(Deserialize)]
 struct Request {
     messages: Vec<ChatMessage>,
     logprobs: Option<bool>,
     top_logprobs: Option<usize>,
-    tools: Option<Vec<Value>>,
-    functions: Option<Vec<Value>>,
+    #[serde(flatten)]
+    tools: ToolFields,
+    continue_final_message: Option<bool>,
+    add_generation_prompt: Option<bool>,
     /// Variables of the chat template.
     chat_template_kwargs: Option<Map<String, Value>>,
     reasoning_effort: Option<String>,
@@ -34,8 +37,18 @@ struct Request {
     rest: Rest,
 }
 
-const FIELDS: &[&str] =
-    &["messages", "logprobs", "top_logprobs", "tools", "functions", "chat_template_kwargs", "reasoning_effort"];
+pub(super) const FIELDS: &[&str] = &[
+    "messages",
+    "logprobs",
+    "top_logprobs",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "continue_final_message",
+    "add_generation_prompt",
+    "chat_template_kwargs",
+    "reasoning_effort",
+];
 /// Who may say something, as OpenAI's API has it.
 const ROLES: &[&str] = &["system", "developer", "user", "assistant", "tool", "function"];
 
@@ -78,11 +91,25 @@ pub(super) fn read(info: &ModelInfo, messages: &[ChatMessage]) -> Result<Vec<Mes
 }
 
 impl Request {
-    fn messages(&self, info: &ModelInfo) -> Result<Vec<Message>, ApiError> {
-        if [&self.tools, &self.functions].into_iter().flatten().any(|all| !all.is_empty()) {
-            return Err(ApiError::invalid("tools are not supported", Some("tools")));
+    /// Whether the last message goes on: it is the assistant's and has text, and nothing else is said.
+    fn continues(&self, messages: &[Message]) -> Result<bool, ApiError> {
+        let last = messages.last();
+        let begun = last.is_some_and(|last| {
+            last.role == "assistant"
+                && !last.more.contains_key("tool_calls")
+                && last.content.as_ref().is_some_and(|text| !text.is_empty())
+        });
+        let refused = |message: &str| Err(ApiError::invalid(message, Some("continue_final_message")));
+        match (self.continue_final_message, self.add_generation_prompt) {
+            (Some(true), _) if !begun => {
+                refused("continue_final_message continues a last message of the assistant that has text; add one")
+            }
+            (Some(true), Some(true)) => {
+                refused("continue_final_message and add_generation_prompt are both true; send one of them")
+            }
+            (None, Some(true)) | (Some(false), _) => Ok(false),
+            _ => Ok(begun),
         }
-        read(info, &self.messages)
     }
 
     /// Variables of the chat template.
@@ -165,9 +192,31 @@ impl Shape for Pieces {
         json!({ "index": index, "delta": { "content": token.text }, "logprobs": logprobs, "finish_reason": null })
     }
 
+    fn reasoning(&self, index: usize, token: &TokenEvent) -> Option<Value> {
+        let delta = json!({ "reasoning_content": token.text });
+        Some(json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": null }))
+    }
+
+    fn call(&self, index: usize, part: &ToolCallPart) -> Option<Value> {
+        let delta = json!({ "tool_calls": [tools::delta(part)] });
+        Some(json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": null }))
+    }
+
     fn last(&self, index: usize, finish: Finish) -> Value {
         json!({ "index": index, "delta": {}, "logprobs": null, "finish_reason": types::finish_reason(finish) })
     }
+}
+
+fn message(answer: &Answer) -> Value {
+    let content = Some(&answer.text).filter(|text| !text.is_empty() || answer.calls.is_empty());
+    let mut message = json!({ "role": "assistant", "content": content, "refusal": null });
+    if !answer.reasoning.is_empty() {
+        message["reasoning_content"] = answer.reasoning.as_str().into();
+    }
+    if !answer.calls.is_empty() {
+        message["tool_calls"] = answer.calls.iter().map(tools::whole).collect();
+    }
+    message
 }
 
 pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
@@ -176,9 +225,10 @@ pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Resu
     let model = shared.model(request.common.model.as_deref()).await?;
     let info = model.info();
     let wanted = request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0));
-    let prompt =
-        Prompt::Messages { messages: request.messages(info)?, variables: request.variables()?, continues: false };
-    let generate = request.common.request(prompt, wanted)?;
+    let messages = read(info, &request.messages)?;
+    let continues = request.continues(&messages)?;
+    let prompt = Prompt::Messages { messages, variables: request.variables()?, continues };
+    let generate = GenerateRequest { tools: request.tools.read()?, ..request.common.request(prompt, wanted)? };
     let choices = stream::start(&shared, &model, generate, request.common.choices()?).await?;
     let pieces = Pieces {
         id: format!("chatcmpl-{}", uuid::Uuid::new_v4().simple()),
@@ -193,7 +243,7 @@ pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Resu
     let choices = answers.into_iter().enumerate().map(|(index, answer)| {
         json!({
             "index": index,
-            "message": { "role": "assistant", "content": answer.text, "refusal": null },
+            "message": message(&answer),
             "logprobs": logprobs(&answer.logprobs),
             "finish_reason": types::finish_reason(answer.finish),
         })

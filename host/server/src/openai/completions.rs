@@ -6,16 +6,19 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use futures::stream::{BoxStream, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::echo::{self, Listed, Written};
 use super::fields::Rest;
 use super::read::parse;
 use super::stream::{self, Shape};
 use super::types::{self, Common};
 use crate::error::ApiError;
+use crate::models::Served;
 use crate::serve::Shared;
-use crate::{Finish, LogProb, Prompt, TokenEvent};
+use crate::{Event, Failure, Finish, Prompt, TokenEvent, Usage};
 
 const MOST_PROMPTS: usize = 64;
 
@@ -33,7 +36,7 @@ struct Request {
     rest: Rest,
 }
 
-const FIELDS: &[&str] = &["prompt", "logprobs", "echo", "suffix"];
+pub(super) const FIELDS: &[&str] = &["prompt", "logprobs", "echo", "suffix"];
 
 /// As OpenAI has it: text, tokens, or several of one of them.
 #[derive(Deserialize)]
@@ -64,32 +67,11 @@ struct Pieces {
     id: String,
     created: u64,
     model: String,
+    written: Vec<Written>,
 }
 
-/// The older form: a list for each thing, not a thing for each token.
-fn logprobs(of: &[LogProb]) -> Value {
-    if of.is_empty() {
-        return Value::Null;
-    }
-    let top = |one: &LogProb| one.top.iter().map(|top| (name(top), json!(top.logprob))).collect::<Value>();
-    json!({
-        "tokens": of.iter().map(name).collect::<Vec<_>>(),
-        "token_logprobs": of.iter().map(|one| one.logprob).collect::<Vec<_>>(),
-        "top_logprobs": of.iter().map(top).collect::<Vec<_>>(),
-        "text_offset": [],
-    })
-}
-
-/// A token's text; of a part of a character its bytes, so that different parts have different names.
-fn name(of: &LogProb) -> String {
-    match std::str::from_utf8(&of.bytes) {
-        Ok(_) => of.token.clone(),
-        Err(_) => of.bytes.iter().fold("bytes:".to_owned(), |name, byte| format!("{name}\\x{byte:02x}")),
-    }
-}
-
-fn choice(index: usize, text: &str, of: &[LogProb], finish: Option<Finish>) -> Value {
-    json!({ "index": index, "text": text, "logprobs": logprobs(of), "finish_reason": finish.map(types::finish_reason) })
+fn choice(index: usize, text: &str, logprobs: Option<Listed>, finish: Option<Finish>) -> Value {
+    json!({ "index": index, "text": text, "logprobs": logprobs, "finish_reason": finish.map(types::finish_reason) })
 }
 
 impl Shape for Pieces {
@@ -97,42 +79,63 @@ impl Shape for Pieces {
         json!({ "id": self.id, "object": "text_completion", "created": self.created, "model": self.model, "choices": choices })
     }
 
-    fn first(&self, _: usize) -> Option<Value> {
-        None
+    fn first(&self, index: usize) -> Option<Value> {
+        let echo = self.written[index].echo()?;
+        Some(choice(index, &echo.text, echo.logprobs.clone(), None))
     }
 
     fn token(&self, index: usize, token: &TokenEvent) -> Value {
-        choice(index, &token.text, token.logprob.as_slice(), None)
+        choice(index, &token.text, self.written[index].answer(token.logprob.as_slice()), None)
     }
 
     fn last(&self, index: usize, finish: Finish) -> Value {
-        choice(index, "", &[], Some(finish))
+        choice(index, "", None, Some(finish))
     }
 }
 
 pub(crate) async fn completions(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
-    let request: Request = parse(&body)?;
+    let mut request: Request = parse(&body)?;
     request.rest.check(&[FIELDS, types::FIELDS])?;
     let model = shared.model(request.common.model.as_deref()).await?;
     let info = model.info();
     if !info.generates {
         return Err(ApiError::invalid(format!("'{}' generates no text", info.name), Some("model")));
     }
-    if request.echo || request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
-        let param = if request.echo { "echo" } else { "suffix" };
-        return Err(ApiError::invalid(format!("{param} is not supported"), Some(param)));
+    let suffix = request.suffix.take().filter(|suffix| !suffix.is_empty());
+    if request.echo && suffix.is_some() {
+        let message = "echo and suffix are not taken together: an answer between two texts has none of them in it";
+        return Err(ApiError::invalid(message, Some("echo")));
     }
-    let mut choices = Vec::new();
-    let (each, mut prompt_tokens) = (request.common.choices()?, Vec::new());
+    // Without an answer there is only the prompt to give.
+    let only_prompt = request.echo && request.common.take_nothing();
+    let (mut choices, mut written, mut prompt_tokens) = (Vec::new(), Vec::new(), Vec::new());
+    let each = request.common.choices()?;
     for prompt in request.prompt.read()? {
-        let generate = request.common.request(prompt, request.logprobs)?;
         prompt_tokens.push(choices.len());
-        choices.extend(stream::start(&shared, &model, generate, each).await?);
+        let (prompt, ends) = match &suffix {
+            Some(suffix) => gap(&model, prompt, suffix).await?,
+            None => (prompt, Vec::new()),
+        };
+        let mut generate = request.common.request(prompt, request.logprobs)?;
+        generate.stop.tokens.extend(ends);
+        let echo = match request.echo {
+            true => Some(echo::of(&shared, &model, &generate).await?),
+            false => None,
+        };
+        written.extend((0..each).map(|_| Written::new(echo.clone())));
+        match only_prompt {
+            true => {
+                let tokens = model.backend().tokenize(generate.prompt, true).await?.len();
+                choices.extend((0..each).map(|_| nothing(tokens)));
+            }
+            false => choices.extend(stream::start(&shared, &model, generate, each).await?),
+        }
     }
     let pieces = Pieces {
         id: format!("cmpl-{}", uuid::Uuid::new_v4().simple()),
         created: types::now(),
         model: info.name.clone(),
+        written,
     };
     if request.common.stream == Some(true) {
         return Ok(stream::send(&shared, choices, pieces, request.common.include_usage()));
@@ -142,9 +145,26 @@ pub(crate) async fn completions(State(shared): State<Arc<Shared>>, body: Bytes) 
     // Each prompt counts once, however many choices it has.
     usage.prompt_tokens =
         prompt_tokens.iter().filter_map(|at| answers.get(*at)).map(|one| one.usage.prompt_tokens).sum();
-    let choices = answers.iter().enumerate();
-    let choices = choices.map(|(index, answer)| choice(index, &answer.text, &answer.logprobs, Some(answer.finish)));
+    let choices = answers.iter().zip(&pieces.written).enumerate().map(|(index, (answer, written))| {
+        let (text, logprobs) = written.whole(&answer.text, &answer.logprobs);
+        choice(index, &text, logprobs, Some(answer.finish))
+    });
     let mut whole = pieces.piece(choices.collect());
     whole["usage"] = types::usage(usage);
     Ok(Json(whole).into_response())
+}
+
+/// The prompt for what stands between a text and a suffix, and the tokens that end it.
+async fn gap(model: &Served, prompt: Prompt, suffix: &str) -> Result<(Prompt, Vec<u32>), ApiError> {
+    let Prompt::Text(text) = prompt else {
+        return Err(ApiError::invalid("with suffix, the prompt must be a text", Some("suffix")));
+    };
+    let found = model.backend().infill(text, suffix.to_owned()).await?;
+    Ok((Prompt::Tokens(found.tokens), found.ends))
+}
+
+/// An answer without a token.
+fn nothing(prompt_tokens: usize) -> BoxStream<'static, Result<Event, Failure>> {
+    let usage = Usage { prompt_tokens, ..Usage::default() };
+    futures::stream::iter([Ok(Event::Done { finish: Finish::Length, usage })]).boxed()
 }

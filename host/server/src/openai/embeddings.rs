@@ -30,7 +30,7 @@ struct Request {
     rest: Rest,
 }
 
-const FIELDS: &[&str] = &["model", "input", "encoding_format", "dimensions", "prompt_name"];
+pub(super) const FIELDS: &[&str] = &["model", "input", "encoding_format", "dimensions", "prompt_name"];
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "input must be a text, a list of texts, a list of tokens, or a list of lists of tokens")]

@@ -23,8 +23,11 @@ const INFORMATION: &[&str] = &[
     "priority",
 ];
 
+/// A field of other requests: its name, the value that changes nothing, and what to do instead.
+pub(super) type Other = (&'static str, Option<Neutral>, &'static str);
+
 /// Fields that others have and that change the answer: the value that changes nothing, and what to do instead.
-const OTHERS: &[(&str, Option<Neutral>, &str)] = &[
+const OTHERS: &[Other] = &[
     ("guided_json", None, USE_SCHEMA),
     ("guided_regex", None, USE_SCHEMA),
     ("guided_choice", None, "use response_format with a json_schema whose schema is { \"enum\": [...] }"),
@@ -36,7 +39,11 @@ const OTHERS: &[(&str, Option<Neutral>, &str)] = &[
     ("use_beam_search", Some(Neutral::False), "use temperature, top_p or top_k"),
     ("length_penalty", Some(Neutral::One), "it belongs to beam search, which is not supported"),
     ("min_tokens", Some(Neutral::Zero), "ignore_eos with max_tokens gives answers of a fixed length"),
-    ("prompt_logprobs", None, "logprobs gives those of the answer"),
+    (
+        "prompt_logprobs",
+        None,
+        "logprobs gives those of the answer, and with echo in /v1/completions those of the prompt",
+    ),
     ("echo", Some(Neutral::False), "the answer has no prompt in it"),
     ("continue_final_message", Some(Neutral::False), "send the text to /v1/completions to have it continued"),
     ("add_generation_prompt", Some(Neutral::True), "the prompt always ends where the assistant begins"),
@@ -50,9 +57,11 @@ const OTHERS: &[(&str, Option<Neutral>, &str)] = &[
     ("chat_template", None, "the template is the model's own"),
     ("documents", Some(Neutral::Empty), "put the documents into messages"),
     ("verbosity", None, "say it in a message, or use max_tokens"),
-    ("tool_choice", Some(Neutral::NoTools), "tools are not supported"),
-    ("function_call", Some(Neutral::NoTools), "tools are not supported"),
-    ("parallel_tool_calls", Some(Neutral::Any), "tools are not supported"),
+    ("tools", Some(Neutral::Empty), "only /v1/chat/completions takes tools"),
+    ("tool_choice", Some(Neutral::NoTools), "only /v1/chat/completions takes tools"),
+    ("parallel_tool_calls", Some(Neutral::Any), "only /v1/chat/completions takes tools"),
+    ("functions", Some(Neutral::Empty), USE_TOOLS),
+    ("function_call", Some(Neutral::NoTools), USE_TOOLS),
     ("modalities", Some(Neutral::Text), "answers are text"),
     ("audio", None, "answers are text"),
     ("prediction", None, "leave it out; it changes no answer, only its speed"),
@@ -68,9 +77,11 @@ const OTHERS: &[(&str, Option<Neutral>, &str)] = &[
 
 const USE_SCHEMA: &str = "use response_format with { \"type\": \"json_schema\", \"json_schema\": { \"schema\": ... } }";
 
+const USE_TOOLS: &str = "use tools, each { \"type\": \"function\", \"function\": ... }, and tool_choice";
+
 /// A value that is as good as none.
 #[derive(Debug, Clone, Copy)]
-enum Neutral {
+pub(super) enum Neutral {
     Any,
     False,
     True,
@@ -107,15 +118,21 @@ pub(super) struct Rest(BTreeMap<String, Value>);
 impl Rest {
     /// Fails by the first field that would be ignored. `own` are the fields that the request does have.
     pub(super) fn check(&self, own: &[&[&str]]) -> Result<(), ApiError> {
-        self.0.iter().filter(|(_, value)| !value.is_null()).try_for_each(|(name, value)| field(name, value, own))
+        self.check_with(own, &[])
+    }
+
+    /// The same for a request about whose fields there is more to say: `others` count before those of all requests.
+    pub(super) fn check_with(&self, own: &[&[&str]], others: &[Other]) -> Result<(), ApiError> {
+        let mut sent = self.0.iter().filter(|(_, value)| !value.is_null());
+        sent.try_for_each(|(name, value)| field(name, value, own, others))
     }
 }
 
-fn field(name: &str, value: &Value, own: &[&[&str]]) -> Result<(), ApiError> {
+fn field(name: &str, value: &Value, own: &[&[&str]], others: &[Other]) -> Result<(), ApiError> {
     if INFORMATION.contains(&name) {
         return Ok(());
     }
-    if let Some((_, neutral, instead)) = OTHERS.iter().find(|(known, ..)| *known == name) {
+    if let Some((_, neutral, instead)) = others.iter().chain(OTHERS).find(|(known, ..)| *known == name) {
         if neutral.is_some_and(|neutral| neutral.is(value)) {
             return Ok(());
         }

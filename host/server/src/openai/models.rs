@@ -6,25 +6,20 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
-use crate::ModelInfo;
 use crate::error::ApiError;
 use crate::serve::Shared;
 
-fn described(info: &ModelInfo) -> Value {
-    json!({
-        "id": info.name, "object": "model", "created": info.loaded_at, "owned_by": "llmhost",
-        "context_length": info.context,
-    })
-}
-
 pub(crate) async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let all: Vec<Value> = shared.models().iter().map(|model| described(model.info())).collect();
-    Json(json!({ "object": "list", "data": all }))
+    Json(json!({ "object": "list", "data": shared.models.listed() }))
 }
 
+/// Says what there is of it, and loads nothing.
 pub(crate) async fn model(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    Ok(Json(described(shared.model(Some(&name)).await?.info())))
+    shared.models.find(Some(&name))?;
+    let mut all = shared.models.listed().into_iter();
+    let found = all.find(|one| one["id"] == name.as_str());
+    Ok(Json(found.unwrap_or_default()))
 }

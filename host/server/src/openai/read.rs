@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(body).map_err(|error| {
         ApiError::invalid(format!("the request is not UTF-8: byte {} is wrong", error.valid_up_to()), None)
     })?;

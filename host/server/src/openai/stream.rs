@@ -15,14 +15,14 @@ use super::types;
 use crate::error::{ApiError, Envelope};
 use crate::models::Served;
 use crate::serve::Shared;
-use crate::{Event, Failure, Finish, GenerateRequest, LogProb, TokenEvent, Usage};
+use crate::{Event, Failure, Finish, GenerateRequest, LogProb, TokenEvent, ToolCallPart, Usage};
 
 /// An answer that comes, and the figures of its coming.
 struct Watched {
     shared: Arc<Shared>,
-    /// Held until the answer is over.
-    _model: Served,
     events: BoxStream<'static, Result<Event, Failure>>,
+    /// Held until the answer is over, and let go of after its events.
+    model: Served,
     last: Instant,
     has_begun: bool,
     has_ended: bool,
@@ -41,13 +41,13 @@ impl Stream for Watched {
                 Some(Ok(Event::Token(_) | Event::Reasoning(_) | Event::ToolCall(_))) => {
                     let after = self.last.elapsed();
                     match self.has_begun {
-                        true => self.shared.metrics.next_token(after),
-                        false => self.shared.metrics.first_token(after),
+                        true => self.model.figures().next_token(after),
+                        false => self.model.figures().first_token(after),
                     }
                     (self.has_begun, self.last) = (true, Instant::now());
                 }
                 Some(Ok(Event::Done { usage, .. })) => {
-                    self.shared.metrics.done(*usage);
+                    self.model.figures().done(*usage);
                     self.has_ended = true;
                 }
                 Some(Err(_)) | None => self.has_ended = true,
@@ -60,7 +60,7 @@ impl Stream for Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.shared.metrics.cancelled();
+            self.model.figures().cancelled();
         }
     }
 }
@@ -82,7 +82,7 @@ pub(super) async fn start(
         let events = events.take_until(async move { cut.wait_for(|cut| *cut).await.is_ok() }.boxed()).boxed();
         let shared = Arc::clone(shared);
         all.push(
-            Watched { shared, _model: model.clone(), events, last: began, has_begun: false, has_ended: false }.boxed(),
+            Watched { shared, events, model: model.clone(), last: began, has_begun: false, has_ended: false }.boxed(),
         );
     }
     Ok(all)
@@ -91,6 +91,10 @@ pub(super) async fn start(
 /// A whole answer.
 pub(super) struct Answer {
     pub(super) text: String,
+    /// What the model thought before it.
+    pub(super) reasoning: String,
+    /// The calls of tools, each whole: its id, name and arguments.
+    pub(super) calls: Vec<ToolCallPart>,
     pub(super) logprobs: Vec<LogProb>,
     pub(super) finish: Finish,
     pub(super) usage: Usage,
@@ -107,19 +111,27 @@ pub(super) async fn gather(
 }
 
 async fn whole(mut events: BoxStream<'static, Result<Event, Failure>>) -> Result<Answer, Failure> {
-    let (mut text, mut logprobs) = (String::new(), Vec::new());
+    let (mut text, mut reasoning, mut calls, mut logprobs) = (String::new(), String::new(), Vec::new(), Vec::new());
     while let Some(event) = events.next().await {
         match event? {
             Event::Token(token) => {
                 text.push_str(&token.text);
                 logprobs.extend(token.logprob);
             }
-            // Of answers that nobody asked to be told apart there are none.
-            Event::Reasoning(_) | Event::ToolCall(_) => {}
-            Event::Done { finish, usage } => return Ok(Answer { text, logprobs, finish, usage }),
+            Event::Reasoning(token) => reasoning.push_str(&token.text),
+            Event::ToolCall(part) => add(&mut calls, part),
+            Event::Done { finish, usage } => return Ok(Answer { text, reasoning, calls, logprobs, finish, usage }),
         }
     }
     Err(Failure::Internal("the answer broke off".to_owned()))
+}
+
+/// Puts a part of a call to the others of it.
+fn add(calls: &mut Vec<ToolCallPart>, part: ToolCallPart) {
+    match calls.iter_mut().find(|call| call.index == part.index) {
+        Some(call) => call.arguments.push_str(&part.arguments),
+        None => calls.push(part),
+    }
 }
 
 /// The sum of what all choices took; the prompt is one.
@@ -139,6 +151,14 @@ pub(super) trait Shape: Send + Sync + 'static {
     fn first(&self, index: usize) -> Option<Value>;
     /// A choice with text in it.
     fn token(&self, index: usize, token: &TokenEvent) -> Value;
+    /// A choice with what the model thinks; none where this kind of completion has no place for it.
+    fn reasoning(&self, _: usize, _: &TokenEvent) -> Option<Value> {
+        None
+    }
+    /// A choice with a part of a call, likewise.
+    fn call(&self, _: usize, _: &ToolCallPart) -> Option<Value> {
+        None
+    }
     /// A choice that ends.
     fn last(&self, index: usize, finish: Finish) -> Value;
 }
@@ -168,7 +188,9 @@ pub(super) fn send(
                 let silent = token.text.is_empty() && token.logprob.is_none();
                 (if silent { vec![] } else { vec![shape.piece(vec![shape.token(index, &token)])] }, false)
             }
-            Ok(Some((_, Ok(Event::Reasoning(_) | Event::ToolCall(_))))) => (vec![], false),
+            Ok(Some((_, Ok(Event::Reasoning(token))))) if token.text.is_empty() => (vec![], false),
+            Ok(Some((index, Ok(Event::Reasoning(token))))) => (choice(&shape, shape.reasoning(index, &token)), false),
+            Ok(Some((index, Ok(Event::ToolCall(part))))) => (choice(&shape, shape.call(index, &part)), false),
             Ok(Some((index, Ok(Event::Done { finish, usage })))) => {
                 usages.push(usage);
                 (vec![shape.piece(vec![shape.last(index, finish)])], false)
@@ -194,6 +216,10 @@ pub(super) fn send(
     });
     // Proxies close connections on which nothing comes for long.
     Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response()
+}
+
+fn choice(shape: &impl Shape, choice: Option<Value>) -> Vec<Value> {
+    choice.map(|choice| shape.piece(vec![choice])).into_iter().collect()
 }
 
 fn failed(error: &ApiError) -> Value {

@@ -25,7 +25,7 @@ struct Tokenize {
     rest: Rest,
 }
 
-const TOKENIZE: &[&str] = &["model", "prompt", "messages", "add_special_tokens"];
+pub(super) const TOKENIZE: &[&str] = &["model", "prompt", "messages", "add_special_tokens"];
 
 #[derive(Deserialize)]
 struct Detokenize {
@@ -35,7 +35,7 @@ struct Detokenize {
     rest: Rest,
 }
 
-const DETOKENIZE: &[&str] = &["model", "tokens"];
+pub(super) const DETOKENIZE: &[&str] = &["model", "tokens"];
 
 pub(crate) async fn tokenize(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let request: Tokenize = parse(&body)?;

@@ -92,6 +92,15 @@ impl Common {
         self.stream_options.as_ref().is_some_and(|options| options.include_usage)
     }
 
+    /// Whether no token is wanted, only the prompt. Says so once: the rest of the request is read as any other.
+    pub(super) fn take_nothing(&mut self) -> bool {
+        let is_nothing = self.max_completion_tokens.or(self.max_tokens) == Some(0);
+        if is_nothing {
+            (self.max_completion_tokens, self.max_tokens) = (None, None);
+        }
+        is_nothing
+    }
+
     /// How many answers are wanted.
     pub(super) fn choices(&self) -> Result<usize, ApiError> {
         match self.n.unwrap_or(1) {

@@ -73,9 +73,10 @@ pub(crate) async fn bench(args: Bench) -> Result<(), Failure> {
     let console = Console::new(false);
     let mut wanted = args.model;
     let most = args.clients.unwrap_or_else(|| args.batch.iter().copied().max().unwrap_or(1)).max(1);
-    wanted.max_batch = wanted.max_batch.max(most);
+    let running = &mut wanted.running;
+    running.max_batch = running.max_batch.max(most);
     let least = if args.texts { 2048 } else { 512 };
-    wanted.context = wanted.context.or(Some((args.prompt_tokens + args.answer_tokens + 1).max(least)));
+    running.context = running.context.or(Some((args.prompt_tokens + args.answer_tokens + 1).max(least)));
     let engine = model::load(&wanted, u32::from(most) * 2, &console).await?;
     let (prompt, length) = (args.prompt_tokens as usize, args.answer_tokens as usize);
     let failed = |error: RequestError| Failure::Other {
@@ -93,7 +94,7 @@ pub(crate) async fn bench(args: Bench) -> Result<(), Failure> {
         report.threads
     );
     if args.texts {
-        wanted.speculation = Speculate::Off;
+        wanted.running.speculation = Speculate::Off;
         let without = model::load(&wanted, 1, &console).await?;
         let rows = texts::measure(&engine, &without, length).await.map_err(failed)?;
         let text = texts::Row::HEAD.to_owned() + &rows.iter().map(texts::Row::line).collect::<String>();

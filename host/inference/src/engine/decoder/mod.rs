@@ -11,6 +11,7 @@ mod view;
 use half::f16;
 use ort::session::Session;
 
+pub(super) use cache::places;
 pub(super) use plain::PlainDecoder;
 pub(super) use shared::{CacheSize, SharedDecoder};
 
@@ -32,6 +33,27 @@ pub(super) trait Decoder: Send {
     /// the logits of the last token become row 0.
     fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], last: bool) -> Result<(), RequestError>;
 
+    /// As above, and `each` is told the place among the tokens and the logits of every one, in order. Where the
+    /// graph gives logits of the last token alone, this runs token by token.
+    fn prefill_each(
+        &mut self,
+        slot: usize,
+        start: usize,
+        tokens: &[u32],
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), RequestError> {
+        for (place, token) in tokens.iter().enumerate() {
+            self.prefill(slot, start + place, &[*token], true)?;
+            each(place, self.logits(0));
+        }
+        Ok(())
+    }
+
+    /// Whether [`Self::prefill_each`] takes one run.
+    fn gives_each(&self) -> bool {
+        false
+    }
+
     /// Adds a token to each of several slots, given in order; row `i` of the logits is theirs.
     /// `lengths` are the cached tokens of every slot: a graph may have to step over slots between.
     fn decode(&mut self, rows: &[Row], lengths: &[usize]) -> Result<(), RequestError>;
@@ -49,6 +71,9 @@ pub(super) trait Decoder: Send {
     /// Makes slot `to` begin with the first tokens of slot `from`, which may be the same. False
     /// where this layout or device cannot.
     fn share(&mut self, from: usize, to: usize, tokens: usize) -> Result<bool, RequestError>;
+
+    /// Gives the memory of a slot's tokens back, but for the first `keep`.
+    fn release(&mut self, slot: usize, keep: usize) -> Result<(), RequestError>;
 
     /// Whether rows between others cost a step time, so that moving a row pays.
     fn wants_dense_rows(&self) -> bool;

@@ -148,6 +148,14 @@ impl Decoder for PlainDecoder {
         Ok(true)
     }
 
+    fn release(&mut self, slot: usize, keep: usize) -> Result<(), RequestError> {
+        match keep {
+            0 => self.past[slot].clear(),
+            _ => _ = self.share(slot, slot, keep)?,
+        }
+        Ok(())
+    }
+
     fn wants_dense_rows(&self) -> bool {
         false
     }

@@ -31,6 +31,8 @@ pub(in crate::engine) struct SharedDecoder {
     /// Logits as the graph writes them, on the host.
     raw: Pages,
     raw_rows: usize,
+    /// Bytes of them that the last run wrote.
+    written: usize,
     /// Logits of the rows that are read, as numbers to work with.
     logits: Vec<f32>,
     /// Tokens of one slot in a run that wants the logits of all, at most.
@@ -47,6 +49,9 @@ pub(in crate::engine) struct CacheSize {
     pub(in crate::engine) chunk: usize,
 }
 
+/// Bytes of logits that stay taken between runs: more are only written by long prompts that have to run whole.
+const KEPT_LOGITS: usize = 256 << 20;
+
 impl SharedDecoder {
     pub(in crate::engine) fn new(
         session: Session,
@@ -62,7 +67,7 @@ impl SharedDecoder {
         let widest = if layout.last_only { 1 } else { raw_rows.min(WIDEST) };
         let logits = vec![0.0; size.slots.max(widest) * layout.vocabulary];
         let bindings = HashMap::new();
-        Ok(Self { bindings, session, layout, cache, raw, raw_rows, logits, widest, context: size.context })
+        Ok(Self { bindings, session, layout, cache, raw, raw_rows, written: 0, logits, widest, context: size.context })
     }
 
     /// One run over `count` slots from `first`. `ids` are `[count, width]`, the lengths those of
@@ -77,6 +82,8 @@ impl SharedDecoder {
             places.extend(positions(length - width, width));
         }
         let given = if self.layout.last_only { 1 } else { width };
+        self.raw.release(KEPT_LOGITS..std::mem::take(&mut self.written));
+        self.written = count * given * self.layout.vocabulary * self.layout.logits_type.bytes();
         let logits = self.raw_logits(count, given)?;
         let binding = self.binding(first, count)?;
         binding.bind_input("input_ids", &Tensor::from_array(([count, width], ids))?)?;
@@ -148,6 +155,29 @@ impl Decoder for SharedDecoder {
         Ok(())
     }
 
+    fn prefill_each(
+        &mut self,
+        slot: usize,
+        start: usize,
+        tokens: &[u32],
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), RequestError> {
+        let pieces = if self.gives_each() { tokens.len().max(1) } else { 1 };
+        for (piece, tokens) in tokens.chunks(pieces).enumerate() {
+            let before = piece * pieces;
+            self.prefill(slot, start + before, tokens, false)?;
+            for row in 0..tokens.len() {
+                self.take(row, 0);
+                each(before + row, &self.logits[..self.layout.vocabulary]);
+            }
+        }
+        Ok(())
+    }
+
+    fn gives_each(&self) -> bool {
+        !self.layout.last_only
+    }
+
     fn decode(&mut self, rows: &[Row], lengths: &[usize]) -> Result<(), RequestError> {
         let (Some(low), Some(high)) = (rows.first(), rows.last()) else { return Ok(()) };
         let (first, count) = (low.slot, high.slot - low.slot + 1);
@@ -183,6 +213,11 @@ impl Decoder for SharedDecoder {
 
     fn share(&mut self, from: usize, to: usize, tokens: usize) -> Result<bool, RequestError> {
         Ok(self.cache.copy(from, to, tokens))
+    }
+
+    fn release(&mut self, slot: usize, keep: usize) -> Result<(), RequestError> {
+        self.cache.release(slot, keep);
+        Ok(())
     }
 
     fn wants_dense_rows(&self) -> bool {

@@ -1,0 +1,109 @@
+//! What the keys and values of requests may take, and what so many tokens take of it.
+//!
+//! On a processor a slot is address space as long as the context, and takes memory by the page as
+//! tokens are written. So what limits the requests that run together is the tokens that they use,
+//! and not the tokens that they might.
+
+use super::decoder::places;
+use super::memory::{self, Pages};
+use crate::model::DecoderLayout;
+use crate::runtime::Provider;
+
+/// Bytes for keys and values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    /// Bytes in all.
+    pub(super) limit: usize,
+    /// Parts that a slot's tokens lie in: one for each head, layer and side.
+    parts: usize,
+    /// Bytes of a token in one part.
+    token: usize,
+    /// What memory is taken in, for each part.
+    unit: usize,
+    /// Whether a step writes a token to each slot between those that answer, too.
+    pub(super) fills_gaps: bool,
+}
+
+impl Budget {
+    pub(super) fn new(layout: &DecoderLayout, provider: Provider, limit: usize) -> Self {
+        let by_page = layout.shared && provider == Provider::Cpu;
+        Self {
+            limit,
+            parts: layout.cache.len() * layout.heads,
+            token: layout.head_size * layout.cache_type.bytes(),
+            unit: if by_page { memory::page_size() } else { 1 },
+            fills_gaps: layout.shared,
+        }
+    }
+
+    /// Bytes that so many tokens of one slot take.
+    pub(super) fn cost(&self, tokens: usize) -> usize {
+        self.parts * (tokens * self.token).next_multiple_of(self.unit)
+    }
+
+    /// Tokens that fit where one request has everything.
+    pub(super) fn longest(&self) -> usize {
+        self.limit / self.parts / self.unit * self.unit / self.token
+    }
+
+    /// Tokens of all requests together, at most.
+    pub(super) fn tokens(&self) -> usize {
+        self.limit / (self.parts * self.token)
+    }
+
+    /// Slots of `context` tokens that the address space has room for; `wanted`, where nothing limits it.
+    pub(super) fn slots(&self, context: usize, wanted: usize) -> usize {
+        let slot = self.parts * self.token * places(context, self.token);
+        let mut slots = wanted;
+        // Twice as much is asked for: what the model computes with needs address space, too.
+        while slots > 1 && slot.checked_mul(2 * slots).and_then(Pages::new).is_none() {
+            slots /= 2;
+        }
+        if slots < wanted {
+            tracing::warn!(
+                slots,
+                wanted,
+                bytes = slot * wanted,
+                "the address space is limited (ulimit -v, or vm.overcommit_memory = 2), so fewer requests run together; \
+                 raise the limit, or set a shorter context"
+            );
+        }
+        slots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(limit: usize, token: usize, unit: usize) -> Budget {
+        Budget { limit, parts: 4, token, unit, fills_gaps: true }
+    }
+
+    #[test]
+    fn tokens_cost_whole_pages_of_every_part() {
+        let budget = budget(10 * 4 * 4096 + 4095, 192, 4096);
+        assert_eq!([0, 1, 21, 22, 64].map(|tokens| budget.cost(tokens) / 4 / 4096), [0, 1, 1, 2, 3]);
+        let longest = budget.longest();
+        assert!(budget.cost(longest) <= budget.limit && budget.cost(longest + 1) > budget.limit, "{longest}");
+        assert!(budget.tokens() >= longest);
+    }
+
+    #[test]
+    fn parts_end_with_a_page() {
+        let page = memory::page_size();
+        for token in [2, 64, 80, 160, 192, 256, 512, 3 * page] {
+            let places = places(1000, token);
+            assert!(places >= 1000 && (places * token).is_multiple_of(page), "{token}: {places}");
+            assert!(places < 1000 + page, "{token}: {places}");
+        }
+    }
+
+    #[test]
+    fn more_slots_than_the_address_space_holds_are_fewer() {
+        // 47 bits of addresses: 2^44 bytes a slot leave room for less than eight, twice over.
+        let budget = budget(1 << 20, 1 << 10, memory::page_size());
+        assert!((1..8).contains(&budget.slots(1 << 32, 8)));
+        assert_eq!(budget.slots(1 << 10, 8), 8);
+    }
+}

@@ -1,0 +1,222 @@
+//! Grammars of every family, followed token by token, with marks as special tokens and as text.
+
+use std::sync::Arc;
+
+use llmhost_inference::sampling::{Grammar, Grammars};
+use llmhost_inference::tokens::Tokenizer;
+use serde_json::{Map, Value, json};
+
+use super::formats::{FORMATS, Format, Kind, REASONING};
+use super::grammar::{Begins, Guarantee};
+use super::reader::{Known, Part, Reader};
+use super::{Formats, formats};
+use crate::{Constraint, ToolChoice, Tools};
+
+const EOS: u32 = 256;
+
+/// A tokenizer whose tokens are bytes, and special ones.
+fn tokenizer(special: &[&str]) -> Arc<Tokenizer> {
+    let itself = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let mut others = (0x100u32..).filter_map(char::from_u32);
+    let mut vocabulary = Map::new();
+    for byte in 0..=u8::MAX {
+        let letter = if itself(byte) { char::from(byte) } else { others.next().expect("a letter") };
+        vocabulary.insert(letter.to_string(), byte.into());
+    }
+    let names = ["<eos>"].into_iter().chain(special.iter().copied());
+    let added: Vec<Value> = names
+        .enumerate()
+        .map(|(at, name)| {
+            let id = EOS as usize + at;
+            json!({ "id": id, "content": name, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true })
+        })
+        .collect();
+    let level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false });
+    let whole = json!({
+        "version": "1.0", "added_tokens": added, "pre_tokenizer": level, "decoder": level,
+        "model": { "type": "BPE", "vocab": vocabulary, "merges": [] },
+    });
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), whole.to_string()).expect("written");
+    Arc::new(Tokenizer::read(file.path(), false).expect("a tokenizer"))
+}
+
+/// Every mark there is, as a special token.
+fn all_marks() -> Vec<&'static str> {
+    let mut all: Vec<&str> = FORMATS.iter().flat_map(|format| format.marks).copied().collect();
+    all.extend(REASONING.iter().flat_map(|format| format.marks));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+struct Model {
+    tokenizer: Arc<Tokenizer>,
+    grammars: Grammars,
+}
+
+impl Model {
+    fn new(special: &[&str]) -> Self {
+        let tokenizer = tokenizer(special);
+        Self { grammars: Grammars::new(Arc::clone(&tokenizer), vec![EOS]), tokenizer }
+    }
+
+    fn guarantee(&self, formats: Formats, tools: &Tools, constraint: Option<&Constraint>, begins: Begins) -> String {
+        let special = |mark: &str| self.tokenizer.id(mark).filter(|id| self.tokenizer.is_special(*id));
+        Guarantee::of(formats, Some(tools), constraint, begins, &special).expect("a guarantee").grammar
+    }
+
+    /// Whether an answer may be this text and end there.
+    fn takes(&self, grammar: &str, text: &str) -> bool {
+        let mask = self.grammars.mask(&Grammar::Lark(grammar.to_owned()));
+        let mut mask = mask.unwrap_or_else(|error| panic!("{error}\n{grammar}"));
+        let mut may = |token: u32| {
+            let mut logits = vec![0.0; self.tokenizer.vocabulary()];
+            mask.apply(&mut logits).expect("a mask");
+            logits[token as usize].is_finite().then(|| mask.accept(token).expect("it is allowed"))
+        };
+        let tokens = self.tokenizer.encode(text, false).expect("tokens");
+        for (at, token) in tokens.iter().enumerate() {
+            match may(*token) {
+                None => return false,
+                Some(true) => return at + 1 == tokens.len(),
+                Some(false) => {}
+            }
+        }
+        may(EOS).is_some()
+    }
+}
+
+fn tools(choice: ToolChoice, parallel: bool) -> Tools {
+    let weather = json!({
+        "type": "object",
+        "properties": { "city": { "enum": ["Paris", "Rome"] }, "days": { "type": "integer", "minimum": 1, "maximum": 3 } },
+        "required": ["city", "days"], "additionalProperties": false,
+    });
+    let function = |name: &str, strict: bool, parameters: Value| json!({ "type": "function", "function": { "name": name, "strict": strict, "parameters": parameters } });
+    let definitions = vec![function("weather", true, weather), function("time", false, Value::Null)];
+    Tools { definitions, choice, parallel }
+}
+
+const GOOD: &str = r#"{"city": "Paris", "days": 2}"#;
+
+/// Calls as the family writes them.
+fn written(format: &Format, calls: &[(&str, &str)]) -> String {
+    if format.kind == Kind::Harmony {
+        let (name, arguments) = calls[0];
+        return format!("<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{arguments}");
+    }
+    let wire = format.wire;
+    let one = |(name, arguments): &(&str, &str)| {
+        wire.call.replace("{name}", name).replace("{number}", "0").replace("{arguments}", arguments)
+    };
+    let all: Vec<String> = calls.iter().map(one).collect();
+    format!("{}{}{}", wire.before, all.join(wire.between), wire.after)
+}
+
+fn of(format: &'static Format, reasoning: &str) -> Formats {
+    Formats { tools: Some(format), reasoning: formats::reasoning_by_name(reasoning).expect("a name") }
+}
+
+#[test]
+fn only_calls_that_fit_can_be_written_in_any_familys_form() {
+    let marks = all_marks();
+    let (special, text) = (Model::new(&marks), Model::new(&[]));
+    for format in FORMATS {
+        let harmony = format.kind == Kind::Harmony;
+        // Marks of channels are special tokens wherever there are any.
+        for model in [&special, &text].into_iter().filter(|model| !harmony || model.tokenizer.vocabulary() > 257) {
+            let formats = of(format, "none");
+            let grammar = |choice, parallel| model.guarantee(formats, &tools(choice, parallel), None, Begins::Answer);
+            let one = written(format, &[("weather", GOOD)]);
+            let two = written(format, &[("weather", GOOD), ("time", "{}")]);
+            let bad = [
+                written(format, &[("weather", r#"{"city": "Bonn", "days": 2}"#)]),
+                written(format, &[("weather", r#"{"city": "Paris", "days": 4}"#)]),
+                written(format, &[("weather", r#"{"city": "Paris"}"#)]),
+                written(format, &[("whether", GOOD)]),
+            ];
+            let said = match harmony {
+                true => {
+                    "<|channel|>analysis<|message|>Hm.\n<|end|><|start|>assistant<|channel|>final<|message|>Yes < no."
+                }
+                false => "Yes, {it} is < that.\n[1]",
+            };
+            let auto = grammar(ToolChoice::Auto, true);
+            let required = grammar(ToolChoice::Required, true);
+            let named = grammar(ToolChoice::Named("time".into()), true);
+            let single = grammar(ToolChoice::Required, false);
+            let name = format.name;
+            assert!(model.takes(&auto, said), "{name}: text\n{auto}");
+            assert!(model.takes(&auto, &one), "{name}: {one}\n{auto}");
+            if !matches!(format.kind, Kind::Bare | Kind::Harmony) {
+                assert!(model.takes(&auto, &format!("Let me see.\n{one}")), "{name}: text and call\n{auto}");
+            }
+            assert!(model.takes(&required, &one) && !model.takes(&required, said), "{name}\n{required}");
+            for bad in &bad {
+                assert!(!model.takes(&auto, bad) && !model.takes(&required, bad), "{name}: {bad}\n{auto}");
+            }
+            assert!(model.takes(&named, &written(format, &[("time", "{}")])), "{name}\n{named}");
+            assert!(!model.takes(&named, &one), "{name}\n{named}");
+            assert!(model.takes(&single, &one), "{name}\n{single}");
+            if !harmony {
+                assert!(model.takes(&required, &two) && !model.takes(&single, &two), "{name}: {two}\n{required}");
+            }
+            // What the grammar has written is what the reader finds.
+            let schemas = [("weather".to_owned(), Value::Null), ("time".to_owned(), Value::Null)];
+            let known = Known { schemas: schemas.into(), most: None };
+            let mut reader = Reader::new(formats, "", Some(known)).expect("a reader");
+            let parts: Vec<Part> = reader.push(&one).into_iter().chain(reader.finish()).collect();
+            let arguments: String = parts
+                .iter()
+                .map(|part| if let Part::Call(part) = part { part.arguments.as_str() } else { "?" })
+                .collect();
+            let arguments: Value = serde_json::from_str(&arguments).unwrap_or_else(|_| panic!("{name}: {parts:?}"));
+            assert_eq!(arguments, json!({ "city": "Paris", "days": 2 }), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_model_may_think_before_it_is_held_to_anything() {
+    let marks = all_marks();
+    let hermes = FORMATS.iter().find(|format| format.name == "hermes").expect("a format");
+    let call = written(hermes, &[("weather", GOOD)]);
+    for model in [Model::new(&marks), Model::new(&[])] {
+        for reasoning in REASONING {
+            let formats = Formats { tools: Some(hermes), reasoning: Some(reasoning) };
+            let tools = tools(ToolChoice::Required, true);
+            let thought = format!("Hm.\n{}\n\n", reasoning.close);
+            let open = model.guarantee(formats, &tools, None, Begins::Reasoning);
+            assert!(model.takes(&open, &format!("{thought}{call}")), "{}\n{open}", reasoning.name);
+            assert!(!model.takes(&open, &format!("{thought}Yes.")), "{}\n{open}", reasoning.name);
+            let closed = model.guarantee(formats, &tools, None, Begins::Answer);
+            assert!(model.takes(&closed, &call), "{}\n{closed}", reasoning.name);
+            assert!(
+                model.takes(&closed, &format!("{}{thought}{call}", reasoning.open)),
+                "{}\n{closed}",
+                reasoning.name
+            );
+        }
+    }
+}
+
+#[test]
+fn an_answer_by_a_schema_may_call_tools_instead() {
+    let model = Model::new(&all_marks());
+    let constraint = Constraint::JsonSchema(json!({ "enum": [7] }));
+    for (name, said) in [("hermes", "7"), ("harmony", "<|channel|>final<|message|>7")] {
+        let format = formats::tools_by_name(name).expect("a name").expect("a format");
+        let grammar =
+            model.guarantee(of(format, "none"), &tools(ToolChoice::Auto, true), Some(&constraint), Begins::Answer);
+        assert!(model.takes(&grammar, said), "{name}\n{grammar}");
+        assert!(!model.takes(&grammar, &said.replace('7', "8")), "{name}\n{grammar}");
+        assert!(model.takes(&grammar, &written(format, &[("weather", GOOD)])), "{name}\n{grammar}");
+    }
+    // Without tools, behind what the template has the model think.
+    let think = of(formats::tools_by_name("hermes").expect("a name").expect("a format"), "think");
+    let grammar =
+        Guarantee::of(think, None, Some(&constraint), Begins::Reasoning, &|_| None).expect("a grammar").grammar;
+    let model = Model::new(&[]);
+    assert!(model.takes(&grammar, "Hm.</think>\n7") && !model.takes(&grammar, "7"), "{grammar}");
+}
