@@ -315,6 +315,17 @@ KINDS = {
     "daemon_sets": "/apis/apps/v1/daemonsets",
     "autoscalers": "/apis/autoscaling/v2/horizontalpodautoscalers",
     "budgets": "/apis/policy/v1/poddisruptionbudgets",
+    "roles": "/apis/rbac.authorization.k8s.io/v1/roles",
+    "volumes": "/api/v1/persistentvolumes",
+    "claims": "/api/v1/persistentvolumeclaims",
+}
+# Where their definitions are.
+CUSTOM = {
+    "scaled_objects": "/apis/keda.sh/v1alpha1/scaledobjects",
+    "interceptor_routes": "/apis/http.keda.sh/v1beta1/interceptorroutes",
+    "pod_monitors": "/apis/monitoring.coreos.com/v1/podmonitors",
+    "http_routes": "/apis/gateway.networking.k8s.io/v1/httproutes",
+    "inference_pools": "/apis/inference.networking.k8s.io/v1/inferencepools",
 }
 
 
@@ -322,7 +333,16 @@ def objects(cluster):
     def named(found):
         return {f"{each['metadata'].get('namespace', '-')}/{each['metadata']['name']}": each for each in found["items"]}
 
-    return {kind: named(kubernetes(cluster, "GET", path)) for kind, path in KINDS.items()}
+    def listed(path):
+        try:
+            return named(kubernetes(cluster, "GET", path))
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return {}
+            raise
+
+    own = {kind: named(kubernetes(cluster, "GET", path)) for kind, path in KINDS.items()}
+    return {**own, **{kind: listed(path) for kind, path in CUSTOM.items()}}
 
 
 def tag_vpc(vpc, key, value):

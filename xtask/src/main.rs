@@ -33,7 +33,7 @@ cargo xtask languages [LLMHOST]  the same plugin in each language, from nothing:
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
-cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, embeddings, fetch
+cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, embeddings, fetch
 cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them";
 
 fn main() -> ExitCode {

@@ -500,6 +500,9 @@ pub(crate) struct Model {
 /// How a model runs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Running {
+    /// Which of the model's graphs runs: a file's name, or a precision such as q4 or fp16 [default: the one that suits the device].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) weights: Option<String>,
     /// What it runs on: cuda or nothing, cpu, or auto: a GPU where there is one.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: llmhost_inference::Device,

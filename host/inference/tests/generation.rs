@@ -158,6 +158,46 @@ fn a_grammar_rules_the_answer() {
 }
 
 #[test]
+fn json_ends_where_the_model_would_rather_write_line_ends() {
+    let engine = engine("tiny", &options());
+    let tokenizer = engine.model().tokenizer.clone().expect("a tokenizer");
+    let blank = |id: &u32| tokenizer.bytes(*id).is_some_and(|text| !text.is_empty() && text.trim_ascii().is_empty());
+    let logit_bias = (0..).take(tokenizer.vocabulary()).filter(blank).map(|id| (id, 100.0)).collect();
+    let sampling = SamplingParams { logit_bias, ..SamplingParams::default() };
+    let schema = serde_json::json!({
+        "type": "object", "additionalProperties": false, "required": ["a", "b"],
+        "properties": {"a": {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 2}, "b": {"const": 1}}
+    });
+    let request = |grammar| Request {
+        max_tokens: Some(480),
+        sampling: sampling.clone(),
+        grammar: Some(grammar),
+        ..Request::new(Prompt::Text("x".into()))
+    };
+    let got = answer(&engine, request(Grammar::JsonSchema(schema.clone())));
+    assert!(got.tokens.len() < 480 && got.finish != Finish::Length, "{:?} {:?}", got.finish, got.text);
+    let value: serde_json::Value = serde_json::from_str(&got.text).expect("valid JSON");
+    assert!(value["a"].is_array() && value["b"] == 1, "{value}");
+    let mut unbounded = schema.clone();
+    unbounded["x-guidance"] = serde_json::json!({ "whitespace_flexible": true });
+    let got = answer(&engine, request(Grammar::JsonSchema(unbounded)));
+    assert_eq!(got.finish, Finish::Length, "this model does not end by itself: {:?}", got.text);
+    // The bound takes nothing from those who write JSON as people do.
+    for text in [
+        serde_json::to_string(&value).expect("JSON"),
+        serde_json::to_string_pretty(&value).expect("JSON"),
+        "{\"a\": [true, false], \"b\": 1}".to_owned(),
+        "{\r\n\t\"a\": [\r\n\t\ttrue,\r\n\t\tfalse\r\n\t],\r\n\t\"b\": 1\r\n}".to_owned(),
+    ] {
+        let grammars = llmhost_inference::sampling::Grammars::new(tokenizer.clone(), engine.model().config.eos.clone());
+        let mut mask = grammars.mask(&Grammar::JsonSchema(schema.clone())).expect("a grammar");
+        for token in tokenizer.encode(&text, false).expect("tokens") {
+            mask.accept(token).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        }
+    }
+}
+
+#[test]
 fn text_comes_in_whole_characters() {
     let engine = engine("tiny", &options());
     let tokenizer = engine.model().tokenizer.clone().expect("a tokenizer");

@@ -18,6 +18,7 @@ mod openapi;
 mod origins;
 mod page;
 mod prompt;
+mod protocol_metrics;
 mod serve;
 mod tensors;
 mod tools;

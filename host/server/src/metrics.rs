@@ -80,12 +80,12 @@ pub(crate) struct Metrics {
     models: BTreeMap<String, Arc<Figures>>,
     info: Family<Info, Gauge>,
     is_loaded: Figure<Gauge>,
-    proposed: Figure<Counter>,
-    accepted: Figure<Counter>,
     waiting: Figure<Gauge>,
     running: Figure<Gauge>,
     cache_used: Figure<Ratio>,
     tokens_per_second: Figure<Ratio>,
+    proposed: Figure<Counter>,
+    accepted: Figure<Counter>,
     /// One reader at a time: the rate is since the last one.
     last: Mutex<Instant>,
 }
@@ -170,12 +170,12 @@ impl Metrics {
                 .collect(),
             info: Family::default(),
             is_loaded: Family::default(),
-            proposed: Family::default(),
-            accepted: Family::default(),
             waiting: Family::default(),
             running: Family::default(),
             cache_used: Family::default(),
             tokens_per_second: Family::default(),
+            proposed: Family::default(),
+            accepted: Family::default(),
             last: Mutex::new(Instant::now()),
             registry: Registry::default(),
         };
@@ -241,6 +241,7 @@ impl Metrics {
         }
         // Writing into a string cannot fail.
         _ = encode(&mut text, &self.registry);
+        crate::protocol_metrics::add(&mut text, models);
         text
     }
 
@@ -250,7 +251,6 @@ impl Metrics {
         self.waiting.get_or_create(label).set(now.waiting as i64);
         self.running.get_or_create(label).set(now.running as i64);
         self.cache_used.get_or_create(label).set(now.cache_used);
-        // The engine's own counts: they begin anew where a model is loaded again, as Prometheus expects.
         self.proposed.get_or_create(label).inner().store(now.proposed_tokens, Ordering::Relaxed);
         self.accepted.get_or_create(label).inner().store(now.accepted_tokens, Ordering::Relaxed);
         self.is_loaded.get_or_create(label).set(i64::from(model.is_some()));

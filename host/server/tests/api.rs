@@ -222,9 +222,18 @@ async fn the_figures_say_what_happened() {
         "llmhost_queue_depth{model=\"script\"} 0",
         "llmhost_speculative_proposed_tokens_total{model=\"script\"} 7",
         "llmhost_speculative_accepted_tokens_total{model=\"script\"} 5",
+        // What endpoint pickers of the Gateway API read.
+        "vllm:num_requests_waiting 0\n",
+        "vllm:num_requests_running 0\n",
+        "vllm:kv_cache_usage_perc 0\n# EOF\n",
         "llmhost_model_info{name=\"script\",provider=\"CPUExecutionProvider\"} 1",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
+    }
+    // Parsers of Prometheus' older text know these types alone, and refuse the whole text for another.
+    for line in text.lines().filter(|line| line.starts_with("# TYPE ")) {
+        let kind = line.rsplit(' ').next().unwrap();
+        assert!(["counter", "gauge", "histogram", "summary", "untyped"].contains(&kind), "{line}");
     }
 }
 

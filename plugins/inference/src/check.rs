@@ -2,7 +2,8 @@
 
 use llmhost_plugin::{Failure, invalid};
 
-use crate::config::{Config, Server};
+use crate::config::{Config, Device, Server};
+use crate::{gateway, model_cache, monitor, scaling};
 
 /// Checks the options of a server in the cluster.
 pub(crate) fn in_cluster(config: &Config) -> Result<(), Failure> {
@@ -12,8 +13,8 @@ pub(crate) fn in_cluster(config: &Config) -> Result<(), Failure> {
     if config.image.is_empty() || config.image.contains(char::is_whitespace) {
         return Err(invalid(format!("image '{}' is not the name of an image", config.image)));
     }
-    if config.replicas.max < config.replicas.min {
-        let (min, max) = (config.replicas.min, config.replicas.max);
+    if let Some(replicas) = config.replicas.as_ref().filter(|replicas| replicas.max < replicas.min) {
+        let (min, max) = (replicas.min, replicas.max);
         return Err(invalid(format!("replicas.max is {max}, fewer than replicas.min ({min})")));
     }
     for source in &config.env_from {
@@ -28,9 +29,35 @@ pub(crate) fn in_cluster(config: &Config) -> Result<(), Failure> {
     if !config.cache.path.starts_with('/') {
         return Err(invalid(format!("cache.path '{}' does not begin with a slash", config.cache.path)));
     }
+    if let Some(gpu) = &config.gpu {
+        gpu_resource(config, &gpu.resource)?;
+    }
     match server(config)? {
         Server::Llmhost => own(config),
         Server::Custom => custom(config),
+    }?;
+    model_cache::check(config)?;
+    monitor::check(config)?;
+    gateway::check(config)?;
+    scaling::check(config)
+}
+
+fn gpu_resource(config: &Config, resource: &str) -> Result<(), Failure> {
+    if config.gpus.is_some() || config.mig_profile.is_some() {
+        return Err(invalid(
+            "gpu, gpus and mig_profile all say what a replica computes on; keep gpu, or the other two",
+        ));
+    }
+    if config.device == Device::Cpu {
+        return Err(invalid(format!("gpu asks for {resource}, and device is cpu")));
+    }
+    // Extended resources have a domain: what has none is Kubernetes' own.
+    let parts = resource.split_once('/').filter(|(domain, name)| domain.contains('.') && !name.is_empty());
+    match parts {
+        None if !resource.contains("<<") => Err(invalid(format!(
+            "gpu.resource '{resource}' is not the name of a device such as nvidia.com/gpu or nvidia.com/mig-1g.10gb"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -78,7 +105,7 @@ fn own(config: &Config) -> Result<(), Failure> {
 }
 
 fn custom(config: &Config) -> Result<(), Failure> {
-    if let Some(model) = &config.model {
+    if let Some(model) = config.model.as_ref().filter(|_| !model_cache::takes_model(config)) {
         return Err(invalid(format!(
             "model is for llmhost's server; tell a custom one in its own words, such as args = [\"--model\", \"{model}\"]"
         )));
@@ -132,6 +159,24 @@ mod tests {
             (format!(r#"{custom}, "args": ["--model", "m"], "command": ["vllm"], "ready_path": "/ready""#), None),
             (r#""image": "llmhost:1""#.to_owned(), Some("model is missing")),
             (format!(r#"{own}, "command": ["vllm"]"#), Some("command is for server")),
+            (format!(r#"{own}, "gpu": {{ "resource": "nvidia.com/mig-1g.10gb" }}"#), None),
+            (format!(r#"{own}, "gpu": {{ "resource": "nvidia.com/gpu" }}, "gpus": 2"#), Some("keep gpu")),
+            (format!(r#"{own}, "gpu": {{ "resource": "nvidia.com/gpu" }}, "device": "cpu""#), Some("device is cpu")),
+            (format!(r#"{own}, "gpu": {{ "resource": "gpu" }}"#), Some("not the name of a device")),
+            (format!(r#"{own}, "monitor_labels": {{ "release": "p" }}"#), Some("state monitor")),
+            (format!(r#"{own}, "gateway": {{ "name": "g", "path": "v1" }}"#), Some("begin with a slash")),
+            (format!(r#"{own}, "gateway": {{ "name": "g", "engine_type": "sglang" }}"#), Some("has vLLM's names")),
+            (format!(r#"{own}, "model_cache": "mountpoint""#), None),
+            (
+                format!(r#"{own}, "model_cache": "node", "cache": {{ "storage_class": "efs" }}"#),
+                Some("keep one of them"),
+            ),
+            (format!(r#"{custom}, "model_cache": "mountpoint", "model": "s3://b/m""#), None),
+            (format!(r#"{custom}, "model_cache": "mountpoint""#), Some("needs the model's address")),
+            (
+                r#""image": "llmhost:1", "model": "s3://<<x>>/m", "model_cache": "mountpoint""#.to_owned(),
+                Some("known only"),
+            ),
             (format!(r#"{own}, "live_path": "/health""#), Some("live_path is for server")),
             (format!(r#"{custom}, "model": "s3://b/m""#), Some("args = [\"--model\", \"s3://b/m\"]")),
             (format!(r#"{custom}, "api_key": "x""#), Some("secret_env")),

@@ -6,6 +6,12 @@ use llmhost_plugin::Elsewhere;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::gateway::Gateway;
+use crate::model_cache::ModelCache;
+use crate::monitor::Monitor;
+use crate::rollout::{Rollout, Spread};
+use crate::scaling::Scaling;
+
 /// A model server.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +63,9 @@ pub struct Config {
     /// GPUs of each replica; by default 1, and 0 where the device is cpu.
     #[serde(default)]
     pub(crate) gpus: Option<u32>,
+    /// What each replica asks for in place of whole GPUs of NVIDIA (gpus) or one MIG profile (mig_profile): any resource that a device plugin offers.
+    #[serde(default)]
+    pub(crate) gpu: Option<Gpu>,
     /// Ask for so many devices of this MIG profile in place of whole GPUs: 1g.5gb. The device plugin has to offer them: gpu_sharing = { mig = "mixed" }.
     #[serde(default)]
     pub(crate) mig_profile: Option<String>,
@@ -69,9 +78,27 @@ pub struct Config {
     /// Memory that each replica asks for, and may not exceed.
     #[serde(default = "eight_gib")]
     pub(crate) memory: String,
-    /// How many replicas there are.
+    /// How many replicas there are, by a number or by CPU use.
     #[serde(default)]
-    pub(crate) replicas: Replicas,
+    pub(crate) replicas: Option<Replicas>,
+    /// How many replicas there are, by what the server measures; in place of replicas.
+    #[serde(default)]
+    pub(crate) scaling: Option<Scaling>,
+    /// How Prometheus finds the figures of the server: pod writes a PodMonitor of the Prometheus operator.
+    #[serde(default)]
+    pub(crate) monitor: Monitor,
+    /// Labels of the PodMonitor, where the Prometheus chooses its monitors by labels: { release = "kube-prometheus-stack" }.
+    #[serde(default)]
+    pub(crate) monitor_labels: BTreeMap<String, String>,
+    /// A Gateway that sends each request to the replica that is likely to answer it first: an InferencePool, its endpoint picker and an HTTPRoute.
+    #[serde(default)]
+    pub(crate) gateway: Option<Gateway>,
+    /// How another image or model replaces the pods: surge starts a new replica before an old one ends, and needs room for one more; replace ends an old one first. By default surge, and replace where GPUs are asked for.
+    #[serde(default)]
+    pub(crate) rollout: Option<Rollout>,
+    /// How replicas are spread over zones and nodes; by default prefer, where there can be more than one.
+    #[serde(default)]
+    pub(crate) topology_spread: Option<Spread>,
     /// Labels that nodes must have.
     #[serde(default)]
     pub(crate) node_selector: BTreeMap<String, String>,
@@ -81,6 +108,9 @@ pub struct Config {
     /// Where the model is kept once it is fetched.
     #[serde(default)]
     pub(crate) cache: Cache,
+    /// What replicas share of the model, so that a new one starts sooner: node keeps it on the node's disk for the pods that come after; mountpoint reads it from S3 as a file system and fetches nothing.
+    #[serde(default)]
+    pub(crate) model_cache: ModelCache,
     /// Port of the service.
     #[serde(default = "eighty")]
     #[schemars(range(min = 1, max = 65535))]
@@ -178,6 +208,18 @@ pub(crate) struct Replicas {
     #[serde(default = "seventy")]
     #[schemars(range(min = 1, max = 100))]
     pub(crate) cpu_percent: u32,
+}
+
+/// What a replica computes on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gpu {
+    /// Name of the resource: nvidia.com/gpu, nvidia.com/mig-1g.10gb, nvidia.com/gpu.shared.
+    pub(crate) resource: String,
+    /// How many of it.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub(crate) count: u32,
 }
 
 impl Default for Replicas {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::check;
 use crate::config::{Config, Device, Server};
+use crate::model_cache;
 
 /// The user of llmhost's image, which has no name.
 const USER: u32 = 10_001;
@@ -17,8 +18,7 @@ fn is_custom(config: &Config) -> bool {
 /// Who the pod runs as.
 pub(crate) fn security(config: &Config) -> Value {
     let mut security = json!({ "seccompProfile": { "type": "RuntimeDefault" } });
-    let user = if is_custom(config) { config.run_as_user } else { Some(USER) };
-    if let Some(user) = user {
+    if let Some(user) = user(config) {
         for field in ["runAsUser", "runAsGroup", "fsGroup"] {
             security[field] = json!(user);
         }
@@ -27,13 +27,15 @@ pub(crate) fn security(config: &Config) -> Value {
     security
 }
 
+/// The number of the server's user, as far as that is stated.
+pub(crate) fn user(config: &Config) -> Option<u32> {
+    if is_custom(config) { config.run_as_user } else { Some(USER) }
+}
+
 /// What is mounted into the container.
 pub(crate) fn volumes(config: &Config) -> Value {
-    let cache = match &config.cache.storage_class {
-        Some(_) => json!({ "name": "cache", "persistentVolumeClaim": { "claimName": config.claim_name() } }),
-        None => json!({ "name": "cache", "emptyDir": { "sizeLimit": format!("{}Gi", config.cache.size_gib) } }),
-    };
-    let mut volumes = vec![cache, json!({ "name": "tmp", "emptyDir": {} })];
+    let mut volumes = model_cache::volumes(config);
+    volumes.push(json!({ "name": "tmp", "emptyDir": {} }));
     if let Some(size) = config.shared_memory_gib {
         volumes.push(
             json!({ "name": "shared-memory", "emptyDir": { "medium": "Memory", "sizeLimit": format!("{size}Gi") } }),
@@ -46,6 +48,7 @@ pub(crate) fn volumes(config: &Config) -> Value {
 pub(crate) fn container(config: &Config) -> Value {
     let mut mounts =
         vec![json!({ "name": "cache", "mountPath": config.cache.path }), json!({ "name": "tmp", "mountPath": "/tmp" })];
+    mounts.extend(model_cache::mount(config));
     if config.shared_memory_gib.is_some() {
         mounts.push(json!({ "name": "shared-memory", "mountPath": "/dev/shm" }));
     }
@@ -118,8 +121,7 @@ fn args(config: &Config) -> Vec<String> {
     };
     let port = config.server_port.to_string();
     let (delay, drain) = (config.drain_delay_seconds.to_string(), config.drain_seconds.to_string());
-    let own =
-        ["serve", "--model", config.model.as_deref().unwrap_or_default(), "--device", device, "--host", "0.0.0.0"];
+    let own = ["serve", "--model", model_cache::model(config), "--device", device, "--host", "0.0.0.0"];
     let more = ["--port", &port, "--cache", &config.cache.path, "--drain-delay", &delay, "--drain-seconds", &drain];
     own.into_iter().chain(more).map(str::to_owned).chain(config.args.iter().cloned()).collect()
 }

@@ -25,16 +25,16 @@ pub(crate) fn objects(config: &Config) -> Result<Vec<(&'static str, Value)>, Fai
 /// Refuses what the pods ask for where nobody offers it.
 pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     let mixed = config.gpu_sharing.as_ref().is_some_and(|sharing| sharing.mig == Some(Mig::Mixed));
-    if config.gpu_sharing.is_some() && (config.device_plugin == Some(false) || config.gpus() == 0) {
+    if config.gpu_sharing.is_some() && !config.brings_device_plugin() {
         return Err(invalid(
             "gpu_sharing is told to the device plugin, and this step brings none (device_plugin = false, or no GPUs); leave it \
              out, and state it where the device plugin comes from",
         ));
     }
-    match &config.mig_profile {
+    match config.profile() {
         Some(_) if config.gpus() == 0 => Err(invalid("mig_profile is a part of a GPU, and gpus is 0")),
         // Another step's device plugin may offer it.
-        Some(profile) if config.device_plugin.unwrap_or(true) && !mixed => Err(invalid(format!(
+        Some(profile) if config.brings_device_plugin() && !mixed => Err(invalid(format!(
             "mig_profile {profile} is offered by a device plugin with gpu_sharing = {{ mig = \"mixed\" }}, and this step brings one \
              without; state it, or device_plugin = false where another step brings it"
         ))),

@@ -4,8 +4,13 @@ mod check;
 mod config;
 mod container;
 mod device_plugin;
+mod gateway;
 mod local;
 mod manifests;
+mod model_cache;
+mod monitor;
+mod rollout;
+mod scaling;
 
 use config::{Config, Placement};
 use llmhost_plugin::{Applier, Failure, How, Output, Outputs, Plugin, outputs};
@@ -39,13 +44,16 @@ impl Plugin for ModelServer {
             let manifest = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": config.namespace } });
             applier.apply("namespace", &manifest, at_once)?;
         }
-        if config.device_plugin.unwrap_or(true) && config.gpus() > 0 {
+        if config.brings_device_plugin() {
             for (name, manifest) in device_plugin::objects(&config)? {
                 applier.apply(name, &manifest, rolled_out)?;
             }
         }
         if let Some(claim) = manifests::claim(&config) {
             applier.apply("cache", &claim, at_once)?;
+        }
+        for (name, object) in model_cache::objects(&config) {
+            applier.apply(&name, &object, at_once)?;
         }
         if let Some(secret) = manifests::secret(&config) {
             applier.apply("secrets", &secret, at_once)?;
@@ -55,6 +63,15 @@ impl Plugin for ModelServer {
         applier.apply("disruption-budget", &manifests::disruption_budget(&config), at_once)?;
         if let Some(autoscaler) = manifests::autoscaler(&config) {
             applier.apply("autoscaler", &autoscaler, at_once)?;
+        }
+        for (name, object) in scaling::objects(&config) {
+            applier.apply(name, &object, at_once)?;
+        }
+        if let Some(monitor) = monitor::object(&config) {
+            applier.apply("monitor", &monitor, at_once)?;
+        }
+        for (name, object, is_awaited) in gateway::objects(&config) {
+            applier.apply(name, &object, if is_awaited { rolled_out } else { at_once })?;
         }
         let (service, namespace) = (service.name()?, &config.namespace);
         Ok(outputs! {

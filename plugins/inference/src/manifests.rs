@@ -6,25 +6,46 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, Device, Service};
 use crate::container::{container, security, volumes};
+use crate::{gateway, model_cache, rollout};
 
 impl Config {
     pub(crate) fn gpus(&self) -> u32 {
-        self.gpus.unwrap_or(if self.device == Device::Cpu { 0 } else { 1 })
+        let usual = if self.device == Device::Cpu { 0 } else { 1 };
+        self.gpu.as_ref().map(|gpu| gpu.count).or(self.gpus).unwrap_or(usual)
+    }
+
+    /// The MIG profile that the pods ask for, as the file has it or in the name of the resource.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        let named = self.gpu.as_ref().and_then(|gpu| gpu.resource.strip_prefix("nvidia.com/mig-"));
+        named.or(self.mig_profile.as_deref())
     }
 
     /// What the pods ask for: GPUs, or parts of them.
     pub(crate) fn gpu_resource(&self) -> String {
-        match &self.mig_profile {
-            Some(profile) => format!("nvidia.com/mig-{profile}"),
-            None => "nvidia.com/gpu".to_owned(),
+        match (&self.gpu, &self.mig_profile) {
+            (Some(gpu), _) => gpu.resource.clone(),
+            (None, Some(profile)) => format!("nvidia.com/mig-{profile}"),
+            (None, None) => "nvidia.com/gpu".to_owned(),
         }
     }
 
-    fn is_autoscaled(&self) -> bool {
-        self.replicas.max > self.replicas.min
+    /// Whether this step brings NVIDIA's device plugin: for NVIDIA's devices alone, where nothing else is stated.
+    pub(crate) fn brings_device_plugin(&self) -> bool {
+        let is_nvidia = self.gpu_resource().starts_with("nvidia.com/");
+        self.gpus() > 0 && self.device_plugin.unwrap_or(is_nvidia)
     }
 
-    fn metadata(&self, name: &str) -> Value {
+    fn is_autoscaled(&self) -> bool {
+        self.scaling.is_some() || self.replicas.as_ref().is_some_and(|replicas| replicas.max > replicas.min)
+    }
+
+    /// Most replicas that there can be.
+    pub(crate) fn most(&self) -> u32 {
+        let by_cpu = self.replicas.as_ref().map(|replicas| replicas.max);
+        self.scaling.as_ref().map(|scaling| scaling.max).or(by_cpu).unwrap_or(1)
+    }
+
+    pub(crate) fn metadata(&self, name: &str) -> Value {
         json!({ "name": name, "namespace": self.namespace, "labels": self.labels() })
     }
 
@@ -32,7 +53,7 @@ impl Config {
         json!({ "app.kubernetes.io/name": "llmhost", "app.kubernetes.io/instance": self.name, "app.kubernetes.io/component": "model-server" })
     }
 
-    fn selector(&self) -> Value {
+    pub(crate) fn selector(&self) -> Value {
         json!({ "app.kubernetes.io/name": "llmhost", "app.kubernetes.io/instance": self.name })
     }
 
@@ -56,16 +77,14 @@ impl Config {
 pub(crate) fn deployment(config: &Config) -> Value {
     let mut spec = json!({
         "selector": { "matchLabels": config.selector() },
-        // A replica more needs a GPU more, which may not be there: one goes before one comes.
-        "strategy": match config.gpus() {
-            0 => json!({ "type": "RollingUpdate" }),
-            _ => json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 } }),
-        },
+        "strategy": rollout::strategy(config),
+        // A replica that is still loading is no failed rollout.
+        "progressDeadlineSeconds": config.startup_minutes * 60 + 60,
         "template": { "metadata": template_metadata(config), "spec": pod(config) },
     });
     // The autoscaler's number is its own.
     if !config.is_autoscaled() {
-        spec["replicas"] = json!(config.replicas.min);
+        spec["replicas"] = json!(config.replicas.as_ref().map_or(1, |replicas| replicas.min));
     }
     json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": config.metadata(&config.name), "spec": spec })
 }
@@ -73,6 +92,9 @@ pub(crate) fn deployment(config: &Config) -> Value {
 /// Pods read secrets when they start: another version of one makes other pods.
 fn template_metadata(config: &Config) -> Value {
     let mut metadata = json!({ "labels": config.labels() });
+    if let Some((label, engine)) = gateway::engine_label(config) {
+        metadata["labels"][label] = json!(engine);
+    }
     let secrets = config.secrets();
     if !secrets.is_empty() {
         let text = secrets.iter().map(|(name, handle)| format!("{name}={handle}\n")).collect::<String>();
@@ -97,7 +119,10 @@ pub(crate) fn secret(config: &Config) -> Option<Value> {
 }
 
 fn pod(config: &Config) -> Value {
-    let gpu = (config.gpus() > 0).then_some("nvidia.com/gpu");
+    let resource = config.gpu_resource();
+    // A taint has the name of the resource, and NVIDIA's has the whole GPU's for parts of it, too.
+    let key = if resource.starts_with("nvidia.com/") { "nvidia.com/gpu" } else { resource.as_str() };
+    let gpu = (config.gpus() > 0).then_some(key);
     // A set: another order in the file is no other pod.
     let tolerated: BTreeSet<&str> = gpu.into_iter().chain(config.tolerate.iter().map(String::as_str)).collect();
     let tolerated = tolerated.into_iter();
@@ -109,6 +134,12 @@ fn pod(config: &Config) -> Value {
         "containers": [container(config)],
         "volumes": volumes(config),
     });
+    if let Some(owner) = model_cache::owner(config) {
+        pod["initContainers"] = json!([owner]);
+    }
+    if let Some(spread) = rollout::spread(config) {
+        pod["topologySpreadConstraints"] = spread;
+    }
     if let Some(account) = &config.service_account {
         pod["serviceAccountName"] = json!(account);
     }
@@ -124,7 +155,7 @@ fn pod(config: &Config) -> Value {
 pub(crate) fn claim(config: &Config) -> Option<Value> {
     let class = config.cache.storage_class.as_ref()?;
     // Replicas on several nodes share it.
-    let mode = if config.replicas.max > 1 { "ReadWriteMany" } else { "ReadWriteOnce" };
+    let mode = if config.most() > 1 { "ReadWriteMany" } else { "ReadWriteOnce" };
     Some(json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": config.metadata(&config.claim_name()),
         "spec": {
@@ -149,18 +180,24 @@ pub(crate) fn service(config: &Config) -> Value {
     })
 }
 
+/// Of a Kubernetes autoscaler. KEDA refuses a workload that another one has, even where that goes in the same run.
+pub(crate) fn autoscaler_metadata(config: &Config) -> Value {
+    let mut metadata = config.metadata(&config.name);
+    metadata["annotations"] = json!({ "validations.keda.sh/hpa-ownership": "false" });
+    metadata
+}
+
 pub(crate) fn autoscaler(config: &Config) -> Option<Value> {
-    config.is_autoscaled().then(|| {
-        json!({
-            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": config.metadata(&config.name),
-            "spec": {
-                "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": config.name },
-                "minReplicas": config.replicas.min, "maxReplicas": config.replicas.max,
-                "metrics": [{ "type": "Resource", "resource": {
-                    "name": "cpu", "target": { "type": "Utilization", "averageUtilization": config.replicas.cpu_percent } } }],
-            },
-        })
-    })
+    let replicas = config.replicas.as_ref().filter(|replicas| replicas.max > replicas.min)?;
+    Some(json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": autoscaler_metadata(config),
+        "spec": {
+            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": config.name },
+            "minReplicas": replicas.min, "maxReplicas": replicas.max,
+            "metrics": [{ "type": "Resource", "resource": {
+                "name": "cpu", "target": { "type": "Utilization", "averageUtilization": replicas.cpu_percent } } }],
+        },
+    }))
 }
 
 pub(crate) fn disruption_budget(config: &Config) -> Value {

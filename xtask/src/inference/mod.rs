@@ -6,6 +6,8 @@ mod embeddings;
 mod engine;
 mod fetch;
 mod http;
+mod llama;
+mod load;
 mod peer;
 mod server;
 
@@ -40,10 +42,11 @@ pub(crate) fn make(names: &[String]) -> Result<(), String> {
 /// One of the tables, and what makes it.
 type Table = (&'static str, fn() -> Result<(), String>);
 
-const TABLES: [Table; 5] = [
+const TABLES: [Table; 6] = [
     ("batches", engine::batches),
     ("clients", engine::clients),
     ("server", server::overhead),
+    ("llama", load::table),
     ("embeddings", embeddings::throughput),
     ("fetch", fetch::throughput),
 ];

@@ -34,6 +34,7 @@ pub(crate) fn options(args: &Running, queue: u32, verify: bool) -> Options {
     Options {
         search: Search::usual(args.onnxruntime.clone()),
         device: args.device,
+        weights: args.weights.clone(),
         threads: args.threads.map(usize::from),
         spin: std::time::Duration::from_micros(args.spin.unwrap_or(SPIN).into()),
         context: args.context.map(|tokens| tokens as usize),

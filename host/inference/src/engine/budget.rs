@@ -27,9 +27,11 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(layout: &DecoderLayout, provider: Provider, limit: usize) -> Self {
         let by_page = layout.shared && provider == Provider::Cpu;
+        // Where the cache moves through the graph, a step holds the old and the new one.
+        let copies = if layout.shared { 1 } else { 2 };
         Self {
             limit,
-            parts: layout.cache.len() * layout.heads,
+            parts: copies * layout.cache.len() * layout.heads,
             token: layout.head_size * layout.cache_type.bytes(),
             unit: if by_page { memory::page_size() } else { 1 },
             fills_gaps: layout.shared,

@@ -160,6 +160,11 @@ impl Embedder {
         if self.layout.token_types {
             inputs.push(("token_type_ids".into(), Tensor::from_array((shape, types))?.into()));
         }
+        if let Some(first) = self.layout.first_position {
+            let positions = |_| (first..first + width).map(|place| i64::try_from(place).expect("positions are small"));
+            let positions: Vec<i64> = (0..count).flat_map(positions).collect();
+            inputs.push(("position_ids".into(), Tensor::from_array((shape, positions))?.into()));
+        }
         let begun = Instant::now();
         let outputs = self.session.run(inputs)?;
         self.counters.ran(begun.elapsed());

@@ -6,7 +6,6 @@
 //! the same prompt is always computed in the same pieces. Graphs whose numbers depend on the length
 //! of the run get whole prompts, and rows that agree ([`rounds`]).
 
-mod guesses;
 mod prompts;
 mod room;
 mod rounds;
@@ -22,7 +21,7 @@ use super::decoder::{Decoder, Row};
 use super::error::RequestError;
 use super::sequence::{Pending, Sequence};
 use super::slots::Slot;
-use super::speculate::{Guess, Speculate, Speculation};
+use super::speculate::{Answer, Guess, Speculate, Speculation, exact};
 use crate::model::Lengths;
 
 /// The requests of a decoder.
@@ -52,7 +51,6 @@ pub(super) struct Settings {
     pub(super) turn: usize,
     /// Whether prompts that begin alike share what was computed.
     pub(super) reuse: bool,
-    /// Whether tokens are guessed.
     pub(super) speculate: Speculate,
     pub(super) lengths: Lengths,
     pub(super) budget: Budget,
@@ -62,7 +60,9 @@ impl Generation {
     pub(super) fn new(decoder: Box<dyn Decoder>, counters: Arc<Counters>, settings: Settings) -> Self {
         let slots = (0..counters.slots).map(|_| Slot::default()).collect();
         let (waiting, paused) = (VecDeque::new(), VecDeque::new());
-        let speculation = Speculation::new(settings.speculate, counters.slots);
+        // Guesses that were wrong have run, too: where that changes what the rest is, none are made.
+        let mode = if settings.lengths == Lengths::Any { settings.speculate } else { Speculate::Off };
+        let speculation = Speculation::new(mode, counters.slots);
         Self {
             decoder,
             slots,
@@ -76,6 +76,15 @@ impl Generation {
             prompts_turn: true,
             admissions: 0,
         }
+    }
+
+    /// Tries whether several tokens in a run give what single steps do. Before the first request.
+    pub(super) fn compare_widths(&mut self, token: u32, vocabulary: usize) -> Result<(), RequestError> {
+        if !self.speculation.off() && self.decoder.widest() > 1 {
+            let place = (self.slots.len(), self.counters.context);
+            self.exact = exact(&mut *self.decoder, place, token, vocabulary)?;
+        }
+        Ok(())
     }
 
     pub(super) fn decoder(&mut self) -> &mut dyn Decoder {
@@ -205,11 +214,27 @@ impl Generation {
         }
         self.cross_threshold();
         self.make_room_for_answers();
-        let guesses = self.guesses();
+        let mut guesses = self.guesses();
+        guesses.retain(|guess| self.make_room_for_guess(guess.slot, guess.tokens.len()));
         self.step_together(&guesses);
         for guess in guesses {
             self.verify(&guess);
         }
+    }
+
+    fn guesses(&mut self) -> Vec<Guess> {
+        let widest = self.decoder.widest();
+        if widest == 1 || self.speculation.off() {
+            return Vec::new();
+        }
+        let (context, exact) = (self.counters.context, self.exact);
+        let answers = self.slots.iter_mut().enumerate().filter_map(|(place, slot)| {
+            let (cached, sequence) = (&slot.cached, slot.sequence.as_mut()?);
+            let widest = if sequence.seeded() && !exact { 1 } else { widest };
+            let room = widest.min(context - cached.len()).min(sequence.remaining()).saturating_sub(1);
+            Some(Answer { slot: place, cached, next: sequence.next?, guesser: &mut sequence.guesser, room })
+        });
+        self.speculation.plan(answers.collect())
     }
 
     /// One token for every answer for which none are guessed.
@@ -228,6 +253,7 @@ impl Generation {
     }
 
     fn step_rows(&mut self, rows: &[Row]) {
+        let Some(last) = rows.len().checked_sub(1) else { return };
         // Anew for each run: the rows of the last one have a token more.
         let lengths: Vec<usize> = self.slots.iter().map(|slot| slot.cached.len()).collect();
         let begun = Instant::now();
@@ -235,7 +261,7 @@ impl Generation {
         let took = begun.elapsed();
         self.counters.ran(took);
         self.speculation.stepped(rows.len(), took);
-        self.counters.batch_sizes[rows.len() - 1].fetch_add(1, Relaxed);
+        self.counters.batch_sizes[last].fetch_add(1, Relaxed);
         for (place, row) in rows.iter().enumerate() {
             match &result {
                 Err(error) => self.fail(row.slot, error.clone()),
@@ -245,6 +271,44 @@ impl Generation {
                 }
             }
         }
+    }
+
+    /// Runs an answer over what is guessed, and goes on for as long as it chooses just that.
+    fn verify(&mut self, guess: &Guess) {
+        let slot = guess.slot;
+        let Some(next) = self.next(slot) else { return };
+        let start = self.slots[slot].cached.len();
+        let run: Vec<u32> = std::iter::once(next).chain(guess.tokens.iter().copied()).collect();
+        let begun = Instant::now();
+        let result = self.decoder.verify(slot, start, &run);
+        let mut took = begun.elapsed();
+        self.counters.batch_sizes[0].fetch_add(1, Relaxed);
+        if let Err(error) = result {
+            self.counters.ran(took);
+            return self.fail(slot, error);
+        }
+        let mut taken = 0;
+        while taken < run.len() && self.next(slot) == Some(run[taken]) {
+            self.slots[slot].cached.push(run[taken]);
+            self.choose(slot, taken);
+            taken += 1;
+        }
+        self.counters.proposed_tokens.fetch_add(guess.tokens.len() as u64, Relaxed);
+        self.counters.accepted_tokens.fetch_add(taken as u64 - 1, Relaxed);
+        if taken < run.len() && self.slots[slot].sequence.is_some() {
+            let begun = Instant::now();
+            let cut = self.decoder.share(slot, slot, start + taken);
+            took += begun.elapsed();
+            if let Err(error) = cut {
+                self.fail(slot, error);
+            }
+        }
+        self.counters.ran(took);
+        self.speculation.verified(run.len(), took);
+    }
+
+    fn next(&self, slot: usize) -> Option<u32> {
+        self.slots[slot].sequence.as_ref()?.next
     }
 
     /// Moves the last answer into a free slot between the others: a step costs the rows it spans.

@@ -163,17 +163,19 @@ impl Engine {
 
     fn prompt_tokens(&self, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Vec<u32>, RequestError> {
         let context = self.inner.counters.context;
-        let (text, special) = match prompt {
+        let text = match prompt {
             Prompt::Tokens(tokens) => return self.check_tokens(tokens.clone()),
-            Prompt::Text(text) => (text, true),
-            Prompt::Rendered(text) => (text, false),
+            Prompt::Text(text) | Prompt::Rendered(text) => text,
         };
         // No token is longer, so this many there are at least; megabytes need not be split first.
         let least = text.len() / tokenizer.longest();
         if least > context {
             return Err(RequestError::TooLong { prompt: least, answer: 1, context });
         }
-        self.check_tokens(tokenizer.encode(text, special)?)
+        self.check_tokens(match prompt {
+            Prompt::Rendered(text) => tokenizer.encode_rendered(text)?,
+            _ => tokenizer.encode(text, true)?,
+        })
     }
 
     fn check_tokens(&self, tokens: Vec<u32>) -> Result<Vec<u32>, RequestError> {

@@ -39,11 +39,13 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
         threads: options.thread_count(),
         spin: options.spin,
         gpu: options.gpu,
+        cuda_share: options.cuda_share,
     };
-    let (model, opened) = Model::open(folder, &runtime, &settings, options.verify).map_err(|error| match error {
-        FolderError::Runtime(error) => LoadError::Runtime(error),
-        FolderError::Model(error) => LoadError::Model(error),
-    })?;
+    let (model, opened) = Model::open(folder, options.weights.as_deref(), &runtime, &settings, options.verify)
+        .map_err(|error| match error {
+            FolderError::Runtime(error) => LoadError::Runtime(error),
+            FolderError::Model(error) => LoadError::Model(error),
+        })?;
     let (session, provider, proof) = (opened.session, opened.provider, opened.proof);
     let inputs = session.inputs().iter().map(TensorInfo::of).collect();
     let outputs = session.outputs().iter().map(TensorInfo::of).collect();
@@ -92,7 +94,7 @@ fn decoder(
     let vocabulary = layout.vocabulary;
     let mut decoder: Box<dyn Decoder> = match layout.shared {
         true => Box::new(SharedDecoder::new(session, layout, provider, options.gpu, size).map_err(failed)?),
-        false => Box::new(PlainDecoder::new(session, layout, size.slots)),
+        false => Box::new(PlainDecoder::new(session, layout, size)),
     };
     let warm = |error: super::RequestError| LoadError::WarmUp(error.to_string());
     let token = model.config.bos.unwrap_or(0);
@@ -104,14 +106,8 @@ fn decoder(
     let counters =
         Arc::new(Counters::new(size.slots, size.context, (budget.limit, budget.tokens()), report.provider.as_str()));
     let reuse = options.reuse && !matches!(lengths, Lengths::Unknown(_));
-    let settings = Settings {
-        chunk: size.chunk,
-        turn: options.chunk.max(1),
-        reuse,
-        speculate: options.speculate,
-        lengths,
-        budget,
-    };
+    let (turn, speculate) = (options.chunk.max(1), options.speculate);
+    let settings = Settings { chunk: size.chunk, turn, reuse, speculate, lengths, budget };
     let mut generation = Generation::new(decoder, Arc::clone(&counters), settings);
     generation.compare_widths(token, vocabulary).map_err(warm)?;
     Ok((Work::Generation(generation), counters, report))

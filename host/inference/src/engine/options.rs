@@ -14,6 +14,9 @@ pub struct Options {
     pub device: Device,
     /// The GPU's index.
     pub gpu: i32,
+    /// The share of the nodes that multiply matrices that has to run on CUDA, from 0 to 1, where
+    /// the device is CUDA.
+    pub cuda_share: f64,
     /// Threads of one operation; `None` takes one a core.
     pub threads: Option<usize>,
     /// How long those threads wait for work in a loop before they sleep. Waiting saves them being
@@ -36,6 +39,9 @@ pub struct Options {
     pub reuse: bool,
     /// Whether the next tokens of answers are guessed from their text, and several checked in one run.
     pub speculate: Speculate,
+    /// Which of a folder's graphs runs: a file's name, or a precision such as `q4` or `fp16`; `None`
+    /// takes the one that suits the device.
+    pub weights: Option<String>,
     /// Whether the checksums of manifest.json are compared; sizes always are.
     pub verify: bool,
 }
@@ -46,6 +52,7 @@ impl Default for Options {
             search: Search::default(),
             device: Device::Auto,
             gpu: 0,
+            cuda_share: 0.9,
             threads: None,
             spin: Duration::from_millis(1),
             max_batch: 8,
@@ -55,6 +62,7 @@ impl Default for Options {
             chunk: 128,
             reuse: true,
             speculate: Speculate::Auto,
+            weights: None,
             verify: false,
         }
     }

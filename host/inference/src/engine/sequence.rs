@@ -62,18 +62,8 @@ impl Pending {
 impl Sequence {
     pub(super) fn new(request: Box<Pending>, reused: usize) -> Self {
         let queued = request.made.elapsed();
-        let (again, first_token) = (Vec::new(), Duration::ZERO);
-        Self {
-            request,
-            again,
-            told: 0,
-            reused,
-            completion: 0,
-            next: None,
-            guesser: Guesser::default(),
-            queued,
-            first_token,
-        }
+        let (again, guesser, first_token) = (Vec::new(), Guesser::default(), Duration::ZERO);
+        Self { request, again, told: 0, reused, completion: 0, next: None, guesser, queued, first_token }
     }
 
     /// What is to be read before the next token is chosen.

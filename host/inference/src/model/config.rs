@@ -22,6 +22,8 @@ pub struct ModelConfig {
     pub bos: Option<u32>,
     /// The token that fills up short rows of a batch.
     pub pad: Option<u32>,
+    /// The position of a text's first token: not 0 for models of RoBERTa's kind.
+    pub(crate) first_position: usize,
     /// Key and value heads, and what each holds, where config.json says it.
     pub(crate) heads: Option<(usize, usize)>,
     /// How the files say that positions are turned.
@@ -90,6 +92,7 @@ impl ModelConfig {
         Ok(Self {
             context_length: context.map(|context| context.saturating_sub(reserved)).or(tokenizer_limit),
             tokenizer_limit,
+            first_position: reserved,
             eos: eos.into_iter().collect(),
             bos: token([&generation["bos_token_id"], &text["bos_token_id"], &genai["bos_token_id"]]),
             pad,

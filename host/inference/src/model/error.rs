@@ -22,6 +22,18 @@ pub enum ModelError {
         /// What the file is for, or how to make it.
         advice: &'static str,
     },
+    /// No graph of the name that was asked for, or several of which none has a usual name.
+    #[error("{} has no weights '{wanted}'; it has {found}. {advice}", .folder.display())]
+    NoWeights {
+        /// The folder.
+        folder: PathBuf,
+        /// What was looked for.
+        wanted: String,
+        /// The graphs that are there.
+        found: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {reason}", .path.display())]
     Unreadable {
@@ -99,6 +111,12 @@ pub enum ModelError {
         path: PathBuf,
         /// What is lacking, and how to export it.
         reason: String,
+    },
+    /// Somebody wrote a file while the model was loaded.
+    #[error("{} changed while it was loaded. Load the model again when nobody writes it", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
     /// A file that is not what the manifest says.
     #[error("{} is not what manifest.json says: {reason}. Copy it again", .path.display())]

@@ -11,16 +11,17 @@ use super::graph::Graph;
 use super::layout::Layout;
 use super::reranker::Head;
 use super::sentence::{Gives, SentenceConfig};
-use crate::runtime::{OpenError, Opened, Runtime, RuntimeError, SessionSettings, open};
+use super::weights;
+use crate::runtime::{Files, OpenError, Opened, Runtime, RuntimeError, SessionSettings, may_use_cuda, open};
 use crate::tokens::Tokenizer;
-
-const MODEL: &str = "model.onnx";
 
 /// What a folder holds, beside the session.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The folder.
     pub folder: PathBuf,
+    /// The graph's file.
+    pub graph: PathBuf,
     /// The numbers of its JSON files.
     pub config: ModelConfig,
     /// Text to tokens and back; models of named tensors may have none.
@@ -48,24 +49,29 @@ impl From<ModelError> for FolderError {
 }
 
 impl Model {
-    /// Reads a folder and opens its graph.
+    /// Reads a folder and opens its graph: `weights`, the one that the address names, or by device.
     pub(crate) fn open(
-        folder: &Path,
+        address: &Path,
+        weights: Option<&str>,
         runtime: &Arc<Runtime>,
         settings: &SessionSettings,
         hashes: bool,
     ) -> Result<(Self, Opened), FolderError> {
+        let (folder, named) = weights::split(address);
+        let folder = folder.as_path();
         if !folder.is_dir() {
             return Err(ModelError::NoFolder { folder: folder.to_owned() }.into());
         }
+        let before = Files::of(folder);
         files::verify(folder, hashes)?;
-        let path = model_file(folder)?;
+        let path = weights::choose(folder, weights.or(named.as_deref()), may_use_cuda(runtime, settings))?;
         let graph = Graph::read(&path)?;
         graph.check_data(&path)?;
         let config = ModelConfig::read(folder)?;
         let head = Head::read(folder)?;
-        let opened = open(runtime, &path, settings).map_err(|error| match error {
+        let opened = open(runtime, &path, &before, settings).map_err(|error| match error {
             OpenError::Runtime(error) => FolderError::Runtime(error),
+            OpenError::Changed(path) => FolderError::Model(ModelError::Changed { path }),
             OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
         })?;
         let layout = Layout::of(&opened.session, &graph, &config, head.as_ref(), &path)?;
@@ -88,21 +94,13 @@ impl Model {
         let chat = ChatTemplate::read(folder)?;
         let no_reranker = layout.no_reranker(&opened.session, head.as_ref());
         let folder = folder.to_owned();
-        Ok((Self { folder, config, tokenizer, chat, layout, sentence, no_reranker }, opened))
+        Ok((Self { folder, graph: path, config, tokenizer, chat, layout, sentence, no_reranker }, opened))
     }
 
     /// `decoder`, `encoder`, `reranker` or `tensors`.
     pub fn kind(&self) -> &'static str {
         self.layout.name()
     }
-}
-
-/// `model.onnx`, or the same below `onnx/`, as many exports have it.
-fn model_file(folder: &Path) -> Result<PathBuf, ModelError> {
-    [folder.join(MODEL), folder.join("onnx").join(MODEL)]
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| missing(folder, MODEL, "it holds the graph. Export one (`optimum-cli export onnx`)"))
 }
 
 fn missing(folder: &Path, file: &str, advice: &'static str) -> ModelError {

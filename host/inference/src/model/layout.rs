@@ -56,6 +56,10 @@ pub(crate) struct DecoderLayout {
     /// Whether the graph gives logits of the last position alone.
     pub(crate) last_only: bool,
     pub(crate) position_ids: bool,
+    /// The dimensions of `num_logits_to_keep`, where the graph has it.
+    pub(crate) logits_to_keep: Option<Vec<usize>>,
+    /// Whether `use_cache_branch` chooses between a graph for a whole prompt and one for a past.
+    pub(crate) cache_branch: bool,
     /// Whether past and present may be one buffer (GroupQueryAttention).
     pub(crate) shared: bool,
     /// How a row depends on the run that it is in.
@@ -71,6 +75,8 @@ pub(crate) struct EncoderLayout {
     pub(crate) pooled: bool,
     pub(crate) token_types: bool,
     pub(crate) attention_mask: bool,
+    /// The position of a text's first token, where the graph asks for positions.
+    pub(crate) first_position: Option<usize>,
     pub(crate) output_type: CacheType,
 }
 
@@ -92,13 +98,13 @@ impl Layout {
             && shape(logits).len() == 2
             && head.labels(shape(logits)) == 1
         {
-            return Ok(Self::Reranker(encoder(session, ids, logits, path)?, head.activation()?));
+            return Ok(Self::Reranker(encoder(session, ids, logits, config, path)?, head.activation()?));
         }
         let output = ["sentence_embedding", "last_hidden_state", "token_embeddings", "hidden_states"]
             .into_iter()
             .find_map(|name| find(session.outputs(), name));
         match (ids, output) {
-            (Some(ids), Some(output)) => encoder(session, ids, output, path).map(Self::Encoder),
+            (Some(ids), Some(output)) => encoder(session, ids, output, config, path).map(Self::Encoder),
             _ if ids.is_some() && logits.is_some() && !has_labels(logits) => Err(ModelError::Unsuitable {
                 path: path.to_owned(),
                 reason: "it is a language model without a key/value cache (no input past_key_values.0.key); \
@@ -145,13 +151,29 @@ fn graph_is_causal(session: &Session) -> bool {
     session.inputs().iter().any(|input| input.name().starts_with("past_key"))
 }
 
-fn encoder(session: &Session, ids: &Outlet, output: &Outlet, path: &Path) -> Result<EncoderLayout, ModelError> {
+fn encoder(
+    session: &Session,
+    ids: &Outlet,
+    output: &Outlet,
+    config: &ModelConfig,
+    path: &Path,
+) -> Result<EncoderLayout, ModelError> {
     integer(ids, path)?;
+    let known = ["input_ids", "attention_mask", "token_type_ids", "position_ids"];
+    if let Some(name) = session.inputs().iter().map(Outlet::name).find(|name| !known.contains(name)) {
+        let reason = format!("it has an input '{name}', which no plain text encoder has");
+        return Err(ModelError::Unsuitable { path: path.to_owned(), reason });
+    }
+    let positions = find(session.inputs(), "position_ids");
+    if let Some(positions) = positions {
+        integer(positions, path)?;
+    }
     Ok(EncoderLayout {
         output: output.name().to_owned(),
         pooled: shape(output).len() == 2,
         token_types: find(session.inputs(), "token_type_ids").is_some(),
         attention_mask: find(session.inputs(), "attention_mask").is_some(),
+        first_position: positions.map(|_| config.first_position),
         output_type: float(output, path)?,
     })
 }
@@ -184,7 +206,7 @@ fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) 
     let Some(first) = cache.first().and_then(|names| find(session.inputs(), &names.past)) else {
         return Err(unsuitable("its cache inputs are not named past_key_values.N.key and .value".to_owned()));
     };
-    let known: Vec<&str> = ["input_ids", "attention_mask", "position_ids"].to_vec();
+    let known = ["input_ids", "attention_mask", "position_ids", "num_logits_to_keep", "use_cache_branch"];
     let strange = session
         .inputs()
         .iter()
@@ -208,6 +230,24 @@ fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) 
     };
     if let Some(positions) = find(session.inputs(), "position_ids") {
         integer(positions, path)?;
+        if !matches!(shape(positions), [_, _]) {
+            let found = shape(positions);
+            return Err(unsuitable(format!("its position_ids have the shape {found:?}, not [batch, tokens]")));
+        }
+    }
+    let logits_to_keep = find(session.inputs(), "num_logits_to_keep");
+    if let Some(input) = logits_to_keep {
+        integer(input, path)?;
+        if !matches!(shape(input), [] | [1 | -1]) {
+            let found = shape(input);
+            return Err(unsuitable(format!("its num_logits_to_keep has the shape {found:?}, and one number is meant")));
+        }
+    }
+    let cache_branch = find(session.inputs(), "use_cache_branch");
+    if let Some(input) = cache_branch
+        && (element(input) != Some(TensorElementType::Bool) || !matches!(shape(input), [1 | -1]))
+    {
+        return Err(wrong(input, path, "one bool"));
     }
     Ok(DecoderLayout {
         cache_type: float(first, path)?,
@@ -215,8 +255,11 @@ fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) 
         head_size,
         vocabulary,
         logits_type: float(logits, path)?,
-        last_only: length == 1,
+        // The engine asks for one position where it may.
+        last_only: length == 1 || logits_to_keep.is_some(),
         position_ids: find(session.inputs(), "position_ids").is_some(),
+        logits_to_keep: logits_to_keep.map(|input| vec![1; shape(input).len()]),
+        cache_branch: cache_branch.is_some(),
         shared: graph.shares_cache(),
         lengths: Lengths::read(path, &config.rope)?,
         cache,
@@ -253,6 +296,9 @@ fn float(outlet: &Outlet, path: &Path) -> Result<CacheType, ModelError> {
     match element(outlet) {
         Some(TensorElementType::Float32) => Ok(CacheType::F32),
         Some(TensorElementType::Float16) => Ok(CacheType::F16),
+        Some(TensorElementType::Bfloat16) => {
+            Err(wrong(outlet, path, "float32 or float16 (export with `--dtype fp16`, or with fp32 for a processor)"))
+        }
         _ => Err(wrong(outlet, path, "float32 or float16")),
     }
 }

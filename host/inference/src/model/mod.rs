@@ -16,6 +16,7 @@ mod pooling;
 mod reranker;
 mod rope;
 mod sentence;
+mod weights;
 mod wire;
 
 pub use chat::{Chat, ChatError, ChatTemplate, Message, parse_arguments};

@@ -47,6 +47,20 @@ pub enum RuntimeError {
         /// ONNX Runtime's own words.
         reason: String,
     },
+    /// The provider took less of the model than it has to.
+    #[error(
+        "CUDA does {} % of the model's work, and {} % are needed; on the processor ran {operators}. Export the model in 16-bit \
+         floats for CUDA, or run it with the device auto",
+        (.share * 100.0).floor(), (.needed * 100.0).ceil()
+    )]
+    CudaTookLittle {
+        /// Of the nodes that multiply matrices, from 0 to 1.
+        share: f64,
+        /// What would do.
+        needed: f64,
+        /// What ran elsewhere: operators and how many nodes.
+        operators: String,
+    },
     /// The provider registered, but no node of the model runs on it.
     #[error("CUDA took none of the model's {nodes} nodes; they ran on {providers}")]
     CudaTookNothing {

@@ -40,6 +40,10 @@ pub struct RuntimeReport {
     pub fallback: Option<String>,
     /// Graph nodes that each provider ran in the warm-up, by ONNX Runtime's name of the provider.
     pub nodes: BTreeMap<String, usize>,
+    /// CUDA's share of the nodes that multiply matrices, from 0 to 1; only where it runs on one.
+    pub cuda_share: Option<f64>,
+    /// Nodes by operator that ran on the processor all the same; only where it runs on CUDA.
+    pub on_processor: BTreeMap<String, usize>,
     /// Threads of one operator.
     pub threads: usize,
     /// The GPU's memory; only where it runs on one.

@@ -1,8 +1,8 @@
 //! Opening a model in the library, on the device that was asked for, with the proof to come.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ort::ep;
@@ -11,9 +11,11 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::device::{self, Device};
 use super::error::RuntimeError;
+use super::hold::Files;
 use super::library::Runtime;
+use super::profile::{self, Profile};
 use super::report::{GpuUse, Provider, RuntimeReport};
-use super::{GpuMemory, gpu_memory, log, profile};
+use super::{GpuMemory, gpu_memory, log};
 
 /// How to open a model.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub(crate) struct SessionSettings {
     pub(crate) spin: Duration,
     /// The GPU's index.
     pub(crate) gpu: i32,
+    /// CUDA's share of the work, at least, where CUDA is required.
+    pub(crate) cuda_share: f64,
 }
 
 /// An open session whose first run is recorded.
@@ -53,10 +57,26 @@ pub(crate) enum OpenError {
     Runtime(RuntimeError),
     /// ONNX Runtime's words about the model.
     Model(String),
+    /// This file was written meanwhile.
+    Changed(PathBuf),
 }
 
-/// Opens a model file.
-pub(crate) fn open(runtime: &Arc<Runtime>, model: &Path, settings: &SessionSettings) -> Result<Opened, OpenError> {
+/// Whether a model may run on CUDA, as far as can be told before it is opened.
+pub(crate) fn may_use_cuda(runtime: &Runtime, settings: &SessionSettings) -> bool {
+    settings.device != Device::Cpu && device::cuda_is_possible(runtime.info()).is_ok()
+}
+
+/// Models are opened one after another: what one maps, no other takes into memory meanwhile.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// Opens a model file. What stays mapped of `files` is taken into memory; where one of them changed
+/// since it was looked at, the model is refused.
+pub(crate) fn open(
+    runtime: &Arc<Runtime>,
+    model: &Path,
+    files: &Files,
+    settings: &SessionSettings,
+) -> Result<Opened, OpenError> {
     let profiles = tempfile::tempdir().map_err(|error| OpenError::Model(format!("no temporary folder: {error}")))?;
     let words = |error: ort::Error| OpenError::Model(error.message().to_owned());
     let builder = builder(runtime, settings, profiles.path()).map_err(words)?;
@@ -69,7 +89,17 @@ pub(crate) fn open(runtime: &Arc<Runtime>, model: &Path, settings: &SessionSetti
         },
     };
     let memory = if provider == Provider::Cuda { gpu_memory(settings.gpu) } else { None };
-    let session = builder.commit_from_file(model).map_err(words)?;
+    let session = {
+        let _one = OPENING.lock().unwrap_or_else(|broken| broken.into_inner());
+        let session = builder.commit_from_file(model).map_err(words)?;
+        let held =
+            files.hold().map_err(|error| OpenError::Model(format!("its weights do not fit into memory ({error})")))?;
+        tracing::debug!(bytes = held, "weights that were mapped are in memory");
+        session
+    };
+    if let Some(path) = files.changed() {
+        return Err(OpenError::Changed(path.to_owned()));
+    }
     let proof =
         Proof { provider, runtime: Arc::clone(runtime), settings: settings.clone(), fallback, memory, profiles };
     Ok(Opened { session, provider, proof })
@@ -112,10 +142,8 @@ impl Proof {
     /// Ends the recording after the warm-up and says what ran where. Where CUDA was required and
     /// took nothing, that is an error.
     pub(crate) fn give(mut self, session: &mut Session) -> Result<RuntimeReport, RuntimeError> {
-        let nodes: BTreeMap<String, usize> = match session.end_profiling() {
-            Ok(path) => profile::count(Path::new(&path)),
-            Err(_) => BTreeMap::new(),
-        };
+        let profile = session.end_profiling().map(|path| Profile::read(Path::new(&path))).unwrap_or_default();
+        let nodes = profile.nodes();
         let on_cuda = nodes.get(device::CUDA).copied().unwrap_or(0);
         let mut fallback = self.fallback.take();
         if self.provider == Provider::Cuda && on_cuda == 0 {
@@ -127,6 +155,15 @@ impl Proof {
                 return Err(error);
             }
             fallback = Some(error.to_string());
+        }
+        let (share, elsewhere) = (profile.share(device::CUDA), profile.elsewhere(device::CUDA));
+        if on_cuda > 0 && share < self.settings.cuda_share {
+            let (needed, operators) = (self.settings.cuda_share, profile::words(&elsewhere));
+            let error = RuntimeError::CudaTookLittle { share, needed, operators };
+            if self.settings.device == Device::Cuda {
+                return Err(error);
+            }
+            tracing::warn!(%error, "part of the model runs on the processor");
         }
         if let Some(reason) = &fallback {
             tracing::warn!(reason, "the model runs on the processor, not on CUDA");
@@ -144,6 +181,8 @@ impl Proof {
             provider: if on_cuda > 0 { Provider::Cuda } else { Provider::Cpu },
             fallback,
             nodes,
+            cuda_share: (on_cuda > 0).then_some(share),
+            on_processor: if on_cuda > 0 { elsewhere } else { BTreeMap::new() },
             threads: self.settings.threads,
             gpu: gpu.filter(|_| on_cuda > 0),
         })

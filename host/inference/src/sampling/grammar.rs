@@ -75,13 +75,14 @@ impl Grammars {
     pub fn mask(&self, grammar: &Grammar) -> Result<Box<dyn TokenMask>, GrammarError> {
         let factory = self.factory.get_or_init(|| self.factory()).as_ref().map_err(Clone::clone)?;
         let compile = |top| factory.create_parser(top).map_err(|error| format!("{error:#}"));
+        let json = |schema| TopLevelGrammar::from_json_schema(schema::with_bounded_whitespace(schema));
         let parser = match grammar {
             Grammar::JsonSchema(value) => {
                 if let Some(definition) = schema::endless(value) {
                     return Err(GrammarError::Endless(definition.to_owned()));
                 }
-                compile(TopLevelGrammar::from_json_schema(value.clone())).map_err(|reason| {
-                    let fails = |part| compile(TopLevelGrammar::from_json_schema(part)).err();
+                compile(json(value.clone())).map_err(|reason| {
+                    let fails = |part| compile(json(part)).err();
                     let (place, reason) = schema::place(value, reason, fails);
                     GrammarError::Schema { place, reason }
                 })

@@ -17,6 +17,27 @@ const LISTED: [&str; 6] = ["allOf", "anyOf", "oneOf", "prefixItems", "items", "a
 /// Data, and definitions that count only where something refers to them.
 const NO_SCHEMAS: [&str; 6] = ["$defs", "definitions", "const", "enum", "default", "examples"];
 
+/// Whitespace between two tokens of JSON: compact output has one space or none, indented output a
+/// line end and its indentation. Without a bound, a model may write line ends until `max_tokens`.
+const WHITESPACE: &str = r"\x20|\r?\n\n?[\x20\t]{0,40}";
+
+/// The schema with a bound on whitespace, unless it sets options of its own for that.
+pub(super) fn with_bounded_whitespace(schema: Value) -> Value {
+    let mut map = match schema {
+        Value::Object(map) => map,
+        // The schema that everything fits.
+        Value::Bool(true) => Map::new(),
+        other => return other,
+    };
+    let options = map.entry("x-guidance").or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(options) = options
+        && !options.contains_key("whitespace_flexible")
+    {
+        options.entry("whitespace_pattern").or_insert_with(|| WHITESPACE.into());
+    }
+    Value::Object(map)
+}
+
 /// The reference to a definition that needs itself again at each try to end it, so that no JSON fits.
 /// A list or tree that may stop is none.
 pub(super) fn endless(schema: &Value) -> Option<&str> {
@@ -171,6 +192,26 @@ fn alone(root: &Value, part: &Value) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn whitespace_is_bounded_where_the_schema_does_not_say_otherwise() {
+        let bounded = json!({ "x-guidance": { "whitespace_pattern": WHITESPACE } });
+        for (schema, expected) in [
+            (json!({}), bounded.clone()),
+            (json!(true), bounded),
+            (json!(false), json!(false)),
+            (
+                json!({ "x-guidance": { "coerce_one_of": true } }),
+                json!({ "x-guidance": { "coerce_one_of": true, "whitespace_pattern": WHITESPACE } }),
+            ),
+        ] {
+            assert_eq!(with_bounded_whitespace(schema), expected);
+        }
+        for options in [json!({ "whitespace_flexible": false }), json!({ "whitespace_pattern": " " }), json!(7)] {
+            let schema = json!({ "x-guidance": options });
+            assert_eq!(with_bounded_whitespace(schema.clone()), schema);
+        }
+    }
 
     fn node(inner: Value) -> Value {
         json!({ "type": "object", "properties": { "next": inner }, "required": ["next"] })

@@ -7,6 +7,7 @@
 
 mod infill;
 mod pieces;
+mod plain;
 mod stop;
 mod stream;
 mod tokenizer;

@@ -1,11 +1,13 @@
 //! tokenizer.json, by Hugging Face's own crate.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use tokenizers::NormalizerWrapper;
 use tokenizers::normalizers::{Lowercase, Sequence};
 
 use super::pieces::Spelling;
+use super::plain::{MARK, Names};
 use crate::model::ModelError;
 
 /// A model's tokenizer.
@@ -15,6 +17,8 @@ pub struct Tokenizer {
     /// Bytes of every token, where the spelling is known; special tokens have none.
     pieces: Option<Vec<Box<[u8]>>>,
     special: Vec<bool>,
+    /// Names of the special tokens.
+    names: Names,
     longest: usize,
 }
 
@@ -46,10 +50,13 @@ impl Tokenizer {
         let size = vocabulary.values().max().map_or(0, |id| *id as usize + 1);
         let mut special = vec![false; size];
         let mut added = vec![false; size];
-        for (id, token) in inner.get_added_tokens_decoder() {
-            added[id as usize] = true;
-            special[id as usize] = token.special;
+        let decoder = inner.get_added_tokens_decoder();
+        for (id, token) in &decoder {
+            added[*id as usize] = true;
+            special[*id as usize] = token.special;
         }
+        let names = decoder.values().filter(|token| token.special).map(|token| token.content.as_str());
+        let names = Names::new(names)?;
         let pieces = Spelling::of(&json["decoder"]).map(|spelling| {
             let mut pieces = vec![Box::default(); size];
             for (token, id) in &vocabulary {
@@ -63,7 +70,7 @@ impl Tokenizer {
             pieces
         });
         let longest = vocabulary.keys().map(String::len).max().unwrap_or(1).max(1);
-        Ok(Self { inner, pieces, special, longest })
+        Ok(Self { inner, pieces, special, names, longest })
     }
 
     /// Tokens of a text. `special` puts in front and behind what the model wants there; a rendered
@@ -71,6 +78,21 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizeError> {
         let encoding = self.inner.encode_fast(text, special).map_err(|error| TokenizeError(error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// A text that others wrote, for a message: names of special tokens in it stay text in what
+    /// [`encode_rendered`](Self::encode_rendered) makes of the prompt.
+    pub fn as_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.names.split(text)
+    }
+
+    /// Tokens of a rendered chat template.
+    pub fn encode_rendered(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
+        let mut tokens = Vec::new();
+        for piece in text.split(MARK).filter(|piece| !piece.is_empty()) {
+            tokens.append(&mut self.encode(piece, false)?);
+        }
+        Ok(tokens)
     }
 
     /// Tokens of a pair of texts with what the model wants around them, and which text each is of.

@@ -41,14 +41,7 @@ fn restarts(kind: &str, spec: &Value) -> Option<String> {
         "Deployment" if text("/strategy/type") == Some("Recreate") => {
             Some("ends all of its pods before new ones start: nothing answers until these are ready".to_owned())
         }
-        "Deployment" => {
-            let replicas = spec.get("replicas").and_then(Value::as_i64).unwrap_or(1);
-            Some(match share(spec.pointer("/strategy/rollingUpdate/maxUnavailable"), "25%", replicas) {
-                Some(0) => "rolls its pods: each new one is ready before an old one ends".to_owned(),
-                Some(count) => format!("rolls its pods: at most {count} of {replicas} unavailable at a time"),
-                None => "rolls its pods".to_owned(),
-            })
-        }
+        "Deployment" => Some(rolls(spec)),
         "StatefulSet" | "DaemonSet" if text("/updateStrategy/type") == Some("OnDelete") => None,
         "StatefulSet" => Some("restarts its pods, one after the other".to_owned()),
         "DaemonSet" => {
@@ -58,6 +51,36 @@ fn restarts(kind: &str, spec: &Value) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// How a Deployment rolls its pods. Where an autoscaler chooses their number, nobody knows it here.
+fn rolls(spec: &Value) -> String {
+    let replicas = spec.get("replicas").and_then(Value::as_i64);
+    let at_a_time = share(spec.pointer("/strategy/rollingUpdate/maxUnavailable"), "25%", replicas.unwrap_or(1));
+    match (at_a_time, replicas) {
+        (Some(0), _) => match device(spec) {
+            Some(device) => format!(
+                "rolls its pods: each new one is ready before an old one ends, and waits until a node has {device} free for it"
+            ),
+            None => "rolls its pods: each new one is ready before an old one ends".to_owned(),
+        },
+        (Some(count), Some(replicas)) if count >= replicas => {
+            "ends its pods before new ones are ready: nothing answers until these are".to_owned()
+        }
+        (Some(count), Some(replicas)) => format!("rolls its pods: at most {count} of {replicas} unavailable at a time"),
+        (Some(count), None) => format!(
+            "rolls its pods: at most {count} unavailable at a time; where there is one, nothing answers until the new one is ready"
+        ),
+        (None, _) => "rolls its pods".to_owned(),
+    }
+}
+
+/// The device that each pod asks for: `1 nvidia.com/gpu`.
+fn device(spec: &Value) -> Option<String> {
+    let containers = spec.pointer("/template/spec/containers")?.as_array()?.iter();
+    let mut limits = containers.filter_map(|container| container.pointer("/resources/limits")?.as_object()).flatten();
+    let (name, count) = limits.find(|(name, _)| name.contains('/'))?;
+    Some(format!("{} {name}", count.as_str().map_or_else(|| count.to_string(), str::to_owned)))
 }
 
 /// A number, or a share rounded down, as the deployment controller reads `maxUnavailable`.
@@ -93,6 +116,19 @@ mod tests {
             ),
             (
                 "Deployment",
+                json!({ "replicas": 1, "strategy": { "rollingUpdate": { "maxUnavailable": 1 } } }),
+                Some("ends its pods before new ones are ready: nothing answers until these are"),
+            ),
+            (
+                "Deployment",
+                json!({ "strategy": { "rollingUpdate": { "maxUnavailable": 1 } } }),
+                Some(
+                    "rolls its pods: at most 1 unavailable at a time; where there is one, nothing answers until the new one is \
+                     ready",
+                ),
+            ),
+            (
+                "Deployment",
                 json!({ "strategy": { "type": "Recreate" } }),
                 Some("ends all of its pods before new ones start: nothing answers until these are ready"),
             ),
@@ -111,6 +147,14 @@ mod tests {
             more["replicas"] = json!(20);
             assert_eq!(interrupts(kind, &object(old), &object(more), ChangeKind::Update), None);
         }
+        let pod = |image: &str| {
+            let limits = json!({ "memory": "8Gi", "nvidia.com/gpu": "1" });
+            let containers = json!([{ "image": image, "resources": { "limits": limits } }]);
+            let strategy = json!({ "rollingUpdate": { "maxUnavailable": 0 } });
+            object(json!({ "template": { "spec": { "containers": containers } }, "strategy": strategy }))
+        };
+        let said = interrupts("Deployment", &pod("1"), &pod("2"), ChangeKind::Update);
+        assert!(said.is_some_and(|said| said.ends_with("waits until a node has 1 nvidia.com/gpu free for it")));
         let gone = interrupts("Service", &Map::new(), &Map::new(), ChangeKind::Replace(ReplaceOrder::DeleteFirst));
         assert!(gone.unwrap().contains("another address"));
     }

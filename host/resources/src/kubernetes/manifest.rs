@@ -171,6 +171,7 @@ fn collect(value: &Value, found: &mut BTreeSet<(&'static str, String)>) {
                     "serviceAccountName" => value.as_str().map(|name| ("ServiceAccount", name.to_owned())),
                     "priorityClassName" => value.as_str().map(|name| ("PriorityClass", name.to_owned())),
                     "persistentVolumeClaim" => named("claimName").map(|name| ("PersistentVolumeClaim", name)),
+                    "volumeName" => value.as_str().map(|name| ("PersistentVolume", name.to_owned())),
                     "configMap" | "configMapRef" | "configMapKeyRef" => named("name").map(|name| ("ConfigMap", name)),
                     "secretRef" | "secretKeyRef" => named("name").map(|name| ("Secret", name)),
                     "scaleTargetRef" => match (value.get("kind"), named("name")) {

@@ -2,6 +2,7 @@
 //! manifests in a folder.
 
 mod clusters;
+mod definitions;
 pub(crate) mod drain;
 mod errors;
 mod folder;
@@ -17,5 +18,6 @@ mod token;
 mod trouble;
 
 pub(crate) use clusters::Clusters;
+pub(crate) use definitions::lacks;
 pub(crate) use object::Object;
 pub use token::{ClusterToken, cluster_token};

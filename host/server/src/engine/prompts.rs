@@ -2,15 +2,18 @@
 
 use llmhost_inference::{Engine, engine};
 
-use super::{aside, failure, logprob, render, spelled, tokenizer};
+use serde_json::Value;
+
+use super::{aside, failure, logprob, spelled, tokenizer};
+use crate::prompt::render;
 use crate::{Failure, Infill, Prompt, PromptToken};
 
 pub(super) async fn logprobs(engine: &Engine, prompt: Prompt, top: usize) -> Result<Vec<PromptToken>, Failure> {
     let prompt = match prompt {
         Prompt::Text(text) => engine::Prompt::Text(text),
         Prompt::Tokens(tokens) => engine::Prompt::Tokens(tokens),
-        Prompt::Messages { messages, variables, .. } => {
-            engine::Prompt::Rendered(render(engine.model(), messages, &variables)?)
+        Prompt::Messages { messages, variables, continues } => {
+            engine::Prompt::Rendered(render(engine.model(), messages, &variables, continues, &Value::Null)?)
         }
     };
     let top = u32::try_from(top).unwrap_or(u32::MAX);

@@ -45,6 +45,7 @@ struct Table {
     load: When,
     #[serde(default)]
     default: bool,
+    weights: Option<String>,
     device: Option<Device>,
     threads: Option<std::num::NonZeroU16>,
     spin: Option<u32>,
@@ -206,6 +207,7 @@ fn wanted(args: &Serve, name: String, source: String, table: Table) -> Wanted {
     fetching.region = table.region.or(fetching.region);
     fetching.endpoint_url = table.endpoint_url.or(fetching.endpoint_url);
     fetching.profile = table.profile.or(fetching.profile);
+    running.weights = table.weights.or(running.weights);
     running.device = table.device.unwrap_or(running.device);
     running.threads = table.threads.map(Into::into).or(running.threads);
     running.spin = table.spin.or(running.spin);

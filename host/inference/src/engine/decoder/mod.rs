@@ -4,6 +4,7 @@
 //! [`PlainDecoder`] for those that hand a new cache out each time.
 
 mod cache;
+mod group;
 mod plain;
 mod shared;
 mod view;

@@ -118,6 +118,9 @@ impl SharedDecoder {
                 binding.bind_input(names.past.as_str(), &self.cache.rows(buffer, first, count)?)?;
                 binding.bind_output(names.present.as_str(), self.cache.rows(buffer, first, count)?)?;
             }
+            if let Some(shape) = &self.layout.logits_to_keep {
+                binding.bind_input("num_logits_to_keep", &Tensor::from_array((shape.as_slice(), vec![1i64]))?)?;
+            }
             self.bindings.insert((first, count), binding);
         }
         Ok(self.bindings.get_mut(&(first, count)).expect("just made"))

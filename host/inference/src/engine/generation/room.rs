@@ -90,7 +90,7 @@ impl Generation {
     }
 
     /// Gives memory back until a slot can come to so many tokens.
-    pub(super) fn make_room(&mut self, slot: usize, promise: usize, spared: &[usize]) -> bool {
+    fn make_room(&mut self, slot: usize, promise: usize, spared: &[usize]) -> bool {
         let budget = self.settings.budget;
         loop {
             let of = |(place, other): (usize, &super::Slot)| {
@@ -134,6 +134,21 @@ impl Generation {
                 return;
             }
         }
+    }
+
+    /// Makes room for a guess behind the token of an answer; nobody is paused for it.
+    pub(super) fn make_room_for_guess(&mut self, slot: usize, tokens: usize) -> bool {
+        let extent = self.slots[slot].cached.len() + 1 + tokens;
+        let budget = self.settings.budget;
+        let cost = |(place, other): (usize, &super::Slot)| match place == slot {
+            true => budget.cost(other.counted().max(extent)),
+            false => budget.cost(other.counted()),
+        };
+        let fits = self.slots.iter().enumerate().map(cost).sum::<usize>() <= budget.limit;
+        if fits {
+            self.slots[slot].extent = self.slots[slot].extent.max(extent);
+        }
+        fits
     }
 
     /// Gives back what is of the least use: places that nothing is in, else the prompt that was kept for

@@ -72,7 +72,7 @@ fn before_network(group: &Declared<'_>, network: &ResourceAddress) -> Finding {
 }
 
 /// Whether one resource waits for another, directly or by others.
-fn comes_after(view: &View<'_>, later: &ResourceAddress, earlier: &ResourceAddress) -> bool {
+pub(super) fn comes_after(view: &View<'_>, later: &ResourceAddress, earlier: &ResourceAddress) -> bool {
     let (mut seen, mut open) = (BTreeSet::new(), vec![later]);
     while let Some(address) = open.pop() {
         if address == earlier {

@@ -8,6 +8,7 @@ mod addons;
 mod capacity;
 mod clusters;
 mod counts;
+mod definitions;
 mod fargate;
 mod instances;
 mod missing;
@@ -128,6 +129,7 @@ async fn check(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool) -> Resu
     addons::check(&view, &mut findings);
     capacity::check(&view, &mut findings);
     clusters::check(&view, &mut findings);
+    definitions::check(&view, &mut findings);
     fargate::check(&view, &mut findings);
     names::check(&view, &mut findings);
     places::check(&view, &mut findings);
@@ -142,6 +144,7 @@ async fn check(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool) -> Resu
     };
     let zones = Zones::of(aws, &view).await?;
     clusters::ask(aws, &view, &zones, &mut findings).await?;
+    definitions::ask(aws, &view, &mut findings).await;
     network::ask(aws, &view, &mut findings).await?;
     nodes::ask(aws, &view, &zones, &mut findings).await?;
     access::ask(aws, &view, &mut findings).await?;

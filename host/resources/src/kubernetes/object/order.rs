@@ -107,9 +107,10 @@ fn is_custom(group: &str) -> bool {
 
 /// The kinds that [`manifest::needed`] names.
 fn kind_word(kind: &str) -> &'static str {
-    const KINDS: [&str; 7] = [
+    const KINDS: [&str; 8] = [
         "ServiceAccount",
         "PriorityClass",
+        "PersistentVolume",
         "PersistentVolumeClaim",
         "ConfigMap",
         "Secret",
