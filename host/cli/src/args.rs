@@ -522,6 +522,10 @@ pub(crate) struct Running {
     /// Requests that are computed together, at most.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) max_batch: u16,
+    /// Guess the next tokens of an answer from its text and check several in one run: auto, where that makes the
+    /// answer faster, or off.
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    pub(crate) speculation: llmhost_inference::engine::Speculate,
 }
 
 /// `llmhost fetch`
@@ -643,6 +647,9 @@ pub(crate) struct Bench {
     /// above to all of it.
     #[arg(long, value_name = "N", conflicts_with = "batch", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) clients: Option<u16>,
+    /// Instead: answers to texts, with guessed tokens and without, in turn: summaries and edits, and other talk.
+    #[arg(long, conflicts_with_all = ["batch", "clients"])]
+    pub(crate) texts: bool,
     /// How many requests the clients ask, all together.
     #[arg(long, value_name = "N", default_value_t = 64, requires = "clients", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) requests: u16,

@@ -41,6 +41,7 @@ pub(crate) fn options(args: &Running, queue: u32, verify: bool) -> Options {
         max_batch: args.max_batch.into(),
         queue: queue as usize,
         verify,
+        speculate: args.speculation,
         ..Options::default()
     }
 }

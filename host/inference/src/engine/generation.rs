@@ -81,7 +81,8 @@ impl Generation {
     /// Tries whether several tokens in a run give what single steps do. Before the first request.
     pub(super) fn compare_widths(&mut self, token: u32, vocabulary: usize) -> Result<(), RequestError> {
         if !self.speculation.off() && self.decoder.widest() > 1 {
-            self.exact = exact(&mut *self.decoder, self.slots.len(), token, vocabulary)?;
+            let place = (self.slots.len(), self.counters.context);
+            self.exact = exact(&mut *self.decoder, place, token, vocabulary)?;
         }
         Ok(())
     }

@@ -2,11 +2,13 @@
 
 mod batches;
 mod clients;
+mod texts;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use llmhost_inference::{Engine, Event, Request, RequestError, engine::Prompt};
+use llmhost_inference::engine::{Prompt, Speculate};
+use llmhost_inference::{Engine, Event, Request, RequestError};
 use serde::Serialize;
 
 use super::model;
@@ -73,7 +75,8 @@ pub(crate) async fn bench(args: Bench) -> Result<(), Failure> {
     let most = args.clients.unwrap_or_else(|| args.batch.iter().copied().max().unwrap_or(1)).max(1);
     let running = &mut wanted.running;
     running.max_batch = running.max_batch.max(most);
-    running.context = running.context.or(Some((args.prompt_tokens + args.answer_tokens + 1).max(512)));
+    let least = if args.texts { 2048 } else { 512 };
+    running.context = running.context.or(Some((args.prompt_tokens + args.answer_tokens + 1).max(least)));
     let engine = model::load(&wanted, u32::from(most) * 2, &console).await?;
     let (prompt, length) = (args.prompt_tokens as usize, args.answer_tokens as usize);
     let failed = |error: RequestError| Failure::Other {
@@ -90,6 +93,14 @@ pub(crate) async fn bench(args: Bench) -> Result<(), Failure> {
         report.library.version,
         report.threads
     );
+    if args.texts {
+        wanted.running.speculation = Speculate::Off;
+        let without = model::load(&wanted, 1, &console).await?;
+        let rows = texts::measure(&engine, &without, length).await.map_err(failed)?;
+        let text = texts::Row::HEAD.to_owned() + &rows.iter().map(texts::Row::line).collect::<String>();
+        print(args.json, text, || serde_json::json!({ "runtime": engine.report(), "rows": rows }));
+        return Ok(());
+    }
     if let Some(clients) = args.clients {
         let requests = clients::lengths(args.requests.into(), prompt, length);
         let load = clients::measure(&engine, clients.into(), requests).await.map_err(failed)?;

@@ -15,11 +15,14 @@ const ROUNDING: f32 = 1.0 / 256.0;
 /// Compares both ways in the first slot, which is free, as all others are.
 pub(in crate::engine) fn exact(
     decoder: &mut dyn Decoder,
-    slots: usize,
+    (slots, context): (usize, usize),
     token: u32,
     vocabulary: usize,
 ) -> Result<bool, RequestError> {
-    let width = decoder.widest().min(TOKENS);
+    let width = decoder.widest().min(TOKENS).min(context.saturating_sub(2));
+    if width < 2 {
+        return Ok(true);
+    }
     // Spread over the vocabulary, whatever they mean.
     let tokens: Vec<u32> = (1..=width).filter_map(|at| u32::try_from(vocabulary * at / (width + 1)).ok()).collect();
     decoder.prefill(0, 0, &[token, token], false)?;
