@@ -110,7 +110,7 @@ fn decoder(
     let settings = Settings { chunk: size.chunk, turn, reuse, speculate, lengths, budget };
     let mut generation = Generation::new(decoder, Arc::clone(&counters), settings);
     generation.compare_widths(token, vocabulary).map_err(warm)?;
-    Ok((Work::Generation(generation), counters, report))
+    Ok((Work::Generation(Box::new(generation)), counters, report))
 }
 
 fn encoder(

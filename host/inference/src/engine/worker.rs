@@ -36,7 +36,7 @@ pub(super) enum Job {
 
 /// What the model can do.
 pub(super) enum Work {
-    Generation(Generation),
+    Generation(Box<Generation>),
     Embedding(Embedder),
     Tensors(Session),
 }

@@ -7,8 +7,6 @@ mod store;
 mod stream;
 mod tools;
 
-#[cfg(test)]
-pub(super) use self::request::FIELDS;
 use std::sync::Arc;
 
 use axum::Json;
