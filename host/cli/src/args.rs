@@ -520,10 +520,10 @@ pub(crate) struct Running {
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) context: Option<u32>,
     /// Requests that are computed together, at most.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) max_batch: u16,
-    /// Guess the next tokens of an answer from its text and check several in one run: auto, where that makes the
-    /// answer faster, or off.
+    /// Guess the next tokens of an answer from its text and check several in one run: auto, where that is faster and
+    /// changes no answer; relaxed, also where the runtime rounds several tokens otherwise than one; or off.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(crate) speculation: llmhost_inference::engine::Speculate,
 }

@@ -227,10 +227,11 @@ impl Generation {
         if widest == 1 || self.speculation.off() {
             return Vec::new();
         }
-        let (context, exact) = (self.counters.context, self.exact);
+        let (context, exact, relaxed) = (self.counters.context, self.exact, self.speculation.is_relaxed());
         let answers = self.slots.iter_mut().enumerate().filter_map(|(place, slot)| {
             let (cached, sequence) = (&slot.cached, slot.sequence.as_mut()?);
-            let widest = if sequence.seeded() && !exact { 1 } else { widest };
+            let is_fixed = sequence.seeded() || sequence.greedy() && !relaxed;
+            let widest = if is_fixed && !exact { 1 } else { widest };
             let room = widest.min(context - cached.len()).min(sequence.remaining()).saturating_sub(1);
             Some(Answer { slot: place, cached, next: sequence.next?, guesser: &mut sequence.guesser, room })
         });

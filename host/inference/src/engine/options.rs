@@ -55,7 +55,7 @@ impl Default for Options {
             cuda_share: 0.9,
             threads: None,
             spin: Duration::from_millis(1),
-            max_batch: 8,
+            max_batch: 32,
             context: None,
             cache_bytes: None,
             queue: 256,

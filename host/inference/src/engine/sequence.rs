@@ -87,6 +87,11 @@ impl Sequence {
         &self.request.prompt
     }
 
+    /// Whether it takes the likeliest token each time.
+    pub(super) fn greedy(&self) -> bool {
+        self.request.sampler.greedy()
+    }
+
     /// Whether it is to be the same each time.
     pub(super) fn seeded(&self) -> bool {
         self.request.sampler.seeded()

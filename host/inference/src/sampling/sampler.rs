@@ -54,6 +54,11 @@ impl Sampler {
         Self { params, penalties, mask, random: Pcg64Mcg::seed_from_u64(seed) }
     }
 
+    /// Whether the likeliest token is chosen each time.
+    pub fn greedy(&self) -> bool {
+        self.params.temperature == 0.0
+    }
+
     /// Whether the request asks for the same answer each time.
     pub fn seeded(&self) -> bool {
         self.params.seed.is_some()

@@ -33,9 +33,13 @@ const GAIN: f64 = 1.05;
 /// Whether tokens are guessed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Speculate {
-    /// Where it makes answers faster.
+    /// Where it makes answers faster and changes none: not where kernels round several tokens otherwise than one, unless
+    /// the request draws its tokens without a seed.
     #[default]
     Auto,
+    /// Where it makes answers faster, those without a seed also where kernels round otherwise: a greedy answer may take
+    /// another turn where two tokens are nearly as likely.
+    Relaxed,
     /// Wherever there is a guess, whatever it costs: for tests and measurements.
     Always,
     /// Never.
@@ -48,9 +52,10 @@ impl FromStr for Speculate {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "auto" => Ok(Self::Auto),
+            "relaxed" => Ok(Self::Relaxed),
             "always" => Ok(Self::Always),
             "off" => Ok(Self::Off),
-            other => Err(format!("'{other}' is no way to speculate: auto, always or off")),
+            other => Err(format!("'{other}' is no way to speculate: auto, relaxed, always or off")),
         }
     }
 }
@@ -108,6 +113,11 @@ impl Speculation {
         self.mode == Speculate::Off
     }
 
+    /// Whether greedy answers may differ by how kernels round.
+    pub(super) fn is_relaxed(&self) -> bool {
+        self.mode != Speculate::Auto
+    }
+
     /// A step of so many answers took so long.
     pub(super) fn stepped(&mut self, answers: usize, took: Duration) {
         self.costs.stepped(answers, took);
@@ -129,7 +139,7 @@ impl Speculation {
         let plain = self.costs.fresh(answers.len()).map(|seconds| all / seconds);
         let rate = match (self.mode, plain) {
             (Speculate::Always, _) => 0.0,
-            (Speculate::Auto, Some(plain)) => plain * GAIN,
+            (Speculate::Auto | Speculate::Relaxed, Some(plain)) => plain * GAIN,
             _ => return Vec::new(),
         };
         let better = |best: &Best| best.tokens / best.seconds > rate;
@@ -140,7 +150,7 @@ impl Speculation {
         let seconds = chosen.iter().map(|(_, best)| best.seconds).sum::<f64>()
             + self.costs.together(rest).unwrap_or(f64::INFINITY);
         // Each alone may gain what the rest loses, which has fewer left to share a step with.
-        if self.mode == Speculate::Auto && tokens / seconds <= rate {
+        if self.mode != Speculate::Always && tokens / seconds <= rate {
             return Vec::new();
         }
         let guess = |(answer, best): (&Answer<'_>, Best)| Guess {
