@@ -61,7 +61,11 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
             "disk_gib = 100, tags = { team = \"ml\" }",
             &["! rolls its nodes: each node is drained and replaced, 1 node at a time"],
         ),
-        ("example.org/llmhost:1", "example.org/llmhost:2", &["! rolls its pods:"]),
+        (
+            "example.org/llmhost:1",
+            "example.org/llmhost:2",
+            &["! ends its pods before new ones are ready: nothing answers until these are"],
+        ),
     ] {
         scene.edit(FILE, from, to);
         plan().says(words);
@@ -90,7 +94,7 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
     renamed.says(&[
         "± eks.node-group/main",
         "these are cordoned and drained, for at most 15 minutes",
-        "! rolls its pods:",
+        "! ends its pods before new ones are ready: nothing answers until these are",
     ]);
     scene.at(emulator.url(), &["run", FILE, "--yes"]).status(0);
     let groups = look(emulator.url())["clusters"]["sw"]["node_groups"].clone();

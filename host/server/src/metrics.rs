@@ -72,6 +72,15 @@ type Figure<T> = Family<ByModel, T>;
 type Ratio = Gauge<f64, AtomicU64>;
 type Histograms = Family<ByModel, Histogram, fn() -> Histogram>;
 
+/// The time that tokens a second are of. Some readers come many times a second, and leave others their figure.
+const RATE_OVER: Duration = Duration::from_secs(10);
+
+/// When tokens were counted for a rate.
+struct Rate {
+    since: Instant,
+    is_known: bool,
+}
+
 /// Every figure.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -86,8 +95,8 @@ pub(crate) struct Metrics {
     tokens_per_second: Figure<Ratio>,
     proposed: Figure<Counter>,
     accepted: Figure<Counter>,
-    /// One reader at a time: the rate is since the last one.
-    last: Mutex<Instant>,
+    /// One reader at a time.
+    rate: Mutex<Rate>,
 }
 
 /// What is counted of one model.
@@ -176,7 +185,7 @@ impl Metrics {
             tokens_per_second: Family::default(),
             proposed: Family::default(),
             accepted: Family::default(),
-            last: Mutex::new(Instant::now()),
+            rate: Mutex::new(Rate { since: Instant::now(), is_known: false }),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests, by path and status", answered);
@@ -197,7 +206,7 @@ impl Metrics {
         registry.register("queue_depth", "Requests that wait", new.waiting.clone());
         registry.register("batch_size", "Requests in the batch", new.running.clone());
         registry.register("kv_cache_used_ratio", "Share of the key/value cache in use", new.cache_used.clone());
-        let text = "Tokens generated a second since the last time this was read";
+        let text = "Tokens generated a second, over the last ten seconds or more";
         registry.register("tokens_per_second", text, new.tokens_per_second.clone());
         registry.register("model_loaded", "1 where the model is loaded", new.is_loaded.clone());
         registry.register("model_info", "The models that are loaded, and what runs them", new.info.clone());
@@ -226,14 +235,20 @@ impl Metrics {
     /// `models` are those that are loaded.
     pub(crate) fn text(&self, models: &[Served]) -> String {
         let mut text = String::new();
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let seconds = last.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
-        *last = Instant::now();
+        let mut rate = self.rate.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let since = rate.since.elapsed();
+        let renews = !rate.is_known || since >= RATE_OVER;
+        if renews {
+            *rate = Rate { since: Instant::now(), is_known: true };
+        }
         self.info.clear();
         for figures in self.models.values() {
-            let generated = figures.generated.load(Ordering::Relaxed);
-            let more = generated - figures.seen.swap(generated, Ordering::Relaxed);
-            self.tokens_per_second.get_or_create(&figures.label).set(more as f64 / seconds);
+            if renews {
+                let generated = figures.generated.load(Ordering::Relaxed);
+                let more = generated - figures.seen.swap(generated, Ordering::Relaxed);
+                let rate = more as f64 / since.as_secs_f64().max(f64::MIN_POSITIVE);
+                self.tokens_per_second.get_or_create(&figures.label).set(rate);
+            }
             self.show(figures, None);
         }
         for model in models {
