@@ -69,11 +69,12 @@ impl Model {
         graph.check_data(&path)?;
         let config = ModelConfig::read(folder)?;
         let head = Head::read(folder)?;
-        let opened = open(runtime, &path, &before, settings).map_err(|error| match error {
-            OpenError::Runtime(error) => FolderError::Runtime(error),
-            OpenError::Changed(path) => FolderError::Model(ModelError::Changed { path }),
-            OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
-        })?;
+        let opened =
+            open(runtime, &path, &before, graph.operators.values().sum(), settings).map_err(|error| match error {
+                OpenError::Runtime(error) => FolderError::Runtime(error),
+                OpenError::Changed(path) => FolderError::Model(ModelError::Changed { path }),
+                OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
+            })?;
         let layout = Layout::of(&opened.session, &graph, &config, head.as_ref(), &path)?;
         let sentence = match &layout {
             Layout::Encoder(encoder) if encoder.pooled => Some(SentenceConfig::read(folder, Gives::Vectors)?),

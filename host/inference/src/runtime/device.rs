@@ -38,7 +38,8 @@ impl FromStr for Device {
     }
 }
 
-/// ONNX Runtime's name for it.
+/// ONNX Runtime's names for the devices.
+pub(super) const CPU: &str = "CPUExecutionProvider";
 pub(super) const CUDA: &str = "CUDAExecutionProvider";
 const PROVIDER_LIBRARY: &str = "libonnxruntime_providers_cuda.so";
 const DRIVER: &str = "libcuda.so.1";

@@ -38,7 +38,8 @@ pub struct RuntimeReport {
     pub provider: Provider,
     /// Why it is not CUDA, where `auto` was asked for and CUDA did not work.
     pub fallback: Option<String>,
-    /// Graph nodes that each provider ran in the warm-up, by ONNX Runtime's name of the provider.
+    /// Graph nodes that each provider ran in the warm-up, by ONNX Runtime's name of the provider. On a processor
+    /// alone, those of the file, before they are fused.
     pub nodes: BTreeMap<String, usize>,
     /// CUDA's share of the nodes that multiply matrices, from 0 to 1; only where it runs on one.
     pub cuda_share: Option<f64>,

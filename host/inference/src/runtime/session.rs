@@ -31,7 +31,7 @@ pub(crate) struct SessionSettings {
     pub(crate) cuda_share: f64,
 }
 
-/// An open session whose first run is recorded.
+/// An open session. With CUDA its first run is recorded.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) session: Session,
@@ -46,6 +46,8 @@ pub(crate) struct Proof {
     runtime: Arc<Runtime>,
     settings: SessionSettings,
     fallback: Option<String>,
+    /// Nodes of the graph, all of which the processor runs where nothing else may.
+    nodes: usize,
     /// Of the GPU, before the model was opened.
     memory: Option<GpuMemory>,
     profiles: tempfile::TempDir,
@@ -69,21 +71,23 @@ pub(crate) fn may_use_cuda(runtime: &Runtime, settings: &SessionSettings) -> boo
 /// Models are opened one after another: what one maps, no other takes into memory meanwhile.
 static OPENING: Mutex<()> = Mutex::new(());
 
-/// Opens a model file. What stays mapped of `files` is taken into memory; where one of them changed
+/// Opens a model file with so many nodes. What stays mapped of `files` is taken into memory; where one of them changed
 /// since it was looked at, the model is refused.
 pub(crate) fn open(
     runtime: &Arc<Runtime>,
     model: &Path,
     files: &Files,
+    nodes: usize,
     settings: &SessionSettings,
 ) -> Result<Opened, OpenError> {
     let profiles = tempfile::tempdir().map_err(|error| OpenError::Model(format!("no temporary folder: {error}")))?;
     let words = |error: ort::Error| OpenError::Model(error.message().to_owned());
-    let builder = builder(runtime, settings, profiles.path()).map_err(words)?;
+    let builder = builder(runtime, settings).map_err(words)?;
+    let on_cuda = |builder| with_cuda(runtime, builder, settings, profiles.path());
     let (mut builder, provider, fallback) = match settings.device {
         Device::Cpu => (builder, Provider::Cpu, None),
-        Device::Cuda => (with_cuda(runtime, builder, settings).map_err(OpenError::Runtime)?, Provider::Cuda, None),
-        Device::Auto => match with_cuda(runtime, builder.clone(), settings) {
+        Device::Cuda => (on_cuda(builder).map_err(OpenError::Runtime)?, Provider::Cuda, None),
+        Device::Auto => match on_cuda(builder.clone()) {
             Ok(builder) => (builder, Provider::Cuda, None),
             Err(error) => (builder, Provider::Cpu, Some(error.to_string())),
         },
@@ -101,14 +105,14 @@ pub(crate) fn open(
         return Err(OpenError::Changed(path.to_owned()));
     }
     let proof =
-        Proof { provider, runtime: Arc::clone(runtime), settings: settings.clone(), fallback, memory, profiles };
+        Proof { provider, runtime: Arc::clone(runtime), settings: settings.clone(), fallback, nodes, memory, profiles };
     Ok(Opened { session, provider, proof })
 }
 
 /// Libraries that do not know it spin for as long as they always did.
 const SPIN: &str = "session.intra_op.spin_duration_us";
 
-fn builder(runtime: &Runtime, settings: &SessionSettings, profiles: &Path) -> Result<SessionBuilder, ort::Error> {
+fn builder(runtime: &Runtime, settings: &SessionSettings) -> Result<SessionBuilder, ort::Error> {
     let builder = Session::builder(runtime.environment())?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(settings.threads)?
@@ -116,8 +120,7 @@ fn builder(runtime: &Runtime, settings: &SessionSettings, profiles: &Path) -> Re
         .with_intra_op_spinning(!settings.spin.is_zero())?
         .with_config_entry(SPIN, settings.spin.as_micros().to_string())?
         // Shapes change with every step, so a plan of the last step's memory never fits.
-        .with_memory_pattern(false)?
-        .with_profiling(profiles.join("warm-up"))?;
+        .with_memory_pattern(false)?;
     Ok(builder)
 }
 
@@ -125,10 +128,15 @@ fn with_cuda(
     runtime: &Runtime,
     builder: SessionBuilder,
     settings: &SessionSettings,
+    profiles: &Path,
 ) -> Result<SessionBuilder, RuntimeError> {
     device::cuda_is_possible(runtime.info())?;
     log::take_last_error();
     let cuda = ep::CUDA::default().with_device_id(settings.gpu).build().error_on_failure();
+    // Only here: ONNX Runtime 1.32 goes on to record blocks of its threads' work after the profile ended, some bytes
+    // at each run. On a processor nothing is left to prove.
+    let builder = builder.with_profiling(profiles.join("warm-up"));
+    let builder = builder.map_err(|error| RuntimeError::CudaFailed { reason: error.message().to_owned() })?;
     builder.with_execution_providers([cuda]).map_err(|error| {
         let reason = match log::take_last_error() {
             Some(line) => format!("{}; {line}", error.message()),
@@ -142,8 +150,15 @@ impl Proof {
     /// Ends the recording after the warm-up and says what ran where. Where CUDA was required and
     /// took nothing, that is an error.
     pub(crate) fn give(mut self, session: &mut Session) -> Result<RuntimeReport, RuntimeError> {
-        let profile = session.end_profiling().map(|path| Profile::read(Path::new(&path))).unwrap_or_default();
-        let nodes = profile.nodes();
+        let (profile, nodes) = match self.provider {
+            Provider::Cpu => (Profile::default(), BTreeMap::from([(device::CPU.to_owned(), self.nodes)])),
+            Provider::Cuda => {
+                let ended = session.end_profiling();
+                let profile = ended.map(|path| Profile::read(Path::new(&path))).unwrap_or_default();
+                let nodes = profile.nodes();
+                (profile, nodes)
+            }
+        };
         let on_cuda = nodes.get(device::CUDA).copied().unwrap_or(0);
         let mut fallback = self.fallback.take();
         if self.provider == Provider::Cuda && on_cuda == 0 {
