@@ -41,7 +41,7 @@ pub enum ModelsError {
     #[error("there is no model to serve")]
     None,
     /// A name stands for two.
-    #[error("the name '{name}' is that of '{first}' and of '{second}'; requests would not know which")]
+    #[error("two models have the name or alias '{name}': '{first}' and '{second}'; requests would not know which one")]
     Twice {
         /// The name or alias.
         name: String,

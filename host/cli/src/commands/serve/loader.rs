@@ -80,14 +80,16 @@ impl Models {
 
     fn describe(&self, name: &str, engine: &Engine) {
         let (report, stats) = (engine.report(), engine.stats());
-        let text = format!(
-            "{} by ONNX Runtime {}, {} tokens of context, {} requests at a time, a cache of {} tokens",
+        let mut text = format!(
+            "{} by ONNX Runtime {}, {} tokens of context",
             report.provider.as_str(),
             report.library.version,
-            stats.context,
-            stats.slots,
-            stats.cache_tokens
+            stats.context
         );
+        // What does not generate keeps nothing.
+        if stats.cache_tokens > 0 {
+            text += &format!(", {} requests at a time, a cache of {} tokens", stats.slots, stats.cache_tokens);
+        }
         self.described.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text);
         if let Some(reason) = &report.fallback {
             let which = if self.wanted.len() == 1 { "The model".to_owned() } else { format!("The model '{name}'") };
