@@ -52,6 +52,35 @@ async fn a_field_of_another_server_that_changes_the_answer_is_refused_by_name() 
 }
 
 #[tokio::test]
+async fn fields_within_fields_are_known_or_refused_by_name() {
+    let schema = json!({ "type": "object" });
+    for (name, value, word) in [
+        ("stream_options", json!({ "includ_usage": true }), "includ_usage"),
+        ("response_format", json!({ "type": "json_schema", "json_schema": { "schema": schema, "nmae": "a" } }), "nmae"),
+        (
+            "response_format",
+            json!({ "type": "json_schema", "json_schema": { "schema": schema }, "regex": "a" }),
+            "regex",
+        ),
+    ] {
+        for path in GENERATE {
+            let (status, answer) = told(path, &with(path, name, &value)).await;
+            let message = answer["error"]["message"].as_str().unwrap();
+            assert!(status == 400 && message.contains(&format!("unknown field `{word}`")), "{status} {message}");
+        }
+    }
+    let named = json!({ "name": "a", "description": "b", "strict": true, "schema": schema });
+    for (name, value) in [
+        ("stream_options", json!({ "include_usage": true, "include_obfuscation": false })),
+        ("response_format", json!({ "type": "json_schema", "json_schema": named })),
+        ("response_format", json!({ "type": "text" })),
+    ] {
+        let (status, answer) = told("/v1/completions", &with("/v1/completions", name, &value)).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_field_that_changes_nothing_passes() {
     for (name, value) in [
         ("user", json!("u-1")),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::read::within;
@@ -62,9 +63,13 @@ pub(super) const FIELDS: &[&str] = &[
 ];
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StreamOptions {
     #[serde(default)]
     pub(super) include_usage: bool,
+    /// Pads pieces so that their sizes tell nothing; there is no padding here, with it or without.
+    #[serde(rename = "include_obfuscation")]
+    _obfuscation: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -75,16 +80,24 @@ enum OneOrMany {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum ResponseFormat {
     Text,
     JsonObject,
     JsonSchema { json_schema: NamedSchema },
 }
 
+/// Every answer is held to the schema, `strict` or not.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NamedSchema {
     schema: Value,
+    #[serde(rename = "name")]
+    _name: Option<IgnoredAny>,
+    #[serde(rename = "description")]
+    _description: Option<IgnoredAny>,
+    #[serde(rename = "strict")]
+    _strict: Option<IgnoredAny>,
 }
 
 impl Common {
