@@ -14,7 +14,7 @@ use super::peer::Target;
 use super::server::Server;
 use super::{median, threads};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Requests at a time that both servers are given room for.
 const PLACES: usize = 32;
 /// Tokens of prompt and answer that each place holds.
@@ -23,7 +23,7 @@ const CONTEXT: usize = 512;
 const PROMPT: usize = 448;
 const ANSWER: usize = 128;
 /// Clients, and the requests of all of them together.
-const LOADS: [(usize, usize); 2] = [(8, 48), (32, 96)];
+const LOADS: [(usize, usize); 2] = [(8, 24), (32, 64)];
 const REST: Duration = Duration::from_millis(300);
 
 /// What a server did in one round.
