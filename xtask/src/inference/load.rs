@@ -104,16 +104,17 @@ fn llama_server(llama: &Llama) -> Result<Command, String> {
 }
 
 fn measure(server: Server, round: usize) -> Result<Round, String> {
-    let mut client = ready(&server.address)?;
+    let address = &server.address;
+    ready(address)?;
     let mut figures = Round::default();
     let (mut prefill, mut decode) = (Vec::new(), Vec::new());
     for turn in 0..4 {
         sleep(REST);
         let seed = round * 1000 + turn;
-        let (began, at) = ask(&mut client, seed, PROMPT, 1)?;
+        let (began, at) = ask(address, seed, PROMPT, 1)?;
         let read = at.first().map_or(f64::NAN, |first| (*first - began).as_secs_f64());
         sleep(REST);
-        let (_, at) = ask(&mut client, seed + 500, 8, ANSWER)?;
+        let (_, at) = ask(address, seed + 500, 8, ANSWER)?;
         let (first, last) = (at.first().ok_or("no token came")?, at.last().ok_or("no token came")?);
         // The first turn allocates.
         if turn > 0 {
@@ -124,33 +125,34 @@ fn measure(server: Server, round: usize) -> Result<Round, String> {
     (figures.prefill, figures.decode) = (median(prefill), median(decode));
     for (clients, requests) in LOADS {
         sleep(REST);
-        figures.loads.push(load(&server.address, clients, requests, round)?);
+        figures.loads.push(load(address, clients, requests, round)?);
     }
     figures.memory = server.resident_mib()?;
     Ok(figures)
 }
 
-/// A connection to a server that has loaded its model.
-fn ready(address: &str) -> Result<Client, String> {
+/// Waits until a server has loaded its model.
+fn ready(address: &str) -> Result<(), String> {
     const PATIENCE: Duration = Duration::from_secs(60);
     let began = Instant::now();
     loop {
-        let asked = Client::connect(address).and_then(|mut client| ask(&mut client, 0, 8, 2).map(|_| client));
-        match asked {
+        match ask(address, 0, 8, 2) {
             Err(error) if began.elapsed() > PATIENCE => return Err(error),
             Err(_) => sleep(REST),
-            Ok(client) => return Ok(client),
+            Ok(_) => return Ok(()),
         }
     }
 }
 
 /// Asks for an answer of this length; gives when it was asked and when each token came. Prompts of different seeds
-/// have nothing in common, so that no server finds one in its cache.
-fn ask(client: &mut Client, seed: usize, prompt: usize, answer: usize) -> Result<(Instant, Vec<Instant>), String> {
+/// have nothing in common, so that no server finds one in its cache. llama.cpp's server closes a connection after a
+/// stream, so each request has its own.
+fn ask(address: &str, seed: usize, prompt: usize, answer: usize) -> Result<(Instant, Vec<Instant>), String> {
     let tokens: Vec<usize> = (0..prompt).map(|at| 100 + (at + 1) * (7919 + 31 * seed) % 40_000).collect();
     let body = json!({
         "prompt": tokens, "max_tokens": answer, "ignore_eos": true, "temperature": 0, "stream": true,
     });
+    let mut client = Client::connect(address)?;
     let began = Instant::now();
     let mut at = client.events("/v1/completions", &body.to_string())?;
     // The last tells why it ended.
@@ -168,12 +170,11 @@ fn load(address: &str, clients: usize, requests: usize, round: usize) -> Result<
     let todo = Mutex::new(lengths(requests).into_iter().enumerate());
     let began = Instant::now();
     let client = || -> Result<(usize, Load), String> {
-        let mut client = Client::connect(address)?;
         let (mut tokens, mut load) = (0, Load::default());
         loop {
             let next = todo.lock().expect("no panic under this lock").next();
             let Some((number, (prompt, answer))) = next else { return Ok((tokens, load)) };
-            let (began, at) = ask(&mut client, 10_000 + round * 1000 + number, prompt, answer)?;
+            let (began, at) = ask(address, 10_000 + round * 1000 + number, prompt, answer)?;
             tokens += answer;
             load.first.extend(at.first().map(|first| (*first - began).as_secs_f64()));
             load.next.extend(at.windows(2).map(|two| (two[1] - two[0]).as_secs_f64()));
