@@ -145,7 +145,7 @@ fn ready(address: &str) -> Result<(), String> {
 }
 
 /// Asks for an answer of this length; gives when it was asked and when each token came. Prompts of different seeds
-/// have nothing in common, so that no server finds one in its cache. llama.cpp's server closes a connection after a
+/// below 40,000 have nothing in common, so that no server finds one in its cache. llama.cpp's server closes a connection after a
 /// stream, so each request has its own.
 fn ask(address: &str, seed: usize, prompt: usize, answer: usize) -> Result<(Instant, Vec<Instant>), String> {
     let tokens: Vec<usize> = (0..prompt).map(|at| 100 + (at + 1) * (7919 + 31 * seed) % 40_000).collect();
@@ -174,7 +174,7 @@ fn load(address: &str, clients: usize, requests: usize, round: usize) -> Result<
         loop {
             let next = todo.lock().expect("no panic under this lock").next();
             let Some((number, (prompt, answer))) = next else { return Ok((tokens, load)) };
-            let (began, at) = ask(address, 10_000 + round * 1000 + number, prompt, answer)?;
+            let (began, at) = ask(address, 5_000 + 10_000 * round + 200 * clients + number, prompt, answer)?;
             tokens += answer;
             load.first.extend(at.first().map(|first| (*first - began).as_secs_f64()));
             load.next.extend(at.windows(2).map(|two| (two[1] - two[0]).as_secs_f64()));
