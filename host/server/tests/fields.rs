@@ -72,6 +72,7 @@ async fn fields_within_fields_are_known_or_refused_by_name() {
     let named = json!({ "name": "a", "description": "b", "strict": true, "schema": schema });
     for (name, value) in [
         ("stream_options", json!({ "include_usage": true, "include_obfuscation": false })),
+        ("stream_options", json!({ "include_usage": true, "continuous_usage_stats": true })),
         ("response_format", json!({ "type": "json_schema", "json_schema": named })),
         ("response_format", json!({ "type": "text" })),
     ] {

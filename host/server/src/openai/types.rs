@@ -70,6 +70,9 @@ pub(super) struct StreamOptions {
     /// Pads pieces so that their sizes tell nothing; there is no padding here, with it or without.
     #[serde(rename = "include_obfuscation")]
     _obfuscation: Option<IgnoredAny>,
+    /// Benchmarks send it, and read the usage of the last piece; the pieces before have none.
+    #[serde(rename = "continuous_usage_stats")]
+    _continuous: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
