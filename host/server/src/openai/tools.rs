@@ -7,8 +7,14 @@ use super::fields::near;
 use crate::error::ApiError;
 use crate::{ToolCallPart, ToolChoice, Tools};
 
-const MOST_TOOLS: usize = 128;
-const LONGEST_NAME: usize = 64;
+pub(super) const MOST_TOOLS: usize = 128;
+pub(super) const LONGEST_NAME: usize = 64;
+
+/// Whether this may be the name of a function.
+pub(super) fn is_name(name: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(fits)
+}
 
 /// Fields of a request that are about tools.
 #[derive(Deserialize)]
@@ -57,8 +63,7 @@ fn checked(tool: &Value) -> Result<&str, String> {
     }
     let function = &tool["function"];
     let Some(name) = function["name"].as_str() else { return Err(".function.name is missing".to_owned()) };
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
-    if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(fits) {
+    if !is_name(name) {
         return Err(format!(
             ".function.name is '{name}'; a name has 1 to {LONGEST_NAME} letters, digits, '_', '-' and '.'"
         ));

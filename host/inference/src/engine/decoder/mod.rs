@@ -34,8 +34,8 @@ pub(super) trait Decoder: Send {
     /// the logits of the last token become row 0.
     fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], last: bool) -> Result<(), RequestError>;
 
-    /// As above, and `each` is told the place among the tokens and the logits of every one, in order. Where the
-    /// graph gives logits of the last token alone, this runs token by token.
+    /// As above, and `each` gets the place among the tokens and the logits of every one, in order. Runs as many
+    /// tokens at a time as [`verify`](Self::verify) takes.
     fn prefill_each(
         &mut self,
         slot: usize,
@@ -43,9 +43,12 @@ pub(super) trait Decoder: Send {
         tokens: &[u32],
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), RequestError> {
-        for (place, token) in tokens.iter().enumerate() {
-            self.prefill(slot, start + place, &[*token], true)?;
-            each(place, self.logits(0));
+        let width = self.widest();
+        for (piece, tokens) in tokens.chunks(width).enumerate() {
+            self.verify(slot, start + piece * width, tokens)?;
+            for row in 0..tokens.len() {
+                each(piece * width + row, self.logits(row));
+            }
         }
         Ok(())
     }

@@ -338,23 +338,6 @@ impl Decoder for PlainDecoder {
         self.run(slot, start, wide(tokens.iter().copied()), 0..tokens.len())
     }
 
-    fn prefill_each(
-        &mut self,
-        slot: usize,
-        start: usize,
-        tokens: &[u32],
-        each: &mut dyn FnMut(usize, &[f32]),
-    ) -> Result<(), RequestError> {
-        let width = self.widest();
-        for (piece, tokens) in tokens.chunks(width).enumerate() {
-            self.verify(slot, start + piece * width, tokens)?;
-            for row in 0..tokens.len() {
-                each(piece * width + row, self.logits(row));
-            }
-        }
-        Ok(())
-    }
-
     fn logits(&mut self, row: usize) -> &mut [f32] {
         let vocabulary = self.layout.vocabulary;
         &mut self.logits[row * vocabulary..(row + 1) * vocabulary]

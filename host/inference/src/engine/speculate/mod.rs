@@ -131,7 +131,8 @@ impl Speculation {
     /// The answers that get a run of their own in this turn, with what is guessed.
     pub(super) fn plan(&mut self, mut answers: Vec<Answer<'_>>) -> Vec<Guess> {
         self.costs.next_turn();
-        for answer in &mut answers {
+        // Nothing is guessed without room, so nothing needs to be learned either.
+        for answer in answers.iter_mut().filter(|answer| answer.room > 0) {
             answer.guesser.follow(answer.cached, answer.next, &mut self.chances);
         }
         let all = answers.len() as f64;

@@ -5,10 +5,8 @@ use serde_json::{Map, Value, json};
 use super::object::Object;
 use crate::error::ApiError;
 use crate::openai::fields::near;
+use crate::openai::tools::{LONGEST_NAME, MOST_TOOLS, is_name};
 use crate::{ToolChoice, Tools};
-
-const MOST_TOOLS: usize = 128;
-const MOST_NAME: usize = 64;
 
 /// The functions that a request offers, and which of them are called; none where it offers none.
 pub(super) fn read(
@@ -56,9 +54,8 @@ fn definition<'a>(tool: &Object<'a>) -> Result<(&'a str, Value), ApiError> {
     }
     tool.only(&["type", "name", "description", "parameters", "strict"])?;
     let name = tool.needs("name")?;
-    let is_good = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
-    if !(1..=MOST_NAME).contains(&name.len()) || !name.chars().all(is_good) {
-        let help = format_args!("must be 1 to {MOST_NAME} letters, digits, _, - or .");
+    if !is_name(name) {
+        let help = format_args!("must be 1 to {LONGEST_NAME} letters, digits, _, - or .");
         return Err(tool.wrong("name", help));
     }
     let mut function = Map::from_iter([("name".to_owned(), name.into())]);
