@@ -11,7 +11,7 @@ use std::time::Duration;
 const STEPS: f64 = 6.0;
 /// Pieces of a prompt before the next one has its turn.
 const QUANTUM: usize = 4;
-/// Runs of late that count: other programs disturb single ones.
+/// Runs whose middle counts: other programs disturb single ones.
 const SAMPLES: usize = 5;
 
 /// What runs took of late.
@@ -57,8 +57,7 @@ impl Turns {
 
     /// Whether a piece of so many tokens may be read in this turn. The first always may.
     pub(super) fn fits(&self, tokens: usize) -> bool {
-        // Of the steps the shortest: one that something else held up would hold up the answers further.
-        let known = self.steps.shortest().zip(self.tokens.middle());
+        let known = self.steps.middle().zip(self.tokens.middle());
         let fits = |(step, token): (f64, f64)| self.spent + token * tokens as f64 <= STEPS * step;
         self.is_fresh() || known.is_some_and(fits)
     }
@@ -97,10 +96,6 @@ impl Samples {
             false => self.latest[self.next % SAMPLES] = sample,
         }
         self.next += 1;
-    }
-
-    fn shortest(&self) -> Option<f64> {
-        self.latest.iter().copied().min_by(f64::total_cmp)
     }
 
     fn middle(&self) -> Option<f64> {
