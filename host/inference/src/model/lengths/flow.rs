@@ -126,6 +126,7 @@ impl<'a> Flow<'a> {
             }
             "Neg" | "Floor" | "Ceil" | "Abs" => first.filter(is_length).map(|_| Mixed),
             "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Equal" => self.compared(node, first?, second?),
+            "DynamicQuantizeLinear" | "DynamicQuantizeMatMul" => self.of_all_tokens(node),
             "Loop" | "Scan" => first.filter(is_length).and_then(|known| self.not_followed(node, known)),
             _ => None,
         }
@@ -180,6 +181,13 @@ impl<'a> Flow<'a> {
         };
         let output = node.outputs.first().map_or("", String::as_str);
         self.find(Lengths::Unknown(format!("{} makes '{output}' of {what}", node.operator)));
+        None
+    }
+
+    /// One scale for a whole tensor, taken from its largest number: each token's numbers depend on what runs with it.
+    fn of_all_tokens(&mut self, node: &Node) -> Option<Known> {
+        let what = node.outputs.first().map_or("", String::as_str);
+        self.find(Lengths::Unknown(format!("{} makes '{what}' with one scale for all tokens of the run", node.operator)));
         None
     }
 
@@ -304,6 +312,10 @@ mod tests {
                  Cast:1 share > fraction
                  Pow fraction 1.1 > base",
                 "Pow makes 'base' of the length of the run",
+            ),
+            (
+                "DynamicQuantizeLinear hidden > bytes",
+                "DynamicQuantizeLinear makes 'bytes' with one scale for all tokens of the run",
             ),
             (
                 "Shape input_ids > shape
