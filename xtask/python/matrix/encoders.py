@@ -13,8 +13,10 @@ from sentence_transformers.models import Dense, Normalize, Pooling, Transformer
 from matrix.export import last_line, quiet
 from matrix.tokens import CORPUS, VOCABULARY, tokenizer
 
-TEXTS = [*CORPUS, "a", "", "Hello World", "What is a node?", " ".join(CORPUS), "The queue is EMPTY. " * 3]
-PAIRS = [("What is a node?", text) for text in TEXTS if text] + [("", "a")]
+# The one but last is longer than any model's limit. None begins or ends with a space: sentence-transformers took those
+# away before version 6, and takes none away since.
+TEXTS = [*CORPUS, "a", "Hello World", "What is a node?", "The queue is EMPTY.", " ".join(CORPUS), "emoji 🙂 and 日本語"]
+PAIRS = [("What is a node?", text) for text in TEXTS if len(text) < 90] + [("", "a"), ("a  b", " c ")]
 PROMPTS = {"query": "Instruct: find\nQuery: ", "passage": "passage: "}
 SIZES = dict(
     vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
