@@ -71,7 +71,7 @@ pub(super) fn row(engine: &mut Answers, folder: &Path, expected: &Value) -> Resu
         (true, false) if same_graph => Verdict::Exporter,
         _ => Verdict::Different,
     };
-    let told_of = |found: &Option<[Found; 2]>| found.as_ref().map_or("–".to_owned(), |both| Found::both(both));
+    let told_of = |found: &Option<[Found; 2]>| found.as_ref().map_or("–".to_owned(), Found::both);
     let count = alone.len();
     let cells = vec![
         count.to_string(),

@@ -114,7 +114,7 @@ fn table(
 /// A reason as a cell: one line, without the folder.
 fn reason(text: &str, folder: &Path) -> String {
     let text = text.replace(&format!("{}/", folder.display()), "").replace(['\n', '|'], " ");
-    match text.char_indices().nth(160) {
+    match text.char_indices().nth(320) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }

@@ -39,6 +39,15 @@ impl Lengths {
             Self::Any if nodes.functions && rope.by_length() => {
                 Self::Unknown(format!("its rotary factors ({rope}) may depend on it inside of functions"))
             }
+            Self::Any if rope.by_length() => {
+                tracing::warn!(
+                    file = %path.display(), %rope,
+                    "by its configuration the model computes long texts with other rotary factors, and the graph has one \
+                     set of them: the exporter kept those for short texts, most likely, and answers to long ones are not the \
+                     model's"
+                );
+                Self::Any
+            }
             found => found,
         })
     }
