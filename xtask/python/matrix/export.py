@@ -18,6 +18,8 @@ BUILT = [
     "llama", "llama-3.1", "qwen2", "qwen3", "mistral", "mistral-window", "phi", "phi3", "phi3-longrope",
     "gemma", "gemma2", "gemma2-wide-window", "gemma3", "granite", "smollm3", "olmo", "nemotron",
 ]  # fmt: skip
+# As Optimum exported all decoders before version 2: one branch for a prompt, and one for a past.
+MERGED = ["llama", "qwen2", "phi3", "granite", "gpt2", "gpt-neox"]
 # As transformers.js has them: several precisions beside each other.
 FOR_JAVASCRIPT = ["llama", "qwen3", "gemma3", "smollm3", "gpt-neox", "phi3"]
 
@@ -122,10 +124,31 @@ def optimum(out, wanted):
     for name in ARCHITECTURES:
         if wanted(name):
             exported(out, name, "optimum", "fp32", plain(name))
+    for name in filter(wanted, MERGED):
+        exported(out, name, "optimum-merged", "fp32", merged(source(out, name)), "decoder_model_merged.onnx")
     for name in filter(wanted, FOR_JAVASCRIPT):
         for precision in ["fp32", "fp16", "q4", "q8"]:
             graph = f"onnx/model{ {'fp32': '', 'q8': '_quantized'}.get(precision, f'_{precision}')}.onnx"
             exported(out, name, "transformers.js", precision, for_javascript(out / "folders" / f"{name}.optimum.fp32", precision, graph), graph)
+
+
+def merged(of):
+    def write(folder):
+        from optimum.exporters.onnx import export
+        from optimum.exporters.tasks import TasksManager
+        from optimum.onnx.graph_transformations import merge_decoders
+        from transformers import AutoModelForCausalLM
+
+        shutil.copytree(of, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors", "transformers.json"))
+        made = AutoModelForCausalLM.from_pretrained(of).eval()
+        task = dict(task="text-generation")
+        config = TasksManager.get_exporter_config_constructor(exporter="onnx", model=made, library_name="transformers", **task)
+        halves = [folder / "decoder_model.onnx", folder / "decoder_with_past_model.onnx"]
+        for past, half in enumerate(halves):
+            export(made, config(made.config, use_past=True, use_past_in_inputs=bool(past), **task), half, opset=17)
+        merge_decoders(*halves, strict=False, save_path=folder / "decoder_model_merged.onnx")
+
+    return write
 
 
 def for_javascript(of, precision, graph):
