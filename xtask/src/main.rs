@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | sdks | examples | helm | karpenter | languages | models | aws-types | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | sdks | examples | helm | karpenter | languages | models | aws-types | matrix | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -10,6 +10,7 @@ mod helm;
 mod inference;
 mod karpenter;
 mod languages;
+mod matrix;
 mod sdks;
 mod setup;
 mod test;
@@ -34,6 +35,7 @@ cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, embeddings, fetch
+cargo xtask matrix [--json FILE] [NAME]  tiny models of many architectures and exporters: answers beside others' answers
 cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them";
 
 fn main() -> ExitCode {
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Some("aws-types") => aws_types::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("matrix") => matrix::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("cuda") => inference::cuda::run(),
         Some("bench") => setup::run().and_then(|()| bench::run()),
         _ => Err(USAGE.to_owned()),

@@ -95,7 +95,7 @@ impl Embedder {
         items.sort_by_key(|item| std::cmp::Reverse(item.length()));
         let mut rest = items.as_slice();
         while !rest.is_empty() {
-            let (batch, after) = rest.split_at(batch_size(rest));
+            let (batch, after) = rest.split_at(if self.layout.alone { 1 } else { batch_size(rest) });
             rest = after;
             // A caller who went away wants nothing computed.
             let wanted: Vec<&Item> = batch.iter().filter(|item| !answers[item.job].is_closed()).collect();

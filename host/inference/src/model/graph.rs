@@ -11,6 +11,9 @@ use std::path::{Component, Path, PathBuf};
 use super::error::ModelError;
 use super::wire::{Value, Wire};
 
+/// Operators that choose one scale for a whole tensor, by its largest number.
+pub(super) const QUANTIZE_RUNS: [&str; 2] = ["DynamicQuantizeLinear", "DynamicQuantizeMatMul"];
+
 /// The outline of a graph.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
@@ -47,6 +50,11 @@ impl Graph {
     /// Whether past and present of the key/value cache may be one buffer.
     pub(crate) fn shares_cache(&self) -> bool {
         self.operators.contains_key("GroupQueryAttention")
+    }
+
+    /// Whether it quantizes what it computes by one scale for all of a run.
+    pub(crate) fn quantizes_runs(&self) -> bool {
+        QUANTIZE_RUNS.iter().any(|operator| self.operators.contains_key(*operator))
     }
 
     /// The newest operator set, for a message.

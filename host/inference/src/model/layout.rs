@@ -81,6 +81,8 @@ pub(crate) struct EncoderLayout {
     /// The position of a text's first token, where the graph asks for positions.
     pub(crate) first_position: Option<usize>,
     pub(crate) output_type: CacheType,
+    /// Whether a text's numbers depend on what runs with it: the graph quantizes all of a run by one scale.
+    pub(crate) alone: bool,
 }
 
 impl Layout {
@@ -102,13 +104,13 @@ impl Layout {
             && shape(logits).len() == 2
             && head.labels(shape(logits)) == 1
         {
-            return Ok(Self::Reranker(encoder(session, ids, logits, config, path)?, head.activation()?));
+            return Ok(Self::Reranker(encoder((session, graph), ids, logits, config, path)?, head.activation()?));
         }
         let output = ["sentence_embedding", "last_hidden_state", "token_embeddings", "hidden_states"]
             .into_iter()
             .find_map(|name| find(session.outputs(), name));
         match (ids, output) {
-            (Some(ids), Some(output)) => encoder(session, ids, output, config, path).map(Self::Encoder),
+            (Some(ids), Some(output)) => encoder((session, graph), ids, output, config, path).map(Self::Encoder),
             _ if ids.is_some() && logits.is_some() && !has_labels(logits) => Err(ModelError::Unsuitable {
                 path: path.to_owned(),
                 reason: "it is a language model without a key/value cache (no input past_key_values.0.key); \
@@ -156,7 +158,7 @@ fn graph_is_causal(session: &Session) -> bool {
 }
 
 fn encoder(
-    session: &Session,
+    (session, graph): (&Session, &Graph),
     ids: &Outlet,
     output: &Outlet,
     config: &ModelConfig,
@@ -179,6 +181,7 @@ fn encoder(
         attention_mask: find(session.inputs(), "attention_mask").is_some(),
         first_position: positions.map(|_| config.first_position),
         output_type: float(output, path)?,
+        alone: graph.quantizes_runs(),
     })
 }
 

@@ -3,7 +3,8 @@
 //! A row's numbers should depend on its own tokens, whatever shares the run and however its prompt
 //! is cut. Graphs with two sets of rotary factors (longrope: Phi-3, Phi-3.5, Phi-4-mini) break
 //! that: they compare the length of the longest row with a constant, and turn all rows by the
-//! factors for that side. Dynamic scaling computes the factors from the length itself.
+//! factors for that side. Dynamic scaling computes the factors from the length itself. Graphs that quantize what
+//! they compute (`model_quantized.onnx`) choose one scale for all tokens of a run, whatever its length.
 //!
 //! The length is followed through the graph, from the shapes and positions that it comes from to
 //! what is done with it: cutting a table or a mask to it is harmless, comparing it with a constant
@@ -37,6 +38,15 @@ impl Lengths {
         Ok(match found {
             Self::Any if nodes.functions && rope.by_length() => {
                 Self::Unknown(format!("its rotary factors ({rope}) may depend on it inside of functions"))
+            }
+            Self::Any if rope.by_length() => {
+                tracing::warn!(
+                    file = %path.display(), %rope,
+                    "by its configuration the model computes long texts with other rotary factors, and the graph has one \
+                     set of them: the exporter kept those for short texts, most likely, and answers to long ones are not the \
+                     model's"
+                );
+                Self::Any
             }
             found => found,
         })

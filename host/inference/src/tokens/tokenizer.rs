@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use tokenizers::NormalizerWrapper;
 use tokenizers::normalizers::{Lowercase, Sequence};
+use tokenizers::{NormalizerWrapper, PostProcessor, TruncationDirection};
 
 use super::pieces::Spelling;
 use super::plain::{MARK, Names};
@@ -80,6 +80,19 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// As [`encode`](Self::encode) with what the model wants around a text, of which its end is cut off so that all of it
+    /// is at most so many tokens.
+    pub fn encode_within(&self, text: &str, most: usize) -> Result<Vec<u32>, TokenizeError> {
+        let failed = |error: tokenizers::Error| TokenizeError(error.to_string());
+        let around = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        let mut encoding = self.inner.encode_fast(text, false).map_err(failed)?;
+        encoding.truncate(most.saturating_sub(around), 0, TruncationDirection::Right);
+        let encoding = self.inner.post_process(encoding, None, true).map_err(failed)?;
+        let mut tokens = encoding.get_ids().to_vec();
+        tokens.truncate(most);
+        Ok(tokens)
+    }
+
     /// A text that others wrote, for a message: names of special tokens in it stay text in what
     /// [`encode_rendered`](Self::encode_rendered) makes of the prompt.
     pub fn as_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -143,5 +156,28 @@ impl Tokenizer {
     pub fn bytes(&self, id: u32) -> Option<&[u8]> {
         let pieces = self.pieces.as_ref()?;
         Some(pieces.get(id as usize).map_or(&[], |piece| piece))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_cut_off_keeps_what_the_model_wants_around_it() {
+        let json = serde_json::json!({
+            "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "decoder": null,
+            "added_tokens": [],
+            "pre_tokenizer": { "type": "Whitespace" },
+            "model": { "type": "WordLevel", "unk_token": "?", "vocab": { "?": 0, "<s>": 1, "</s>": 2, "a": 3, "b": 4 } },
+            "post_processor": { "type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1] },
+        });
+        let tokenizer = Tokenizer::parse(json.to_string().as_bytes(), false).expect("a tokenizer");
+        let within = |most| tokenizer.encode_within("a b a b", most).expect("tokens");
+        assert_eq!(tokenizer.encode("a b a b", true).expect("tokens"), [1, 3, 4, 3, 4, 2]);
+        assert_eq!(within(6), [1, 3, 4, 3, 4, 2]);
+        assert_eq!(within(4), [1, 3, 4, 2]);
+        assert_eq!(within(2), [1, 2]);
+        assert_eq!(within(1), [1]);
     }
 }

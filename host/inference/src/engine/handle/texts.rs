@@ -47,16 +47,21 @@ impl Engine {
         let prompt = inner.model.sentence.as_ref().map_or(Ok(""), |sentence| prompt_text(sentence, prompt))?;
         let context = inner.counters.context;
         let tokens = |(place, input): (usize, &EmbedInput)| {
-            let mut tokens = match input {
-                EmbedInput::Text(text) if prompt.is_empty() => tokenizer.encode(text, true)?,
-                EmbedInput::Text(text) => tokenizer.encode(&format!("{prompt}{text}"), true)?,
-                EmbedInput::Tokens(tokens) => known(tokens, tokenizer)?.to_vec(),
+            let (text, mut tokens) = match input {
+                EmbedInput::Text(text) => {
+                    let text = format!("{prompt}{text}");
+                    let tokens = tokenizer.encode(&text, true)?;
+                    (Some(text), tokens)
+                }
+                EmbedInput::Tokens(tokens) => (None, known(tokens, tokenizer)?.to_vec()),
             };
-            match tokens.len() {
-                0 => return Err(RequestError::Invalid(format!("the text at index {place} is empty"))),
-                tokens if tokens > context && !truncate => {
+            match (tokens.len(), text) {
+                (0, _) => return Err(RequestError::Invalid(format!("the text at index {place} is empty"))),
+                (tokens, _) if tokens > context && !truncate => {
                     return Err(RequestError::TextTooLong { place, tokens, context });
                 }
+                // What the model wants behind a text stays there.
+                (count, Some(text)) if count > context => tokens = tokenizer.encode_within(&text, context)?,
                 _ => tokens.truncate(context),
             }
             Ok(TextTokens::of(tokens))

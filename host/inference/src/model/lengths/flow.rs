@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Lengths;
 use super::nodes::{Node, Nodes};
+use crate::model::graph::QUANTIZE_RUNS;
 
 /// What is known of a value. Values that are not listed are tensors as any other.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -126,6 +127,7 @@ impl<'a> Flow<'a> {
             }
             "Neg" | "Floor" | "Ceil" | "Abs" => first.filter(is_length).map(|_| Mixed),
             "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Equal" => self.compared(node, first?, second?),
+            operator if QUANTIZE_RUNS.contains(&operator) => self.of_all_tokens(node),
             "Loop" | "Scan" => first.filter(is_length).and_then(|known| self.not_followed(node, known)),
             _ => None,
         }
@@ -180,6 +182,16 @@ impl<'a> Flow<'a> {
         };
         let output = node.outputs.first().map_or("", String::as_str);
         self.find(Lengths::Unknown(format!("{} makes '{output}' of {what}", node.operator)));
+        None
+    }
+
+    /// One scale for a whole tensor, taken from its largest number: each token's numbers depend on what runs with it.
+    fn of_all_tokens(&mut self, node: &Node) -> Option<Known> {
+        let what = node.outputs.first().map_or("", String::as_str);
+        self.find(Lengths::Unknown(format!(
+            "{} makes '{what}' with one scale for all tokens of the run",
+            node.operator
+        )));
         None
     }
 
@@ -304,6 +316,10 @@ mod tests {
                  Cast:1 share > fraction
                  Pow fraction 1.1 > base",
                 "Pow makes 'base' of the length of the run",
+            ),
+            (
+                "DynamicQuantizeLinear hidden > bytes",
+                "DynamicQuantizeLinear makes 'bytes' with one scale for all tokens of the run",
             ),
             (
                 "Shape input_ids > shape

@@ -1,0 +1,1 @@
+"""Tiny random models, exported as people export them, with what others answer on them."""
