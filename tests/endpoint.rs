@@ -21,7 +21,8 @@ fn an_endpoint_that_refuses_is_named() {
 #[test]
 fn missing_credentials_are_said_with_what_to_do() {
     let scene = Scene::with_examples();
-    scene.llmhost(&["run", FILE, "--endpoint-url", "http://127.0.0.1:9"]).status(1).says(&["credentials", "help"]);
+    let ran = scene.llmhost(&["run", FILE, "--endpoint-url", "http://127.0.0.1:9"]).status(1);
+    ran.says(&["no AWS credentials were found", "help"]).does_not_say(&["IMDS"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use llmhost_emulator::testing::{Fault, RecordingProxy, Request};
 use serde_json::Value;
-use support::{ACCESS_KEY, Ran, SECRET_KEY, Scene, emulator, look};
+use support::{ACCESS_KEY, SECRET_KEY, Scene, emulator, look};
 
 const FILE: &str = "pipeline.toml";
 const CLUSTER: &str = r#"
@@ -196,33 +196,4 @@ async fn an_api_server_that_is_too_busy_is_asked_again_aloud_and_not_forever() {
         "trying again",
         "created id/kube.object/service-account",
     ]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn lines_that_are_live_on_a_terminal_never_wrap() {
-    let (scene, emulator) = (Scene::new(), emulator().await);
-    // The messages about it are far longer than eighty columns.
-    scene.pipeline(&CLUSTER.replace("tags = {}", "tags = { \"llmhost-test:slow\" = \"2\" }"));
-    let python = llmhost_emulator::python().unwrap();
-    let mut command = Command::new(python);
-    command.arg(support::repository().join("tests/support/terminal.py")).current_dir(scene.folder.path());
-    command.arg(env!("CARGO_BIN_EXE_llmhost")).args(["run", FILE, "--yes", "--endpoint-url", emulator.url()]);
-    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
-    command.env("AWS_EC2_METADATA_DISABLED", "true").env("LANG", "C.UTF-8").env("TERM", "xterm");
-    let output = command.output().unwrap();
-    let ran = Ran {
-        status: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-    .status(0);
-    let seen: Value = serde_json::from_str(&ran.stdout).unwrap();
-    let live: Vec<&str> = seen["live"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    assert!(live.iter().any(|line| line.contains("waiting for the cluster")), "{live:?}");
-    for line in &live {
-        assert!(line.chars().count() <= 80, "{line:?}");
-    }
-    // And nothing of them stays.
-    let screen = seen["screen"].as_str().unwrap();
-    assert!(!screen.contains("waiting for the cluster"), "{screen}");
 }

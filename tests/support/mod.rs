@@ -8,6 +8,7 @@ pub mod kept;
 pub mod postgres;
 pub mod registry;
 pub mod served;
+pub mod terminal;
 pub mod torture;
 pub mod user;
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use llmhost_engine::diagnostic::Diagnostic;
 use llmhost_engine::lock::{Lock, LockError};
@@ -10,7 +11,7 @@ use llmhost_engine::pipeline::{Given, Pipeline, Trust};
 use llmhost_engine::run::{Cancel, Engine, Event, Events};
 use llmhost_engine::secret::{mask, shown};
 use llmhost_engine::state::StateStore;
-use llmhost_engine::wait::Scope;
+use llmhost_engine::wait::{Scope, every, heartbeats};
 use llmhost_resources::AwsSettings;
 use llmhost_sandbox::{Builtin, EventSink, Functions, Loader, LoaderEvent, LoaderOptions};
 
@@ -20,7 +21,7 @@ use crate::failure::Failure;
 use crate::others;
 use crate::packages::Published;
 use crate::providers;
-use crate::view::{self, Json, JsonLine, Terminal};
+use crate::view::{self, Json, JsonLine, Task, Terminal};
 
 /// Where a run is shown: to a person or to a program.
 #[derive(Clone)]
@@ -54,10 +55,30 @@ impl Console {
         Scope::new(Cancel::default(), on_retry).run(work).await
     }
 
+    /// Does work that may take long, and shows that it is running.
+    pub(crate) async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        self.task(what).during(work).await
+    }
+
+    /// Something begins that may take long; it runs until it is dropped.
+    pub(crate) fn task(&self, what: &str) -> Running {
+        match self {
+            Self::Text(terminal) => Running::Text(terminal.begin(what)),
+            Self::Json(json) => Running::Json(Arc::clone(json), what.to_owned(), Instant::now()),
+        }
+    }
+
     /// A word to a person; programs get events.
     pub(crate) fn note(&self, text: &str) {
         if let Self::Text(terminal) = self {
             terminal.line(text);
+        }
+    }
+
+    /// What the last of the live rows says.
+    pub(crate) fn footer(&self, footer: &'static str) {
+        if let Self::Text(terminal) = self {
+            terminal.footer(footer);
         }
     }
 
@@ -66,6 +87,35 @@ impl Console {
         match self {
             Self::Text(_) => print(&text()),
             Self::Json(json) => json.line(line),
+        }
+    }
+}
+
+/// Something that is running.
+pub(crate) enum Running {
+    Text(Task),
+    Json(Arc<Json>, String, Instant),
+}
+
+impl Running {
+    /// Does work, and says now and then that it is still running.
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        every(heartbeats(), || self.still(), work).await
+    }
+
+    /// So many bytes of so many have come.
+    pub(crate) fn transferred(&self, done: u64, total: u64) {
+        if let Self::Text(task) = self {
+            task.transferred(done, total);
+        }
+    }
+
+    fn still(&self) {
+        match self {
+            Self::Text(task) => task.still(),
+            Self::Json(json, what, began) => {
+                json.line(&JsonLine::StillRunning { what, millis: began.elapsed().as_millis() as u64 });
+            }
         }
     }
 }
@@ -88,8 +138,7 @@ pub(crate) async fn close(
 
 /// Writes a result to standard output. Who closes the pipe does not want more.
 pub(crate) fn print(text: &str) {
-    use std::io::Write;
-    let _ = anstream::stdout().lock().write_all(shown(text).as_bytes());
+    view::screen().print(&shown(text));
 }
 
 /// Writes values for a program to standard output, as they are. Those that the user asked for are in clear, sensitive
@@ -145,12 +194,13 @@ pub(crate) async fn engine(
         return Ok(engine.with_charts(charts).with_others(others)?);
     }
     let lock = lock(&pipeline)?;
-    let pins = console.hear(Pins::find(&pipeline, &loader, &lock)).await?;
+    let pins = console.during("fetching the plugins", console.hear(Pins::find(&pipeline, &loader, &lock))).await?;
     if !file.accept_plugins {
         pins.check(&pipeline, &lock)?;
     }
     let registry = Arc::new(providers::registry(&pipeline, settings, &loader).await?);
-    let engine = Engine::load(pipeline, &loader, registry, console.events(), parallelism.into()).await?;
+    let load = Engine::load(pipeline, &loader, registry, console.events(), parallelism.into());
+    let engine = console.during("loading the plugins", load).await?;
     let engine = engine.with_charts(charts).with_others(others)?;
     // Now that they are known to be of use.
     if file.accept_plugins {

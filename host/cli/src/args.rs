@@ -1,8 +1,8 @@
 //! The command line, documented where it is defined.
 
 mod lock;
-mod output;
 mod outputs;
+mod parse;
 mod pipeline;
 mod plugin;
 mod state;
@@ -17,6 +17,7 @@ use llmhost_engine::pipeline::Kept;
 use crate::keep::StatePlace;
 pub(crate) use lock::Lock;
 pub(crate) use outputs::Outputs;
+pub(crate) use parse::{NotParsed, Parsed, parse};
 pub(crate) use pipeline::{PipelineCommand, PipelinePush};
 pub(crate) use plugin::{Build, Dev, New, Plugin, PluginRun, PluginTest, Pull, Push, Replay, Wit};
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
@@ -31,6 +32,9 @@ pub(crate) struct Cli {
     /// Show everything that plugins write: debug messages and standard error too.
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
+    /// Show only errors, questions and results: no progress, no notes.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -95,6 +99,9 @@ pub(crate) struct Schema {
     /// A pipeline file: the schema then has the properties of the AWS types that it names.
     #[arg(value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
+    /// Instead: the JSON Schema of the lines that --json prints.
+    #[arg(long, conflicts_with = "path")]
+    pub(crate) events: bool,
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +187,7 @@ pub(crate) struct Where {
 
 /// `llmhost kubeconfig`
 #[derive(Debug, Args)]
+#[command(mut_arg("lease_seconds", |arg| arg.hide(true)), mut_arg("wait_timeout", |arg| arg.hide(true)))]
 pub(crate) struct Kubeconfig {
     #[command(flatten)]
     pub(crate) file: File,
@@ -345,6 +353,7 @@ pub(crate) struct Graph {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("lease_seconds", |arg| arg.hide(true)))]
 pub(crate) struct Validate {
     #[command(flatten)]
     pub(crate) file: File,
@@ -359,6 +368,7 @@ pub(crate) struct Validate {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("lease_seconds", |arg| arg.hide(true)))]
 pub(crate) struct Drift {
     #[command(flatten)]
     pub(crate) file: File,
@@ -422,6 +432,7 @@ fn account(text: &str) -> Result<String, String> {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("lease_seconds", |arg| arg.hide(true)), mut_arg("wait_timeout", |arg| arg.hide(true)))]
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) file: File,

@@ -19,21 +19,23 @@ mod signals;
 mod traced;
 mod view;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Cli, Command, PipelineCommand, Plugin};
+use args::{Command, NotParsed, PipelineCommand, Plugin};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let args::Parsed { cli, json } = match args::parse(std::env::args_os()) {
+        Ok(parsed) => parsed,
+        Err(NotParsed::Clap(error)) => error.exit(),
+        Err(NotParsed::Failure { failure, json }) => return end(&failure, json),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("LLMHOST_LOG"))
-        .with_writer(|| masked::Masked::new(std::io::stderr()))
+        .with_writer(|| masked::Masked::new(view::Lines))
         .init();
-    view::show_everything(cli.verbose);
-    let json = cli.command.prints_json();
+    view::show(cli.verbose, cli.quiet);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -88,11 +90,15 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Says why the program ends, on standard error, and in lines of JSON where it was asked for those.
+/// Says why the program ends, on standard error, and in lines of JSON where it was asked for those. A terminal that
+/// shows both shows it once.
 fn end(failure: &Failure, json: bool) -> ExitCode {
+    view::screen().clear();
     if json {
         view::failure_lines(failure);
     }
-    view::failure(failure);
+    if !(json && std::io::stdout().is_terminal()) {
+        view::failure(failure);
+    }
     ExitCode::from(failure.status())
 }

@@ -283,7 +283,9 @@ impl Place {
     /// Opens the state, wherever it belongs.
     pub(crate) async fn open_state(&self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
         self.has_begun()?;
-        let (store, notes) = self.keep().open(&self.pipeline, command, self.lease).await?;
+        let keep = self.keep();
+        let open = keep.open(&self.pipeline, command, self.lease);
+        let (store, notes) = console.during("opening the state", open).await?;
         notes.iter().for_each(|note| console.note(&note.to_string()));
         if let Err(failure) = self.here(store.snapshot()) {
             app::close(&*store, console, Err(failure)).await?;
@@ -344,7 +346,8 @@ impl Emulation {
             kept.pace(self.pace)?;
             return Ok(kept.url().to_owned());
         }
-        let emulator = Emulator::start(&|text| console.note(text)).await?;
+        let note = |text: &str| console.note(text);
+        let emulator = console.during("starting the emulator", Emulator::start(&note)).await?;
         emulator.pace(self.pace)?;
         let url = emulator.url().to_owned();
         if self.keep {

@@ -461,8 +461,13 @@ pub struct Observed<S> {
 
 /// Where a long operation says how far it is.
 pub trait Progress: Send + Sync {
-    /// `done` of `total` units (bytes, mostly); `total` 0 where it is not known.
+    /// `done` of `total` units; `total` 0 where it is not known.
     fn report(&self, message: &str, done: u64, total: u64);
+
+    /// As `report`, of an upload or a download: `done` of `total` bytes.
+    fn transferred(&self, message: &str, done: u64, total: u64) {
+        self.report(message, done, total);
+    }
 
     /// Something that a person should read, and not only see pass by.
     fn note(&self, _message: &str) {}

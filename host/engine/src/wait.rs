@@ -97,18 +97,29 @@ pub async fn unless_stopped<T>(operation: &str, look: impl Future<Output = Resul
     }
 }
 
-/// Does work, and something else each time that so long has passed meanwhile.
-pub(crate) async fn every<T>(period: Duration, mut also: impl FnMut(), work: impl Future<Output = T>) -> T {
+/// When work that takes long says that it is still running: after 10 and 30 seconds, and every 30 seconds from then on.
+/// Each is the time since the one before.
+pub fn heartbeats() -> impl Iterator<Item = Duration> + Send {
+    [10, 20].into_iter().chain(std::iter::repeat(30)).map(Duration::from_secs)
+}
+
+/// Does work, and something else whenever the next of these times has passed meanwhile.
+pub async fn every<T>(
+    times: impl IntoIterator<Item = Duration>,
+    mut also: impl FnMut(),
+    work: impl Future<Output = T>,
+) -> T {
     let mut work = std::pin::pin!(work);
-    let mut beat = tokio::time::interval(period);
-    beat.reset();
-    loop {
+    let mut next = tokio::time::Instant::now();
+    for time in times {
+        next += time;
         tokio::select! {
             biased;
             done = &mut work => return done,
-            _ = beat.tick() => also(),
+            () = tokio::time::sleep_until(next) => also(),
         }
     }
+    work.await
 }
 
 /// Whether this error says that the run was stopped during a wait.
@@ -167,8 +178,15 @@ mod tests {
             }
             "done"
         };
-        let done = every(Duration::from_millis(1), || said.send(()).unwrap(), work).await;
+        let done = every([Duration::from_millis(1); 3], || said.send(()).unwrap(), work).await;
         assert_eq!(done, "done");
+        assert_eq!(every([LONG], || panic!("it is over before"), async { 1 }).await, 1);
+    }
+
+    #[test]
+    fn nothing_is_silent_for_more_than_half_a_minute() {
+        let times: Vec<u64> = heartbeats().take(5).map(|time| time.as_secs()).collect();
+        assert_eq!(times, [10, 20, 30, 30, 30]);
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ mod inference;
 mod kubernetes;
 mod secrets;
 mod stand_ins;
+mod usual;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub use aws::{Aws, AwsSettings, call as aws_call, cluster_endpoint};
 pub use kubernetes::{ClusterToken, cluster_token};
 pub use secrets::{check as check_secrets, secret_value};
 pub use stand_ins::StandIns;
+pub use usual::{is_billed, usually};
 
 /// A bucket as the store that models are fetched from.
 pub fn model_store(aws: Arc<Aws>, bucket: &str) -> Arc<dyn llmhost_models::Store> {

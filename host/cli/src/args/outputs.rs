@@ -12,6 +12,7 @@ const ENV: &str = "Print lines for a shell: NETWORK_VPC_ID='vpc-1'; lists and ta
 
 #[derive(Debug, Args)]
 #[command(mut_arg("environment", |env| env.num_args(0..=1).default_missing_value("").help(ENV)))]
+#[command(mut_arg("lease_seconds", |arg| arg.hide(true)), mut_arg("wait_timeout", |arg| arg.hide(true)))]
 pub(crate) struct Outputs {
     #[command(flatten)]
     pub(crate) file: File,

@@ -34,6 +34,8 @@ pub(crate) struct StateAt {
 }
 
 #[derive(Debug, Args)]
+// It waits for nobody, and takes no lease.
+#[command(mut_arg("lease_seconds", |arg| arg.hide(true)), mut_arg("wait_timeout", |arg| arg.hide(true)))]
 pub(crate) struct StateList {
     #[command(flatten)]
     pub(crate) at: StateAt,
@@ -43,6 +45,7 @@ pub(crate) struct StateList {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("lease_seconds", |arg| arg.hide(true)), mut_arg("wait_timeout", |arg| arg.hide(true)))]
 pub(crate) struct StateShow {
     #[command(flatten)]
     pub(crate) at: StateAt,

@@ -7,7 +7,8 @@ use llmhost_engine::registry::Registry;
 use llmhost_engine::run::{self, Destruction, Foresight, Selection};
 use llmhost_engine::state::{State, StateStore};
 
-use super::run::{conclude, confirm, text_style};
+use super::conclude::{Ran, conclude};
+use super::run::{confirm, text_style};
 use crate::app::{self, Console};
 use crate::args::Destroy;
 use crate::failure::Failure;
@@ -56,9 +57,10 @@ async fn delete(
     if !(args.how.yes || place.is_emulated()) {
         confirm(&format!("{} resources to delete.", found.resources.len()))?;
     }
+    let ran = Ran::destroy(&args.file, &args.place);
     let (events, cancel, parallelism) = (console.events(), signals::listen(console), args.how.parallelism.into());
     let report = run::destroy(registry, Arc::clone(store), events, cancel, parallelism, &selection).await?;
-    conclude(console, &report)
+    conclude(console, &report, Some((&ran, &store.snapshot())))
 }
 
 /// Shows what would go; nothing, where nothing is there.
@@ -72,7 +74,8 @@ async fn show(
     let selection = Selection::with_gone(pipeline, state, &args.steps.only, &args.steps.exclude)?;
     stop_at_guarded(pipeline, state, &selection)?;
     let parallelism = args.how.parallelism.into();
-    let found = Destruction::foresee(pipeline, registry, state, &selection, parallelism).await?;
+    let found = Destruction::foresee(pipeline, registry, state, &selection, parallelism);
+    let found = console.during("looking for what goes with the resources", found).await?;
     if found.resources.is_empty() {
         let what = if state.resources.is_empty() { "is empty" } else { "has nothing of these steps" };
         console.note(&format!("Nothing to destroy: the state of '{}' {what}.", pipeline.name));

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod bench;
+mod conclude;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
 pub(crate) mod drift;

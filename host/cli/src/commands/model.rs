@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use llmhost_inference::runtime::Search;
-use llmhost_inference::{Engine, Options};
+use llmhost_inference::runtime::{Search, gpu_memory};
+use llmhost_inference::{Engine, LoadError, Options};
 use llmhost_models::{Address, Fetch, Fetched, ModelError, Progress};
 use llmhost_python_env::cache_folder;
 use llmhost_resources::{Aws, AwsSettings};
@@ -22,11 +21,16 @@ const SPIN: u32 = 1000;
 /// Fetches a model where it is not on this machine, and loads it.
 pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<Engine, Failure> {
     let folder = folder(&args.source.model, &args.source.fetching, console).await?.folder;
-    let engine = start(folder, options(&args.running, queue, args.source.fetching.verify)).await?;
-    if let Some(reason) = &engine.report().fallback {
+    let engine = start(folder, options(&args.running, queue, args.source.fetching.verify), console).await?;
+    if let Some(reason) = unused_gpu(&engine) {
         console.note(&format!("The model runs on the processor, not on a GPU: {reason}"));
     }
     Ok(engine)
+}
+
+/// Why the GPU of this machine is not used. Where there is none, nobody misses it.
+pub(crate) fn unused_gpu(engine: &Engine) -> Option<&String> {
+    engine.report().fallback.as_ref().filter(|_| gpu_memory(0).is_some())
 }
 
 /// The engine's options.
@@ -47,12 +51,13 @@ pub(crate) fn options(args: &Running, queue: u32, verify: bool) -> Options {
 }
 
 /// Loads a folder.
-pub(crate) async fn start(folder: PathBuf, options: Options) -> Result<Engine, Failure> {
-    let loaded = tokio::task::spawn_blocking(move || Engine::load(&folder, &options)).await;
-    match loaded {
+pub(crate) async fn start(folder: PathBuf, options: Options, console: &Console) -> Result<Engine, Failure> {
+    let what = format!("loading {}", folder.file_name().map_or("the model".into(), |name| name.to_string_lossy()));
+    let loaded = tokio::task::spawn_blocking(move || Engine::load(&folder, &options));
+    match console.during(&what, loaded).await {
         Ok(loaded) => loaded.map_err(|error| Failure::Other {
+            help: help(&error).to_owned(),
             message: error.to_string(),
-            help: "llmhost doctor says what this machine has; llmhost doctor --install gets ONNX Runtime.".to_owned(),
             status: 1,
         }),
         Err(_) => {
@@ -60,6 +65,19 @@ pub(crate) async fn start(folder: PathBuf, options: Options) -> Result<Engine, F
             let help = "Check the model with another program, and report it.".to_owned();
             Err(Failure::Other { message, help, status: 1 })
         }
+    }
+}
+
+/// What to do about a model that does not load: `llmhost doctor` knows this machine, and nothing of models.
+fn help(error: &LoadError) -> &'static str {
+    match error {
+        LoadError::Runtime(_) => {
+            "llmhost doctor shows what this machine has; llmhost doctor --install installs ONNX Runtime."
+        }
+        LoadError::Model(_) => "Check the files in the model's folder.",
+        LoadError::NoContext | LoadError::ContextTooLong { .. } => "Set the context length with --context.",
+        LoadError::NoMemory { .. } => "Lower --context or --max-batch, or use a machine with more memory.",
+        _ => "Check the model with another program, and report it.",
     }
 }
 
@@ -106,25 +124,12 @@ pub(crate) async fn folder(model: &str, args: &Fetching, console: &Console) -> R
             .join("models"),
     };
     let fetch = Fetch { cache, parallelism: REQUESTS_AT_A_TIME, verify: args.verify };
-    let bar = bar(console);
-    let report = |progress: Progress| {
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
-    };
-    let fetched = fetch.fetch(store, model, &prefix, &report).await;
-    bar.finish_and_clear();
+    let task = console.task(&format!("fetching {model}"));
+    let report = |progress: Progress| task.transferred(progress.done, progress.total);
+    let fetched = task.during(fetch.fetch(store, model, &prefix, &report)).await;
     let fetched = fetched.map_err(not_fetched)?;
     tracing::info!(bytes = fetched.bytes, folder = %fetched.folder.display(), "the model is here");
     Ok(fetched)
-}
-
-/// Shows itself to people at terminals only.
-fn bar(console: &Console) -> ProgressBar {
-    if matches!(console, Console::Json(_)) {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("fetching the model {bar:30} {bytes} of {total_bytes}, {bytes_per_sec}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 pub(crate) fn not_fetched(error: ModelError) -> Failure {

@@ -46,7 +46,8 @@ pub(crate) async fn check(
     all: bool,
 ) -> Result<Vec<Finding>, Failure> {
     let aws = online.map(|settings| Arc::new(Aws::new(settings)));
-    let findings = llmhost_resources::preflight(aws.as_ref(), plan, state, all).await;
+    let checks = llmhost_resources::preflight(aws.as_ref(), plan, state, all);
+    let findings = console.during("checking before the run", checks).await;
     let findings = findings.map_err(|error| Failure::Other {
         message: format!("the checks before the run could not ask AWS: {error}"),
         help: format!("{} To run without these checks, use llmhost run --skip-preflight.", error.advice()),
@@ -88,6 +89,10 @@ fn show(console: &Console, pipeline: &Pipeline, findings: &[Finding]) {
             help: Some(finding.fix.clone()),
         };
         let is_error = finding.severity == Severity::Error;
-        console.note(view::finding(&pipeline.files, &diagnostic, is_error).trim_end());
+        let text = view::finding(&pipeline.files, &diagnostic, is_error);
+        match is_error {
+            true => view::screen().line(text.trim_end()),
+            false => console.note(text.trim_end()),
+        }
     }
 }

@@ -9,9 +9,9 @@ use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::{self, Drift, Found, Report, Selection};
 use llmhost_engine::state::StateStore;
 
+use super::conclude::conclude;
 use super::drift;
 use super::preflight::{self, Before};
-use super::run::conclude;
 use crate::app::{self, Console};
 use crate::args::Rehearse;
 use crate::failure::Failure;
@@ -53,7 +53,7 @@ async fn whole_life(
 
     let stage = Stage::begin(console, "apply");
     let state = Arc::new(store.snapshot());
-    let plan = Arc::new(engine.plan(&state).await?);
+    let plan = Arc::new(console.during("planning", engine.plan(&state)).await?);
     // With what stands in for what the file looks up.
     let before = place.inventory()?;
     let findings = preflight::check(console, &pipeline, (&plan, &state), Some(place.settings()), true).await?;
@@ -75,13 +75,14 @@ async fn whole_life(
 
     let stage = Stage::begin(console, "drift");
     let registry = engine.registry();
-    let found = run::drift(registry, &store.snapshot(), parallelism).await?;
+    let found = console.during("reading every resource", run::drift(registry, &store.snapshot(), parallelism)).await?;
     if !found.is_empty() {
         return Err(stage.failed(&format!("what was just made is not as declared:\n{}", drift::text(&found))));
     }
     match disturb(registry, store).await? {
         Some(disturbed) => {
-            let found = run::drift(registry, &store.snapshot(), parallelism).await?;
+            let found =
+                console.during("reading every resource", run::drift(registry, &store.snapshot(), parallelism)).await?;
             if !is_found(&found, &disturbed) {
                 let text = drift::text(&found);
                 return Err(
@@ -130,7 +131,7 @@ async fn whole_life(
 
 /// Says only what went wrong: that all went well is the stage's to say.
 fn done(console: &Console, report: &Report) -> Result<(), Failure> {
-    if report.is_ok() { Ok(()) } else { conclude(console, report) }
+    if report.is_ok() { Ok(()) } else { conclude(console, report, None) }
 }
 
 /// One part of the rehearsal, timed.

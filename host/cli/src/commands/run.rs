@@ -7,12 +7,13 @@ use std::sync::Arc;
 use llmhost_engine::graph::draw::{self, Format};
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::{Plan, TextStyle, show};
-use llmhost_engine::run::{self, Engine, Refresh, Report, Selection};
+use llmhost_engine::run::{self, Engine, Refresh, Selection};
 use llmhost_engine::secret::shown;
 use llmhost_engine::state::{State, StateStore};
 use llmhost_engine::trace::Trace;
 use llmhost_resources::{Aws, AwsSettings};
 
+use super::conclude::{Ran, conclude};
 use super::destroy;
 use super::preflight::{self, Before};
 use crate::app::{self, Console};
@@ -83,7 +84,7 @@ impl Job<'_> {
         }
         let state = Arc::new(state);
         tell_consequences(&engine, console, &state)?;
-        let plan = engine.plan(&state).await?;
+        let plan = console.during("planning", engine.plan(&state)).await?;
         show_plan(console, &plan, self.graph())?;
         looked_up::tell(console, &plan);
         if let Some(out) = &args.out {
@@ -122,6 +123,7 @@ impl Job<'_> {
             secrets: place.settings(),
             yes: args.how.yes || place.is_emulated() || saved.is_some(),
             saved,
+            ran: Ran::run(&args.file, &args.place),
         };
         apply(&engine, store, console, how).await
     }
@@ -168,7 +170,8 @@ fn tell_consequences(engine: &Engine, console: &Console, state: &State) -> Resul
 
 /// Reads what is there, and shows in what it differs from the state.
 async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelism: u16) -> Result<Refresh, Failure> {
-    let refresh = run::refresh_from(Some(engine.pipeline()), engine.registry(), state, parallelism.into()).await?;
+    let refresh = run::refresh_from(Some(engine.pipeline()), engine.registry(), state, parallelism.into());
+    let refresh = console.during("reading every resource", refresh).await?;
     if !refresh.drift.is_empty() {
         let line = JsonLine::Drift { resources: state.resources.len(), drift: &refresh.drift };
         console.result(|| super::drift::text(&refresh.drift) + "\n", &line);
@@ -211,22 +214,29 @@ struct Apply<'a> {
     secrets: AwsSettings,
     yes: bool,
     saved: Option<&'a Saved>,
+    ran: Ran,
 }
 
 async fn apply(
     engine: &Engine,
     store: &Arc<dyn StateStore>,
     console: &Console,
-    Apply { graph, checks, secrets, yes, saved }: Apply<'_>,
+    Apply { graph, checks, secrets, yes, saved, ran }: Apply<'_>,
 ) -> Result<(), Failure> {
     let state = Arc::new(store.snapshot());
     saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
     saved.map_or(Ok(()), |saved| saved.check_others(&engine.other_values()))?;
     tell_consequences(engine, console, &state)?;
-    let plan = Arc::new(engine.plan(&state).await?);
+    let plan = Arc::new(console.during("planning", engine.plan(&state)).await?);
     saved.map_or(Ok(()), |saved| saved.check_plan(&plan, engine.pipeline()))?;
-    show_plan(console, &plan, graph)?;
-    let foresight = engine.foresee(&plan, &state).await?;
+    // Who has agreed, and wants to see results alone, is not shown it.
+    let is_shown = !(yes && view::is_quiet());
+    if is_shown || matches!(console, Console::Json(_)) {
+        show_plan(console, &plan, graph)?;
+    } else if let Some((path, format)) = graph {
+        write_graph(&plan, path, format)?;
+    }
+    let foresight = console.during("looking for what the deletions meet", engine.foresee(&plan, &state)).await?;
     if !foresight.is_empty() {
         console.result(|| view::foresight(&foresight, text_style()), &JsonLine::Foresight { foresight: &foresight });
     }
@@ -253,33 +263,7 @@ async fn apply(
     }
     let cancel = signals::listen(console);
     let report = engine.apply(plan, Arc::clone(store), cancel).await?;
-    conclude(console, &report)
-}
-
-/// Shows how a run ended and turns that into the program's end.
-pub(crate) fn conclude(console: &Console, report: &Report) -> Result<(), Failure> {
-    match console {
-        Console::Text(terminal) => {
-            let own = report.file_outputs.as_object().filter(|own| !own.is_empty());
-            app::print(&own.map_or_else(|| view::outputs(&report.outputs), view::own_outputs));
-            let failures = view::failures(&report.failures, &report.skipped);
-            failures.lines().for_each(|line| terminal.line(line));
-            view::kept(&report.kept).lines().for_each(|line| terminal.line(line));
-            app::print(&(view::summary(report) + "\n"));
-        }
-        Console::Json(json) => {
-            report.outputs.iter().for_each(|(step, outputs)| json.line(&JsonLine::Outputs { step, outputs }));
-            if report.file_outputs.as_object().is_some_and(|own| !own.is_empty()) {
-                json.line(&JsonLine::FileOutputs { outputs: &report.file_outputs });
-            }
-            report.failures.iter().for_each(|failure| json.line(&JsonLine::failure(failure)));
-        }
-    }
-    match (report.is_ok(), report.interrupted) {
-        (true, _) => Ok(()),
-        (false, true) => Err(Failure::Interrupted),
-        (false, false) => Err(Failure::Reported),
-    }
+    conclude(console, &report, Some((&ran, &store.snapshot())))
 }
 
 fn show_plan(console: &Console, plan: &Plan, graph: Option<(&Path, Format)>) -> Result<(), Failure> {

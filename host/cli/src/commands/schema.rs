@@ -11,8 +11,15 @@ use crate::app::{self, Console};
 use crate::args::Schema;
 use crate::failure::Failure;
 
+/// The schema of the lines that `--json` prints.
+const EVENTS: &str = include_str!("../../../../docs/events.schema.json");
+
 /// Prints the schema.
 pub(crate) async fn schema(args: Schema) -> Result<(), Failure> {
+    if args.events {
+        app::print(EVENTS);
+        return Ok(());
+    }
     let loader = app::loader(&Console::new(false), &Trust::default())?;
     let mut plugins = Vec::new();
     for builtin in llmhost_builtin::ALL {

@@ -36,7 +36,7 @@ async fn check(
     let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
     let engine = if args.online { looked_up::asking(engine, place) } else { engine };
     let state = Arc::new(state);
-    let plan = engine.plan(&state).await?;
+    let plan = console.during("planning", engine.plan(&state)).await?;
     let online = args.online.then(|| place.settings());
     let findings = preflight::check(console, pipeline, (&plan, &state), online, true).await?;
     let (good, steps, resources) = (style::GOOD, plan.steps.len(), plan.resources.len());

@@ -78,6 +78,8 @@ pub(crate) enum JsonLine<'a> {
         #[serde(flatten)]
         survey: &'a Survey,
     },
+    /// Something that is no operation of a run takes long, and is still running.
+    StillRunning { what: &'a str, millis: u64 },
     /// A part of a rehearsal is done.
     Stage { stage: &'a str, result: &'a str, millis: u64 },
     /// A rehearsal is done.

@@ -1,25 +1,30 @@
 //! What a person sees, or a program reads: views of the engine's events, plans and reports.
 
+mod activity;
+mod amounts;
 mod destruction;
 mod diagnostics;
+pub(crate) mod ending;
 pub(crate) mod exports;
+mod highlights;
 mod json;
 mod report;
+mod row;
+mod screen;
 mod survey;
 mod terminal;
+mod words;
 mod wrapping;
-
-use std::io::Write;
-
-use llmhost_engine::secret::shown;
 
 use crate::failure::Failure;
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::finding;
+pub(crate) use highlights::highlights;
 pub(crate) use json::{Json, JsonLine, failure_lines};
 pub(crate) use report::{failures, outputs, own_outputs, summary};
+pub(crate) use screen::{Lines, screen};
 pub(crate) use survey::survey;
-pub(crate) use terminal::{Terminal, show_everything};
+pub(crate) use terminal::{Task, Terminal, is_quiet, show};
 
 /// The styles of everything that llmhost prints.
 pub(crate) mod style {
@@ -41,11 +46,9 @@ pub(crate) fn stdout_has_colour() -> bool {
 /// Says on standard error which environment of a file a command is about.
 pub(crate) fn environment(environment: &str, pipeline: &str, region: &str) {
     let name = style::NAME;
-    let (environment, pipeline, region) = (shown(environment), shown(pipeline), shown(region));
-    let _ = writeln!(
-        anstream::stderr().lock(),
-        "Environment {name}{environment}{name:#}: pipeline {pipeline} in {region}."
-    );
+    if !is_quiet() {
+        screen().line(&format!("Environment {name}{environment}{name:#}: pipeline {pipeline} in {region}."));
+    }
 }
 
 /// Columns of the terminal that standard output is, or of a page.
@@ -70,5 +73,7 @@ pub(crate) fn failure(failure: &Failure) {
         }
     };
     // Where standard error is closed, the exit status has to do.
-    let _ = write!(anstream::stderr().lock(), "{}", shown(&text));
+    if !text.is_empty() {
+        screen().line(text.trim_end_matches('\n'));
+    }
 }

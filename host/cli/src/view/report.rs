@@ -1,6 +1,7 @@
 //! How a run ended, in words.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use llmhost_engine::kind::OpError;
 use llmhost_engine::names::StepName;
@@ -8,25 +9,27 @@ use llmhost_engine::plan::{Summary, plain};
 use llmhost_engine::run::{Departure, Operation, Reason, Report, StepFailure, Waiting};
 use serde_json::Value;
 
+use super::amounts::time;
 use super::style;
 
-/// Each failure once: step, resource, what the service said, and what to do.
+/// Each failure once, those for the same reason together: step, resource, what the service said, and what to do.
 pub(crate) fn failures(failures: &[StepFailure], skipped: &[(StepName, StepName)]) -> String {
     let (bad, name, faint) = (style::BAD, style::NAME, style::FAINT);
     let mut text = String::new();
-    for failure in failures {
-        let place = match &failure.address {
-            Some(address) => format!("step {name}{}{name:#}, {address}", failure.step),
-            None => format!("step {name}{}{name:#}", failure.step),
-        };
-        let _ = writeln!(text, "{bad}error{bad:#}: {place}");
-        for line in failure.reason.to_string().lines() {
+    for alike in alike(failures) {
+        let first = alike[0];
+        for (at, failure) in alike.iter().enumerate() {
+            let head = if at == 0 { format!("{bad}error{bad:#}:") } else { "      ".to_owned() };
+            let address = failure.address.as_ref().map(|address| format!(", {address}")).unwrap_or_default();
+            let _ = writeln!(text, "{head} step {name}{}{name:#}{address}", failure.step);
+        }
+        for line in first.reason.to_string().lines() {
             let _ = writeln!(text, "  {}", plain(line));
         }
-        if let Reason::Operation(OpError { request_id: Some(id), .. }) = &failure.reason {
+        if let Reason::Operation(OpError { request_id: Some(id), .. }) = &first.reason {
             let _ = writeln!(text, "  {faint}request id {}{faint:#}", plain(id));
         }
-        if let Some(help) = help(&failure.reason) {
+        if let Some(help) = help(&first.reason) {
             let _ = writeln!(text, "  {name}help{name:#}: {help}");
         }
     }
@@ -34,6 +37,19 @@ pub(crate) fn failures(failures: &[StepFailure], skipped: &[(StepName, StepName)
         let _ = writeln!(text, "step {name}{step}{name:#} did not run: {because}, which it needs, is missing");
     }
     text
+}
+
+/// Failures, those that say the same together.
+fn alike(failures: &[StepFailure]) -> Vec<Vec<&StepFailure>> {
+    let mut all: Vec<(String, Vec<&StepFailure>)> = Vec::new();
+    for failure in failures {
+        let said = failure.reason.to_string();
+        match all.iter_mut().find(|(known, _)| *known == said) {
+            Some((_, alike)) => alike.push(failure),
+            None => all.push((said, vec![failure])),
+        }
+    }
+    all.into_iter().map(|(_, alike)| alike).collect()
 }
 
 /// What to do about a failure.
@@ -91,21 +107,22 @@ pub(crate) fn own_outputs(outputs: &serde_json::Map<String, Value>) -> String {
     outputs.iter().map(line).collect()
 }
 
-/// One line that says what was done.
-pub(crate) fn summary(report: &Report) -> String {
+/// One line that says what was done, and how long it took.
+pub(crate) fn summary(report: &Report, took: Option<Duration>) -> String {
     let (good, bad) = (style::GOOD, style::BAD);
     let Summary { create, update, replace, delete, moved, .. } = report.done;
     let moved = if moved > 0 { format!(", {moved} moved") } else { String::new() };
     let done = format!("{create} created, {update} updated, {replace} replaced, {delete} deleted{moved}");
+    let took = took.map(|took| format!(" in {}", time(took))).unwrap_or_default();
     if report.is_ok() {
         return match report.done.changes() {
             0 => format!("{good}Done{good:#}: 0 changes{moved}."),
-            _ => format!("{good}Done{good:#}: {done}."),
+            _ => format!("{good}Done{good:#}: {done}{took}."),
         };
     }
     let mut text = match report.interrupted {
-        true => format!("{bad}Interrupted{bad:#}: {done}; everything is recorded, run again to go on."),
-        false => format!("{bad}Failed{bad:#}: {done}, {} failed.", report.failures.len()),
+        true => format!("{bad}Interrupted{bad:#}: {done}{took}; everything is recorded, run again to go on."),
+        false => format!("{bad}Failed{bad:#}: {done}, {} failed{took}.", report.failures.len()),
     };
     for Waiting { address, operation, waiting } in &report.waiting {
         let what = match operation {

@@ -1,79 +1,116 @@
-//! Events as they happen, on standard error: lines for a log, and live spinners on a terminal.
+//! Events as they happen, on standard error: lines for a log, and on a terminal what is running at the moment below them.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::plain;
 use llmhost_engine::plugin::LogLevel;
-use llmhost_engine::run::{Event, Operation};
-use llmhost_engine::secret::shown;
+use llmhost_engine::run::Event;
 use llmhost_engine::trace::Phase;
 use llmhost_engine::wait::Retry;
 
+use super::activity::Activity;
+use super::amounts::time;
+use super::screen::{Screen, screen};
 use super::style;
+use super::words::{doing, done, one_line, sign};
 
 /// How long nothing more is said of the retries of one operation: a service that throttles fails dozens of
 /// calls in a minute.
 const BETWEEN_RETRIES: Duration = Duration::from_secs(10);
+/// How often the live rows are drawn anew.
+const BETWEEN_ROWS: Duration = Duration::from_millis(100);
 
 /// Messages of planning that are remembered.
 const PLANNED: usize = 10_000;
 
 /// Whether debug messages are shown (`--verbose`).
 static EVERYTHING: AtomicBool = AtomicBool::new(false);
+/// Whether only errors, questions and results are shown (`--quiet`).
+static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Shows debug messages too, or not.
-pub(crate) fn show_everything(yes: bool) {
-    EVERYTHING.store(yes, Relaxed);
+/// Shows debug messages too, or only what nobody can do without.
+pub(crate) fn show(everything: bool, quiet: bool) {
+    EVERYTHING.store(everything, Relaxed);
+    QUIET.store(quiet, Relaxed);
+}
+
+/// Whether only errors, questions and results are shown.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Relaxed)
 }
 
 /// Shows events.
 pub(crate) struct Terminal {
-    /// Absent where standard error is no terminal.
-    live: Option<MultiProgress>,
-    running: Mutex<HashMap<ResourceAddress, ProgressBar>>,
+    activity: Arc<Mutex<Activity>>,
+    /// Whether rows are drawn, and not only lines written.
+    is_live: bool,
     /// What plugins said while they planned.
     planned: Mutex<HashSet<(StepName, String)>>,
     /// When a retry was said last, of an operation and of what belongs to none.
     retried: Mutex<HashMap<Option<ResourceAddress>, Instant>>,
 }
 
+/// Something that is running, until it is dropped.
+pub(crate) struct Task {
+    terminal: Arc<Terminal>,
+    number: u64,
+}
+
 impl Terminal {
     pub(crate) fn new() -> Self {
-        let live = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { live, running: Mutex::default(), planned: Mutex::default(), retried: Mutex::default() }
+        let activity: Arc<Mutex<Activity>> = Arc::default();
+        let is_live = screen().is_live() && !is_quiet();
+        if is_live {
+            let weak = Arc::downgrade(&activity);
+            // A thread of its own: what blocks the others is what is shown.
+            std::thread::spawn(move || {
+                while let Some(activity) = weak.upgrade() {
+                    draw(&lock(&activity));
+                    drop(activity);
+                    std::thread::sleep(BETWEEN_ROWS);
+                }
+            });
+        }
+        Self { activity, is_live, planned: Mutex::default(), retried: Mutex::default() }
     }
 
     pub(crate) fn show(&self, event: &Event) {
+        let now = Instant::now();
+        let running = match event {
+            // Its line is of what it is before it ends.
+            Event::OperationWaiting { address, .. } => lock(&self.activity).operation(address, now),
+            _ => None,
+        };
+        lock(&self.activity).hear(event, now);
+        if matches!(
+            event,
+            Event::OperationDone { .. }
+                | Event::OperationFailed { .. }
+                | Event::OperationInterrupted { .. }
+                | Event::Finished { .. }
+        ) {
+            self.redraw();
+        }
         match event {
             Event::StepLog { step, phase, level, message } => self.log(step, *phase, *level, message),
             Event::StepSkipped { step, because } => {
                 self.line(&format!("{0}-{0:#} {step} not run: {because} is missing", style::WARN));
-            }
-            Event::OperationStarted { address, operation } => self.begin(address, doing(*operation)),
-            Event::OperationProgress { address, message, done, total } => {
-                self.progress(address, message, *done, *total);
             }
             Event::OperationNote { address, message } => {
                 let (faint, message) = (style::FAINT, one_line(message));
                 self.line(&format!("{faint}{address}:{faint:#} {message}"));
             }
             Event::Retrying { address, retry } => self.retrying(address.as_ref(), retry),
-            Event::OperationWaiting { address, operation, millis, latest } if self.live.is_none() => {
-                self.line(&still_at_work(address, *operation, *millis, latest.as_deref()));
-            }
+            Event::OperationWaiting { .. } if !self.is_live => running.iter().for_each(|text| self.still(text)),
             Event::OperationInterrupted { address, operation, waiting } => {
-                self.end(address);
                 let (warn, doing, waiting) = (style::WARN, doing(*operation), one_line(waiting));
                 self.line(&format!("{warn}!{warn:#} stopped waiting: {doing} {address}: {waiting}"));
             }
             Event::OperationDone { address, operation, id, millis } => {
-                self.end(address);
                 let (good, faint) = (style::GOOD, style::FAINT);
                 let (sign, done) = (sign(*operation), done(*operation));
                 let time = seconds(*millis);
@@ -81,10 +118,10 @@ impl Terminal {
                 self.line(&format!("{good}{sign}{good:#} {done} {address} {faint}{id} {time}{faint:#}"));
             }
             Event::OperationFailed { address, operation, error } => {
-                self.end(address);
-                let bad = style::BAD;
-                let what = format!("{} {address} failed: {}", doing(*operation), plain(&error.to_string()));
-                self.line(&format!("{bad}x{bad:#} {what}"));
+                // The report at the end says why, once.
+                let (bad, doing) = (style::BAD, doing(*operation));
+                let code = error.code.as_deref().map(|code| format!(": {}", plain(code))).unwrap_or_default();
+                self.line(&format!("{bad}x{bad:#} {doing} {address} failed{code}"));
             }
             Event::Byproduct { address, byproduct } => {
                 let what = super::destruction::name(byproduct);
@@ -98,15 +135,39 @@ impl Terminal {
         }
     }
 
-    /// A line above whatever is live.
+    /// A line above whatever is live. Quiet, it is left out.
     pub(crate) fn line(&self, line: &str) {
-        let write = || {
-            // A closed standard error is nobody's to tell.
-            let _ = writeln!(anstream::stderr().lock(), "{}", shown(line));
-        };
-        match &self.live {
-            Some(live) => live.suspend(write),
-            None => write(),
+        if !is_quiet() {
+            screen().line(line);
+        }
+    }
+
+    /// What Ctrl-C does from now on.
+    pub(crate) fn footer(&self, footer: &'static str) {
+        lock(&self.activity).footer = Some(footer);
+        self.redraw();
+    }
+
+    /// Something begins that is no operation of a run.
+    pub(crate) fn begin(self: &Arc<Self>, what: &str) -> Task {
+        let number = lock(&self.activity).begin(what, Instant::now());
+        Task { terminal: Arc::clone(self), number }
+    }
+
+    /// What was done in each step: created, updated, deleted.
+    pub(crate) fn done(&self) -> Vec<(StepName, [usize; 3])> {
+        lock(&self.activity).done.iter().map(|(step, counts)| (step.clone(), *counts)).collect()
+    }
+
+    /// That something is still running, where rows do not show it.
+    fn still(&self, text: &str) {
+        let faint = style::FAINT;
+        self.line(&format!("{faint}…{faint:#} {text}"));
+    }
+
+    fn redraw(&self) {
+        if self.is_live {
+            draw(&lock(&self.activity));
         }
     }
 
@@ -132,29 +193,10 @@ impl Terminal {
         }
     }
 
-    fn begin(&self, address: &ResourceAddress, doing: &str) {
-        let Some(live) = &self.live else { return };
-        let bar = live.add(ProgressBar::new_spinner());
-        // A line that wraps is not taken back whole: the message gets the columns that are left, and no more.
-        let template = "{spinner} {wide_msg} {elapsed:.dim}";
-        bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));
-        bar.set_message(format!("{doing} {address}"));
-        bar.enable_steady_tick(Duration::from_millis(100));
-        self.running.lock().expect("no panic under this lock").insert(address.clone(), bar);
-    }
-
-    fn progress(&self, address: &ResourceAddress, message: &str, done: u64, total: u64) {
-        if let Some(bar) = self.running.lock().expect("no panic under this lock").get(address) {
-            let share = (done * 100).checked_div(total).map(|share| format!(" {share}%")).unwrap_or_default();
-            bar.set_message(format!("{address}: {}{share}", one_line(message)));
-        }
-    }
-
-    /// Says a retry: beside the operation's spinner, or on a line of its own.
+    /// Says a retry: in the operation's row, or on a line of its own.
     fn retrying(&self, address: Option<&ResourceAddress>, retry: &Retry) {
-        let retry = one_line(&retry.to_string());
-        if let (Some(_), Some(address)) = (&self.live, address) {
-            return self.progress(address, &retry, 0, 0);
+        if self.is_live && address.is_some() {
+            return;
         }
         let mut retried = self.retried.lock().expect("no panic under this lock");
         let said = retried.get(&address.cloned()).is_some_and(|said| said.elapsed() < BETWEEN_RETRIES);
@@ -163,81 +205,51 @@ impl Terminal {
         }
         retried.insert(address.cloned(), Instant::now());
         drop(retried);
-        let (faint, of) = (style::FAINT, address.map(|address| format!("{address}: ")).unwrap_or_default());
-        self.line(&format!("{faint}…{faint:#} {of}{retry}"));
+        let of = address.map(|address| format!("{address}: ")).unwrap_or_default();
+        self.still(&format!("{of}{}", one_line(&retry.to_string())));
+    }
+}
+
+impl Task {
+    /// So many bytes of so many have come.
+    pub(crate) fn transferred(&self, done: u64, total: u64) {
+        lock(&self.terminal.activity).transferred(self.number, (done, total), Instant::now());
     }
 
-    fn end(&self, address: &ResourceAddress) {
-        if let Some(bar) = self.running.lock().expect("no panic under this lock").remove(address) {
-            bar.finish_and_clear();
+    /// Says that it is still running, where rows do not show it.
+    pub(crate) fn still(&self) {
+        if !self.terminal.is_live {
+            let text = lock(&self.terminal.activity).task(self.number, Instant::now());
+            text.iter().for_each(|text| self.terminal.still(text));
         }
     }
 }
 
-/// `… creating cluster/eks.cluster/main for 1 min 20 s: waiting for the cluster (creating)`
-fn still_at_work(address: &ResourceAddress, operation: Operation, millis: u64, latest: Option<&str>) -> String {
-    let (faint, doing, seconds) = (style::FAINT, doing(operation), millis / 1000);
-    let time = match seconds / 60 {
-        0 => format!("{seconds} s"),
-        minutes => format!("{minutes} min {} s", seconds % 60),
-    };
-    let latest = latest.map(|latest| format!(": {}", one_line(latest))).unwrap_or_default();
-    format!("{faint}…{faint:#} {doing} {address} for {time}{latest}")
-}
-
-/// A message as one line that cannot act on the terminal.
-fn one_line(message: &str) -> String {
-    let words: Vec<&str> = message.split_whitespace().collect();
-    plain(&shown(&words.join(" "))).into_owned()
-}
-
-fn sign(operation: Operation) -> char {
-    match operation {
-        Operation::Create | Operation::Finish | Operation::Adopt => '+',
-        Operation::Update | Operation::Detach => '~',
-        Operation::Delete => '-',
+impl Drop for Task {
+    fn drop(&mut self) {
+        lock(&self.terminal.activity).end(self.number);
+        // At once: a question may follow.
+        self.terminal.redraw();
     }
 }
 
-fn doing(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Create => "creating",
-        Operation::Finish => "finishing",
-        Operation::Adopt => "adopting",
-        Operation::Update => "updating",
-        Operation::Detach => "detaching",
-        Operation::Delete => "deleting",
-    }
+/// Draws the rows of what is running now.
+fn draw(activity: &Activity) {
+    let (width, height) = Screen::size();
+    // The last column and the last line stay free: nothing wraps, and nothing moves up that is drawn again.
+    let rows = activity.rows(Instant::now(), height.saturating_sub(1));
+    let colour = Screen::has_colour();
+    screen().draw(rows.iter().map(|row| row.cut(width.saturating_sub(1), colour)).collect());
 }
 
-fn done(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Create => "created",
-        Operation::Finish => "finished",
-        Operation::Adopt => "adopted",
-        Operation::Update => "updated",
-        Operation::Detach => "detached",
-        Operation::Delete => "deleted",
-    }
+fn lock(activity: &Mutex<Activity>) -> MutexGuard<'_, Activity> {
+    activity.lock().expect("no panic under this lock")
 }
 
+/// Tenths matter where nobody waits.
 fn seconds(millis: u64) -> String {
-    format!("{}.{}s", millis / 1000, millis % 1000 / 100)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_operation_that_takes_long_is_said_with_its_time_and_what_it_waits_for() {
-        let address: ResourceAddress = "cluster/eks.cluster/main".parse().unwrap();
-        let said = |millis, latest| {
-            anstream::adapter::strip_str(&still_at_work(&address, Operation::Create, millis, latest)).to_string()
-        };
-        let latest = "waiting for the cluster\n(creating)";
-        let expected = "… creating cluster/eks.cluster/main for 1 min 20 s: waiting for the cluster (creating)";
-        assert_eq!(said(80_400, Some(latest)), expected);
-        assert_eq!(said(20_000, None), "… creating cluster/eks.cluster/main for 20 s");
+    match millis {
+        0..60_000 => format!("{}.{}s", millis / 1000, millis % 1000 / 100),
+        _ => time(Duration::from_millis(millis)),
     }
 }

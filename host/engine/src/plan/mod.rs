@@ -286,6 +286,11 @@ impl Summary {
         self.create + self.update + self.replace + self.delete
     }
 
+    /// How many operations it takes: a replacement is a creation and a deletion.
+    pub fn calls(&self) -> usize {
+        self.operations() + self.replace
+    }
+
     /// Everything that calls somebody.
     pub fn operations(&self) -> usize {
         self.changes() + self.moved

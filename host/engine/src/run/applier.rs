@@ -43,6 +43,7 @@ pub(super) async fn apply(
     if let Some(failed) = make_moves(&hands, &plan).await {
         return failed;
     }
+    common.events.emit(Event::RunStarted { operations: plan.summary().calls() });
     let operations = Arc::new(Operations::new(hands, Arc::clone(&plan)));
     let looked_up = existing::look_up(common, &operations.hands.store.snapshot()).await;
     let remembered = existing::remember(&plan.existing, &*operations.hands.store).await;

@@ -29,7 +29,8 @@ pub async fn destroy(
     }
     let hands = Hands::new(registry, store, events.clone(), cancel.clone(), parallelism);
     let going = state.resources.iter().filter(|(address, _)| !selection.leaves_out(address.step()));
-    let targets = going.flat_map(|(address, record)| Target::all(address, record)).collect();
+    let targets: Vec<_> = going.flat_map(|(address, record)| Target::all(address, record)).collect();
+    events.emit(Event::RunStarted { operations: targets.len() });
     let mut report = Report { failures: delete_all(&hands, &state, targets, |_, _| true).await, ..Report::default() };
     report.interrupted = cancel.is_cancelled();
     if report.failures.is_empty() && !report.interrupted {

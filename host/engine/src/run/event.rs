@@ -25,6 +25,11 @@ pub enum Event {
         #[serde(flatten)]
         summary: Summary,
     },
+    /// An apply or a destroy begins.
+    RunStarted {
+        /// How many operations it will take, as far as is known now. A replacement takes two.
+        operations: usize,
+    },
     /// A step's plugin starts to apply.
     StepStarted {
         /// The step.
@@ -73,10 +78,13 @@ pub enum Event {
         address: ResourceAddress,
         /// What it is doing.
         message: String,
-        /// Units done, bytes mostly.
+        /// Units done.
         done: u64,
         /// Units in all; 0 where not known.
         total: u64,
+        /// What is counted; absent where it is nothing that has a name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unit: Option<Unit>,
     },
     /// Something about a running operation that a person should read.
     OperationNote {
@@ -153,6 +161,14 @@ pub enum Event {
         /// How many failures there were.
         failures: usize,
     },
+}
+
+/// What an operation counts while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Bytes of an upload or a download.
+    Bytes,
 }
 
 /// What is done to a resource.

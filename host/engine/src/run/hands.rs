@@ -4,12 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::event::{Event, Events, Operation};
+use super::event::{Event, Events, Operation, Unit};
 use super::known::{VISIBLE, once_known, until_seen};
 use super::ledger::Ledger;
 use super::report::{Reason, Waiting};
@@ -22,10 +22,7 @@ use crate::registry::{DynKind, Registry};
 use crate::secret;
 use crate::state::{Change, Instance, Pending, StateStore};
 use crate::tags;
-use crate::wait::{Scope, every};
-
-/// How often an operation that is still at work says so.
-const STILL_AT_WORK: Duration = Duration::from_secs(20);
+use crate::wait::{Scope, every, heartbeats};
 
 /// The means of a run.
 pub(crate) struct Hands {
@@ -68,11 +65,21 @@ pub(super) struct Reporter<'a> {
     pub(super) scope: &'a Scope,
 }
 
-impl Progress for Reporter<'_> {
-    fn report(&self, message: &str, done: u64, total: u64) {
+impl Reporter<'_> {
+    fn progress(&self, message: &str, (done, total): (u64, u64), unit: Option<Unit>) {
         self.scope.note(message);
         let (address, message) = (self.address.clone(), message.to_owned());
-        self.hands.events.emit(Event::OperationProgress { address, message, done, total });
+        self.hands.events.emit(Event::OperationProgress { address, message, done, total, unit });
+    }
+}
+
+impl Progress for Reporter<'_> {
+    fn report(&self, message: &str, done: u64, total: u64) {
+        self.progress(message, (done, total), None);
+    }
+
+    fn transferred(&self, message: &str, done: u64, total: u64) {
+        self.progress(message, (done, total), Some(Unit::Bytes));
     }
 
     fn note(&self, message: &str) {
@@ -358,7 +365,7 @@ impl Hands {
             let (millis, latest) = (began.elapsed().as_millis() as u64, scope.latest());
             self.events.emit(Event::OperationWaiting { address: address.clone(), operation, millis, latest });
         };
-        match every(STILL_AT_WORK, still_at_work, scope.run(work)).await {
+        match every(heartbeats(), still_at_work, scope.run(work)).await {
             Ok(value) => {
                 let (id, millis) = (id(&value), began.elapsed().as_millis() as u64);
                 self.ledger.note(address, operation, &id);

@@ -56,7 +56,7 @@ pub use common::{ADDRESS_ANNOTATION, ADDRESS_TAG, PIPELINE_ANNOTATION, PIPELINE_
 pub use destroy::destroy;
 pub use destruction::{Destruction, Doomed, Holding};
 pub use drift::{Drift, Found, Refresh, drift, drift_at, drift_from, refresh, refresh_from};
-pub use event::{Event, Events, Operation};
+pub use event::{Event, Events, Operation, Unit};
 pub use foresight::Foresight;
 pub use import::{
     Existing, Found as FoundResource, How, Import, ImportError, Missing, Stray, Survey, Why, adoptable, import, survey,

@@ -246,7 +246,10 @@ impl Aws {
             error
         };
         let provider = provider.ok_or_else(|| missing("there are no credentials".to_owned()))?;
-        provider.provide_credentials().await.map_err(|error| missing(error.to_string()))
+        provider.provide_credentials().await.map_err(|error| {
+            let message = super::errors::no_credentials(&error).unwrap_or_else(|| error.to_string());
+            missing(message)
+        })
     }
 
     /// Whether there are credentials; asks whoever gives them.

@@ -54,7 +54,7 @@ where
         SdkError::TimeoutError(_) => (ErrorClass::Unreachable, "no answer in time".to_owned()),
         SdkError::ResponseError(_) => (ErrorClass::Unreachable, format!("the answer broke off: {}", innermost(error))),
         other => {
-            let reason = innermost(other);
+            let reason = no_credentials(other).unwrap_or_else(|| innermost(other));
             let credentials = causes(other).any(|cause| cause.to_lowercase().contains("credential"));
             let expired = credentials && causes(other).any(|cause| cause.to_lowercase().contains("expired"));
             let class = match (credentials, expired) {
@@ -78,6 +78,19 @@ where
         class,
         advice,
     }
+}
+
+/// Says that there are no credentials, where that is why: each place that was tried says something else, and the last one is
+/// about the metadata of EC2 wherever this is no EC2 instance.
+pub(super) fn no_credentials(error: &(dyn Error + 'static)) -> Option<String> {
+    let about = |text: &str| {
+        let text = text.to_lowercase();
+        text.contains("imds") || text.contains("provider was not enabled") || text.contains("no providers in chain")
+    };
+    causes(error).any(|cause| about(&cause)).then(|| {
+        "no AWS credentials were found: not in the environment, not in the AWS configuration, and no role of this machine"
+            .to_owned()
+    })
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = String> + 'a {

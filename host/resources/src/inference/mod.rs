@@ -108,7 +108,7 @@ impl Models {
         };
         let cache = cache_folder().map_err(|error| OpError::local(operation, error.to_string()))?.join("models");
         let fetch = Fetch { cache, parallelism: PARALLELISM, verify: false };
-        let report = |at: llmhost_models::Progress| progress.report("fetching the model", at.done, at.total);
+        let report = |at: llmhost_models::Progress| progress.transferred("fetching the model", at.done, at.total);
         let store = Arc::new(Objects { aws: Arc::clone(&self.aws), bucket });
         Ok(fetch.fetch(store, address, &prefix, &report).await.map_err(refused)?.folder)
     }

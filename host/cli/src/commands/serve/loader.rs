@@ -91,7 +91,7 @@ impl Models {
             text += &format!(", {} requests at a time, a cache of {} tokens", stats.slots, stats.cache_tokens);
         }
         self.described.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text);
-        if let Some(reason) = &report.fallback {
+        if let Some(reason) = model::unused_gpu(engine) {
             let which = if self.wanted.len() == 1 { "The model".to_owned() } else { format!("The model '{name}'") };
             self.console.note(&format!("{which} runs on the processor, not on a GPU: {reason}"));
         }
@@ -118,8 +118,9 @@ impl Loader for Models {
         let wanted = self.wanted(name)?;
         let mut options = model::options(&wanted.running, wanted.spec.queue as u32, wanted.fetching.verify);
         options.cache_bytes = self.cache(wanted, prepared, room);
-        let engine =
-            model::start(prepared.folder.clone(), options).await.map_err(|failure| self.keep(name, failure))?;
+        let engine = model::start(prepared.folder.clone(), options, &self.console)
+            .await
+            .map_err(|failure| self.keep(name, failure))?;
         self.describe(name, &engine);
         let place = if engine.report().provider == Provider::Cuda { Place::Gpu } else { Place::System };
         let weights = prepared.bytes.saturating_sub(wanted.cache.unwrap_or(0));

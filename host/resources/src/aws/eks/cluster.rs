@@ -92,11 +92,7 @@ impl Cluster {
                     }
                     status => {
                         let word = status.map_or("unknown", |status| status.as_str()).to_lowercase();
-                        progress.report(
-                            &format!("waiting for the cluster ({word}); this takes about 10 minutes"),
-                            0,
-                            0,
-                        );
+                        progress.report(&format!("waiting for the cluster ({word})"), 0, 0);
                         Ok(None)
                     }
                 }

@@ -189,7 +189,7 @@ impl Job<'_> {
 
     fn sent(&self, key: &str, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.progress.report(&format!("sending {key}"), done, self.total);
+        self.progress.transferred(&format!("sending {key}"), done, self.total);
     }
 }
 
