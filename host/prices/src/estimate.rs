@@ -97,6 +97,8 @@ impl Draft {
     /// A price for what is used.
     pub(crate) fn by_use(mut self, price: Option<f64>, what: &str, unit: &str) -> Self {
         self.item.by_use.push(match price {
+            // $0.50 and $0.045.
+            Some(price) if price.to_string().len() < 4 => format!("{what} ${price:.2} a {unit}"),
             Some(price) => format!("{what} ${price} a {unit}"),
             None => what.to_owned(),
         });

@@ -1,5 +1,6 @@
 //! What a person sees, or a program reads: views of the engine's events, plans and reports.
 
+mod cost;
 mod destruction;
 mod diagnostics;
 pub(crate) mod exports;
@@ -11,15 +12,17 @@ mod wrapping;
 
 use std::io::Write;
 
+use llmhost_engine::plan::{Plan, TextStyle, show, show_short};
 use llmhost_engine::secret::shown;
 
 use crate::failure::Failure;
+pub(crate) use cost::{cost, dollars, end_of_cost};
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::finding;
 pub(crate) use json::{Json, JsonLine, failure_lines};
 pub(crate) use report::{failures, outputs, own_outputs, summary};
 pub(crate) use survey::survey;
-pub(crate) use terminal::{Terminal, show_everything};
+pub(crate) use terminal::{Terminal, show_everything, shows_everything};
 
 /// The styles of everything that llmhost prints.
 pub(crate) mod style {
@@ -30,6 +33,11 @@ pub(crate) mod style {
     pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
     pub(crate) const NAME: Style = Style::new().bold();
     pub(crate) const FAINT: Style = Style::new().dimmed();
+}
+
+/// What a plan changes: in short, or with `--verbose` every field.
+pub(crate) fn plan(plan: &Plan, text: TextStyle) -> String {
+    if shows_everything() { show(plan, text) } else { show_short(plan, text) }
 }
 
 /// Whether standard output shows colours.

@@ -32,6 +32,11 @@ pub(crate) fn show_everything(yes: bool) {
     EVERYTHING.store(yes, Relaxed);
 }
 
+/// Whether everything is shown.
+pub(crate) fn shows_everything() -> bool {
+    EVERYTHING.load(Relaxed)
+}
+
 /// Shows events.
 pub(crate) struct Terminal {
     /// Absent where standard error is no terminal.
