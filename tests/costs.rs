@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use support::{Ran, Scene, emulator, look, ran, repository};
+use support::{ACCESS_KEY, Ran, SECRET_KEY, Scene, emulator, look, ran, repository};
 
 const FILE: &str = "pipeline.toml";
 const NETWORK: &str = "
@@ -81,6 +81,7 @@ async fn nothing_is_made_in_an_account_before_somebody_says_yes() {
         let mut terminal = Command::new("python3");
         terminal.arg(repository().join("tests/support/answer.py")).arg(answer).arg(command.get_program());
         terminal.args(command.get_args()).current_dir(scene.folder.path());
+        terminal.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
         terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         ran(terminal.output())
     };

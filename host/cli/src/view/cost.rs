@@ -24,11 +24,11 @@ pub(crate) fn cost(cost: &Cost, text: TextStyle, shows_all: bool) -> String {
     let names = priced.iter().take(most).map(|item| item.resource.chars().count()).max().unwrap_or(0);
     for item in priced.iter().take(most) {
         let hourly = item.hourly.unwrap_or_default().least;
-        let spot = if item.spot { ", spot: at most this" } else { "" };
+        let spot = if item.spot { "spot, at most this: " } else { "" };
         let (hour, month) = (dollars(hourly), dollars(hourly * HOURS_PER_MONTH));
         let item_name = plain(&item.resource);
         let head = format!("  {hour:>8}/h {month:>9}/month  {item_name:names$}  ");
-        let what = cut(&format!("{}{spot}", plain(&item.what)), text.width.saturating_sub(head.chars().count()));
+        let what = cut(&format!("{spot}{}", plain(&item.what)), text.width.saturating_sub(head.chars().count()));
         let _ = writeln!(out, "{head}{faint}{what}{faint:#}");
     }
     if priced.len() > most {
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn spot_capacity_costs_at_most_what_is_said() {
         let text = cost(&Cost { after: bill(true, 0), before: Range::default() }, TextStyle::default(), false);
-        assert!(text.contains("Cost: up to $0.53 an hour") && text.contains("spot: at most this"), "{text}");
+        assert!(text.contains("Cost: up to $0.53 an hour") && text.contains("spot, at most this: 1"), "{text}");
         assert!(
             end_of_cost(&bill(false, 0), TextStyle::default())
                 .ends_with("this stops about $0.53 an hour, $386 a month.\n")
