@@ -15,7 +15,7 @@ use support::{Ran, Scene, emulator, ran};
 
 const RUN: &[&str] = &["run", "pipeline.toml", "--yes"];
 const REFRESH: &[&str] = &["run", "pipeline.toml", "--yes", "--refresh"];
-const DRY: &[&str] = &["run", "pipeline.toml", "--dry-run"];
+const DRY: &[&str] = &["run", "pipeline.toml", "--dry-run", "--verbose"];
 const DESTROY: &[&str] = &["destroy", "pipeline.toml", "--yes"];
 
 /// A pipeline with one silence.

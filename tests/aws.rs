@@ -52,7 +52,7 @@ async fn resources_of_any_type_are_made_changed_replaced_and_deleted() {
     let at = |args: &[&str]| scene.at(emulator.url(), args);
     scene.write("pipeline.toml", PIPELINE);
     scene.llmhost(&["validate", "pipeline.toml"]).status(0);
-    let planned = at(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    let planned = at(&["run", "pipeline.toml", "--dry-run", "--verbose"]).status(0);
     planned.says(&["4 to create", "team: \"search\"", "{jobs/cloud-control.entity/main.Arn}"]);
     at(&["run", "pipeline.toml", "--yes"]).status(0).says(&["4 created"]);
     at(&["run", "pipeline.toml"]).status(0).says(&["No changes"]);

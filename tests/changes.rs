@@ -190,7 +190,8 @@ with = { name = "hr", role_arn = "${roles.cluster_role_arn}", subnet_ids = "${ne
     let whole = |words: &[&str]| {
         let plan = scene.at(url, &["run", FILE, "--dry-run"]).status(0);
         plan.says(words);
-        let counts = plan.stdout.lines().last().unwrap();
+        let is_summary = |line: &&str| line.starts_with("Plan:") || line.starts_with("No changes");
+        let counts = plan.stdout.lines().find(is_summary).unwrap();
         let nothing = counts.starts_with("No changes")
             || counts.contains("0 to create") && counts.contains("0 to replace, 0 to delete");
         assert!(nothing, "{}", plan.stdout);

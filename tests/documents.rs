@@ -88,7 +88,7 @@ fn has(scene: &Scene, file: &str, block: &str) {
 /// Whether there is a plugin that a pipeline can use.
 fn plans(scene: &Scene) {
     scene.pipeline("[steps.logs]\nuses = \"./logs.wasm\"\nallow = [\"s3\"]\nwith = { bucket = \"my-logs\" }\n");
-    let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(0);
+    let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--verbose"]).status(0);
     ran.says(&["+ s3.bucket/logs", "bucket: \"my-logs\"", "1 to create"]);
     scene.llmhost(&["plugin", "run", "logs.wasm", "--with", r#"{"bukcet": "x"}"#]).status(2).says(&["bukcet"]);
 }
@@ -199,7 +199,7 @@ fn the_chapters_on_testing_grants_and_limits_show_what_works() {
 
     let [grants, limits] = ["grants.md", "limits.md"].map(Chapter::read);
     scene.pipeline(&format!("{}\n{}", grants.block("toml"), limits.block("toml")));
-    let trace = &["run", "pipeline.toml", "--dry-run", "--trace", "trace.jsonl"];
+    let trace = &["run", "pipeline.toml", "--dry-run", "--verbose", "--trace", "trace.jsonl"];
     scene.llmhost(trace).status(0).says(&["+ s3.bucket/logs", "bucket: \"my-logs\""]);
     scene.llmhost(&["plugin", "replay", "trace.jsonl"]).status(0);
     scene.pipeline(&grants.block("toml").replace("\"s3:bucket\"", ""));

@@ -67,7 +67,7 @@ async fn the_whole_stack_is_rebuilt_from_what_exists_and_the_next_plan_is_empty(
     let world = declared(emulator.url());
     lose_state(&scene);
 
-    at(&["import", STACK, "--all"]).status(1).says(&["46 to import", "46 resources to import", "needs --yes"]);
+    at(&["import", STACK, "--all"]).status(1).says(&["46 to import", "Import 46 resources?", "needs --yes"]);
     at(&["status", STACK]).status(0);
     assert!(!scene.path(".llmhost/llm-on-eks/state.json").exists(), "nothing without a yes");
     at(&["import", STACK, "--all", "--yes"]).status(0).says(&[

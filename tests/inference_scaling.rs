@@ -81,9 +81,9 @@ async fn keda_scales_a_server_to_zero_and_what_changes_is_changed_alone() {
     let more = format!("{KEDA}\nmonitor = \"pod\"\nmonitor_labels = {{ release = \"prometheus\" }}\n");
     scene.pipeline(&format!("{CLUSTER}{DEFINITIONS}{}", server("[\"definitions\", \"nodes\"]", &more)));
     scene.llmhost(&["run", FILE, "--dry-run"]).status(0).says(&[
-        "server/kube.object/scaled-object",
-        "server/kube.object/wake",
-        "server/kube.object/monitor",
+        "+ kube.object/scaled-object",
+        "+ kube.object/wake",
+        "+ kube.object/monitor",
     ]);
     scene.at(url, &["run", FILE]).status(0);
 

@@ -44,7 +44,7 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
             "g4dn.xlarge",
             "g5.xlarge",
             &[
-                "± eks.node-group/main",
+                "± nodes/eks.node-group/main",
                 "! the nodes of group 'gpu' are gone until the new group's are ready, usually 3 to 5 minutes: nothing that \
                  needs them runs meanwhile",
                 "1 change interrupts something",
@@ -85,7 +85,10 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
     let sentence = plan["resources"]["nodes/eks.node-group/main"]["interrupts"].as_str().unwrap();
     assert!(sentence.contains("are gone until"), "{sentence}");
     let asked = scene.at(emulator.url(), &["run", FILE]).status(1);
-    asked.says(&["1 to replace. 1 change interrupts something.", "needs --yes"]);
+    asked.says(&[
+        "1 change interrupts something. Replace 1 resource in account 123456789012, region us-east-1",
+        "needs --yes",
+    ]);
     scene.at(emulator.url(), &["run", FILE, "--yes"]).status(0).says(&["1 replaced"]);
 
     // Under another name: what becomes of the nodes is said, whichever comes first.

@@ -101,7 +101,7 @@ fn a_value_of_the_command_line_keeps_its_type() {
     );
     let plan = |zones: &str| {
         let zones = format!("zones={zones}");
-        scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--var", "account=012345678901", "--var", &zones])
+        scene.llmhost(&["run", "pipeline.toml", "--dry-run", "-v", "--var", "account=012345678901", "--var", &zones])
     };
     plan("3").status(0).says(&["account: \"012345678901\"", "ec2.subnet/public-c"]);
     plan("three").status(2).says(&[

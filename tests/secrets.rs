@@ -126,7 +126,8 @@ async fn a_secret_reaches_its_place_and_is_seen_nowhere_else() {
     let mut said = Vec::new();
 
     // Everything that shows a plan, and everything that it can be written into.
-    let shown = run(&scene, url, Some(PLANTED), &["run", FILE, "--dry-run", "--out", "plan.bin"]).status(0);
+    let shown =
+        run(&scene, url, Some(PLANTED), &["run", FILE, "--dry-run", "--verbose", "--out", "plan.bin"]).status(0);
     shown.says(&["LLMHOST_API_KEY: secret api_key", "HF_TOKEN: \"Bearer {secret token}\""]);
     said.push(shown);
     for format in ["svg", "html", "dot", "mmd", "json"] {

@@ -45,7 +45,7 @@ fn of_several_values_the_one_that_was_given_most_purposely_counts() {
         (none, &reversed, "of-one"),
         (&env, &[&flag[..], &both].concat(), "of-flag"),
     ] {
-        let ran = with_env(&scene, env, &[&["run", FILE, "--dry-run"], args].concat()).status(0);
+        let ran = with_env(&scene, env, &[&["run", FILE, "--dry-run", "--verbose"], args].concat()).status(0);
         ran.says(&[&format!("x: \"{counts}\"")]);
     }
     // Every command that takes a variable takes a file of them.
@@ -168,7 +168,7 @@ fn a_value_that_breaks_a_rule_is_refused_with_the_rule_and_where_it_came_from() 
         &scene,
         "default = \"prod\"\nvalidation = { one_of = [\"dev\", \"prod\"], pattern = '\\w+', min_length = 3 }",
     );
-    scene.llmhost(&["run", FILE, "--dry-run", "--var", "x=dev"]).status(0).says(&["x: \"dev\""]);
+    scene.llmhost(&["run", FILE, "--dry-run", "--verbose", "--var", "x=dev"]).status(0).says(&["x: \"dev\""]);
 }
 
 #[test]
@@ -258,7 +258,7 @@ async fn nobody_sees_a_secret_variable_and_plugin_aws_and_state_have_it() {
     let given = format!("token={PLANTED}");
     let url = emulator.url();
     let file = ["--var-file", "secret.toml"];
-    let plan = run(&scene, url, &["run", FILE, "--dry-run", "--var", &given, "--graph", "plan.html"]).status(0);
+    let plan = run(&scene, url, &["run", FILE, "--dry-run", "-v", "--var", &given, "--graph", "plan.html"]).status(0);
     plan.says(&["token: \"Bearer (secret)\""]);
     run(&scene, url, &[&["run", FILE, "--json", "--trace", "trace.jsonl", "-y"], &file[..]].concat()).status(0);
     let world = look(url);

@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | sdks | examples | helm | karpenter | languages | models | aws-types | matrix | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | sdks | examples | helm | karpenter | languages | models | aws-types | prices | matrix | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -11,6 +11,7 @@ mod inference;
 mod karpenter;
 mod languages;
 mod matrix;
+mod prices;
 mod sdks;
 mod setup;
 mod test;
@@ -33,6 +34,7 @@ cargo xtask karpenter     get Karpenter's charts, for pipelines/karpenter
 cargo xtask languages [LLMHOST]  the same plugin in each language, from nothing: sizes and times
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
+cargo xtask prices        make the table of what EC2's instances cost anew
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, embeddings, fetch
 cargo xtask matrix [--json FILE] [NAME]  tiny models of many architectures and exporters: answers beside others' answers
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Some("examples") => examples::run().map(|built| built.iter().for_each(|path| println!("{}", path.display()))),
         Some("helm") => setup::run().and_then(|()| helm::run()),
         Some("aws-types") => aws_types::make(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("prices") => prices::make(),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("matrix") => matrix::run(&std::env::args().skip(2).collect::<Vec<_>>()),

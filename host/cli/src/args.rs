@@ -5,6 +5,7 @@ mod outputs;
 mod parse;
 mod pipeline;
 mod plugin;
+mod prices;
 mod state;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use outputs::Outputs;
 pub(crate) use parse::{NotParsed, Parsed, parse};
 pub(crate) use pipeline::{PipelineCommand, PipelinePush};
 pub(crate) use plugin::{Build, Dev, New, Plugin, PluginRun, PluginTest, Pull, Push, Replay, Wit};
+pub(crate) use prices::Prices;
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.
@@ -29,7 +31,7 @@ pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, St
 #[derive(Debug, Parser)]
 #[command(name = "llmhost", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Show everything that plugins write: debug messages and standard error too.
+    /// Show more: every field of a plan and every item of its cost, and all that plugins write.
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
     /// Show only errors, questions and results: no progress, no notes.
@@ -276,7 +278,7 @@ pub(crate) struct How {
     /// Print one JSON event a line on standard output instead of text.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Do not ask before something is deleted or replaced.
+    /// Do not ask before resources are created, changed or deleted.
     #[arg(long, short = 'y')]
     pub(crate) yes: bool,
 }
@@ -305,6 +307,8 @@ pub(crate) struct Run {
     /// changed is brought back.
     #[arg(long)]
     pub(crate) refresh: bool,
+    #[command(flatten)]
+    pub(crate) prices: Prices,
     /// Leave out the checks before the run: quotas, offerings, routes, open ports.
     #[arg(long)]
     pub(crate) skip_preflight: bool,

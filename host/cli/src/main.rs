@@ -2,8 +2,10 @@
 
 mod app;
 mod args;
+mod asked;
 mod charts;
 mod commands;
+mod cost;
 mod failure;
 mod keep;
 mod looked_up;

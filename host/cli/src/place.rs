@@ -189,6 +189,12 @@ impl Place {
         self.emulation.is_some()
     }
 
+    /// Whether what is made there may cost money: an endpoint on this machine bills nobody.
+    pub(crate) fn is_real(&self) -> bool {
+        let is_here = |url: &String| url::Url::parse(url).is_ok_and(|url| is_loopback(&url));
+        !self.is_emulated() && !self.settings.endpoint_url.as_ref().is_some_and(is_here)
+    }
+
     /// The state as it is, without a lock and without writing anything. One that belongs elsewhere is refused.
     pub(crate) async fn read(&self) -> Result<State, Failure> {
         let state = self.look().await?;
@@ -422,6 +428,15 @@ pub(crate) fn folder_of(pipeline: &Pipeline, name: &str) -> PathBuf {
     pipeline.base.join(".llmhost").join(name)
 }
 
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 fn remove(folder: &Path) -> Result<(), Failure> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -434,4 +449,18 @@ fn remove(folder: &Path) -> Result<(), Failure> {
 fn folder_failure(what: &str, error: &std::io::Error) -> Failure {
     let help = "Check that the folder can be written.".to_owned();
     Failure::Other { message: format!("cannot use {what}: {error}"), help, status: 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn an_address_of_this_machine_is_told_from_others() {
+        let found = |url: &str| is_loopback(&url::Url::parse(url).expect("an address"));
+        let here = ["http://127.0.0.1:4566", "http://localhost:5000/x", "http://[::1]:1", "http://s3.localhost"];
+        assert!(here.iter().all(|url| found(url)));
+        let others = ["https://vpce-1.eks.eu-west-1.vpce.amazonaws.com", "http://localhost.example", "http://10.0.0.1"];
+        assert!(!others.iter().any(|url| found(url)));
+    }
 }

@@ -5,6 +5,7 @@
 mod aws;
 mod inference;
 mod kubernetes;
+mod prices;
 mod secrets;
 mod stand_ins;
 mod usual;
@@ -20,6 +21,7 @@ pub use aws::region::unknown as unknown_region;
 pub use aws::s3::StateAddress;
 pub use aws::{Aws, AwsSettings, call as aws_call, cluster_endpoint};
 pub use kubernetes::{ClusterToken, cluster_token};
+pub use prices::PriceList;
 pub use secrets::{check as check_secrets, secret_value};
 pub use stand_ins::StandIns;
 pub use usual::{is_billed, usually};

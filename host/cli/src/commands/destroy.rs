@@ -8,9 +8,11 @@ use llmhost_engine::run::{self, Destruction, Foresight, Selection};
 use llmhost_engine::state::{State, StateStore};
 
 use super::conclude::{Ran, conclude};
-use super::run::{confirm, text_style};
+use super::run::text_style;
 use crate::app::{self, Console};
 use crate::args::Destroy;
+use crate::asked::confirm;
+use crate::cost;
 use crate::failure::Failure;
 use crate::place::Place;
 use crate::providers;
@@ -29,7 +31,7 @@ async fn destroy_with(console: &Console, args: Destroy) -> Result<(), Failure> {
     if args.dry_run {
         let state = place.read().await?;
         let registry = providers::placed(console, &pipeline, &args.file, &place).await?;
-        return show(console, &args, &pipeline, &registry, &state).await.map(drop);
+        return show(console, &args, (&pipeline, &place), &registry, &state).await.map(drop);
     }
     let store = place.open_kept(console, "destroy").await?;
     let result = delete(console, &args, &pipeline, &place, &store).await;
@@ -49,13 +51,13 @@ async fn delete(
     store: &Arc<dyn StateStore>,
 ) -> Result<(), Failure> {
     let registry = providers::placed(console, pipeline, &args.file, place).await?;
-    let Some((selection, found)) = show(console, args, pipeline, &registry, &store.snapshot()).await? else {
+    let Some((selection, found)) = show(console, args, (pipeline, place), &registry, &store.snapshot()).await? else {
         return Ok(());
     };
     stop_at_held(&found)?;
     stop_at_protected(&found.foresight)?;
     if !(args.how.yes || place.is_emulated()) {
-        confirm(&format!("{} resources to delete.", found.resources.len()))?;
+        confirm(&question(found.resources.len()))?;
     }
     let ran = Ran::destroy(&args.file, &args.place);
     let (events, cancel, parallelism) = (console.events(), signals::listen(console), args.how.parallelism.into());
@@ -63,11 +65,15 @@ async fn delete(
     conclude(console, &report, Some((&ran, &store.snapshot())))
 }
 
+fn question(count: usize) -> String {
+    format!("Delete {count} resource{}?", if count == 1 { "" } else { "s" })
+}
+
 /// Shows what would go; nothing, where nothing is there.
 async fn show(
     console: &Console,
     args: &Destroy,
-    pipeline: &Pipeline,
+    (pipeline, place): (&Pipeline, &Place),
     registry: &Registry,
     state: &State,
 ) -> Result<Option<(Selection, Destruction)>, Failure> {
@@ -82,6 +88,9 @@ async fn show(
         return Ok(None);
     }
     console.result(|| view::destruction(&found, text_style()), &JsonLine::Destruction { destruction: &found });
+    if !place.is_emulated() {
+        cost::tell_end(console, pipeline, state, &selection);
+    }
     for (step, needed) in &found.stranded {
         console.note(&format!("{step} stays, and was made from outputs of {needed}, which goes."));
     }

@@ -1,12 +1,11 @@
 //! `llmhost run`: plan, show, ask, apply.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use llmhost_engine::graph::draw::{self, Format};
 use llmhost_engine::pipeline::Pipeline;
-use llmhost_engine::plan::{Plan, TextStyle, show};
+use llmhost_engine::plan::{Plan, TextStyle};
 use llmhost_engine::run::{self, Engine, Refresh, Selection};
 use llmhost_engine::secret::shown;
 use llmhost_engine::state::{State, StateStore};
@@ -17,7 +16,9 @@ use super::conclude::{Ran, conclude};
 use super::destroy;
 use super::preflight::{self, Before};
 use crate::app::{self, Console};
-use crate::args::Run;
+use crate::args::{Prices, Run};
+use crate::asked::{self, confirm};
+use crate::cost;
 use crate::failure::Failure;
 use crate::looked_up;
 use crate::place::Place;
@@ -86,6 +87,9 @@ impl Job<'_> {
         tell_consequences(&engine, console, &state)?;
         let plan = console.during("planning", engine.plan(&state)).await?;
         show_plan(console, &plan, self.graph())?;
+        if !place.is_emulated() {
+            cost::tell(console, pipeline, (&plan, &state), args.prices, place.settings()).await;
+        }
         looked_up::tell(console, &plan);
         if let Some(out) = &args.out {
             is_looked_up(&plan)?;
@@ -93,6 +97,9 @@ impl Job<'_> {
         }
         if !args.skip_preflight {
             preflight::check(console, pipeline, (&plan, &state), None, false).await?;
+        }
+        if !plan.is_empty() {
+            console.note(&asked::next_command(args.out.as_deref()));
         }
         if args.exit_code && !plan.is_empty() { Err(Failure::Changes) } else { Ok(()) }
     }
@@ -120,8 +127,10 @@ impl Job<'_> {
         let how = Apply {
             graph: self.graph(),
             checks: (!args.skip_preflight).then(|| place.settings()),
-            secrets: place.settings(),
-            yes: args.how.yes || place.is_emulated() || saved.is_some(),
+            settings: place.settings(),
+            prices: (!place.is_emulated()).then_some(args.prices),
+            asks: !(args.how.yes || place.is_emulated() || saved.is_some()),
+            is_real: place.is_real(),
             saved,
             ran: Ran::run(&args.file, &args.place),
         };
@@ -210,9 +219,13 @@ fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
 struct Apply<'a> {
     graph: Option<(&'a Path, Format)>,
     checks: Option<AwsSettings>,
-    /// Where secrets are read.
-    secrets: AwsSettings,
-    yes: bool,
+    /// Where secrets are read, and prices asked for.
+    settings: AwsSettings,
+    /// Where prices come from; none where nothing is billed.
+    prices: Option<Prices>,
+    /// Whether somebody is asked, and whether also before something is made: an endpoint on this machine bills nobody.
+    asks: bool,
+    is_real: bool,
     saved: Option<&'a Saved>,
     ran: Ran,
 }
@@ -221,7 +234,7 @@ async fn apply(
     engine: &Engine,
     store: &Arc<dyn StateStore>,
     console: &Console,
-    Apply { graph, checks, secrets, yes, saved, ran }: Apply<'_>,
+    Apply { graph, checks, settings, prices, asks, is_real, saved, ran }: Apply<'_>,
 ) -> Result<(), Failure> {
     let state = Arc::new(store.snapshot());
     saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
@@ -230,12 +243,16 @@ async fn apply(
     let plan = Arc::new(console.during("planning", engine.plan(&state)).await?);
     saved.map_or(Ok(()), |saved| saved.check_plan(&plan, engine.pipeline()))?;
     // Who has agreed, and wants to see results alone, is not shown it.
-    let is_shown = !(yes && view::is_quiet());
-    if is_shown || matches!(console, Console::Json(_)) {
+    let is_shown = asks || !view::is_quiet() || matches!(console, Console::Json(_));
+    if is_shown {
         show_plan(console, &plan, graph)?;
     } else if let Some((path, format)) = graph {
         write_graph(&plan, path, format)?;
     }
+    let cost = match prices.filter(|_| is_shown) {
+        Some(prices) => Some(cost::tell(console, engine.pipeline(), (&plan, &state), prices, settings.clone()).await),
+        None => None,
+    };
     let foresight = console.during("looking for what the deletions meet", engine.foresee(&plan, &state)).await?;
     if !foresight.is_empty() {
         console.result(|| view::foresight(&foresight, text_style()), &JsonLine::Foresight { foresight: &foresight });
@@ -246,16 +263,20 @@ async fn apply(
         let findings = preflight::check(console, engine.pipeline(), (&plan, &state), Some(settings), false).await?;
         preflight::stop_at_errors(&findings, Before::Run)?;
     }
-    if summary.replace + summary.delete > 0 && !yes {
-        let interruptions = match plan.interruptions() {
-            0 => String::new(),
-            1 => " 1 change interrupts something.".to_owned(),
-            many => format!(" {many} changes interrupt something."),
-        };
-        confirm(&format!("{} to delete, {} to replace.{interruptions}", summary.delete, summary.replace))?;
+    let loses = summary.replace + summary.delete > 0;
+    if asks && (loses || is_real && summary.changes() > 0) {
+        let cost = cost.and_then(|cost| cost.in_short());
+        let account = engine.account_of(&plan, &state).await?;
+        confirm(&asked::question(
+            summary,
+            plan.interruptions(),
+            account.as_deref(),
+            &engine.pipeline().region,
+            cost.as_deref(),
+        ))?;
     }
     if summary.operations() > 0 {
-        llmhost_resources::check_secrets(&Aws::new(secrets), &plan).await.map_err(|error| Failure::Other {
+        llmhost_resources::check_secrets(&Aws::new(settings), &plan).await.map_err(|error| Failure::Other {
             help: format!("{} Nothing was changed.", error.advice()),
             message: error.message,
             status: 1,
@@ -267,7 +288,7 @@ async fn apply(
 }
 
 fn show_plan(console: &Console, plan: &Plan, graph: Option<(&Path, Format)>) -> Result<(), Failure> {
-    console.result(|| show(plan, text_style()), &JsonLine::Plan { plan });
+    console.result(|| view::plan(plan, text_style()), &JsonLine::Plan { plan });
     match graph {
         Some((path, format)) => write_graph(plan, path, format),
         None => Ok(()),
@@ -293,24 +314,4 @@ pub(crate) fn write_graph(plan: &Plan, path: &Path, format: Format) -> Result<()
 /// The command line asks for a drawing that there is not.
 pub(crate) fn not_drawn(error: draw::DrawError) -> Failure {
     Failure::usage(error.to_string(), "Give the file one of these endings.")
-}
-
-/// Asks before something is lost.
-pub(crate) fn confirm(what: &str) -> Result<(), Failure> {
-    let refuse = |message: String| Failure::Other {
-        message,
-        help: "Nothing was changed. If that is what you want, run again with --yes.".to_owned(),
-        status: 1,
-    };
-    if !std::io::stdin().is_terminal() {
-        return Err(refuse(format!("{what} Without a terminal to ask on, that needs --yes.")));
-    }
-    let mut stderr = std::io::stderr().lock();
-    // An unseen question is answered by nobody: what follows is a no.
-    let _ = write!(stderr, "{what} Go on? Type yes: ").and_then(|()| stderr.flush());
-    let mut answer = String::new();
-    match std::io::stdin().lock().read_line(&mut answer) {
-        Ok(_) if answer.trim() == "yes" => Ok(()),
-        _ => Err(refuse("not confirmed".to_owned())),
-    }
 }

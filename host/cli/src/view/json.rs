@@ -12,6 +12,7 @@ use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::Plan;
 use llmhost_engine::run::{Destruction, Drift, Event, Foresight, Reason, StepFailure, Survey};
 use llmhost_engine::secret::shown;
+use llmhost_prices::Bill;
 use llmhost_resources::Finding;
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +28,15 @@ pub(crate) enum JsonLine<'a> {
     Plan {
         #[serde(flatten)]
         plan: &'a Plan,
+    },
+    /// What is billed when the plan is applied, or what a destroy stops.
+    Cost {
+        #[serde(flatten)]
+        bill: &'a Bill,
+        /// What is billed for an hour now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        before: Option<llmhost_prices::Range>,
+        stops: bool,
     },
     /// What a destroy would do.
     Destruction {

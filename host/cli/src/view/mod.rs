@@ -2,6 +2,7 @@
 
 mod activity;
 mod amounts;
+mod cost;
 mod destruction;
 mod diagnostics;
 pub(crate) mod ending;
@@ -16,7 +17,10 @@ mod terminal;
 mod words;
 mod wrapping;
 
+use llmhost_engine::plan::{Plan, TextStyle, show as show_whole, show_short};
+
 use crate::failure::Failure;
+pub(crate) use cost::{cost, dollars, end_of_cost};
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::finding;
 pub(crate) use highlights::highlights;
@@ -24,7 +28,7 @@ pub(crate) use json::{Json, JsonLine, failure_lines};
 pub(crate) use report::{failures, outputs, own_outputs, summary};
 pub(crate) use screen::{Lines, screen};
 pub(crate) use survey::survey;
-pub(crate) use terminal::{Task, Terminal, is_quiet, show};
+pub(crate) use terminal::{Task, Terminal, is_quiet, show, shows_everything};
 
 /// The styles of everything that llmhost prints.
 pub(crate) mod style {
@@ -35,6 +39,11 @@ pub(crate) mod style {
     pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
     pub(crate) const NAME: Style = Style::new().bold();
     pub(crate) const FAINT: Style = Style::new().dimmed();
+}
+
+/// What a plan changes: in short, or with `--verbose` every field.
+pub(crate) fn plan(plan: &Plan, text: TextStyle) -> String {
+    if shows_everything() { show_whole(plan, text) } else { show_short(plan, text) }
 }
 
 /// Whether standard output shows colours.

@@ -43,6 +43,11 @@ pub(crate) fn is_quiet() -> bool {
     QUIET.load(Relaxed)
 }
 
+/// Whether everything is shown.
+pub(crate) fn shows_everything() -> bool {
+    EVERYTHING.load(Relaxed)
+}
+
 /// Shows events.
 pub(crate) struct Terminal {
     activity: Arc<Mutex<Activity>>,

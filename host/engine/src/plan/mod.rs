@@ -1,8 +1,11 @@
 //! Specs against state: what a run will change, what is shown of it, and what apply is held to.
 
 mod diff;
+mod differences;
 #[cfg(test)]
 pub(crate) mod example;
+mod lines;
+mod short;
 mod show;
 pub(crate) mod words;
 
@@ -16,6 +19,7 @@ use serde_json::Value;
 
 pub use diff::{Comparison, FieldChange, compare};
 pub(crate) use diff::{departing, departing_outputs};
+pub use short::show_short;
 pub use show::show;
 pub use words::{TextStyle, plain};
 

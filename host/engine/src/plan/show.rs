@@ -1,45 +1,62 @@
 //! A plan in words, for a terminal.
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::lines::Lines;
 use super::words::{TextStyle, plain, value};
-use super::{Action, FieldChange, Move, Plan, PlannedExisting, PlannedResource, PlannedStep, Summary};
+use super::{Action, Move, Plan, PlannedExisting, PlannedResource, PlannedStep, Summary};
 use crate::kind::ReplaceOrder;
 use crate::names::{ResourceAddress, StepName};
 
 /// Says what a plan will change, step by step and field by field, and sums up.
 pub fn show(plan: &Plan, style: TextStyle) -> String {
-    let mut steps: IndexMap<&StepName, Vec<(&ResourceAddress, &PlannedResource)>> =
+    let mut out = existing(plan, style) + &moves(plan, style);
+    for (head, resources) in steps(plan, style) {
+        out.push_str(&head);
+        out.push('\n');
+        for (address, resource) in resources {
+            Block { lines: Lines { out: &mut out, style, is_cut: false } }.resource(address, resource);
+        }
+        out.push('\n');
+    }
+    out + &end(plan, style)
+}
+
+/// A resource and what will happen to it.
+pub(super) type Entry<'a> = (&'a ResourceAddress, &'a PlannedResource);
+
+/// Each step in which something happens: its name and plugin, and its resources.
+pub(super) fn steps(plan: &Plan, style: TextStyle) -> Vec<(String, Vec<Entry<'_>>)> {
+    let mut steps: IndexMap<&StepName, Vec<Entry<'_>>> =
         plan.steps.iter().map(|step| (&step.name, Vec::new())).collect();
     let shown = |resource: &PlannedResource| resource.action != Action::Keep || !resource.leftovers.is_empty();
     for (address, resource) in plan.resources.iter().filter(|(_, resource)| shown(resource)) {
         steps.entry(address.step()).or_default().push((address, resource));
     }
-    let mut out = existing(plan, style) + &moves(plan, style);
-    for (number, (name, resources)) in steps.into_iter().enumerate().filter(|(_, step)| !step.1.is_empty()) {
-        // Steps that only the state has still come after those of the file.
-        let about = plan.steps.get(number).map_or("no longer in the file".into(), PlannedStep::about);
-        let uses = plain(&about);
-        out.push_str(&style.paint(Style::new().bold(), name.as_str()));
-        out.push_str(&style.paint(Style::new().dimmed(), &format!(" ({uses})")));
-        out.push('\n');
-        for (address, resource) in resources {
-            Block { out: &mut out, style }.resource(address, resource);
-        }
-        out.push('\n');
-    }
+    let named =
+        steps.into_iter().enumerate().filter(|(_, step)| !step.1.is_empty()).map(|(number, (name, entries))| {
+            // Steps that only the state has still come after those of the file.
+            let about = plan.steps.get(number).map_or("no longer in the file".into(), PlannedStep::about);
+            let uses = style.paint(Style::new().dimmed(), &format!(" ({})", plain(&about)));
+            (style.paint(Style::new().bold(), name.as_str()) + &uses, entries)
+        });
+    named.collect()
+}
+
+/// The counts, and how many of the changes interrupt something.
+pub(super) fn end(plan: &Plan, style: TextStyle) -> String {
     let interruptions = match plan.interruptions() {
         0 => String::new(),
         1 => "1 change interrupts something: see the line that begins with '!'.\n".to_owned(),
         many => format!("{many} changes interrupt something: see the lines that begin with '!'.\n"),
     };
-    out + &sum_up(&plan.summary(), style) + "\n" + &interruptions
+    sum_up(&plan.summary(), style) + "\n" + &interruptions
 }
 
 /// What exists already and the steps use.
-fn existing(plan: &Plan, style: TextStyle) -> String {
+pub(super) fn existing(plan: &Plan, style: TextStyle) -> String {
     if plan.existing.is_empty() {
         return String::new();
     }
@@ -50,7 +67,7 @@ fn existing(plan: &Plan, style: TextStyle) -> String {
 }
 
 /// What only its name changes of.
-fn moves(plan: &Plan, style: TextStyle) -> String {
+pub(super) fn moves(plan: &Plan, style: TextStyle) -> String {
     let line = |change: &Move| match change {
         Move::Step { from, to } => format!("  step {from} -> {to}\n"),
         Move::Resource { from, to } => format!("  {from} -> {to}\n"),
@@ -73,158 +90,69 @@ fn sum_up(summary: &Summary, style: TextStyle) -> String {
         (0, 1) => style.paint(bold, "No changes: 1 resource is as declared."),
         (0, _) => style.paint(bold, &format!("No changes: {keep} resources are as declared.")),
         _ => {
+            let some = |count, word| if count > 0 { format!(", {count} {word}") } else { String::new() };
             let counts = format!(
-                "{create} to create, {update} to update, {replace} to replace, {delete} to delete, {keep} unchanged{}.",
-                if moved > 0 { format!(", {moved} moved") } else { String::new() }
+                "{create} to create, {update} to update, {replace} to replace, {delete} to delete{}{}.",
+                some(keep, "unchanged"),
+                some(moved, "moved"),
             );
             format!("{} {counts}", style.paint(bold, "Plan:"))
         }
     }
 }
 
+/// What a resource's line says beside its name.
+pub(super) fn note(resource: &PlannedResource) -> &'static str {
+    match resource.action {
+        Action::Finish => "  (was begun and not finished)",
+        Action::Update if resource.only_moves() => "  (the same one under its new name)",
+        Action::Update if resource.unfinished => "  (an earlier run did not finish this update)",
+        Action::Replace { order: ReplaceOrder::CreateFirst } => {
+            "  (the new one is created first, then the old one is deleted)"
+        }
+        Action::Replace { order: ReplaceOrder::DeleteFirst } => "  (the old one is deleted first)",
+        _ => "",
+    }
+}
+
 /// The lines of one resource.
 struct Block<'a> {
-    out: &'a mut String,
-    style: TextStyle,
+    lines: Lines<'a>,
 }
 
 impl Block<'_> {
     fn resource(&mut self, address: &ResourceAddress, resource: &PlannedResource) {
-        let note = match resource.action {
-            Action::Finish => "  (was begun and not finished)",
-            Action::Update if resource.only_moves() => "  (the same one under its new name)",
-            Action::Update if resource.unfinished => "  (an earlier run did not finish this update)",
-            Action::Replace { order: ReplaceOrder::CreateFirst } => {
-                "  (the new one is created first, then the old one is deleted)"
-            }
-            Action::Replace { order: ReplaceOrder::DeleteFirst } => "  (the old one is deleted first)",
-            _ => "",
-        };
-        let head = format!("{} {}/{}", self.sign(resource.action), plain(address.kind()), address.name());
+        let (lines, note) = (&mut self.lines, note(resource));
+        let head = format!("{} {}/{}", lines.sign(resource.action), plain(address.kind()), address.name());
         if resource.action != Action::Keep {
-            self.line(2, &format!("{}{note}", self.style.paint(resource.action.style(), &head)));
+            lines.line(2, &format!("{}{note}", lines.style.paint(resource.action.style(), &head)));
         }
-        if let Some(holder) = &resource.takes_over {
-            self.line(6, &format!("after {holder} is deleted, which has its name now"));
-        }
-        for id in &resource.leftovers {
-            let sign = self.sign(Action::Delete);
-            let head = format!("{sign} {}/{} {}", plain(address.kind()), address.name(), plain(id));
-            let head = self.style.paint(Action::Delete.style(), &head);
-            self.line(2, &format!("{head}  (a replaced one that an earlier run left)"));
-        }
-        if resource.was_going {
-            self.line(6, "its deletion was begun, and may have been done");
-        }
-        if let Some(reason) = &resource.broken {
-            self.line(6, &format!("it came up broken: {}", plain(reason)));
-        }
+        lines.beside(6, address, resource);
         if let Some(sentence) = &resource.interrupts {
-            let sign = self.style.paint(AnsiColor::Yellow.on_default(), "!");
-            self.line(4, &format!("{sign} {}", plain(sentence)));
+            lines.interrupts(4, sentence);
         }
         match resource.action {
             Action::Keep => {}
             Action::Create => self.spec(&resource.spec, resource.derived),
             Action::Finish if resource.changes.is_empty() => self.spec(&resource.spec, resource.derived),
-            _ => resource.changes.iter().for_each(|change| self.change(change)),
+            _ => lines.changes(6, resource),
         }
-    }
-
-    fn sign(&self, action: Action) -> &'static str {
-        self.style.sign(action.mark())
-    }
-
-    fn line(&mut self, indent: usize, text: &str) {
-        self.out.push_str(&" ".repeat(indent));
-        self.out.push_str(text);
-        self.out.push('\n');
     }
 
     /// Every field that says something; tags, which say the least, at the end.
     fn spec(&mut self, spec: &Value, derived: &[&str]) {
-        let Value::Object(fields) = spec else { return self.line(6, &value(spec)) };
+        let Value::Object(fields) = spec else { return self.lines.line(6, &value(spec)) };
         let (tags, fields): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| *key == "tags");
         for (key, field) in fields.into_iter().chain(tags) {
             if !is_empty(field) && !derived.contains(&key.as_str()) {
-                self.field(6, &format!("{}: ", plain(key)), field);
+                self.lines.field(6, &format!("{}: ", plain(key)), field);
             }
-        }
-    }
-
-    /// On one line where it fits, else a line for each part.
-    fn field(&mut self, indent: usize, lead: &str, field: &Value) {
-        let inline = value(field);
-        let fits = indent + lead.chars().count() + inline.chars().count() <= self.style.width.max(40);
-        match field {
-            // Deeper than this there is no width left to indent by.
-            Value::Object(map) if !fits && indent < 24 => {
-                self.line(indent, lead.trim_end());
-                self.parts(indent + 2, map);
-            }
-            Value::Array(items) if !fits && indent < 24 => {
-                self.line(indent, lead.trim_end());
-                items.iter().for_each(|item| self.field(indent + 2, "- ", item));
-            }
-            _ => self.line(indent, &format!("{lead}{inline}")),
-        }
-    }
-
-    fn parts(&mut self, indent: usize, map: &Map<String, Value>) {
-        for (key, part) in map {
-            self.field(indent, &format!("{}: ", plain(key)), part);
-        }
-    }
-
-    /// A field whose text stays, and that refers to another resource from then on.
-    fn successor(&mut self, change: &FieldChange, successor: &ResourceAddress, forced: &str) {
-        let action =
-            if change.replaces { Action::Replace { order: ReplaceOrder::CreateFirst } } else { Action::Update };
-        let text = change.new.as_ref().map(value).unwrap_or_default();
-        let sign = self.sign(action);
-        let head = format!("{sign} {}: {text}", plain(&change.path));
-        self.line(6, &format!("{head}  (refers to the new {successor}){forced}"));
-    }
-
-    fn change(&mut self, change: &FieldChange) {
-        let action = match (change.replaces, &change.old, &change.new) {
-            (true, ..) => Action::Replace { order: ReplaceOrder::CreateFirst },
-            (false, None, _) => Action::Create,
-            (false, Some(_), None) => Action::Delete,
-            (false, Some(_), Some(_)) => Action::Update,
-        };
-        let forced = match (change.replaces, change.may_replace) {
-            (true, _) => "  (forces replacement)",
-            (false, true) => "  (may force replacement)",
-            (false, false) => "",
-        };
-        if let Some(successor) = &change.successor {
-            return self.successor(change, successor, forced);
-        }
-        let (sign, path) = (self.sign(action), plain(&change.path));
-        let [old, new] = [&change.old, &change.new].map(|side| side.as_ref().map(value));
-        let head = format!("{sign} {path}: ");
-        let tail = match (&old, &new) {
-            (Some(old), Some(new)) => format!("{old} -> {new}"),
-            (None, Some(only)) | (Some(only), None) => only.clone(),
-            (None, None) => String::new(),
-        };
-        let absence = if change.replaces && new.is_none() { "  (removed)" } else { "" };
-        let forced = format!("{absence}{forced}");
-        let style = action.style();
-        let whole = 6 + head.chars().count() + tail.chars().count() + forced.len();
-        match (old, new) {
-            (Some(old), Some(new)) if whole > self.style.width.max(40) => {
-                self.line(6, &format!("{}{forced}", self.style.paint(style, head.trim_end())));
-                self.line(13, &old);
-                self.line(10, &format!("-> {new}"));
-            }
-            _ => self.line(6, &format!("{}{tail}{forced}", self.style.paint(style, &head))),
         }
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+/// Whether a field says nothing.
+pub(super) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),
@@ -235,8 +163,6 @@ fn is_empty(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::plan::example;
 
@@ -276,24 +202,5 @@ mod tests {
         assert_eq!(show(&plan, TextStyle::default()), "No changes: 7 resources are as declared.\n");
         plan.resources.truncate(1);
         assert_eq!(show(&plan, TextStyle::default()), "No changes: 1 resource is as declared.\n");
-    }
-
-    #[test]
-    fn long_values_go_on_lines_of_their_own() {
-        let mut out = String::new();
-        let style = TextStyle::default();
-        let [old, new] = ["a", "b"].map(|text| Some(json!(text.repeat(60))));
-        Block { out: &mut out, style }.change(&FieldChange {
-            path: "policy".into(),
-            old,
-            new,
-            replaces: true,
-            may_replace: false,
-            successor: None,
-        });
-        let lines: Vec<_> = out.lines().collect();
-        assert_eq!(lines.len(), 3);
-        assert_eq!(lines[0], "      ± policy:  (forces replacement)");
-        assert!(lines[1].starts_with("             \"aaa") && lines[2].starts_with("          -> \"bbb"), "{out}");
     }
 }

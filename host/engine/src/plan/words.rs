@@ -39,6 +39,14 @@ impl TextStyle {
         if self.unicode { unicode } else { ascii }
     }
 
+    /// The text, cut in the middle to at most `most` columns.
+    pub(super) fn shorten(self, text: &str, most: usize) -> String {
+        match self.unicode {
+            true => shorten(text, most).into_owned(),
+            false => shorten(text, most.saturating_sub(2)).replace('…', "..."),
+        }
+    }
+
     /// The sign of an action.
     pub(crate) fn sign(self, mark: &Mark) -> &'static str {
         self.pick(mark.sign, mark.ascii)

@@ -293,6 +293,11 @@ impl Engine {
         Ok(applier::apply(self, &self.common(registry), plan, store, cancel).await)
     }
 
+    /// The account that a plan changes something in; none where it asks AWS for nothing.
+    pub async fn account_of(&self, plan: &Plan, state: &Arc<State>) -> Result<Option<String>, WorldError> {
+        world::account_of_plan(&self.registry_for(state), plan).await
+    }
+
     /// What the deletions and replacements of a plan would meet. Changes nothing.
     pub async fn foresee(&self, plan: &Plan, state: &Arc<State>) -> Result<Foresight, WorldError> {
         let destructive = plan.resources.iter().filter(|(_, planned)| planned.action.is_destructive());

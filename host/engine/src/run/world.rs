@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::kind::OpError;
 use crate::names::{ResourceAddress, StepName};
 use crate::placement::Placement;
+use crate::plan::{Action, Plan};
 use crate::registry::Registry;
 use crate::state::{ACCOUNT, Change, Placed, State, StateError, StateStore};
 use crate::world::{Difference, Hints, Part, World};
@@ -305,6 +306,15 @@ fn refuse(differences: Vec<Difference>) -> Result<(), WorldError> {
 
 fn refuse_step(step: &StepName, differences: Vec<Difference>) -> Result<(), WorldError> {
     if differences.is_empty() { Ok(()) } else { Err(WorldError::StepDiffers { step: step.clone(), differences }) }
+}
+
+/// The account that a plan changes something in; none where it asks AWS for nothing.
+pub(super) async fn account_of_plan(registry: &Registry, plan: &Plan) -> Result<Option<String>, WorldError> {
+    let changed = plan.resources.iter().filter(|(_, resource)| resource.action != Action::Keep);
+    match asks_aws(registry, changed.map(|(address, _)| address)) {
+        true => account(registry).await.map(Some),
+        false => Ok(None),
+    }
 }
 
 /// The account that the credentials belong to.

@@ -5,7 +5,8 @@ use llmhost_engine::state::StateStore;
 
 use super::failure;
 use crate::app::Console;
-use crate::commands::run::{confirm, text_style};
+use crate::asked::confirm;
+use crate::commands::run::text_style;
 use crate::failure::Failure;
 use crate::view::{self, JsonLine};
 
@@ -45,7 +46,7 @@ pub(super) async fn all(
                 Whose::Own => "",
                 Whose::Anybodys => " From then on this pipeline changes them, and destroy deletes them.",
             };
-            confirm(&format!("{} resources to import.{then}", survey.found.len()))?;
+            confirm(&format!("Import {} resources?{then}", survey.found.len()))?;
         }
         survey.take_in(engine, store).await.map_err(failure)?;
         console.note(&format!("Imported {} resources.", survey.found.len()));

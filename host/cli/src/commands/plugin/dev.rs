@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use llmhost_authoring::Project;
 use llmhost_engine::pipeline::Pipeline;
-use llmhost_engine::plan::{FieldChange, Plan, compare, plain, show};
+use llmhost_engine::plan::{FieldChange, Plan, compare, plain};
 use llmhost_engine::run::{self, Engine};
 use llmhost_engine::state::State;
 use llmhost_resources::AwsSettings;
@@ -35,7 +35,7 @@ pub(crate) async fn dev(args: Dev) -> Result<(), Failure> {
         match planned(&args.dir, &file, &console, &functions).await {
             Ok(plan) => {
                 let text = last.as_ref().map_or_else(
-                    || show(&plan, text_style()),
+                    || view::plan(&plan, text_style()),
                     |last| difference(last, &plan).unwrap_or_else(|| "The plan is the same.\n".to_owned()),
                 );
                 app::print(&text);

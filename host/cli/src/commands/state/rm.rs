@@ -8,7 +8,7 @@ use llmhost_engine::state::{Change, State};
 use super::{change, known};
 use crate::app::{self, Console};
 use crate::args::StateRm;
-use crate::commands::run::confirm;
+use crate::asked::confirm;
 use crate::failure::Failure;
 
 /// Forgets resources.
@@ -33,7 +33,7 @@ pub(super) async fn rm(args: StateRm) -> Result<(), Failure> {
         );
         let s = if gone.len() == 1 { "" } else { "s" };
         if !(args.yes || place.is_emulated()) {
-            confirm(&format!("{} resource{s} to forget.", gone.len()))?;
+            confirm(&format!("Forget {} resource{s}?", gone.len()))?;
         }
         for address in &gone {
             store.record(Change::Forgotten { address: address.clone() }).await?;

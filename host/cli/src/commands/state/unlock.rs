@@ -7,7 +7,7 @@ use llmhost_engine::state::{BucketStore, LocalStore};
 
 use crate::app::{self, Console};
 use crate::args::StateUnlock;
-use crate::commands::run::confirm;
+use crate::asked::confirm;
 use crate::failure::Failure;
 use crate::keep::Keep;
 use crate::place::Place;
@@ -26,7 +26,7 @@ pub(super) async fn unlock(args: StateUnlock) -> Result<(), Failure> {
     console.note(&format!("Held by {shown}."));
     if !args.yes {
         console.note("If that run still goes on, what it makes from now on is not recorded.");
-        confirm(&format!("This breaks the lease of {}.", keep.address()))?;
+        confirm(&format!("Break the lease of {}?", keep.address()))?;
     }
     place.break_lease(&console, bucket, &shown).await?;
     app::print(&format!("Unlocked {}.\n", keep.address()));
