@@ -21,8 +21,8 @@ fn run(speculation: &mut Speculation, text: impl Fn(usize) -> u32, turns: usize)
     let (begun, mut wasted) = (all.len(), 0);
     for _ in 0..turns {
         let (cached, next) = (all[..all.len() - 1].to_vec(), all[all.len() - 1]);
-        let answer = Answer { slot: 0, guesser: &mut guesser, cached: &cached, next, room: WIDEST - 1 };
-        let guesses = speculation.plan(vec![answer]);
+        let answer = Answer { slot: 0, guesser: &mut guesser, cached: &cached, next, room: WIDEST - 1, draft: None };
+        let guesses = speculation.plan(vec![answer]).guesses;
         let guess = guesses.first().map_or(&[][..], |guess| &guess.tokens);
         let right = guess.iter().zip(all.len()..).take_while(|(token, place)| **token == text(*place)).count();
         wasted += guess.len() - right;
@@ -72,8 +72,9 @@ fn steps_that_are_shared_are_preferred_where_they_give_more() {
     let text: Vec<u32> = (0..200).map(|place| place % 40).collect();
     let mut guessers: Vec<Guesser> = (0..8).map(|_| Guesser::default()).collect();
     let mut plan = |speculation: &mut Speculation, count: usize, room: usize| {
-        let answer = |(slot, guesser)| Answer { slot, guesser, cached: &text[..199], next: text[199], room };
-        speculation.plan(guessers.iter_mut().take(count).enumerate().map(answer).collect()).len()
+        let answer =
+            |(slot, guesser)| Answer { slot, guesser, cached: &text[..199], next: text[199], room, draft: None };
+        speculation.plan(guessers.iter_mut().take(count).enumerate().map(answer).collect()).guesses.len()
     };
     assert_eq!(plan(&mut speculation, 1, 15), 1);
     assert_eq!(plan(&mut speculation, 2, 15), 2, "two in a step take as long as one after another");
