@@ -4,6 +4,7 @@
 mod common;
 
 use std::path::Path;
+use std::time::Duration;
 
 use common::{answer, copied, engine, folder, options, request, tokens};
 use llmhost_inference::Engine;
@@ -112,4 +113,125 @@ fn answers_beside_each_other_come_and_go_and_are_the_same_with_a_draft_model() {
             assert!(speculate == Speculate::Auto || stats.draft_proposed_tokens > 100, "{stats:?}");
         }
     }
+}
+
+#[test]
+fn where_memory_ends_the_draft_model_goes_first_and_requests_go_on() {
+    let copy = copied("tiny");
+    // 16 pages for each part, of 64 tokens each; every answer comes to 8 pages, and its draft to as many.
+    let settings = Options { cache_bytes: Some(16 * 8 * 4096), max_batch: 8, ..with(Speculate::Always) };
+    for (name, draft) in [("tiny", copy.path().to_owned()), ("tiny", folder("tiny-wide"))] {
+        let (tight, roomy) = (drafted(name, &draft, &settings), engine(name, &options()));
+        let limit = tight.stats().cache_bytes;
+        let ask = |seed| request(tokens(seed, 10 + seed as usize), 480);
+        let first = tight.generate(ask(0)).expect("accepted");
+        while tight.stats().draft_proposed_tokens == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let streams: Vec<_> = (1..6).map(|seed| tight.generate(ask(seed)).expect("accepted")).collect();
+        for (seed, stream) in (0..).zip([first].into_iter().chain(streams)) {
+            let got = stream.collect_blocking().expect("answered");
+            assert_eq!(got.tokens, answer(&roomy, ask(seed)).tokens, "{name}, {seed}");
+            assert!(tight.stats().held_bytes <= limit, "{:?}", tight.stats());
+        }
+        let stats = tight.stats();
+        assert!(stats.paused > 0, "{stats:?}");
+        assert_eq!((stats.active, stats.queued, stats.finished, stats.failed), (0, 0, 6, 0), "{name}");
+    }
+}
+
+#[test]
+fn what_a_draft_model_reads_counts_with_the_memory_of_requests() {
+    let copy = copied("tiny");
+    let with = drafted("tiny", copy.path(), &with(Speculate::Always));
+    let without = engine("tiny", &self::with(Speculate::Off));
+    // The first token is the prompt's, and the draft model has nothing to do with it.
+    let short = || request(tokens(1, 300), 1);
+    assert_eq!(answer(&with, short()).tokens, answer(&without, short()).tokens);
+    assert_eq!(with.stats().held_bytes, without.stats().held_bytes);
+    let long = || request(tokens(1, 300), 60);
+    assert_eq!(answer(&with, long()).tokens, answer(&without, long()).tokens);
+    assert_eq!(with.stats().held_bytes, 2 * without.stats().held_bytes, "both have read the same");
+}
+
+#[test]
+fn a_draft_model_that_fails_ends_no_request() {
+    let copy = copied("tiny");
+    let prompt = tokens(5, 30);
+    common::fails_on(copy.path(), prompt[20]);
+    let with = drafted("tiny", copy.path(), &with(Speculate::Always));
+    let without = engine("tiny", &self::with(Speculate::Off));
+    for seed in 0..8 {
+        let ask = || request([tokens(seed, 9), prompt.clone()].concat(), 40);
+        let beside = with.generate(request(tokens(seed + 70, 4), 60)).expect("accepted");
+        assert_eq!(answer(&with, ask()).tokens, answer(&without, ask()).tokens);
+        let expected = answer(&without, request(tokens(seed + 70, 4), 60));
+        assert_eq!(beside.collect_blocking().expect("answered").tokens, expected.tokens);
+    }
+    assert_eq!(with.stats().failed, 0);
+}
+
+#[test]
+fn answers_go_on_where_the_context_of_the_draft_model_ends() {
+    for name in ["tiny", "tiny-plain"] {
+        let copy = copied(name);
+        let path = copy.path().join("config.json");
+        let mut config: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
+        config["max_position_embeddings"] = 48.into();
+        std::fs::write(&path, config.to_string()).expect("written");
+        let with = drafted(name, copy.path(), &with(Speculate::Always));
+        let without = engine(name, &self::with(Speculate::Off));
+        for seed in 0..10 {
+            let ask = || request(tokens(seed, 20 + 6 * seed as usize), 60);
+            let beside: Vec<_> = (0..3).map(|more| with.generate(kind(seed + more)).expect("accepted")).collect();
+            assert_eq!(answer(&with, ask()).tokens, answer(&without, ask()).tokens, "{name}, {seed}");
+            for (more, stream) in (0..).zip(beside) {
+                let expected = answer(&without, kind(seed + more));
+                assert_eq!(stream.collect_blocking().expect("answered").tokens, expected.tokens, "{name}, {seed}");
+            }
+        }
+        assert!(with.stats().draft_proposed_tokens > 50, "{:?}", with.stats());
+    }
+}
+
+/// Why a draft is refused.
+fn refused(name: &str, draft: &Path) -> String {
+    let options = Options { draft: Some(draft.to_owned()), ..options() };
+    Engine::load(&folder(name), &options).expect_err("refused").to_string()
+}
+
+#[test]
+fn drafts_that_cannot_guess_for_a_model_are_refused_in_a_sentence() {
+    let at = |draft: &Path| format!("the draft model {} cannot be used: ", draft.display());
+    let nowhere = Path::new("/nowhere/at/all");
+    assert_eq!(refused("tiny", nowhere), at(nowhere) + "there is no such folder; check the address");
+    let other = folder("smollm2-135m-instruct-int4");
+    let error = refused("tiny", &other);
+    assert!(error.starts_with(&(at(&other) + "its tokenizer has 49152 tokens and the model's has ")), "{error}");
+    assert!(error.ends_with("; name a smaller model of the same family"), "{error}");
+    let encoder = folder("tiny-embeddings");
+    let error = refused("tiny", &encoder);
+    assert!(error.contains("it is of the kind 'encoder' and generates no text; name a smaller model"), "{error}");
+    let error = refused("tiny", &folder("tiny"));
+    assert!(error.contains("it is the model itself, which gains nothing"), "{error}");
+    let error = refused("tiny-embeddings", &folder("tiny"));
+    assert!(error.contains("the model is of the kind 'encoder' and generates no text; leave the draft out"), "{error}");
+    let error = refused("tiny-longrope", &folder("tiny"));
+    assert!(error.contains("depends on the length of a run"), "{error}");
+    // The same number of tokens, of which two are exchanged.
+    let copy = copied("tiny");
+    let path = copy.path().join("tokenizer.json");
+    let mut tokenizer: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
+    let vocabulary = tokenizer["model"]["vocab"].as_object_mut().expect("a vocabulary");
+    let (one, other) = (vocabulary["a"].clone(), vocabulary["b"].clone());
+    (vocabulary["a"], vocabulary["b"]) = (other, one.clone());
+    std::fs::write(&path, tokenizer.to_string()).expect("written");
+    let error = refused("tiny", copy.path());
+    let expected = format!("its token {one} is \"b\", and the model's is \"a\", so its tokens mean something else");
+    assert!(error.contains(&expected), "{error}");
+    // Where nothing is guessed it is of no use, and is not even looked for.
+    let off = Options { draft: Some(nowhere.to_owned()), speculate: Speculate::Off, ..options() };
+    assert_eq!(answer(&engine("tiny", &off), request(tokens(1, 5), 3)).tokens.len(), 3);
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
+mod draft;
 pub(crate) mod drift;
 pub(crate) mod explain;
 pub(crate) mod generate;

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use llmhost_inference::runtime::Search;
-use llmhost_inference::{Engine, Options};
+use llmhost_inference::{Engine, LoadError, Options};
 use llmhost_models::{Address, Fetch, Fetched, ModelError, Progress};
 use llmhost_python_env::cache_folder;
 use llmhost_resources::{Aws, AwsSettings};
 
+use super::draft;
 use crate::app::{self, Console};
 use crate::args::{Fetching, Model, Running};
 use crate::failure::Failure;
@@ -22,7 +23,9 @@ const SPIN: u32 = 1000;
 /// Fetches a model where it is not on this machine, and loads it.
 pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<Engine, Failure> {
     let folder = folder(&args.source.model, &args.source.fetching, console).await?.folder;
-    let engine = start(folder, options(&args.running, queue, args.source.fetching.verify)).await?;
+    let mut options = options(&args.running, queue, args.source.fetching.verify);
+    options.draft = draft::folder(&args.running, &args.source.fetching, console).await?;
+    let engine = start(folder, options).await?;
     if let Some(reason) = &engine.report().fallback {
         console.note(&format!("The model runs on the processor, not on a GPU: {reason}"));
     }
@@ -50,10 +53,14 @@ pub(crate) fn options(args: &Running, queue: u32, verify: bool) -> Options {
 pub(crate) async fn start(folder: PathBuf, options: Options) -> Result<Engine, Failure> {
     let loaded = tokio::task::spawn_blocking(move || Engine::load(&folder, &options)).await;
     match loaded {
-        Ok(loaded) => loaded.map_err(|error| Failure::Other {
-            message: error.to_string(),
-            help: "llmhost doctor says what this machine has; llmhost doctor --install gets ONNX Runtime.".to_owned(),
-            status: 1,
+        Ok(loaded) => loaded.map_err(|error| {
+            let help = match &error {
+                LoadError::Draft { .. } => {
+                    "Name another draft model, or leave it out: answers are the same without it."
+                }
+                _ => "llmhost doctor says what this machine has; llmhost doctor --install gets ONNX Runtime.",
+            };
+            Failure::Other { message: error.to_string(), help: help.to_owned(), status: 1 }
         }),
         Err(_) => {
             let message = "loading the model failed inside ONNX Runtime".to_owned();

@@ -37,6 +37,7 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
     let begun = Instant::now();
     let runtime = Runtime::load(&options.search)?;
     let draft_folder = options.draft.as_deref().filter(|_| options.speculate != Speculate::Off);
+    draft_folder.map(draft::check).transpose()?;
     let settings = SessionSettings {
         device: options.device,
         threads: options.thread_count(),

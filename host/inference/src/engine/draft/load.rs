@@ -10,7 +10,7 @@ use crate::engine::decoder::{CacheSize, Decoder, PlainDecoder, Row, SharedDecode
 use crate::engine::error::LoadError;
 use crate::engine::options::Options;
 use crate::engine::speculate::Speculation;
-use crate::model::{DecoderLayout, FolderError, Layout, Model, ModelError};
+use crate::model::{DecoderLayout, FolderError, Layout, Model};
 use crate::runtime::{Opened as OpenedSession, Provider, Runtime, SessionSettings};
 
 /// Steps before the first request, of which the first one allocates.
@@ -21,6 +21,12 @@ pub(in crate::engine) struct Opened {
     pub(in crate::engine) layout: DecoderLayout,
     model: Model,
     session: OpenedSession,
+}
+
+/// Whether the folder, or the graph that the address names, is there.
+pub(in crate::engine) fn check(folder: &Path) -> Result<(), LoadError> {
+    let reason = || "there is no such folder; check the address".to_owned();
+    if folder.exists() { Ok(()) } else { Err(LoadError::Draft { folder: folder.to_owned(), reason: reason() }) }
 }
 
 /// Opens a folder and compares it with the model.
@@ -39,9 +45,6 @@ pub(in crate::engine) fn open(
     }
     let (draft, session) = Model::open(folder, None, runtime, settings, verify).map_err(|error| match error {
         FolderError::Runtime(error) => LoadError::Runtime(error),
-        FolderError::Model(ModelError::NoFolder { .. }) => {
-            refused("there is no such folder; check the address".to_owned())
-        }
         FolderError::Model(error) => refused(error.to_string()),
     })?;
     let Layout::Decoder(layout) = draft.layout.clone() else {

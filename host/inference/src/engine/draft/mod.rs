@@ -14,7 +14,7 @@ mod load;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-pub(super) use load::{Opened, open};
+pub(super) use load::{Opened, check, open};
 
 use super::budget::Budget;
 use super::decoder::{Decoder, Row};

@@ -7,8 +7,8 @@ use super::{Best, Speculate, WIDTHS};
 
 /// Tokens of a text that are read for a guess like steps; of more, the draft model reads a prompt first.
 pub(in crate::engine) const NEAR: usize = 4;
-/// What holds of guesses before any was seen.
-const FIRST: f64 = 0.6;
+/// What holds of guesses before any was seen. Much, so that they are tried.
+const FIRST: f64 = 0.8;
 /// A step of several texts beside one of one, for each more, until it is measured.
 const FIRST_GUESS: f64 = 0.25;
 /// A token that is read among others beside a step, until it is measured.
