@@ -23,7 +23,7 @@ use super::draft::Draft;
 use super::error::RequestError;
 use super::sequence::{Pending, Sequence};
 use super::slots::Slot;
-use super::speculate::{Answer, Drafting, Guess, Plan, Source, Speculate, Speculation, exact};
+use super::speculate::{Guess, Source, Speculate, Speculation, exact};
 use crate::model::Lengths;
 
 /// The requests of a decoder.
@@ -228,28 +228,6 @@ impl Generation {
         if let Some(slot) = to_read {
             self.read_for_draft(slot);
         }
-    }
-
-    fn plan(&mut self) -> Plan {
-        let widest = self.decoder.widest();
-        if widest == 1 || self.speculation.off() {
-            return Plan::default();
-        }
-        let draft = self.draft.as_ref();
-        let (context, exact, relaxed) = (self.counters.context, self.exact, self.speculation.is_relaxed());
-        let answers = self.slots.iter_mut().enumerate().filter_map(|(place, slot)| {
-            let (cached, sequence) = (&slot.cached, slot.sequence.as_mut()?);
-            let is_fixed = sequence.seeded() || sequence.greedy() && !relaxed;
-            let widest = if is_fixed && !exact { 1 } else { widest };
-            let room = widest.min(context - cached.len()).min(sequence.remaining()).saturating_sub(1);
-            let (next, remaining) = (sequence.next?, sequence.remaining());
-            let draft = draft.filter(|_| room > 0 && !sequence.guesser.is_without_draft).and_then(|draft| {
-                let behind = draft.behind(place, cached, next)?;
-                Some(Drafting { behind, room: draft.room(cached.len() + 1), remaining })
-            });
-            Some(Answer { slot: place, cached, next, guesser: &mut sequence.guesser, room, draft })
-        });
-        self.speculation.plan(answers.collect())
     }
 
     /// One token for every answer for which none are guessed.

@@ -9,7 +9,7 @@ use crate::engine::budget::Budget;
 use crate::engine::decoder::{CacheSize, Decoder, PlainDecoder, Row, SharedDecoder};
 use crate::engine::error::LoadError;
 use crate::engine::options::Options;
-use crate::engine::speculate::Speculation;
+use crate::engine::speculate::{NEAR, Speculation};
 use crate::model::{DecoderLayout, FolderError, Layout, Model};
 use crate::runtime::{Opened as OpenedSession, Provider, Runtime, SessionSettings};
 
@@ -94,7 +94,7 @@ impl Opened {
         let failed = |reason: String| LoadError::Draft { folder: folder.clone(), reason };
         let runs = |error: crate::engine::RequestError| failed(format!("it loads but does not run: {error}"));
         let context = self.context(size.context);
-        let chunk = options.chunk.clamp(1, context);
+        let chunk = options.chunk.max(NEAR).min(context);
         let budget = self.budget(usize::MAX);
         let size = CacheSize { context, chunk, ..size };
         let vocabulary = self.layout.vocabulary.min(vocabulary);

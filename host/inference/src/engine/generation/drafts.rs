@@ -1,6 +1,6 @@
-//! The draft model beside the requests.
+//! What is guessed in a turn, and the draft model beside the requests.
 //!
-//! It reads a request's text only once the answer has begun, a piece in a turn and only while no prompt
+//! That model reads a request's text only once the answer has begun, a piece in a turn and only while no prompt
 //! is to be read, so that it delays no first token by more than a step. Its memory is what requests leave
 //! over: it takes none from them, and gives it back before anything else goes.
 
@@ -11,7 +11,7 @@ use crate::engine::decoder::CacheSize;
 use crate::engine::draft::{Asked, Opened};
 use crate::engine::error::{LoadError, RequestError};
 use crate::engine::options::Options;
-use crate::engine::speculate::{Guess, Plan, WIDEST};
+use crate::engine::speculate::{Answer, Drafting, Guess, Plan, WIDEST};
 use crate::model::Lengths;
 
 impl Generation {
@@ -43,6 +43,28 @@ impl Generation {
         let Plan { mut guesses, to_draft, to_read } = self.plan();
         guesses.extend(self.ask_draft(&to_draft));
         (guesses, to_read)
+    }
+
+    fn plan(&mut self) -> Plan {
+        let widest = self.decoder.widest();
+        if widest == 1 || self.speculation.off() {
+            return Plan::default();
+        }
+        let draft = self.draft.as_ref();
+        let (context, exact, relaxed) = (self.counters.context, self.exact, self.speculation.is_relaxed());
+        let answers = self.slots.iter_mut().enumerate().filter_map(|(place, slot)| {
+            let (cached, sequence) = (&slot.cached, slot.sequence.as_mut()?);
+            let is_fixed = sequence.seeded() || sequence.greedy() && !relaxed;
+            let widest = if is_fixed && !exact { 1 } else { widest };
+            let room = widest.min(context - cached.len()).min(sequence.remaining()).saturating_sub(1);
+            let (next, remaining) = (sequence.next?, sequence.remaining());
+            let draft = draft.filter(|_| room > 0 && !sequence.guesser.is_without_draft).and_then(|draft| {
+                let behind = draft.behind(place, cached, next)?;
+                Some(Drafting { behind, room: draft.room(cached.len() + 1), remaining })
+            });
+            Some(Answer { slot: place, cached, next, guesser: &mut sequence.guesser, room, draft })
+        });
+        self.speculation.plan(answers.collect())
     }
 
     /// The draft model's guesses for these slots, so many tokens each.

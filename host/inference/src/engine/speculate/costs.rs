@@ -64,7 +64,9 @@ impl Costs {
 
     /// A step of just so many answers, whenever it was measured.
     pub(super) fn measured(&self, answers: usize) -> Option<f64> {
-        self.together.get(answers.checked_sub(1)?)?.middle()
+        let samples = self.together.get(answers.checked_sub(1)?)?;
+        let middle = samples.middle()?;
+        Some(if self.turn - samples.turn > STALE { middle * BETTER } else { middle })
     }
 
     /// A step of so many tokens of one answer.
