@@ -52,14 +52,16 @@ fn a_server_answers_the_same_with_a_draft_model_and_counts_its_guesses() {
     let scene = models();
     let base = ["--model", "models/chat", "--threads", "1", "--speculation"];
     let expected = texts(&serve(&scene, &[&base[..], &["off"]].concat()), "chat");
-    for draft in ["models/same", "models/other"] {
+    let accepted = ["models/same", "models/other"].map(|draft| {
         let served = serve(&scene, &[&base[..], &["always", "--draft", draft]].concat());
         assert_eq!(texts(&served, "chat"), expected, "{draft}");
         let [proposed, accepted] = ["proposed", "accepted"].map(|name| figure(&served, name, "draft"));
         assert!(proposed > 100 && accepted <= proposed, "{draft}: {accepted} of {proposed}");
-        assert!(draft == "models/other" || accepted > proposed / 3, "{draft}: {accepted} of {proposed}");
         assert!(figure(&served, "proposed", "ngram") >= figure(&served, "accepted", "ngram"));
-    }
+        accepted
+    });
+    // What is drawn at random nobody guesses; half of the answers are greedy.
+    assert!(accepted[0] > 200 && accepted[0] > 5 * accepted[1], "{accepted:?} of the guesses were right");
 }
 
 #[test]

@@ -235,3 +235,18 @@ fn drafts_that_cannot_guess_for_a_model_are_refused_in_a_sentence() {
     let off = Options { draft: Some(nowhere.to_owned()), speculate: Speculate::Off, ..options() };
     assert_eq!(answer(&engine("tiny", &off), request(tokens(1, 5), 3)).tokens.len(), 3);
 }
+
+#[test]
+fn a_draft_model_reads_in_pieces_of_any_size() {
+    for (name, draft) in [("tiny", "tiny-plain"), ("tiny-plain", "tiny")] {
+        for (chunk, max_batch) in [(1, 1), (3, 2)] {
+            let settings = Options { chunk, max_batch, ..with(Speculate::Always) };
+            let with = drafted(name, &folder(draft), &settings);
+            let without = engine(name, &Options { speculate: Speculate::Off, ..settings });
+            for seed in 0..4 {
+                let ask = || request(tokens(seed, 5 + 40 * seed as usize), 40);
+                assert_eq!(answer(&with, ask()).tokens, answer(&without, ask()).tokens, "{name}, {chunk}, {seed}");
+            }
+        }
+    }
+}
