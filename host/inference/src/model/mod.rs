@@ -27,6 +27,8 @@ pub use error::ModelError;
 pub use files::verify;
 pub(crate) use folder::FolderError;
 pub use folder::Model;
+#[cfg(test)]
+pub(crate) use layout::CacheNames;
 pub(crate) use layout::{CacheType, DecoderLayout, EncoderLayout, Layout};
 pub(crate) use lengths::Lengths;
 pub(crate) use pooling::PoolingKind;
