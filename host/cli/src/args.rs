@@ -1,5 +1,6 @@
 //! The command line, documented where it is defined.
 
+mod draft;
 mod lock;
 mod outputs;
 mod parse;
@@ -541,6 +542,8 @@ pub(crate) struct Running {
     /// changes no answer; relaxed, also where the runtime rounds several tokens otherwise than one; or off.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(crate) speculation: llmhost_inference::engine::Speculate,
+    #[command(flatten)]
+    pub(crate) draft: draft::Draft,
 }
 
 /// `llmhost fetch`

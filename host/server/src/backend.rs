@@ -95,10 +95,14 @@ pub struct Stats {
     pub cache_used: f64,
     /// Prompt tokens that were found in the cache instead of computed, since the start.
     pub reused_tokens: u64,
-    /// Tokens that were guessed and checked, since the start.
+    /// Tokens that were guessed from texts and checked, since the start.
     pub proposed_tokens: u64,
     /// Of those, the ones that answers took.
     pub accepted_tokens: u64,
+    /// Tokens that a draft model guessed and that were checked, since the start.
+    pub draft_proposed_tokens: u64,
+    /// Of those, the ones that answers took.
+    pub draft_accepted_tokens: u64,
 }
 
 /// What to generate from.

@@ -80,6 +80,8 @@ impl Backend for EngineBackend {
             reused_tokens: now.reused_tokens,
             proposed_tokens: now.proposed_tokens,
             accepted_tokens: now.accepted_tokens,
+            draft_proposed_tokens: now.draft_proposed_tokens,
+            draft_accepted_tokens: now.draft_accepted_tokens,
         }
     }
 

@@ -63,6 +63,20 @@ enum Of {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Guessed {
+    model: Arc<String>,
+    source: Source,
+}
+
+/// Where guessed tokens are from: the text itself, or a draft model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "the label's values")]
+enum Source {
+    ngram,
+    draft,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Info {
     name: String,
     provider: String,
@@ -93,8 +107,8 @@ pub(crate) struct Metrics {
     running: Figure<Gauge>,
     cache_used: Figure<Ratio>,
     tokens_per_second: Figure<Ratio>,
-    proposed: Figure<Counter>,
-    accepted: Figure<Counter>,
+    proposed: Family<Guessed, Counter>,
+    accepted: Family<Guessed, Counter>,
     /// One reader at a time.
     rate: Mutex<Rate>,
 }
@@ -199,7 +213,7 @@ impl Metrics {
         registry.register("tokens", text, tokens);
         registry.register("model_requests", "Requests that named a model, or meant it as the default", requests);
         registry.register("cancelled_requests", "Requests whose client went away", cancelled);
-        let text = "Tokens of answers that were guessed and checked";
+        let text = "Tokens of answers that were guessed, from the text (ngram) or by a draft model, and checked";
         registry.register("speculative_proposed_tokens", text, new.proposed.clone());
         let text = "Guessed tokens that became part of answers";
         registry.register("speculative_accepted_tokens", text, new.accepted.clone());
@@ -266,8 +280,14 @@ impl Metrics {
         self.waiting.get_or_create(label).set(now.waiting as i64);
         self.running.get_or_create(label).set(now.running as i64);
         self.cache_used.get_or_create(label).set(now.cache_used);
-        self.proposed.get_or_create(label).inner().store(now.proposed_tokens, Ordering::Relaxed);
-        self.accepted.get_or_create(label).inner().store(now.accepted_tokens, Ordering::Relaxed);
+        for (source, proposed, accepted) in [
+            (Source::ngram, now.proposed_tokens, now.accepted_tokens),
+            (Source::draft, now.draft_proposed_tokens, now.draft_accepted_tokens),
+        ] {
+            let label = Guessed { model: Arc::clone(&label.model), source };
+            self.proposed.get_or_create(&label).inner().store(proposed, Ordering::Relaxed);
+            self.accepted.get_or_create(&label).inner().store(accepted, Ordering::Relaxed);
+        }
         self.is_loaded.get_or_create(label).set(i64::from(model.is_some()));
         if let Some(info) = model.map(Served::info) {
             let label = Info { name: info.name.clone(), provider: info.provider.clone() };

@@ -220,8 +220,10 @@ async fn the_figures_say_what_happened() {
         "llmhost_tokens_total{model=\"script\",of=\"prompt\"} 3",
         "llmhost_tokens_total{model=\"script\",of=\"generated\"} 3",
         "llmhost_queue_depth{model=\"script\"} 0",
-        "llmhost_speculative_proposed_tokens_total{model=\"script\"} 7",
-        "llmhost_speculative_accepted_tokens_total{model=\"script\"} 5",
+        "llmhost_speculative_proposed_tokens_total{model=\"script\",source=\"ngram\"} 7",
+        "llmhost_speculative_accepted_tokens_total{model=\"script\",source=\"ngram\"} 5",
+        "llmhost_speculative_proposed_tokens_total{model=\"script\",source=\"draft\"} 9",
+        "llmhost_speculative_accepted_tokens_total{model=\"script\",source=\"draft\"} 8",
         // What endpoint pickers of the Gateway API read.
         "vllm:num_requests_waiting 0\n",
         "vllm:num_requests_running 0\n",

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 mod conclude;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
+mod draft;
 pub(crate) mod drift;
 pub(crate) mod explain;
 pub(crate) mod generate;

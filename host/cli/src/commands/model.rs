@@ -10,6 +10,7 @@ use llmhost_models::{Address, Fetch, Fetched, ModelError, Progress};
 use llmhost_python_env::cache_folder;
 use llmhost_resources::{Aws, AwsSettings};
 
+use super::draft;
 use crate::app::{self, Console};
 use crate::args::{Fetching, Model, Running};
 use crate::failure::Failure;
@@ -21,7 +22,9 @@ const SPIN: u32 = 1000;
 /// Fetches a model where it is not on this machine, and loads it.
 pub(crate) async fn load(args: &Model, queue: u32, console: &Console) -> Result<Engine, Failure> {
     let folder = folder(&args.source.model, &args.source.fetching, console).await?.folder;
-    let engine = start(folder, options(&args.running, queue, args.source.fetching.verify), console).await?;
+    let mut options = options(&args.running, queue, args.source.fetching.verify);
+    options.draft = draft::folder(&args.running, &args.source.fetching, console).await?;
+    let engine = start(folder, options, console).await?;
     if let Some(reason) = unused_gpu(&engine) {
         console.note(&format!("The model runs on the processor, not on a GPU: {reason}"));
     }
@@ -74,6 +77,7 @@ fn help(error: &LoadError) -> &'static str {
         LoadError::Runtime(_) => {
             "llmhost doctor shows what this machine has; llmhost doctor --install installs ONNX Runtime."
         }
+        LoadError::Draft { .. } => "Name another draft model, or leave it out: answers are the same without it.",
         LoadError::Model(_) => "Check the files in the model's folder.",
         LoadError::NoContext | LoadError::ContextTooLong { .. } => "Set the context length with --context.",
         LoadError::NoMemory { .. } => "Lower --context or --max-batch, or use a machine with more memory.",

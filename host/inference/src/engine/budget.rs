@@ -39,6 +39,13 @@ impl Budget {
         }
     }
 
+    /// What is left of the limit where each token is one of another cache, too, that is taken at once.
+    pub(super) fn share_with(&self, other: &DecoderLayout) -> usize {
+        let own = self.parts * self.token;
+        let others = other.cache.len() * other.heads * other.head_size * other.cache_type.bytes();
+        self.limit / (own + others) * own
+    }
+
     /// Bytes that so many tokens of one slot take.
     pub(super) fn cost(&self, tokens: usize) -> usize {
         self.parts * (tokens * self.token).next_multiple_of(self.unit)

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use super::speculate::Source;
+
 /// A reading of the counters.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stats {
@@ -43,10 +45,14 @@ pub struct Stats {
     pub reused_tokens: u64,
     /// Tokens that were generated.
     pub generated_tokens: u64,
-    /// Tokens that were guessed and run.
+    /// Tokens that were guessed from texts and run.
     pub proposed_tokens: u64,
     /// Of those, the ones that answers took.
     pub accepted_tokens: u64,
+    /// Tokens that a draft model guessed and that were run.
+    pub draft_proposed_tokens: u64,
+    /// Of those, the ones that answers took.
+    pub draft_accepted_tokens: u64,
     /// Texts that were embedded.
     pub embedded_texts: u64,
     /// Decode steps by the number of requests in them: the first entry is for one request.
@@ -83,6 +89,8 @@ pub(super) struct Counters {
     pub(super) generated_tokens: AtomicU64,
     pub(super) proposed_tokens: AtomicU64,
     pub(super) accepted_tokens: AtomicU64,
+    pub(super) draft_proposed_tokens: AtomicU64,
+    pub(super) draft_accepted_tokens: AtomicU64,
     pub(super) embedded_texts: AtomicU64,
     pub(super) batch_sizes: Vec<AtomicU64>,
     pub(super) run_nanos: AtomicU64,
@@ -117,6 +125,8 @@ impl Counters {
             generated_tokens: AtomicU64::new(0),
             proposed_tokens: AtomicU64::new(0),
             accepted_tokens: AtomicU64::new(0),
+            draft_proposed_tokens: AtomicU64::new(0),
+            draft_accepted_tokens: AtomicU64::new(0),
             embedded_texts: AtomicU64::new(0),
             batch_sizes: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             run_nanos: AtomicU64::new(0),
@@ -140,6 +150,16 @@ impl Counters {
 
     pub(super) fn ran(&self, time: Duration) {
         self.run_nanos.fetch_add(nanos(time), Relaxed);
+    }
+
+    /// So many tokens were guessed, and so many of them were right.
+    pub(super) fn guessed(&self, source: Source, tokens: usize, right: usize) {
+        let (proposed, accepted) = match source {
+            Source::Text => (&self.proposed_tokens, &self.accepted_tokens),
+            Source::Draft => (&self.draft_proposed_tokens, &self.draft_accepted_tokens),
+        };
+        proposed.fetch_add(tokens as u64, Relaxed);
+        accepted.fetch_add(right as u64, Relaxed);
     }
 
     pub(super) fn worked(&self, time: Duration) {
@@ -167,6 +187,8 @@ impl Counters {
             generated_tokens: self.generated_tokens.load(Relaxed),
             proposed_tokens: self.proposed_tokens.load(Relaxed),
             accepted_tokens: self.accepted_tokens.load(Relaxed),
+            draft_proposed_tokens: self.draft_proposed_tokens.load(Relaxed),
+            draft_accepted_tokens: self.draft_accepted_tokens.load(Relaxed),
             embedded_texts: self.embedded_texts.load(Relaxed),
             batch_sizes: self.batch_sizes.iter().map(|count| count.load(Relaxed)).collect(),
             run_time: Duration::from_nanos(self.run_nanos.load(Relaxed)),

@@ -37,6 +37,14 @@ pub enum LoadError {
         /// Bytes that the cache may take.
         free: usize,
     },
+    /// The draft model.
+    #[error("the draft model {} cannot be used: {reason}", .folder.display())]
+    Draft {
+        /// Its address.
+        folder: std::path::PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// The first run failed.
     #[error("the model loads but does not run: {0}")]
     WarmUp(String),

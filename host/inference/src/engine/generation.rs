@@ -6,6 +6,7 @@
 //! same pieces. Graphs whose numbers depend on the length of the run get whole prompts, and rows that
 //! agree ([`rounds`]).
 
+mod drafts;
 mod prompts;
 mod room;
 mod rounds;
@@ -19,10 +20,11 @@ use std::time::Instant;
 use super::budget::Budget;
 use super::counters::Counters;
 use super::decoder::{Decoder, Row};
+use super::draft::Draft;
 use super::error::RequestError;
 use super::sequence::{Pending, Sequence};
 use super::slots::Slot;
-use super::speculate::{Answer, Guess, Speculate, Speculation, exact};
+use super::speculate::{Guess, Source, Speculate, Speculation, exact};
 use crate::model::Lengths;
 pub(super) use turns::Rank;
 use turns::Turns;
@@ -30,6 +32,7 @@ use turns::Turns;
 /// The requests of a decoder.
 pub(super) struct Generation {
     decoder: Box<dyn Decoder>,
+    draft: Option<Draft>,
     slots: Vec<Slot>,
     waiting: VecDeque<Box<Pending>>,
     /// Requests that made room for others, and go on before any that waits.
@@ -65,6 +68,7 @@ impl Generation {
         let speculation = Speculation::new(mode, counters.slots);
         Self {
             decoder,
+            draft: None,
             slots,
             waiting,
             paused,
@@ -119,6 +123,7 @@ impl Generation {
         for slot in 0..self.slots.len() {
             self.fail(slot, error.clone());
         }
+        self.draft.iter_mut().for_each(Draft::release_all);
         for sequence in std::mem::take(&mut self.paused) {
             self.counters.queued.fetch_sub(1, Relaxed);
             self.counters.failed.fetch_add(1, Relaxed);
@@ -217,29 +222,16 @@ impl Generation {
         }
         self.cross_threshold();
         self.make_room_for_answers();
-        let mut guesses = self.guesses();
+        let (mut guesses, to_read) = self.guesses();
         guesses.retain(|guess| self.make_room_for_guess(guess.slot, guess.tokens.len()));
         self.step_together(&guesses);
         for guess in guesses {
             self.verify(&guess);
         }
-        self.turns.stepped(begun.elapsed());
-    }
-
-    fn guesses(&mut self) -> Vec<Guess> {
-        let widest = self.decoder.widest();
-        if widest == 1 || self.speculation.off() {
-            return Vec::new();
+        if let Some(slot) = to_read {
+            self.read_for_draft(slot);
         }
-        let (context, exact, relaxed) = (self.counters.context, self.exact, self.speculation.is_relaxed());
-        let answers = self.slots.iter_mut().enumerate().filter_map(|(place, slot)| {
-            let (cached, sequence) = (&slot.cached, slot.sequence.as_mut()?);
-            let is_fixed = sequence.seeded() || sequence.greedy() && !relaxed;
-            let widest = if is_fixed && !exact { 1 } else { widest };
-            let room = widest.min(context - cached.len()).min(sequence.remaining()).saturating_sub(1);
-            Some(Answer { slot: place, cached, next: sequence.next?, guesser: &mut sequence.guesser, room })
-        });
-        self.speculation.plan(answers.collect())
+        self.turns.stepped(begun.elapsed());
     }
 
     /// One token for every answer for which none are guessed.
@@ -298,8 +290,13 @@ impl Generation {
             self.choose(slot, taken);
             taken += 1;
         }
-        self.counters.proposed_tokens.fetch_add(guess.tokens.len() as u64, Relaxed);
-        self.counters.accepted_tokens.fetch_add(taken as u64 - 1, Relaxed);
+        let right = taken - 1;
+        self.counters.guessed(guess.source, guess.tokens.len(), right);
+        if guess.source == Source::Draft {
+            let guesser = self.slots[slot].sequence.as_mut().map(|sequence| &mut sequence.guesser);
+            let then_wrong = guesser.is_some() && taken < run.len();
+            self.speculation.drafted(guesser, right, then_wrong);
+        }
         if taken < run.len() && self.slots[slot].sequence.is_some() {
             let begun = Instant::now();
             let cut = self.decoder.share(slot, slot, start + taken);
@@ -331,6 +328,7 @@ impl Generation {
             // What was kept in the gap was written over, and what moved away is still in memory.
             let left = std::mem::replace(&mut self.slots[gap].extent, extent);
             self.slots[last] = Slot { extent: left, ..Slot::default() };
+            self.draft.iter_mut().for_each(|draft| draft.moved(last, gap));
         }
     }
 

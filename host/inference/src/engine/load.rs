@@ -9,10 +9,12 @@ use ort::session::Session;
 use super::budget::Budget;
 use super::counters::Counters;
 use super::decoder::{CacheSize, Decoder, PlainDecoder, Row, SharedDecoder};
+use super::draft;
 use super::embed::{EmbedJob, Embedder, TextTokens};
 use super::error::LoadError;
 use super::generation::{Generation, Settings};
 use super::options::Options;
+use super::speculate::Speculate;
 use super::tensors::TensorInfo;
 use super::worker::{Job, Work, Worker};
 use super::{memory, positions, tensors};
@@ -34,22 +36,28 @@ pub(super) struct Started {
 pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadError> {
     let begun = Instant::now();
     let runtime = Runtime::load(&options.search)?;
+    let draft_folder = options.draft.as_deref().filter(|_| options.speculate != Speculate::Off);
+    draft_folder.map(draft::check).transpose()?;
     let settings = SessionSettings {
         device: options.device,
         threads: options.thread_count(),
         spin: options.spin,
         gpu: options.gpu,
         cuda_share: options.cuda_share,
+        stops_spinning: draft_folder.is_some(),
     };
     let (model, opened) = Model::open(folder, options.weights.as_deref(), &runtime, &settings, options.verify)
         .map_err(|error| match error {
             FolderError::Runtime(error) => LoadError::Runtime(error),
             FolderError::Model(error) => LoadError::Model(error),
         })?;
+    // Before memory is shared out: its weights need some of it.
+    let draft =
+        draft_folder.map(|folder| draft::open(folder, &model, &runtime, &settings, options.verify)).transpose()?;
     let (session, provider, proof) = (opened.session, opened.provider, opened.proof);
     let (inputs, outputs) = positions::outside(&session, &model.layout);
     let (work, counters, report) = match model.layout.clone() {
-        Layout::Decoder(layout) => decoder(&model, layout, session, provider, proof, options)?,
+        Layout::Decoder(layout) => decoder(&model, layout, (session, provider, proof), draft, options)?,
         Layout::Encoder(layout) | Layout::Reranker(layout, _) => encoder(&model, layout, session, proof, options)?,
         Layout::Tensors => any(session, proof)?,
     };
@@ -71,12 +79,11 @@ type Ready = (Work, Arc<Counters>, RuntimeReport);
 fn decoder(
     model: &Model,
     layout: DecoderLayout,
-    session: Session,
-    provider: Provider,
-    proof: Proof,
+    (session, provider, proof): (Session, Provider, Proof),
+    draft: Option<draft::Opened>,
     options: &Options,
 ) -> Result<Ready, LoadError> {
-    let (size, budget) = cache_size(model, &layout, provider, options)?;
+    let (size, budget) = cache_size(model, &layout, provider, draft.as_ref(), options)?;
     let lengths = layout.lengths.clone();
     match &lengths {
         Lengths::Any => {}
@@ -108,6 +115,9 @@ fn decoder(
     let settings = Settings { chunk: size.chunk, reuse, speculate: options.speculate, lengths, budget };
     let mut generation = Generation::new(decoder, Arc::clone(&counters), settings);
     generation.compare_widths(token, vocabulary).map_err(warm)?;
+    if let Some(draft) = draft {
+        generation.add_draft(draft, size, vocabulary, options)?;
+    }
     Ok((Work::Generation(Box::new(generation)), counters, report))
 }
 
@@ -158,6 +168,7 @@ fn cache_size(
     model: &Model,
     layout: &DecoderLayout,
     provider: Provider,
+    draft: Option<&draft::Opened>,
     options: &Options,
 ) -> Result<(CacheSize, Budget), LoadError> {
     const SMALLEST: usize = 64;
@@ -170,6 +181,9 @@ fn cache_size(
         Provider::Cpu => memory::free().map_or(1 << 30, |bytes| bytes / 2),
         Provider::Cuda => crate::runtime::gpu_memory(options.gpu).map_or(1 << 30, |memory| memory.free / 10 * 9),
     });
+    let at_once = draft.filter(|draft| draft.budget(free).is_none());
+    // Each token of a request is one of the draft model's cache, too.
+    let free = at_once.map_or(free, |draft| Budget::new(layout, provider, free).share_with(&draft.layout));
     let mut budget = Budget::new(layout, provider, free);
     let fitting = budget.longest();
     let context = match options.context {
@@ -189,7 +203,8 @@ fn cache_size(
         (Provider::Cpu, true) => budget.slots(context, (free / budget.cost(1)).clamp(1, most)),
         (_, false) => most,
     };
-    budget.limit = budget.limit.min(slots * budget.cost(context));
+    let draft = draft.and_then(|draft| Some(draft.budget(free)?.cost(draft.context(context)))).unwrap_or(0);
+    budget.limit = budget.limit.min(slots * (budget.cost(context) + draft));
     let chunk = match layout.lengths {
         Lengths::Any => options.chunk.clamp(1, context),
         _ => context,

@@ -13,12 +13,14 @@
 //! | `generation` | which request runs next |
 //! | `slots`, `sequence` | rows of the cache, and the requests in them |
 //! | `speculate` | several tokens of an answer in one run, where they can be guessed |
+//! | `draft` | a second, smaller model that guesses them |
 //! | `decoder` | one step of a graph, for either cache layout |
 //! | `embed`, `pool`, `tensors` | the other things that models do |
 
 mod budget;
 mod counters;
 mod decoder;
+mod draft;
 mod embed;
 mod error;
 mod generation;

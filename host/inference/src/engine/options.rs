@@ -1,5 +1,6 @@
 //! How to run a model.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::speculate::Speculate;
@@ -40,6 +41,9 @@ pub struct Options {
     pub reuse: bool,
     /// Whether the next tokens of answers are guessed from their text, and several checked in one run.
     pub speculate: Speculate,
+    /// The folder of a smaller model with the same vocabulary, which guesses where the text does not; not loaded where
+    /// nothing is guessed.
+    pub draft: Option<PathBuf>,
     /// Which of a folder's graphs runs: a file's name, or a precision such as `q4` or `fp16`; `None`
     /// takes the one that suits the device.
     pub weights: Option<String>,
@@ -63,6 +67,7 @@ impl Default for Options {
             chunk: 128,
             reuse: true,
             speculate: Speculate::Auto,
+            draft: None,
             weights: None,
             verify: false,
         }

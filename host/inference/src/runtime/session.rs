@@ -29,6 +29,8 @@ pub(crate) struct SessionSettings {
     pub(crate) gpu: i32,
     /// CUDA's share of the work, at least, where CUDA is required.
     pub(crate) cuda_share: f64,
+    /// Whether threads stop waiting in a loop when a run ends: another model's run follows.
+    pub(crate) stops_spinning: bool,
 }
 
 /// An open session. With CUDA its first run is recorded.
@@ -133,6 +135,7 @@ fn builder(runtime: &Runtime, settings: &SessionSettings) -> Result<SessionBuild
         .with_inter_threads(1)?
         .with_intra_op_spinning(!settings.spin.is_zero())?
         .with_config_entry(SPIN, settings.spin.as_micros().to_string())?
+        .with_config_entry("session.force_spinning_stop", if settings.stops_spinning { "1" } else { "0" })?
         // Shapes change with every step, so a plan of the last step's memory never fits.
         .with_memory_pattern(false)?;
     Ok(builder)

@@ -8,6 +8,7 @@
 mod infill;
 mod pieces;
 mod plain;
+mod same;
 mod stop;
 mod stream;
 mod tokenizer;

@@ -57,7 +57,8 @@ impl Backend for Script {
 
     fn stats(&self) -> Stats {
         let running = self.running.load(Ordering::SeqCst);
-        Stats { running, proposed_tokens: 7, accepted_tokens: 5, ..Stats::default() }
+        let guessed = Stats { proposed_tokens: 7, accepted_tokens: 5, ..Stats::default() };
+        Stats { running, draft_proposed_tokens: 9, draft_accepted_tokens: 8, ..guessed }
     }
 
     async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {

@@ -95,6 +95,7 @@ pub(crate) async fn bench(args: Bench) -> Result<(), Failure> {
     );
     if args.texts {
         wanted.running.speculation = Speculate::Off;
+        wanted.running.draft.draft = None;
         let without = model::load(&wanted, 1, &console).await?;
         let rows = texts::measure(&engine, &without, length).await.map_err(failed)?;
         let text = texts::Row::HEAD.to_owned() + &rows.iter().map(texts::Row::line).collect::<String>();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use llmhost_inference::engine::{Prompt, Stats};
+use llmhost_inference::engine::Prompt;
 use llmhost_inference::model::Message;
 use llmhost_inference::{Engine, Event, Request, RequestError};
 use serde::Serialize;
@@ -47,17 +47,25 @@ pub(super) struct Row {
     /// Guessed tokens of all rounds, and those that were right.
     proposed: u64,
     accepted: u64,
+    /// Those of the draft model.
+    drafted: u64,
+    draft_accepted: u64,
     /// Whether all answers were the same.
     same: bool,
 }
 
 impl Row {
-    pub(super) const HEAD: &str = "text     tokens  without/s   with/s  ratio  guessed    right  same answer\n";
+    pub(super) const HEAD: &str =
+        "text     tokens  without/s   with/s  ratio  guessed    right  drafted    right  same answer\n";
 
     pub(super) fn line(&self) -> String {
-        let Self { text, answer_tokens, without, with, ratio, proposed, accepted, same } = self;
+        let Self { text, answer_tokens, without, with, ratio, proposed, accepted, drafted, draft_accepted, same } =
+            self;
         let same = if *same { "yes" } else { "no" };
-        format!("{text:8} {answer_tokens:6} {without:10.1} {with:8.1} {ratio:5.2}x {proposed:8} {accepted:8}  {same}\n")
+        format!(
+            "{text:8} {answer_tokens:6} {without:10.1} {with:8.1} {ratio:5.2}x {proposed:8} {accepted:8} {drafted:8} \
+             {draft_accepted:8}  {same}\n"
+        )
     }
 }
 
@@ -76,15 +84,17 @@ pub(super) async fn measure(with: &Engine, without: &Engine, length: usize) -> R
             fast.push(other);
             ratios.push(other / one);
         }
-        let Stats { proposed_tokens, accepted_tokens, .. } = with.stats();
+        let now = with.stats();
         rows.push(Row {
             text,
             answer_tokens: answers.first().map_or(0, Vec::len),
             without: middle(slow),
             with: middle(fast),
             ratio: middle(ratios),
-            proposed: proposed_tokens - before.proposed_tokens,
-            accepted: accepted_tokens - before.accepted_tokens,
+            proposed: now.proposed_tokens - before.proposed_tokens,
+            accepted: now.accepted_tokens - before.accepted_tokens,
+            drafted: now.draft_proposed_tokens - before.draft_proposed_tokens,
+            draft_accepted: now.draft_accepted_tokens - before.draft_accepted_tokens,
             same: answers.windows(2).all(|two| two[0] == two[1]),
         });
     }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::wanted::Wanted;
 use crate::app::Console;
-use crate::commands::model;
+use crate::commands::{draft, model};
 use crate::failure::Failure;
 
 /// Fetches and loads.
@@ -28,14 +28,16 @@ pub(super) struct Models {
     described: Mutex<BTreeMap<String, String>>,
     /// Why one did not load, with what to do about it.
     failed: Mutex<BTreeMap<String, Failure>>,
+    /// Folders of draft models, by the names of the models that they guess for.
+    drafts: Mutex<BTreeMap<String, PathBuf>>,
     is_serving: AtomicBool,
 }
 
 impl Models {
     pub(super) fn new(wanted: Vec<Wanted>, is_limited: bool, console: Console) -> Self {
         let wanted = wanted.into_iter().map(|wanted| (wanted.spec.name.clone(), wanted)).collect();
-        let (described, failed, is_serving) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Self { wanted, is_limited, console, described, failed, is_serving }
+        let (described, failed, drafts) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { wanted, is_limited, console, described, failed, drafts, is_serving: AtomicBool::new(false) }
     }
 
     /// What a model runs on; nothing where it was never loaded.
@@ -110,14 +112,21 @@ impl Loader for Models {
             Device::Auto if gpu_memory(0).is_some() => Place::Gpu,
             Device::Auto => Place::System,
         };
-        let bytes = weights(&folder) + wanted.cache.unwrap_or(0);
-        Ok(Prepared { version: version(&folder), folder, bytes, place })
+        let (mut bytes, mut version) = (weights(&folder) + wanted.cache.unwrap_or(0), version(&folder));
+        let draft = draft::folder(&wanted.running, &wanted.fetching, &self.console).await;
+        if let Some(draft) = draft.map_err(|failure| self.keep(name, failure))? {
+            bytes += weights(&draft);
+            version += &self::version(&draft);
+            self.drafts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), draft);
+        }
+        Ok(Prepared { version, folder, bytes, place })
     }
 
     async fn load(&self, name: &str, prepared: &Prepared, room: Room) -> Result<Loaded, LoadFailure> {
         let wanted = self.wanted(name)?;
         let mut options = model::options(&wanted.running, wanted.spec.queue as u32, wanted.fetching.verify);
         options.cache_bytes = self.cache(wanted, prepared, room);
+        options.draft = self.drafts.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let engine = model::start(prepared.folder.clone(), options, &self.console)
             .await
             .map_err(|failure| self.keep(name, failure))?;

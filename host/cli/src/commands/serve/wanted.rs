@@ -39,6 +39,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Table {
     source: Spanned<String>,
+    draft: Option<Spanned<String>>,
     #[serde(default)]
     aliases: Vec<Spanned<String>>,
     #[serde(default)]
@@ -94,6 +95,11 @@ fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
 
 /// All models, in the order in which they are written.
 pub(super) fn read(args: &Serve) -> Result<Vec<Wanted>, Failure> {
+    if args.running.draft.draft.is_some() && (args.file.is_some() || args.models.len() > 1) {
+        let help =
+            "Write draft = \"ADDRESS\" into the table of the model that it guesses for, in the file for --models.";
+        return Err(Failure::usage("--draft is for one model, and several are to be served", help));
+    }
     let mut all = match &args.file {
         Some(path) => of_file(args, path)?,
         None => of_flags(args)?,
@@ -112,7 +118,9 @@ fn of_flags(args: &Serve) -> Result<Vec<Wanted>, Failure> {
             (None, Some(name)) => (name.clone(), text.as_str()),
             (None, None) => (name_of(text), text.as_str()),
         };
-        Address::parse(source).map_err(not_fetched)?;
+        for address in args.running.draft.draft.as_deref().into_iter().chain([source]) {
+            Address::parse(address).map_err(not_fetched)?;
+        }
         let spec = ModelSpec { name, queue: args.queue as usize, ..ModelSpec::default() };
         let (fetching, running) = (args.fetching.clone(), args.running.clone());
         let (tool_format, reasoning_format) = (args.tool_format.clone(), args.reasoning_format.clone());
@@ -156,7 +164,7 @@ fn of_file(args: &Serve, path: &Path) -> Result<Vec<Wanted>, Failure> {
     tables.sort_by_key(|(name, _)| name.span().start);
     let mut names: HashMap<String, String> = HashMap::new();
     let mut all = Vec::new();
-    for (name, table) in tables {
+    for (name, mut table) in tables {
         let own = std::iter::once(&name).chain(&table.aliases);
         for one in own {
             if one.get_ref().is_empty() {
@@ -167,19 +175,22 @@ fn of_file(args: &Serve, path: &Path) -> Result<Vec<Wanted>, Failure> {
                 return Err(wrong(Some(one.span().start), &message, "Each name and alias stands for one model."));
             }
         }
-        let at = table.source.span().start;
-        let source = resolved(path, table.source.get_ref());
-        match Address::parse(&source).map_err(|error| wrong(Some(at), &error.to_string(), error.advice()))? {
-            Address::Folder(folder) if !folder.is_dir() => {
-                let message = format!("there is no folder {}", folder.display());
-                return Err(wrong(
-                    Some(at),
-                    &message,
-                    "A source is a folder, seen from this file's own, or s3://bucket/prefix.",
-                ));
+        let address = |written: &Spanned<String>, what: &str| {
+            let at = Some(written.span().start);
+            let address = resolved(path, written.get_ref());
+            match Address::parse(&address).map_err(|error| wrong(at, &error.to_string(), error.advice()))? {
+                Address::Folder(folder) if !folder.is_dir() => {
+                    let help = format!("A {what} is a folder, seen from this file's own, or s3://bucket/prefix.");
+                    Err(wrong(at, &format!("there is no folder {}", folder.display()), &help))
+                }
+                Address::Folder(_) | Address::S3 { .. } => Ok(address),
             }
-            Address::Folder(_) | Address::S3 { .. } => {}
-        }
+        };
+        let source = address(&table.source, "source")?;
+        table.draft = match table.draft.take() {
+            Some(draft) => Some(Spanned::new(draft.span(), address(&draft, "draft")?)),
+            None => None,
+        };
         all.push(wanted(args, name.into_inner(), source, table));
     }
     Ok(all)
@@ -207,6 +218,7 @@ fn wanted(args: &Serve, name: String, source: String, table: Table) -> Wanted {
     fetching.region = table.region.or(fetching.region);
     fetching.endpoint_url = table.endpoint_url.or(fetching.endpoint_url);
     fetching.profile = table.profile.or(fetching.profile);
+    running.draft.draft = table.draft.map(Spanned::into_inner);
     running.weights = table.weights.or(running.weights);
     running.device = table.device.unwrap_or(running.device);
     running.threads = table.threads.map(Into::into).or(running.threads);

@@ -1,7 +1,7 @@
 //! Who gets memory for keys and values.
 //!
 //! A request is let in where there is room for its prompt and the first tokens of its answer. Longer
-//! answers take more as they grow. Where there is none left, prompts that were kept go, the one that
+//! answers take more as they grow. Where there is none left, what a draft model read goes first, then prompts that were kept, the one that
 //! was of no use for the longest time first; then the request that came last is paused: it gives its
 //! memory back and is read again, prompt and answer, when there is room. The oldest request always
 //! goes on, and has room for the whole context if it needs it, so no request fails for want of memory.
@@ -98,7 +98,7 @@ impl Generation {
                 let counted = if place == slot { other.counted().max(promise) } else { other.counted() };
                 budget.cost(counted)
             };
-            if self.slots.iter().enumerate().map(of).sum::<usize>() <= budget.limit {
+            if self.slots.iter().enumerate().map(of).sum::<usize>() <= self.limit() {
                 return true;
             }
             if !self.give_back(spared) {
@@ -127,7 +127,7 @@ impl Generation {
                 };
             let written: Vec<usize> = self.slots.iter().enumerate().map(written).collect();
             let cost = |(slot, written): (&super::Slot, &usize)| budget.cost(slot.promise.max(*written));
-            if self.slots.iter().zip(&written).map(cost).sum::<usize>() <= budget.limit {
+            if self.slots.iter().zip(&written).map(cost).sum::<usize>() <= self.limit() {
                 self.slots.iter_mut().zip(written).for_each(|(slot, written)| slot.extent = written);
                 return;
             }
@@ -145,15 +145,15 @@ impl Generation {
             true => budget.cost(other.counted().max(extent)),
             false => budget.cost(other.counted()),
         };
-        let fits = self.slots.iter().enumerate().map(cost).sum::<usize>() <= budget.limit;
+        let fits = self.slots.iter().enumerate().map(cost).sum::<usize>() <= self.limit();
         if fits {
             self.slots[slot].extent = self.slots[slot].extent.max(extent);
         }
         fits
     }
 
-    /// Gives back what is of the least use: places that nothing is in, else the prompt that was kept for
-    /// longest. False where there is nothing.
+    /// Gives back what is of the least use: places that nothing is in, then what the draft model read, then the
+    /// prompt that was kept for longest. False where there is nothing.
     fn give_back(&mut self, spared: &[usize]) -> bool {
         let budget = self.settings.budget;
         let in_use = |slot: &super::Slot| match slot.sequence.is_some() {
@@ -165,6 +165,19 @@ impl Generation {
             self.release(slot, in_use(&self.slots[slot]));
             return true;
         }
+        if self.take_from_draft() {
+            return true;
+        }
+        self.drop_kept(spared)
+    }
+
+    /// What requests may take beside the draft model.
+    fn limit(&self) -> usize {
+        self.settings.budget.limit.saturating_sub(self.draft_bytes())
+    }
+
+    /// Gives back the prompt that was kept for longest. False where there is none.
+    pub(super) fn drop_kept(&mut self, spared: &[usize]) -> bool {
         let kept = |slot: &usize| {
             let of = &self.slots[*slot];
             of.sequence.is_none() && of.extent > 0 && !spared.contains(slot)
@@ -221,6 +234,7 @@ impl Generation {
     pub(super) fn count_memory(&self) {
         let (budget, slots) = (self.settings.budget, self.slots.iter());
         self.counters.cached_tokens.store(slots.clone().map(|slot| slot.cached.len()).sum(), Relaxed);
-        self.counters.held_bytes.store(slots.map(|slot| budget.cost(slot.extent)).sum(), Relaxed);
+        let held: usize = slots.map(|slot| budget.cost(slot.extent)).sum();
+        self.counters.held_bytes.store(held + self.draft_bytes(), Relaxed);
     }
 }

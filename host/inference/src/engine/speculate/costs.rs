@@ -22,7 +22,7 @@ pub(super) struct Costs {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Samples {
+pub(super) struct Samples {
     latest: Vec<f64>,
     next: usize,
     turn: u64,
@@ -62,6 +62,13 @@ impl Costs {
         known.or_else(|| Some(self.together.first()?.middle()? * answers as f64))
     }
 
+    /// A step of just so many answers, whenever it was measured.
+    pub(super) fn measured(&self, answers: usize) -> Option<f64> {
+        let samples = self.together.get(answers.checked_sub(1)?)?;
+        let middle = samples.middle()?;
+        Some(if self.turn - samples.turn > STALE { middle * BETTER } else { middle })
+    }
+
     /// A step of so many tokens of one answer.
     pub(super) fn wide(&self, place: usize) -> Option<f64> {
         let samples = &self.wide[place];
@@ -75,7 +82,7 @@ impl Costs {
 }
 
 impl Samples {
-    fn add(&mut self, took: Duration, turn: u64) {
+    pub(super) fn add(&mut self, took: Duration, turn: u64) {
         let took = took.as_secs_f64();
         if turn - self.turn > STALE {
             self.latest.clear();
@@ -88,7 +95,7 @@ impl Samples {
         self.turn = turn;
     }
 
-    fn middle(&self) -> Option<f64> {
+    pub(super) fn middle(&self) -> Option<f64> {
         let mut sorted = self.latest.clone();
         sorted.sort_by(f64::total_cmp);
         // The lower one of two.

@@ -123,8 +123,14 @@ impl Tried {
     }
 
     fn open(&self, bytes: Option<&[u8]>) -> Result<Opened, OpenError> {
-        let settings =
-            SessionSettings { device: Device::Cpu, threads: 1, spin: Duration::ZERO, gpu: 0, cuda_share: 0.9 };
+        let settings = SessionSettings {
+            device: Device::Cpu,
+            threads: 1,
+            spin: Duration::ZERO,
+            gpu: 0,
+            cuda_share: 0.9,
+            stops_spinning: false,
+        };
         open(&self.runtime, (&self.path, bytes), &self.files, 1, &settings)
     }
 
