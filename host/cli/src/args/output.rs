@@ -15,6 +15,7 @@ impl Command {
             Self::Drift(drift) => drift.json,
             Self::Rehearse(rehearse) => rehearse.json,
             Self::Fetch(fetch) => fetch.json,
+            Self::Image(image) => image.json,
             Self::Bench(bench) => bench.json,
             Self::Doctor(doctor) => doctor.json,
             Self::State(State::List(list)) => list.json,
