@@ -6,6 +6,7 @@
 
 mod chat;
 mod config;
+mod edit;
 mod error;
 mod files;
 mod folder;
@@ -22,6 +23,7 @@ mod wire;
 
 pub use chat::{Chat, ChatError, ChatTemplate, Message, parse_arguments};
 pub use config::{GenerationDefaults, ModelConfig};
+pub(crate) use edit::{POSITIONS, asked};
 pub use error::ModelError;
 pub use files::verify;
 pub(crate) use folder::FolderError;
