@@ -167,11 +167,8 @@ fn uploaded<'a>(view: &View<'a>) -> Vec<Uploaded<'a>> {
     let mut all = Vec::new();
     for declared in view.checked("kube.object") {
         let Some(server) = ModelServer::of_spec(declared.address, declared.spec) else { continue };
-        let Some((bucket, key)) =
-            server.option("--model").and_then(|model| model.strip_prefix("s3://")?.split_once('/'))
-        else {
-            continue;
-        };
+        let address = server.option("--model").and_then(|model| model.strip_prefix("s3://"));
+        let Some((bucket, key)) = address.and_then(parted) else { continue };
         let folders = view.of_kind("s3.folder");
         let found = folders.into_iter().find_map(|folder| {
             if bucket_of(view, text(folder.spec, "bucket")) != bucket_of(view, bucket) {
@@ -191,6 +188,13 @@ fn uploaded<'a>(view: &View<'a>) -> Vec<Uploaded<'a>> {
         }
     }
     all
+}
+
+/// Bucket and key of an address. A token of a bucket has slashes in it, too.
+fn parted(address: &str) -> Option<(&str, &str)> {
+    let token = if address.starts_with("<<") { address.find(">>").map_or(0, |at| at + 2) } else { 0 };
+    let slash = token + address[token..].find('/')?;
+    Some((&address[..slash], &address[slash + 1..]))
 }
 
 /// The name of a bucket, where the text is its token.
