@@ -29,6 +29,8 @@ pub use files::verify;
 pub(crate) use folder::FolderError;
 pub use folder::Model;
 pub use inspect::{Inspected, Precision, inspect};
+#[cfg(test)]
+pub(crate) use layout::CacheNames;
 pub(crate) use layout::{CacheType, DecoderLayout, EncoderLayout, Layout};
 pub(crate) use lengths::Lengths;
 pub(crate) use pooling::PoolingKind;
