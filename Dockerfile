@@ -49,6 +49,7 @@ ENV ORT_DYLIB_PATH=/usr/local/lib/onnxruntime
 # The numbers, and not a name: Kubernetes checks runAsNonRoot by number.
 USER 10001:10001
 EXPOSE 8000
+LABEL dev.llmhost.server=0.1.0
 ENTRYPOINT ["llmhost"]
 
 FROM ${CUDA_IMAGE} AS cuda
@@ -62,4 +63,5 @@ ENV ORT_DYLIB_PATH=/usr/local/lib/onnxruntime \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001:10001
 EXPOSE 8000
+LABEL dev.llmhost.server=0.1.0
 ENTRYPOINT ["llmhost"]

@@ -95,7 +95,10 @@ async fn an_independent_client_finds_a_locked_bucket_with_the_model_in_it() {
     assert!(bucket["encryption"].to_string().contains("AES256"), "{bucket}");
     assert_eq!(bucket["tags"]["team"], "ml");
     let objects: Vec<_> = bucket["objects"].as_object().unwrap().keys().collect();
-    assert_eq!(objects, ["models/demo/config.json", "models/demo/generation_config.json"]);
+    let files = std::fs::read_dir(scene.path("models/demo")).unwrap().flatten();
+    let mut files: Vec<_> = files.map(|file| format!("models/demo/{}", file.file_name().display())).collect();
+    files.sort();
+    assert_eq!(objects, files.iter().collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,7 +182,10 @@ async fn a_dry_run_asks_nobody_and_writes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emulator_is_kept_used_again_and_stopped() {
     let scene = Scene::with_examples();
-    scene.llmhost(&["run", FILE, "--emulate-keep"]).status(0).says(&["The emulator stays"]);
+    scene
+        .llmhost(&["run", FILE, "--emulate-keep"])
+        .status(0)
+        .says(&["The emulator stays", "llmhost destroy FILE --emulate"]);
     let kept =
         std::fs::read_to_string(scene.path(".llmhost/network-and-storage/emulator/emulator.json")).expect("kept");
     let kept: Value = serde_json::from_str(&kept).expect("JSON");

@@ -13,17 +13,19 @@ const LOCAL: &str = "pipelines/local-inference.toml";
 /// Where the second pipeline looks for its model.
 const CHAT: &str = "pipelines/models/chat";
 
-/// Plans the whole stack and takes it through its life; then asks a model out of a bucket.
+/// Plans the whole stack and takes it through its life, with a model that answers; then asks the same model in a run.
 pub(crate) fn run() -> Result<(), String> {
     let llmhost = ["run", "--quiet", "--package", "llmhost", "--"];
     command("cargo", &["build", "--package", "llmhost"])?;
-    for step in [&["run", STACK, "--dry-run"][..], &["rehearse", STACK]] {
-        command("cargo", &[&llmhost[..], step].concat())?;
-    }
+    command("cargo", &[&llmhost[..], &["run", STACK, "--dry-run"]].concat())?;
     println!("\nMaking a model to try, and getting ONNX Runtime, once for this machine.");
     let library = onnxruntime().map_err(|error| error.to_string())?;
     let model = Example::SmolLm2Int4.folder().map_err(|error| error.to_string())?;
     copy(&model, &crate::repository().join(CHAT))?;
+    println!("\n$ llmhost rehearse {STACK} --var model=models/chat");
+    let mut rehearsal = Command::new("cargo");
+    rehearsal.args([&llmhost[..], &["rehearse", STACK, "--var", "model=models/chat"]].concat());
+    run_quietly(rehearsal.current_dir(crate::repository()).env("ORT_DYLIB_PATH", &library))?;
     println!("\n$ llmhost run {LOCAL} --emulate");
     let mut command = Command::new("cargo");
     command.args([&llmhost[..], &["run", LOCAL, "--emulate"]].concat()).current_dir(crate::repository());

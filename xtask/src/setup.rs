@@ -22,6 +22,7 @@ pub(crate) fn run() -> Result<(), String> {
         ("docker-registry", "docker-registry"),
         ("ssh-keygen", "openssh-client"),
         ("prometheus-alertmanager", "prometheus-alertmanager"),
+        ("chromium", "chromium"),
     ] {
         // Whatever it answers, it is there.
         if Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {

@@ -1,12 +1,14 @@
 //! The command line, documented where it is defined.
 
 mod draft;
+mod image;
 mod lock;
 mod outputs;
 mod parse;
 mod pipeline;
 mod plugin;
 mod prices;
+mod rehearsed;
 mod state;
 
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use llmhost_engine::names::StepName;
 use llmhost_engine::pipeline::Kept;
 
 use crate::keep::StatePlace;
+pub(crate) use image::{Computes, Image};
 pub(crate) use lock::Lock;
 pub(crate) use outputs::Outputs;
 pub(crate) use parse::{NotParsed, Parsed, parse};
@@ -79,6 +82,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Fetch a model from S3 into the cache, as serve does, and print its folder.
     Fetch(Fetch),
+    /// Build an image of the model server, and push it to a registry. No container engine is needed.
+    Image(Image),
     /// Continue a prompt, on the terminal.
     Generate(Generate),
     /// Measure a model on this machine: tokens a second over batch sizes, and latencies.
@@ -397,6 +402,8 @@ pub(crate) struct Rehearse {
     /// How long things take in the emulator [default: fast].
     #[arg(long, value_enum, value_name = "PACE")]
     pub(crate) emulate_pace: Option<Pace>,
+    #[command(flatten)]
+    pub(crate) serving: rehearsed::Rehearsed,
     /// How many steps, and how many operations, run at a time.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) parallelism: u16,
@@ -551,6 +558,9 @@ pub(crate) struct Running {
 pub(crate) struct Fetch {
     #[command(flatten)]
     pub(crate) source: Source,
+    /// Copy the model into this folder, and print that: the folder that a pipeline uploads.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

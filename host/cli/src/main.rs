@@ -72,6 +72,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Token(args) => commands::token::token(args).await,
         Command::Serve(args) => commands::serve::serve(args).await,
         Command::Fetch(args) => commands::model::fetch(&args).await,
+        Command::Image(args) => commands::image::image(args).await,
         Command::Generate(args) => commands::generate::generate(args).await,
         Command::Bench(args) => commands::bench::bench(args).await,
         Command::Doctor(args) => commands::doctor::doctor(args),

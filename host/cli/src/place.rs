@@ -349,6 +349,7 @@ impl Emulation {
 
     async fn start(&mut self, console: &Console) -> Result<String, Failure> {
         if let Some(kept) = &self.kept {
+            console.note(&format!("Using the emulator that an earlier run kept, at {}.", kept.url()));
             kept.pace(self.pace)?;
             return Ok(kept.url().to_owned());
         }
@@ -386,7 +387,9 @@ impl Emulation {
             let (url, region) = (kept.url(), &settings.region);
             format!(
                 "{name}The emulator stays{name:#} at {url}; look around with any AWS client:\n  \
-                 AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} aws --endpoint-url {url} --region {region} ec2 describe-vpcs\n",
+                 AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} aws --endpoint-url {url} --region {region} ec2 describe-vpcs\n\
+                 kubectl looks into its clusters:\n  llmhost kubeconfig FILE --emulate -o kubeconfig; kubectl --kubeconfig kubeconfig get pods -A\n\
+                 Later runs with --emulate use it. Stop it: llmhost destroy FILE --emulate\n",
                 llmhost_emulator::ACCESS_KEY_ID,
                 llmhost_emulator::SECRET_ACCESS_KEY,
             )

@@ -86,6 +86,26 @@ impl OciAddress {
         Ok(Self { text: text.to_owned(), host, repository, tag, digest })
     }
 
+    /// Reads the name of a container image, as docker and Kubernetes write it: `debian:bookworm` is in Docker's hub, and
+    /// `latest` is the tag where there is neither tag nor digest.
+    pub fn of_image(text: &str) -> Result<Self, RegistryError> {
+        let refused = |reason: String| RegistryError::Address { text: shown(text), reason };
+        let reference = Reference::try_from(text).map_err(|error| refused(error.to_string().to_lowercase()))?;
+        let digest = reference.digest().map(str::parse::<Digest>).transpose().map_err(refused)?;
+        Ok(Self {
+            text: text.to_owned(),
+            host: reference.registry().to_owned(),
+            repository: reference.repository().to_owned(),
+            tag: reference.tag().map(str::to_owned),
+            digest,
+        })
+    }
+
+    /// Where it is: by its digest, where it has one.
+    pub(crate) fn reference(&self) -> Reference {
+        self.digest.as_ref().map_or_else(|| self.at_tag(), |digest| self.at(digest))
+    }
+
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text
@@ -194,6 +214,27 @@ mod tests {
     use super::*;
 
     const HEX: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    #[test]
+    fn images_are_named_as_docker_names_them() {
+        for (text, name, tag) in [
+            ("debian", "docker.io/library/debian", Some("latest")),
+            ("debian:bookworm-slim", "docker.io/library/debian", Some("bookworm-slim")),
+            ("nvidia/cuda:13.0.2-runtime", "docker.io/nvidia/cuda", Some("13.0.2-runtime")),
+            (
+                "1.dkr.ecr.us-east-1.amazonaws.com/team/llmhost:1",
+                "1.dkr.ecr.us-east-1.amazonaws.com/team/llmhost",
+                Some("1"),
+            ),
+            ("127.0.0.1:5000/llmhost:1", "127.0.0.1:5000/llmhost", Some("1")),
+        ] {
+            let address = OciAddress::of_image(text).expect(text);
+            assert_eq!((address.name().as_str(), address.tag.as_deref()), (name, tag), "{text}");
+        }
+        for text in ["", "upper/CASE:1", "a b", "llmhost:", "x@sha256:12"] {
+            assert!(OciAddress::of_image(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn addresses_are_read_with_tag_and_digest() {

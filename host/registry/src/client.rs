@@ -35,6 +35,11 @@ impl Registry {
     /// Reads the credentials. Asks nothing yet.
     pub(crate) async fn new(address: &OciAddress) -> Result<Self, RegistryError> {
         let (auth, user) = credentials::of(address.host()).await?;
+        Self::with(address, auth, user)
+    }
+
+    /// With credentials that were had elsewhere.
+    pub(crate) fn with(address: &OciAddress, auth: RegistryAuth, user: Option<String>) -> Result<Self, RegistryError> {
         let protocol = if address.is_loopback() { ClientProtocol::Http } else { ClientProtocol::Https };
         let config = ClientConfig {
             protocol,
@@ -82,8 +87,16 @@ impl Registry {
 
     /// A manifest as it stands there, and its digest.
     pub(crate) async fn manifest(&self, at: &Reference) -> Result<(Bytes, Digest), RegistryError> {
-        let accepted = [OCI_IMAGE_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE];
-        let question = || self.client.pull_manifest_raw(at, &self.auth, &accepted);
+        self.manifest_of(at, &[OCI_IMAGE_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE]).await
+    }
+
+    /// As [`manifest`](Self::manifest), of one of these types.
+    pub(crate) async fn manifest_of(
+        &self,
+        at: &Reference,
+        accepted: &[&str],
+    ) -> Result<(Bytes, Digest), RegistryError> {
+        let question = || self.client.pull_manifest_raw(at, &self.auth, accepted);
         let (bytes, _) = self.ask(at, RegistryOperation::Pull, QUESTION, question).await?;
         let digest = Digest::of(&bytes);
         match at.digest() {
@@ -123,6 +136,49 @@ impl Registry {
             tokio::time::timeout(TRANSFER, fetch).await.unwrap_or_else(|_| Err(late()))
         })
         .await
+    }
+
+    /// A blob of at most so many bytes, checked against its digest.
+    pub(crate) async fn blob_in_memory(
+        &self,
+        at: &Reference,
+        blob: &OciDescriptor,
+        most: u64,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let asked = self.asked(at);
+        let late = || RegistryError::TimedOut { host: asked.host.clone(), seconds: TRANSFER.as_secs() };
+        let bytes = patiently(&format!("registry {}", asked.host), || async {
+            let fetch = async {
+                let question = || self.client.pull_blob_stream(at, blob);
+                let mut stream = self.ask(at, RegistryOperation::Pull, QUESTION, question).await?.stream;
+                let mut bytes = Vec::new();
+                while let Some(part) = stream.next().await {
+                    let part = part.map_err(|error| asked.interrupted(error))?;
+                    if (bytes.len() + part.len()) as u64 > most {
+                        return Err(RegistryError::TooLarge { name: asked.name.clone(), most });
+                    }
+                    bytes.extend_from_slice(&part);
+                }
+                Ok(bytes)
+            };
+            tokio::time::timeout(TRANSFER, fetch).await.unwrap_or_else(|_| Err(late()))
+        })
+        .await?;
+        let digest = Digest::of(&bytes);
+        match digest.to_string() == blob.digest {
+            true => Ok(bytes),
+            false => Err(RegistryError::WrongDigest {
+                name: asked.name,
+                expected: blob.digest.clone(),
+                actual: digest.to_string(),
+            }),
+        }
+    }
+
+    /// Whether a blob is there already.
+    pub(crate) async fn has_blob(&self, at: &Reference, digest: &str) -> Result<bool, RegistryError> {
+        let question = || self.client.blob_exists(at, digest);
+        self.ask(at, RegistryOperation::Push, QUESTION, question).await
     }
 
     /// Uploads a blob that is not there yet.

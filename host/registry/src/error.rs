@@ -31,6 +31,8 @@ pub enum RegistryError {
     NotPipeline { name: String, reason: String },
     #[error("{name} is not a Helm chart: {reason}")]
     NotChart { name: String, reason: String },
+    #[error("{name} is not an image that can be used: {reason}")]
+    NotImage { name: String, reason: String },
     #[error("{name} names a chart by a tag, and somebody can move a tag{}", .pinned.as_ref().map_or(String::new(), |pinned| format!("; it is {pinned} now")))]
     Unpinned { name: String, pinned: Option<String> },
     #[error("{name} is larger than the {} MiB that it may have", most >> 20)]
@@ -74,6 +76,7 @@ impl RegistryError {
             Self::NotWasm { .. } => "publish plugins with llmhost plugin push, or with wkg",
             Self::NotPipeline { .. } => "ask its author to publish it again, with llmhost pipeline push",
             Self::NotChart { .. } => "publish charts with helm push, and give the digest that it prints",
+            Self::NotImage { .. } => "name another image, or build this one again",
             Self::Unpinned { pinned: Some(_), .. } => "write the address with its digest, as it stands here",
             Self::Unpinned { pinned: None, .. } => {
                 "write the digest behind the address: oci://HOST/NAME:TAG@sha256:…; helm pull prints it"

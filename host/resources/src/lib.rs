@@ -6,6 +6,7 @@ mod aws;
 mod inference;
 mod kubernetes;
 mod prices;
+mod model_server;
 mod secrets;
 mod stand_ins;
 mod usual;
@@ -14,14 +15,17 @@ use std::sync::Arc;
 
 use llmhost_engine::registry::Registry;
 
+pub use aws::ecr::{ecr_login, ecr_region};
 pub use aws::limits::MANAGED_POLICY;
 pub use aws::policy::{document as policy_document, is_for_destroy};
+pub use aws::preflight::images::LABEL as IMAGE_LABEL;
 pub use aws::preflight::{ACTIONS as PREFLIGHT_ACTIONS, Finding, Severity, preflight};
 pub use aws::region::unknown as unknown_region;
 pub use aws::s3::StateAddress;
 pub use aws::{Aws, AwsSettings, call as aws_call, cluster_endpoint};
 pub use kubernetes::{ClusterToken, cluster_token};
 pub use prices::PriceList;
+pub use model_server::ModelServer;
 pub use secrets::{check as check_secrets, secret_value};
 pub use stand_ins::StandIns;
 pub use usual::{is_billed, usually};

@@ -74,6 +74,9 @@ pub struct ModelInfo {
     pub fallback: Option<String>,
     /// Most tokens of prompt and answer together.
     pub context: usize,
+    /// The sampling temperature that the model's makers recommend, where they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f32>,
     /// Whether it generates text.
     pub generates: bool,
     /// Whether it takes messages: it has a chat template.

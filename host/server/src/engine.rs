@@ -42,6 +42,7 @@ impl EngineBackend {
             // Everybody may ask for it, and the reason names folders of this machine.
             fallback: report.fallback.as_ref().map(|_| "CUDA cannot be used; the server's log says why".to_owned()),
             context: engine.stats().context,
+            temperature: model.config.defaults.temperature,
             generates,
             chats: generates && model.chat.is_some(),
             embeds: model.kind() == "encoder",

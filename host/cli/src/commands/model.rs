@@ -1,6 +1,6 @@
 //! From a model's address to a model that runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -90,8 +90,19 @@ pub(crate) async fn fetch(args: &crate::args::Fetch) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let began = Instant::now();
     let here = folder(&args.source.model, &args.source.fetching, &console).await?;
+    let folder = match &args.to {
+        Some(to) => {
+            copy(&here.folder, to).map_err(|error| Failure::Other {
+                message: format!("cannot copy {} to {}: {error}", here.folder.display(), to.display()),
+                help: "Name a folder that can be written, on a disk with room for the model.".to_owned(),
+                status: 1,
+            })?;
+            to
+        }
+        None => &here.folder,
+    };
     let (bytes, seconds) = (here.bytes, began.elapsed().as_secs_f64());
-    let folder = here.folder.display();
+    let folder = folder.display();
     match args.json {
         true => {
             let line = serde_json::json!({ "folder": folder.to_string(), "bytes": bytes, "seconds": seconds });
@@ -104,6 +115,24 @@ pub(crate) async fn fetch(args: &crate::args::Fetch) -> Result<(), Failure> {
             }
             app::print(&format!("{folder}\n"));
         }
+    }
+    Ok(())
+}
+
+/// Copies what is in a folder into another one. A file is there whole or not at all.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
+        let place = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy(&path, &place)?;
+            continue;
+        }
+        let mut draft = tempfile::NamedTempFile::new_in(to)?;
+        std::io::copy(&mut std::fs::File::open(&path)?, draft.as_file_mut())?;
+        std::fs::set_permissions(draft.path(), std::fs::metadata(&path)?.permissions())?;
+        draft.persist(&place).map_err(|error| error.error)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use llmhost_engine::diagnostic::Diagnostic;
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::Plan;
 use llmhost_engine::state::State;
-use llmhost_resources::{Aws, AwsSettings, Finding, Severity};
+use llmhost_resources::{Aws, AwsSettings, Finding, ModelServer, Severity};
 
 use crate::app::Console;
 use crate::failure::Failure;
@@ -45,6 +45,9 @@ pub(crate) async fn check(
     online: Option<AwsSettings>,
     all: bool,
 ) -> Result<Vec<Finding>, Failure> {
+    if online.is_none() {
+        tell_unchecked(console, plan);
+    }
     let aws = online.map(|settings| Arc::new(Aws::new(settings)));
     let checks = llmhost_resources::preflight(aws.as_ref(), plan, state, all);
     let findings = console.during("checking before the run", checks).await;
@@ -55,6 +58,18 @@ pub(crate) async fn check(
     })?;
     show(console, pipeline, &findings);
     Ok(findings)
+}
+
+/// Says what of a model server nobody but a registry and AWS can tell.
+fn tell_unchecked(console: &Console, plan: &Plan) {
+    for server in ModelServer::of_plan(plan) {
+        let (name, image) = (&server.name, &server.image);
+        let gpu = if server.wants_gpu() { ", and whether the model fits the memory of the GPUs" } else { "" };
+        console.note(&format!(
+            "Not checked without AWS, for {name}: whether the image {image} exists and is llmhost's{gpu}. llmhost validate --online \
+             checks it."
+        ));
+    }
 }
 
 /// Ends the command where something cannot work.

@@ -8,10 +8,12 @@ use llmhost_engine::kind::Progress;
 use llmhost_engine::names::ResourceAddress;
 use llmhost_engine::run::{self, Drift, Found, Report, Selection};
 use llmhost_engine::state::StateStore;
+use llmhost_resources::ModelServer;
 
 use super::conclude::conclude;
 use super::drift;
 use super::preflight::{self, Before};
+use super::rehearse_serving::{Served, serve};
 use crate::app::{self, Console};
 use crate::args::Rehearse;
 use crate::failure::Failure;
@@ -62,6 +64,16 @@ async fn whole_life(
     let report = engine.apply(plan, Arc::clone(store), cancel.clone()).await?;
     done(console, &report)?;
     stage.end(&format!("{} resources made", report.done.create));
+
+    if !args.serving.no_serve {
+        for server in ModelServer::of_state(&store.snapshot()) {
+            let stage = Stage::begin(console, "serve");
+            match serve(&server, &place.settings(), &args.serving.ask, &cancel).await? {
+                Served::Answered(said) => stage.end(&said),
+                Served::Skipped(reason) => stage.end(&format!("skipped: {reason}")),
+            }
+        }
+    }
 
     let stage = Stage::begin(console, "apply again");
     let plan = engine.plan(&Arc::new(store.snapshot())).await?;

@@ -109,7 +109,7 @@ impl Cancel {
     }
 
     /// Returns when the run is stopped.
-    pub(crate) async fn cancelled(&self) {
+    pub async fn cancelled(&self) {
         // The sender lives as long as `self`.
         let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
     }

@@ -22,6 +22,8 @@ pub(crate) struct Graph {
     /// Operator sets by domain; the standard domain is the empty string.
     pub(crate) opsets: BTreeMap<String, i64>,
     data: BTreeSet<Weights>,
+    /// How many weights have each element type, by ONNX's number of it.
+    pub(crate) elements: BTreeMap<u64, usize>,
 }
 
 /// Where one tensor's bytes lie outside the model file.
@@ -83,6 +85,14 @@ impl Graph {
             }
         }
         Ok(())
+    }
+
+    /// Bytes of the model file and of the files that keep its weights.
+    pub(crate) fn bytes(&self, model: &Path) -> u64 {
+        let folder = model.parent().unwrap_or(Path::new("."));
+        let files: BTreeSet<PathBuf> = self.data.iter().map(|weights| folder.join(&weights.file)).collect();
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        size(model) + files.iter().map(|path| size(path)).sum::<u64>()
     }
 
     fn model(&mut self, wire: &mut Wire) -> Result<bool, String> {
@@ -151,6 +161,7 @@ impl Graph {
                         _ => {}
                     }
                 }
+                (2, Value::Number(kind)) => *self.elements.entry(kind).or_default() += 1,
                 (14, Value::Number(place)) => external = place == 1,
                 (_, Value::Bytes { end }) => wire.leave(end)?,
                 _ => {}

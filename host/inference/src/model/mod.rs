@@ -11,6 +11,7 @@ mod error;
 mod files;
 mod folder;
 mod graph;
+mod inspect;
 mod layout;
 mod lengths;
 mod pooling;
@@ -27,6 +28,7 @@ pub use error::ModelError;
 pub use files::verify;
 pub(crate) use folder::FolderError;
 pub use folder::Model;
+pub use inspect::{Inspected, Precision, inspect};
 #[cfg(test)]
 pub(crate) use layout::CacheNames;
 pub(crate) use layout::{CacheType, DecoderLayout, EncoderLayout, Layout};

@@ -5,6 +5,7 @@ mod clients;
 mod cloud_control;
 mod codes;
 mod ec2;
+pub(crate) mod ecr;
 mod eks;
 mod elb;
 mod errors;

@@ -100,7 +100,7 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, zones: &Zones, findings: &mu
     Ok(())
 }
 
-async fn types(aws: &Aws, group: &Declared<'_>) -> Result<Vec<InstanceTypeInfo>, OpError> {
+pub(super) async fn types(aws: &Aws, group: &Declared<'_>) -> Result<Vec<InstanceTypeInfo>, OpError> {
     let wanted = texts(group.spec, "instance_types").map(InstanceType::from).collect();
     let answer = aws.ec2().await.describe_instance_types().set_instance_types(Some(wanted)).send().await;
     match answer.operation("ec2:DescribeInstanceTypes") {

@@ -10,8 +10,10 @@ mod clusters;
 mod counts;
 mod definitions;
 mod fargate;
+pub(crate) mod images;
 mod instances;
 mod missing;
+mod models;
 mod names;
 mod network;
 mod nodes;
@@ -89,6 +91,9 @@ pub const ACTIONS: &[&str] = &[
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
     "ec2:DescribeInstances",
+    "ecr:BatchGetImage",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetDownloadUrlForLayer",
     "eks:DescribeAddonConfiguration",
     "eks:DescribeAddonVersions",
     "eks:DescribeCluster",
@@ -130,6 +135,8 @@ async fn check(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool) -> Resu
     capacity::check(&view, &mut findings);
     clusters::check(&view, &mut findings);
     definitions::check(&view, &mut findings);
+    images::check(&view, &mut findings);
+    models::check(&view, &mut findings);
     fargate::check(&view, &mut findings);
     names::check(&view, &mut findings);
     places::check(&view, &mut findings);
@@ -147,6 +154,8 @@ async fn check(aws: Option<&Aws>, plan: &Plan, state: &State, all: bool) -> Resu
     definitions::ask(aws, &view, &mut findings).await;
     network::ask(aws, &view, &mut findings).await?;
     nodes::ask(aws, &view, &zones, &mut findings).await?;
+    images::ask(aws, &view, &mut findings).await;
+    models::ask(aws, &view, &mut findings).await?;
     access::ask(aws, &view, &mut findings).await?;
     addons::ask(aws, &view, &mut findings).await?;
     capacity::ask(aws, &view, &zones, &mut findings).await?;
