@@ -110,6 +110,7 @@ fn decoder(
     let settings = Settings { chunk: size.chunk, turn, reuse, speculate, lengths, budget };
     let mut generation = Generation::new(decoder, Arc::clone(&counters), settings);
     generation.compare_widths(token, vocabulary).map_err(warm)?;
+    generation.decoder().release(0, 0).map_err(warm)?;
     Ok((Work::Generation(Box::new(generation)), counters, report))
 }
 
@@ -172,7 +173,11 @@ fn cache_size(
         Provider::Cpu => memory::free().map_or(1 << 30, |bytes| bytes / 2),
         Provider::Cuda => crate::runtime::gpu_memory(options.gpu).map_or(1 << 30, |memory| memory.free / 10 * 9),
     });
-    let mut budget = Budget::new(layout, provider, free);
+    let by_page = provider == Provider::Cpu && !options.tiers;
+    let mut budget = Budget::new(layout, by_page, free);
+    if layout.shared && !by_page {
+        budget = budget.in_tiers(wanted);
+    }
     let fitting = budget.longest();
     let context = match options.context {
         Some(context) if context > fitting => {
@@ -185,10 +190,9 @@ fn cache_size(
     };
     let most = options.max_batch.max(1);
     let slots = match (provider, layout.shared) {
-        // What a slot is as long as is taken at once.
-        (Provider::Cuda, true) => (fitting / context).clamp(1, most),
-        // A slot takes a page of every part at least.
-        (Provider::Cpu, true) => budget.slots(context, (free / budget.cost(1)).clamp(1, most)),
+        // A slot takes a page of every part at least, or the shortest row.
+        (Provider::Cpu, true) => budget.slots(context, (budget.limit / budget.cost(1)).clamp(1, most)),
+        (Provider::Cuda, true) => (budget.limit / budget.cost(1)).clamp(1, most),
         (_, false) => most,
     };
     budget.limit = budget.limit.min(slots * budget.cost(context));
@@ -196,5 +200,5 @@ fn cache_size(
         Lengths::Any => options.chunk.clamp(1, context),
         _ => context,
     };
-    Ok((CacheSize { slots, context, chunk }, budget))
+    Ok((CacheSize { slots, context, chunk, tiers: budget.tiers }, budget))
 }

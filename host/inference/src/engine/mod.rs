@@ -25,6 +25,7 @@ mod generation;
 mod handle;
 mod load;
 mod memory;
+mod numbers;
 mod options;
 mod pool;
 mod request;

@@ -31,6 +31,9 @@ pub struct Options {
     /// Bytes for keys and values of all requests together; `None` takes half of what is free once the weights are loaded
     /// (nine tenths on a GPU).
     pub cache_bytes: Option<usize>,
+    /// Whether keys and values lie on a processor as they do on a GPU: for tests, which have no GPU.
+    #[doc(hidden)]
+    pub tiers: bool,
     /// Requests that may wait.
     pub queue: usize,
     /// Tokens of prompts that are read between two steps of the running answers.
@@ -58,6 +61,7 @@ impl Default for Options {
             max_batch: 32,
             context: None,
             cache_bytes: None,
+            tiers: false,
             queue: 256,
             chunk: 128,
             reuse: true,

@@ -18,6 +18,8 @@ pub(crate) struct Graph {
     pub(crate) operators: BTreeMap<String, usize>,
     /// Operator sets by domain; the standard domain is the empty string.
     pub(crate) opsets: BTreeMap<String, i64>,
+    /// Whether weights are bfloat16.
+    pub(crate) bf16: bool,
     data: BTreeSet<Weights>,
 }
 
@@ -28,6 +30,9 @@ struct Weights {
     offset: u64,
     length: u64,
 }
+
+/// Its number among the element types of an ONNX file.
+const BFLOAT16: u64 = 16;
 
 impl Graph {
     /// Walks a model file.
@@ -143,6 +148,7 @@ impl Graph {
                         _ => {}
                     }
                 }
+                (2, Value::Number(BFLOAT16)) => self.bf16 = true,
                 (14, Value::Number(place)) => external = place == 1,
                 (_, Value::Bytes { end }) => wire.leave(end)?,
                 _ => {}

@@ -27,11 +27,12 @@ pub(crate) enum Layout {
     Tensors,
 }
 
-/// Element type of the key/value cache and of the logits.
+/// Element type of the key/value cache, of the logits and of embeddings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CacheType {
+pub(crate) enum FloatType {
     F32,
     F16,
+    Bf16,
 }
 
 /// The names of one layer's cache.
@@ -46,13 +47,13 @@ pub(crate) struct CacheNames {
 pub(crate) struct DecoderLayout {
     /// Key and value of every layer, two entries a layer.
     pub(crate) cache: Vec<CacheNames>,
-    pub(crate) cache_type: CacheType,
+    pub(crate) cache_type: FloatType,
     /// Heads of the cache.
     pub(crate) heads: usize,
     /// Numbers a head holds per token.
     pub(crate) head_size: usize,
     pub(crate) vocabulary: usize,
-    pub(crate) logits_type: CacheType,
+    pub(crate) logits_type: FloatType,
     /// Whether the graph gives logits of the last position alone.
     pub(crate) last_only: bool,
     pub(crate) position_ids: bool,
@@ -77,7 +78,7 @@ pub(crate) struct EncoderLayout {
     pub(crate) attention_mask: bool,
     /// The position of a text's first token, where the graph asks for positions.
     pub(crate) first_position: Option<usize>,
-    pub(crate) output_type: CacheType,
+    pub(crate) output_type: FloatType,
 }
 
 impl Layout {
@@ -128,6 +129,15 @@ impl Layout {
                 Some("its config.json names no architecture that ends in ForSequenceClassification".to_owned())
             }
             _ => Some("it has no sequence classification head".to_owned()),
+        }
+    }
+
+    /// Whether what goes in or comes out is bfloat16.
+    pub(super) fn is_bf16(&self) -> bool {
+        match self {
+            Self::Decoder(decoder) => [decoder.cache_type, decoder.logits_type].contains(&FloatType::Bf16),
+            Self::Encoder(encoder) | Self::Reranker(encoder, _) => encoder.output_type == FloatType::Bf16,
+            Self::Tensors => false,
         }
     }
 
@@ -292,14 +302,12 @@ fn integer(outlet: &Outlet, path: &Path) -> Result<(), ModelError> {
     }
 }
 
-fn float(outlet: &Outlet, path: &Path) -> Result<CacheType, ModelError> {
+fn float(outlet: &Outlet, path: &Path) -> Result<FloatType, ModelError> {
     match element(outlet) {
-        Some(TensorElementType::Float32) => Ok(CacheType::F32),
-        Some(TensorElementType::Float16) => Ok(CacheType::F16),
-        Some(TensorElementType::Bfloat16) => {
-            Err(wrong(outlet, path, "float32 or float16 (export with `--dtype fp16`, or with fp32 for a processor)"))
-        }
-        _ => Err(wrong(outlet, path, "float32 or float16")),
+        Some(TensorElementType::Float32) => Ok(FloatType::F32),
+        Some(TensorElementType::Float16) => Ok(FloatType::F16),
+        Some(TensorElementType::Bfloat16) => Ok(FloatType::Bf16),
+        _ => Err(wrong(outlet, path, "float32, float16 or bfloat16")),
     }
 }
 

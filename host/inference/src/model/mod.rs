@@ -25,7 +25,9 @@ pub use error::ModelError;
 pub use files::verify;
 pub(crate) use folder::FolderError;
 pub use folder::Model;
-pub(crate) use layout::{CacheType, DecoderLayout, EncoderLayout, Layout};
+#[cfg(test)]
+pub(crate) use layout::CacheNames;
+pub(crate) use layout::{DecoderLayout, EncoderLayout, FloatType, Layout};
 pub(crate) use lengths::Lengths;
 pub(crate) use pooling::PoolingKind;
 pub(crate) use sentence::SentenceConfig;

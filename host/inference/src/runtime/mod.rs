@@ -7,6 +7,7 @@
 
 mod check;
 mod device;
+mod driver;
 mod error;
 mod gpu;
 mod hold;
@@ -19,6 +20,7 @@ mod search;
 mod session;
 
 pub use device::Device;
+pub(crate) use driver::{Address, Gpu, Reserved, Strips};
 pub use error::RuntimeError;
 pub use gpu::{GpuMemory, gpu_memory};
 pub(crate) use hold::Files;

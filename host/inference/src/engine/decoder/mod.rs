@@ -7,17 +7,17 @@ mod cache;
 mod group;
 mod plain;
 mod shared;
+mod tiers;
 mod view;
 
-use half::f16;
 use ort::session::Session;
 
 pub(super) use cache::places;
 pub(super) use plain::PlainDecoder;
 pub(super) use shared::{CacheSize, SharedDecoder};
+pub(super) use tiers::Tiers;
 
 use super::error::RequestError;
-use crate::model::CacheType;
 
 /// One row of a decode step.
 #[derive(Debug, Clone, Copy)]
@@ -84,22 +84,6 @@ pub(super) trait Decoder: Send {
 
     /// The session, for jobs that are no steps.
     fn session(&mut self) -> &mut Session;
-}
-
-impl CacheType {
-    pub(super) fn bytes(self) -> usize {
-        match self {
-            Self::F32 => size_of::<f32>(),
-            Self::F16 => size_of::<f16>(),
-        }
-    }
-
-    pub(super) fn element(self) -> ort::value::TensorElementType {
-        match self {
-            Self::F32 => ort::value::TensorElementType::Float32,
-            Self::F16 => ort::value::TensorElementType::Float16,
-        }
-    }
 }
 
 /// Tokens as the graphs want them.
