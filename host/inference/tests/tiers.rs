@@ -95,3 +95,14 @@ fn guesses_and_prompts_that_begin_alike_work_in_rows_too() {
     let stats = rows.stats();
     assert!(stats.proposed_tokens > 0, "{stats:?}");
 }
+
+#[test]
+fn steps_with_tensors_of_their_own_give_the_same_answers() {
+    let own = engine(MODEL, &Options { own_tensors: true, ..tiered() });
+    let pages = engine(MODEL, &Options { max_batch: 8, ..options() });
+    let asks = || -> Vec<Request> {
+        let sizes = [(5, 40), (300, 60), (1080, 40), (310, 12), (2, 330), (30, 20), (700, 9), (319, 3)];
+        (0..).zip(sizes).map(|(seed, (prompt, answer))| request(tokens(seed, prompt), answer)).collect()
+    };
+    assert_eq!(together(&own, asks()), together(&pages, asks()));
+}

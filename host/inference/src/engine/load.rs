@@ -200,5 +200,7 @@ fn cache_size(
         Lengths::Any => options.chunk.clamp(1, context),
         _ => context,
     };
-    Ok((CacheSize { slots, context, chunk, tiers: budget.tiers }, budget))
+    // A recorded step has one length for all that run in it.
+    let own_tensors = budget.tiers.is_some() && options.own_tensors && matches!(layout.lengths, Lengths::Any);
+    Ok((CacheSize { slots, context, chunk, tiers: budget.tiers, own_tensors }, budget))
 }

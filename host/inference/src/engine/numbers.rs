@@ -26,13 +26,21 @@ impl FloatType {
     }
 
     /// The part of a row's range by which the order of additions may change a number.
-    pub(super) fn tolerance(self) -> f32 {
+    fn tolerance(self) -> f32 {
         match self {
             Self::F32 => 1e-3,
             Self::F16 => 1e-2,
             // Eight bits of fraction, where 16-bit floats have eleven.
             Self::Bf16 => 4e-2,
         }
+    }
+
+    /// Whether a row is what was expected, but for the order in which sums are taken. What is no number is not close.
+    pub(super) fn is_close(self, expected: &[f32], found: &[f32]) -> bool {
+        let (low, high) =
+            expected.iter().fold((f32::MAX, f32::MIN), |(low, high), one| (low.min(*one), high.max(*one)));
+        let most = self.tolerance() * (high - low);
+        expected.len() == found.len() && expected.iter().zip(found).all(|(one, other)| (one - other).abs() <= most)
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Options {
     /// Whether keys and values lie on a processor as they do on a GPU: for tests, which have no GPU.
     #[doc(hidden)]
     pub tiers: bool,
+    /// Whether steps on a processor have the tensors that they have where a GPU records them: for tests.
+    #[doc(hidden)]
+    pub own_tensors: bool,
     /// Requests that may wait.
     pub queue: usize,
     /// Tokens of prompts that are read between two steps of the running answers.
@@ -62,6 +65,7 @@ impl Default for Options {
             context: None,
             cache_bytes: None,
             tiers: false,
+            own_tensors: false,
             queue: 256,
             chunk: 128,
             reuse: true,

@@ -35,6 +35,12 @@ pub(crate) enum FloatType {
     Bf16,
 }
 
+/// So many of the likeliest tokens are found in a graph that was made to find them.
+pub(crate) const LIKELIEST: usize = 64;
+/// Its outputs for them, and for their logits.
+pub(crate) const LIKELIEST_TOKENS: &str = "llmhost.likeliest.tokens";
+pub(crate) const LIKELIEST_LOGITS: &str = "llmhost.likeliest.logits";
+
 /// The names of one layer's cache.
 #[derive(Debug, Clone)]
 pub(crate) struct CacheNames {
@@ -63,6 +69,8 @@ pub(crate) struct DecoderLayout {
     pub(crate) cache_branch: bool,
     /// Whether past and present may be one buffer (GroupQueryAttention).
     pub(crate) shared: bool,
+    /// Whether the graph finds the [`LIKELIEST`] tokens of each row of logits.
+    pub(crate) likeliest: bool,
     /// How a row depends on the run that it is in.
     pub(crate) lengths: Lengths,
 }
@@ -271,6 +279,7 @@ fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) 
         logits_to_keep: logits_to_keep.map(|input| vec![1; shape(input).len()]),
         cache_branch: cache_branch.is_some(),
         shared: graph.shares_cache(),
+        likeliest: find(session.outputs(), LIKELIEST_TOKENS).is_some(),
         lengths: Lengths::read(path, &config.rope)?,
         cache,
     })

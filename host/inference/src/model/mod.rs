@@ -27,7 +27,9 @@ pub(crate) use folder::FolderError;
 pub use folder::Model;
 #[cfg(test)]
 pub(crate) use layout::CacheNames;
-pub(crate) use layout::{DecoderLayout, EncoderLayout, FloatType, Layout};
+pub(crate) use layout::{
+    DecoderLayout, EncoderLayout, FloatType, LIKELIEST, LIKELIEST_LOGITS, LIKELIEST_TOKENS, Layout,
+};
 pub(crate) use lengths::Lengths;
 pub(crate) use pooling::PoolingKind;
 pub(crate) use sentence::SentenceConfig;

@@ -177,6 +177,16 @@ impl Gpu {
         call!(self.library, b"cuCtxSynchronize", unsafe extern "C" fn() -> c_int,)
     }
 
+    /// Copies memory of the host to this GPU.
+    ///
+    /// # Safety
+    /// There must be `bytes` bytes at both.
+    pub(crate) unsafe fn send(&self, from: *const u8, to: Address, bytes: usize) -> Result<(), String> {
+        self.enter()?;
+        type Send = unsafe extern "C" fn(Address, *const c_void, usize) -> c_int;
+        call!(self.library, b"cuMemcpyHtoD_v2", Send, to, from.cast(), bytes)
+    }
+
     /// Copies memory of this GPU to the host.
     ///
     /// # Safety
@@ -185,6 +195,81 @@ impl Gpu {
         self.enter()?;
         type Fetch = unsafe extern "C" fn(*mut c_void, Address, usize) -> c_int;
         call!(self.library, b"cuMemcpyDtoH_v2", Fetch, to.cast(), from, bytes)
+    }
+}
+
+/// Memory of a GPU.
+#[derive(Debug)]
+pub(crate) struct Block {
+    gpu: Arc<Gpu>,
+    start: Address,
+}
+
+impl Block {
+    pub(crate) fn new(gpu: &Arc<Gpu>, bytes: usize) -> Result<Self, String> {
+        gpu.enter()?;
+        let mut start = 0;
+        type Allocate = unsafe extern "C" fn(*mut Address, usize) -> c_int;
+        call!(gpu.library, b"cuMemAlloc_v2", Allocate, &mut start, bytes.max(1))?;
+        Ok(Self { gpu: Arc::clone(gpu), start })
+    }
+
+    pub(crate) fn start(&self) -> Address {
+        self.start
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let free = |all: &Self| {
+            all.gpu.enter()?;
+            call!(all.gpu.library, b"cuMemFree_v2", unsafe extern "C" fn(Address) -> c_int, all.start)
+        };
+        if let Err(error) = free(self) {
+            tracing::warn!(error, "memory of the GPU could not be given back");
+        }
+    }
+}
+
+/// Numbers on the host whose pages stay where they are, so that the GPU reads them itself.
+#[derive(Debug)]
+pub(crate) struct Pinned {
+    gpu: Arc<Gpu>,
+    start: *mut i64,
+    count: usize,
+}
+
+// SAFETY: plain memory, owned by this value.
+unsafe impl Send for Pinned {}
+
+impl Pinned {
+    /// So many zeros.
+    pub(crate) fn new(gpu: &Arc<Gpu>, count: usize) -> Result<Self, String> {
+        gpu.enter()?;
+        let (mut start, bytes) = (std::ptr::null_mut(), count.max(1) * size_of::<i64>());
+        type Allocate = unsafe extern "C" fn(*mut *mut c_void, usize, c_uint) -> c_int;
+        call!(gpu.library, b"cuMemHostAlloc", Allocate, &mut start, bytes, 0)?;
+        // SAFETY: as many bytes as were just given.
+        unsafe { start.cast::<u8>().write_bytes(0, bytes) };
+        Ok(Self { gpu: Arc::clone(gpu), start: start.cast(), count })
+    }
+
+    pub(crate) fn numbers(&mut self) -> &mut [i64] {
+        // SAFETY: so many numbers, all of which were written, borrowed as this value is.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.count) }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        type Free = unsafe extern "C" fn(*mut c_void) -> c_int;
+        let free = |all: &Self| {
+            all.gpu.enter()?;
+            call!(all.gpu.library, b"cuMemFreeHost", Free, all.start.cast())
+        };
+        if let Err(error) = free(self) {
+            tracing::warn!(error, "pinned memory could not be given back");
+        }
     }
 }
 
@@ -217,6 +302,11 @@ impl Reserved {
 
     pub(crate) fn start(&self) -> Address {
         self.start
+    }
+
+    /// Bytes that have memory.
+    pub(crate) fn held(&self) -> usize {
+        self.pieces.len() * self.chunk
     }
 
     /// Puts memory under the first `bytes`, and takes it from what comes behind them.

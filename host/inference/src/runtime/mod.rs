@@ -20,7 +20,7 @@ mod search;
 mod session;
 
 pub use device::Device;
-pub(crate) use driver::{Address, Gpu, Reserved, Strips};
+pub(crate) use driver::{Address, Block, Gpu, Pinned, Reserved, Strips};
 pub use error::RuntimeError;
 pub use gpu::{GpuMemory, gpu_memory};
 pub(crate) use hold::Files;

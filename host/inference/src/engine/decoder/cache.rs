@@ -27,6 +27,9 @@ pub(super) trait Store: Send {
     /// Where a slot is that holds tokens.
     fn place(&self, slot: usize) -> Place;
 
+    /// Tokens that a row of a tier has places for.
+    fn places(&self, tier: usize) -> usize;
+
     /// Whose place that is.
     fn slot_at(&self, place: Place) -> usize;
 
@@ -96,6 +99,10 @@ impl Store for Cache {
 
     fn place(&self, slot: usize) -> Place {
         Place { tier: 0, row: slot }
+    }
+
+    fn places(&self, _tier: usize) -> usize {
+        self.places
     }
 
     fn slot_at(&self, place: Place) -> usize {

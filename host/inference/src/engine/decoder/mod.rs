@@ -5,8 +5,10 @@
 
 mod cache;
 mod group;
+mod logits;
 mod plain;
 mod shared;
+mod steps;
 mod tiers;
 mod view;
 
@@ -71,6 +73,12 @@ pub(super) trait Decoder: Send {
 
     /// The logits of a row of the last step, to be changed at will.
     fn logits(&mut self, row: usize) -> &mut [f32];
+
+    /// The likeliest tokens of that row with their logits, where the graph finds them: in any order, and every other
+    /// token is at most as likely as the least of them.
+    fn likeliest(&mut self, _row: usize) -> Option<Vec<(f32, u32)>> {
+        None
+    }
 
     /// Makes slot `to` begin with the first tokens of slot `from`, which may be the same. False
     /// where this layout or device cannot.

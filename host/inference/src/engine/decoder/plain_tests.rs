@@ -28,7 +28,11 @@ fn decoder(how: Option<&str>, slots: usize) -> PlainDecoder {
     let settings = SessionSettings { device: Device::Cpu, threads: 1, spin: Duration::ZERO, gpu: 0, cuda_share: 0.9 };
     let (model, opened) = Model::open(folder.path(), None, &runtime, &settings, false).expect("it opens");
     let Layout::Decoder(layout) = model.layout else { panic!("a decoder") };
-    PlainDecoder::new(opened.session, layout, CacheSize { slots, context: 64, chunk: 16, tiers: None })
+    PlainDecoder::new(
+        opened.session,
+        layout,
+        CacheSize { slots, context: 64, chunk: 16, tiers: None, own_tensors: false },
+    )
 }
 
 #[test]

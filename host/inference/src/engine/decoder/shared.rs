@@ -7,47 +7,49 @@
 //! of its own.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+use std::sync::Arc;
 
-use ort::memory::MemoryInfo;
-use ort::session::{IoBinding, Session};
+use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
 use ort::value::Tensor;
 
 use super::cache::{Cache, Place, Store};
+use super::logits::Logits;
+use super::steps::{Steps, unrecorded};
 use super::tiers::{Memory, TieredCache, Tiers};
 use super::{Decoder, Row, positions, view, wide};
 use crate::engine::error::RequestError;
-use crate::engine::memory::Pages;
-use crate::engine::numbers;
 use crate::engine::speculate::WIDEST;
-use crate::model::DecoderLayout;
+use crate::model::{DecoderLayout, LIKELIEST_LOGITS, LIKELIEST_TOKENS};
 use crate::runtime::{Gpu, Provider};
 
 /// A decoder whose cache stays in place.
 pub(in crate::engine) struct SharedDecoder {
     // Bindings hold tensors over the cache and the logits, so they go first.
     bindings: HashMap<Span, IoBinding>,
+    /// Steps with tensors of their own, where those are used.
+    steps: Option<Steps>,
+    /// How all other runs are run.
+    unrecorded: RunOptions<NoSelectedOutputs>,
     session: Session,
     layout: DecoderLayout,
     cache: Box<dyn Store>,
-    /// Logits as the graph writes them, on the host.
-    raw: Pages,
-    raw_rows: usize,
-    /// Bytes of them that the last run wrote.
-    written: usize,
-    /// Logits of the rows that are read, as numbers to work with.
-    logits: Vec<f32>,
+    logits: Logits,
+    /// The rows of them that the last step was for.
+    found: Vec<usize>,
+    /// Logits of a row that is read, as numbers to work with.
+    row: Vec<f32>,
     /// Tokens of one slot in a run that wants the logits of all, at most.
     widest: usize,
+    slots: usize,
     context: usize,
 }
 
 /// Neighbouring rows of a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Span {
-    tier: usize,
-    first: usize,
-    count: usize,
+pub(super) struct Span {
+    pub(super) tier: usize,
+    pub(super) first: usize,
+    pub(super) count: usize,
 }
 
 /// The place of a cache, for [`SharedDecoder::new`].
@@ -59,10 +61,9 @@ pub(in crate::engine) struct CacheSize {
     pub(in crate::engine) chunk: usize,
     /// Slots grow from row to row of these lengths, where memory does not come by the page.
     pub(in crate::engine) tiers: Option<Tiers>,
+    /// Whether steps have tensors of their own, which a GPU needs to record them.
+    pub(in crate::engine) own_tensors: bool,
 }
-
-/// Bytes of logits that stay taken between runs: more are only written by long prompts that have to run whole.
-const KEPT_LOGITS: usize = 256 << 20;
 
 impl SharedDecoder {
     pub(in crate::engine) fn new(
@@ -72,22 +73,89 @@ impl SharedDecoder {
         gpu: i32,
         size: CacheSize,
     ) -> ort::Result<Self> {
-        let cache: Box<dyn Store> = match (provider, size.tiers) {
-            (Provider::Cpu, None) => Box::new(Cache::new(&layout, size.slots, size.context)?),
-            (Provider::Cpu, Some(tiers)) => Box::new(TieredCache::new(&layout, Memory::Host, size.slots, tiers)?),
-            (Provider::Cuda, tiers) => {
-                let memory = Memory::Gpu(Gpu::new(gpu).map_err(ort::Error::new)?, gpu);
+        let on_gpu = match provider {
+            Provider::Cpu => None,
+            Provider::Cuda => Some((Gpu::new(gpu).map_err(ort::Error::new)?, gpu)),
+        };
+        let tiers = size.tiers.map_or(1, |tiers| tiers.places().len());
+        let cache: Box<dyn Store> = match (&on_gpu, size.tiers) {
+            (None, None) => Box::new(Cache::new(&layout, size.slots, size.context)?),
+            (None, Some(tiers)) => Box::new(TieredCache::new(&layout, Memory::Host, size.slots, tiers)?),
+            (Some((gpu, index)), tiers) => {
                 let tiers = tiers.unwrap_or(Tiers::new(size.context));
-                Box::new(TieredCache::new(&layout, memory, size.slots, tiers)?)
+                Box::new(TieredCache::new(&layout, Memory::Gpu(Arc::clone(gpu), *index), size.slots, tiers)?)
             }
         };
-        let raw_rows = size.slots.max(if layout.last_only { 1 } else { size.chunk });
-        let raw = Pages::new(raw_rows * layout.vocabulary * layout.logits_type.bytes())
-            .ok_or_else(|| ort::Error::new("the system gives no memory for the logits"))?;
-        let widest = if layout.last_only { 1 } else { raw_rows.min(WIDEST) };
-        let logits = vec![0.0; size.slots.max(widest) * layout.vocabulary];
-        let bindings = HashMap::new();
-        Ok(Self { bindings, session, layout, cache, raw, raw_rows, written: 0, logits, widest, context: size.context })
+        let widest = if layout.last_only { 1 } else { size.slots.max(size.chunk).min(WIDEST) };
+        let rows = (tiers * size.slots).max(if layout.last_only { 1 } else { size.chunk });
+        let steps = size.own_tensors.then(|| Steps::new(on_gpu.clone()));
+        let logits = Logits::new(&layout, on_gpu, rows)?;
+        let row = vec![0.0; layout.vocabulary];
+        let (slots, context) = (size.slots, size.context);
+        let mut decoder = Self {
+            bindings: HashMap::new(),
+            steps: None,
+            unrecorded: unrecorded()?,
+            session,
+            layout,
+            cache,
+            logits,
+            found: Vec::new(),
+            row,
+            widest,
+            slots,
+            context,
+        };
+        if let Some(steps) = steps {
+            decoder.use_steps(steps);
+        }
+        Ok(decoder)
+    }
+
+    /// Uses steps with tensors of their own where they give what others give.
+    fn use_steps(&mut self, steps: Steps) {
+        let proven = self.try_steps(None).and_then(|expected| self.try_steps(Some((steps, expected))));
+        if let Err(error) = proven {
+            tracing::warn!(%error, "steps are not recorded: each of their operators is launched by itself");
+            self.steps = None;
+        }
+    }
+
+    /// The logits of some steps, one and two rows at a time. Compares them with those that are expected.
+    fn try_steps(&mut self, with: Option<(Steps, Vec<Vec<f32>>)>) -> Result<Vec<Vec<f32>>, RequestError> {
+        /// The first is run, the second recorded, and those behind it are played.
+        const STEPS: usize = 5;
+        const LENGTHS: [usize; 2] = [3, 6];
+        let (steps, expected) = with.map_or((None, None), |(steps, expected)| (Some(steps), Some(expected)));
+        self.steps = steps;
+        let rows = if LENGTHS[1] + STEPS < self.context { self.slots.min(2) } else { 0 };
+        let token = |place: usize| u32::try_from(place * 31 % self.layout.vocabulary).unwrap_or(0);
+        let tokens: Vec<u32> = (1..=LENGTHS[1] + STEPS).map(token).collect();
+        let mut found = Vec::new();
+        for count in 1..=rows {
+            for slot in 0..count {
+                self.prefill(slot, 0, &tokens[..LENGTHS[slot]], false)?;
+            }
+            for step in 0..STEPS {
+                let row = |slot: usize| {
+                    let cached = LENGTHS[slot] + step;
+                    Row { slot, cached, token: tokens[cached] }
+                };
+                self.decode(&(0..count).map(row).collect::<Vec<_>>(), &vec![0; self.slots])?;
+                for slot in 0..count {
+                    let row = self.logits(slot).to_vec();
+                    if let Some(expected) = expected.as_ref().map(|expected| &expected[found.len()])
+                        && !self.layout.logits_type.is_close(expected, &row)
+                    {
+                        let text = "steps with tensors of their own give other logits".to_owned();
+                        return Err(RequestError::Failed(text));
+                    }
+                    found.push(row);
+                }
+            }
+        }
+        (0..rows).try_for_each(|slot| self.release(slot, 0))?;
+        Ok(found)
     }
 
     /// One run over neighbouring rows. `ids` are `[count, width]`, the lengths those of each row with its
@@ -102,72 +170,78 @@ impl SharedDecoder {
             row[..*length].fill(1);
             places.extend(positions(length - width, width));
         }
-        let given = if self.layout.last_only { 1 } else { width };
-        let row = self.layout.vocabulary * self.layout.logits_type.bytes();
-        if behind == 0 {
-            self.raw.release(KEPT_LOGITS..std::mem::take(&mut self.written));
-        }
-        self.written = (behind + count * given) * row;
-        let logits = self.raw_logits(behind, count, given)?;
-        let binding = self.binding(span)?;
+        let shape = [count, if self.layout.last_only { 1 } else { width }];
+        let position_ids = self.layout.position_ids;
+        let mut binding = match self.bindings.remove(&span) {
+            Some(binding) => binding,
+            None => self.new_binding(span)?,
+        };
         binding.bind_input("input_ids", &Tensor::from_array(([count, width], ids))?)?;
         binding.bind_input("attention_mask", &Tensor::from_array(([count, total], mask))?)?;
-        if self.layout.position_ids {
-            let binding = self.binding(span)?;
+        if position_ids {
             binding.bind_input("position_ids", &Tensor::from_array(([count, width], places))?)?;
         }
-        let binding = self.binding(span)?;
-        binding.bind_output("logits", logits)?;
-        let binding = &self.bindings[&span];
-        view::run(&mut self.session, binding)?;
-        Ok(())
+        self.bind_logits(&mut binding, behind, shape)?;
+        // It has two entries a layer and side, so it is kept.
+        let binding = self.bindings.entry(span).insert_entry(binding);
+        view::run(&mut self.session, binding.get(), &self.unrecorded)?;
+        Ok(self.logits.arrived(behind, shape[0] * shape[1])?)
     }
 
     /// One run over tokens of one slot.
     fn run_slot(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
+        self.logits.begin();
         self.cache.hold(slot, start + tokens.len(), start)?;
         let Place { tier, row } = self.cache.place(slot);
         self.run(Span { tier, first: row, count: 1 }, wide(tokens.iter().copied()), &[start + tokens.len()], 0)
     }
 
-    fn raw_logits(&self, behind: usize, count: usize, width: usize) -> ort::Result<ort::value::DynTensor> {
-        let rows = count * width;
-        assert!(behind + rows <= self.raw_rows, "a run gives no more rows of logits than there is room for");
-        let (vocabulary, kind) = (self.layout.vocabulary, self.layout.logits_type);
-        let row = vocabulary * kind.bytes();
-        // SAFETY: the pages hold that many rows, and outlive the bindings, which are dropped first.
-        unsafe {
-            let start = self.raw.as_ptr().add(behind * row);
-            view::over(&MemoryInfo::default(), start, rows * row, &[count, width, vocabulary], kind.element())
+    fn new_binding(&self, span: Span) -> ort::Result<IoBinding> {
+        let Span { tier, first, count } = span;
+        let mut binding = self.session.create_binding()?;
+        for (buffer, names) in self.layout.cache.iter().enumerate() {
+            binding.bind_input(names.past.as_str(), &self.cache.rows(tier, buffer, first, count)?)?;
+            binding.bind_output(names.present.as_str(), self.cache.rows(tier, buffer, first, count)?)?;
         }
+        if let Some(shape) = &self.layout.logits_to_keep {
+            binding.bind_input("num_logits_to_keep", &Tensor::from_array((shape.as_slice(), vec![1i64]))?)?;
+        }
+        Ok(binding)
     }
 
-    /// The binding of these rows; made once, because it has two entries a layer and side.
-    fn binding(&mut self, span: Span) -> ort::Result<&mut IoBinding> {
-        if !self.bindings.contains_key(&span) {
-            let Span { tier, first, count } = span;
-            let mut binding = self.session.create_binding()?;
-            for (buffer, names) in self.layout.cache.iter().enumerate() {
-                binding.bind_input(names.past.as_str(), &self.cache.rows(tier, buffer, first, count)?)?;
-                binding.bind_output(names.present.as_str(), self.cache.rows(tier, buffer, first, count)?)?;
-            }
-            if let Some(shape) = &self.layout.logits_to_keep {
-                binding.bind_input("num_logits_to_keep", &Tensor::from_array((shape.as_slice(), vec![1i64]))?)?;
-            }
-            self.bindings.insert(span, binding);
+    /// One token for each of neighbouring rows, in tensors of the step's own.
+    fn run_step(&mut self, span: Span, ids: &[i64], lengths: &[usize], behind: usize) -> Result<(), RequestError> {
+        if !self.steps.as_ref().is_some_and(|steps| steps.has(span)) {
+            let mut binding = self.new_binding(span)?;
+            self.bind_logits(&mut binding, behind, [span.count, 1])?;
+            // Rotary tables end with the context.
+            let width = self.cache.places(span.tier).min(self.context);
+            let steps = self.steps.as_mut().expect("only called where there are some");
+            steps.add(span, binding, width, self.layout.position_ids)?;
         }
-        Ok(self.bindings.get_mut(&span).expect("just made"))
+        let step = self.steps.as_mut().expect("as above").ready(span, ids, lengths)?;
+        view::run(&mut self.session, &step.binding, &step.options)?;
+        Ok(self.logits.arrived(behind, span.count)?)
+    }
+
+    fn bind_logits(&mut self, binding: &mut IoBinding, behind: usize, shape: [usize; 2]) -> ort::Result<()> {
+        binding.bind_output("logits", self.logits.tensor(behind, shape)?)?;
+        if let Some((tokens, logits)) = self.logits.likeliest_tensors(behind, shape).transpose()? {
+            binding.bind_output(LIKELIEST_TOKENS, tokens)?;
+            binding.bind_output(LIKELIEST_LOGITS, logits)?;
+        }
+        Ok(())
     }
 
     /// One token for each of the rows of a tier, given in order. Their logits are those that follow `behind`
-    /// others, with a row for each that lies between; gives the rows of the run.
+    /// others, with a row for each that lies between; gives the first row of the run.
     fn step_tier(
         &mut self,
         tier: usize,
         rows: &[(usize, Row)],
         lengths: &[usize],
         behind: usize,
-    ) -> Result<Range<usize>, RequestError> {
+    ) -> Result<usize, RequestError> {
         let (first, last) = (rows[0].0, rows[rows.len() - 1].0);
         let span = Span { tier, first, count: last - first + 1 };
         let mut ids = vec![0i64; span.count];
@@ -177,26 +251,18 @@ impl SharedDecoder {
             ids[place - first] = i64::from(row.token);
             totals[place - first] = row.cached + 1;
         }
-        self.run(span, ids, &totals, behind)?;
-        Ok(first..last + 1)
-    }
-
-    /// Takes a row of the graph's logits over as row `to` of those to work with.
-    fn take(&mut self, from: usize, to: usize) {
-        let vocabulary = self.layout.vocabulary;
-        let target = &mut self.logits[to * vocabulary..(to + 1) * vocabulary];
-        let kind = self.layout.logits_type;
-        // SAFETY: the row lies within the pages, and the run that wrote it is over.
-        unsafe { numbers::widen(kind, self.raw.as_ptr().add(from * vocabulary * kind.bytes()), target) };
+        match self.steps.as_ref().is_some_and(|steps| steps.may_have(span)) {
+            true => self.run_step(span, &ids, &totals, behind)?,
+            false => self.run(span, ids, &totals, behind)?,
+        }
+        Ok(first)
     }
 }
 
 impl Decoder for SharedDecoder {
-    fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], last: bool) -> Result<(), RequestError> {
+    fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], _last: bool) -> Result<(), RequestError> {
         self.run_slot(slot, start, tokens)?;
-        if last {
-            self.take(if self.layout.last_only { 0 } else { tokens.len() - 1 }, 0);
-        }
+        self.found = vec![if self.layout.last_only { 0 } else { tokens.len().saturating_sub(1) }];
         Ok(())
     }
 
@@ -210,10 +276,9 @@ impl Decoder for SharedDecoder {
         let pieces = if self.gives_each() { tokens.len().max(1) } else { 1 };
         for (piece, tokens) in tokens.chunks(pieces).enumerate() {
             let before = piece * pieces;
-            self.prefill(slot, start + before, tokens, false)?;
+            self.verify(slot, start + before, tokens)?;
             for row in 0..tokens.len() {
-                self.take(row, 0);
-                each(before + row, &self.logits[..self.layout.vocabulary]);
+                each(before + row, self.logits(row));
             }
         }
         Ok(())
@@ -231,18 +296,19 @@ impl Decoder for SharedDecoder {
         for row in rows {
             tiers.entry(self.cache.place(row.slot).tier).or_default().push(row.slot);
         }
-        let mut behind = 0;
+        self.logits.begin();
+        self.found = vec![0; rows.len()];
         for (tier, slots) in tiers {
+            let behind = tier * self.slots;
             self.cache.bring_together(tier, &slots)?;
             let of_tier = rows.iter().filter(|row| slots.contains(&row.slot));
             let mut members: Vec<(usize, Row)> = of_tier.map(|row| (self.cache.place(row.slot).row, *row)).collect();
             members.sort_unstable_by_key(|(place, _)| *place);
-            let span = self.step_tier(tier, &members, lengths, behind)?;
+            let first = self.step_tier(tier, &members, lengths, behind)?;
             for (place, row) in &members {
                 let to = rows.iter().position(|other| other.slot == row.slot).expect("one of the rows");
-                self.take(behind + place - span.start, to);
+                self.found[to] = behind + place - first;
             }
-            behind += span.len();
         }
         Ok(())
     }
@@ -254,13 +320,17 @@ impl Decoder for SharedDecoder {
     /// Wrong tokens stay behind the slot's end, where the next ones are written over them.
     fn verify(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
         self.run_slot(slot, start, tokens)?;
-        (0..tokens.len()).for_each(|row| self.take(row, row));
+        self.found = (0..if self.layout.last_only { 1 } else { tokens.len() }).collect();
         Ok(())
     }
 
     fn logits(&mut self, row: usize) -> &mut [f32] {
-        let vocabulary = self.layout.vocabulary;
-        &mut self.logits[row * vocabulary..(row + 1) * vocabulary]
+        self.logits.read(self.found[row], &mut self.row);
+        &mut self.row
+    }
+
+    fn likeliest(&mut self, row: usize) -> Option<Vec<(f32, u32)>> {
+        self.logits.likeliest(self.found[row])
     }
 
     fn share(&mut self, from: usize, to: usize, tokens: usize) -> Result<bool, RequestError> {
@@ -279,3 +349,7 @@ impl Decoder for SharedDecoder {
         &mut self.session
     }
 }
+
+#[cfg(test)]
+#[path = "shared_tests.rs"]
+mod tests;

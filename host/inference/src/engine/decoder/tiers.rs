@@ -256,15 +256,20 @@ impl Store for TieredCache {
         self.at[slot].map(|(place, _)| place).expect("a slot that holds tokens has a row")
     }
 
+    fn places(&self, tier: usize) -> usize {
+        self.tiers[tier].places
+    }
+
     fn slot_at(&self, place: Place) -> usize {
         self.tiers[place.tier].rows[place.row]
     }
 
-    /// Changes one pair a step: copies take time that answers wait for.
+    /// Brings them to the first rows, so that steps over as many are over the same ones. Changes one pair a
+    /// step: copies take time that answers wait for.
     fn bring_together(&mut self, tier: usize, slots: &[usize]) -> ort::Result<()> {
         let mut rows: Vec<usize> = slots.iter().map(|slot| self.place(*slot).row).collect();
         rows.sort_unstable();
-        let gap = rows.iter().zip(rows[0]..).find(|(row, dense)| *row != dense).map(|(_, dense)| dense);
+        let gap = rows.iter().zip(0..).find(|(row, dense)| *row != dense).map(|(_, dense)| dense);
         match gap {
             Some(gap) => self.swap(tier, gap, rows[rows.len() - 1]).map_err(ort::Error::new),
             None => Ok(()),

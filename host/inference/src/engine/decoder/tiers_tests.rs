@@ -17,6 +17,7 @@ fn layout() -> DecoderLayout {
         logits_to_keep: None,
         cache_branch: false,
         shared: true,
+        likeliest: false,
         lengths: Lengths::Any,
     }
 }

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 use ort::AsPointer;
 use ort::memory::{Allocator, MemoryInfo};
-use ort::session::{IoBinding, Session};
+use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
 use ort::value::{DynTensor, TensorElementType};
 
 /// A tensor over foreign memory that bindings take as if it were owned.
@@ -47,9 +47,13 @@ pub(super) unsafe fn over(
 }
 
 /// Runs a binding and leaves the outputs where they were bound.
-pub(super) fn run(session: &mut Session, binding: &IoBinding) -> ort::Result<()> {
+pub(super) fn run(
+    session: &mut Session,
+    binding: &IoBinding,
+    options: &RunOptions<NoSelectedOutputs>,
+) -> ort::Result<()> {
     // SAFETY: both are alive; the session is borrowed mutably, as one run at a time demands.
-    let status = unsafe { (ort::api().RunWithBinding)(session.ptr().cast_mut(), std::ptr::null(), binding.ptr()) };
+    let status = unsafe { (ort::api().RunWithBinding)(session.ptr().cast_mut(), options.ptr(), binding.ptr()) };
     // SAFETY: a status just returned by the API.
     unsafe { ort::Error::result_from_status(status) }
 }
