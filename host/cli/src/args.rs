@@ -1,5 +1,6 @@
 //! The command line, documented where it is defined.
 
+mod device;
 mod lock;
 mod output;
 mod outputs;
@@ -15,6 +16,7 @@ use llmhost_engine::names::StepName;
 use llmhost_engine::pipeline::Kept;
 
 use crate::keep::StatePlace;
+pub(crate) use device::OnDevice;
 pub(crate) use lock::Lock;
 pub(crate) use outputs::Outputs;
 pub(crate) use pipeline::{PipelineCommand, PipelinePush};
@@ -526,6 +528,8 @@ pub(crate) struct Running {
     /// changes no answer; relaxed, also where the runtime rounds several tokens otherwise than one; or off.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(crate) speculation: llmhost_inference::engine::Speculate,
+    #[command(flatten)]
+    pub(crate) on_device: OnDevice,
 }
 
 /// `llmhost fetch`

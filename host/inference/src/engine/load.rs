@@ -16,8 +16,8 @@ use super::options::Options;
 use super::tensors::TensorInfo;
 use super::worker::{Job, Work, Worker};
 use super::{memory, tensors};
-use crate::model::{DecoderLayout, EncoderLayout, FolderError, Layout, Lengths, Model};
-use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings};
+use crate::model::{DecoderLayout, EncoderLayout, FolderError, Layout, Lengths, Model, ModelError};
+use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings, may_use_cuda};
 
 /// What the handle needs of a started engine.
 pub(super) struct Started {
@@ -40,12 +40,23 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
         spin: options.spin,
         gpu: options.gpu,
         cuda_share: options.cuda_share,
+        records: false,
     };
-    let (model, opened) = Model::open(folder, options.weights.as_deref(), &runtime, &settings, options.verify)
-        .map_err(|error| match error {
-            FolderError::Runtime(error) => LoadError::Runtime(error),
-            FolderError::Model(error) => LoadError::Model(error),
-        })?;
+    let settings = SessionSettings { records: options.cuda_graphs && may_use_cuda(&runtime, &settings), ..settings };
+    let open = |settings| Model::open(folder, options.weights.as_deref(), &runtime, settings, options.verify);
+    let opened = match open(&settings) {
+        // Where part of the model runs elsewhere, nothing can be recorded.
+        Err(FolderError::Model(error @ ModelError::Refused { .. })) if settings.records => {
+            tracing::warn!(%error, "the model does not open with CUDA graphs, and is opened without");
+            open(&SessionSettings { records: false, ..settings })
+        }
+        opened => opened,
+    };
+    let (model, opened) = opened.map_err(|error| match error {
+        FolderError::Runtime(error) => LoadError::Runtime(error),
+        FolderError::Model(error) => LoadError::Model(error),
+    })?;
+    let options = &Options { own_tensors: options.own_tensors || opened.records, ..options.clone() };
     let (session, provider, proof) = (opened.session, opened.provider, opened.proof);
     let inputs = session.inputs().iter().map(TensorInfo::of).collect();
     let outputs = session.outputs().iter().map(TensorInfo::of).collect();

@@ -31,6 +31,11 @@ pub struct Options {
     /// Bytes for keys and values of all requests together; `None` takes half of what is free once the weights are loaded
     /// (nine tenths on a GPU).
     pub cache_bytes: Option<usize>,
+    /// Whether steps are recorded on CUDA and played again, where that gives the same: one launch for all operators.
+    pub cuda_graphs: bool,
+    /// Whether the graph finds the likeliest tokens of each row, so that only those come to the host where they are
+    /// enough; `None` has it do so on a GPU.
+    pub likeliest: Option<bool>,
     /// Whether keys and values lie on a processor as they do on a GPU: for tests, which have no GPU.
     #[doc(hidden)]
     pub tiers: bool,
@@ -64,6 +69,8 @@ impl Default for Options {
             max_batch: 32,
             context: None,
             cache_bytes: None,
+            cuda_graphs: true,
+            likeliest: None,
             tiers: false,
             own_tensors: false,
             queue: 256,

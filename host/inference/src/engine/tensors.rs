@@ -189,7 +189,8 @@ pub(super) fn run(session: &mut Session, inputs: &[NamedTensor]) -> Result<Vec<N
         .iter()
         .map(|input| Ok((input.name.clone().into(), tensor(input)?.into())))
         .collect::<Result<Vec<(std::borrow::Cow<'_, str>, SessionInputValue<'_>)>, RequestError>>()?;
-    let mut outputs = session.run(inputs)?;
+    let options = super::decoder::unrecorded()?;
+    let mut outputs = session.run_with_options(inputs, &options)?;
     let names: Vec<String> = outputs.keys().map(str::to_owned).collect();
     names
         .into_iter()

@@ -68,6 +68,8 @@ impl Model {
         files::verify(folder, hashes)?;
         let path = weights::choose(folder, weights.or(named.as_deref()), may_use_cuda(runtime, settings))?;
         let graph = Graph::read(&path)?;
+        // Runs of other shapes each time cannot be played again.
+        let settings = &SessionSettings { records: settings.records && graph.shares_cache(), ..settings.clone() };
         graph.check_data(&path)?;
         let config = ModelConfig::read(folder)?;
         let head = Head::read(folder)?;

@@ -25,7 +25,14 @@ fn decoder(how: Option<&str>, slots: usize) -> PlainDecoder {
     }
     let search = Search { library: Some(onnxruntime().expect("there")), ..Search::default() };
     let runtime = Runtime::load(&search).expect("it loads");
-    let settings = SessionSettings { device: Device::Cpu, threads: 1, spin: Duration::ZERO, gpu: 0, cuda_share: 0.9 };
+    let settings = SessionSettings {
+        device: Device::Cpu,
+        threads: 1,
+        spin: Duration::ZERO,
+        gpu: 0,
+        cuda_share: 0.9,
+        records: false,
+    };
     let (model, opened) = Model::open(folder.path(), None, &runtime, &settings, false).expect("it opens");
     let Layout::Decoder(layout) = model.layout else { panic!("a decoder") };
     PlainDecoder::new(

@@ -13,7 +13,14 @@ const CONTEXT: usize = 512;
 fn decoder(example: Example, own_tensors: bool) -> SharedDecoder {
     let search = Search { library: Some(onnxruntime().expect("there")), ..Search::default() };
     let runtime = Runtime::load(&search).expect("it loads");
-    let settings = SessionSettings { device: Device::Cpu, threads: 1, spin: Duration::ZERO, gpu: 0, cuda_share: 0.9 };
+    let settings = SessionSettings {
+        device: Device::Cpu,
+        threads: 1,
+        spin: Duration::ZERO,
+        gpu: 0,
+        cuda_share: 0.9,
+        records: false,
+    };
     let folder = example.folder().expect("made");
     let (model, opened) = Model::open(&folder, None, &runtime, &settings, false).expect("it opens");
     let Layout::Decoder(layout) = model.layout else { panic!("a decoder") };

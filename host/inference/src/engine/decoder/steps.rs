@@ -24,7 +24,7 @@ const NONE: &str = "-1";
 const MOST: usize = 256;
 
 /// Has a run neither recorded nor played, in sessions that do so.
-pub(crate) fn unrecorded() -> ort::Result<RunOptions<NoSelectedOutputs>> {
+pub(in crate::engine) fn unrecorded() -> ort::Result<RunOptions<NoSelectedOutputs>> {
     let mut options = RunOptions::new()?;
     options.set(GRAPH, NONE)?;
     Ok(options)
