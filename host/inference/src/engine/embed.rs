@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::counters::Counters;
 use super::error::RequestError;
 use super::pool::{normalise, pool};
-use crate::model::{EncoderLayout, PoolingKind};
+use crate::model::{EncoderLayout, PoolingKind, numbers_of};
 
 /// Vectors of texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,7 +170,7 @@ impl Embedder {
         let output = outputs
             .get(&self.layout.output)
             .ok_or_else(|| RequestError::Failed(format!("the model gave no output '{}'", self.layout.output)))?;
-        let numbers = super::numbers::of(output, self.layout.output_type)?;
+        let numbers = numbers_of(output, self.layout.output_type)?;
         let rows = if self.layout.pooled { count } else { count * width };
         if rows == 0 || !numbers.len().is_multiple_of(rows) {
             return Err(RequestError::Failed(format!("the output has {} numbers for {rows} rows", numbers.len())));

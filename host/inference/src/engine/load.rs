@@ -15,7 +15,7 @@ use super::generation::{Generation, Settings};
 use super::options::Options;
 use super::tensors::TensorInfo;
 use super::worker::{Job, Work, Worker};
-use super::{memory, tensors};
+use super::{memory, positions, tensors};
 use crate::model::{DecoderLayout, EncoderLayout, FolderError, Layout, Lengths, Model, ModelError};
 use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings, may_use_cuda};
 
@@ -41,6 +41,7 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
         gpu: options.gpu,
         cuda_share: options.cuda_share,
         records: false,
+        likeliest: options.likeliest,
     };
     let settings = SessionSettings { records: options.cuda_graphs && may_use_cuda(&runtime, &settings), ..settings };
     let open = |settings| Model::open(folder, options.weights.as_deref(), &runtime, settings, options.verify);
@@ -58,8 +59,7 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
     })?;
     let options = &Options { own_tensors: options.own_tensors || opened.records, ..options.clone() };
     let (session, provider, proof) = (opened.session, opened.provider, opened.proof);
-    let inputs = session.inputs().iter().map(TensorInfo::of).collect();
-    let outputs = session.outputs().iter().map(TensorInfo::of).collect();
+    let (inputs, outputs) = positions::outside(&session, &model.layout);
     let (work, counters, report) = match model.layout.clone() {
         Layout::Decoder(layout) => decoder(&model, layout, session, provider, proof, options)?,
         Layout::Encoder(layout) | Layout::Reranker(layout, _) => encoder(&model, layout, session, proof, options)?,
@@ -158,7 +158,7 @@ fn encoder(
 fn any(mut session: Session, proof: Proof) -> Result<Ready, LoadError> {
     // Zeros may not suit a graph; then the first real run shows what is wrong.
     if let Some(inputs) = tensors::zeros(&session)
-        && let Err(error) = tensors::run(&mut session, &inputs)
+        && let Err(error) = tensors::run(&mut session, &inputs, None)
     {
         tracing::debug!(%error, "the model does not take zeros");
     }

@@ -1,10 +1,12 @@
 //! One request on its way: its prompt, its tokens so far, and who listens.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::counters::Counters;
 use super::decoder::Decoder;
 use super::error::RequestError;
 use super::request::{Event, Finish, Timings, Usage};
@@ -113,10 +115,17 @@ impl Sequence {
 
     /// Chooses the next token from a row of the last step, and tells the listener. Where the answer is whole,
     /// the last event comes back, to be sent when the slot is free and the counters say so.
-    pub(super) fn advance(&mut self, decoder: &mut dyn Decoder, row: usize) -> Result<Option<Event>, SampleError> {
+    pub(super) fn advance(
+        &mut self,
+        (decoder, row): (&mut dyn Decoder, usize),
+        counters: &Counters,
+    ) -> Result<Option<Event>, SampleError> {
         let sampler = &mut self.request.sampler;
         let sampled = match decoder.likeliest(row).and_then(|few| sampler.sample_few(&few)) {
-            Some(sampled) => sampled?,
+            Some(sampled) => {
+                counters.short_rows.fetch_add(1, Relaxed);
+                sampled?
+            }
             None => sampler.sample(decoder.logits(row))?,
         };
         self.completion += 1;

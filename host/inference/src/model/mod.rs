@@ -6,12 +6,14 @@
 
 mod chat;
 mod config;
+mod edit;
 mod error;
 mod files;
 mod folder;
 mod graph;
 mod layout;
 mod lengths;
+mod numbers;
 mod pooling;
 mod reranker;
 mod rope;
@@ -21,6 +23,7 @@ mod wire;
 
 pub use chat::{Chat, ChatError, ChatTemplate, Message, parse_arguments};
 pub use config::{GenerationDefaults, ModelConfig};
+pub(crate) use edit::{POSITIONS, asked};
 pub use error::ModelError;
 pub use files::verify;
 pub(crate) use folder::FolderError;
@@ -31,5 +34,6 @@ pub(crate) use layout::{
     DecoderLayout, EncoderLayout, FloatType, LIKELIEST, LIKELIEST_LOGITS, LIKELIEST_TOKENS, Layout,
 };
 pub(crate) use lengths::Lengths;
+pub(crate) use numbers::{numbers_of, take_end, widen};
 pub(crate) use pooling::PoolingKind;
 pub(crate) use sentence::SentenceConfig;

@@ -10,8 +10,7 @@ use ort::value::{DynTensor, TensorElementType};
 
 use super::view;
 use crate::engine::memory::Pages;
-use crate::engine::numbers;
-use crate::model::{DecoderLayout, FloatType, LIKELIEST};
+use crate::model::{DecoderLayout, FloatType, LIKELIEST, widen};
 use crate::runtime::{Block, Gpu, Reserved};
 
 /// Bytes of a token and of its logit.
@@ -170,7 +169,7 @@ impl Logits {
             }
         };
         // SAFETY: a whole row, and the run that wrote it is over.
-        unsafe { numbers::widen(self.kind, start, target) };
+        unsafe { widen(self.kind, start, target) };
     }
 
     /// The likeliest tokens of a row with their logits.

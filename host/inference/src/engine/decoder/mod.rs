@@ -17,7 +17,6 @@ use ort::session::Session;
 pub(super) use cache::places;
 pub(super) use plain::PlainDecoder;
 pub(super) use shared::{CacheSize, SharedDecoder};
-pub(super) use steps::unrecorded;
 pub(super) use tiers::Tiers;
 
 use super::error::RequestError;

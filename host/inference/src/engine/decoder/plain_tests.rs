@@ -32,6 +32,7 @@ fn decoder(how: Option<&str>, slots: usize) -> PlainDecoder {
         gpu: 0,
         cuda_share: 0.9,
         records: false,
+        likeliest: None,
     };
     let (model, opened) = Model::open(folder.path(), None, &runtime, &settings, false).expect("it opens");
     let Layout::Decoder(layout) = model.layout else { panic!("a decoder") };

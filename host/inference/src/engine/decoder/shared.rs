@@ -14,13 +14,13 @@ use ort::value::Tensor;
 
 use super::cache::{Cache, Place, Store};
 use super::logits::Logits;
-use super::steps::{Steps, unrecorded};
+use super::steps::Steps;
 use super::tiers::{Memory, TieredCache, Tiers};
 use super::{Decoder, Row, positions, view, wide};
 use crate::engine::error::RequestError;
 use crate::engine::speculate::WIDEST;
-use crate::model::{DecoderLayout, LIKELIEST_LOGITS, LIKELIEST_TOKENS};
-use crate::runtime::{Gpu, Provider};
+use crate::model::{DecoderLayout, LIKELIEST_LOGITS, LIKELIEST_TOKENS, POSITIONS, asked};
+use crate::runtime::{Gpu, Provider, unrecorded};
 
 /// A decoder whose cache stays in place.
 pub(in crate::engine) struct SharedDecoder {
@@ -87,7 +87,7 @@ impl SharedDecoder {
             }
         };
         let widest = if layout.last_only { 1 } else { size.slots.max(size.chunk).min(WIDEST) };
-        let rows = (tiers * size.slots).max(if layout.last_only { 1 } else { size.chunk });
+        let rows = (tiers * size.slots).max(if layout.last_only { 1 } else { size.chunk.max(2) });
         let steps = size.own_tensors.then(|| Steps::new(on_gpu.clone()));
         let logits = Logits::new(&layout, on_gpu, rows)?;
         let row = vec![0.0; layout.vocabulary];
@@ -159,8 +159,16 @@ impl SharedDecoder {
     }
 
     /// One run over neighbouring rows. `ids` are `[count, width]`, the lengths those of each row with its
-    /// new tokens; the logits go behind the first `behind` rows of them.
-    fn run(&mut self, span: Span, ids: Vec<i64>, lengths: &[usize], behind: usize) -> Result<(), RequestError> {
+    /// new tokens. `wanted` are the rows and places whose logits are read. These go behind the first `behind` rows
+    /// of logits; gives which they are.
+    fn run(
+        &mut self,
+        span: Span,
+        ids: Vec<i64>,
+        lengths: &[usize],
+        wanted: &[(usize, usize)],
+        behind: usize,
+    ) -> Result<Vec<usize>, RequestError> {
         let count = span.count;
         let width = ids.len() / count;
         let total = lengths.iter().copied().max().unwrap_or(1);
@@ -170,30 +178,47 @@ impl SharedDecoder {
             row[..*length].fill(1);
             places.extend(positions(length - width, width));
         }
-        let shape = [count, if self.layout.last_only { 1 } else { width }];
+        let (rows, given) = match self.layout.positions {
+            Some(_) => (1, wanted.len()),
+            None if self.layout.last_only => (count, 1),
+            None => (count, width),
+        };
+        let place = |(at, (row, place)): (usize, &(usize, usize))| match self.layout.positions {
+            Some(_) => behind + at,
+            None => behind + row * given + (*place).min(given - 1),
+        };
+        let found = wanted.iter().enumerate().map(place).collect();
+        let asked = self.layout.positions.map(|_| asked(wanted)).transpose()?;
         let position_ids = self.layout.position_ids;
         let mut binding = match self.bindings.remove(&span) {
             Some(binding) => binding,
             None => self.new_binding(span)?,
         };
+        if let Some(asked) = asked {
+            binding.bind_input(POSITIONS, &asked)?;
+        }
         binding.bind_input("input_ids", &Tensor::from_array(([count, width], ids))?)?;
         binding.bind_input("attention_mask", &Tensor::from_array(([count, total], mask))?)?;
         if position_ids {
             binding.bind_input("position_ids", &Tensor::from_array(([count, width], places))?)?;
         }
-        self.bind_logits(&mut binding, behind, shape)?;
+        self.bind_logits(&mut binding, behind, [rows, given])?;
         // It has two entries a layer and side, so it is kept.
         let binding = self.bindings.entry(span).insert_entry(binding);
         view::run(&mut self.session, binding.get(), &self.unrecorded)?;
-        Ok(self.logits.arrived(behind, shape[0] * shape[1])?)
+        self.logits.arrived(behind, rows * given)?;
+        Ok(found)
     }
 
-    /// One run over tokens of one slot.
-    fn run_slot(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
+    /// One run over tokens of one slot, whose logits are wanted at these places.
+    fn run_slot(&mut self, slot: usize, start: usize, tokens: &[u32], wanted: &[usize]) -> Result<(), RequestError> {
         self.logits.begin();
         self.cache.hold(slot, start + tokens.len(), start)?;
         let Place { tier, row } = self.cache.place(slot);
-        self.run(Span { tier, first: row, count: 1 }, wide(tokens.iter().copied()), &[start + tokens.len()], 0)
+        let (span, length) = (Span { tier, first: row, count: 1 }, start + tokens.len());
+        let wanted: Vec<(usize, usize)> = wanted.iter().map(|place| (0, *place)).collect();
+        self.found = self.run(span, wide(tokens.iter().copied()), &[length], &wanted, 0)?;
+        Ok(())
     }
 
     fn new_binding(&self, span: Span) -> ort::Result<IoBinding> {
@@ -213,11 +238,12 @@ impl SharedDecoder {
     fn run_step(&mut self, span: Span, ids: &[i64], lengths: &[usize], behind: usize) -> Result<(), RequestError> {
         if !self.steps.as_ref().is_some_and(|steps| steps.has(span)) {
             let mut binding = self.new_binding(span)?;
-            self.bind_logits(&mut binding, behind, [span.count, 1])?;
+            let by_positions = self.layout.positions.is_some();
+            self.bind_logits(&mut binding, behind, if by_positions { [1, span.count] } else { [span.count, 1] })?;
             // Rotary tables end with the context.
             let width = self.cache.places(span.tier).min(self.context);
             let steps = self.steps.as_mut().expect("only called where there are some");
-            steps.add(span, binding, width, self.layout.position_ids)?;
+            steps.add(span, binding, width, (self.layout.position_ids, by_positions))?;
         }
         let step = self.steps.as_mut().expect("as above").ready(span, ids, lengths)?;
         view::run(&mut self.session, &step.binding, &step.options)?;
@@ -234,14 +260,14 @@ impl SharedDecoder {
     }
 
     /// One token for each of the rows of a tier, given in order. Their logits are those that follow `behind`
-    /// others, with a row for each that lies between; gives the first row of the run.
+    /// others, with a row for each that lies between; gives which they are.
     fn step_tier(
         &mut self,
         tier: usize,
         rows: &[(usize, Row)],
         lengths: &[usize],
         behind: usize,
-    ) -> Result<usize, RequestError> {
+    ) -> Result<Vec<usize>, RequestError> {
         let (first, last) = (rows[0].0, rows[rows.len() - 1].0);
         let span = Span { tier, first, count: last - first + 1 };
         let mut ids = vec![0i64; span.count];
@@ -252,18 +278,23 @@ impl SharedDecoder {
             totals[place - first] = row.cached + 1;
         }
         match self.steps.as_ref().is_some_and(|steps| steps.may_have(span)) {
-            true => self.run_step(span, &ids, &totals, behind)?,
-            false => self.run(span, ids, &totals, behind)?,
+            true => {
+                self.run_step(span, &ids, &totals, behind)?;
+                Ok(rows.iter().map(|(place, _)| behind + place - first).collect())
+            }
+            false => {
+                let wanted: Vec<(usize, usize)> = rows.iter().map(|(place, _)| (place - first, 0)).collect();
+                self.run(span, ids, &totals, &wanted, behind)
+            }
         }
-        Ok(first)
     }
 }
 
 impl Decoder for SharedDecoder {
     fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], _last: bool) -> Result<(), RequestError> {
-        self.run_slot(slot, start, tokens)?;
-        self.found = vec![if self.layout.last_only { 0 } else { tokens.len().saturating_sub(1) }];
-        Ok(())
+        // A graph that takes positions is asked for one at least. A token alone is computed as it is in a step.
+        let copies = self.layout.positions.unwrap_or(1).min(tokens.len());
+        self.run_slot(slot, start, tokens, &vec![tokens.len().saturating_sub(1); copies])
     }
 
     fn prefill_each(
@@ -304,10 +335,10 @@ impl Decoder for SharedDecoder {
             let of_tier = rows.iter().filter(|row| slots.contains(&row.slot));
             let mut members: Vec<(usize, Row)> = of_tier.map(|row| (self.cache.place(row.slot).row, *row)).collect();
             members.sort_unstable_by_key(|(place, _)| *place);
-            let first = self.step_tier(tier, &members, lengths, behind)?;
-            for (place, row) in &members {
+            let found = self.step_tier(tier, &members, lengths, behind)?;
+            for ((_, row), found) in members.iter().zip(found) {
                 let to = rows.iter().position(|other| other.slot == row.slot).expect("one of the rows");
-                self.found[to] = behind + place - first;
+                self.found[to] = found;
             }
         }
         Ok(())
@@ -319,9 +350,7 @@ impl Decoder for SharedDecoder {
 
     /// Wrong tokens stay behind the slot's end, where the next ones are written over them.
     fn verify(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
-        self.run_slot(slot, start, tokens)?;
-        self.found = (0..if self.layout.last_only { 1 } else { tokens.len() }).collect();
-        Ok(())
+        self.run_slot(slot, start, tokens, &(0..tokens.len()).collect::<Vec<_>>())
     }
 
     fn logits(&mut self, row: usize) -> &mut [f32] {

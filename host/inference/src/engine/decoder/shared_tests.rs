@@ -20,6 +20,7 @@ fn decoder(example: Example, own_tensors: bool) -> SharedDecoder {
         gpu: 0,
         cuda_share: 0.9,
         records: false,
+        likeliest: None,
     };
     let folder = example.folder().expect("made");
     let (model, opened) = Model::open(&folder, None, &runtime, &settings, false).expect("it opens");

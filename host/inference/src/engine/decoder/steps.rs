@@ -14,21 +14,11 @@ use ort::value::{DynTensor, TensorElementType};
 
 use super::shared::Span;
 use super::view;
-use crate::runtime::{Address, Block, Gpu, Pinned};
+use crate::model::POSITIONS;
+use crate::runtime::{Address, Block, Gpu, Pinned, recorded};
 
-/// Says which recorded run is meant. It is recorded when it is first asked for.
-const GRAPH: &str = "gpu_graph_id";
-/// No recorded one, and none to record.
-const NONE: &str = "-1";
 /// Different steps that are recorded, at most: each takes memory of the GPU.
 const MOST: usize = 256;
-
-/// Has a run neither recorded nor played, in sessions that do so.
-pub(in crate::engine) fn unrecorded() -> ort::Result<RunOptions<NoSelectedOutputs>> {
-    let mut options = RunOptions::new()?;
-    options.set(GRAPH, NONE)?;
-    Ok(options)
-}
 
 /// The steps that were made ready.
 pub(super) struct Steps {
@@ -49,6 +39,8 @@ struct Inputs {
     ids: Numbers,
     mask: Numbers,
     positions: Option<Numbers>,
+    /// The rows whose logits are wanted: all. Written once.
+    _asked: Option<Numbers>,
     /// Tokens of each row that the mask shows.
     shown: Vec<usize>,
 }
@@ -68,7 +60,13 @@ impl Steps {
     }
 
     /// Makes a step ready, whose binding has all but these inputs. The mask is `width` tokens wide.
-    pub(super) fn add(&mut self, span: Span, mut binding: IoBinding, width: usize, positions: bool) -> ort::Result<()> {
+    pub(super) fn add(
+        &mut self,
+        span: Span,
+        mut binding: IoBinding,
+        width: usize,
+        (positions, asked): (bool, bool),
+    ) -> ort::Result<()> {
         let gpu = self.gpu.as_ref();
         let numbers = |width: usize| Numbers::new(gpu, [span.count, width]);
         let (ids, mask) = (numbers(1)?, numbers(width)?);
@@ -78,9 +76,14 @@ impl Steps {
         if let Some(positions) = &positions {
             binding.bind_input("position_ids", &positions.tensor()?)?;
         }
-        let mut options = RunOptions::new()?;
-        options.set(GRAPH, (self.all.len() + 1).to_string())?;
-        let inputs = Inputs { ids, mask, positions, shown: vec![0; span.count] };
+        let asked = asked.then(|| numbers(2)).transpose()?.map(|mut asked| {
+            asked.values().chunks_exact_mut(2).zip(0..).for_each(|(place, row)| place[0] = row);
+            asked.send()?;
+            binding.bind_input(POSITIONS, &asked.tensor()?)?;
+            Ok::<_, ort::Error>(asked)
+        });
+        let options = recorded(self.all.len() + 1)?;
+        let inputs = Inputs { ids, mask, positions, _asked: asked.transpose()?, shown: vec![0; span.count] };
         self.all.insert(span, Step { binding, options, inputs });
         Ok(())
     }

@@ -19,6 +19,7 @@ fn layout() -> DecoderLayout {
         shared: true,
         likeliest: false,
         lengths: Lengths::Any,
+        positions: None,
     }
 }
 

@@ -6,18 +6,17 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use ort::value::{DynValue, TensorElementType};
 
-use super::error::RequestError;
-use crate::model::FloatType;
+use super::layout::FloatType;
 
 impl FloatType {
-    pub(super) fn bytes(self) -> usize {
+    pub(crate) fn bytes(self) -> usize {
         match self {
             Self::F32 => size_of::<f32>(),
             Self::F16 | Self::Bf16 => size_of::<f16>(),
         }
     }
 
-    pub(super) fn element(self) -> TensorElementType {
+    pub(crate) fn element(self) -> TensorElementType {
         match self {
             Self::F32 => TensorElementType::Float32,
             Self::F16 => TensorElementType::Float16,
@@ -35,8 +34,16 @@ impl FloatType {
         }
     }
 
+    /// The part of a row's range that rounding alone may change.
+    pub(crate) fn rounding(self) -> f32 {
+        match self {
+            Self::F32 | Self::F16 => 1.0 / 256.0,
+            Self::Bf16 => 1.0 / 64.0,
+        }
+    }
+
     /// Whether a row is what was expected, but for the order in which sums are taken. What is no number is not close.
-    pub(super) fn is_close(self, expected: &[f32], found: &[f32]) -> bool {
+    pub(crate) fn is_close(self, expected: &[f32], found: &[f32]) -> bool {
         let (low, high) =
             expected.iter().fold((f32::MAX, f32::MIN), |(low, high), one| (low.min(*one), high.max(*one)));
         let most = self.tolerance() * (high - low);
@@ -48,7 +55,7 @@ impl FloatType {
 ///
 /// # Safety
 /// `source` must point to as many numbers of this type as `target` has room for.
-pub(super) unsafe fn widen(kind: FloatType, source: *const u8, target: &mut [f32]) {
+pub(crate) unsafe fn widen(kind: FloatType, source: *const u8, target: &mut [f32]) {
     let count = target.len();
     // SAFETY: the caller vouches for the memory.
     unsafe {
@@ -61,7 +68,7 @@ pub(super) unsafe fn widen(kind: FloatType, source: *const u8, target: &mut [f32
 }
 
 /// An output's numbers.
-pub(super) fn of(output: &DynValue, kind: FloatType) -> ort::Result<Cow<'_, [f32]>> {
+pub(crate) fn numbers_of(output: &DynValue, kind: FloatType) -> ort::Result<Cow<'_, [f32]>> {
     Ok(match kind {
         FloatType::F32 => output.try_extract_tensor::<f32>()?.1.into(),
         FloatType::F16 => output.try_extract_tensor::<f16>()?.1.to_f32_vec().into(),
@@ -70,7 +77,7 @@ pub(super) fn of(output: &DynValue, kind: FloatType) -> ort::Result<Cow<'_, [f32
 }
 
 /// Takes the last numbers of an output over.
-pub(super) fn take_end(output: &DynValue, kind: FloatType, target: &mut [f32]) -> Result<(), RequestError> {
+pub(crate) fn take_end(output: &DynValue, kind: FloatType, target: &mut [f32]) -> ort::Result<()> {
     match kind {
         FloatType::F32 => target.copy_from_slice(end(output.try_extract_tensor::<f32>()?.1, target.len())?),
         FloatType::F16 => end(output.try_extract_tensor::<f16>()?.1, target.len())?.convert_to_f32_slice(target),
@@ -79,9 +86,11 @@ pub(super) fn take_end(output: &DynValue, kind: FloatType, target: &mut [f32]) -
     Ok(())
 }
 
-fn end<T>(numbers: &[T], wanted: usize) -> Result<&[T], RequestError> {
+fn end<T>(numbers: &[T], wanted: usize) -> ort::Result<&[T]> {
     let start = numbers.len().checked_sub(wanted);
-    start.map(|start| &numbers[start..]).ok_or_else(|| RequestError::Failed("the model gave no logits".to_owned()))
+    start
+        .map(|start| &numbers[start..])
+        .ok_or_else(|| ort::Error::new("the model gave fewer numbers than there have to be"))
 }
 
 #[cfg(test)]
