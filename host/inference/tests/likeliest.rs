@@ -39,7 +39,8 @@ fn answers(engine: &Engine) -> Vec<Vec<u32>> {
 
 #[test]
 fn answers_are_the_same_with_the_likeliest_tokens_found_in_the_graph() {
-    let variants: [(&str, fn(Options) -> Options); 4] = [
+    type Variant = fn(Options) -> Options;
+    let variants: [(&str, Variant); 4] = [
         ("tiny", |options| options),
         ("tiny-fp16", |options| options),
         ("tiny", |options| Options { tiers: true, own_tensors: true, ..options }),

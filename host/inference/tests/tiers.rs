@@ -106,3 +106,18 @@ fn steps_with_tensors_of_their_own_give_the_same_answers() {
     };
     assert_eq!(together(&own, asks()), together(&pages, asks()));
 }
+
+#[test]
+fn rows_of_both_sides_of_a_threshold_step_apart() {
+    let rows = engine("tiny-longrope", &tiered());
+    let pages = engine("tiny-longrope", &options());
+    // Some cross the threshold of 32, some are kept between others that go on.
+    let sizes = [(5, 60), (40, 3), (20, 30), (60, 50), (31, 2), (8, 10), (33, 40), (12, 12), (3, 20), (25, 25)];
+    let asks = || -> Vec<Request> {
+        (0..).zip(sizes).map(|(seed, (prompt, answer))| request(tokens(seed, prompt), answer)).collect()
+    };
+    let found = together(&rows, asks());
+    for (place, (found, ask)) in found.into_iter().zip(asks()).enumerate() {
+        assert_eq!(found, answer(&pages, ask).tokens, "{place}");
+    }
+}

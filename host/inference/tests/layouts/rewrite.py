@@ -8,7 +8,6 @@ Usage: rewrite.py FILE keep                 num_logits_to_keep, as transformers.
        rewrite.py FILE positions            an encoder that takes position_ids
        rewrite.py FILE bf16                 past, present and logits in bfloat16, around the same 32-bit floats
        rewrite.py FILE bf16-inside          the same numbers, handed in and out as 32-bit floats
-       rewrite.py FILE bf16-weights         a weight in bfloat16, for which a processor has no kernel
        rewrite.py FILE input NAME           an input that nobody knows
 """
 
@@ -142,22 +141,8 @@ def rounded(graph, outside):
     graph.node.extend([*before, *rest, *after])
 
 
-def bf16_weights(graph):
-    """The head multiplies bfloat16."""
-    head = next(node for node in graph.node if "logits" in node.output)
-    weight = next(one for one in graph.initializer if one.name == head.input[1])
-    values = numpy_helper.to_array(weight)
-    weight.CopyFrom(helper.make_tensor(weight.name, TensorProto.BFLOAT16, values.shape, values.flatten().tolist()))
-    head.output[0] = "logits_short"
-    at = list(graph.node).index(head)
-    graph.node.insert(at, helper.make_node("Cast", [head.input[0]], ["hidden_short"], to=TensorProto.BFLOAT16))
-    head = graph.node[at + 1]
-    head.input[0] = "hidden_short"
-    graph.node.append(helper.make_node("Cast", ["logits_short"], ["logits"], to=TensorProto.FLOAT))
-
-
 path, how = sys.argv[1:3]
 model = onnx.load(path)
-made = {"keep": keep, "branch": branch, "branch-of-one-token": lambda graph: branch(graph, True), "positions": positions, "positions-of-mask": positions_of_mask, "positions-of-past": positions_of_past, "bf16": lambda graph: rounded(graph, True), "bf16-inside": lambda graph: rounded(graph, False), "bf16-weights": bf16_weights, "input": lambda graph: unknown(graph, sys.argv[3])}
+made = {"keep": keep, "branch": branch, "branch-of-one-token": lambda graph: branch(graph, True), "positions": positions, "positions-of-mask": positions_of_mask, "positions-of-past": positions_of_past, "bf16": lambda graph: rounded(graph, True), "bf16-inside": lambda graph: rounded(graph, False), "input": lambda graph: unknown(graph, sys.argv[3])}
 made[how](model.graph)
 onnx.save(model, path)

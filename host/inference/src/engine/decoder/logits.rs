@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::value::{DynTensor, TensorElementType};
 
 use super::view;
@@ -71,6 +70,13 @@ impl Logits {
         Ok(Self { place, vocabulary: layout.vocabulary, kind: layout.logits_type, rows, written: 0, few })
     }
 
+    fn gpu(&self) -> Option<i32> {
+        match &self.place {
+            Where::Host(_) => None,
+            Where::Gpu { index, .. } => Some(*index),
+        }
+    }
+
     fn row_bytes(&self) -> usize {
         self.vocabulary * self.kind.bytes()
     }
@@ -86,16 +92,16 @@ impl Logits {
     pub(super) fn tensor(&mut self, behind: usize, [count, width]: [usize; 2]) -> ort::Result<DynTensor> {
         let (rows, bytes) = (count * width, self.row_bytes());
         assert!(behind + rows <= self.rows, "a run gives no more rows of logits than there is room for");
-        let (start, info) = match &mut self.place {
-            Where::Host(pages) => (pages.as_ptr(), MemoryInfo::default()),
-            Where::Gpu { memory, index, .. } => {
+        let start = match &mut self.place {
+            Where::Host(pages) => pages.as_ptr(),
+            Where::Gpu { memory, .. } => {
                 if memory.held() < (behind + rows) * bytes {
                     memory.resize((behind + rows) * bytes).map_err(ort::Error::new)?;
                 }
-                let info = MemoryInfo::new(AllocationDevice::CUDA, *index, AllocatorType::Device, MemoryType::Default)?;
-                (memory.start() as *mut u8, info)
+                memory.start() as *mut u8
             }
         };
+        let info = view::place(self.gpu())?;
         let (shape, element) = ([count, width, self.vocabulary], self.kind.element());
         // SAFETY: there is memory for that many rows, and it outlives the bindings, which are dropped first.
         unsafe { view::over(&info, start.wrapping_add(behind * bytes), rows * bytes, &shape, element) }
@@ -107,15 +113,9 @@ impl Logits {
         behind: usize,
         [count, width]: [usize; 2],
     ) -> Option<ort::Result<(DynTensor, DynTensor)>> {
-        let info = match &self.place {
-            Where::Host(_) => MemoryInfo::default(),
-            Where::Gpu { index, .. } => {
-                let (kind, memory) = (AllocatorType::Device, MemoryType::Default);
-                match MemoryInfo::new(AllocationDevice::CUDA, *index, kind, memory) {
-                    Ok(info) => info,
-                    Err(error) => return Some(Err(error)),
-                }
-            }
+        let info = match view::place(self.gpu()) {
+            Ok(info) => info,
+            Err(error) => return Some(Err(error)),
         };
         let few = self.few.as_mut()?;
         let (rows, shape) = (count * width, [count, width, LIKELIEST]);

@@ -19,7 +19,7 @@ use super::tiers::{Memory, TieredCache, Tiers};
 use super::{Decoder, Row, positions, view, wide};
 use crate::engine::error::RequestError;
 use crate::engine::speculate::WIDEST;
-use crate::model::{DecoderLayout, LIKELIEST_LOGITS, LIKELIEST_TOKENS, POSITIONS, asked};
+use crate::model::{DecoderLayout, LIKELIEST_LOGITS, LIKELIEST_TOKENS, Lengths, POSITIONS, asked};
 use crate::runtime::{Gpu, Provider, unrecorded};
 
 /// A decoder whose cache stays in place.
@@ -335,10 +335,15 @@ impl Decoder for SharedDecoder {
             let of_tier = rows.iter().filter(|row| slots.contains(&row.slot));
             let mut members: Vec<(usize, Row)> = of_tier.map(|row| (self.cache.place(row.slot).row, *row)).collect();
             members.sort_unstable_by_key(|(place, _)| *place);
-            let found = self.step_tier(tier, &members, lengths, behind)?;
-            for ((_, row), found) in members.iter().zip(found) {
-                let to = rows.iter().position(|other| other.slot == row.slot).expect("one of the rows");
-                self.found[to] = found;
+            // Where what a row gives depends on the run, nobody is passed over: the owner knows slots, and not rows.
+            let together = matches!(self.layout.lengths, Lengths::Any) || self.cache.wants_dense_rows();
+            for part in members.chunk_by(|(row, _), (next, _)| together || row + 1 == *next) {
+                let behind = behind + part[0].0 - members[0].0;
+                let found = self.step_tier(tier, part, lengths, behind)?;
+                for ((_, row), found) in part.iter().zip(found) {
+                    let to = rows.iter().position(|other| other.slot == row.slot).expect("one of the rows");
+                    self.found[to] = found;
+                }
             }
         }
         Ok(())

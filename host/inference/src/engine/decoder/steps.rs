@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, NoSelectedOutputs, RunOptions};
 use ort::value::{DynTensor, TensorElementType};
 
@@ -146,13 +145,11 @@ impl Numbers {
 
     fn tensor(&self) -> ort::Result<DynTensor> {
         let bytes = self.shape[0] * self.shape[1] * size_of::<i64>();
-        let (start, info) = match &self.memory {
-            Place::Host(numbers) => (numbers.as_ptr() as Address, MemoryInfo::default()),
-            Place::Gpu { memory, index, .. } => {
-                let (kind, type_) = (AllocatorType::Device, MemoryType::Default);
-                (memory.start(), MemoryInfo::new(AllocationDevice::CUDA, *index, kind, type_)?)
-            }
+        let (start, gpu) = match &self.memory {
+            Place::Host(numbers) => (numbers.as_ptr() as Address, None),
+            Place::Gpu { memory, index, .. } => (memory.start(), Some(*index)),
         };
+        let info = view::place(gpu)?;
         // SAFETY: that many numbers, which never move, and outlive the step's binding.
         unsafe { view::over(&info, start as *mut u8, bytes, &self.shape, TensorElementType::Int64) }
     }

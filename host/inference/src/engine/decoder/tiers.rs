@@ -11,7 +11,6 @@
 
 use std::sync::Arc;
 
-use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::value::DynTensor;
 
 use super::cache::{Place, Store};
@@ -282,12 +281,11 @@ impl Store for TieredCache {
         assert!(first + count <= rows.len(), "rows that have memory");
         let start = regions[buffer].start() + (first * row) as Address;
         let shape = [count, self.heads, *places, self.head_size];
-        let info = match &self.memory {
-            Memory::Host => MemoryInfo::default(),
-            Memory::Gpu(_, gpu) => {
-                MemoryInfo::new(AllocationDevice::CUDA, *gpu, AllocatorType::Device, MemoryType::Default)?
-            }
+        let gpu = match &self.memory {
+            Memory::Host => None,
+            Memory::Gpu(_, gpu) => Some(*gpu),
         };
+        let info = view::place(gpu)?;
         // SAFETY: the rows have memory, and the owner drops all bindings before the cache.
         unsafe { view::over(&info, start as *mut u8, count * row, &shape, self.kind.element()) }
     }

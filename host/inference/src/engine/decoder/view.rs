@@ -8,9 +8,17 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use ort::AsPointer;
-use ort::memory::{Allocator, MemoryInfo};
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
 use ort::value::{DynTensor, TensorElementType};
+
+/// Where memory is: on a GPU, or the host's.
+pub(super) fn place(gpu: Option<i32>) -> ort::Result<MemoryInfo<'static>> {
+    match gpu {
+        None => Ok(MemoryInfo::default()),
+        Some(gpu) => MemoryInfo::new(AllocationDevice::CUDA, gpu, AllocatorType::Device, MemoryType::Default),
+    }
+}
 
 /// A tensor over foreign memory that bindings take as if it were owned.
 ///
