@@ -117,8 +117,7 @@ fn decoder(
     let counters =
         Arc::new(Counters::new(size.slots, size.context, (budget.limit, budget.tokens()), report.provider.as_str()));
     let reuse = options.reuse && !matches!(lengths, Lengths::Unknown(_));
-    let (turn, speculate) = (options.chunk.max(1), options.speculate);
-    let settings = Settings { chunk: size.chunk, turn, reuse, speculate, lengths, budget };
+    let settings = Settings { chunk: size.chunk, reuse, speculate: options.speculate, lengths, budget };
     let mut generation = Generation::new(decoder, Arc::clone(&counters), settings);
     generation.compare_widths(token, vocabulary).map_err(warm)?;
     generation.decoder().release(0, 0).map_err(warm)?;
