@@ -30,9 +30,13 @@ fn ways() -> Vec<SamplingParams> {
     ]
 }
 
-fn answers(engine: &Engine) -> Vec<Vec<u32>> {
+/// Together where the numbers are 32-bit floats; of fewer bits one may change with who runs beside.
+fn answers(engine: &Engine, together: bool) -> Vec<Vec<u32>> {
     let ask =
         |(at, sampling): (u32, SamplingParams)| Request { sampling, ..request(tokens(at, 3 + 9 * at as usize), 40) };
+    if !together {
+        return (0..).zip(ways()).map(|one| common::answer(engine, ask(one)).tokens).collect();
+    }
     let streams: Vec<_> = (0..).zip(ways()).map(|one| engine.generate(ask(one)).expect("accepted")).collect();
     streams.into_iter().map(|stream| stream.collect_blocking().expect("answered").tokens).collect()
 }
@@ -48,7 +52,8 @@ fn answers_are_the_same_with_the_likeliest_tokens_found_in_the_graph() {
     ];
     for (name, variant) in variants {
         let (few, whole) = (engine(name, &variant(within(true))), engine(name, &variant(within(false))));
-        assert_eq!(answers(&few), answers(&whole), "{name}");
+        let together = name == "tiny";
+        assert_eq!(answers(&few, together), answers(&whole, together), "{name}");
         let (few, whole) = (few.stats(), whole.stats());
         // Of eleven ways four need a few tokens, and ties are rare.
         assert!(few.short_rows > few.generated_tokens / 4, "{name}: {few:?}");
@@ -65,7 +70,7 @@ fn rows_of_bfloat16_are_told_apart_or_read_whole() {
     run_python(&[program, &folder.path().join("model.onnx").display().to_string(), "bf16"], "");
     let load = |likeliest| Engine::load(folder.path(), &within(likeliest)).expect("it loads");
     let (few, whole) = (load(true), load(false));
-    assert_eq!(answers(&few), answers(&whole));
+    assert_eq!(answers(&few, false), answers(&whole, false));
     assert!(few.stats().short_rows > 0);
 }
 
