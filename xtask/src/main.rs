@@ -38,7 +38,8 @@ cargo xtask prices        make the table of what EC2's instances cost anew
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, embeddings, fetch
 cargo xtask matrix [--json FILE] [NAME]  tiny models of many architectures and exporters: answers beside others' answers
-cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them";
+cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them; with
+                          check, go the same way on a processor";
 
 fn main() -> ExitCode {
     let result = match std::env::args().nth(1).as_deref() {
@@ -60,7 +61,11 @@ fn main() -> ExitCode {
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("matrix") => matrix::run(&std::env::args().skip(2).collect::<Vec<_>>()),
-        Some("cuda") => inference::cuda::run(),
+        Some("cuda") => match std::env::args().nth(2).as_deref() {
+            None => inference::cuda::run(),
+            Some("check") => inference::cuda::check(),
+            Some(other) => Err(format!("'cargo xtask cuda' takes check, or nothing, and not '{other}'")),
+        },
         Some("bench") => setup::run().and_then(|()| bench::run()),
         _ => Err(USAGE.to_owned()),
     };

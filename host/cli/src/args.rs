@@ -2,6 +2,7 @@
 
 mod draft;
 mod image;
+mod device;
 mod lock;
 mod outputs;
 mod parse;
@@ -20,6 +21,7 @@ use llmhost_engine::pipeline::Kept;
 
 use crate::keep::StatePlace;
 pub(crate) use image::{Computes, Image};
+pub(crate) use device::OnDevice;
 pub(crate) use lock::Lock;
 pub(crate) use outputs::Outputs;
 pub(crate) use parse::{NotParsed, Parsed, parse};
@@ -551,6 +553,7 @@ pub(crate) struct Running {
     pub(crate) speculation: llmhost_inference::engine::Speculate,
     #[command(flatten)]
     pub(crate) draft: draft::Draft,
+    pub(crate) on_device: OnDevice,
 }
 
 /// `llmhost fetch`

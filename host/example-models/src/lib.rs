@@ -23,6 +23,8 @@ pub enum Example {
     TinyPlain,
     /// The first one's weights in 16-bit floats.
     TinyFp16,
+    /// The same in bfloat16, for which a processor has no kernels.
+    TinyBf16,
     /// The first one with two sets of rotary factors, chosen by whether a run's longest row has more than 32 tokens.
     TinyLongRope,
     /// A random decoder whose tokens take 4 KiB each of the cache.
@@ -33,6 +35,8 @@ pub enum Example {
     SmolLm2Fp32,
     /// SmolLM2-135M-Instruct in 16-bit floats, which is what GPUs have kernels for.
     SmolLm2Fp16,
+    /// SmolLM2-135M-Instruct in bfloat16, which newer GPUs have kernels for.
+    SmolLm2Bf16,
     /// SmolLM2-135M-Instruct in blocks of 4 bits.
     SmolLm2Int4,
     /// all-MiniLM-L6-v2, for embeddings.
@@ -41,15 +45,17 @@ pub enum Example {
 
 impl Example {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Tiny,
         Self::TinyPlain,
         Self::TinyFp16,
+        Self::TinyBf16,
         Self::TinyLongRope,
         Self::TinyWide,
         Self::TinyEmbeddings,
         Self::SmolLm2Fp32,
         Self::SmolLm2Fp16,
+        Self::SmolLm2Bf16,
         Self::SmolLm2Int4,
         Self::MiniLm,
     ];
@@ -60,11 +66,13 @@ impl Example {
             Self::Tiny => "tiny",
             Self::TinyPlain => "tiny-plain",
             Self::TinyFp16 => "tiny-fp16",
+            Self::TinyBf16 => "tiny-bf16",
             Self::TinyLongRope => "tiny-longrope",
             Self::TinyWide => "tiny-wide",
             Self::TinyEmbeddings => "tiny-embeddings",
             Self::SmolLm2Fp32 => "smollm2-135m-instruct-fp32",
             Self::SmolLm2Fp16 => "smollm2-135m-instruct-fp16",
+            Self::SmolLm2Bf16 => "smollm2-135m-instruct-bf16",
             Self::SmolLm2Int4 => "smollm2-135m-instruct-int4",
             Self::MiniLm => "all-minilm-l6-v2",
         }

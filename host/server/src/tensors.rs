@@ -13,6 +13,7 @@ pub enum Datatype {
     Int16,
     Int32,
     Int64,
+    Bf16,
     Fp16,
     Fp32,
     Fp64,
@@ -20,7 +21,7 @@ pub enum Datatype {
 
 impl Datatype {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Bool,
         Self::Uint8,
         Self::Uint16,
@@ -30,6 +31,7 @@ impl Datatype {
         Self::Int16,
         Self::Int32,
         Self::Int64,
+        Self::Bf16,
         Self::Fp16,
         Self::Fp32,
         Self::Fp64,
@@ -47,6 +49,7 @@ impl Datatype {
             Self::Int16 => "INT16",
             Self::Int32 => "INT32",
             Self::Int64 => "INT64",
+            Self::Bf16 => "BF16",
             Self::Fp16 => "FP16",
             Self::Fp32 => "FP32",
             Self::Fp64 => "FP64",
@@ -57,7 +60,7 @@ impl Datatype {
     pub fn bytes(self) -> usize {
         match self {
             Self::Bool | Self::Uint8 | Self::Int8 => 1,
-            Self::Uint16 | Self::Int16 | Self::Fp16 => 2,
+            Self::Uint16 | Self::Int16 | Self::Bf16 | Self::Fp16 => 2,
             Self::Uint32 | Self::Int32 | Self::Fp32 => 4,
             Self::Uint64 | Self::Int64 | Self::Fp64 => 8,
         }

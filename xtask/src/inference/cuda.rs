@@ -1,5 +1,6 @@
 //! What only a machine with an NVIDIA GPU can show: that a model runs on it, that the engine's tests
-//! pass on it, and how fast it is beside onnxruntime-genai's CUDA build.
+//! pass on it, and how fast it is with and without what it does there, beside onnxruntime-genai's CUDA build and
+//! transformers on torch. `check` goes the same way on a processor, with tiny models.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,13 +11,16 @@ use llmhost_python_env::Environment;
 use serde_json::Value;
 
 use super::peer::Target;
-use super::{engine, figures};
+use super::{devices, figures};
 
 /// ONNX Runtime for CUDA 13 with the libraries that it needs, and the peer.
 const PACKAGES: Environment =
     Environment { name: "cuda", requirements: include_str!("../../python/cuda.txt"), variable: "LLMHOST_CUDA_VENV" };
-/// In the numbers that CUDA has kernels for.
-const MODEL: Example = Example::SmolLm2Fp16;
+/// In the numbers that CUDA has kernels for; the first is the one that is looked at closely.
+const MODELS: [Example; 2] = [Example::SmolLm2Fp16, Example::SmolLm2Bf16];
+const BATCHES: [&str; 3] = ["1", "8", "64"];
+/// Each program is measured so often, in turn, and the median is taken: other programs run, too.
+const ROUNDS: usize = 5;
 const DRIVERS: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/libcuda.so.1", "/usr/lib64/libcuda.so.1"];
 
 /// All of it, in one go.
@@ -26,8 +30,16 @@ pub(crate) fn run() -> Result<(), String> {
     crate::run("cargo", &["build", "--release", "--workspace", "--bin", "llmhost"])?;
     proof(&target)?;
     tests(&target)?;
-    println!();
-    engine::batches_on(&target, MODEL, &["1", "4", "8", "16"])
+    devices::table(&target, &MODELS, &BATCHES, ROUNDS)
+}
+
+/// What of it needs no GPU: that the programs run and the table comes out. Its figures say nothing.
+pub(crate) fn check() -> Result<(), String> {
+    let target = Target { profile: "debug", ..Target::processor()? };
+    crate::run("cargo", &["build", "--bin", "llmhost"])?;
+    let refused = has_driver().err().unwrap_or_else(|| "this machine has an NVIDIA driver".to_owned());
+    println!("{refused}");
+    devices::table(&target, &[Example::Tiny], &["1", "2"], 1)
 }
 
 /// Before gigabytes are fetched.
@@ -74,12 +86,12 @@ fn target() -> Result<Target, String> {
     folders.push(capi);
     folders.extend(std::env::split_paths(&std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default()));
     let libraries: OsString = std::env::join_paths(folders).map_err(|error| error.to_string())?;
-    Ok(Target { python, library, device: "cuda", libraries })
+    Ok(Target { python, library, device: "cuda", profile: "release", libraries })
 }
 
 /// The model's nodes ran on CUDA, and its weights lie on the GPU; or an error.
 fn proof(target: &Target) -> Result<(), String> {
-    let mut command = target.llmhost("bench", MODEL)?;
+    let mut command = target.llmhost("bench", MODELS[0])?;
     let found = figures(command.args(["--prompt-tokens", "32", "--answer-tokens", "8", "--batch", "1", "--json"]))?;
     let runtime = &found["runtime"];
     println!("\n{}", serde_json::to_string_pretty(runtime).unwrap_or_default());
@@ -88,7 +100,8 @@ fn proof(target: &Target) -> Result<(), String> {
         runtime["nodes"].as_object().into_iter().flat_map(|nodes| nodes.values()).filter_map(Value::as_u64).sum();
     let bytes = |field: &str| runtime["gpu"][field].as_u64().unwrap_or(0);
     let taken = bytes("free_before").saturating_sub(bytes("free_after"));
-    let weights = std::fs::metadata(super::peer::folder(MODEL)?.join("model.onnx.data")).map_or(0, |found| found.len());
+    let weights =
+        std::fs::metadata(super::peer::folder(MODELS[0])?.join("model.onnx.data")).map_or(0, |found| found.len());
     println!("{on_gpu} of {all} nodes on CUDA; {taken} bytes of the GPU taken, {weights} bytes of weights");
     match on_gpu * 10 >= all * 9 && on_gpu > 0 && taken >= weights {
         true => Ok(()),

@@ -14,19 +14,15 @@ const MODEL: Example = Example::SmolLm2Int4;
 
 /// Answers of one length, some at a time.
 pub(super) fn batches() -> Result<(), String> {
-    batches_on(&Target::processor()?, MODEL, &["1", "4", "8"])
-}
-
-/// The same on any device, with any model.
-pub(super) fn batches_on(target: &Target, model: Example, batches: &[&str]) -> Result<(), String> {
+    let (target, batches) = (Target::processor()?, ["1", "4", "8"]);
     const PROMPT: &str = "128";
     const ANSWER: &str = "64";
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let mut command = target.llmhost("bench", model)?;
+        let mut command = target.llmhost("bench", MODEL)?;
         command.args(["--prompt-tokens", PROMPT, "--answer-tokens", ANSWER, "--batch", &batches.join(","), "--json"]);
         ours.push(figures(&mut command)?);
-        let mut command = target.python("genai.py", model)?;
+        let mut command = target.python("genai.py", MODEL)?;
         theirs.push(figures(command.args([target.device, "batches", PROMPT, ANSWER]).args(batches))?);
     }
     println!("| batch | prefill tokens/s | onnxruntime-genai | ratio | decode tokens/s | onnxruntime-genai | ratio |");

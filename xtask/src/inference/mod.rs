@@ -2,6 +2,7 @@
 //! how fast they run beside others' programs, in one run on one machine.
 
 pub(crate) mod cuda;
+mod devices;
 mod embeddings;
 mod engine;
 mod fetch;

@@ -1,7 +1,7 @@
 //! The programs that llmhost is measured beside, and the models and libraries that all of them use.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use llmhost_example_models::{Example, onnxruntime};
@@ -19,6 +19,8 @@ pub(super) struct Target {
     /// ONNX Runtime for llmhost; the peer's packages bring the same.
     pub(super) library: PathBuf,
     pub(super) device: &'static str,
+    /// Cargo's profile of llmhost.
+    pub(super) profile: &'static str,
     /// Where the loader looks for what the library needs.
     pub(super) libraries: OsString,
 }
@@ -29,7 +31,7 @@ impl Target {
         let python = PACKAGES.python(&|text| println!("{text}")).map_err(|error| error.to_string())?;
         let library = onnxruntime().map_err(|error| error.to_string())?;
         let libraries = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-        Ok(Self { python, library, device: "cpu", libraries })
+        Ok(Self { python, library, device: "cpu", profile: "release", libraries })
     }
 
     /// `llmhost COMMAND` on a model, with as many threads as there are cores.
@@ -39,7 +41,7 @@ impl Target {
 
     /// `llmhost COMMAND` on a model.
     pub(super) fn llmhost_with(&self, command: &str, model: Example, threads: &str) -> Result<Command, String> {
-        let mut built = Command::new(crate::target().join("release/llmhost"));
+        let mut built = Command::new(crate::target().join(self.profile).join("llmhost"));
         built.arg(command).arg("--model").arg(folder(model)?).arg("--onnxruntime").arg(&self.library);
         built.args(["--device", self.device, "--threads", threads]).env("LD_LIBRARY_PATH", &self.libraries);
         Ok(built)
@@ -52,7 +54,16 @@ impl Target {
 
     /// The same, with so many threads.
     pub(super) fn python_with(&self, program: &str, model: Example, threads: &str) -> Result<Command, String> {
-        let mut command = Command::new(&self.python);
+        self.python_as(&self.python, program, model, threads)
+    }
+
+    /// The same, by another interpreter.
+    pub(super) fn python_of(&self, python: &Path, program: &str, model: Example) -> Result<Command, String> {
+        self.python_as(python, program, model, &super::threads())
+    }
+
+    fn python_as(&self, python: &Path, program: &str, model: Example, threads: &str) -> Result<Command, String> {
+        let mut command = Command::new(python);
         command.arg(crate::repository().join("xtask/python").join(program)).arg(folder(model)?).arg(threads);
         command.env("LD_LIBRARY_PATH", &self.libraries);
         Ok(command)

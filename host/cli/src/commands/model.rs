@@ -49,6 +49,8 @@ pub(crate) fn options(args: &Running, queue: u32, verify: bool) -> Options {
         queue: queue as usize,
         verify,
         speculate: args.speculation,
+        cuda_graphs: args.on_device.cuda_graphs(),
+        likeliest: args.on_device.top_tokens(),
         ..Options::default()
     }
 }

@@ -11,12 +11,14 @@ from export import folder, minilm, smollm2, tiny
 MODELS = {
     "tiny": lambda to, _: tiny.write_decoder(to, "grouped"),
     "tiny-plain": lambda to, _: tiny.write_decoder(to, "plain"),
-    "tiny-fp16": lambda to, _: tiny.write_decoder(to, "grouped", half=True),
+    "tiny-fp16": lambda to, _: tiny.write_decoder(to, "grouped", floats="fp16"),
+    "tiny-bf16": lambda to, _: tiny.write_decoder(to, "grouped", floats="bf16"),
     "tiny-longrope": lambda to, _: tiny.write_decoder(to, "grouped", switch=32),
     "tiny-wide": lambda to, _: tiny.write_decoder(to, "grouped", wide=True),
     "tiny-embeddings": lambda to, _: tiny.write_encoder(to),
     "smollm2-135m-instruct-fp32": lambda to, cache: smollm2.write(to, cache),
-    "smollm2-135m-instruct-fp16": lambda to, cache: smollm2.write(to, cache, half=True),
+    "smollm2-135m-instruct-fp16": lambda to, cache: smollm2.write(to, cache, floats="fp16"),
+    "smollm2-135m-instruct-bf16": lambda to, cache: smollm2.write(to, cache, floats="bf16"),
     "smollm2-135m-instruct-int4": lambda to, cache: smollm2.write(to, cache, 4),
     "all-minilm-l6-v2": minilm.write,
 }

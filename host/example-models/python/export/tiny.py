@@ -39,7 +39,7 @@ def tokenizer():
     return tokens, text.byte_level(tokens, read["model"]["merges"], range(len(SPECIAL)))
 
 
-def write_decoder(to, layout, seed=7, half=False, switch=None, wide=False):
+def write_decoder(to, layout, seed=7, floats="fp32", switch=None, wide=False):
     tokens, made = tokenizer()
     # Wide: a token takes 4 KiB of the cache, so that a few thousand are seen in the memory that a process has.
     sizes = {"layers": 1, "hidden": 512, "kv_heads": 4, "context": 4096} if wide else {"layers": 2, "hidden": 64, "kv_heads": 2, "context": 512}
@@ -53,7 +53,7 @@ def write_decoder(to, layout, seed=7, half=False, switch=None, wide=False):
             return (hidden,)
         return (len(tokens), hidden) if kind == "token_embd" else (rows[kind], 128 if kind == "ffn_down" else hidden)
 
-    model = decoder.build(shape, random_weights(seed, shapes), layout=layout, half=half)
+    model = decoder.build(shape, random_weights(seed, shapes), layout=layout, floats=floats)
     template = text.CHAT_TEMPLATE
     files = {"tokenizer.json": made, **text.beside(shape, tokens, 1, 2, template, f"tiny-{layout}")}
     folder.write(to, files, model)

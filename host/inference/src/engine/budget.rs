@@ -2,12 +2,11 @@
 //!
 //! On a processor a slot is address space as long as the context, and takes memory by the page as
 //! tokens are written. So what limits the requests that run together is the tokens that they use,
-//! and not the tokens that they might.
+//! and not the tokens that they might. On a GPU they lie in rows of a few lengths ([`Tiers`]).
 
-use super::decoder::places;
+use super::decoder::{Tiers, places};
 use super::memory::{self, Pages};
 use crate::model::DecoderLayout;
-use crate::runtime::Provider;
 
 /// Bytes for keys and values.
 #[derive(Debug, Clone, Copy)]
@@ -21,13 +20,15 @@ pub(super) struct Budget {
     token: usize,
     /// What memory is taken in, for each part.
     unit: usize,
+    /// The rows that tokens lie in, where memory does not come by the page.
+    pub(super) tiers: Option<Tiers>,
     /// Whether a step writes a token to each slot between those that answer, too.
     pub(super) fills_gaps: bool,
 }
 
 impl Budget {
-    pub(super) fn new(layout: &DecoderLayout, provider: Provider, limit: usize) -> Self {
-        let by_page = layout.shared && provider == Provider::Cpu;
+    pub(super) fn new(layout: &DecoderLayout, by_page: bool, limit: usize) -> Self {
+        let by_page = layout.shared && by_page;
         // Where the cache moves through the graph, a step holds the old and the new one.
         let copies = if layout.shared { 1 } else { 2 };
         Self {
@@ -35,6 +36,7 @@ impl Budget {
             parts: copies * layout.cache.len() * layout.heads,
             token: layout.head_size * layout.cache_type.bytes(),
             unit: if by_page { memory::page_size() } else { 1 },
+            tiers: None,
             fills_gaps: layout.shared,
         }
     }
@@ -48,12 +50,33 @@ impl Budget {
 
     /// Bytes that so many tokens of one slot take.
     pub(super) fn cost(&self, tokens: usize) -> usize {
-        self.parts * (tokens * self.token).next_multiple_of(self.unit)
+        let places = match self.tiers {
+            Some(tiers) if tokens > 0 => tiers.of(tokens),
+            _ => tokens,
+        };
+        self.parts * (places * self.token).next_multiple_of(self.unit)
+    }
+
+    /// The same memory in rows of a few lengths, for at most `wanted` tokens of a request, or as many as fit.
+    ///
+    /// A fifth is kept free: while a request moves, it has its old row and the new one, which is four times as long.
+    pub(super) fn in_tiers(mut self, wanted: usize) -> Self {
+        self.limit -= self.limit / 5;
+        let mut context = wanted.min(self.longest());
+        // The longest row has some places more than the context.
+        while context > 0 && self.parts * self.token * Tiers::new(context).of(context) > self.limit {
+            context = (context - 1) / Tiers::STEP * Tiers::STEP;
+        }
+        self.tiers = Some(Tiers::new(context));
+        self
     }
 
     /// Tokens that fit where one request has everything.
     pub(super) fn longest(&self) -> usize {
-        self.limit / self.parts / self.unit * self.unit / self.token
+        match self.tiers {
+            Some(tiers) => tiers.context(),
+            None => self.limit / self.parts / self.unit * self.unit / self.token,
+        }
     }
 
     /// Tokens of all requests together, at most.
@@ -87,7 +110,7 @@ mod tests {
     use super::*;
 
     fn budget(limit: usize, token: usize, unit: usize) -> Budget {
-        Budget { limit, parts: 4, token, unit, fills_gaps: true }
+        Budget { limit, parts: 4, token, unit, tiers: None, fills_gaps: true }
     }
 
     #[test]
@@ -97,6 +120,21 @@ mod tests {
         let longest = budget.longest();
         assert!(budget.cost(longest) <= budget.limit && budget.cost(longest + 1) > budget.limit, "{longest}");
         assert!(budget.tokens() >= longest);
+    }
+
+    #[test]
+    fn tokens_cost_the_row_that_they_lie_in() {
+        let budget = budget(5 * 4 * 4096 * 64, 64, 1).in_tiers(1 << 20);
+        // A fifth is kept free, and a row has a place more than the context.
+        assert_eq!((budget.limit, budget.longest()), (4 * 4 * 4096 * 64, 16_320));
+        let places = |tokens| budget.cost(tokens) / 4 / 64;
+        assert_eq!(
+            [0, 1, 255, 256, 1023, 1024, 4096, 16_320].map(places),
+            [0, 256, 256, 1024, 1024, 4096, 16_384, 16_384]
+        );
+        assert!(budget.cost(budget.longest()) <= budget.limit);
+        assert_eq!(self::budget(1 << 30, 64, 1).in_tiers(4096).longest(), 4096);
+        assert_eq!(self::budget(0, 64, 1).in_tiers(4096).longest(), 0);
     }
 
     #[test]

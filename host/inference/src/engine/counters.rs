@@ -45,6 +45,8 @@ pub struct Stats {
     pub reused_tokens: u64,
     /// Tokens that were generated.
     pub generated_tokens: u64,
+    /// Of those, the ones that were chosen from the likeliest few, without the row of all logits.
+    pub short_rows: u64,
     /// Tokens that were guessed from texts and run.
     pub proposed_tokens: u64,
     /// Of those, the ones that answers took.
@@ -87,6 +89,7 @@ pub(super) struct Counters {
     pub(super) prompt_tokens: AtomicU64,
     pub(super) reused_tokens: AtomicU64,
     pub(super) generated_tokens: AtomicU64,
+    pub(super) short_rows: AtomicU64,
     pub(super) proposed_tokens: AtomicU64,
     pub(super) accepted_tokens: AtomicU64,
     pub(super) draft_proposed_tokens: AtomicU64,
@@ -123,6 +126,7 @@ impl Counters {
             prompt_tokens: AtomicU64::new(0),
             reused_tokens: AtomicU64::new(0),
             generated_tokens: AtomicU64::new(0),
+            short_rows: AtomicU64::new(0),
             proposed_tokens: AtomicU64::new(0),
             accepted_tokens: AtomicU64::new(0),
             draft_proposed_tokens: AtomicU64::new(0),
@@ -185,6 +189,7 @@ impl Counters {
             prompt_tokens: self.prompt_tokens.load(Relaxed),
             reused_tokens: self.reused_tokens.load(Relaxed),
             generated_tokens: self.generated_tokens.load(Relaxed),
+            short_rows: self.short_rows.load(Relaxed),
             proposed_tokens: self.proposed_tokens.load(Relaxed),
             accepted_tokens: self.accepted_tokens.load(Relaxed),
             draft_proposed_tokens: self.draft_proposed_tokens.load(Relaxed),

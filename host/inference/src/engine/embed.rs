@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;
 use tokio::sync::oneshot;
@@ -17,7 +15,7 @@ use tokio::sync::oneshot;
 use super::counters::Counters;
 use super::error::RequestError;
 use super::pool::{normalise, pool};
-use crate::model::{CacheType, EncoderLayout, PoolingKind};
+use crate::model::{EncoderLayout, PoolingKind, numbers_of};
 
 /// Vectors of texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,10 +170,7 @@ impl Embedder {
         let output = outputs
             .get(&self.layout.output)
             .ok_or_else(|| RequestError::Failed(format!("the model gave no output '{}'", self.layout.output)))?;
-        let numbers: Cow<'_, [f32]> = match self.layout.output_type {
-            CacheType::F32 => output.try_extract_tensor::<f32>()?.1.into(),
-            CacheType::F16 => output.try_extract_tensor::<f16>()?.1.to_f32_vec().into(),
-        };
+        let numbers = numbers_of(output, self.layout.output_type)?;
         let rows = if self.layout.pooled { count } else { count * width };
         if rows == 0 || !numbers.len().is_multiple_of(rows) {
             return Err(RequestError::Failed(format!("the output has {} numbers for {rows} rows", numbers.len())));

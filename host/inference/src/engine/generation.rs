@@ -336,7 +336,7 @@ impl Generation {
     fn choose(&mut self, slot: usize, row: usize) {
         let Some(sequence) = &mut self.slots[slot].sequence else { return };
         self.counters.generated_tokens.fetch_add(1, Relaxed);
-        match sequence.advance(self.decoder.logits(row)) {
+        match sequence.advance((&mut *self.decoder, row), &self.counters) {
             Ok(None) => {}
             Ok(Some(done)) => {
                 let sequence = self.leave(slot);

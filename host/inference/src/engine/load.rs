@@ -18,8 +18,8 @@ use super::speculate::Speculate;
 use super::tensors::TensorInfo;
 use super::worker::{Job, Work, Worker};
 use super::{memory, positions, tensors};
-use crate::model::{DecoderLayout, EncoderLayout, FolderError, Layout, Lengths, Model};
-use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings};
+use crate::model::{DecoderLayout, EncoderLayout, FolderError, Layout, Lengths, Model, ModelError};
+use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings, may_use_cuda};
 
 /// What the handle needs of a started engine.
 pub(super) struct Started {
@@ -45,15 +45,28 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
         gpu: options.gpu,
         cuda_share: options.cuda_share,
         stops_spinning: draft_folder.is_some(),
+        records: false,
+        likeliest: options.likeliest,
     };
-    let (model, opened) = Model::open(folder, options.weights.as_deref(), &runtime, &settings, options.verify)
-        .map_err(|error| match error {
-            FolderError::Runtime(error) => LoadError::Runtime(error),
-            FolderError::Model(error) => LoadError::Model(error),
-        })?;
-    // Before memory is shared out: its weights need some of it.
+    let recording = SessionSettings { records: options.cuda_graphs && may_use_cuda(&runtime, &settings), ..settings };
+    let open = |settings| Model::open(folder, options.weights.as_deref(), &runtime, settings, options.verify);
+    let opened = match open(&recording) {
+        // Where part of the model runs elsewhere, nothing can be recorded.
+        Err(FolderError::Model(error @ ModelError::Refused { .. })) if recording.records => {
+            tracing::warn!(%error, "the model does not open with CUDA graphs, and is opened without");
+            open(&settings)
+        }
+        opened => opened,
+    };
+    let (model, opened) = opened.map_err(|error| match error {
+        FolderError::Runtime(error) => LoadError::Runtime(error),
+        FolderError::Model(error) => LoadError::Model(error),
+    })?;
+    // Before memory is shared out: its weights need some of it. All of its logits are read.
+    let guessing = SessionSettings { likeliest: Some(false), ..settings };
     let draft =
-        draft_folder.map(|folder| draft::open(folder, &model, &runtime, &settings, options.verify)).transpose()?;
+        draft_folder.map(|folder| draft::open(folder, &model, &runtime, &guessing, options.verify)).transpose()?;
+    let options = &Options { own_tensors: options.own_tensors || opened.records, ..options.clone() };
     let (session, provider, proof) = (opened.session, opened.provider, opened.proof);
     let (inputs, outputs) = positions::outside(&session, &model.layout);
     let (work, counters, report) = match model.layout.clone() {
@@ -115,6 +128,7 @@ fn decoder(
     let settings = Settings { chunk: size.chunk, reuse, speculate: options.speculate, lengths, budget };
     let mut generation = Generation::new(decoder, Arc::clone(&counters), settings);
     generation.compare_widths(token, vocabulary).map_err(warm)?;
+    generation.decoder().release(0, 0).map_err(warm)?;
     if let Some(draft) = draft {
         generation.add_draft(draft, size, vocabulary, options)?;
     }
@@ -181,10 +195,14 @@ fn cache_size(
         Provider::Cpu => memory::free().map_or(1 << 30, |bytes| bytes / 2),
         Provider::Cuda => crate::runtime::gpu_memory(options.gpu).map_or(1 << 30, |memory| memory.free / 10 * 9),
     });
+    let by_page = provider == Provider::Cpu && !options.tiers;
     let at_once = draft.filter(|draft| draft.budget(free).is_none());
     // Each token of a request is one of the draft model's cache, too.
-    let free = at_once.map_or(free, |draft| Budget::new(layout, provider, free).share_with(&draft.layout));
-    let mut budget = Budget::new(layout, provider, free);
+    let free = at_once.map_or(free, |draft| Budget::new(layout, by_page, free).share_with(&draft.layout));
+    let mut budget = Budget::new(layout, by_page, free);
+    if layout.shared && !by_page {
+        budget = budget.in_tiers(wanted);
+    }
     let fitting = budget.longest();
     let context = match options.context {
         Some(context) if context > fitting => {
@@ -197,10 +215,9 @@ fn cache_size(
     };
     let most = options.max_batch.max(1);
     let slots = match (provider, layout.shared) {
-        // What a slot is as long as is taken at once.
-        (Provider::Cuda, true) => (fitting / context).clamp(1, most),
-        // A slot takes a page of every part at least.
-        (Provider::Cpu, true) => budget.slots(context, (free / budget.cost(1)).clamp(1, most)),
+        // A slot takes a page of every part at least, or the shortest row.
+        (Provider::Cpu, true) => budget.slots(context, (budget.limit / budget.cost(1)).clamp(1, most)),
+        (Provider::Cuda, true) => (budget.limit / budget.cost(1)).clamp(1, most),
         (_, false) => most,
     };
     let draft = draft.and_then(|draft| Some(draft.budget(free)?.cost(draft.context(context)))).unwrap_or(0);
@@ -209,5 +226,7 @@ fn cache_size(
         Lengths::Any => options.chunk.clamp(1, context),
         _ => context,
     };
-    Ok((CacheSize { slots, context, chunk }, budget))
+    // A recorded step has one length for all that run in it.
+    let own_tensors = budget.tiers.is_some() && options.own_tensors && matches!(layout.lengths, Lengths::Any);
+    Ok((CacheSize { slots, context, chunk, tiers: budget.tiers, own_tensors }, budget))
 }

@@ -32,6 +32,17 @@ pub struct Options {
     /// Bytes for keys and values of all requests together; `None` takes half of what is free once the weights are loaded
     /// (nine tenths on a GPU).
     pub cache_bytes: Option<usize>,
+    /// Whether steps are recorded on CUDA and played again, where that gives the same: one launch for all operators.
+    pub cuda_graphs: bool,
+    /// Whether the graph finds the likeliest tokens of each row, so that only those come to the host where they are
+    /// enough; `None` has it do so on a GPU.
+    pub likeliest: Option<bool>,
+    /// Whether keys and values lie on a processor as they do on a GPU: for tests, which have no GPU.
+    #[doc(hidden)]
+    pub tiers: bool,
+    /// Whether steps on a processor have the tensors that they have where a GPU records them: for tests.
+    #[doc(hidden)]
+    pub own_tensors: bool,
     /// Requests that may wait.
     pub queue: usize,
     /// Tokens of a prompt that are read in one run. Running answers wait for one such run, or for more where those take
@@ -63,6 +74,10 @@ impl Default for Options {
             max_batch: 32,
             context: None,
             cache_bytes: None,
+            cuda_graphs: true,
+            likeliest: None,
+            tiers: false,
+            own_tensors: false,
             queue: 256,
             chunk: 128,
             reuse: true,

@@ -4,9 +4,11 @@ use ort::session::Session;
 
 use super::error::RequestError;
 use super::tensors::{self, ElementType, NamedTensor, TensorInfo};
-use crate::model::{Layout, POSITIONS};
+use crate::model::{LIKELIEST_LOGITS, LIKELIEST_TOKENS, Layout, POSITIONS};
 
 const LOGITS: &str = "logits";
+/// Outputs that the file does not have.
+const OWN: [&str; 2] = [LIKELIEST_LOGITS, LIKELIEST_TOKENS];
 
 /// The inputs and outputs that the graph's file has.
 pub(super) fn outside(session: &Session, layout: &Layout) -> (Vec<TensorInfo>, Vec<TensorInfo>) {
@@ -14,6 +16,7 @@ pub(super) fn outside(session: &Session, layout: &Layout) -> (Vec<TensorInfo>, V
     let mut outputs: Vec<TensorInfo> = session.outputs().iter().map(TensorInfo::of).collect();
     if matches!(layout, Layout::Decoder(layout) if layout.positions.is_some()) {
         inputs.retain(|input| input.name != POSITIONS);
+        outputs.retain(|output| !OWN.contains(&output.name.as_str()));
         for logits in outputs.iter_mut().filter(|output| output.name == LOGITS) {
             // Batch and tokens.
             logits.shape[..2].fill(None);
@@ -34,6 +37,7 @@ pub(super) fn run(session: &mut Session, inputs: &[NamedTensor]) -> Result<Vec<N
     let shape = vec![data.len() / 16, 2];
     let all = NamedTensor { name: POSITIONS.to_owned(), element: ElementType::Int64, shape, data };
     let mut outputs = tensors::run(session, inputs, Some(&all))?;
+    outputs.retain(|output| !OWN.contains(&output.name.as_str()));
     for logits in outputs.iter_mut().filter(|output| output.name == LOGITS) {
         if let [_, _, vocabulary] = logits.shape[..] {
             logits.shape = vec![rows, width, vocabulary];

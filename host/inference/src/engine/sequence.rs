@@ -1,10 +1,13 @@
 //! One request on its way: its prompt, its tokens so far, and who listens.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::counters::Counters;
+use super::decoder::Decoder;
 use super::error::RequestError;
 use super::request::{Event, Finish, Timings, Usage};
 use super::speculate::Guesser;
@@ -110,10 +113,21 @@ impl Sequence {
         self.request.fail(error);
     }
 
-    /// Chooses the next token and tells the listener. Where the answer is whole, the last event
-    /// comes back, to be sent when the slot is free and the counters say so.
-    pub(super) fn advance(&mut self, logits: &mut [f32]) -> Result<Option<Event>, SampleError> {
-        let sampled = self.request.sampler.sample(logits)?;
+    /// Chooses the next token from a row of the last step, and tells the listener. Where the answer is whole,
+    /// the last event comes back, to be sent when the slot is free and the counters say so.
+    pub(super) fn advance(
+        &mut self,
+        (decoder, row): (&mut dyn Decoder, usize),
+        counters: &Counters,
+    ) -> Result<Option<Event>, SampleError> {
+        let sampler = &mut self.request.sampler;
+        let sampled = match decoder.likeliest(row).and_then(|few| sampler.sample_few(&few)) {
+            Some(sampled) => {
+                counters.short_rows.fetch_add(1, Relaxed);
+                sampled?
+            }
+            None => sampler.sample(decoder.logits(row))?,
+        };
         self.completion += 1;
         if self.completion == 1 {
             self.first_token = self.request.made.elapsed();

@@ -1,6 +1,6 @@
 //! Named tensors in, named tensors out: any ONNX model.
 
-use half::f16;
+use half::{bf16, f16};
 use ort::memory::Allocator;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynTensor, DynTensorValueType, DynValue, Outlet, TensorElementType, ValueType};
@@ -16,6 +16,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names are the types' own")]
 pub enum ElementType {
+    Bfloat16,
     Float16,
     Float32,
     Float64,
@@ -100,7 +101,7 @@ impl ElementType {
     pub fn bytes(self) -> usize {
         match self {
             Self::Int8 | Self::Uint8 | Self::Bool => 1,
-            Self::Float16 | Self::Int16 | Self::Uint16 => 2,
+            Self::Bfloat16 | Self::Float16 | Self::Int16 | Self::Uint16 => 2,
             Self::Float32 | Self::Int32 | Self::Uint32 => 4,
             Self::Float64 | Self::Int64 | Self::Uint64 => 8,
         }
@@ -116,6 +117,7 @@ impl ElementType {
             }};
         }
         match self {
+            Self::Bfloat16 => to.extend(bf16::from_f64(number).to_le_bytes()),
             Self::Float16 => to.extend(f16::from_f64(number).to_le_bytes()),
             Self::Float32 => to.extend((number as f32).to_le_bytes()),
             Self::Float64 => to.extend(number.to_le_bytes()),
@@ -140,6 +142,7 @@ impl ElementType {
             };
         }
         match self {
+            Self::Bfloat16 => number!(bf16).to_f64(),
             Self::Float16 => number!(f16).to_f64(),
             Self::Float32 => number!(f32).into(),
             Self::Float64 => number!(f64),
@@ -154,7 +157,8 @@ impl ElementType {
         }
     }
 
-    const TABLE: [(Self, TensorElementType); 12] = [
+    const TABLE: [(Self, TensorElementType); 13] = [
+        (Self::Bfloat16, TensorElementType::Bfloat16),
         (Self::Float16, TensorElementType::Float16),
         (Self::Float32, TensorElementType::Float32),
         (Self::Float64, TensorElementType::Float64),
@@ -190,7 +194,8 @@ pub(super) fn run(
         .chain(own)
         .map(|input| Ok((input.name.clone().into(), tensor(input)?.into())))
         .collect::<Result<Vec<(std::borrow::Cow<'_, str>, SessionInputValue<'_>)>, RequestError>>()?;
-    let mut outputs = session.run(inputs)?;
+    let options = crate::runtime::unrecorded()?;
+    let mut outputs = session.run_with_options(inputs, &options)?;
     let names: Vec<String> = outputs.keys().map(str::to_owned).collect();
     names
         .into_iter()
@@ -276,6 +281,7 @@ mod tests {
     #[test]
     fn numbers_become_elements_and_elements_numbers() {
         for (element, good, bad) in [
+            (ElementType::Bfloat16, vec![0.5, -2.0, f64::from(2.0_f32.powi(100))], vec![]),
             (ElementType::Float16, vec![0.5, -2.0], vec![]),
             (ElementType::Float32, vec![0.5, f64::INFINITY], vec![]),
             (ElementType::Float64, vec![0.1], vec![]),

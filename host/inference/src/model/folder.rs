@@ -13,7 +13,9 @@ use super::layout::Layout;
 use super::reranker::Head;
 use super::sentence::{Gives, SentenceConfig};
 use super::weights;
-use crate::runtime::{Files, OpenError, Opened, Runtime, RuntimeError, SessionSettings, may_use_cuda, open};
+use crate::runtime::{
+    Files, Gpu, OpenError, Opened, Provider, Runtime, RuntimeError, SessionSettings, may_use_cuda, open,
+};
 use crate::tokens::Tokenizer;
 
 /// What a folder holds, beside the session.
@@ -67,12 +69,15 @@ impl Model {
         files::verify(folder, hashes)?;
         let path = weights::choose(folder, weights.or(named.as_deref()), may_use_cuda(runtime, settings))?;
         let graph = Graph::read(&path)?;
+        // Runs of other shapes each time cannot be played again.
+        let settings = &SessionSettings { records: settings.records && graph.shares_cache(), ..settings.clone() };
         graph.check_data(&path)?;
         let config = ModelConfig::read(folder)?;
         let head = Head::read(folder)?;
         let open =
             |changed: Option<&[u8]>| open(runtime, (&path, changed), &before, graph.operators.values().sum(), settings);
-        let changed = edit::open_at_positions(&path, (&graph, &config), &|bytes| open(Some(bytes)));
+        let likeliest = settings.likeliest.unwrap_or_else(|| may_use_cuda(runtime, settings)) && graph.shares_cache();
+        let changed = edit::open_at_positions(&path, (&graph, &config), likeliest, &|bytes| open(Some(bytes)));
         let (opened, layout) = match changed {
             Some((opened, layout)) => (opened, Layout::Decoder(layout)),
             None => {
@@ -85,6 +90,10 @@ impl Model {
                 (opened, layout)
             }
         };
+        if opened.provider == Provider::Cuda && (graph.is_bf16() || layout.is_bf16()) {
+            let able = bf16_on(settings.gpu, Gpu::new(settings.gpu).and_then(|gpu| gpu.capability()));
+            able.map_err(|reason| ModelError::Unsuitable { path: path.clone(), reason })?;
+        }
         let sentence = match &layout {
             Layout::Encoder(encoder) if encoder.pooled => Some(SentenceConfig::read(folder, Gives::Vectors)?),
             Layout::Encoder(_) => Some(SentenceConfig::read(folder, Gives::Tokens)?),
@@ -117,6 +126,18 @@ fn missing(folder: &Path, file: &str, advice: &'static str) -> ModelError {
     ModelError::Missing { folder: folder.to_owned(), file: file.to_owned(), advice }
 }
 
+/// Whether a GPU of this compute capability computes with bfloat16; else the reason.
+fn bf16_on(gpu: i32, capability: Result<(i32, i32), String>) -> Result<(), String> {
+    match capability {
+        Ok(capability) if capability >= (8, 0) => Ok(()),
+        Ok((major, minor)) => Err(format!(
+            "its numbers are bfloat16, and GPU {gpu} has compute capability {major}.{minor}, where 8.0 is needed; export \
+             the model in float16 (`--dtype fp16`)"
+        )),
+        Err(reason) => Err(format!("its numbers are bfloat16, and what GPU {gpu} can do is not known ({reason})")),
+    }
+}
+
 /// ONNX Runtime's words, with what they mean where that is known.
 fn refused(path: &Path, graph: &Graph, runtime: &Runtime, reason: String) -> ModelError {
     let future =
@@ -126,5 +147,25 @@ fn refused(path: &Path, graph: &Graph, runtime: &Runtime, reason: String) -> Mod
         let runtime = runtime.info().version.clone();
         return ModelError::TooNew { path: path.to_owned(), domain, opset, runtime, reason };
     }
+    if graph.is_bf16() && reason.contains("Could not find an implementation") {
+        let reason = format!(
+            "its numbers are bfloat16, and ONNX Runtime has no kernels for them on this device ({reason}); export the model \
+             in float32 for a processor, or run it on a GPU of compute capability 8.0 or more"
+        );
+        return ModelError::Unsuitable { path: path.to_owned(), reason };
+    }
     ModelError::Refused { path: path.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bf16_on;
+
+    #[test]
+    fn bfloat16_runs_where_the_gpu_has_it() {
+        assert!(bf16_on(0, Ok((8, 0))).is_ok() && bf16_on(0, Ok((9, 0))).is_ok());
+        let error = bf16_on(1, Ok((7, 5))).expect_err("too old");
+        assert!(error.contains("GPU 1 has compute capability 7.5") && error.contains("float16"), "{error}");
+        assert!(bf16_on(0, Err("no driver".to_owned())).expect_err("not known").contains("no driver"));
+    }
 }

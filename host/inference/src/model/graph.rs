@@ -34,7 +34,15 @@ struct Weights {
     length: u64,
 }
 
+/// Its number among the element types of an ONNX file.
+const BFLOAT16: u64 = 16;
+
 impl Graph {
+    /// Whether weights are bfloat16.
+    pub(crate) fn is_bf16(&self) -> bool {
+        self.elements.contains_key(&BFLOAT16)
+    }
+
     /// Walks a model file.
     pub(crate) fn read(path: &Path) -> Result<Self, ModelError> {
         let unreadable =

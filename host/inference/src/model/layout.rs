@@ -28,12 +28,19 @@ pub(crate) enum Layout {
     Tensors,
 }
 
-/// Element type of the key/value cache and of the logits.
+/// Element type of the key/value cache, of the logits and of embeddings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CacheType {
+pub(crate) enum FloatType {
     F32,
     F16,
+    Bf16,
 }
+
+/// So many of the likeliest tokens are found in a graph that was made to find them.
+pub(crate) const LIKELIEST: usize = 64;
+/// Its outputs for them, and for their logits.
+pub(crate) const LIKELIEST_TOKENS: &str = "llmhost.likeliest.tokens";
+pub(crate) const LIKELIEST_LOGITS: &str = "llmhost.likeliest.logits";
 
 /// The names of one layer's cache.
 #[derive(Debug, Clone)]
@@ -47,13 +54,13 @@ pub(crate) struct CacheNames {
 pub(crate) struct DecoderLayout {
     /// Key and value of every layer, two entries a layer.
     pub(crate) cache: Vec<CacheNames>,
-    pub(crate) cache_type: CacheType,
+    pub(crate) cache_type: FloatType,
     /// Heads of the cache.
     pub(crate) heads: usize,
     /// Numbers a head holds per token.
     pub(crate) head_size: usize,
     pub(crate) vocabulary: usize,
-    pub(crate) logits_type: CacheType,
+    pub(crate) logits_type: FloatType,
     /// Whether the graph gives logits of the last position alone.
     pub(crate) last_only: bool,
     pub(crate) position_ids: bool,
@@ -63,6 +70,8 @@ pub(crate) struct DecoderLayout {
     pub(crate) cache_branch: bool,
     /// Whether past and present may be one buffer (GroupQueryAttention).
     pub(crate) shared: bool,
+    /// Whether the graph finds the [`LIKELIEST`] tokens of each row of logits.
+    pub(crate) likeliest: bool,
     /// How a row depends on the run that it is in.
     pub(crate) lengths: Lengths,
     /// Whether the graph gives logits of the positions that it is asked for alone, and how many a run asks for at least.
@@ -80,7 +89,7 @@ pub(crate) struct EncoderLayout {
     pub(crate) attention_mask: bool,
     /// The position of a text's first token, where the graph asks for positions.
     pub(crate) first_position: Option<usize>,
-    pub(crate) output_type: CacheType,
+    pub(crate) output_type: FloatType,
     /// Whether a text's numbers depend on what runs with it: the graph quantizes all of a run by one scale.
     pub(crate) alone: bool,
 }
@@ -134,6 +143,15 @@ impl Layout {
                 Some("its config.json names no architecture that ends in ForSequenceClassification".to_owned())
             }
             _ => Some("it has no sequence classification head".to_owned()),
+        }
+    }
+
+    /// Whether what goes in or comes out is bfloat16.
+    pub(super) fn is_bf16(&self) -> bool {
+        match self {
+            Self::Decoder(decoder) => [decoder.cache_type, decoder.logits_type].contains(&FloatType::Bf16),
+            Self::Encoder(encoder) | Self::Reranker(encoder, _) => encoder.output_type == FloatType::Bf16,
+            Self::Tensors => false,
         }
     }
 
@@ -275,6 +293,7 @@ fn decoder(
         logits_to_keep: logits_to_keep.map(|input| vec![1; shape(input).len()]),
         cache_branch: cache_branch.is_some(),
         shared: graph.shares_cache(),
+        likeliest: find(session.outputs(), LIKELIEST_TOKENS).is_some(),
         lengths: Lengths::read(path, &config.rope)?,
         positions: None,
         cache,
@@ -307,14 +326,12 @@ fn integer(outlet: &Outlet, path: &Path) -> Result<(), ModelError> {
     }
 }
 
-fn float(outlet: &Outlet, path: &Path) -> Result<CacheType, ModelError> {
+fn float(outlet: &Outlet, path: &Path) -> Result<FloatType, ModelError> {
     match element(outlet) {
-        Some(TensorElementType::Float32) => Ok(CacheType::F32),
-        Some(TensorElementType::Float16) => Ok(CacheType::F16),
-        Some(TensorElementType::Bfloat16) => {
-            Err(wrong(outlet, path, "float32 or float16 (export with `--dtype fp16`, or with fp32 for a processor)"))
-        }
-        _ => Err(wrong(outlet, path, "float32 or float16")),
+        Some(TensorElementType::Float32) => Ok(FloatType::F32),
+        Some(TensorElementType::Float16) => Ok(FloatType::F16),
+        Some(TensorElementType::Bfloat16) => Ok(FloatType::Bf16),
+        _ => Err(wrong(outlet, path, "float32, float16 or bfloat16")),
     }
 }
 

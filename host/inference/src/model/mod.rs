@@ -14,6 +14,7 @@ mod graph;
 mod inspect;
 mod layout;
 mod lengths;
+mod numbers;
 mod pooling;
 mod reranker;
 mod rope;
@@ -31,7 +32,10 @@ pub use folder::Model;
 pub use inspect::{Inspected, Precision, inspect};
 #[cfg(test)]
 pub(crate) use layout::CacheNames;
-pub(crate) use layout::{CacheType, DecoderLayout, EncoderLayout, Layout};
+pub(crate) use layout::{
+    DecoderLayout, EncoderLayout, FloatType, LIKELIEST, LIKELIEST_LOGITS, LIKELIEST_TOKENS, Layout,
+};
 pub(crate) use lengths::Lengths;
+pub(crate) use numbers::{numbers_of, take_end, widen};
 pub(crate) use pooling::PoolingKind;
 pub(crate) use sentence::SentenceConfig;

@@ -42,7 +42,7 @@ impl FromStr for Device {
 pub(super) const CPU: &str = "CPUExecutionProvider";
 pub(super) const CUDA: &str = "CUDAExecutionProvider";
 const PROVIDER_LIBRARY: &str = "libonnxruntime_providers_cuda.so";
-const DRIVER: &str = "libcuda.so.1";
+pub(super) const DRIVER: &str = "libcuda.so.1";
 
 /// Whether all that CUDA needs is there, as far as it can be told without starting it.
 pub(super) fn cuda_is_possible(library: &LibraryInfo) -> Result<(), RuntimeError> {

@@ -31,6 +31,10 @@ pub(crate) struct SessionSettings {
     pub(crate) cuda_share: f64,
     /// Whether threads stop waiting in a loop when a run ends: another model's run follows.
     pub(crate) stops_spinning: bool,
+    /// Whether runs on CUDA may be recorded, to be played again: those that say so.
+    pub(crate) records: bool,
+    /// Whether the graph finds the likeliest tokens; nothing has it do so on CUDA.
+    pub(crate) likeliest: Option<bool>,
 }
 
 /// An open session. With CUDA its first run is recorded.
@@ -38,6 +42,8 @@ pub(crate) struct SessionSettings {
 pub(crate) struct Opened {
     pub(crate) session: Session,
     pub(crate) provider: Provider,
+    /// Whether runs may be recorded.
+    pub(crate) records: bool,
     pub(crate) proof: Proof,
 }
 
@@ -122,7 +128,8 @@ pub(crate) fn open(
     }
     let proof =
         Proof { provider, runtime: Arc::clone(runtime), settings: settings.clone(), fallback, nodes, memory, profiles };
-    Ok(Opened { session, provider, proof })
+    let records = provider == Provider::Cuda && settings.records;
+    Ok(Opened { session, provider, records, proof })
 }
 
 /// Libraries that do not know it spin for as long as they always did.
@@ -149,7 +156,8 @@ fn with_cuda(
 ) -> Result<SessionBuilder, RuntimeError> {
     device::cuda_is_possible(runtime.info())?;
     log::take_last_error();
-    let cuda = ep::CUDA::default().with_device_id(settings.gpu).build().error_on_failure();
+    let cuda =
+        ep::CUDA::default().with_device_id(settings.gpu).with_cuda_graph(settings.records).build().error_on_failure();
     // Only here: ONNX Runtime 1.32 goes on to record blocks of its threads' work after the profile ended, some bytes
     // at each run. On a processor nothing is left to prove.
     let builder = builder.with_profiling(profiles.join("warm-up"));

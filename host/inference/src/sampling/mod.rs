@@ -6,6 +6,7 @@
 //! Every request has its own random numbers, so its answer does not depend on its neighbours.
 
 mod error;
+mod few;
 mod grammar;
 mod logprobs;
 mod params;

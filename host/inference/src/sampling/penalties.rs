@@ -29,6 +29,11 @@ impl Penalties {
         }
     }
 
+    /// Whether every row of logits stays as it is.
+    pub(super) fn change_nothing(&self, params: &SamplingParams) -> bool {
+        !self.active && params.logit_bias.is_empty()
+    }
+
     pub(super) fn apply(&self, params: &SamplingParams, logits: &mut [f32]) {
         for (token, bias) in &params.logit_bias {
             if let Some(logit) = logits.get_mut(*token as usize) {

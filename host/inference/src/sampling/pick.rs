@@ -27,7 +27,7 @@ pub(super) fn argmax(logits: &[f32]) -> Option<u32> {
 }
 
 /// Whether `a` comes before `b`: larger first, then the smaller token.
-fn before(a: (f32, u32), b: (f32, u32)) -> std::cmp::Ordering {
+pub(super) fn before(a: (f32, u32), b: (f32, u32)) -> std::cmp::Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 

@@ -33,9 +33,9 @@ pub struct Sampled {
 
 /// Chooses the tokens of one request.
 pub struct Sampler {
-    params: SamplingParams,
-    penalties: Penalties,
-    mask: Option<Box<dyn TokenMask>>,
+    pub(super) params: SamplingParams,
+    pub(super) penalties: Penalties,
+    pub(super) mask: Option<Box<dyn TokenMask>>,
     random: Pcg64Mcg,
 }
 
@@ -84,36 +84,51 @@ impl Sampler {
     }
 
     fn draw(&mut self, logits: &[f32]) -> Result<u32, SampleError> {
-        let SamplingParams { temperature, top_k, top_p, min_p, .. } = self.params;
+        let SamplingParams { temperature, top_k, top_p, .. } = self.params;
         let most = pick::largest(logits);
         if !most.is_finite() {
             return Err(SampleError::NotANumber);
         }
+        let (floor, share) = (self.floor(most), self.share());
+        match (top_k, top_p) {
+            (0, 1.0) => Ok(draw_any(logits, floor, |logit| ((logit - most) / temperature).exp(), share)),
+            // A nucleus is cut already.
+            (0, _) => draw_from(&pick::nucleus(logits, top_p, floor, temperature), most, temperature, share),
+            _ => self.draw_of(pick::likeliest(logits, top_k as usize, floor), most, share),
+        }
+    }
+
+    /// What the likeliest token's logit says of the least that is allowed.
+    pub(super) fn floor(&self, most: f32) -> f32 {
+        let SamplingParams { temperature, min_p, .. } = self.params;
+        if min_p > 0.0 { most + temperature * min_p.ln() } else { f32::MIN }
+    }
+
+    /// Draws from the likeliest tokens, likeliest first, that together have the share `top_p`.
+    pub(super) fn draw_of(&self, mut kept: Vec<(f32, u32)>, most: f32, share: f64) -> Result<u32, SampleError> {
+        let SamplingParams { temperature, top_p, .. } = self.params;
         let weight = |logit: f32| ((logit - most) / temperature).exp();
-        let floor = if min_p > 0.0 { most + temperature * min_p.ln() } else { f32::MIN };
-        let share = self.share();
-        let kept = match (top_k, top_p) {
-            (0, 1.0) => return Ok(draw_any(logits, floor, weight, share)),
-            (0, _) => pick::nucleus(logits, top_p, floor, temperature),
-            (_, 1.0) => pick::likeliest(logits, top_k as usize, floor),
-            _ => {
-                let mut kept = pick::likeliest(logits, top_k as usize, floor);
-                let all: f64 = kept.iter().map(|(logit, _)| f64::from(weight(*logit))).sum();
-                if let Some(end) = pick::reach(&kept, all * f64::from(top_p), weight) {
-                    kept.truncate(end);
-                }
-                kept
+        if top_p != 1.0 {
+            let all: f64 = kept.iter().map(|(logit, _)| f64::from(weight(*logit))).sum();
+            if let Some(end) = pick::reach(&kept, all * f64::from(top_p), weight) {
+                kept.truncate(end);
             }
-        };
-        let all: f64 = kept.iter().map(|(logit, _)| f64::from(weight(*logit))).sum();
-        let place = pick::reach(&kept, all * share, weight).unwrap_or(kept.len());
-        kept.get(place.saturating_sub(1)).map(|(_, token)| *token).ok_or(SampleError::NotANumber)
+        }
+        draw_from(&kept, most, temperature, share)
     }
 
     /// A number above 0 and at most 1. One is drawn for each token, whatever the settings.
-    fn share(&mut self) -> f64 {
+    pub(super) fn share(&mut self) -> f64 {
         ((self.random.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
+}
+
+/// Draws from tokens, likeliest first.
+fn draw_from(kept: &[(f32, u32)], most: f32, temperature: f32, share: f64) -> Result<u32, SampleError> {
+    let weight = |logit: f32| ((logit - most) / temperature).exp();
+    let all: f64 = kept.iter().map(|(logit, _)| f64::from(weight(*logit))).sum();
+    let place = pick::reach(kept, all * share, weight).unwrap_or(kept.len());
+    kept.get(place.saturating_sub(1)).map(|(_, token)| *token).ok_or(SampleError::NotANumber)
 }
 
 /// Draws from all tokens that reach the floor, in the order of the vocabulary.

@@ -6,6 +6,8 @@ Usage: rewrite.py FILE keep                 num_logits_to_keep, as transformers.
        rewrite.py FILE positions-of-mask    a decoder that counts positions by the mask
        rewrite.py FILE positions-of-past    a decoder that counts positions by the width of the past
        rewrite.py FILE positions            an encoder that takes position_ids
+       rewrite.py FILE bf16                 past, present and logits in bfloat16, around the same 32-bit floats
+       rewrite.py FILE bf16-inside          the same numbers, handed in and out as 32-bit floats
        rewrite.py FILE input NAME           an input that nobody knows
 """
 
@@ -115,8 +117,32 @@ def unknown(graph, name):
     graph.input.append(helper.make_tensor_value_info(name, INT64, ["batch_size"]))
 
 
+def rounded(graph, outside):
+    """What goes in or comes out is rounded to bfloat16; `outside` says whether it is handed over so."""
+    cast = lambda source, to, kind: helper.make_node("Cast", [source], [to], to=kind)  # noqa: E731
+    before, after = [], []
+    for one in [*graph.input, *graph.output]:
+        if one.type.tensor_type.elem_type != TensorProto.FLOAT:
+            continue
+        comes_in, name = one in graph.input, one.name
+        for node in graph.node:
+            for ends in (node.input, node.output):
+                ends[:] = [f"{name}_full" if end == name else end for end in ends]
+        nodes = before if comes_in else after
+        path = [name, f"{name}_full"] if comes_in else [f"{name}_full", name]
+        if outside:
+            one.type.tensor_type.elem_type = TensorProto.BFLOAT16
+            nodes.append(cast(*path, TensorProto.FLOAT if comes_in else TensorProto.BFLOAT16))
+        else:
+            nodes.append(cast(path[0], f"{name}_rounded", TensorProto.BFLOAT16))
+            nodes.append(cast(f"{name}_rounded", path[1], TensorProto.FLOAT))
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*before, *rest, *after])
+
+
 path, how = sys.argv[1:3]
 model = onnx.load(path)
-made = {"keep": keep, "branch": branch, "branch-of-one-token": lambda graph: branch(graph, True), "positions": positions, "positions-of-mask": positions_of_mask, "positions-of-past": positions_of_past, "input": lambda graph: unknown(graph, sys.argv[3])}
+made = {"keep": keep, "branch": branch, "branch-of-one-token": lambda graph: branch(graph, True), "positions": positions, "positions-of-mask": positions_of_mask, "positions-of-past": positions_of_past, "bf16": lambda graph: rounded(graph, True), "bf16-inside": lambda graph: rounded(graph, False), "input": lambda graph: unknown(graph, sys.argv[3])}
 made[how](model.graph)
 onnx.save(model, path)

@@ -6,7 +6,7 @@ use llmhost_inference::engine::{self, ElementType, NamedTensor};
 use super::failure;
 use crate::{Datatype, Failure, Signature, Tensor, TensorInfo};
 
-const TYPES: [(ElementType, Datatype); 12] = [
+const TYPES: [(ElementType, Datatype); 13] = [
     (ElementType::Bool, Datatype::Bool),
     (ElementType::Uint8, Datatype::Uint8),
     (ElementType::Uint16, Datatype::Uint16),
@@ -16,6 +16,7 @@ const TYPES: [(ElementType, Datatype); 12] = [
     (ElementType::Int16, Datatype::Int16),
     (ElementType::Int32, Datatype::Int32),
     (ElementType::Int64, Datatype::Int64),
+    (ElementType::Bfloat16, Datatype::Bf16),
     (ElementType::Float16, Datatype::Fp16),
     (ElementType::Float32, Datatype::Fp32),
     (ElementType::Float64, Datatype::Fp64),

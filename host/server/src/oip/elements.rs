@@ -20,7 +20,9 @@ pub(super) fn read(name: &str, datatype: Datatype, count: usize, data: &Value) -
 
 fn not_one(name: &str, datatype: Datatype, value: &Value) -> String {
     match datatype {
-        Datatype::Fp16 => format!("the input '{name}' is FP16, which JSON has not; send it as binary tensor data"),
+        Datatype::Bf16 | Datatype::Fp16 => {
+            format!("the input '{name}' is {}, which JSON has not; send it as binary tensor data", datatype.name())
+        }
         _ => format!("the input '{name}' takes elements of {}, and {value} is none", datatype.name()),
     }
 }
@@ -49,7 +51,7 @@ fn write(datatype: Datatype, value: &Value, to: &mut Vec<u8>) -> Option<()> {
         Datatype::Int16 => whole!(i16, as_i64),
         Datatype::Int32 => whole!(i32, as_i64),
         Datatype::Int64 => whole!(i64, as_i64),
-        Datatype::Fp16 => return None,
+        Datatype::Bf16 | Datatype::Fp16 => return None,
         Datatype::Fp32 => {
             let number = value.as_f64()? as f32;
             to.extend(number.is_finite().then_some(number)?.to_le_bytes());
@@ -63,7 +65,9 @@ fn write(datatype: Datatype, value: &Value, to: &mut Vec<u8>) -> Option<()> {
 pub(super) fn list(of: &Tensor) -> Result<Vec<Value>, String> {
     let one = |bytes: &[u8]| {
         element(of.datatype, bytes).ok_or_else(|| match of.datatype {
-            Datatype::Fp16 => format!("the output '{}' is FP16, which JSON has not; ask for binary_data", of.name),
+            Datatype::Bf16 | Datatype::Fp16 => {
+                format!("the output '{}' is {}, which JSON has not; ask for binary_data", of.name, of.datatype.name())
+            }
             _ => format!(
                 "the output '{}' holds what JSON has no number for (NaN, infinite); ask for binary_data",
                 of.name
@@ -89,7 +93,7 @@ fn element(datatype: Datatype, bytes: &[u8]) -> Option<Value> {
         Datatype::Int16 => json!(number!(i16)),
         Datatype::Int32 => json!(number!(i32)),
         Datatype::Int64 => json!(number!(i64)),
-        Datatype::Fp16 => return None,
+        Datatype::Bf16 | Datatype::Fp16 => return None,
         Datatype::Fp32 => json!(Some(number!(f32)).filter(|number| number.is_finite())?),
         Datatype::Fp64 => json!(Some(number!(f64)).filter(|number| number.is_finite())?),
     })
@@ -127,9 +131,12 @@ mod tests {
         assert_eq!(read("x", Datatype::Int8, 4, &json!([[1, 2], [3, 4]])), Ok(vec![1, 2, 3, 4]));
         let error = read("x", Datatype::Int8, 3, &json!([1, 2])).expect_err("too few");
         assert_eq!(error, "the input 'x' has 2 elements, and its shape takes 3");
-        let error = read("x", Datatype::Fp16, 1, &json!([1])).expect_err("JSON has none");
-        assert!(error.contains("send it as binary tensor data"), "{error}");
-        for (datatype, data) in [(Datatype::Fp32, f32::NAN.to_le_bytes().to_vec()), (Datatype::Fp16, vec![0, 0])] {
+        for datatype in [Datatype::Bf16, Datatype::Fp16] {
+            let error = read("x", datatype, 1, &json!([1])).expect_err("JSON has none");
+            assert!(error.contains(datatype.name()) && error.contains("send it as binary tensor data"), "{error}");
+        }
+        let nan = f32::NAN.to_le_bytes().to_vec();
+        for (datatype, data) in [(Datatype::Fp32, nan), (Datatype::Bf16, vec![0, 0]), (Datatype::Fp16, vec![0, 0])] {
             let tensor = Tensor { name: "x".into(), datatype, shape: vec![1], data };
             assert!(list(&tensor).expect_err("no number").contains("ask for binary_data"));
         }

@@ -78,7 +78,7 @@ fn with_error(mut operation: Value, method: &str) -> Value {
 }
 
 fn datatype() -> Value {
-    text("BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, FP32, FP64.")
+    text("BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, BF16, FP16, FP32, FP64.")
 }
 
 fn described() -> Value {

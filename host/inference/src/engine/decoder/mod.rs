@@ -5,19 +5,21 @@
 
 mod cache;
 mod group;
+mod logits;
 mod plain;
 mod shared;
+mod steps;
+mod tiers;
 mod view;
 
-use half::f16;
 use ort::session::Session;
 
 pub(super) use cache::places;
 pub(super) use plain::PlainDecoder;
 pub(super) use shared::{CacheSize, SharedDecoder};
+pub(super) use tiers::Tiers;
 
 use super::error::RequestError;
-use crate::model::CacheType;
 
 /// One row of a decode step.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +74,12 @@ pub(super) trait Decoder: Send {
     /// The logits of a row of the last step, to be changed at will.
     fn logits(&mut self, row: usize) -> &mut [f32];
 
+    /// The likeliest tokens of that row with their logits, where the graph finds them: in any order, and every other
+    /// token is at most as likely as the least of them.
+    fn likeliest(&mut self, _row: usize) -> Option<Vec<(f32, u32)>> {
+        None
+    }
+
     /// Makes slot `to` begin with the first tokens of slot `from`, which may be the same. False
     /// where this layout or device cannot.
     fn share(&mut self, from: usize, to: usize, tokens: usize) -> Result<bool, RequestError>;
@@ -84,22 +92,6 @@ pub(super) trait Decoder: Send {
 
     /// The session, for jobs that are no steps.
     fn session(&mut self) -> &mut Session;
-}
-
-impl CacheType {
-    pub(super) fn bytes(self) -> usize {
-        match self {
-            Self::F32 => size_of::<f32>(),
-            Self::F16 => size_of::<f16>(),
-        }
-    }
-
-    pub(super) fn element(self) -> ort::value::TensorElementType {
-        match self {
-            Self::F32 => ort::value::TensorElementType::Float32,
-            Self::F16 => ort::value::TensorElementType::Float16,
-        }
-    }
 }
 
 /// Tokens as the graphs want them.

@@ -7,16 +7,14 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use ort::session::{Session, SessionInputValue};
-use ort::value::{DynTensor, DynTensorValueType, DynValue, Tensor};
+use ort::value::{DynTensor, DynTensorValueType, Tensor};
 
 use super::group::{Group, beginning, gathered, partition, tensor, tokens_of};
 use super::{CacheSize, Decoder, Row, positions, wide};
 use crate::engine::error::RequestError;
 use crate::engine::speculate::WIDEST;
-use crate::model::{CacheType, DecoderLayout, POSITIONS, asked};
+use crate::model::{DecoderLayout, POSITIONS, asked, take_end};
 
 /// A decoder whose cache moves through the graph.
 pub(in crate::engine) struct PlainDecoder {
@@ -105,15 +103,8 @@ impl PlainDecoder {
 
     /// Whether a row of the logits is what was expected, but for the order in which sums are taken.
     fn is_close(&self, expected: &[f32], row: usize) -> bool {
-        let tolerance = match self.layout.logits_type {
-            CacheType::F32 => 1e-3,
-            CacheType::F16 => 1e-2,
-        };
-        let (low, high) =
-            expected.iter().fold((f32::MAX, f32::MIN), |(low, high), one| (low.min(*one), high.max(*one)));
         let found = &self.logits[row * expected.len()..(row + 1) * expected.len()];
-        // What is no number is not close.
-        expected.iter().zip(found).all(|(expected, found)| (expected - found).abs() <= tolerance * (high - low))
+        self.layout.logits_type.is_close(expected, found)
     }
 
     /// The inputs but for the cache. Each of `rows` is the tokens it holds before those of `ids`; the
@@ -308,21 +299,6 @@ impl PlainDecoder {
 
 fn lost(name: &str) -> RequestError {
     RequestError::Failed(format!("the model gave no output '{name}'"))
-}
-
-/// Takes the last numbers of the logits over.
-fn take_end(logits: &DynValue, kind: CacheType, target: &mut [f32]) -> Result<(), RequestError> {
-    match kind {
-        CacheType::F32 => target.copy_from_slice(end(logits.try_extract_tensor::<f32>()?.1, target.len())?),
-        CacheType::F16 => end(logits.try_extract_tensor::<f16>()?.1, target.len())?.convert_to_f32_slice(target),
-    }
-    Ok(())
-}
-
-/// The last rows of logits.
-fn end<T>(logits: &[T], wanted: usize) -> Result<&[T], RequestError> {
-    let start = logits.len().checked_sub(wanted);
-    start.map(|start| &logits[start..]).ok_or_else(|| RequestError::Failed("the model gave no logits".to_owned()))
 }
 
 impl Decoder for PlainDecoder {

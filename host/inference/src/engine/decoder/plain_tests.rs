@@ -32,10 +32,16 @@ fn decoder(how: Option<&str>, slots: usize) -> PlainDecoder {
         gpu: 0,
         cuda_share: 0.9,
         stops_spinning: false,
+        records: false,
+        likeliest: None,
     };
     let (model, opened) = Model::open(folder.path(), None, &runtime, &settings, false).expect("it opens");
     let Layout::Decoder(layout) = model.layout else { panic!("a decoder") };
-    PlainDecoder::new(opened.session, layout, CacheSize { slots, context: 64, chunk: 16 })
+    PlainDecoder::new(
+        opened.session,
+        layout,
+        CacheSize { slots, context: 64, chunk: 16, tiers: None, own_tensors: false },
+    )
 }
 
 #[test]

@@ -3,43 +3,53 @@
 //! A step runs over neighbouring slots. Prompts are read one slot at a time, in chunks: padding
 //! them to a common length would compute what nobody wants. Answers take one token each, so they
 //! share a step; a slot in between that has no token to add gets a dummy at the place where its
-//! next token will be written over it.
+//! next token will be written over it. Where the cache has tiers ([`tiers`](super::tiers)), each makes a run
+//! of its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
-use ort::memory::MemoryInfo;
-use ort::session::{IoBinding, Session};
+use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
 use ort::value::Tensor;
 
-use super::cache::Cache;
+use super::cache::{Cache, Place, Store};
+use super::logits::Logits;
+use super::steps::Steps;
+use super::tiers::{Memory, TieredCache, Tiers};
 use super::{Decoder, Row, positions, view, wide};
 use crate::engine::error::RequestError;
-use crate::engine::memory::Pages;
 use crate::engine::speculate::WIDEST;
-use crate::model::{CacheType, DecoderLayout, POSITIONS, asked};
-use crate::runtime::Provider;
+use crate::model::{DecoderLayout, LIKELIEST_LOGITS, LIKELIEST_TOKENS, Lengths, POSITIONS, asked};
+use crate::runtime::{Gpu, Provider, unrecorded};
 
 /// A decoder whose cache stays in place.
 pub(in crate::engine) struct SharedDecoder {
     // Bindings hold tensors over the cache and the logits, so they go first.
-    bindings: HashMap<(usize, usize), IoBinding>,
+    bindings: HashMap<Span, IoBinding>,
+    /// Steps with tensors of their own, where those are used.
+    steps: Option<Steps>,
+    /// How all other runs are run.
+    unrecorded: RunOptions<NoSelectedOutputs>,
     session: Session,
     layout: DecoderLayout,
-    cache: Cache,
-    /// Logits as the graph writes them, on the host.
-    raw: Pages,
-    raw_rows: usize,
-    /// Bytes of them that the last run wrote.
-    written: usize,
-    /// The rows of them that the last run was for.
+    cache: Box<dyn Store>,
+    logits: Logits,
+    /// The rows of them that the last step was for.
     found: Vec<usize>,
-    /// Logits of the rows that are read, as numbers to work with.
-    logits: Vec<f32>,
+    /// Logits of a row that is read, as numbers to work with.
+    row: Vec<f32>,
     /// Tokens of one slot in a run that wants the logits of all, at most.
     widest: usize,
+    slots: usize,
     context: usize,
+}
+
+/// Neighbouring rows of a tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Span {
+    pub(super) tier: usize,
+    pub(super) first: usize,
+    pub(super) count: usize,
 }
 
 /// The place of a cache, for [`SharedDecoder::new`].
@@ -49,10 +59,11 @@ pub(in crate::engine) struct CacheSize {
     pub(in crate::engine) context: usize,
     /// Tokens of a prompt in one run, at most.
     pub(in crate::engine) chunk: usize,
+    /// Slots grow from row to row of these lengths, where memory does not come by the page.
+    pub(in crate::engine) tiers: Option<Tiers>,
+    /// Whether steps have tensors of their own, which a GPU needs to record them.
+    pub(in crate::engine) own_tensors: bool,
 }
-
-/// Bytes of logits that stay taken between runs: more are only written by long prompts that have to run whole.
-const KEPT_LOGITS: usize = 256 << 20;
 
 impl SharedDecoder {
     pub(in crate::engine) fn new(
@@ -62,26 +73,103 @@ impl SharedDecoder {
         gpu: i32,
         size: CacheSize,
     ) -> ort::Result<Self> {
-        let cache = Cache::new(&session, &layout, provider, gpu, size.slots, size.context)?;
-        let raw_rows = size.slots.max(if layout.last_only { 1 } else { size.chunk.max(2) });
-        let raw = Pages::new(raw_rows * layout.vocabulary * layout.logits_type.bytes())
-            .ok_or_else(|| ort::Error::new("the system gives no memory for the logits"))?;
-        let widest = if layout.last_only { 1 } else { raw_rows.min(WIDEST) };
-        let logits = vec![0.0; size.slots.max(widest) * layout.vocabulary];
-        let (bindings, found) = (HashMap::new(), Vec::new());
-        let context = size.context;
-        Ok(Self { bindings, session, layout, cache, raw, raw_rows, written: 0, found, logits, widest, context })
+        let on_gpu = match provider {
+            Provider::Cpu => None,
+            Provider::Cuda => Some((Gpu::new(gpu).map_err(ort::Error::new)?, gpu)),
+        };
+        let tiers = size.tiers.map_or(1, |tiers| tiers.places().len());
+        let cache: Box<dyn Store> = match (&on_gpu, size.tiers) {
+            (None, None) => Box::new(Cache::new(&layout, size.slots, size.context)?),
+            (None, Some(tiers)) => Box::new(TieredCache::new(&layout, Memory::Host, size.slots, tiers)?),
+            (Some((gpu, index)), tiers) => {
+                let tiers = tiers.unwrap_or(Tiers::new(size.context));
+                Box::new(TieredCache::new(&layout, Memory::Gpu(Arc::clone(gpu), *index), size.slots, tiers)?)
+            }
+        };
+        let widest = if layout.last_only { 1 } else { size.slots.max(size.chunk).min(WIDEST) };
+        let rows = (tiers * size.slots).max(if layout.last_only { 1 } else { size.chunk.max(2) });
+        let steps = size.own_tensors.then(|| Steps::new(on_gpu.clone()));
+        let logits = Logits::new(&layout, on_gpu, rows)?;
+        let row = vec![0.0; layout.vocabulary];
+        let (slots, context) = (size.slots, size.context);
+        let mut decoder = Self {
+            bindings: HashMap::new(),
+            steps: None,
+            unrecorded: unrecorded()?,
+            session,
+            layout,
+            cache,
+            logits,
+            found: Vec::new(),
+            row,
+            widest,
+            slots,
+            context,
+        };
+        if let Some(steps) = steps {
+            decoder.use_steps(steps);
+        }
+        Ok(decoder)
     }
 
-    /// One run over `count` slots from `first`. `ids` are `[count, width]`, the lengths those of
-    /// each slot with its new tokens. `wanted` are the rows and places whose logits are read, for [`Self::take`].
+    /// Uses steps with tensors of their own where they give what others give.
+    fn use_steps(&mut self, steps: Steps) {
+        let proven = self.try_steps(None).and_then(|expected| self.try_steps(Some((steps, expected))));
+        if let Err(error) = proven {
+            tracing::warn!(%error, "steps are not recorded: each of their operators is launched by itself");
+            self.steps = None;
+        }
+    }
+
+    /// The logits of some steps, one and two rows at a time. Compares them with those that are expected.
+    fn try_steps(&mut self, with: Option<(Steps, Vec<Vec<f32>>)>) -> Result<Vec<Vec<f32>>, RequestError> {
+        /// The first is run, the second recorded, and those behind it are played.
+        const STEPS: usize = 5;
+        const LENGTHS: [usize; 2] = [3, 6];
+        let (steps, expected) = with.map_or((None, None), |(steps, expected)| (Some(steps), Some(expected)));
+        self.steps = steps;
+        let rows = if LENGTHS[1] + STEPS < self.context { self.slots.min(2) } else { 0 };
+        let token = |place: usize| u32::try_from(place * 31 % self.layout.vocabulary).unwrap_or(0);
+        let tokens: Vec<u32> = (1..=LENGTHS[1] + STEPS).map(token).collect();
+        let mut found = Vec::new();
+        for count in 1..=rows {
+            for slot in 0..count {
+                self.prefill(slot, 0, &tokens[..LENGTHS[slot]], false)?;
+            }
+            for step in 0..STEPS {
+                let row = |slot: usize| {
+                    let cached = LENGTHS[slot] + step;
+                    Row { slot, cached, token: tokens[cached] }
+                };
+                self.decode(&(0..count).map(row).collect::<Vec<_>>(), &vec![0; self.slots])?;
+                for slot in 0..count {
+                    let row = self.logits(slot).to_vec();
+                    if let Some(expected) = expected.as_ref().map(|expected| &expected[found.len()])
+                        && !self.layout.logits_type.is_close(expected, &row)
+                    {
+                        let text = "steps with tensors of their own give other logits".to_owned();
+                        return Err(RequestError::Failed(text));
+                    }
+                    found.push(row);
+                }
+            }
+        }
+        (0..rows).try_for_each(|slot| self.release(slot, 0))?;
+        Ok(found)
+    }
+
+    /// One run over neighbouring rows. `ids` are `[count, width]`, the lengths those of each row with its
+    /// new tokens. `wanted` are the rows and places whose logits are read. These go behind the first `behind` rows
+    /// of logits; gives which they are.
     fn run(
         &mut self,
-        (first, count): (usize, usize),
+        span: Span,
         ids: Vec<i64>,
         lengths: &[usize],
-        wanted: Vec<(usize, usize)>,
-    ) -> Result<(), RequestError> {
+        wanted: &[(usize, usize)],
+        behind: usize,
+    ) -> Result<Vec<usize>, RequestError> {
+        let count = span.count;
         let width = ids.len() / count;
         let total = lengths.iter().copied().max().unwrap_or(1);
         let mut mask = vec![0i64; count * total];
@@ -95,98 +183,118 @@ impl SharedDecoder {
             None if self.layout.last_only => (count, 1),
             None => (count, width),
         };
-        let place = |at: usize, (row, place): (usize, usize)| match self.layout.positions {
-            Some(_) => at,
-            None => row * given + place.min(given - 1),
+        let place = |(at, (row, place)): (usize, &(usize, usize))| match self.layout.positions {
+            Some(_) => behind + at,
+            None => behind + row * given + (*place).min(given - 1),
         };
-        self.found = wanted.iter().enumerate().map(|(at, wanted)| place(at, *wanted)).collect();
-        self.raw.release(KEPT_LOGITS..std::mem::take(&mut self.written));
-        self.written = rows * given * self.layout.vocabulary * self.layout.logits_type.bytes();
-        let logits = self.raw_logits(rows, given)?;
-        let asked = self.layout.positions.map(|_| asked(&wanted)).transpose()?;
-        let binding = self.binding(first, count)?;
+        let found = wanted.iter().enumerate().map(place).collect();
+        let asked = self.layout.positions.map(|_| asked(wanted)).transpose()?;
+        let position_ids = self.layout.position_ids;
+        let mut binding = match self.bindings.remove(&span) {
+            Some(binding) => binding,
+            None => self.new_binding(span)?,
+        };
         if let Some(asked) = asked {
             binding.bind_input(POSITIONS, &asked)?;
         }
         binding.bind_input("input_ids", &Tensor::from_array(([count, width], ids))?)?;
         binding.bind_input("attention_mask", &Tensor::from_array(([count, total], mask))?)?;
-        if self.layout.position_ids {
-            let binding = self.binding(first, count)?;
+        if position_ids {
             binding.bind_input("position_ids", &Tensor::from_array(([count, width], places))?)?;
         }
-        let binding = self.binding(first, count)?;
-        binding.bind_output("logits", logits)?;
-        let binding = &self.bindings[&(first, count)];
-        view::run(&mut self.session, binding)?;
+        self.bind_logits(&mut binding, behind, [rows, given])?;
+        // It has two entries a layer and side, so it is kept.
+        let binding = self.bindings.entry(span).insert_entry(binding);
+        view::run(&mut self.session, binding.get(), &self.unrecorded)?;
+        self.logits.arrived(behind, rows * given)?;
+        Ok(found)
+    }
+
+    /// One run over tokens of one slot, whose logits are wanted at these places.
+    fn run_slot(&mut self, slot: usize, start: usize, tokens: &[u32], wanted: &[usize]) -> Result<(), RequestError> {
+        self.logits.begin();
+        self.cache.hold(slot, start + tokens.len(), start)?;
+        let Place { tier, row } = self.cache.place(slot);
+        let (span, length) = (Span { tier, first: row, count: 1 }, start + tokens.len());
+        let wanted: Vec<(usize, usize)> = wanted.iter().map(|place| (0, *place)).collect();
+        self.found = self.run(span, wide(tokens.iter().copied()), &[length], &wanted, 0)?;
         Ok(())
     }
 
-    /// One run over one slot that wants the logits of every token.
-    fn run_each(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
-        let wanted = (0..tokens.len()).map(|place| (0, place)).collect();
-        self.run((slot, 1), wide(tokens.iter().copied()), &[start + tokens.len()], wanted)
-    }
-
-    fn raw_logits(&self, count: usize, width: usize) -> ort::Result<ort::value::DynTensor> {
-        let rows = count * width;
-        assert!(rows <= self.raw_rows, "a run gives no more rows of logits than there is room for");
-        let (vocabulary, kind) = (self.layout.vocabulary, self.layout.logits_type);
-        let bytes = rows * vocabulary * kind.bytes();
-        // SAFETY: the pages hold that many rows, and outlive the bindings, which are dropped first.
-        unsafe {
-            view::over(&MemoryInfo::default(), self.raw.as_ptr(), bytes, &[count, width, vocabulary], kind.element())
+    fn new_binding(&self, span: Span) -> ort::Result<IoBinding> {
+        let Span { tier, first, count } = span;
+        let mut binding = self.session.create_binding()?;
+        for (buffer, names) in self.layout.cache.iter().enumerate() {
+            binding.bind_input(names.past.as_str(), &self.cache.rows(tier, buffer, first, count)?)?;
+            binding.bind_output(names.present.as_str(), self.cache.rows(tier, buffer, first, count)?)?;
         }
-    }
-
-    /// The binding of these slots; made once, because it has two entries a layer and side.
-    fn binding(&mut self, first: usize, count: usize) -> ort::Result<&mut IoBinding> {
-        if !self.bindings.contains_key(&(first, count)) {
-            let mut binding = self.session.create_binding()?;
-            for (buffer, names) in self.layout.cache.iter().enumerate() {
-                binding.bind_input(names.past.as_str(), &self.cache.rows(buffer, first, count)?)?;
-                binding.bind_output(names.present.as_str(), self.cache.rows(buffer, first, count)?)?;
-            }
-            if let Some(shape) = &self.layout.logits_to_keep {
-                binding.bind_input("num_logits_to_keep", &Tensor::from_array((shape.as_slice(), vec![1i64]))?)?;
-            }
-            self.bindings.insert((first, count), binding);
+        if let Some(shape) = &self.layout.logits_to_keep {
+            binding.bind_input("num_logits_to_keep", &Tensor::from_array((shape.as_slice(), vec![1i64]))?)?;
         }
-        Ok(self.bindings.get_mut(&(first, count)).expect("just made"))
+        Ok(binding)
     }
 
-    /// Takes the logits of one of those that were wanted over as row `to` of those to work with.
-    fn take(&mut self, wanted: usize, to: usize) {
-        let (vocabulary, from) = (self.layout.vocabulary, self.found[wanted]);
-        let target = &mut self.logits[to * vocabulary..(to + 1) * vocabulary];
-        match self.layout.logits_type {
-            CacheType::F32 => {
-                // SAFETY: the row lies within the pages, and the run that wrote it is over.
-                let row = unsafe {
-                    std::slice::from_raw_parts(self.raw.as_ptr().cast::<f32>().add(from * vocabulary), vocabulary)
-                };
-                target.copy_from_slice(row);
+    /// One token for each of neighbouring rows, in tensors of the step's own.
+    fn run_step(&mut self, span: Span, ids: &[i64], lengths: &[usize], behind: usize) -> Result<(), RequestError> {
+        if !self.steps.as_ref().is_some_and(|steps| steps.has(span)) {
+            let mut binding = self.new_binding(span)?;
+            let by_positions = self.layout.positions.is_some();
+            self.bind_logits(&mut binding, behind, if by_positions { [1, span.count] } else { [span.count, 1] })?;
+            // Rotary tables end with the context.
+            let width = self.cache.places(span.tier).min(self.context);
+            let steps = self.steps.as_mut().expect("only called where there are some");
+            steps.add(span, binding, width, (self.layout.position_ids, by_positions))?;
+        }
+        let step = self.steps.as_mut().expect("as above").ready(span, ids, lengths)?;
+        view::run(&mut self.session, &step.binding, &step.options)?;
+        Ok(self.logits.arrived(behind, span.count)?)
+    }
+
+    fn bind_logits(&mut self, binding: &mut IoBinding, behind: usize, shape: [usize; 2]) -> ort::Result<()> {
+        binding.bind_output("logits", self.logits.tensor(behind, shape)?)?;
+        if let Some((tokens, logits)) = self.logits.likeliest_tensors(behind, shape).transpose()? {
+            binding.bind_output(LIKELIEST_TOKENS, tokens)?;
+            binding.bind_output(LIKELIEST_LOGITS, logits)?;
+        }
+        Ok(())
+    }
+
+    /// One token for each of the rows of a tier, given in order. Their logits are those that follow `behind`
+    /// others, with a row for each that lies between; gives which they are.
+    fn step_tier(
+        &mut self,
+        tier: usize,
+        rows: &[(usize, Row)],
+        lengths: &[usize],
+        behind: usize,
+    ) -> Result<Vec<usize>, RequestError> {
+        let (first, last) = (rows[0].0, rows[rows.len() - 1].0);
+        let span = Span { tier, first, count: last - first + 1 };
+        let mut ids = vec![0i64; span.count];
+        let passed_over = |row: usize| lengths[self.cache.slot_at(Place { tier, row })];
+        let mut totals: Vec<usize> = (first..=last).map(|row| (passed_over(row) + 1).min(self.context)).collect();
+        for (place, row) in rows {
+            ids[place - first] = i64::from(row.token);
+            totals[place - first] = row.cached + 1;
+        }
+        match self.steps.as_ref().is_some_and(|steps| steps.may_have(span)) {
+            true => {
+                self.run_step(span, &ids, &totals, behind)?;
+                Ok(rows.iter().map(|(place, _)| behind + place - first).collect())
             }
-            CacheType::F16 => {
-                // SAFETY: as above.
-                let row = unsafe {
-                    std::slice::from_raw_parts(self.raw.as_ptr().cast::<f16>().add(from * vocabulary), vocabulary)
-                };
-                row.convert_to_f32_slice(target);
+            false => {
+                let wanted: Vec<(usize, usize)> = rows.iter().map(|(place, _)| (place - first, 0)).collect();
+                self.run(span, ids, &totals, &wanted, behind)
             }
         }
     }
 }
 
 impl Decoder for SharedDecoder {
-    fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], last: bool) -> Result<(), RequestError> {
+    fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], _last: bool) -> Result<(), RequestError> {
         // A graph that takes positions is asked for one at least. A token alone is computed as it is in a step.
         let copies = self.layout.positions.unwrap_or(1).min(tokens.len());
-        let wanted = vec![(0, tokens.len().saturating_sub(1)); copies];
-        self.run((slot, 1), wide(tokens.iter().copied()), &[start + tokens.len()], wanted)?;
-        if last {
-            self.take(0, 0);
-        }
-        Ok(())
+        self.run_slot(slot, start, tokens, &vec![tokens.len().saturating_sub(1); copies])
     }
 
     fn prefill_each(
@@ -199,10 +307,9 @@ impl Decoder for SharedDecoder {
         let pieces = if self.gives_each() { tokens.len().max(1) } else { 1 };
         for (piece, tokens) in tokens.chunks(pieces).enumerate() {
             let before = piece * pieces;
-            self.run_each(slot, start + before, tokens)?;
+            self.verify(slot, start + before, tokens)?;
             for row in 0..tokens.len() {
-                self.take(row, 0);
-                each(before + row, &self.logits[..self.layout.vocabulary]);
+                each(before + row, self.logits(row));
             }
         }
         Ok(())
@@ -213,18 +320,32 @@ impl Decoder for SharedDecoder {
     }
 
     fn decode(&mut self, rows: &[Row], lengths: &[usize]) -> Result<(), RequestError> {
-        let (Some(low), Some(high)) = (rows.first(), rows.last()) else { return Ok(()) };
-        let (first, count) = (low.slot, high.slot - low.slot + 1);
-        let mut ids = vec![0i64; count];
-        let mut totals: Vec<usize> =
-            lengths[first..first + count].iter().map(|length| (length + 1).min(self.context)).collect();
         for row in rows {
-            ids[row.slot - first] = i64::from(row.token);
-            totals[row.slot - first] = row.cached + 1;
+            self.cache.hold(row.slot, row.cached + 1, row.cached)?;
         }
-        let wanted = rows.iter().map(|row| (row.slot - first, 0)).collect();
-        self.run((first, count), ids, &totals, wanted)?;
-        (0..rows.len()).for_each(|row| self.take(row, row));
+        let mut tiers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for row in rows {
+            tiers.entry(self.cache.place(row.slot).tier).or_default().push(row.slot);
+        }
+        self.logits.begin();
+        self.found = vec![0; rows.len()];
+        for (tier, slots) in tiers {
+            let behind = tier * self.slots;
+            self.cache.bring_together(tier, &slots)?;
+            let of_tier = rows.iter().filter(|row| slots.contains(&row.slot));
+            let mut members: Vec<(usize, Row)> = of_tier.map(|row| (self.cache.place(row.slot).row, *row)).collect();
+            members.sort_unstable_by_key(|(place, _)| *place);
+            // Where what a row gives depends on the run, nobody is passed over: the owner knows slots, and not rows.
+            let together = matches!(self.layout.lengths, Lengths::Any) || self.cache.wants_dense_rows();
+            for part in members.chunk_by(|(row, _), (next, _)| together || row + 1 == *next) {
+                let behind = behind + part[0].0 - members[0].0;
+                let found = self.step_tier(tier, part, lengths, behind)?;
+                for ((_, row), found) in part.iter().zip(found) {
+                    let to = rows.iter().position(|other| other.slot == row.slot).expect("one of the rows");
+                    self.found[to] = found;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -234,30 +355,35 @@ impl Decoder for SharedDecoder {
 
     /// Wrong tokens stay behind the slot's end, where the next ones are written over them.
     fn verify(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
-        self.run_each(slot, start, tokens)?;
-        (0..tokens.len()).for_each(|row| self.take(row, row));
-        Ok(())
+        self.run_slot(slot, start, tokens, &(0..tokens.len()).collect::<Vec<_>>())
     }
 
     fn logits(&mut self, row: usize) -> &mut [f32] {
-        let vocabulary = self.layout.vocabulary;
-        &mut self.logits[row * vocabulary..(row + 1) * vocabulary]
+        self.logits.read(self.found[row], &mut self.row);
+        &mut self.row
+    }
+
+    fn likeliest(&mut self, row: usize) -> Option<Vec<(f32, u32)>> {
+        self.logits.likeliest(self.found[row])
     }
 
     fn share(&mut self, from: usize, to: usize, tokens: usize) -> Result<bool, RequestError> {
-        Ok(self.cache.copy(from, to, tokens))
+        Ok(self.cache.copy(from, to, tokens)?)
     }
 
     fn release(&mut self, slot: usize, keep: usize) -> Result<(), RequestError> {
-        self.cache.release(slot, keep);
-        Ok(())
+        Ok(self.cache.release(slot, keep)?)
     }
 
     fn wants_dense_rows(&self) -> bool {
-        self.cache.on_host()
+        self.cache.wants_dense_rows()
     }
 
     fn session(&mut self) -> &mut Session {
         &mut self.session
     }
 }
+
+#[cfg(test)]
+#[path = "shared_tests.rs"]
+mod tests;

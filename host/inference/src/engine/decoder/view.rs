@@ -8,9 +8,17 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use ort::AsPointer;
-use ort::memory::{Allocator, MemoryInfo};
-use ort::session::{IoBinding, Session};
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
 use ort::value::{DynTensor, TensorElementType};
+
+/// Where memory is: on a GPU, or the host's.
+pub(super) fn place(gpu: Option<i32>) -> ort::Result<MemoryInfo<'static>> {
+    match gpu {
+        None => Ok(MemoryInfo::default()),
+        Some(gpu) => MemoryInfo::new(AllocationDevice::CUDA, gpu, AllocatorType::Device, MemoryType::Default),
+    }
+}
 
 /// A tensor over foreign memory that bindings take as if it were owned.
 ///
@@ -47,9 +55,13 @@ pub(super) unsafe fn over(
 }
 
 /// Runs a binding and leaves the outputs where they were bound.
-pub(super) fn run(session: &mut Session, binding: &IoBinding) -> ort::Result<()> {
+pub(super) fn run(
+    session: &mut Session,
+    binding: &IoBinding,
+    options: &RunOptions<NoSelectedOutputs>,
+) -> ort::Result<()> {
     // SAFETY: both are alive; the session is borrowed mutably, as one run at a time demands.
-    let status = unsafe { (ort::api().RunWithBinding)(session.ptr().cast_mut(), std::ptr::null(), binding.ptr()) };
+    let status = unsafe { (ort::api().RunWithBinding)(session.ptr().cast_mut(), options.ptr(), binding.ptr()) };
     // SAFETY: a status just returned by the API.
     unsafe { ort::Error::result_from_status(status) }
 }

@@ -74,7 +74,7 @@ impl Opened {
     pub(in crate::engine) fn budget(&self, limit: usize) -> Option<Budget> {
         let provider = self.session.provider;
         let at_once = provider == Provider::Cuda && self.layout.shared;
-        (!at_once).then(|| Budget::new(&self.layout, provider, limit))
+        (!at_once).then(|| Budget::new(&self.layout, provider == Provider::Cpu, limit))
     }
 
     /// The longest text that it reads.

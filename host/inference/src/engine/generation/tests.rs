@@ -8,8 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
 use crate::engine::request::Event;
-use crate::model::{CacheNames, CacheType, DecoderLayout};
-use crate::runtime::Provider;
+use crate::model::{CacheNames, DecoderLayout, FloatType};
 use crate::sampling::{Sampler, SamplingParams};
 use crate::tokens::{Detokenizer, StopStrings, Tokenizer};
 
@@ -96,16 +95,17 @@ impl Tried {
         let names = CacheNames { past: String::new(), present: String::new() };
         let layout = DecoderLayout {
             cache: vec![names; 2],
-            cache_type: CacheType::F32,
+            cache_type: FloatType::F32,
             heads: 1,
             head_size: 8,
             vocabulary: VOCABULARY,
-            logits_type: CacheType::F32,
+            logits_type: FloatType::F32,
             last_only: true,
             position_ids: false,
             logits_to_keep: None,
             cache_branch: false,
             shared: true,
+            likeliest: false,
             lengths: Lengths::Any,
             positions: None,
         };
@@ -116,7 +116,7 @@ impl Tried {
             reuse: false,
             speculate: Speculate::Off,
             lengths: Lengths::Any,
-            budget: Budget::new(&layout, Provider::Cpu, 1 << 30),
+            budget: Budget::new(&layout, true, 1 << 30),
         };
         let counters = Arc::new(Counters::new(slots, CONTEXT, (1 << 30, CONTEXT * slots), "test"));
         let path = Example::Tiny.folder().expect("made").join("tokenizer.json");

@@ -100,6 +100,19 @@ impl Editor {
         self.inserted.entry(before).or_default().push(node);
     }
 
+    /// A node of the standard operators behind all others, with whole numbers as attributes.
+    pub(super) fn append(&mut self, operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, i64)]) {
+        let node = attributes
+            .iter()
+            .fold(Message::node(operator, inputs, outputs), |node, (name, number)| node.attribute(name, *number));
+        self.inserted.entry(self.outline.nodes.len()).or_default().push(node);
+    }
+
+    /// An output.
+    pub(super) fn add_output(&mut self, name: &str, element: i64, dims: &[Dim]) {
+        self.added.push((OUTPUT, Message::value(name, element, dims)));
+    }
+
     /// Has a node take another value.
     pub(super) fn replace_input(&mut self, node: usize, old: &str, new: &str) {
         self.renamed.entry(node).or_default().insert(old.to_owned(), new.to_owned());

@@ -55,6 +55,13 @@ impl Message {
         node.text(3, outputs.first().copied().unwrap_or(operator)).text(4, operator)
     }
 
+    /// A NodeProto with one more attribute, a whole number.
+    pub(super) fn attribute(self, name: &str, number: i64) -> Self {
+        /// AttributeProto.AttributeType.INT.
+        const INT: i64 = 2;
+        self.message(5, &Self::default().text(1, name).number(3, number).number(20, INT))
+    }
+
     /// A TensorProto of whole numbers in one dimension.
     pub(super) fn numbers(name: &str, numbers: &[i64]) -> Self {
         let raw: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
@@ -62,6 +69,8 @@ impl Message {
     }
 }
 
+/// TensorProto.DataType.FLOAT.
+pub(super) const FLOAT: i64 = 1;
 /// TensorProto.DataType.INT64.
 pub(super) const INT64: i64 = 7;
 

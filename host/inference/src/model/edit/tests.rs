@@ -130,12 +130,14 @@ impl Tried {
             gpu: 0,
             cuda_share: 0.9,
             stops_spinning: false,
+            records: false,
+            likeliest: None,
         };
         open(&self.runtime, (&self.path, bytes), &self.files, 1, &settings)
     }
 
     fn at(&self, depth: Depth) -> Result<(Opened, DecoderLayout), String> {
-        attempt(&self.path, (&self.graph, &self.config), depth, &|bytes| self.open(Some(bytes)))
+        attempt(&self.path, (&self.graph, &self.config), (depth, true), &|bytes| self.open(Some(bytes)))
     }
 
     /// The graph as it is.
@@ -226,7 +228,7 @@ fn graphs_that_cannot_take_positions_are_left_with_the_reason() {
     // What fails for a layer may do for the head.
     let folder = rewritten(Example::Tiny, Some("mixed"));
     let tried = Tried::new(folder.path());
-    let opened = open_at_positions(&tried.path, (&tried.graph, &tried.config), &|bytes| tried.open(Some(bytes)));
+    let opened = open_at_positions(&tried.path, (&tried.graph, &tried.config), false, &|bytes| tried.open(Some(bytes)));
     assert!(opened.is_some_and(|(_, layout)| layout.positions.is_some()));
 }
 

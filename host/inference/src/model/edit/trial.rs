@@ -6,19 +6,16 @@
 
 use std::borrow::Cow;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use ort::memory::Allocator;
 use ort::session::{Session, SessionInputValue};
-use ort::value::{DynTensor, Tensor, TensorElementType};
+use ort::value::{DynTensor, Tensor};
 
 use super::POSITIONS;
-use crate::model::{CacheType, DecoderLayout};
+use crate::model::{DecoderLayout, numbers_of};
+use crate::runtime::unrecorded;
 
 /// Tokens of a row.
 const TOKENS: usize = 9;
-/// Differences up to this part of the logits' range are rounding, that of 16-bit floats included.
-const ROUNDING: f32 = 1.0 / 256.0;
 
 /// Tries a session whose graph takes positions. Gives how many rows a run has to ask for, at least, so that the logits are
 /// those of a run that asks for many: kernels may multiply a single row otherwise, with other roundings.
@@ -42,7 +39,7 @@ pub(crate) fn trial(session: &mut Session, layout: &DecoderLayout) -> Result<usi
     let mixed = expected.iter().enumerate().map(|(at, expected)| difference(expected, &row(&mixed, at)));
     let worst = mixed.fold(alone.min(twice), f32::max);
     tracing::debug!(alone, twice, worst, "logits at positions beside those of a whole run");
-    match worst <= ROUNDING {
+    match worst <= layout.logits_type.rounding() {
         true => Ok(rows),
         false => Err(format!("logits at positions differ by {worst} of their range")),
     }
@@ -82,21 +79,15 @@ pub(super) fn logits(
     if layout.cache_branch {
         inputs.push(("use_cache_branch".into(), Tensor::from_array(([1], vec![false])).map_err(words)?.into()));
     }
-    let kind = match layout.cache_type {
-        CacheType::F32 => TensorElementType::Float32,
-        CacheType::F16 => TensorElementType::Float16,
-    };
     for names in &layout.cache {
         let shape = [count, layout.heads, 0, layout.head_size];
-        let past = DynTensor::new(&Allocator::default(), kind, shape).map_err(words)?;
+        let past = DynTensor::new(&Allocator::default(), layout.cache_type.element(), shape).map_err(words)?;
         inputs.push((names.past.as_str().into(), past.into()));
     }
-    let outputs = session.run(inputs).map_err(words)?;
+    let options = unrecorded().map_err(words)?;
+    let outputs = session.run_with_options(inputs, &options).map_err(words)?;
     let logits = outputs.get("logits").ok_or("it gave no logits")?;
-    let found = match layout.logits_type {
-        CacheType::F32 => logits.try_extract_tensor::<f32>().map_err(words)?.1.to_vec(),
-        CacheType::F16 => logits.try_extract_tensor::<f16>().map_err(words)?.1.to_f32_vec(),
-    };
+    let found = numbers_of(logits, layout.logits_type).map_err(words)?.into_owned();
     match found.len() == wanted.len() * layout.vocabulary {
         true => Ok(found),
         false => Err(format!("it gave {} logits for {} positions", found.len(), wanted.len())),

@@ -1,0 +1,44 @@
+//! What only concerns models on a GPU, or has another default there.
+
+use clap::{Args, ValueEnum};
+
+/// How a model uses a GPU.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OnDevice {
+    /// Record each step of the answers on a GPU and play it again, with one launch for all operators: auto, where that
+    /// gives the same numbers; or off.
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    cuda_graphs: Graphs,
+    /// Find the likeliest tokens inside the graph, so that only those come to the host: auto, on a GPU; on; or off.
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    top_tokens: Switch,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Graphs {
+    Auto,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    Auto,
+    On,
+    Off,
+}
+
+impl OnDevice {
+    /// Whether steps may be recorded.
+    pub(crate) fn cuda_graphs(&self) -> bool {
+        self.cuda_graphs == Graphs::Auto
+    }
+
+    /// Whether the graph finds the likeliest tokens, where that is said.
+    pub(crate) fn top_tokens(&self) -> Option<bool> {
+        match self.top_tokens {
+            Switch::Auto => None,
+            Switch::On => Some(true),
+            Switch::Off => Some(false),
+        }
+    }
+}
