@@ -5,6 +5,7 @@ mod args;
 mod charts;
 mod commands;
 mod failure;
+mod input;
 mod keep;
 mod looked_up;
 mod masked;
@@ -21,13 +22,13 @@ mod view;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use args::{Cli, Command, PipelineCommand, Plugin};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&args::command().get_matches()).unwrap_or_else(|error| error.exit());
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("LLMHOST_LOG"))
         .with_writer(|| masked::Masked::new(std::io::stderr()))
@@ -70,9 +71,18 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Fetch(args) => commands::model::fetch(&args).await,
         Command::Generate(args) => commands::generate::generate(args).await,
         Command::Bench(args) => commands::bench::bench(args).await,
-        Command::Doctor(args) => commands::doctor::doctor(args),
+        Command::Doctor(args) => commands::doctor::doctor(args).await,
         Command::Schema(args) => commands::schema::schema(args).await,
-        Command::Explain(args) => commands::explain::explain(&args),
+        Command::Explain(args) => commands::explain::explain(&args).await,
+        Command::Init(args) => commands::init::init(&args),
+        Command::Convert(args) => commands::convert::convert(&args),
+        Command::Fmt(args) => commands::fmt::fmt(&args),
+        Command::Cache(command) => commands::cache::cache(&command),
+        Command::Completions(args) => {
+            commands::shell::completions(&args);
+            Ok(())
+        }
+        Command::Man(args) => commands::shell::man(&args),
         Command::Plugin(Plugin::New(args)) => commands::plugin::create(args).await,
         Command::Plugin(Plugin::Wit(args)) => commands::plugin::wit(args).await,
         Command::Plugin(Plugin::Build(args)) => commands::plugin::build(args).await,

@@ -1,6 +1,6 @@
 //! Which commands were asked for JSON.
 
-use super::{Command, Plugin, State};
+use super::{Cache, Command, Plugin, State};
 
 impl Command {
     /// Whether standard output is for a program: then it hears of failures too.
@@ -27,6 +27,9 @@ impl Command {
             Self::Plugin(Plugin::Push(push)) => push.json,
             Self::Plugin(Plugin::Pull(pull)) => pull.json,
             Self::Lock(lock) => lock.json,
+            Self::Convert(convert) => convert.json,
+            Self::Cache(Cache::List(list)) => list.json,
+            Self::Cache(Cache::Clean(clean)) => clean.json,
             _ => false,
         }
     }
