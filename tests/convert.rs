@@ -1,4 +1,5 @@
-//! Files of eksctl become pipelines: every public example is converted, and what comes of it is rehearsed.
+//! Files of other tools become pipelines: every public example of eksctl is converted and rehearsed, and what Terraform's
+//! modules made is imported.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
-use support::{Scene, repository};
+use support::{ACCESS_KEY, SECRET_KEY, Scene, emulator, repository};
 
 /// How many are rehearsed at a time; each has an emulator of its own.
 const TOGETHER: usize = 4;
@@ -172,4 +173,64 @@ fn a_file_that_is_neither_is_one_sentence() {
         assert!(began.elapsed().as_secs() < 20, "{file}");
         assert!(!scene.path("out.toml").exists(), "{file}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_terraform_made_is_imported_and_nothing_is_created_or_replaced() {
+    let (scene, emulator) = (Scene::new(), emulator().await);
+    let python = llmhost_emulator::python().unwrap();
+    let script = repository().join("tests/support/terraform.py");
+    let mut made = std::process::Command::new(python);
+    made.arg(script).args([emulator.url(), "us-west-2", "1.34"]);
+    made.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    let made = made.output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    scene.write("terraform.tfstate", &made.stdout);
+
+    let args = ["convert", "terraform.tfstate", "-o", "pipeline.toml", "--imports", "import.sh"];
+    scene.llmhost(&args).status(0).says(&[
+        "module.vpc.aws_subnet.database[0] the plugin vpc makes public and private subnets alone",
+        "module.eks.aws_security_group.cluster[0]",
+        "module.vpc.aws_vpc.this[0] -> network/ec2.vpc/main, imported by its id",
+        "sh import.sh",
+    ]);
+    scene.llmhost(&["validate", "pipeline.toml"]).status(0);
+    let script = std::fs::read_to_string(scene.path("import.sh")).unwrap();
+    let commands: Vec<&str> = script.lines().filter_map(|line| line.strip_prefix("llmhost ")).collect();
+    assert_eq!(commands.len(), 11, "{script}");
+    for command in commands {
+        let mut words: Vec<&str> = command.split(' ').collect();
+        if words[0] == "adopt" {
+            words.push("--yes");
+        }
+        scene.at(emulator.url(), &words).status(0);
+    }
+    scene
+        .at(emulator.url(), &["run", "pipeline.toml", "--dry-run"])
+        .status(0)
+        .says(&["Plan: 0 to create, 14 to update, 0 to replace, 0 to delete, 6 unchanged."]);
+    scene.at(emulator.url(), &["run", "pipeline.toml", "--yes"]).status(0);
+    scene.at(emulator.url(), &["run", "pipeline.toml", "--dry-run", "--exit-code"]).status(0);
+}
+
+#[test]
+fn a_state_without_a_network_or_a_cluster_is_told_so() {
+    let scene = Scene::new();
+    let state = |version: u8, resources: &str| {
+        format!(r#"{{"version": {version}, "terraform_version": "1.13.0", "resources": [{resources}]}}"#)
+    };
+    scene.write("old.tfstate", state(3, ""));
+    scene.llmhost(&["convert", "old.tfstate"]).status(2).says(&["another version than 4"]);
+    let bucket =
+        r#"{"mode": "managed", "type": "aws_s3_bucket", "name": "b", "instances": [{"attributes": {"id": "b"}}]}"#;
+    scene.write("bucket.tfstate", state(4, bucket));
+    scene
+        .llmhost(&["convert", "bucket.tfstate"])
+        .status(1)
+        .says(&["aws_s3_bucket.b no built-in plugin", "Nothing was written"]);
+    // Attributes of any sort.
+    let odd = r#"{"mode": "managed", "type": "aws_vpc", "name": "v", "instances": [{"attributes": null}, {}, 7]},
+        {"type": 1}, {"mode": "managed", "type": "aws_eks_cluster", "instances": {"a": 1}}"#;
+    scene.write("odd.tfstate", state(4, odd));
+    scene.llmhost(&["convert", "odd.tfstate"]).status(1);
 }

@@ -8,6 +8,7 @@ mod at;
 mod document;
 mod eksctl;
 mod report;
+mod terraform;
 mod yaml;
 
 use serde::Serialize;
@@ -56,7 +57,7 @@ pub enum ConvertError {
     /// It is too large to be one.
     #[error("the file has {0} MB, and a file of eksctl or a Terraform state has less than 32 MB")]
     TooLarge(usize),
-    /// It is no text.
+    /// It has nothing in it.
     #[error("the file is empty")]
     Empty,
     /// It is no text.
@@ -82,6 +83,13 @@ pub fn convert(bytes: &[u8]) -> Result<Converted, ConvertError> {
     let text = std::str::from_utf8(bytes).map_err(|error| ConvertError::NoText(error.valid_up_to()))?;
     if text.trim().is_empty() {
         return Err(ConvertError::Empty);
+    }
+    // JSON is YAML; a state may be longer than any YAML that is read.
+    if text.trim_start().starts_with('{')
+        && let Ok(root) = serde_json::from_str(text)
+        && terraform::is_one(&root)
+    {
+        return terraform::convert(&root).map_err(ConvertError::Neither);
     }
     let documents = yaml::documents(text).map_err(|error| ConvertError::Unreadable(error.to_string()))?;
     for document in &documents {

@@ -165,15 +165,18 @@ pub(crate) fn cluster(work: &mut Work<'_>, network: &Network) {
         step.set("service_cidr", range);
     }
     auto_mode(work, &mut step);
-    if let Some(at) = work.at("upgradePolicy.supportType") {
-        let support = at.text().unwrap_or_default().to_lowercase();
-        match support.as_str() {
-            "standard" | "extended" => {
+    match work.at("upgradePolicy.supportType") {
+        None => {
+            let comment = "EKS's default; standard costs less, and EKS upgrades the cluster when it ends";
+            step.set_with("support", "extended", comment);
+        }
+        Some(at) => match at.text().map(str::to_lowercase).as_deref() {
+            Some(support @ ("standard" | "extended")) => {
                 work.same(&at, "steps.cluster.with.support");
                 step.set("support", support);
             }
             _ => work.wrong(&at, "STANDARD or EXTENDED"),
-        }
+        },
     }
     if let Some(at) = work.at("deletionProtection") {
         match at.flag() {

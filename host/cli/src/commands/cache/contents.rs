@@ -113,8 +113,8 @@ pub(super) fn all(folder: &Path, until: Option<Instant>) -> Vec<Item> {
     items
 }
 
-/// Removes files of models that no model has any more, unless one is being fetched.
-pub(super) fn remove_unused_blobs(folder: &Path) {
+/// Removes files of models that no model has any more and that are so old, unless one is being fetched.
+pub(super) fn remove_unused_blobs(folder: &Path, is_old: &dyn Fn(SystemTime) -> bool) {
     let models = folder.join("models");
     let locks: Vec<File> = entries(&models.join("locks")).iter().filter_map(|path| File::open(path).ok()).collect();
     // A model that is fetched now has blobs that nothing links to yet.
@@ -130,7 +130,8 @@ pub(super) fn remove_unused_blobs(folder: &Path) {
         .collect();
     for blob in entries(&models.join("blobs")) {
         let name = blob.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !needed.contains(&name) {
+        let written = blob.symlink_metadata().and_then(|metadata| metadata.modified());
+        if !needed.contains(&name) && written.is_ok_and(is_old) {
             _ = fs::remove_file(blob);
         }
     }

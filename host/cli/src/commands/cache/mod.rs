@@ -63,11 +63,12 @@ fn list(folder: &Path, args: &CacheList) {
 fn clean(folder: &Path, args: &CacheClean) {
     let used = InUse::now(folder);
     let now = SystemTime::now();
-    let is_old = |item: &Item| {
-        let age = now.duration_since(item.written).unwrap_or(Duration::ZERO);
+    let is_old = |written: SystemTime| {
+        let age = now.duration_since(written).unwrap_or(Duration::ZERO);
         args.older_than.is_none_or(|least| age >= least)
     };
-    let is_wanted = |item: &&Item| (args.only.is_empty() || args.only.contains(&item.sort)) && is_old(item);
+    let is_sort = |sort: Sort| args.only.is_empty() || args.only.contains(&sort);
+    let is_wanted = |item: &&Item| is_sort(item.sort) && is_old(item.written);
     let all = contents::all(folder, None);
     let (mut freed, mut removed, mut kept, mut failed) = (0, Vec::new(), Vec::new(), Vec::new());
     for item in all.iter().filter(is_wanted) {
@@ -88,8 +89,8 @@ fn clean(folder: &Path, args: &CacheClean) {
             },
         }
     }
-    if !args.dry_run {
-        contents::remove_unused_blobs(folder);
+    if !args.dry_run && is_sort(Sort::Models) {
+        contents::remove_unused_blobs(folder, &is_old);
     }
     if args.json {
         let lines = |items: &[&Item]| items.iter().map(|item| line(item, false)).collect::<Vec<_>>();
