@@ -215,7 +215,7 @@ impl<'a> Work<'a> {
         let root = self.root.clone();
         let known: Vec<String> = self.fields.iter().map(|field| field.path.clone()).collect();
         self.uncovered(&root, &known);
-        self.fields.sort_by(|one, other| one.line.cmp(&other.line));
+        self.fields.sort_by_key(|field| field.line);
         let report = Report { fields: self.fields };
         let is_possible = report.blocking().next().is_none();
         if let left @ 1.. = report.missing().count() {

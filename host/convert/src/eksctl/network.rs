@@ -42,7 +42,8 @@ impl Network {
             Self::Made { .. } if is_private => "${network.private_subnet_ids}".into(),
             Self::Made { .. } => "${network.public_subnet_ids}".into(),
             Self::There { public, private, .. } => {
-                let wanted = if is_private == !private.is_empty() || public.is_empty() { private } else { public };
+                let takes_private = if is_private { !private.is_empty() } else { public.is_empty() };
+                let wanted = if takes_private { private } else { public };
                 list(wanted.iter().map(|(_, id)| id.clone()))
             }
         }
