@@ -1,14 +1,15 @@
 //! Which request runs next.
 //!
-//! Work comes in turns: a chunk of prompts, then a step of all running answers, for as long as
-//! there is both. So an answer waits for one chunk at most, and a prompt for one step. Prompts take
-//! turns among themselves too, and are cut at multiples of the chunk's size whatever else runs:
-//! the same prompt is always computed in the same pieces. Graphs whose numbers depend on the length
-//! of the run get whole prompts, and rows that agree ([`rounds`]).
+//! Work comes in turns: pieces of prompts, then a step of all running answers, for as long as
+//! there is both. How long each waits for the other, and whose prompt is next, is for [`turns`]. Prompts are
+//! cut at multiples of the chunk's size whatever else runs: the same prompt is always computed in the
+//! same pieces. Graphs whose numbers depend on the length of the run get whole prompts, and rows that
+//! agree ([`rounds`]).
 
 mod prompts;
 mod room;
 mod rounds;
+mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use super::sequence::{Pending, Sequence};
 use super::slots::Slot;
 use super::speculate::{Answer, Guess, Speculate, Speculation, exact};
 use crate::model::Lengths;
+pub(super) use turns::Rank;
+use turns::Turns;
 
 /// The requests of a decoder.
 pub(super) struct Generation {
@@ -36,8 +39,7 @@ pub(super) struct Generation {
     speculation: Speculation,
     /// Whether runs over several tokens give the logits that single steps give.
     exact: bool,
-    /// Whose prompt is next.
-    round: usize,
+    turns: Turns,
     /// Whether the next turn is the prompts'.
     prompts_turn: bool,
     admissions: u64,
@@ -47,8 +49,6 @@ pub(super) struct Generation {
 pub(super) struct Settings {
     /// Tokens of a prompt in one run, at most.
     pub(super) chunk: usize,
-    /// Tokens of prompts between two steps of the answers, unless one prompt's piece has more.
-    pub(super) turn: usize,
     /// Whether prompts that begin alike share what was computed.
     pub(super) reuse: bool,
     pub(super) speculate: Speculate,
@@ -72,7 +72,7 @@ impl Generation {
             settings,
             speculation,
             exact: true,
-            round: 0,
+            turns: Turns::default(),
             prompts_turn: true,
             admissions: 0,
         }
@@ -148,28 +148,27 @@ impl Generation {
         }
     }
 
-    /// Reads prompts, a turn's tokens in all.
+    /// Reads pieces of prompts, as many as the answers can wait for; one, where there are none.
     fn read_prompts(&mut self) {
         self.prompts_turn = false;
-        let mut read = 0;
+        self.turns.begin();
         while let Some(slot) = self.next_prompt() {
             let (start, end) = self.piece(slot);
-            // The first piece always runs; later ones must fit.
-            if read > 0 && read + end - start > self.settings.turn {
+            let slow = self.is_slow(slot);
+            if !self.turns.fits(end - start) || slow && !self.turns.is_fresh() {
                 return;
             }
-            read += if self.is_slow(slot) { self.settings.turn } else { end - start };
-            self.round = slot + 1;
             self.read_piece(slot, start, end);
-            if read >= self.settings.turn {
+            // What comes and goes meanwhile is looked at between pieces.
+            if slow || !self.slots.iter().any(answering) {
                 return;
             }
         }
     }
 
     fn next_prompt(&self) -> Option<usize> {
-        let count = self.slots.len();
-        (0..count).map(|step| (self.round + step) % count).find(|slot| reading(&self.slots[*slot]))
+        let order = |slot: &usize| (self.slots[*slot].rank.order(), self.slots[*slot].taken);
+        (0..self.slots.len()).filter(|slot| reading(&self.slots[*slot])).min_by_key(order)
     }
 
     /// The next piece of a slot's prompt, up to a multiple of the chunk's size.
@@ -191,7 +190,10 @@ impl Generation {
             Some(top) => self.read_with_logprobs(slot, start, &tokens, top),
             None => self.decoder.prefill(slot, start, &tokens, last),
         };
-        self.counters.ran(begun.elapsed());
+        let took = begun.elapsed();
+        self.counters.ran(took);
+        self.turns.read(tokens.len(), took);
+        self.slots[slot].rank.read(tokens.len(), self.settings.chunk);
         self.counters.prompt_tokens.fetch_add(tokens.len() as u64, Relaxed);
         match result {
             Err(error) => self.fail(slot, error),
@@ -209,6 +211,7 @@ impl Generation {
     /// One token for every answer, and more for those whose next ones are guessed.
     fn step_answers(&mut self) {
         self.prompts_turn = true;
+        let begun = Instant::now();
         if self.decoder.wants_dense_rows() {
             self.close_gap();
         }
@@ -220,6 +223,7 @@ impl Generation {
         for guess in guesses {
             self.verify(&guess);
         }
+        self.turns.stepped(begun.elapsed());
     }
 
     fn guesses(&mut self) -> Vec<Guess> {
@@ -372,3 +376,7 @@ fn answering(slot: &Slot) -> bool {
 fn reading(slot: &Slot) -> bool {
     slot.sequence.as_ref().is_some_and(|sequence| sequence.next.is_none())
 }
+
+#[cfg(test)]
+#[path = "generation/tests.rs"]
+mod tests;

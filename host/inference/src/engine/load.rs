@@ -15,7 +15,7 @@ use super::generation::{Generation, Settings};
 use super::options::Options;
 use super::tensors::TensorInfo;
 use super::worker::{Job, Work, Worker};
-use super::{memory, tensors};
+use super::{memory, positions, tensors};
 use crate::model::{DecoderLayout, EncoderLayout, FolderError, Layout, Lengths, Model};
 use crate::runtime::{Proof, Provider, Runtime, RuntimeReport, SessionSettings};
 
@@ -47,8 +47,7 @@ pub(super) fn start(folder: &Path, options: &Options) -> Result<Started, LoadErr
             FolderError::Model(error) => LoadError::Model(error),
         })?;
     let (session, provider, proof) = (opened.session, opened.provider, opened.proof);
-    let inputs = session.inputs().iter().map(TensorInfo::of).collect();
-    let outputs = session.outputs().iter().map(TensorInfo::of).collect();
+    let (inputs, outputs) = positions::outside(&session, &model.layout);
     let (work, counters, report) = match model.layout.clone() {
         Layout::Decoder(layout) => decoder(&model, layout, session, provider, proof, options)?,
         Layout::Encoder(layout) | Layout::Reranker(layout, _) => encoder(&model, layout, session, proof, options)?,
@@ -106,8 +105,7 @@ fn decoder(
     let counters =
         Arc::new(Counters::new(size.slots, size.context, (budget.limit, budget.tokens()), report.provider.as_str()));
     let reuse = options.reuse && !matches!(lengths, Lengths::Unknown(_));
-    let (turn, speculate) = (options.chunk.max(1), options.speculate);
-    let settings = Settings { chunk: size.chunk, turn, reuse, speculate, lengths, budget };
+    let settings = Settings { chunk: size.chunk, reuse, speculate: options.speculate, lengths, budget };
     let mut generation = Generation::new(decoder, Arc::clone(&counters), settings);
     generation.compare_widths(token, vocabulary).map_err(warm)?;
     Ok((Work::Generation(Box::new(generation)), counters, report))
@@ -146,7 +144,7 @@ fn encoder(
 fn any(mut session: Session, proof: Proof) -> Result<Ready, LoadError> {
     // Zeros may not suit a graph; then the first real run shows what is wrong.
     if let Some(inputs) = tensors::zeros(&session)
-        && let Err(error) = tensors::run(&mut session, &inputs)
+        && let Err(error) = tensors::run(&mut session, &inputs, None)
     {
         tracing::debug!(%error, "the model does not take zeros");
     }

@@ -27,6 +27,7 @@ mod load;
 mod memory;
 mod options;
 mod pool;
+mod positions;
 mod request;
 mod sequence;
 mod slots;

@@ -33,7 +33,8 @@ pub struct Options {
     pub cache_bytes: Option<usize>,
     /// Requests that may wait.
     pub queue: usize,
-    /// Tokens of prompts that are read between two steps of the running answers.
+    /// Tokens of a prompt that are read in one run. Running answers wait for one such run, or for more where those take
+    /// no longer than a few steps.
     pub chunk: usize,
     /// Whether prompts that begin alike share what was computed.
     pub reuse: bool,

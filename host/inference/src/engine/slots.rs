@@ -3,6 +3,7 @@
 //! A slot keeps its tokens when its request ends. The next prompt that begins alike starts behind
 //! them, in place where the slot is free, or from a copy.
 
+use super::generation::Rank;
 use super::sequence::Sequence;
 
 /// One row.
@@ -18,6 +19,8 @@ pub(super) struct Slot {
     pub(super) extent: usize,
     /// Tokens that the request may come to before it has to ask for room.
     pub(super) promise: usize,
+    /// When its prompt is read, among those that wait.
+    pub(super) rank: Rank,
     /// The side of the graph's threshold on which the keys were computed.
     pub(super) long: bool,
 }

@@ -178,11 +178,16 @@ impl ElementType {
     }
 }
 
-/// Runs a session.
-pub(super) fn run(session: &mut Session, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, RequestError> {
-    check_names(session, inputs)?;
+/// Runs a session. `own` is an input that callers know nothing of.
+pub(super) fn run(
+    session: &mut Session,
+    inputs: &[NamedTensor],
+    own: Option<&NamedTensor>,
+) -> Result<Vec<NamedTensor>, RequestError> {
+    check_names(session, inputs, own)?;
     let inputs = inputs
         .iter()
+        .chain(own)
         .map(|input| Ok((input.name.clone().into(), tensor(input)?.into())))
         .collect::<Result<Vec<(std::borrow::Cow<'_, str>, SessionInputValue<'_>)>, RequestError>>()?;
     let mut outputs = session.run(inputs)?;
@@ -208,8 +213,9 @@ pub(super) fn zeros(session: &Session) -> Option<Vec<NamedTensor>> {
     session.inputs().iter().map(input).collect()
 }
 
-fn check_names(session: &Session, inputs: &[NamedTensor]) -> Result<(), RequestError> {
-    let known: Vec<&str> = session.inputs().iter().map(Outlet::name).collect();
+fn check_names(session: &Session, inputs: &[NamedTensor], own: Option<&NamedTensor>) -> Result<(), RequestError> {
+    let names = session.inputs().iter().map(Outlet::name);
+    let known: Vec<&str> = names.filter(|name| own.is_none_or(|own| own.name != *name)).collect();
     let invalid = |text: String| Err(RequestError::Invalid(text));
     if let Some(strange) = inputs.iter().find(|input| !known.contains(&input.name.as_str())) {
         return invalid(format!("the model has no input '{}'; it has {}", strange.name, known.join(", ")));

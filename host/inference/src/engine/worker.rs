@@ -17,6 +17,7 @@ use super::counters::Counters;
 use super::embed::{EmbedJob, Embedder};
 use super::error::RequestError;
 use super::generation::Generation;
+use super::positions;
 use super::sequence::Pending;
 use super::tensors::{self, NamedTensor};
 
@@ -110,9 +111,9 @@ impl Worker {
     fn run_tensors(&mut self, inputs: &[NamedTensor]) -> Result<Vec<NamedTensor>, RequestError> {
         let begun = Instant::now();
         let result = match &mut self.work {
-            Work::Generation(generation) => tensors::run(generation.decoder().session(), inputs),
-            Work::Embedding(embedder) => tensors::run(&mut embedder.session, inputs),
-            Work::Tensors(session) => tensors::run(session, inputs),
+            Work::Generation(generation) => positions::run(generation.decoder().session(), inputs),
+            Work::Embedding(embedder) => tensors::run(&mut embedder.session, inputs, None),
+            Work::Tensors(session) => tensors::run(session, inputs, None),
         };
         self.counters.ran(begun.elapsed());
         result

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::chat::ChatTemplate;
 use super::config::ModelConfig;
+use super::edit;
 use super::error::ModelError;
 use super::files;
 use super::graph::Graph;
@@ -69,13 +70,21 @@ impl Model {
         graph.check_data(&path)?;
         let config = ModelConfig::read(folder)?;
         let head = Head::read(folder)?;
-        let opened =
-            open(runtime, &path, &before, graph.operators.values().sum(), settings).map_err(|error| match error {
-                OpenError::Runtime(error) => FolderError::Runtime(error),
-                OpenError::Changed(path) => FolderError::Model(ModelError::Changed { path }),
-                OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
-            })?;
-        let layout = Layout::of(&opened.session, &graph, &config, head.as_ref(), &path)?;
+        let open =
+            |changed: Option<&[u8]>| open(runtime, (&path, changed), &before, graph.operators.values().sum(), settings);
+        let changed = edit::open_at_positions(&path, (&graph, &config), &|bytes| open(Some(bytes)));
+        let (opened, layout) = match changed {
+            Some((opened, layout)) => (opened, Layout::Decoder(layout)),
+            None => {
+                let opened = open(None).map_err(|error| match error {
+                    OpenError::Runtime(error) => FolderError::Runtime(error),
+                    OpenError::Changed(path) => FolderError::Model(ModelError::Changed { path }),
+                    OpenError::Model(reason) => FolderError::Model(refused(&path, &graph, runtime, reason)),
+                })?;
+                let layout = Layout::of(&opened.session, &graph, &config, head.as_ref(), &path, false)?;
+                (opened, layout)
+            }
+        };
         let sentence = match &layout {
             Layout::Encoder(encoder) if encoder.pooled => Some(SentenceConfig::read(folder, Gives::Vectors)?),
             Layout::Encoder(_) => Some(SentenceConfig::read(folder, Gives::Tokens)?),

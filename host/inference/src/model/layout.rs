@@ -9,6 +9,7 @@ use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 use super::config::ModelConfig;
+use super::edit::POSITIONS;
 use super::error::ModelError;
 use super::graph::Graph;
 use super::lengths::Lengths;
@@ -64,6 +65,8 @@ pub(crate) struct DecoderLayout {
     pub(crate) shared: bool,
     /// How a row depends on the run that it is in.
     pub(crate) lengths: Lengths,
+    /// Whether the graph gives logits of the positions that it is asked for alone, and how many a run asks for at least.
+    pub(crate) positions: Option<usize>,
 }
 
 /// An encoder's inputs and outputs.
@@ -81,18 +84,19 @@ pub(crate) struct EncoderLayout {
 }
 
 impl Layout {
-    /// Classifies a session.
+    /// Classifies a session. `changed` says that its graph was made to take positions.
     pub(super) fn of(
         session: &Session,
         graph: &Graph,
         config: &ModelConfig,
         head: Option<&Head>,
         path: &Path,
+        changed: bool,
     ) -> Result<Self, ModelError> {
         let ids = find(session.inputs(), "input_ids");
         let logits = find(session.outputs(), "logits");
         if ids.is_some() && logits.is_some() && graph_is_causal(session) {
-            return decoder(session, graph, config, path).map(Self::Decoder);
+            return decoder(session, graph, config, path, changed).map(Self::Decoder);
         }
         if let (Some(ids), Some(logits), Some(head)) = (ids, logits, head)
             && shape(logits).len() == 2
@@ -178,7 +182,13 @@ fn encoder(
     })
 }
 
-fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) -> Result<DecoderLayout, ModelError> {
+fn decoder(
+    session: &Session,
+    graph: &Graph,
+    config: &ModelConfig,
+    path: &Path,
+    changed: bool,
+) -> Result<DecoderLayout, ModelError> {
     let unsuitable = |reason: String| ModelError::Unsuitable { path: path.to_owned(), reason };
     for name in ["input_ids", "attention_mask"] {
         match find(session.inputs(), name) {
@@ -211,6 +221,7 @@ fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) 
         .inputs()
         .iter()
         .map(Outlet::name)
+        .filter(|name| !(changed && *name == POSITIONS))
         .find(|name| !known.contains(name) && !cache.iter().any(|names| names.past == *name));
     if let Some(name) = strange {
         return Err(unsuitable(format!("it has an input '{name}', which no plain language model has")));
@@ -262,6 +273,7 @@ fn decoder(session: &Session, graph: &Graph, config: &ModelConfig, path: &Path) 
         cache_branch: cache_branch.is_some(),
         shared: graph.shares_cache(),
         lengths: Lengths::read(path, &config.rope)?,
+        positions: None,
         cache,
     })
 }

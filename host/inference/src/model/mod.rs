@@ -6,6 +6,7 @@
 
 mod chat;
 mod config;
+mod edit;
 mod error;
 mod files;
 mod folder;
@@ -21,10 +22,13 @@ mod wire;
 
 pub use chat::{Chat, ChatError, ChatTemplate, Message, parse_arguments};
 pub use config::{GenerationDefaults, ModelConfig};
+pub(crate) use edit::{POSITIONS, asked};
 pub use error::ModelError;
 pub use files::verify;
 pub(crate) use folder::FolderError;
 pub use folder::Model;
+#[cfg(test)]
+pub(crate) use layout::CacheNames;
 pub(crate) use layout::{CacheType, DecoderLayout, EncoderLayout, Layout};
 pub(crate) use lengths::Lengths;
 pub(crate) use pooling::PoolingKind;

@@ -71,11 +71,14 @@ pub(crate) fn may_use_cuda(runtime: &Runtime, settings: &SessionSettings) -> boo
 /// Models are opened one after another: what one maps, no other takes into memory meanwhile.
 static OPENING: Mutex<()> = Mutex::new(());
 
-/// Opens a model file with so many nodes. What stays mapped of `files` is taken into memory; where one of them changed
+/// Where a graph that comes from memory has its weights' files.
+const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
+/// Opens a model file with so many nodes, or in its place the bytes of one that was changed. What stays mapped of `files` is taken into memory; where one of them changed
 /// since it was looked at, the model is refused.
 pub(crate) fn open(
     runtime: &Arc<Runtime>,
-    model: &Path,
+    (model, changed): (&Path, Option<&[u8]>),
     files: &Files,
     nodes: usize,
     settings: &SessionSettings,
@@ -95,7 +98,18 @@ pub(crate) fn open(
     let memory = if provider == Provider::Cuda { gpu_memory(settings.gpu) } else { None };
     let session = {
         let _one = OPENING.lock().unwrap_or_else(|broken| broken.into_inner());
-        let session = builder.commit_from_file(model).map_err(words)?;
+        let session = match changed {
+            None => builder.commit_from_file(model).map_err(words)?,
+            Some(bytes) => {
+                let folder = model.parent().and_then(Path::to_str);
+                let folder =
+                    folder.ok_or_else(|| OpenError::Model("its folder's name is not UTF-8".to_owned()))?.to_owned();
+                let mut builder = builder
+                    .with_config_entry(WEIGHTS_FOLDER, folder)
+                    .map_err(|error| OpenError::Model(error.message().to_owned()))?;
+                builder.commit_from_memory(bytes).map_err(words)?
+            }
+        };
         let held =
             files.hold().map_err(|error| OpenError::Model(format!("its weights do not fit into memory ({error})")))?;
         tracing::debug!(bytes = held, "weights that were mapped are in memory");

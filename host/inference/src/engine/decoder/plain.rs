@@ -16,7 +16,7 @@ use super::group::{Group, beginning, gathered, partition, tensor, tokens_of};
 use super::{CacheSize, Decoder, Row, positions, wide};
 use crate::engine::error::RequestError;
 use crate::engine::speculate::WIDEST;
-use crate::model::{CacheType, DecoderLayout};
+use crate::model::{CacheType, DecoderLayout, POSITIONS, asked};
 
 /// A decoder whose cache moves through the graph.
 pub(in crate::engine) struct PlainDecoder {
@@ -117,8 +117,8 @@ impl PlainDecoder {
     }
 
     /// The inputs but for the cache. Each of `rows` is the tokens it holds before those of `ids`; the
-    /// mask is as wide as the longest, and ends with the row.
-    fn inputs<'a>(layout: &DecoderLayout, ids: Vec<i64>, rows: &[usize]) -> ort::Result<Inputs<'a>> {
+    /// mask is as wide as the longest, and ends with the row. Logits of the last `wanted` of each are read.
+    fn inputs<'a>(layout: &DecoderLayout, ids: Vec<i64>, rows: &[usize], wanted: usize) -> ort::Result<Inputs<'a>> {
         let (count, width) = (rows.len(), ids.len() / rows.len());
         let held = rows.iter().copied().max().unwrap_or(0);
         let total = held + width;
@@ -133,6 +133,16 @@ impl PlainDecoder {
         if layout.position_ids {
             let places: Vec<i64> = rows.iter().flat_map(|tokens| positions(*tokens, width)).collect();
             inputs.push(("position_ids".into(), Tensor::from_array(([count, width], places))?.into()));
+        }
+        if let Some(least) = layout.positions {
+            let mut places: Vec<(usize, usize)> = (0..count)
+                .flat_map(|row| (width - wanted.clamp(1, width)..width).map(move |place| (row, place)))
+                .collect();
+            // More than are read stand in front of those that are. Steps of one token take a single row as it is.
+            while width > 1 && places.len() < least {
+                places.insert(0, places[0]);
+            }
+            inputs.push((POSITIONS.into(), asked(&places)?.into()));
         }
         if let Some(shape) = &layout.logits_to_keep {
             let one = Tensor::from_array((shape.as_slice(), vec![1i64]))?;
@@ -163,7 +173,7 @@ impl PlainDecoder {
         if held != start {
             return Err(RequestError::Failed(format!("the cache holds {held} tokens where {start} are needed")));
         }
-        let mut inputs = Self::inputs(&self.layout, ids, &[start])?;
+        let mut inputs = Self::inputs(&self.layout, ids, &[start], rows.len())?;
         for (names, tensor) in self.layout.cache.iter().zip(past) {
             inputs.push((names.past.as_str().into(), tensor.into()));
         }
@@ -272,7 +282,7 @@ impl PlainDecoder {
                 return Err(RequestError::Failed(format!("the cache holds {held} tokens where {needed} are needed")));
             }
             let ids = wide(places.iter().map(|place| rows[*place].token));
-            let mut inputs = Self::inputs(&self.layout, ids, &lengths)?;
+            let mut inputs = Self::inputs(&self.layout, ids, &lengths, 1)?;
             // The group's width is that of its longest row, as gathered.
             for (names, tensor) in self.layout.cache.iter().zip(&group.tensors) {
                 inputs.push((names.past.as_str().into(), tensor.into()));

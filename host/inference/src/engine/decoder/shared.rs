@@ -18,7 +18,7 @@ use super::{Decoder, Row, positions, view, wide};
 use crate::engine::error::RequestError;
 use crate::engine::memory::Pages;
 use crate::engine::speculate::WIDEST;
-use crate::model::{CacheType, DecoderLayout};
+use crate::model::{CacheType, DecoderLayout, POSITIONS, asked};
 use crate::runtime::Provider;
 
 /// A decoder whose cache stays in place.
@@ -33,6 +33,8 @@ pub(in crate::engine) struct SharedDecoder {
     raw_rows: usize,
     /// Bytes of them that the last run wrote.
     written: usize,
+    /// The rows of them that the last run was for.
+    found: Vec<usize>,
     /// Logits of the rows that are read, as numbers to work with.
     logits: Vec<f32>,
     /// Tokens of one slot in a run that wants the logits of all, at most.
@@ -61,18 +63,25 @@ impl SharedDecoder {
         size: CacheSize,
     ) -> ort::Result<Self> {
         let cache = Cache::new(&session, &layout, provider, gpu, size.slots, size.context)?;
-        let raw_rows = size.slots.max(if layout.last_only { 1 } else { size.chunk });
+        let raw_rows = size.slots.max(if layout.last_only { 1 } else { size.chunk.max(2) });
         let raw = Pages::new(raw_rows * layout.vocabulary * layout.logits_type.bytes())
             .ok_or_else(|| ort::Error::new("the system gives no memory for the logits"))?;
         let widest = if layout.last_only { 1 } else { raw_rows.min(WIDEST) };
         let logits = vec![0.0; size.slots.max(widest) * layout.vocabulary];
-        let bindings = HashMap::new();
-        Ok(Self { bindings, session, layout, cache, raw, raw_rows, written: 0, logits, widest, context: size.context })
+        let (bindings, found) = (HashMap::new(), Vec::new());
+        let context = size.context;
+        Ok(Self { bindings, session, layout, cache, raw, raw_rows, written: 0, found, logits, widest, context })
     }
 
     /// One run over `count` slots from `first`. `ids` are `[count, width]`, the lengths those of
-    /// each slot with its new tokens.
-    fn run(&mut self, first: usize, count: usize, ids: Vec<i64>, lengths: &[usize]) -> Result<(), RequestError> {
+    /// each slot with its new tokens. `wanted` are the rows and places whose logits are read, for [`Self::take`].
+    fn run(
+        &mut self,
+        (first, count): (usize, usize),
+        ids: Vec<i64>,
+        lengths: &[usize],
+        wanted: Vec<(usize, usize)>,
+    ) -> Result<(), RequestError> {
         let width = ids.len() / count;
         let total = lengths.iter().copied().max().unwrap_or(1);
         let mut mask = vec![0i64; count * total];
@@ -81,11 +90,24 @@ impl SharedDecoder {
             row[..*length].fill(1);
             places.extend(positions(length - width, width));
         }
-        let given = if self.layout.last_only { 1 } else { width };
+        let (rows, given) = match self.layout.positions {
+            Some(_) => (1, wanted.len()),
+            None if self.layout.last_only => (count, 1),
+            None => (count, width),
+        };
+        let place = |at: usize, (row, place): (usize, usize)| match self.layout.positions {
+            Some(_) => at,
+            None => row * given + place.min(given - 1),
+        };
+        self.found = wanted.iter().enumerate().map(|(at, wanted)| place(at, *wanted)).collect();
         self.raw.release(KEPT_LOGITS..std::mem::take(&mut self.written));
-        self.written = count * given * self.layout.vocabulary * self.layout.logits_type.bytes();
-        let logits = self.raw_logits(count, given)?;
+        self.written = rows * given * self.layout.vocabulary * self.layout.logits_type.bytes();
+        let logits = self.raw_logits(rows, given)?;
+        let asked = self.layout.positions.map(|_| asked(&wanted)).transpose()?;
         let binding = self.binding(first, count)?;
+        if let Some(asked) = asked {
+            binding.bind_input(POSITIONS, &asked)?;
+        }
         binding.bind_input("input_ids", &Tensor::from_array(([count, width], ids))?)?;
         binding.bind_input("attention_mask", &Tensor::from_array(([count, total], mask))?)?;
         if self.layout.position_ids {
@@ -97,6 +119,12 @@ impl SharedDecoder {
         let binding = &self.bindings[&(first, count)];
         view::run(&mut self.session, binding)?;
         Ok(())
+    }
+
+    /// One run over one slot that wants the logits of every token.
+    fn run_each(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
+        let wanted = (0..tokens.len()).map(|place| (0, place)).collect();
+        self.run((slot, 1), wide(tokens.iter().copied()), &[start + tokens.len()], wanted)
     }
 
     fn raw_logits(&self, count: usize, width: usize) -> ort::Result<ort::value::DynTensor> {
@@ -126,9 +154,9 @@ impl SharedDecoder {
         Ok(self.bindings.get_mut(&(first, count)).expect("just made"))
     }
 
-    /// Takes a row of the graph's logits over as row `to` of those to work with.
-    fn take(&mut self, from: usize, to: usize) {
-        let vocabulary = self.layout.vocabulary;
+    /// Takes the logits of one of those that were wanted over as row `to` of those to work with.
+    fn take(&mut self, wanted: usize, to: usize) {
+        let (vocabulary, from) = (self.layout.vocabulary, self.found[wanted]);
         let target = &mut self.logits[to * vocabulary..(to + 1) * vocabulary];
         match self.layout.logits_type {
             CacheType::F32 => {
@@ -151,9 +179,12 @@ impl SharedDecoder {
 
 impl Decoder for SharedDecoder {
     fn prefill(&mut self, slot: usize, start: usize, tokens: &[u32], last: bool) -> Result<(), RequestError> {
-        self.run(slot, 1, wide(tokens.iter().copied()), &[start + tokens.len()])?;
+        // A graph that takes positions is asked for one at least. A token alone is computed as it is in a step.
+        let copies = self.layout.positions.unwrap_or(1).min(tokens.len());
+        let wanted = vec![(0, tokens.len().saturating_sub(1)); copies];
+        self.run((slot, 1), wide(tokens.iter().copied()), &[start + tokens.len()], wanted)?;
         if last {
-            self.take(if self.layout.last_only { 0 } else { tokens.len() - 1 }, 0);
+            self.take(0, 0);
         }
         Ok(())
     }
@@ -168,7 +199,7 @@ impl Decoder for SharedDecoder {
         let pieces = if self.gives_each() { tokens.len().max(1) } else { 1 };
         for (piece, tokens) in tokens.chunks(pieces).enumerate() {
             let before = piece * pieces;
-            self.prefill(slot, start + before, tokens, false)?;
+            self.run_each(slot, start + before, tokens)?;
             for row in 0..tokens.len() {
                 self.take(row, 0);
                 each(before + row, &self.logits[..self.layout.vocabulary]);
@@ -191,10 +222,9 @@ impl Decoder for SharedDecoder {
             ids[row.slot - first] = i64::from(row.token);
             totals[row.slot - first] = row.cached + 1;
         }
-        self.run(first, count, ids, &totals)?;
-        for (to, row) in rows.iter().enumerate() {
-            self.take(row.slot - first, to);
-        }
+        let wanted = rows.iter().map(|row| (row.slot - first, 0)).collect();
+        self.run((first, count), ids, &totals, wanted)?;
+        (0..rows.len()).for_each(|row| self.take(row, row));
         Ok(())
     }
 
@@ -204,7 +234,7 @@ impl Decoder for SharedDecoder {
 
     /// Wrong tokens stay behind the slot's end, where the next ones are written over them.
     fn verify(&mut self, slot: usize, start: usize, tokens: &[u32]) -> Result<(), RequestError> {
-        self.run(slot, 1, wide(tokens.iter().copied()), &[start + tokens.len()])?;
+        self.run_each(slot, start, tokens)?;
         (0..tokens.len()).for_each(|row| self.take(row, row));
         Ok(())
     }

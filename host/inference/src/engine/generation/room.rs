@@ -8,7 +8,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Generation, answering};
+use super::{Generation, Rank, answering, reading};
 use crate::engine::sequence::Sequence;
 use crate::engine::slots::{Place, place};
 use crate::model::Lengths;
@@ -39,11 +39,12 @@ impl Generation {
                 }
             };
             self.admissions += 1;
+            let rank = Rank::after(self.slots.iter().filter(|slot| reading(slot)).map(|slot| slot.rank));
             let slot = &mut self.slots[place.slot];
             slot.cached.clear();
             slot.cached.extend_from_slice(&sequence.text()[..reused]);
             slot.extent = slot.extent.max(reused);
-            (slot.taken, slot.promise, slot.long) = (self.admissions, promise, long);
+            (slot.taken, slot.promise, slot.long, slot.rank) = (self.admissions, promise, long, rank);
             slot.sequence = Some(sequence);
             self.counters.queued.fetch_sub(1, Relaxed);
             self.counters.active.fetch_add(1, Relaxed);
