@@ -6,11 +6,13 @@
 mod access;
 mod addons;
 mod cluster;
+mod fargate;
 mod identity;
 mod network;
 mod nodes;
 mod policies;
 mod reasons;
+mod ssh;
 mod user_data;
 
 use toml::Value;
@@ -38,7 +40,7 @@ pub(crate) fn convert(root: &At<'_>) -> Converted {
     identity::service_accounts(&mut work);
     identity::pod_identities(&mut work);
     nodes::node_groups(&mut work, &network, &roles, &addons.before_nodes);
-    nodes::fargate_profiles(&mut work, &network);
+    fargate::fargate_profiles(&mut work, &network);
     addons::after_nodes(&mut work, addons);
     work.finish()
 }

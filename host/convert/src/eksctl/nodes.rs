@@ -1,10 +1,10 @@
-//! Node groups and Fargate profiles.
+//! Node groups.
 
 use toml::{Table, Value};
 
 use super::cluster::Roles;
 use super::network::Network;
-use super::{Work, list, table, user_data};
+use super::{Work, list, ssh, table, user_data};
 use crate::at::At;
 use crate::document::{Step, literal};
 
@@ -61,7 +61,7 @@ fn node_group(work: &mut Work<'_>, at: &At<'_>, network: &Network, roles: &Roles
     sizes(work, at, &mut step, &here);
     disk(work, at, &mut step, &here);
     meaning(work, at, &mut step, &here);
-    access(work, at, &mut step, network, &here);
+    ssh::access(work, at, &mut step, network, &here);
     life(work, at, &mut step, network, &here);
     user_data::user_data(work, at, &mut step, is_bottlerocket);
     Some(step)
@@ -311,51 +311,6 @@ fn old_taint(key: &str, rest: &str) -> Option<Value> {
     Some(Value::Table(entries))
 }
 
-/// SSH.
-fn access(work: &mut Work<'_>, at: &At<'_>, step: &mut Step, network: &Network, here: &str) {
-    let Some(ssh) = at.get("ssh") else { return };
-    let sources = ["sourceSecurityGroupIds"].iter().filter_map(|key| ssh.get(key)).next();
-    let allows = ssh.get("allow").and_then(|at| at.flag()).unwrap_or(ssh.get("publicKeyName").is_some());
-    if !allows {
-        for key in ["allow", "publicKeyName", "publicKey", "publicKeyPath"] {
-            if let Some(at) = ssh.get(key) {
-                work.differs(&at, "no SSH: llmhost gives a key only together with who may use it");
-            }
-        }
-        return;
-    }
-    let name = ssh.get("publicKeyName").and_then(|at| Some((at.clone(), at.text()?)));
-    let (Some((name_at, name)), Some(vpc)) = (name, network.vpc()) else {
-        let why = "key pairs are not imported: the group has no SSH";
-        let todo = "Import the key by aws ec2 import-key-pair, name it by publicKeyName, and convert again.";
-        return work.missing(&ssh, why, todo);
-    };
-    work.same(&name_at, format!("{here}.remote_access.key_name"));
-    if let Some(at) = ssh.get("allow") {
-        work.same(&at, format!("{here}.remote_access"));
-    }
-    let mut options = Table::new();
-    options.insert("key_name".into(), literal(name).into());
-    options.insert("vpc_id".into(), vpc.into());
-    options.insert("cluster_security_group_id".into(), "${cluster.security_group_id}".into());
-    match sources.and_then(|at| Some((at.clone(), at.texts()?))) {
-        Some((at, groups)) => {
-            let keys = |id| [("kind", "ec2.security-group"), ("id", id)];
-            let ids: Vec<String> = groups.into_iter().map(|id| work.existing(id, "group", &keys(id), "id")).collect();
-            work.same(&at, format!("{here}.remote_access.source_security_group_ids"));
-            options.insert("source_security_group_ids".into(), list(ids));
-        }
-        None => {
-            options.insert("sources".into(), list(["0.0.0.0/0".to_owned()]));
-        }
-    }
-    let comment = if options.contains_key("sources") { "eksctl lets the whole world in: narrow it" } else { "" };
-    match comment {
-        "" => step.set("remote_access", Value::Table(options)),
-        _ => step.set_with("remote_access", Value::Table(options), comment),
-    };
-}
-
 /// Versions, replacements, and where machines come from.
 fn life(work: &mut Work<'_>, at: &At<'_>, step: &mut Step, network: &Network, here: &str) {
     if let Some(pods) = work.number(at.get("maxPodsPerNode"), &format!("{here}.max_pods")) {
@@ -428,63 +383,4 @@ fn launch_template(work: &mut Work<'_>, at: &At<'_>, step: &mut Step, here: &str
     step.set("launch_template", table([("id", reference.into()), ("version", version.into())]));
     // The template says these.
     step.with.retain(|entry| entry.key != "disk_gib");
-}
-
-/// Steps of the Fargate profiles.
-pub(crate) fn fargate_profiles(work: &mut Work<'_>, network: &Network) {
-    for at in work.at("fargateProfiles").map(|at| at.items()).unwrap_or_default() {
-        let Some(name) = at.get("name").and_then(|at| at.text()) else {
-            work.wrong(&at, "a profile with a name");
-            continue;
-        };
-        let mut step = work.step(name, "fargate", "fargate");
-        let here = format!("steps.{}.with", step.name);
-        if let Some(at) = at.get("name") {
-            work.same(&at, here.clone());
-        }
-        step.set("cluster", "${cluster.name}").set("name", literal(name));
-        match at.get("subnets") {
-            Some(named) => {
-                let ids = named.texts().unwrap_or_default().into_iter().filter_map(|name| network.named(name, true));
-                let ids: Vec<String> = ids.collect();
-                work.same(&named, format!("{here}.subnet_ids"));
-                step.set("subnet_ids", list(ids));
-            }
-            None => _ = step.set("subnet_ids", network.subnets(true)),
-        }
-        let selectors = at.get("selectors").map(|at| at.items()).unwrap_or_default();
-        let selectors: Vec<Value> = selectors
-            .iter()
-            .filter_map(|selector| {
-                let namespace = selector.get("namespace")?.text()?;
-                work.same(selector, format!("{here}.selectors"));
-                let labels = selector.get("labels").and_then(|at| at.pairs()).unwrap_or_default();
-                let labels: Table = labels.into_iter().map(|(k, v)| (literal(k), literal(v).into())).collect();
-                Some(match labels.is_empty() {
-                    true => table([("namespace", literal(namespace).into())]),
-                    false => table([("namespace", literal(namespace).into()), ("labels", Value::Table(labels))]),
-                })
-            })
-            .collect();
-        step.set("selectors", selectors);
-        if let Some(mut tags) = work.pairs(at.get("tags"), &format!("{here}.tags")) {
-            // To IAM, name and Name are one tag.
-            tags.retain(|key, _| !key.eq_ignore_ascii_case("name"));
-            step.set("tags", Value::Table(tags));
-        }
-        let given = at.get("podExecutionRoleARN").or_else(|| work.at("iam.fargatePodExecutionRoleARN"));
-        if let Some(given) = given
-            && let Some(arn) = work.iam_arn(&given, "iam.role")
-        {
-            work.same(&given, format!("{here}.pod_execution_role_arn, looked up"));
-            step.set("pod_execution_role_arn", arn);
-        }
-        if let Some(boundary) = work.at("iam.fargatePodExecutionRolePermissionsBoundary")
-            && let Some(arn) = work.iam_arn(&boundary, "iam.policy")
-        {
-            work.same(&boundary, format!("{here}.permissions_boundary"));
-            step.set("permissions_boundary", arn);
-        }
-        work.add(step);
-    }
 }
