@@ -53,7 +53,9 @@ fn edits(name: &str) -> &'static [(&'static str, &'static str)] {
 fn try_one(name: &str, path: &std::path::Path) -> Result<(), String> {
     let scene = Scene::new();
     let converted = scene.llmhost(&["convert", path.to_str().unwrap(), "--output", "pipeline.toml", "--json"]);
-    let report: Value = serde_json::from_str(&converted.stdout).map_err(|error| format!("{name}: {error}"))?;
+    // Where it fails, why stands in a line of its own after the report.
+    let first = converted.stdout.lines().next().unwrap_or_default();
+    let report: Value = serde_json::from_str(first).map_err(|error| format!("{name}: {error}"))?;
     let fields = report["report"]["fields"].as_array().unwrap();
     if fields.iter().any(|field| field["line"].as_u64() < Some(1)) {
         return Err(format!("{name}: a field without a line"));
@@ -79,8 +81,8 @@ fn try_one(name: &str, path: &std::path::Path) -> Result<(), String> {
 }
 
 #[test]
-fn every_public_example_becomes_a_pipeline_that_rehearses_or_says_why_not() {
-    let all: Vec<(String, PathBuf)> = examples().into_iter().collect();
+fn every_public_example_but_those_on_outposts_becomes_a_pipeline_that_rehearses() {
+    let mut all: Vec<(String, PathBuf)> = examples().into_iter().collect();
     assert_eq!(all.len(), 44);
     let document = std::fs::read_to_string(repository().join("docs/eksctl.md")).unwrap();
     let sentence = format!(
@@ -91,6 +93,7 @@ fn every_public_example_becomes_a_pipeline_that_rehearses_or_says_why_not() {
         IMPOSSIBLE.len()
     );
     assert!(document.contains(&sentence), "{sentence}");
+    all.retain(|(name, _)| !IMPOSSIBLE.contains(&name.as_str()));
     let next = AtomicUsize::new(0);
     let work = || {
         let mut failed = Vec::new();
@@ -104,6 +107,14 @@ fn every_public_example_becomes_a_pipeline_that_rehearses_or_says_why_not() {
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), all.len(), failed.join("\n"));
+}
+
+#[test]
+fn a_control_plane_on_outposts_is_not_converted_and_the_report_says_why() {
+    let all = examples();
+    for name in IMPOSSIBLE {
+        assert_eq!(try_one(name, &all[name]), Ok(()));
+    }
 }
 
 #[test]
