@@ -81,14 +81,15 @@ fn two_hundred_requests_at_once_all_end() {
 fn a_long_prompt_does_not_hold_up_answers_nor_answers_a_prompt() {
     let engine = engine("tiny", &Options { max_batch: 4, chunk: 16, ..options() });
     let mut running = engine.generate(request(tokens(1, 4), 500)).expect("accepted");
-    assert!(running.next_blocking().is_some());
+    // What a step takes is known after some.
+    (0..10).for_each(|_| assert!(running.next_blocking().is_some()));
     let before = engine.stats();
     let mut long = engine.generate(request(tokens(2, 480), 2)).expect("accepted");
     assert!(long.next_blocking().is_some(), "the prompt is read while the answer runs");
     let after = engine.stats();
     let steps: u64 = after.batch_sizes.iter().zip(&before.batch_sizes).map(|(after, before)| after - before).sum();
-    // 480 tokens are 30 chunks; about as many steps ran between them.
-    assert!((25..=45).contains(&steps) || after.active < 2, "{steps} steps");
+    // 480 tokens are 30 chunks. A step runs after each, or after as many as take the time of some steps.
+    assert!((3..=45).contains(&steps) || after.active < 2, "{steps} steps");
 }
 
 #[tokio::test]
