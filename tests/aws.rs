@@ -228,8 +228,8 @@ fn a_type_is_explained_and_offered_to_editors() {
     ]);
     scene.llmhost(&["explain", "dynamodb"]).status(0).says(&["AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table"]);
     scene.llmhost(&["explain", "AWS::DynamoDB::Tabel"]).status(2).says(&["Did you mean AWS::DynamoDB::Table?"]);
-    scene.llmhost(&["explain", "vpcs"]).status(2).says(&["lists the types of a service"]);
-    scene.llmhost(&["explain", "vpc"]).status(0).says(&["AWS::EC2::VPC"]);
+    scene.llmhost(&["explain", "AWS::Nothing::AtAll"]).status(2).says(&["lists the types of a service"]);
+    scene.llmhost(&["explain", "EC2::VPC"]).status(0).says(&["AWS::EC2::VPC"]);
     scene.write("pipeline.toml", PIPELINE);
     let schema = scene.llmhost(&["schema", "pipeline.toml"]).status(0).stdout;
     let schema: Value = serde_json::from_str(&schema).unwrap();

@@ -3,6 +3,11 @@
 mod draft;
 mod image;
 mod device;
+mod convert;
+mod doctor;
+mod examples;
+mod explain;
+mod init;
 mod lock;
 mod outputs;
 mod parse;
@@ -11,6 +16,7 @@ mod plugin;
 mod prices;
 mod rehearsed;
 mod state;
+mod tools;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -22,6 +28,11 @@ use llmhost_engine::pipeline::Kept;
 use crate::keep::StatePlace;
 pub(crate) use image::{Computes, Image};
 pub(crate) use device::OnDevice;
+pub(crate) use convert::Convert;
+pub(crate) use doctor::Doctor;
+pub(crate) use examples::command;
+pub(crate) use explain::Explain;
+pub(crate) use init::Init;
 pub(crate) use lock::Lock;
 pub(crate) use outputs::Outputs;
 pub(crate) use parse::{NotParsed, Parsed, parse};
@@ -29,6 +40,7 @@ pub(crate) use pipeline::{PipelineCommand, PipelinePush};
 pub(crate) use plugin::{Build, Dev, New, Plugin, PluginRun, PluginTest, Pull, Push, Replay, Wit};
 pub(crate) use prices::Prices;
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
+pub(crate) use tools::{Cache, CacheClean, CacheList, Completions, Fmt, Man, Sort};
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.
 ///
@@ -90,12 +102,25 @@ pub(crate) enum Command {
     Generate(Generate),
     /// Measure a model on this machine: tokens a second over batch sizes, and latencies.
     Bench(Bench),
-    /// Say what of this machine llmhost can use: ONNX Runtime, GPUs, Python, folders.
+    /// Check this machine: credentials, ONNX Runtime, GPUs, Python, tools, cache, disk.
     Doctor(Doctor),
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema(Schema),
-    /// Explain a type of AWS's resources: its properties, what replaces it, its attributes.
+    /// Explain a plugin and its options, a kind of resource, or a type of AWS.
     Explain(Explain),
+    /// Write a pipeline file to begin with, from questions or flags.
+    Init(Init),
+    /// Convert a ClusterConfig of eksctl, or a Terraform state, to a pipeline file.
+    Convert(Convert),
+    /// Format pipeline files.
+    Fmt(Fmt),
+    /// List and remove what is cached on this machine.
+    #[command(subcommand)]
+    Cache(Cache),
+    /// Print the script that completes command lines in a shell.
+    Completions(Completions),
+    /// Write manual pages.
+    Man(Man),
     /// Look at plugins, publish them, and fetch them.
     #[command(subcommand)]
     Plugin(Plugin),
@@ -112,13 +137,6 @@ pub(crate) struct Schema {
     /// Instead: the JSON Schema of the lines that --json prints.
     #[arg(long, conflicts_with = "path")]
     pub(crate) events: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Explain {
-    /// A type, such as AWS::DynamoDB::Table, or a part of its name.
-    #[arg(value_name = "TYPE")]
-    pub(crate) name: String,
 }
 
 /// Which pipeline, and with which values.
@@ -684,20 +702,6 @@ pub(crate) struct Bench {
     /// How many requests the clients ask, all together.
     #[arg(long, value_name = "N", default_value_t = 64, requires = "clients", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) requests: u16,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `llmhost doctor`
-#[derive(Debug, Args)]
-pub(crate) struct Doctor {
-    /// Install ONNX Runtime from the Python package index, into an environment of llmhost's own.
-    #[arg(long)]
-    pub(crate) install: bool,
-    /// ONNX Runtime's library, or the folder that holds it.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) onnxruntime: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

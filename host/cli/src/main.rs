@@ -7,6 +7,7 @@ mod charts;
 mod commands;
 mod cost;
 mod failure;
+mod input;
 mod keep;
 mod looked_up;
 mod masked;
@@ -75,9 +76,18 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Image(args) => commands::image::image(args).await,
         Command::Generate(args) => commands::generate::generate(args).await,
         Command::Bench(args) => commands::bench::bench(args).await,
-        Command::Doctor(args) => commands::doctor::doctor(args),
+        Command::Doctor(args) => commands::doctor::doctor(args).await,
         Command::Schema(args) => commands::schema::schema(args).await,
-        Command::Explain(args) => commands::explain::explain(&args),
+        Command::Explain(args) => commands::explain::explain(&args).await,
+        Command::Init(args) => commands::init::init(&args),
+        Command::Convert(args) => commands::convert::convert(&args),
+        Command::Fmt(args) => commands::fmt::fmt(&args),
+        Command::Cache(command) => commands::cache::cache(&command),
+        Command::Completions(args) => {
+            commands::shell::completions(&args);
+            Ok(())
+        }
+        Command::Man(args) => commands::shell::man(&args),
         Command::Plugin(Plugin::New(args)) => commands::plugin::create(args).await,
         Command::Plugin(Plugin::Wit(args)) => commands::plugin::wit(args).await,
         Command::Plugin(Plugin::Build(args)) => commands::plugin::build(args).await,

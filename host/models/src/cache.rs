@@ -136,7 +136,12 @@ pub(crate) fn make(folder: &Path) -> Result<(), ModelError> {
     fs::create_dir_all(folder).map_err(|error| ModelError::disk(folder, error))
 }
 
-fn free(folder: &Path) -> std::io::Result<u64> {
+/// Bytes that are free on the disk of a folder.
+///
+/// # Errors
+///
+/// The folder is not there, or the system does not tell.
+pub fn free(folder: &Path) -> std::io::Result<u64> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(folder.as_os_str().as_bytes()).map_err(std::io::Error::other)?;
     let mut found = std::mem::MaybeUninit::<libc::statvfs>::uninit();

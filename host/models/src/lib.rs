@@ -14,6 +14,7 @@ mod manifest;
 mod store;
 
 pub use address::Address;
+pub use cache::free as free_space;
 pub use error::ModelError;
 pub use fetch::{Fetch, Fetched, Progress};
 pub use manifest::{MANIFEST, Manifest, ManifestFile};

@@ -34,7 +34,7 @@ pub(crate) enum NotParsed {
 /// Reads the command line.
 pub(crate) fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Parsed, NotParsed> {
     let words: Vec<_> = words.into_iter().collect();
-    let parsed = Cli::command().try_get_matches_from(&words).and_then(|mut matches| {
+    let parsed = super::command().try_get_matches_from(&words).and_then(|mut matches| {
         let json = prints_json(&matches);
         Cli::from_arg_matches_mut(&mut matches).map(|cli| Parsed { cli, json })
     });

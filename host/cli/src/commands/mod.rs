@@ -2,15 +2,19 @@
 
 pub(crate) mod bench;
 mod conclude;
+pub(crate) mod cache;
+pub(crate) mod convert;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
 mod draft;
 pub(crate) mod drift;
 pub(crate) mod explain;
+pub(crate) mod fmt;
 pub(crate) mod generate;
 pub(crate) mod graph;
 pub(crate) mod image;
 pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod kubeconfig;
 pub(crate) mod lock;
 pub(crate) mod model;
@@ -26,6 +30,7 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod shell;
 pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod token;

@@ -1,0 +1,156 @@
+//! Kinds of resources: their fields, and which changes replace one.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use llmhost_engine::registry::DynKind;
+use llmhost_resources::{Aws, AwsSettings};
+
+use super::nearest;
+use crate::app;
+use crate::failure::Failure;
+use crate::view::style;
+
+/// The interfaces by which plugins declare resources: their comments say what the fields are.
+const INTERFACES: [&str; 5] = [
+    include_str!("../../../../../wit/aws-ec2/0.2.0/ec2.wit"),
+    include_str!("../../../../../wit/aws-eks/0.2.0/eks.wit"),
+    include_str!("../../../../../wit/aws-iam/0.2.0/iam.wit"),
+    include_str!("../../../../../wit/aws-s3/0.2.0/s3.wit"),
+    include_str!("../../../../../wit/kubernetes/0.2.0/kube.wit"),
+];
+
+/// A kind.
+pub(super) type Kind = Arc<dyn DynKind>;
+
+/// Every kind of the host, by name.
+pub(super) fn all() -> Vec<Kind> {
+    let registry = llmhost_resources::registry(Arc::new(Aws::new(AwsSettings::default())));
+    let mut kinds: Vec<Kind> = registry.kinds().map(Arc::clone).collect();
+    kinds.sort_by_key(|kind| kind.name());
+    kinds
+}
+
+/// The kind that a name begins with, and what follows.
+pub(super) fn find<'a, 'n>(kinds: &'a [Kind], name: &'n str) -> Option<(&'a Kind, Vec<&'n str>)> {
+    kinds.iter().find_map(|kind| {
+        let rest = name.strip_prefix(kind.name())?;
+        match rest.strip_prefix('.') {
+            Some(path) => Some((kind, path.split('.').collect())),
+            None => rest.is_empty().then(|| (kind, Vec::new())),
+        }
+    })
+}
+
+/// Prints a kind with its fields, or one field.
+pub(super) fn explain(kind: &Kind, path: &[&str]) -> Result<(), Failure> {
+    let name = kind.name();
+    let fields = kind.fields().unwrap_or_default();
+    let docs = docs(name);
+    let bold = style::NAME;
+    let replaces = |field: &str| match kind.immutable().contains(&field) {
+        true => "a change forces replacement",
+        false => "changed in place",
+    };
+    let mut text = String::new();
+    match path {
+        [] => {
+            let _ = writeln!(text, "{bold}{name}{bold:#}\n");
+            for field in fields {
+                let (of, words) =
+                    docs.iter().find(|(known, ..)| known == field).map_or(("", ""), |(_, of, words)| (of, words));
+                let of = if of.is_empty() { String::new() } else { format!("{of}; ") };
+                let _ = writeln!(text, "  {bold}{field}{bold:#} ({of}{})", replaces(field));
+                if !words.is_empty() {
+                    let _ = writeln!(text, "{}", textwrap::indent(&textwrap::fill(words, 92), "      "));
+                }
+            }
+            if !kind.unique_fields().is_empty() {
+                let _ = writeln!(text, "\nOnly one can have the same {}.", kind.unique_fields().join(" and "));
+            }
+            let _ = writeln!(
+                text,
+                "\nIAM actions:\n{}",
+                textwrap::indent(&textwrap::fill(&kind.actions().join(" "), 92), "  ")
+            );
+        }
+        [field] | [field, ..] if fields.contains(field) => {
+            let (of, words) =
+                docs.iter().find(|(known, ..)| known == field).map_or(("", ""), |(_, of, words)| (of, words));
+            let of = if of.is_empty() { String::new() } else { format!(" ({of})") };
+            let _ = writeln!(text, "{bold}{name}.{field}{bold:#}{of}");
+            if !words.is_empty() {
+                let _ = writeln!(text, "{}", textwrap::indent(&textwrap::fill(words, 92), "  "));
+            }
+            let _ = writeln!(text, "\n{}.", sentence(replaces(field)));
+        }
+        [field, ..] => {
+            let help = match nearest(field, fields.iter().copied()) {
+                Some(near) => format!("Did you mean {name}.{near}?"),
+                None => format!("It has {}.", fields.join(", ")),
+            };
+            return Err(Failure::usage(format!("{name} has no '{field}'"), help));
+        }
+    }
+    app::print(&text);
+    Ok(())
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
+}
+
+/// The fields of a kind's record, with their types and comments, from the interfaces.
+fn docs(kind: &str) -> Vec<(String, String, String)> {
+    let Some((_, resource)) = kind.split_once('.') else { return Vec::new() };
+    let head = format!("record {resource}-spec {{");
+    let interface = format!("interface {} {{", kind.split('.').next().unwrap_or_default());
+    let record = INTERFACES.iter().find_map(|text| {
+        let text = &text[text.find(&interface)?..];
+        let begin = text.find(&head)? + head.len();
+        Some(&text[begin..begin + text[begin..].find("\n    }")?])
+    });
+    let (mut all, mut words) = (Vec::new(), Vec::new());
+    for line in record.unwrap_or_default().lines().map(str::trim) {
+        match line.strip_prefix("///") {
+            Some(comment) => words.push(comment.trim()),
+            None => {
+                if let Some((field, of)) = line.split_once(':') {
+                    let of = of
+                        .trim()
+                        .trim_end_matches(',')
+                        .replace("option<", "optional ")
+                        .replace('>', "")
+                        .replace('<', " of ");
+                    all.push((field.trim().replace('-', "_"), of, words.join(" ")));
+                }
+                words.clear();
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_kinds_have_the_comments_of_the_interface() {
+        let subnet = docs("ec2.subnet");
+        let (_, _, words) = subnet.iter().find(|(name, ..)| name == "cidr_block").expect("a subnet has a range");
+        assert!(words.len() > 10, "{subnet:?}");
+        assert!(!docs("eks.cluster").is_empty());
+        assert_eq!(docs("no.such"), []);
+    }
+
+    #[test]
+    fn a_name_is_a_kind_or_a_field_of_one() {
+        let kinds = all();
+        assert!(kinds.len() > 30);
+        assert!(find(&kinds, "ec2.subnet").is_some_and(|(kind, path)| kind.name() == "ec2.subnet" && path.is_empty()));
+        assert!(find(&kinds, "ec2.subnet.cidr_block").is_some_and(|(_, path)| path == ["cidr_block"]));
+        assert!(find(&kinds, "ec2.subnets").is_none());
+    }
+}
