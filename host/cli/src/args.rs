@@ -26,7 +26,7 @@ pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, St
 /// Each step of the file is a sandboxed WebAssembly plugin that declares resources; llmhost shows
 /// what would change, and then makes it so.
 #[derive(Debug, Parser)]
-#[command(name = "llmhost", version, max_term_width = 100)]
+#[command(name = "llmhost", version, long_version = crate::version::long(), max_term_width = 100)]
 pub(crate) struct Cli {
     /// Show everything that plugins write: debug messages and standard error too.
     #[arg(long, short, global = true)]

@@ -17,6 +17,7 @@ mod renamed;
 mod saved;
 mod signals;
 mod traced;
+mod version;
 mod view;
 
 use std::process::ExitCode;
