@@ -1,10 +1,11 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | sdks | examples | helm | karpenter | languages | models | aws-types | prices | matrix | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | matrix | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
 mod bench;
 mod conformance;
 mod demo;
+mod dist;
 mod examples;
 mod helm;
 mod inference;
@@ -25,6 +26,7 @@ const USAGE: &str = "cargo xtask setup         install what is missing for build
 cargo xtask demo          set up, build, and rehearse the example pipeline on the emulators
 cargo xtask test          formatting, lints, every test, documentation
 cargo xtask release       build llmhost as it is released: optimised, and with the helm plugin, which Go builds
+cargo xtask dist          build the release, and pack it with its licences: an archive, a Debian package, their digests
 cargo xtask torture       kill, spoil and repeat: every call, hundreds of instants, a thousand faulty lines
 cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters on both
 cargo xtask sdks          pack what plugins are written with: a crate, an npm package, a wheel, a Go module
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Some("demo") => setup::run().and_then(|()| demo::run()),
         Some("test") => setup::run().and_then(|()| test::run()),
         Some("release") => helm::release(),
+        Some("dist") => setup::run().and_then(|()| dist::run()),
         Some("karpenter") => karpenter::run(),
         Some("torture") => setup::run().and_then(|()| torture::run(&std::env::args().skip(2).collect::<Vec<_>>())),
         Some("conformance") => {

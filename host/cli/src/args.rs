@@ -47,7 +47,7 @@ pub(crate) use tools::{Cache, CacheClean, CacheList, Completions, Fmt, Man, Sort
 /// Each step of the file is a sandboxed WebAssembly plugin that declares resources; llmhost shows
 /// what would change, and then makes it so.
 #[derive(Debug, Parser)]
-#[command(name = "llmhost", version, max_term_width = 100)]
+#[command(name = "llmhost", version, long_version = crate::version::long(), max_term_width = 100)]
 pub(crate) struct Cli {
     /// Show more: every field of a plan and every item of its cost, and all that plugins write.
     #[arg(long, short, global = true)]

@@ -20,6 +20,7 @@ mod renamed;
 mod saved;
 mod signals;
 mod traced;
+mod version;
 mod view;
 
 use std::io::IsTerminal;

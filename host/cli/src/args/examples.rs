@@ -5,7 +5,7 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 
 /// The words of a command, and lines that a user types.
-const EXAMPLES: [(&str, &[&str]); 49] = [
+const EXAMPLES: [(&str, &[&str]); 50] = [
     ("run", &["llmhost run pipeline.toml --dry-run", "llmhost run pipeline.toml --env prod --yes"]),
     ("destroy", &["llmhost destroy pipeline.toml --dry-run", "llmhost destroy pipeline.toml --only server"]),
     ("lock", &["llmhost lock pipeline.toml --accept"]),
@@ -50,6 +50,7 @@ const EXAMPLES: [(&str, &[&str]); 49] = [
             "llmhost convert terraform.tfstate --output pipeline.toml --imports import.sh",
         ],
     ),
+    ("image", &["llmhost image --device cuda --push 123456789012.dkr.ecr.us-east-1.amazonaws.com/llmhost:0.1.0"]),
     ("fmt", &["llmhost fmt pipeline.toml", "llmhost fmt --check pipeline.toml prod.toml"]),
     ("cache list", &["llmhost cache list"]),
     ("cache clean", &["llmhost cache clean --dry-run", "llmhost cache clean --only models --older-than 30d"]),

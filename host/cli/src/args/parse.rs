@@ -1,7 +1,7 @@
 //! From the words of a command line to a command, or to why there is none.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, FromArgMatches};
 
 use super::Cli;
 use crate::failure::Failure;
