@@ -6,6 +6,7 @@ mod outputs;
 mod pipeline;
 mod plugin;
 mod state;
+mod watch;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -20,6 +21,7 @@ pub(crate) use outputs::Outputs;
 pub(crate) use pipeline::{PipelineCommand, PipelinePush};
 pub(crate) use plugin::{Build, Dev, New, Plugin, PluginRun, PluginTest, Pull, Push, Replay, Wit};
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
+pub(crate) use watch::Watching;
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.
 ///
@@ -303,6 +305,8 @@ pub(crate) struct Run {
     /// Draw the plan into this file; its ending chooses the format (.svg .html .dot .mmd .json).
     #[arg(long, value_name = "OUT")]
     pub(crate) graph: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) watching: Watching,
     /// Write what passes between the plugins and the host into this file, for llmhost plugin replay.
     #[arg(long, value_name = "OUT")]
     pub(crate) trace: Option<PathBuf>,

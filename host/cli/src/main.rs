@@ -18,6 +18,7 @@ mod saved;
 mod signals;
 mod traced;
 mod view;
+mod watch;
 
 use std::process::ExitCode;
 
