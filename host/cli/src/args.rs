@@ -1,12 +1,12 @@
 //! The command line, documented where it is defined.
 
-mod draft;
-mod image;
-mod device;
 mod convert;
+mod device;
 mod doctor;
+mod draft;
 mod examples;
 mod explain;
+mod image;
 mod init;
 mod lock;
 mod outputs;
@@ -17,6 +17,7 @@ mod prices;
 mod rehearsed;
 mod state;
 mod tools;
+mod watch;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,12 +27,12 @@ use llmhost_engine::names::StepName;
 use llmhost_engine::pipeline::Kept;
 
 use crate::keep::StatePlace;
-pub(crate) use image::{Computes, Image};
-pub(crate) use device::OnDevice;
 pub(crate) use convert::Convert;
+pub(crate) use device::OnDevice;
 pub(crate) use doctor::Doctor;
 pub(crate) use examples::command;
 pub(crate) use explain::Explain;
+pub(crate) use image::{Computes, Image};
 pub(crate) use init::Init;
 pub(crate) use lock::Lock;
 pub(crate) use outputs::Outputs;
@@ -41,6 +42,7 @@ pub(crate) use plugin::{Build, Dev, New, Plugin, PluginRun, PluginTest, Pull, Pu
 pub(crate) use prices::Prices;
 pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, StateShow, StateUnlock};
 pub(crate) use tools::{Cache, CacheClean, CacheList, Completions, Fmt, Man, Sort};
+pub(crate) use watch::Watching;
 
 /// Stands up the whole stack that serves a language model, from one pipeline file.
 ///
@@ -341,6 +343,8 @@ pub(crate) struct Run {
     /// Draw the plan into this file; its ending chooses the format (.svg .html .dot .mmd .json).
     #[arg(long, value_name = "OUT")]
     pub(crate) graph: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) watching: Watching,
     /// Write what passes between the plugins and the host into this file, for llmhost plugin replay.
     #[arg(long, value_name = "OUT")]
     pub(crate) trace: Option<PathBuf>,

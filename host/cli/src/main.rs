@@ -22,6 +22,7 @@ mod signals;
 mod traced;
 mod version;
 mod view;
+mod watch;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

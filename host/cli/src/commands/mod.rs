@@ -1,8 +1,8 @@
 //! One file a command.
 
 pub(crate) mod bench;
-mod conclude;
 pub(crate) mod cache;
+mod conclude;
 pub(crate) mod convert;
 pub(crate) mod destroy;
 pub(crate) mod doctor;

@@ -16,7 +16,7 @@ use super::conclude::{Ran, conclude};
 use super::destroy;
 use super::preflight::{self, Before};
 use crate::app::{self, Console};
-use crate::args::{Prices, Run};
+use crate::args::{Prices, Run, Watching};
 use crate::asked::{self, confirm};
 use crate::cost;
 use crate::failure::Failure;
@@ -26,6 +26,7 @@ use crate::saved::Saved;
 use crate::signals;
 use crate::traced;
 use crate::view::{self, JsonLine};
+use crate::watch::{Recorder, Watch};
 
 /// Runs a pipeline.
 pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
@@ -42,7 +43,8 @@ pub(crate) async fn run(mut args: Run) -> Result<(), Failure> {
     let place = if is_offline { place.offline() } else { place };
     let format = args.graph.as_deref().map(Format::of_path).transpose().map_err(not_drawn)?;
     let trace = args.trace.as_deref().map(|path| traced::begin(&pipeline, path)).transpose()?;
-    let job = Job { args: &args, console: &console, pipeline: &pipeline, format, trace: trace.as_ref() };
+    let recorder = args.watching.is_on().then(|| Arc::new(Recorder::new()));
+    let job = Job { args: &args, console: &console, pipeline: &pipeline, format, trace: trace.as_ref(), recorder };
     let work = async { if args.dry_run { job.show(&place).await } else { job.make(place, saved.as_ref()).await } };
     let result = console.hear(work).await;
     if let (Some(trace), Some(path)) = (&trace, &args.trace) {
@@ -58,6 +60,8 @@ struct Job<'a> {
     pipeline: &'a Arc<Pipeline>,
     format: Option<Format>,
     trace: Option<&'a Arc<Trace>>,
+    /// What the page of the run is fed with.
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Job<'_> {
@@ -68,6 +72,10 @@ impl Job<'_> {
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
         let asks = !args.dry_run || place.asks() && pipeline.looks_up();
         let engine = if asks { looked_up::asking(engine, place) } else { engine };
+        let engine = match self.recorder.clone() {
+            Some(recorder) => engine.with_listener(move |event| recorder.push(event)),
+            None => engine,
+        };
         Ok(engine.with_selection(selection(pipeline, args)?).with_trace(trace.cloned()))
     }
 
@@ -133,6 +141,7 @@ impl Job<'_> {
             is_real: place.is_real(),
             saved,
             ran: Ran::run(&args.file, &args.place),
+            watching: self.recorder.as_ref().map(|recorder| (&args.watching, recorder)),
         };
         apply(&engine, store, console, how).await
     }
@@ -228,13 +237,14 @@ struct Apply<'a> {
     is_real: bool,
     saved: Option<&'a Saved>,
     ran: Ran,
+    watching: Option<(&'a Watching, &'a Arc<Recorder>)>,
 }
 
 async fn apply(
     engine: &Engine,
     store: &Arc<dyn StateStore>,
     console: &Console,
-    Apply { graph, checks, settings, prices, asks, is_real, saved, ran }: Apply<'_>,
+    Apply { graph, checks, settings, prices, asks, is_real, saved, ran, watching }: Apply<'_>,
 ) -> Result<(), Failure> {
     let state = Arc::new(store.snapshot());
     saved.map_or(Ok(()), |saved| saved.check_state(&state))?;
@@ -283,8 +293,16 @@ async fn apply(
         })?;
     }
     let cancel = signals::listen(console);
+    let watch = match watching {
+        Some((args, recorder)) => Some(Watch::start(args, recorder, &plan, console).await?),
+        None => None,
+    };
     let report = engine.apply(plan, Arc::clone(store), cancel).await?;
-    conclude(console, &report, Some((&ran, &store.snapshot())))
+    let ended = conclude(console, &report, Some((&ran, &store.snapshot())));
+    if let Some(watch) = watch {
+        watch.end(&report, console).await;
+    }
+    ended
 }
 
 fn show_plan(console: &Console, plan: &Plan, graph: Option<(&Path, Format)>) -> Result<(), Failure> {

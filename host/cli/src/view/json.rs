@@ -104,6 +104,8 @@ pub(crate) enum JsonLine<'a> {
     PushedPipeline { uses: &'a str, digest: &'a str, sha256: &'a str, signed_by: Option<&'a str>, files: &'a [String] },
     /// A plugin was fetched.
     Pulled { uses: &'a str, digest: &'a str, sha256: &'a str, signed_by: Option<&'a str>, path: &'a Path },
+    /// The page of the run is served.
+    Watch { url: &'a str },
     /// The emulator is there.
     Emulator { url: &'a str, kept: bool },
 }

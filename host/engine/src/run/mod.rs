@@ -196,6 +196,16 @@ impl Engine {
         self
     }
 
+    /// Also sends every event to `sink`, which must not block.
+    pub fn with_listener(mut self, sink: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let before = self.events.clone();
+        self.events = Events::new(move |event| {
+            sink(&event);
+            before.emit(event);
+        });
+        self
+    }
+
     /// Writes down what passes between the plugins and the host.
     #[must_use]
     pub fn with_trace(mut self, trace: Option<Arc<Trace>>) -> Self {

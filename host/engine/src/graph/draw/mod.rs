@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::Plan;
 pub use crate::plan::TextStyle;
+pub use html::Follow;
 pub use text::text;
 
 /// What a drawing is written as.
@@ -69,6 +70,11 @@ pub enum DrawError {
     Ending(PathBuf),
 }
 
+/// Draws a plan on a page that shows a run of it: states, logs, failures and a timeline.
+pub fn run_page(plan: &Plan, follow: Follow<'_>) -> String {
+    html::draw(&model::Drawing::new(plan), Some(follow))
+}
+
 /// Draws a plan.
 pub fn draw(plan: &Plan, format: Format) -> String {
     if format == Format::Json {
@@ -79,7 +85,7 @@ pub fn draw(plan: &Plan, format: Format) -> String {
         Format::Dot => dot::draw(&drawing),
         Format::Mermaid => mermaid::draw(&drawing),
         Format::Svg => svg::draw(&drawing),
-        Format::Html => html::draw(&drawing),
+        Format::Html => html::draw(&drawing, None),
         Format::Json => unreachable!("drawn above, from the plan itself"),
     }
 }

@@ -1,5 +1,5 @@
 "use strict";
-(() => {
+const page = (() => {
   const plan = JSON.parse(document.getElementById("plan").textContent);
   const view = document.getElementById("view");
   const svg = view.querySelector("svg");
@@ -8,7 +8,12 @@
 
   // Pan and zoom.
   let x = 0, y = 0, scale = 1;
-  const show = () => { svg.style.transform = `translate(${x}px,${y}px) scale(${scale})`; };
+  // From afar, names of resources cannot be read: steps stand for them, which also keeps 1,000 boxes out of each frame.
+  const FAR = 0.28;
+  const show = () => {
+    svg.style.transform = `translate(${x}px,${y}px) scale(${scale})`;
+    svg.classList.toggle("far", scale < FAR);
+  };
   const fit = () => {
     const room = view.clientWidth - (panel.hidden || view.clientWidth < 900 ? 0 : panel.offsetWidth);
     scale = Math.min(room / size.width, view.clientHeight / size.height, 1.5);
@@ -92,6 +97,11 @@
   const plain = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
     c => "\\u{" + c.codePointAt(0).toString(16) + "}");
   const value = json => plain(JSON.stringify(json, null, 2));
+  const counted = resources => {
+    const counts = {};
+    for (const resource of resources) counts[resource.action] = (counts[resource.action] || 0) + 1;
+    return counts;
+  };
   const numbers = new Map(plan.resources.map((resource, at) => [resource.address, at]));
   const needed = plan.resources.map(() => []);
   plan.resources.forEach((resource, at) => {
@@ -105,6 +115,8 @@
   };
   const words = { create: "+ create", finish: "+ finish", update: "~ update", replace: "± replace", delete: "− delete", keep: "= unchanged" };
 
+  // What else is known of a resource: the page of a run adds to it.
+  const more = [];
   const fill = at => {
     const resource = plan.resources[at];
     panel.replaceChildren();
@@ -116,6 +128,7 @@
     add(panel, "p", plain(`${resource.kind} in step ${resource.step}`), "where");
     add(panel, "span", words[resource.action], `action is-${resource.action}`);
     if (resource.interrupts) add(panel, "p", plain(`! ${resource.interrupts}`), "interrupts");
+    for (const section of more) section(resource, panel);
     if (resource.changes.length) {
       add(panel, "h2", "Changes");
       for (const change of resource.changes) {
@@ -172,21 +185,119 @@
     const box = document.getElementById(`r${at}`);
     box.setAttribute("tabindex", "0");
     box.setAttribute("role", "button");
+    box.setAttribute("aria-label", plain(`${words[resource.action]} ${resource.kind} ${resource.name}, step ${resource.step}`));
     box.addEventListener("keydown", event => {
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
       choose(at);
     });
   });
+  // A step as one card, for looking from afar.
+  const steps = new Map();
+  for (const resource of plan.resources) {
+    if (!steps.has(resource.step)) steps.set(resource.step, []);
+    steps.get(resource.step).push(resource);
+  }
+  const SVG = "http://www.w3.org/2000/svg";
+  for (const box of svg.querySelectorAll(".step")) {
+    const frame = box.querySelector(".frame"), name = box.querySelector(".name").textContent;
+    const inside = steps.get(name) || [];
+    const counts = Object.entries(counted(inside)).map(([action, count]) => `${words[action]} ${count}`).join("  ");
+    const lines = [name, `${inside.length} resource${inside.length === 1 ? "" : "s"}`, counts];
+    const [left, top, width, height] = ["x", "y", "width", "height"].map(of => frame[of].baseVal.value);
+    const longest = Math.max(...lines.map(line => line.length), 1);
+    const size = Math.min(height / 5, width * 0.9 / (longest * 0.6), 400);
+    const card = box.appendChild(document.createElementNS(SVG, "g"));
+    card.setAttribute("class", "card");
+    lines.forEach((line, at) => {
+      const text = card.appendChild(document.createElementNS(SVG, "text"));
+      text.setAttribute("x", left + width / 2);
+      text.setAttribute("y", top + height / 2 + (at - 0.7) * size * 1.3);
+      text.style.fontSize = `${at ? size * 0.8 : size}px`;
+      text.textContent = line;
+    });
+  }
+  const near = box => {
+    const place = box.getBoundingClientRect();
+    const factor = Math.min(view.clientWidth / place.width, view.clientHeight / place.height) * 0.9;
+    zoom(Math.max(factor, FAR * 1.1 / scale), place.left + place.width / 2, place.top + place.height / 2);
+    x += view.clientWidth / 2 - (place.left + place.width / 2);
+    y += view.clientHeight / 2 - (place.top + place.height / 2);
+    show();
+  };
   view.addEventListener("click", event => {
     if (moved > 4) return;
-    const box = event.target.closest(".resource");
+    const box = event.target.closest(".resource"), step = event.target.closest(".step");
     if (box) choose(Number(box.id.slice(1)));
+    else if (step && svg.classList.contains("far")) near(step);
     else leave();
   });
-  window.addEventListener("keydown", event => { if (event.key === "Escape") leave(); });
+
+  // Search and filter.
+  const search = document.getElementById("search"), found = document.getElementById("found");
+  const chips = document.getElementById("actions");
+  const off = new Set();
+  let hits = [], last = -1;
+  const filter = () => {
+    const wanted = search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+    hits = [];
+    plan.resources.forEach((resource, at) => {
+      const text = `${resource.address} ${resource.action}`.toLowerCase();
+      const hit = !off.has(resource.action) && wanted.every(word => text.includes(word));
+      if (hit) hits.push(at);
+      document.getElementById(`r${at}`).classList.toggle("hit", hit);
+    });
+    const on = wanted.length > 0 || off.size > 0;
+    svg.classList.toggle("filtering", on);
+    found.textContent = on ? `${hits.length} of ${plan.resources.length}` : "";
+    last = -1;
+  };
+  search.addEventListener("input", filter);
+  search.addEventListener("keydown", event => {
+    if (event.key !== "Enter" || !hits.length) return;
+    last = (last + (event.shiftKey ? hits.length - 1 : 1)) % hits.length;
+    if (scale < FAR) zoom(FAR * 2 / scale);
+    choose(hits[last]);
+  });
+  for (const [action, count] of Object.entries(counted(plan.resources))) {
+    const chip = add(chips, "button", `${words[action]} ${count}`, `chip is-${action}`);
+    chip.setAttribute("aria-pressed", "true");
+    chip.onclick = () => {
+      const is = off.delete(action) || !off.add(action);
+      chip.setAttribute("aria-pressed", String(is));
+      filter();
+    };
+  }
+
+  // Keys: from a chosen resource along its dependencies, and for the whole picture.
+  const chosen = () => {
+    const box = svg.querySelector(".chosen");
+    return box ? Number(box.id.slice(1)) : -1;
+  };
+  const keys = {
+    ArrowLeft: at => plan.resources[at].depends_on.map(other => numbers.get(other)).find(other => other !== undefined),
+    ArrowRight: at => needed[at][0],
+    ArrowUp: at => (at + plan.resources.length - 1) % plan.resources.length,
+    ArrowDown: at => (at + 1) % plan.resources.length,
+  };
+  window.addEventListener("keydown", event => {
+    if (event.key === "Escape") { search.value = ""; filter(); return leave(); }
+    if (event.target.matches("input, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/") { event.preventDefault(); return search.focus(); }
+    if (event.key === "+" || event.key === "=") return zoom(1.25);
+    if (event.key === "-") return zoom(0.8);
+    if (event.key === "0") return fit();
+    if (!keys[event.key] || !plan.resources.length || event.target.closest("#panel")) return;
+    event.preventDefault();
+    const at = chosen(), next = at < 0 ? 0 : keys[event.key](at);
+    if (next === undefined) return;
+    choose(next);
+    document.getElementById(`r${next}`).focus({ preventScroll: true });
+  });
 
   const asked = /^#r(\d+)$/.exec(location.hash);
   if (asked && plan.resources[asked[1]]) choose(Number(asked[1]));
   fit();
+  const again = resource => { if (!panel.hidden && chosen() === numbers.get(resource)) fill(chosen()); };
+  return { plan, svg, numbers, add, plain, choose, more, again };
 })();
