@@ -575,6 +575,7 @@ pub(crate) struct Running {
     pub(crate) speculation: llmhost_inference::engine::Speculate,
     #[command(flatten)]
     pub(crate) draft: draft::Draft,
+    #[command(flatten)]
     pub(crate) on_device: OnDevice,
 }
 

@@ -5,11 +5,11 @@ use clap::{Args, ValueEnum};
 /// How a model uses a GPU.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OnDevice {
-    /// Record each step of the answers on a GPU and play it again, with one launch for all operators: auto, where that
-    /// gives the same numbers; or off.
-    #[arg(long, value_name = "MODE", default_value = "auto")]
+    /// Use CUDA graphs: record a step on a GPU and replay it with one launch. auto: where a trial run at load gives the
+    /// same numbers; or off. Not yet proven on a GPU.
+    #[arg(long, value_name = "MODE", default_value = "off")]
     cuda_graphs: Graphs,
-    /// Find the likeliest tokens inside the graph, so that only those come to the host: auto, on a GPU; on; or off.
+    /// Find the most likely tokens inside the graph, so that only these are copied to the host: auto (on for a GPU), on or off.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     top_tokens: Switch,
 }

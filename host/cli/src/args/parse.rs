@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn none_of_the_other_words_is_a_command_here() {
-        let commands = Cli::command();
+        let commands = crate::args::command();
         let known: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
         for word in OTHER_WORDS.iter().flat_map(|(words, _)| *words) {
             assert!(!known.contains(word), "{word}");

@@ -74,7 +74,7 @@ impl Default for Options {
             max_batch: 32,
             context: None,
             cache_bytes: None,
-            cuda_graphs: true,
+            cuda_graphs: false,
             likeliest: None,
             tiers: false,
             own_tensors: false,

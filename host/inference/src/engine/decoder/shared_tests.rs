@@ -19,6 +19,7 @@ fn decoder(example: Example, own_tensors: bool) -> SharedDecoder {
         spin: Duration::ZERO,
         gpu: 0,
         cuda_share: 0.9,
+        stops_spinning: false,
         records: false,
         likeliest: None,
     };
