@@ -243,7 +243,7 @@ fn the_wit_is_cut_to_what_is_used_and_written_anew_for_another_list() {
     let module = |name: &str| read(&format!("node_modules/llmhost-plugin/interfaces/{name}.d.ts"));
     assert!(module("ec2").contains("export class SecurityGroup {") && !module("s3").contains("class Folder"));
 
-    scene.llmhost(&["plugin", "wit", "javascript", "--uses", "s3"]).status(0).says(&["The plugin may use s3."]);
+    scene.llmhost(&["plugin", "wit", "javascript", "--uses", "s3"]).status(0).says(&["The plugin can use s3."]);
     assert!(read("wit/deps/aws-s3/s3.wit").contains("resource folder {"));
     assert!(!scene.path("javascript/wit/deps/aws-ec2").exists());
     assert!(module("s3").contains("export class Folder {"));

@@ -70,7 +70,7 @@ fn a_wrong_file_is_said_with_its_place() {
         (
             "a step of another name",
             vpc("cidr = \"${each.value}\"").into(),
-            &["${each.…} stands in steps with for_each alone", "add for_each"],
+            &["${each.…} works only in steps with for_each", "add for_each"],
         ),
         (
             "a step after one that is not there",
@@ -146,12 +146,12 @@ fn what_aws_or_kubernetes_would_refuse_later_is_refused_at_once() {
         (eks(role, "net-1"), "subnet_ids 'net-1' is not an id: one looks like subnet-0123456789abcdef0"),
         (
             iam("roles = { a = { services = [\"ec2\"] } }"),
-            "'ec2' is not the name of a service to IAM; write ec2.amazonaws.com",
+            "'ec2' is not a service name in IAM; write ec2.amazonaws.com",
         ),
         (irsa("My NS"), "namespace 'My NS' is not a name that Kubernetes takes"),
         (
             server("memory = \"8 gigs\""),
-            "memory of containers[0] is '8 gigs', which is no quantity of Kubernetes: write memory like 8Gi",
+            "memory of containers[0] is '8 gigs', which is not a Kubernetes quantity: write memory like 8Gi",
         ),
         (server("cpu = \"two\""), "cpu of containers[0] is 'two'"),
     ] {

@@ -190,7 +190,7 @@ async fn names_that_are_taken_are_said_before_anything_is_made() {
     assert_eq!(online(&scene, emulator.url(), "third.toml", "st3"), third);
     let ran = scene.at(emulator.url(), &["run", "third.toml", "--state", "st3"]).status(1);
     ran.says(&[
-        "the cluster 'llm' exists and was not made by this pipeline: it carries the tag llmhost:pipeline = first",
+        "the cluster 'llm' exists and was not created by this pipeline: it carries the tag llmhost:pipeline = first",
         "the role 'EKSNodeRole' exists",
         "the bucket 'sr-models' exists",
         "To manage this one from here, import it: llmhost import FILE cluster/",
@@ -225,7 +225,7 @@ async fn what_a_file_only_names_has_to_exist() {
     ]);
     assert_eq!(found, named);
     scene.at(emulator.url(), &["validate", "pipeline.toml", "--online"]).status(1).says(&[
-        "there is no cluster 'pl' in us-east-1, and no step makes one",
+        "there is no cluster 'pl' in us-east-1, and no step creates one",
         "there is no managed policy arn:aws:iam::aws:policy/NoSuchPolicy",
         "there is no role arn:aws:iam::123456789012:role/nobody",
         "there is no subnet subnet-0123456789abcdef0 in us-east-1",
@@ -249,8 +249,8 @@ async fn quotas_of_the_account_and_zones_that_eks_refuses_are_said_before() {
         assert_eq!(online(&scene, emulator.url(), "pipeline.toml", "st"), wanted(found), "{count} {nat}");
     }
     scene.at(emulator.url(), &["validate", "pipeline.toml", "--online"]).status(1).says(&[
-        "the quota 'EC2-VPC Elastic IPs' (L-0263D0A3) allows 5 elastic IP addresses in the region: 0 are there, and the plan \
-         makes 6 more",
+        "the quota 'EC2-VPC Elastic IPs' (L-0263D0A3) allows 5 elastic IP addresses in the region: 0 exist, and the \
+            plan creates 6 more",
         "--quota-code L-0263D0A3 --desired-value 6",
     ]);
     // us-east-1e is use1-az3 here.
@@ -273,7 +273,7 @@ fn a_rehearsal_says_what_can_be_done_in_a_rehearsal() {
     scene
         .llmhost(&["rehearse", "pipeline.toml", "--state", "st"])
         .status(2)
-        .says(&["--state does not go with rehearse"]);
+        .says(&["--state cannot be used with rehearse"]);
     assert!(!scene.path("st").exists());
 }
 

@@ -282,7 +282,7 @@ async fn outputs_of_another_pipeline_are_read_from_its_state_which_stays_as_it_i
     scene.at(url, &["run", app, "--dry-run", "--out", "plan"]).status(0);
     let ran = scene.at(url, &["run", app, "-y"]).status(0);
     ran.says(&[
-        "The pipeline 'net-dev', whose outputs are read, is in us-east-1; this one is in eu-west-1.",
+        "The pipeline 'net-dev', whose outputs are used, is in us-east-1; this one is in eu-west-1.",
         "vpc = \"vpc-",
     ]);
     scene.at(url, &["run", app, "-y"]).status(0).says(&["0 changes"]);
@@ -301,7 +301,7 @@ async fn outputs_of_another_pipeline_are_read_from_its_state_which_stays_as_it_i
     scene.edit(app, "logs = \"${pipeline.net.bucket['logs'].arn}\"", "logs = \"${pipeline.net.logs}\"");
     scene.at(url, &["run", app, "--dry-run", "--out", "plan"]).status(0);
     scene.at(url, &["run", "net/net.toml", "-y"]).status(0);
-    let stale = ["Saved plan is stale: ${pipeline.net.logs} has changed: that pipeline was run since"];
+    let stale = ["Saved plan is stale: ${pipeline.net.logs} has changed: that pipeline was run after the plan"];
     scene.at(url, &["run", "plan"]).status(1).says(&stale);
 
     // What is not there, and another environment of the same file.

@@ -68,7 +68,9 @@ async fn what_is_protected_is_neither_deleted_nor_replaced() {
     let run = |args: &[&str]| scene.at(emulator.url(), &[args, &[FILE, "--yes"]].concat());
     run(&["run"]).status(0);
     let before = look(emulator.url());
-    run(&["destroy"]).status(1).says(&["protected, and not to be destroyed: models/s3.bucket/", "Nothing was deleted"]);
+    run(&["destroy"])
+        .status(1)
+        .says(&["protected, so it cannot be destroyed: models/s3.bucket/", "Nothing was deleted"]);
     scene.edit(FILE, "kept-models", "other-models");
     run(&["run"]).status(1).says(&["it is protected, and would be replaced", "take 'protect = true' out"]);
     // Taking the step out of the file does not lift it.

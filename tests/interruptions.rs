@@ -45,8 +45,8 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
             "g5.xlarge",
             &[
                 "± eks.node-group/main",
-                "! the nodes of group 'gpu' are gone until the new group's are ready, usually 3 to 5 minutes: nothing that \
-                 needs them runs meanwhile",
+                "! the nodes of group 'gpu' are deleted before the new ones are ready, usually 3 to 5 minutes: pods \
+                    that need them do not run until then",
                 "1 change interrupts something",
             ][..],
         ),
@@ -64,7 +64,7 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
         (
             "example.org/llmhost:1",
             "example.org/llmhost:2",
-            &["! ends its pods before new ones are ready: nothing answers until these are"],
+            &["! stops its pods before new ones are ready: nothing answers until these are"],
         ),
     ] {
         scene.edit(FILE, from, to);
@@ -94,7 +94,7 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
     renamed.says(&[
         "± eks.node-group/main",
         "these are cordoned and drained, for at most 15 minutes",
-        "! ends its pods before new ones are ready: nothing answers until these are",
+        "! stops its pods before new ones are ready: nothing answers until these are",
     ]);
     scene.at(emulator.url(), &["run", FILE, "--yes"]).status(0);
     let groups = look(emulator.url())["clusters"]["sw"]["node_groups"].clone();

@@ -343,12 +343,9 @@ async fn groups_lists_and_ipv6_ranges_are_sources_of_rules() {
     assert_eq!(place.planned(), [1, 0, 0, 0]);
     place.apply();
     for (sources, words) in [
-        (
-            "\"webb\"",
-            "is no range such as 10.0.0.0/8, no sg-… or pl-… id, not self, and no group of this step (db, web)",
-        ),
+        ("\"webb\"", "is not a range such as 10.0.0.0/8, an sg-… or pl-… id, self, or a group of this step (db, web)"),
         ("\"2001:db8::1/32\"", "write 2001:db8::/32"),
-        ("\"::/0\"", "port 443 is open to the whole world (::/0)"),
+        ("\"::/0\"", "port 443 is open to the internet (::/0)"),
     ] {
         web(sources);
         place.scene.llmhost(&["validate", FILE]).says(&[words]);

@@ -153,7 +153,7 @@ fn what_add_ons_do_not_take_is_said_with_the_place() {
             step(&format!(
                 "name = \"e\", role_arn = \"{role}\", pod_identity = {{ service_account = \"s\", role_arn = \"{role}\" }}"
             )),
-            &["role_arn gives a role by IRSA, and pod_identity one by Pod Identity; state one of them"],
+            &["role_arn is for IRSA, and pod_identity for Pod Identity; set one of them"],
         ),
         (
             step("name = \"e\", pod_identity = { service_account = \"s\", role_arn = \"r\" }"),
@@ -401,7 +401,7 @@ fn fargate_is_rehearsed_and_its_mistakes_are_said() {
     scene.pipeline(&step("namespace = \"dev\""));
     scene.llmhost(&["validate", FILE]).status(0).says(&["2 resources"]);
     for (with, words) in [
-        ("name = \"f\"", "which pods run on Fargate is missing: state namespace, or selectors"),
+        ("name = \"f\"", "the pods for Fargate are missing: set namespace, or selectors"),
         ("namespace = \"a\", selectors = [{ namespace = \"b\" }]", "namespace is short for selectors"),
         ("selectors = [{ namespace = \"b\" }], labels = { a = \"b\" }", "state them in each of these"),
         ("namespace = \"a\", pod_execution_role_arn = \"x\", role_name = \"y\"", "leave the one or the other out"),
@@ -424,7 +424,7 @@ async fn eks_auto_mode_is_turned_on_and_off_in_place() {
     let before = look(url);
     scene.pipeline(&cluster("auto_mode = true"));
     // The role of an ordinary cluster is not enough.
-    scene.at(url, &["run", FILE]).status(1).says(&["AmazonEKSComputePolicy", "State auto_mode = true in the iam step"]);
+    scene.at(url, &["run", FILE]).status(1).says(&["AmazonEKSComputePolicy", "Set auto_mode = true in the iam step"]);
     scene.edit(FILE, "cluster_role = \"ad-cluster\"", "cluster_role = \"ad-cluster\"\nauto_mode = true # its policies");
     scene.at(url, &["run", FILE]).status(0);
     let world = look(url);

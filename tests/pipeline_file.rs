@@ -198,9 +198,9 @@ async fn the_pipelines_tags_reach_what_is_launched() {
 fn tags_that_iam_would_refuse_are_refused_before_anything_is_made() {
     let scene = Scene::new();
     scene.write("pipeline.toml", nodes("env = \"\", Env = \"x\""));
-    scene.llmhost(&["validate", "pipeline.toml"]).status(2).says(&["'env' and 'Env' differ in case alone"]);
+    scene.llmhost(&["validate", "pipeline.toml"]).status(2).says(&["'env' and 'Env' differ only in case"]);
     scene.write("pipeline.toml", nodes("env = \"dev\"").replace("tags = { tier", "tags = { Env = \"x\", tier"));
-    scene.llmhost(&["validate", "pipeline.toml"]).says(&["'Env' and 'env' differ in case alone", "nodes"]);
+    scene.llmhost(&["validate", "pipeline.toml"]).says(&["'Env' and 'env' differ only in case", "nodes"]);
 }
 
 /// A model server in an existing cluster's namespace, from files of manifests.

@@ -25,7 +25,7 @@ fn a_container_that_crashes_is_said_with_its_exit_code_and_log() {
     let (_kept, ran) = Kept::run(&["--var", "image=example.com/llmhost-exits-with-1:1"], 1);
     ran.says(&[
         "pod models/model-server-",
-        "CrashLoopBackOff: container server ended with exit code 1",
+        "CrashLoopBackOff: container server exited with code 1",
         "Back-off restarting failed container",
         "kubectl logs --previous",
     ]);

@@ -51,7 +51,7 @@ async fn a_saved_plan_is_refused_where_anything_has_changed() {
     run(&["plan.bin", "--var", "bucket=other"]).status(2).says(&["a saved plan takes no --var"]);
     run(&["plan.bin", "--state", "elsewhere", "--dry-run"]).status(0);
     scene.edit(FILE, "\"first\"", "\"changed\"");
-    run(&["plan.bin"]).status(1).says(&["Saved plan is stale: pipeline.toml has changed since it was made"]);
+    run(&["plan.bin"]).status(1).says(&["Saved plan is stale: pipeline.toml has changed since the plan was created"]);
     scene.edit(FILE, "\"changed\"", "\"first\"");
     run(&[FILE]).status(0);
     run(&["plan.bin"]).status(1).says(&["Saved plan is stale: the state has changed"]);

@@ -258,6 +258,6 @@ fn a_secret_stands_where_nobody_reads_it_or_nowhere() {
     refused(
         "image =",
         "target = { manifests = \"out\" }\nimage =",
-        &["a folder of manifests would hold the secret for everybody to read"],
+        &["everyone who can read the folder of manifests could read the secret"],
     );
 }

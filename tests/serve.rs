@@ -231,7 +231,7 @@ async fn a_model_is_served_out_of_a_bucket_and_kept() {
     std::fs::write(kept.join("model.onnx"), b"garbage").unwrap();
     assert_eq!(generate(&scene).status(0).stdout, from_s3);
     let args = ["generate", "--model", "s3://models/none", "--device", "cpu", "Hi"];
-    scene.at(emulator.url(), &args).status(1).says(&["there is nothing at s3://models/none", "help"]);
+    scene.at(emulator.url(), &args).status(1).says(&["nothing exists at s3://models/none", "help"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

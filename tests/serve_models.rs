@@ -91,7 +91,7 @@ fn a_decoder_an_encoder_and_a_reranker_answer_side_by_side() {
     assert_eq!(told(&served, "/v1/rerank", &rank)["results"].as_array().unwrap().len(), 2);
     assert_eq!(state("rank"), "loaded");
     let (status, wrong) = served.ask("POST", "/v1/embeddings", &json!({ "input": "a" }).to_string());
-    assert!(status == 400 && wrong.contains("'chat' makes no embeddings"), "{wrong}");
+    assert!(status == 400 && wrong.contains("'chat' does not create embeddings"), "{wrong}");
     let (status, wrong) = served.ask("POST", "/v1/embeddings", &json!({ "input": "a", "model": "x" }).to_string());
     assert!(status == 404 && wrong.contains("this server has 'rank', 'chat', 'embed'"), "{wrong}");
     let list: Value = serde_json::from_str(&served.ask("GET", "/v1/models", "").1).unwrap();

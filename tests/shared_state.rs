@@ -185,7 +185,7 @@ fn what_is_no_place_for_a_state_is_refused() {
         scene.llmhost(&["status", FILE, "--state", place]).status(2).says(&[words]);
     }
     let emulated = ["run", FILE, "--emulate", "--state", "s3://states/x"];
-    scene.llmhost(&emulated).status(2).says(&["--state does not go with --emulate"]);
+    scene.llmhost(&emulated).status(2).says(&["--state cannot be used with --emulate"]);
     scene.llmhost(&["run", FILE, "--lease-seconds", "0"]).status(2).says(&["--lease-seconds"]);
     scene.edit(FILE, r#"region = "us-east-1""#, "region = \"us-east-1\"\nstate = \"gs://states/x\"");
     scene.llmhost(&["status", FILE]).status(2).says(&["'gs://' is not known", "write it like s3://bucket/prefix"]);

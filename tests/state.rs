@@ -104,7 +104,7 @@ async fn what_is_renamed_in_the_file_is_renamed_in_the_state_and_not_made_anew()
         ("net/ec2.subnet/public-a", "net", 2, "are not of one kind"),
         ("net/ec2.subnet/public-a", "net/ec2.subnet/a b", 2, "the character ' '"),
         ("nothing", "net2", 1, "the state has no step 'nothing'"),
-        ("net", "models", 1, "step 'models' is in the state already"),
+        ("net", "models", 1, "step 'models' is already in the state"),
         ("Net", "net2", 2, "the character 'N'"),
         ("", "net2", 2, "cannot be empty"),
     ] {
@@ -127,7 +127,7 @@ fn what_the_state_does_not_have_is_said_with_what_is_near() {
         (&["mv", FILE, VPC], 2, "TO"),
         (&["unlock", FILE], 0, "Nobody holds the state"),
         (&["list", "no-such-file.toml"], 2, "no-such-file.toml"),
-        (&["list", FILE, "--emulate", "--state", "x"], 2, "--state does not go with --emulate"),
+        (&["list", FILE, "--emulate", "--state", "x"], 2, "--state cannot be used with --emulate"),
         (&["rm", FILE, VPC, "--emulate"], 1, "no emulator is kept"),
         (&["frobnicate"], 2, "unrecognized subcommand"),
     ] {

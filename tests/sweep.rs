@@ -88,7 +88,7 @@ async fn what_a_cluster_made_is_shown_and_goes_with_it_and_nothing_else_does() {
 
     let gone = scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
     gone.says(&[
-        "removed service default/web (the cluster takes its load balancer back)",
+        "removed service default/web (the cluster deletes its load balancer)",
         "removed network load balancer k8s-models-web",
         "removed classic load balancer a0classic",
         "removed security group",
@@ -144,11 +144,7 @@ async fn a_run_that_deletes_a_cluster_shows_and_sweeps_the_same() {
     let network_only = CLUSTER.split("[steps.roles]").next().unwrap();
     scene.pipeline(network_only);
     let refused = scene.at(emulator.url(), &["run", FILE]).status(1);
-    refused.says(&[
-        "What these deletions meet:",
-        "with it goes classic load balancer a0classic",
-        "Nothing was changed",
-    ]);
+    refused.says(&["Before you delete:", "with it goes classic load balancer a0classic", "Nothing was changed"]);
     let json = scene.at(emulator.url(), &["run", FILE, "--yes", "--json"]).status(0);
     let events: Vec<Value> = json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
@@ -209,7 +205,10 @@ async fn a_bucket_that_holds_something_is_said_before_and_left_alone() {
     look_after(emulator.url(), &["put-object", "kept-models", "a", "one"]);
     look_after(emulator.url(), &["put-object", "kept-models", "a", "two"]);
     let shown = scene.at(emulator.url(), &["destroy", FILE, "--dry-run"]).status(0);
-    shown.says(&["stays: the bucket kept-models holds 1 object, 1 older version, and force_destroy is off", "1 stays"]);
+    shown.says(&[
+        "stays: the bucket kept-models contains 1 object, 1 older version, and force_destroy is off",
+        "1 stays",
+    ]);
     let failed = scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(1);
     failed
         .says(&["BucketNotEmpty: the bucket kept-models holds 1 object, 1 older version", "Nothing in it was deleted"]);
@@ -232,7 +231,7 @@ async fn some_steps_go_and_what_that_means_is_said_first() {
     let before = look(emulator.url());
     destroy(&["--only", "clutser"]).status(2).says(&["there is no step 'clutser'", "Did you mean 'cluster'?"]);
     destroy(&["--only", "network"]).status(1).says(&[
-        "a step that stays uses what would go: cluster/eks.cluster/",
+        "a step that is kept depends on a step to delete: cluster/eks.cluster/",
         "uses network/ec2.subnet/",
         "Let 'cluster' go as well, or leave 'network' out, too",
     ]);

@@ -61,7 +61,9 @@ fn a_trusted_pattern_takes_only_what_its_keys_signed() {
     let media_type = "Content-Type: application/vnd.oci.image.manifest.v1+json\r\n";
     assert_eq!(registry.ask("PUT", "/v2/acme/signed/manifests/forged", media_type, forged.as_bytes()).0, 201);
     user.pipeline(&registry.address("acme/signed:forged"), &trust("acme/*", &ann));
-    user.llmhost(&["validate", FILE]).status(2).says(&["the signature of", "is not valid: it is of another component"]);
+    user.llmhost(&["validate", FILE])
+        .status(2)
+        .says(&["the signature of", "is not valid: it is for another component"]);
     let missing = user.llmhost(&["plugin", "push", WASM, &signed, "--sign", "nobody"]).status(1);
     missing.says(&["cannot sign with nobody", "ssh-keygen -t ed25519"]);
 }

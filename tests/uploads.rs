@@ -36,7 +36,7 @@ fn prefixes_that_look_alike_are_told_apart_and_those_that_overlap_are_refused_in
             "m/sub",
             Some(
                 "the object m/sub/x has two sources: the folder 'b' (prefix 'm/sub') and the folder 'a' (prefix 'm') of \
-                 b/s3.folder/m; change a prefix, or leave the file out of one of them with exclude",
+                 b/s3.folder/m; change a prefix, or exclude the file from one of them",
             ),
         ),
         ("/m/", "n", Some("prefix '/m/' must not start or end with a slash, nor have two in a row; write 'm'")),
@@ -63,7 +63,7 @@ async fn a_bucket_has_a_name_that_s3_takes_and_one_with_dots_is_used_like_any_ot
         ));
     };
     for (name, words) in [
-        ("models..acme", "a dot must stand between letters or digits"),
+        ("models..acme", "a dot must be between letters or digits"),
         ("192.168.5.4", "it must not look like an IP address"),
         ("acme-s3alias", "names that end with '-s3alias' are reserved"),
         ("xn--acme", "names that start with 'xn--' are reserved"),

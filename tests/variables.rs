@@ -175,12 +175,12 @@ fn a_value_that_breaks_a_rule_is_refused_with_the_rule_and_where_it_came_from() 
 fn a_rule_that_cannot_hold_is_an_error_at_its_place() {
     let scene = Scene::new();
     for (declaration, words) in [
-        ("default = 1\nvalidation = { pattern = '.' }", &["is for texts, and the variable has the type integer"][..]),
+        ("default = 1\nvalidation = { pattern = '.' }", &["is for strings, and the variable has the type integer"][..]),
         (
             "validation = { min = 1 }",
             &["min of [vars.x.validation] is for numbers, and the variable has the type string"],
         ),
-        ("default = true\nvalidation = { max_length = 1 }", &["true and false take one_of"]),
+        ("default = true\nvalidation = { max_length = 1 }", &["booleans take one_of"]),
         ("type = \"any\"\nvalidation = { pattern = 'a' }", &["write the type of the variable"]),
         ("validation = { pattern = 'a(' }", &["is no regular expression: unclosed group"]),
         ("validation = { one_of = [] }", &["no value would be allowed"]),

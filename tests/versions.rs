@@ -78,7 +78,7 @@ async fn a_step_that_eks_refuses_is_refused_when_it_is_planned() {
     proxy.forget();
     for (version, words) in [
         ("1.34", "one minor version at a time; run with version = \"1.33\" first, then with 1.34"),
-        ("1.31", "EKS cannot go back to 1.31; state version = \"1.32\" or a newer one"),
+        ("1.31", "EKS cannot go back to 1.31; set version = \"1.32\" or a newer one"),
     ] {
         go(&scene, "1.32", version);
         for command in [&["run", FILE, "--dry-run"][..], &["run", FILE, "-y"]] {

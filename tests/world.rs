@@ -164,7 +164,7 @@ async fn another_endpoint_is_refused_until_it_is_shown_to_be_the_same_place() {
 
     // Another place is not the same at another address: nothing of the state is found there.
     let pinned = scene.at(elsewhere, &["state", "pin", FILE]).status(1);
-    pinned.says(&["25 of the state's 25 resources are not found at this endpoint", "gone", "Nothing was changed"]);
+    pinned.says(&["25 of the state's 25 resources do not exist at this endpoint", "gone", "Nothing was changed"]);
     all_refuse(&scene, |args| scene.at(elsewhere, args), url, &[&refused]);
 
     // The same one is: a proxy in front of it.

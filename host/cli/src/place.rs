@@ -60,7 +60,7 @@ impl Place {
     pub(crate) fn new(pipeline: &Pipeline, file: &File, place: &Where) -> Result<Self, Failure> {
         if !(place.emulate || place.emulate_keep) {
             if place.emulate_pace.is_some() {
-                let help = "Add --emulate, or leave out --emulate-pace.";
+                let help = "Add --emulate, or remove --emulate-pace.";
                 return Err(Failure::usage("--emulate-pace is for the emulator", help));
             }
             let mut real = Self::real(pipeline, file)?;
@@ -78,8 +78,8 @@ impl Place {
             return Ok(real);
         }
         if file.state.is_some() {
-            let help = "Leave out --state; the emulator's state is kept with the emulator.";
-            return Err(Failure::usage("--state does not go with --emulate", help));
+            let help = "Remove --state; the state of an emulator is kept with the emulator.";
+            return Err(Failure::usage("--state cannot be used with --emulate", help));
         }
         let mut kept = Self::kept(pipeline, place.emulate_pace);
         if let Some(wait) = place.wait_timeout {
@@ -294,8 +294,8 @@ impl Place {
     /// As `open`, but an emulator must be there already.
     pub(crate) async fn open_kept(&mut self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
         if let Some(Emulation { kept: None, .. }) = &self.emulation {
-            let message = format!("no emulator is kept for '{}'", self.pipeline);
-            let help = "Only a run with --emulate-keep leaves one there.".to_owned();
+            let message = format!("there is no kept emulator for '{}'", self.pipeline);
+            let help = "Run with --emulate-keep to keep one.".to_owned();
             return Err(Failure::Other { message, help, status: 1 });
         }
         self.open(console, command).await
@@ -376,7 +376,7 @@ impl Emulation {
             let name = style::NAME;
             let (url, region) = (kept.url(), &settings.region);
             format!(
-                "{name}The emulator stays{name:#} at {url}; look around with any AWS client:\n  \
+                "{name}The emulator keeps running{name:#} at {url}; use any AWS client with it:\n  \
                  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} aws --endpoint-url {url} --region {region} ec2 describe-vpcs\n",
                 llmhost_emulator::ACCESS_KEY_ID,
                 llmhost_emulator::SECRET_ACCESS_KEY,
@@ -429,6 +429,6 @@ fn remove(folder: &Path) -> Result<(), Failure> {
 }
 
 fn folder_failure(what: &str, error: &std::io::Error) -> Failure {
-    let help = "Check that the folder can be written.".to_owned();
+    let help = "Check that the folder is writable.".to_owned();
     Failure::Other { message: format!("cannot use {what}: {error}"), help, status: 1 }
 }

@@ -20,9 +20,7 @@ async fn serve(mut interrupt: Signal, mut terminate: Signal, cancel: Cancel, con
     cancel.cancel();
     // Not here: a terminal that takes nothing any more must not keep the second from being heard.
     tokio::task::spawn_blocking(move || {
-        console.note(
-            "Stopping: waits end, calls in flight finish, and everything is recorded. Press Ctrl-C again to exit at once.",
-        );
+        console.note("Stopping: running calls finish and the state is saved. Press Ctrl-C again to exit now.");
     });
     either(&mut interrupt, &mut terminate).await;
     std::process::exit(130);

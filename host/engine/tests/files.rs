@@ -176,7 +176,7 @@ async fn what_is_not_named_or_leads_outside_is_refused_with_what_to_do() {
         (read("k8s", "/out"), "is a link that leads out of the folder of the pipeline file"),
         (read("k8s", "/broken"), "is a link to something that is not there"),
         (read("k8s", "/missing"), "there is no file or folder 'k8s/missing'"),
-        (read("k8s", ""), "'k8s' is a folder, and no file"),
+        (read("k8s", ""), "'k8s' is a folder, not a file"),
         (read("../x", ""), "'../x' is outside of the folder of the pipeline file"),
         (read(&absolute, ""), "is outside of the folder of the pipeline file"),
         (read(".llmhost/state", ""), "is not for plugins to read"),

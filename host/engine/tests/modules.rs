@@ -216,7 +216,7 @@ fn what_is_wrong_is_told_in_the_file_that_it_is_in() {
         (
             uses("${net.id.a}"),
             &part.replace("\"${vpc.id}\"", "\"plain\""),
-            &["main.toml:9: ${net.id.a} leads nowhere: the output has no such part"],
+            &["main.toml:9: ${net.id.a} does not exist: the output has no such part"],
         ),
         (
             uses("${net.id}"),
@@ -259,7 +259,7 @@ fn what_is_wrong_is_told_in_the_file_that_it_is_in() {
         (
             format!("{}[steps.x]\nuses = \"s3\"\nwith = {{ y = \"${{net.id}}\" }}\n", call("cidr = \"${x.id}\"")),
             part,
-            &["main.toml:6: these steps wait for each other: x -> net.vpc -> x"],
+            &["main.toml:6: these steps depend on each other: x -> net.vpc -> x"],
         ),
         (
             "[steps.net]\nuses = \"part.toml\"\nfor_each = \"${s3.id}\"\n[steps.s3]\nuses = \"s3\"\n".to_owned(),

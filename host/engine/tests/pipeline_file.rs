@@ -140,7 +140,7 @@ with = { bucket = "b" }
 fn tags_keep_the_rules_of_aws() {
     let many: String = (0..47).map(|at| format!("t{at} = \"x\", ")).collect();
     for (tags, words) in [
-        ("env = \"dev\", Env = \"x\"", "the tags 'env' and 'Env' differ in case alone"),
+        ("env = \"dev\", Env = \"x\"", "the tags 'env' and 'Env' differ only in case"),
         ("\"cost,centre\" = \"x\"", "has the character ','"),
         ("team = \"a*b\"", "has the character '*'"),
         ("\"aws:x\" = \"x\"", "starts with aws:, which is reserved"),

@@ -315,8 +315,8 @@ async fn an_error_about_a_cut_value_says_which_value_it_was() {
     let [failure] = &error.failures[..] else { panic!("{error:?}") };
     assert_eq!(
         failure.to_string(),
-        "look/test.slot/x: the range is bad. It holds a piece of an unknown value: the output 'id' of give/test.slot/a. A \
-         plugin cannot cut a value that is not known while planning"
+        "look/test.slot/x: the range is bad. It contains part of an unknown value: the output 'id' of \
+            give/test.slot/a. A plugin cannot cut a value that is known only after apply"
     );
 }
 

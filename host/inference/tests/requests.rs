@@ -13,7 +13,7 @@ use llmhost_inference::sampling::SamplingParams;
 fn what_cannot_be_answered_is_refused_with_the_reason() {
     let engine = engine("tiny", &Options { context: Some(64), ..options() });
     let cases: [(Request, &str); 8] = [
-        (request(tokens(1, 64), 1), "the prompt has 64 tokens and 1 are asked for, and the context holds 64"),
+        (request(tokens(1, 64), 1), "the prompt has 64 tokens and 1 are requested, and the context has 64"),
         (request(tokens(1, 60), 5), "the context holds 64"),
         (request(tokens(1, 5), 0), "max_tokens is 0"),
         (request(vec![1, 100_000], 5), "the token 100000 is not one of the model's"),

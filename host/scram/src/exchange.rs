@@ -99,13 +99,13 @@ impl Exchange {
         // What follows is an extension, which may be left aside; one before the nonce may not.
         let [('r', nonce), ('s', salt), ('i', iterations), ..] = fields[..] else {
             return Err(match fields[..] {
-                [('m', _), ..] => unusable("it asks for an extension that is not known here"),
+                [('m', _), ..] => unusable("it asks for an unknown extension"),
                 _ => unusable("it is not made of a nonce, a salt and a number of iterations"),
             });
         };
         let is_printable = |byte: u8| (0x21..=0x7e).contains(&byte);
         if nonce.len() <= self.nonce.len() || !nonce.starts_with(&self.nonce) || !nonce.bytes().all(is_printable) {
-            return Err(unusable("its nonce does not go on from this exchange's"));
+            return Err(unusable("its nonce does not continue that of this exchange"));
         }
         let salt = BASE64_STANDARD.decode(salt).map_err(|_| unusable("its salt is not base64"))?;
         if salt.is_empty() {
@@ -117,9 +117,9 @@ impl Exchange {
                 Ok(Challenge { nonce: nonce.to_owned(), salt, iterations })
             }
             Some(count) => Err(unusable(&format!(
-                "it asks for {count} iterations; {LEAST_ITERATIONS} to {MOST_ITERATIONS} are made"
+                "it asks for {count} iterations; {LEAST_ITERATIONS} to {MOST_ITERATIONS} are allowed"
             ))),
-            None => Err(unusable("its number of iterations is none")),
+            None => Err(unusable("its number of iterations is invalid")),
         }
     }
 }

@@ -190,15 +190,15 @@ impl Metrics {
         };
         registry.register("requests", "Requests, by path and status", answered);
         let unit = || Unit::Seconds;
-        registry.register_with_unit("request_duration", "Until a request's answer began", unit(), seconds);
+        registry.register_with_unit("request_duration", "Time until the response started", unit(), seconds);
         let text = "From a request to its first token";
         registry.register_with_unit("time_to_first_token", text, unit(), first_token);
         let text = "From one token of an answer to the next";
         registry.register_with_unit("inter_token_latency", text, unit(), next_token);
         let text = "Tokens of prompts and answers; cached ones are among the prompts'";
         registry.register("tokens", text, tokens);
-        registry.register("model_requests", "Requests that named a model, or meant it as the default", requests);
-        registry.register("cancelled_requests", "Requests whose client went away", cancelled);
+        registry.register("model_requests", "Requests for a model, by name or as the default", requests);
+        registry.register("cancelled_requests", "Requests whose client disconnected", cancelled);
         let text = "Tokens of answers that were guessed and checked";
         registry.register("speculative_proposed_tokens", text, new.proposed.clone());
         let text = "Guessed tokens that became part of answers";

@@ -128,7 +128,7 @@ async fn a_prompt_alone_costs_no_answer() {
         ),
         (json!({ "prompt": "a", "echo": true, "suffix": "b" }), "echo and suffix are not taken together"),
         (json!({ "prompt": "a", "suffix": "b" }), "suffix is not supported by this model: its tokenizer has no marks"),
-        (json!({ "prompt": [1], "suffix": "b" }), "with suffix, the prompt must be a text"),
+        (json!({ "prompt": [1], "suffix": "b" }), "with suffix, the prompt must be a string"),
     ] {
         let error = refused(body).await;
         assert!(error["message"].as_str().unwrap().contains(words), "{error}");

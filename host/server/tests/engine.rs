@@ -103,5 +103,5 @@ async fn a_cross_encoder_reranks_as_it_scores() {
     }
     assert!(results.windows(2).all(|two| score(&two[0]["relevance_score"]) >= score(&two[1]["relevance_score"])));
     let (status, answer) = ask(&app, "/v1/embeddings", json!({ "input": "a" })).await;
-    assert!(status == 400 && answer.to_string().contains("'tiny' makes no embeddings"), "{answer}");
+    assert!(status == 400 && answer.to_string().contains("'tiny' does not create embeddings"), "{answer}");
 }

@@ -90,7 +90,7 @@ impl Kind for Silence {
     type Spec = Spec;
     type Outputs = Outputs;
     const NAME: &'static str = "silence";
-    const SUMMARY: &'static str = "A silence: alerts with certain labels notify nobody for a time.";
+    const SUMMARY: &'static str = "A silence: mutes alerts with certain labels for a time.";
     // Alertmanager makes another silence where these change. Replacing it, the new one is there before the old one ends.
     const IMMUTABLE: &'static [&'static str] = &["matchers", "starts_at"];
 
@@ -223,12 +223,12 @@ fn explained(error: Error, spec: &Spec) -> Error {
         return error;
     }
     let message = format!("ends_at {} is in the past: {}", spec.ends_at, error.message);
-    Error { message, ..error }.with_advice("State a later ends_at. To end a silence now, remove it from the file.")
+    Error { message, ..error }.with_advice("Set a later ends_at. To end a silence now, remove it from the file.")
 }
 
 fn over(id: &str) -> Error {
-    Error::invalid(format!("silence {id} has ended, and Alertmanager changes no silence that has ended"))
-        .with_advice("Change starts_at too, or state it where it is absent: then another silence is made.")
+    Error::invalid(format!("silence {id} has ended, and Alertmanager cannot change an expired silence"))
+        .with_advice("Change starts_at too, or set it: a new silence is then created.")
 }
 
 #[cfg(test)]

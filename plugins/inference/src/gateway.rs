@@ -88,10 +88,10 @@ impl Default for Picker {
 pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     let Some(gateway) = &config.gateway else { return Ok(()) };
     if !gateway.path.starts_with('/') {
-        return Err(invalid(format!("gateway.path '{}' does not begin with a slash", gateway.path)));
+        return Err(invalid(format!("gateway.path '{}' does not start with a slash", gateway.path)));
     }
     if gateway.name.is_empty() {
-        return Err(invalid("gateway.name is empty: the name of the Gateway that the route belongs to"));
+        return Err(invalid("gateway.name is empty: set the name of the route's Gateway"));
     }
     if gateway.engine_type == EngineType::Sglang && matches!(check::server(config), Ok(Server::Llmhost)) {
         return Err(invalid(

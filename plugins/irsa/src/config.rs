@@ -98,7 +98,7 @@ impl Config {
         match self.of_role().iter().find(|(_, is_stated)| *is_stated) {
             None => Ok(Some(arn)),
             Some((option, _)) => Err(invalid(format!(
-                "role_arn names a role that this step does not change, and {option} says something of it: leave one of them out"
+                "role_arn is a role that this step does not change, and {option} would change it: remove one of them"
             ))),
         }
     }

@@ -27,13 +27,13 @@ const REFUSED: [(&str, &str); 16] = [
     ("generatorOptions", "there are no generators"),
     ("generators", "there are no generators"),
     ("transformers", "write what they change as patches"),
-    ("validators", "leave them out"),
+    ("validators", "remove them"),
     ("helmCharts", "use a step of the plugin helm"),
     ("helmChartInflationGenerator", "use a step of the plugin helm"),
     ("replacements", "write the values as patches"),
     ("vars", "write the values as patches"),
     ("configurations", "write what they change as patches"),
-    ("openapi", "leave it out"),
+    ("openapi", "remove it"),
 ];
 
 #[derive(Deserialize, Default)]

@@ -177,9 +177,10 @@ impl Kind for Grant {
         let mut session = spec.session(config)?;
         let has = there(&mut session, spec)?;
         if !has.is_empty() {
-            let message = format!("the role '{}' has {} on {} already", spec.role, words(&all(&has)), spec.object()?);
+            let message = format!("the role '{}' already has {} on {}", spec.role, words(&all(&has)), spec.object()?);
             return Err(Error::new(ErrorClass::Conflict, message).with_advice(
-                "It owns it, or somebody granted it. Take the grant in with 'llmhost import', or revoke it, and run again.",
+                "It owns it, or has a grant from elsewhere. Import the grant with 'llmhost import', or revoke it, \
+                    and run again.",
             ));
         }
         session.query(&spec.give(&spec.privileges)?)?;

@@ -27,7 +27,7 @@ pub(crate) fn doctor(args: Doctor) -> Result<(), Failure> {
     if args.install {
         OWN.python(&|text| console.note(text)).map_err(|error| Failure::Other {
             message: error.to_string(),
-            help: "Or install onnxruntime yourself, and name its library with --onnxruntime.".to_owned(),
+            help: "Or install onnxruntime yourself, and set its library with --onnxruntime.".to_owned(),
             status: 1,
         })?;
     }
@@ -54,7 +54,7 @@ pub(crate) fn doctor(args: Doctor) -> Result<(), Failure> {
     match all.iter().any(|one| one.what == "ONNX Runtime" && !one.good) {
         true => Err(Failure::Other {
             message: "models cannot be run here".to_owned(),
-            help: "llmhost doctor --install gets ONNX Runtime; pipelines need none of it.".to_owned(),
+            help: "llmhost doctor --install installs ONNX Runtime; pipelines do not need it.".to_owned(),
             status: 1,
         }),
         false => Ok(()),
@@ -85,11 +85,9 @@ fn gpus() -> Finding {
             let found = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
             Finding { what: "GPU", good: true, found }
         }
-        None => Finding {
-            what: "GPU",
-            good: true,
-            found: "none that nvidia-smi knows; models run on the processor".to_owned(),
-        },
+        None => {
+            Finding { what: "GPU", good: true, found: "none found by nvidia-smi; models run on the CPU".to_owned() }
+        }
     }
 }
 
@@ -101,7 +99,7 @@ fn registries() -> Finding {
             Finding { what: "registries", good: true, found }
         }
         Ok(_) => {
-            let found = "no credentials of docker login; public plugins need none".to_owned();
+            let found = "no credentials from docker login; public plugins need none".to_owned();
             Finding { what: "registries", good: true, found }
         }
         Err(found) => Finding { what: "registries", good: false, found },
@@ -121,7 +119,7 @@ fn python() -> Finding {
             Finding { what: "Python", good: true, found: String::from_utf8_lossy(&output.stdout).trim().to_owned() }
         }
         None => {
-            let found = "there is no python3; the emulators and doctor --install need it".to_owned();
+            let found = "python3 was not found; the emulators and doctor --install need it".to_owned();
             Finding { what: "Python", good: false, found }
         }
     }

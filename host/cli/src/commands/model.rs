@@ -52,7 +52,8 @@ pub(crate) async fn start(folder: PathBuf, options: Options) -> Result<Engine, F
     match loaded {
         Ok(loaded) => loaded.map_err(|error| Failure::Other {
             message: error.to_string(),
-            help: "llmhost doctor says what this machine has; llmhost doctor --install gets ONNX Runtime.".to_owned(),
+            help: "llmhost doctor shows what this machine has; llmhost doctor --install installs ONNX Runtime."
+                .to_owned(),
             status: 1,
         }),
         Err(_) => {
@@ -114,7 +115,7 @@ pub(crate) async fn folder(model: &str, args: &Fetching, console: &Console) -> R
     let fetched = fetch.fetch(store, model, &prefix, &report).await;
     bar.finish_and_clear();
     let fetched = fetched.map_err(not_fetched)?;
-    tracing::info!(bytes = fetched.bytes, folder = %fetched.folder.display(), "the model is here");
+    tracing::info!(bytes = fetched.bytes, folder = %fetched.folder.display(), "model fetched");
     Ok(fetched)
 }
 

@@ -53,7 +53,7 @@ impl Terminal {
         match event {
             Event::StepLog { step, phase, level, message } => self.log(step, *phase, *level, message),
             Event::StepSkipped { step, because } => {
-                self.line(&format!("{0}-{0:#} {step} not run: {because} is missing", style::WARN));
+                self.line(&format!("{0}-{0:#} {step} skipped: {because} is missing", style::WARN));
             }
             Event::OperationStarted { address, operation } => self.begin(address, doing(*operation)),
             Event::OperationProgress { address, message, done, total } => {

@@ -89,7 +89,7 @@ impl Step {
             message: format!("the plugin {} describes its options wrongly: {error}", self.uses),
             span: Some(self.uses_span.clone()),
             label: "this plugin".to_owned(),
-            help: Some("the plugin's author has to correct this".to_owned()),
+            help: Some("the plugin's author must correct this".to_owned()),
         }
     }
 }

@@ -90,8 +90,8 @@ fn json(text: &str, shown: &dyn Display) -> Result<Vec<Entry>, Diagnostic> {
             return Err(bad(format!("{}: '{name}' has a value above already", place(at)), "keep one of the two"));
         };
         if has_null(&value) {
-            let message = format!("{}: '{name}' has no value: null is none", place(at));
-            return Err(bad(message, "leave the key out"));
+            let message = format!("{}: '{name}' is null, which is not a value", place(at));
+            return Err(bad(message, "remove the key"));
         }
         read.push(Entry { name, value, place: place(at) });
     }

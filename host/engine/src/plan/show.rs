@@ -69,7 +69,7 @@ fn sum_up(summary: &Summary, style: TextStyle) -> String {
     let Summary { create, update, replace, delete, keep, moved } = *summary;
     let bold = Style::new().bold();
     match (summary.operations(), keep) {
-        (0, 0) => style.paint(bold, "No changes: nothing is declared and nothing is there."),
+        (0, 0) => style.paint(bold, "No changes: the file declares no resources and none exist."),
         (0, 1) => style.paint(bold, "No changes: 1 resource is as declared."),
         (0, _) => style.paint(bold, &format!("No changes: {keep} resources are as declared.")),
         _ => {
@@ -91,8 +91,8 @@ struct Block<'a> {
 impl Block<'_> {
     fn resource(&mut self, address: &ResourceAddress, resource: &PlannedResource) {
         let note = match resource.action {
-            Action::Finish => "  (was begun and not finished)",
-            Action::Update if resource.only_moves() => "  (the same one under its new name)",
+            Action::Finish => "  (started, not finished)",
+            Action::Update if resource.only_moves() => "  (renamed)",
             Action::Update if resource.unfinished => "  (an earlier run did not finish this update)",
             Action::Replace { order: ReplaceOrder::CreateFirst } => {
                 "  (the new one is created first, then the old one is deleted)"
@@ -111,10 +111,10 @@ impl Block<'_> {
             let sign = self.sign(Action::Delete);
             let head = format!("{sign} {}/{} {}", plain(address.kind()), address.name(), plain(id));
             let head = self.style.paint(Action::Delete.style(), &head);
-            self.line(2, &format!("{head}  (a replaced one that an earlier run left)"));
+            self.line(2, &format!("{head}  (replaced by an earlier run, which did not delete it)"));
         }
         if resource.was_going {
-            self.line(6, "its deletion was begun, and may have been done");
+            self.line(6, "its deletion started and may have finished");
         }
         if let Some(reason) = &resource.broken {
             self.line(6, &format!("it came up broken: {}", plain(reason)));

@@ -79,12 +79,12 @@ fn advice(differences: &[Difference]) -> String {
     if differences.iter().all(|difference| difference.part == Part::Endpoint) {
         advice.push(
             "Where the same account and region have only got another address (a VPC endpoint, a proxy), llmhost state \
-             pin FILE, with the new --endpoint-url, makes sure of that and takes it."
+             pin FILE, with the new --endpoint-url, verifies that and accepts it."
                 .to_owned(),
         );
     }
     advice.push(
-        "To make the pipeline in a second place as well, give it a state of its own: another name in [pipeline], or \
+        "To create the pipeline in a second place as well, give it a state of its own: another name in [pipeline], or \
          another --state."
             .to_owned(),
     );

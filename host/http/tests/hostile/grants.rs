@@ -39,7 +39,7 @@ async fn what_was_granted_is_sent_as_it_was_checked() {
 async fn what_was_not_granted_is_refused_with_the_entry_that_would_allow_it() {
     let world = World::new(&GRANT, |_| Say::ok("")).await;
     for (method, url, problem, entry) in [
-        ("GET", "http://evil.example/v1/x", "no entry is for the host evil.example", "GET http://evil.example/v1/x"),
+        ("GET", "http://evil.example/v1/x", "no entry covers the host evil.example", "GET http://evil.example/v1/x"),
         (
             "GET",
             "http://api.example.com.evil.example/v1/x",

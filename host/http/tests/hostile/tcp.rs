@@ -101,10 +101,10 @@ async fn what_is_not_granted_is_not_connected_to() {
     let world = world(&[GRANT, "[2606:4700::1111]:5432"], |_, _| ()).await;
     for (host, port, part) in [
         ("db.example.com", 5433, "for the host db.example.com it has only the port 5432"),
-        ("evil.example", 5432, "no entry is for the host evil.example"),
+        ("evil.example", 5432, "no entry covers the host evil.example"),
         ("x.db.example.com", 5432, "no entry is for the host"),
         ("db.example.com.evil.example", 5432, "no entry is for the host"),
-        ("93.184.215.14", 5432, "no entry is for the host 93.184.215.14"),
+        ("93.184.215.14", 5432, "no entry covers the host 93.184.215.14"),
     ] {
         let failure = refused(&world, host, port).await;
         assert_eq!(failure.class(), Class::NotGranted, "{failure}");

@@ -134,8 +134,8 @@ async fn nothing_leaves_tls_by_a_redirect() {
     let error = world.refused(&Request::new("GET", URL)).await;
     assert_eq!(
         error.message(),
-        "https://api.example.com/x redirects to http://api.example.com/x, and that is refused: it leaves TLS, and whoever \
-         is on the way could read and change everything"
+        "https://api.example.com/x redirects to http://api.example.com/x, and that is refused: it leaves TLS, so anyone \
+         on the network could read and change the traffic"
     );
     assert_eq!(world.play.dialled().len(), 1);
 }

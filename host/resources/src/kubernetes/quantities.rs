@@ -25,7 +25,7 @@ fn of_container(what: &str, container: &Value) -> Result<(), String> {
             };
             if !unknown::is_opaque(&text) && !is_quantity(&text) {
                 return Err(format!(
-                    "{name} of {what} is '{text}', which is no quantity of Kubernetes: write memory like 8Gi or 512Mi, and \
+                    "{name} of {what} is '{text}', which is not a Kubernetes quantity: write memory like 8Gi or 512Mi, and \
                      CPUs like 2 or 500m"
                 ));
             }

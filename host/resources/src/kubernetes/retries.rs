@@ -121,7 +121,7 @@ fn message(body: &Bytes) -> String {
 fn refusal(status: StatusCode, body: &Bytes, asked: Duration) -> Vec<u8> {
     let mut message = reason(status, body);
     if !asked.is_zero() {
-        message = format!("{message} (it asks to be left alone for {} seconds)", asked.as_secs());
+        message = format!("{message} (it asks to retry after {} seconds)", asked.as_secs());
     }
     let known = serde_json::from_slice::<Status>(body).map(|status| status.reason).unwrap_or_default();
     let name = status.canonical_reason().unwrap_or_default().replace(' ', "");

@@ -52,7 +52,7 @@ impl Kinds {
                 .get_export(Some(&interface), wanted.name)
                 .ok_or_else(|| format!("its '{name}' has no '{}'", wanted.name))?;
             let ComponentItem::ComponentFunc(of) = item else {
-                return Err(format!("'{}' of its '{name}' is no function", wanted.name));
+                return Err(format!("'{}' of its '{name}' is not a function", wanted.name));
             };
             check::function(wanted, &of).map_err(|why| format!("'{}' of its '{name}' {why}", wanted.name))?;
             functions.push((wanted.name, index));

@@ -250,7 +250,8 @@ fn declare_any(
     let declared = match serde_json::from_str::<Value>(spec) {
         Ok(spec) if kind_is_good => store.data_mut().declare(kind, name, spec, &after)?,
         Ok(_) => Err(Failure::invalid(format!(
-            "'{}' is no kind of a provider; one is called like dns.record, by the provider's name in the pipeline file",
+            "'{}' is not a kind of a provider; its name is like dns.record, with the provider's name in the \
+                pipeline file",
             limits::cut(kind, 80)
         ))),
         Err(error) => Err(Failure::invalid(format!("the spec of {kind} '{name}' is not JSON: {error}"))),

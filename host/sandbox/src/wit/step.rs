@@ -33,7 +33,7 @@ impl Step {
                 .get_export(None, wanted.name)
                 .ok_or_else(|| format!("it does not export '{}'", wanted.name))?;
             let ComponentItem::ComponentFunc(of) = item else {
-                return Err(format!("its export '{}' is no function", wanted.name));
+                return Err(format!("its export '{}' is not a function", wanted.name));
             };
             check::function(wanted, &of).map_err(|why| format!("its export '{}' {why}", wanted.name))?;
             Ok(index)

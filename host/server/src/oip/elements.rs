@@ -14,14 +14,16 @@ pub(super) fn read(name: &str, datatype: Datatype, count: usize, data: &Value) -
     })?;
     match found == count {
         true => Ok(bytes),
-        false => Err(format!("the input '{name}' has {found} elements, and its shape takes {count}")),
+        false => Err(format!("the input '{name}' has {found} elements, and its shape needs {count}")),
     }
 }
 
 fn not_one(name: &str, datatype: Datatype, value: &Value) -> String {
     match datatype {
-        Datatype::Fp16 => format!("the input '{name}' is FP16, which JSON has not; send it as binary tensor data"),
-        _ => format!("the input '{name}' takes elements of {}, and {value} is none", datatype.name()),
+        Datatype::Fp16 => {
+            format!("the input '{name}' is FP16, which JSON does not have; send it as binary tensor data")
+        }
+        _ => format!("the input '{name}' has elements of {}, and {value} is not one", datatype.name()),
     }
 }
 
@@ -63,9 +65,11 @@ fn write(datatype: Datatype, value: &Value, to: &mut Vec<u8>) -> Option<()> {
 pub(super) fn list(of: &Tensor) -> Result<Vec<Value>, String> {
     let one = |bytes: &[u8]| {
         element(of.datatype, bytes).ok_or_else(|| match of.datatype {
-            Datatype::Fp16 => format!("the output '{}' is FP16, which JSON has not; ask for binary_data", of.name),
+            Datatype::Fp16 => {
+                format!("the output '{}' is FP16, which JSON does not have; request binary_data", of.name)
+            }
             _ => format!(
-                "the output '{}' holds what JSON has no number for (NaN, infinite); ask for binary_data",
+                "the output '{}' contains values that JSON does not have (NaN, infinity); request binary_data",
                 of.name
             ),
         })
@@ -126,7 +130,7 @@ mod tests {
         }
         assert_eq!(read("x", Datatype::Int8, 4, &json!([[1, 2], [3, 4]])), Ok(vec![1, 2, 3, 4]));
         let error = read("x", Datatype::Int8, 3, &json!([1, 2])).expect_err("too few");
-        assert_eq!(error, "the input 'x' has 2 elements, and its shape takes 3");
+        assert_eq!(error, "the input 'x' has 2 elements, and its shape needs 3");
         let error = read("x", Datatype::Fp16, 1, &json!([1])).expect_err("JSON has none");
         assert!(error.contains("send it as binary tensor data"), "{error}");
         for (datatype, data) in [(Datatype::Fp32, f32::NAN.to_le_bytes().to_vec()), (Datatype::Fp16, vec![0, 0])] {

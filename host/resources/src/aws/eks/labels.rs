@@ -31,13 +31,13 @@ pub(super) fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Stri
         label_value(&format!("the label '{key}'"), value)?;
         let domain = key.split_once('/').map_or("", |(domain, _)| domain);
         if domain == "eks.amazonaws.com" {
-            return Err(format!("the label '{key}' is EKS's own"));
+            return Err(format!("the label '{key}' belongs to EKS"));
         }
         let is_below = |of: &[&str]| of.iter().any(|of| domain == *of || domain.ends_with(&format!(".{of}")));
         if is_below(&RESERVED) && !is_below(&ALLOWED) && !ALLOWED_KEYS.contains(&key.as_str()) {
             return Err(format!(
-                "a node may not give itself the label '{key}': the domain is Kubernetes' own, and the kubelet would not start. \
-                 Choose another domain, or node.kubernetes.io"
+                "a node cannot set the label '{key}' on itself: the domain belongs to Kubernetes, and the kubelet would not \
+                 start. Use another domain, or node.kubernetes.io"
             ));
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Stri
 /// Checks the taints that every node of a group gets. The effects were checked before.
 pub(super) fn check_taints(taints: &[Taint]) -> Result<(), String> {
     if taints.len() > limits::TAINTS {
-        return Err(format!("the group has {} taints; EKS takes {}", taints.len(), limits::TAINTS));
+        return Err(format!("the group has {} taints; EKS allows {}", taints.len(), limits::TAINTS));
     }
     let mut seen = BTreeSet::new();
     for taint in taints {
@@ -55,7 +55,7 @@ pub(super) fn check_taints(taints: &[Taint]) -> Result<(), String> {
         qualified("the taint", key)?;
         label_value(&format!("the taint '{key}'"), taint.value.as_deref().unwrap_or_default())?;
         if !seen.insert((key, &taint.effect)) {
-            return Err(format!("the taint '{key}' stands there twice with the effect {}", taint.effect));
+            return Err(format!("the taint '{key}' is there twice with the effect {}", taint.effect));
         }
     }
     Ok(())

@@ -68,7 +68,7 @@ impl<'a> Object<'a> {
             None => Ok(()),
             Some(name) => Err(match near(name, own.iter().copied()) {
                 Some(near) => self.wrong(name, format_args!("is not known; did you mean '{near}'?")),
-                None => self.wrong(name, "is not supported; leave it out"),
+                None => self.wrong(name, "is not supported; remove it"),
             }),
         }
     }

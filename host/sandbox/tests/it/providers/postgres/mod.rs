@@ -163,7 +163,7 @@ async fn what_is_somebody_elses_is_never_taken_over() {
     postgres.does("CREATE DATABASE shop");
     for (step, part) in [
         (("r", "role", "name = \"app\""), "role \"app\" already exists"),
-        (("d", "database", "name = \"shop\""), "there is a database 'shop' already"),
+        (("d", "database", "name = \"shop\""), "the database 'shop' already exists"),
     ] {
         let words = world.refused(&world.file(&[step])).await;
         assert!(words.contains(part) && words.contains("Something else has this name"), "{words}");
@@ -246,7 +246,7 @@ async fn a_server_is_believed_by_its_certificate_and_a_user_by_the_password() {
             "password authentication failed for user",
         ),
         ("password = \"${secrets.key}\" }", "password = \"wrong\" }", "password authentication failed for user"),
-        (", password = \"${secrets.key}\" }", " }", "the server wants the password of 'the admin'"),
+        (", password = \"${secrets.key}\" }", " }", "the server asks for the password of 'the admin'"),
         ("allow = [\"tcp:localhost", "allow = [\"tcp:127.0.0.1", "grant does not cover a connection to localhost"),
         ("ca    = \"ca.pem\"\n", "", "no CA that is trusted signed the certificate of localhost"),
     ] {
