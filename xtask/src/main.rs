@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | sdks | examples | helm | karpenter | languages | models | aws-types | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | sdks | examples | helm | karpenter | languages | models | aws-types | words | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -14,6 +14,7 @@ mod sdks;
 mod setup;
 mod test;
 mod torture;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -32,6 +33,7 @@ cargo xtask karpenter     get Karpenter's charts, for pipelines/karpenter
 cargo xtask languages [LLMHOST]  the same plugin in each language, from nothing: sizes and times
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
+cargo xtask words         check the texts that users read against the glossary in CONTRIBUTING.md
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, embeddings, fetch
 cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them";
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("cuda") => inference::cuda::run(),
+        Some("words") => words::run(),
         Some("bench") => setup::run().and_then(|()| bench::run()),
         _ => Err(USAGE.to_owned()),
     };

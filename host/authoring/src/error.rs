@@ -133,7 +133,7 @@ impl AuthoringError {
     pub fn advice(&self) -> String {
         match self {
             Self::Name { .. } => {
-                "Use lower-case letters, digits and single hyphens, beginning with a letter, such as access-logs."
+                "Use lower-case letters, digits and single hyphens, starting with a letter, such as access-logs."
                     .to_owned()
             }
             Self::NotEmpty { .. } => "Choose another folder with --dir, or empty this one.".to_owned(),

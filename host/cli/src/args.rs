@@ -139,7 +139,7 @@ pub(crate) struct File {
     pub(crate) unpinned: bool,
 }
 
-/// How long things take in the emulator.
+/// The speed of the emulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Pace {
     /// As fast as possible

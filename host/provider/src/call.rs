@@ -154,8 +154,9 @@ impl Operation<'_> {
             return Err(self.nonsense(&format!("an output '{}' that it does not describe", shown(extra))));
         }
         if let Some(missing) = described.iter().find(|name| !outputs.contains_key(*name)) {
-            return Err(self
-                .nonsense(&format!("no output '{}', which it describes (null where there is none)", shown(missing))));
+            return Err(
+                self.nonsense(&format!("no output '{}', which it describes (null if there is none)", shown(missing)))
+            );
         }
         outputs.insert(ID.to_owned(), Value::from(id));
         Ok(masked_outputs(outputs))

@@ -53,7 +53,7 @@ struct Config {
 struct PodIdentity {
     /// Name of the service account, as the add-on has it: ebs-csi-controller-sa.
     service_account: String,
-    /// ARN of its role, which has to trust pods.eks.amazonaws.com.
+    /// ARN of its role, which must trust pods.eks.amazonaws.com.
     role_arn: String,
 }
 

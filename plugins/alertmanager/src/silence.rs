@@ -22,10 +22,10 @@ const TIME: &str = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// What labels an alert must have. All of them have to match.
+    /// What labels an alert must have. All of them must match.
     #[schemars(length(min = 1))]
     matchers: Vec<Label>,
-    /// When it begins, such as 2030-01-31T22:00:00Z. At once where it is absent or in the past.
+    /// When it starts, such as 2030-01-31T22:00:00Z. At once where it is absent or in the past.
     #[schemars(regex(pattern = TIME))]
     starts_at: Option<String>,
     /// When it ends, such as 2030-02-01T04:00:00Z.
@@ -50,12 +50,12 @@ struct Label {
     /// Name of the label.
     #[schemars(length(min = 1))]
     name: String,
-    /// Its value, or a regular expression that the whole value has to match.
+    /// Its value, or a regular expression that the whole value must match.
     value: String,
     /// Whether value is a regular expression.
     #[serde(default)]
     regex: bool,
-    /// Whether the label has to match; false where it must not.
+    /// Whether the label must match; false where it must not.
     #[serde(default = "yes")]
     equal: bool,
 }

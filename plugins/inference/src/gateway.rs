@@ -26,7 +26,7 @@ pub(crate) struct Gateway {
     /// Host names that the route takes; by default all of the listener's.
     #[serde(default)]
     pub(crate) hostnames: Vec<String>,
-    /// What paths of requests begin with.
+    /// What paths of requests start with.
     #[serde(default = "slash")]
     pub(crate) path: String,
     /// How long an answer may take until it is whole. Gateways have a limit of their own, often 15 seconds, which a long answer exceeds.

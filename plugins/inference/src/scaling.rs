@@ -36,7 +36,7 @@ pub(crate) struct Scaling {
     /// Name of the metric of a custom server, a gauge: vllm:num_requests_waiting. llmhost's own names are known.
     #[serde(default)]
     pub(crate) metric_name: Option<String>,
-    /// How long the load has to be lower before a replica goes.
+    /// How long the load must be lower before a replica goes.
     #[serde(default = "five_minutes")]
     #[schemars(range(max = 3600))]
     pub(crate) down_after_seconds: u32,

@@ -27,7 +27,7 @@ pub struct Config {
     /// The cluster's OIDC issuer. Needed for irsa.
     #[serde(default)]
     pub(crate) oidc_issuer: Option<String>,
-    /// ARN of a role that exists and belongs to somebody else: the pods get it, and it is neither changed nor deleted. It has to trust them itself.
+    /// ARN of a role that exists and belongs to somebody else: the pods get it, and it is neither changed nor deleted. It must trust them itself.
     #[serde(default)]
     pub(crate) role_arn: Option<String>,
     /// Name of the role; by default CLUSTER-NAMESPACE-SERVICE_ACCOUNT.

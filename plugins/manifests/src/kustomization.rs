@@ -225,7 +225,7 @@ fn change(files: &dyn Files, here: &str, objects: &mut Vec<Object>, one: &Patch,
         let own = Target::of(&value);
         let Some(target) = one.target.as_ref().or(own.as_ref()) else {
             return Err(invalid(format!(
-                "{place}: target is not stated, and the patch does not say which object is meant"
+                "{place}: target is not stated, and the patch does not say which object is intended"
             )));
         };
         // What it says of itself changes nothing where a target says what is meant.

@@ -23,7 +23,7 @@ impl Plugin for NodeGroup {
         Output::boolean("gpu", "Whether the nodes have NVIDIA GPUs"),
         Output::boolean(
             "needs_device_plugin",
-            "Whether their image lacks NVIDIA's device plugin, so that a DaemonSet has to bring it",
+            "Whether their image lacks NVIDIA's device plugin, so that a DaemonSet must bring it",
         ),
         Output::text("auto_scaling_group", "Name of the auto scaling group behind it"),
         Output::text("launch_template_id", "Id of the launch template"),

@@ -101,7 +101,7 @@ fn head(spec: Map<String, Value>) -> Value {
 fn node_config(table: &Map<String, Value>) -> Result<Value, Failure> {
     let spec = match table.get("spec") {
         Some(Value::Object(spec)) => spec,
-        Some(_) => return Err(invalid("user_data.spec is no table")),
+        Some(_) => return Err(invalid("user_data.spec is not a table")),
         None => table,
     };
     if table.contains_key("spec") {
@@ -240,11 +240,11 @@ fn kind(text: &str) -> Result<Kind, Failure> {
     }
     if text.starts_with("#cloud-config") {
         return Err(invalid(
-            "user_data is a cloud-config, and EKS's images take it in a MIME archive alone; write one, or a script (#!)",
+            "user_data is a cloud-config, and EKS's images import it a MIME archive alone; write one, or a script (#!)",
         ));
     }
     Err(invalid(
-        "user_data is neither a script that begins with #!, nor a NodeConfig (apiVersion: node.eks.aws/v1alpha1), nor a MIME \
+        "user_data is neither a script that starts with #!, nor a NodeConfig (apiVersion: node.eks.aws/v1alpha1), nor a MIME \
          archive, in base64 or as it is",
     ))
 }

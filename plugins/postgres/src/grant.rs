@@ -26,7 +26,7 @@ pub struct Spec {
     /// The database.
     #[schemars(length(min = 1, max = 63))]
     pub database: String,
-    /// A schema of this database; without one, the database itself is meant.
+    /// A schema of this database; without one, the database itself is intended.
     #[schemars(length(min = 1, max = 63))]
     pub schema: Option<String>,
     /// What it may do: CONNECT, CREATE, TEMPORARY in a database; USAGE, CREATE in a schema.
@@ -41,7 +41,7 @@ pub struct Spec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Privilege {
-    /// To begin a session.
+    /// To start a session.
     Connect,
     /// To create schemas in a database, or objects in a schema.
     Create,

@@ -112,7 +112,7 @@ pub(crate) fn go() -> Result<(), AuthoringError> {
         help: "Install Go from https://go.dev/dl.".to_owned(),
     };
     let Some(found) = version("go", "version") else {
-        return Err(missing("there is no go on PATH".to_owned()));
+        return Err(missing("Go was not found on PATH".to_owned()));
     };
     // `go version go1.26.8 linux/amd64`
     let number = found.split(' ').nth(2).unwrap_or_default().trim_start_matches("go");

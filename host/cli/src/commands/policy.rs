@@ -174,7 +174,7 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     let length = document.to_string().len();
     if length > MANAGED_POLICY {
         console.note(&format!(
-            "The policy has {length} characters and IAM takes {MANAGED_POLICY} in one: split its statements over several policies."
+            "The policy has {length} characters and IAM allows {MANAGED_POLICY} in one: split its statements over several policies."
         ));
     }
     Ok(())

@@ -141,7 +141,7 @@ fn entry(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Proble
     };
     if let Some(help) = help {
         let message = match names.len() {
-            0 | 1 => format!("{what} does not say which resource is meant"),
+            0 | 1 => format!("{what} does not say which resource is intended"),
             _ => format!("{what} has {} and {}", names[0], names[1]),
         };
         problems.add("bad-look-up", key.span.clone(), message, "here");
@@ -160,7 +160,7 @@ fn entry(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Proble
             let (message, help) = match key.name {
                 "tags" => ("tags have texts for values", "write tags = { Name = \"corp\" }"),
                 "where" => ("'where' is a table of attributes", "write where = { vpc_id = \"vpc-…\" }"),
-                _ => ("this is a text", "write it in quotes"),
+                _ => ("this is a string", "write it in quotes"),
             };
             problems.add("wrong-type", item.span(), message, "of another type");
             problems.help(help);

@@ -131,8 +131,8 @@ fn entries(what: &str, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problem
                     problems.add(
                         "reference-not-here",
                         span,
-                        format!("{what} is a list of texts, which are keys"),
-                        "not a text",
+                        format!("{what} is a list of strings, which are keys"),
+                        "not a string",
                     );
                     problems.help("write a table for values that are more: { a = { … }, b = { … } }");
                     return None;
@@ -147,7 +147,7 @@ fn entries(what: &str, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problem
             keys(what, items.into_iter().map(|value| (value, written.span.clone())).collect(), problems)?
         }
         Node::Plain(other) => {
-            wrong_type(what, "a list of texts or a table", kind(&other), item.span(), problems);
+            wrong_type(what, "a list of strings or a table", kind(&other), item.span(), problems);
             return None;
         }
     })
@@ -158,7 +158,7 @@ fn keys(what: &str, items: Vec<(Value, Range<usize>)>, problems: &mut Problems) 
     for (value, span) in items {
         let Value::String(key) = &value else {
             let found = kind(&value);
-            wrong_type(&format!("every entry of {what}"), "a text", found, span, problems);
+            wrong_type(&format!("every entry of {what}"), "a string", found, span, problems);
             problems.help("write a table for values that are more: { a = { … }, b = { … } }");
             return None;
         };
@@ -178,7 +178,7 @@ pub(super) fn misnamed(name: &str, families: &Families) -> Option<(String, Strin
         Family::Off => Some((
             format!("step '{name}' is disabled by its 'when'"),
             format!(
-                "give this step the same 'when', or take what is there, a list of none or one: ${{{name}[*].output}}"
+                "give this step the same 'when', or take what exists, a list of none or one: ${{{name}[*].output}}"
             ),
         )),
         Family::Each { on, .. } => {

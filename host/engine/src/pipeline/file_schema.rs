@@ -56,7 +56,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "additionalProperties": false,
                     "properties": {
                         "default": { "description": "The value if none is given by --var, --var-file or LLMHOST_VAR_name." },
-                        "type": { "type": "string", "pattern": TYPE, "description": "string, number, integer, bool, list(TYPE), map(TYPE) or any; by default the default's, and string where there is none." },
+                        "type": { "type": "string", "pattern": TYPE, "description": "string, number, integer, bool, list(TYPE), map(TYPE) or any; by default the default's, and string if there is none." },
                         "description": { "type": "string" },
                         "secret": { "type": "boolean", "description": "Mask the value in all output and logs. Plans \
                             and the state contain it." },
@@ -107,7 +107,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "properties": {
                         "file": { "type": "string", "description": "Its file, which says its name and where its state is." },
                         "state": { "type": "string", "description": "Where its state is: s3://bucket/prefix, or a folder." },
-                        "name": { "type": "string", "description": "Its name, where there is no file; by default what it is called here." },
+                        "name": { "type": "string", "description": "Its name, without a file; by default what it is called here." },
                         "env": { "type": "string", "description": "The environment of its file." },
                         "vars": { "type": "object", "description": "Values of variables of its file." },
                         "description": { "type": "string" },
@@ -208,7 +208,7 @@ fn providers(name: &str) -> Value {
             "required": ["uses"],
             "properties": {
                 "uses": { "type": "string", "description": "The path of a component, oci://host/name:tag@sha256:…, or https://host/provider.wasm#sha256=…" },
-                "with": { "type": "object", "description": "Its options. Variables, secrets and the environment may stand in it." },
+                "with": { "type": "object", "description": "Its options. Variables, secrets and the environment may be in it." },
                 "allow": { "type": "array", "items": { "type": "string" }, "description": "What it can access: \
                     http:GET,POST https://api.example.com/v1/*, tcp:db.example.com:5432." },
                 "ca": { "type": "string", "description": "A file with the CAs whose servers it speaks to (PEM), in place of the system's." },

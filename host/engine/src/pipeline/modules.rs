@@ -161,7 +161,7 @@ fn inner(
             for problem in found.problems {
                 problems.add(problem.code, at(), problem.message, "this file");
                 problems.help(match problem.code {
-                    "unreadable" => "paths start at the folder of the file in which the step stands".to_owned(),
+                    "unreadable" => "paths start at the folder of the file in which the step is".to_owned(),
                     _ => problem.help.unwrap_or_default(),
                 });
             }
@@ -282,7 +282,7 @@ impl Modules {
         let own = (reference.step.clone(), reference.output.clone());
         if within.contains(&own) {
             let message = format!("{} refers to itself", reference.text());
-            problems.0.push(reference.problem("cycle", message, "in a circle"));
+            problems.0.push(reference.problem("cycle", message, "in a cycle"));
             return Some(None);
         }
         self.count.set(self.count.get() + 1);

@@ -189,7 +189,7 @@ fn one_of(found: &Table<'_>, of: &Type, problems: &mut Problems) -> Option<Rule>
     };
     if values.is_empty() {
         problems.add("wrong-rule", item.span(), format!("{what} is empty: no value would be allowed"), "empty");
-        problems.help("list the values that are allowed, or leave it out");
+        problems.help("list the values that are allowed, or remove it");
         return None;
     }
     let entry = of.innermost();

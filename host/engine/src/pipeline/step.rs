@@ -180,6 +180,6 @@ pub(super) fn lock_problem(used: &Uses<'_>, change: &PluginChange, file: &Path) 
         message: format!("the plugin {} is not as llmhost.lock pins it: {}", used.uses, change.words().join("; ")),
         span: Some(used.uses_span.clone()),
         label: "this plugin".to_owned(),
-        help: Some(format!("if that is meant, accept it: llmhost lock {} --accept", file.display())),
+        help: Some(format!("if that is intended, accept it: llmhost lock {} --accept", file.display())),
     }
 }

@@ -82,7 +82,7 @@ fn json(text: &str, shown: &dyn Display) -> Result<Vec<Entry>, Diagnostic> {
         bad(format!("{shown}:{}: this is not JSON: {reason}", error.line().max(1)), HOW)
     })?;
     let Value::Object(mut values) = value else {
-        return Err(bad(format!("{shown}:1: this is no JSON object"), HOW));
+        return Err(bad(format!("{shown}:1: this is not a JSON object"), HOW));
     };
     let mut read = Vec::new();
     for (name, at) in keys(text) {

@@ -69,7 +69,7 @@ pub(super) fn read(item: Option<Item<'_>>, sources: &Sources<'_>, scope: &Scope<
             label: String::new(),
             help: match near {
                 Some(near) => Some(format!("did you mean '{near}'?")),
-                None => Some(format!("declare it in the pipeline file, [vars.{name}], or leave it out")),
+                None => Some(format!("declare it in the pipeline file, [vars.{name}], or remove it")),
             },
         });
     }
@@ -272,7 +272,7 @@ impl<'a> Variable<'a> {
         let name = self.key.name;
         if self.is_secret && !can_be_hidden(value) {
             let message = format!(
-                "{from}: the secret variable '{name}' holds a text shorter than {SHORTEST} characters, a number or a \
+                "{from}: the secret variable '{name}' holds a string shorter than {SHORTEST} characters, a number or a \
                  boolean, which is too common to mask"
             );
             problems.add("short-secret", self.key.span.clone(), message, "secret");

@@ -32,8 +32,8 @@ pub fn show(plan: &Plan, style: TextStyle) -> String {
     }
     let interruptions = match plan.interruptions() {
         0 => String::new(),
-        1 => "1 change interrupts something: see the line that begins with '!'.\n".to_owned(),
-        many => format!("{many} changes interrupt something: see the lines that begin with '!'.\n"),
+        1 => "1 change interrupts something: see the line that starts with '!'.\n".to_owned(),
+        many => format!("{many} changes interrupt something: see the lines that start with '!'.\n"),
     };
     out + &sum_up(&plan.summary(), style) + "\n" + &interruptions
 }

@@ -73,7 +73,7 @@ fn advice(differences: &[Difference]) -> String {
     if let Some(endpoint) = of(Part::Endpoint) {
         advice.push(match &endpoint.state {
             Some(url) => format!("Use --endpoint-url {url}."),
-            None => "Leave out --endpoint-url, and AWS_ENDPOINT_URL of the environment.".to_owned(),
+            None => "Remove --endpoint-url, and AWS_ENDPOINT_URL of the environment.".to_owned(),
         });
     }
     if differences.iter().all(|difference| difference.part == Part::Endpoint) {
@@ -111,7 +111,7 @@ fn step_advice(step: &StepName, differences: &[Difference]) -> String {
             }
             (Part::Endpoint, Some(url)) => advice.push(format!("Use --endpoint-url {url}.")),
             (Part::Endpoint, None) => {
-                advice.push("Leave out --endpoint-url, and AWS_ENDPOINT_URL of the environment.".to_owned());
+                advice.push("Remove --endpoint-url, and AWS_ENDPOINT_URL of the environment.".to_owned());
             }
             _ => {}
         }

@@ -55,7 +55,7 @@ pub enum StateError {
     /// The journal is not what was written.
     #[error(
         "the journal {path} is damaged at line {line}: {reason}; what comes after that line is lost if you cut it there, \
-         and would have to be imported or deleted by hand"
+         and must be imported or deleted by hand"
     )]
     Journal {
         /// The file.

@@ -47,7 +47,7 @@ impl FromStr for Entry {
 
 fn entry(text: &str) -> Result<Entry, Problem> {
     if let Some(offset) = text.find(char::is_control) {
-        return problem(offset, "there is a control character", "leave it out");
+        return problem(offset, "there is a control character", "remove it");
     }
     let Some(colon) = text.find("://") else { return problem(0, "there is no scheme", FORM) };
     let start = text[..colon].rfind(' ').map_or(0, |space| space + 1);

@@ -341,7 +341,7 @@ impl Kind for Object {
         let Some(spec) = Kind::blank(self, id) else {
             let advice = "Write it as CLUSTER/API_VERSION/KIND/NAMESPACE/NAME: platform/v1/Service/kube-system/kube-dns, with - for objects \
                           without a namespace.";
-            return Err(refused(format!("'{id}' does not say which object is meant"), advice));
+            return Err(refused(format!("'{id}' does not say which object is intended"), advice));
         };
         if spec.object.kind == "Secret" && spec.object.group.is_empty() {
             return Err(refused(

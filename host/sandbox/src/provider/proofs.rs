@@ -12,7 +12,7 @@ pub(crate) struct Proof(Option<Exchange>);
 
 /// Begins an authentication.
 pub(crate) async fn begin(run: &Run, user: &str, password: &str) -> Result<Proof, Unusable> {
-    run.called(format_args!("begin a SCRAM exchange"));
+    run.called(format_args!("start a SCRAM exchange"));
     let password = value(run, password).await?;
     Ok(Proof(Some(Exchange::begin(user, password).map_err(refused)?)))
 }

@@ -47,7 +47,7 @@ impl Step {
     pub(crate) async fn enter(&self, store: &mut Store<State>) -> wasmtime::Result<Entered> {
         let instance = self.instance.instantiate_async(&mut *store).await?;
         let mut export = |index: &ComponentExportIndex| {
-            instance.get_func(&mut *store, index).ok_or_else(|| wasmtime::format_err!("an export is gone"))
+            instance.get_func(&mut *store, index).ok_or_else(|| wasmtime::format_err!("an export is missing"))
         };
         Ok(Entered { describe: export(&self.describe)?, run: export(&self.run)? })
     }

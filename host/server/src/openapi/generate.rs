@@ -28,7 +28,7 @@ fn common() -> Properties {
         "Texts that stop the answer; they are not part of it.",
     );
     properties([
-        ("model", text("The model's name; may be left out where there is one.")),
+        ("model", text("The model's name; can be omitted if the server has one model.")),
         ("max_tokens", whole("The maximum number of tokens of the answer; by default as many as fit.")),
         ("max_completion_tokens", whole("Like `max_tokens`, and overrides it.")),
         ("temperature", within("0 always chooses the most likely token.", 0.0, 2.0)),

@@ -49,7 +49,7 @@ fn request() -> Value {
         "Items of a conversation, the oldest first.",
     );
     let properties = properties([
-        ("model", text("The model's name; may be left out where there is one.")),
+        ("model", text("The model's name; can be omitted if the server has one model.")),
         ("input", any(&[text("The user's message."), items], "The input.")),
         ("instructions", text("The system message before the conversation; it is not stored for the next response.")),
         (

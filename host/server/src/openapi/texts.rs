@@ -17,7 +17,7 @@ pub(super) fn paths() -> Properties {
 }
 
 fn model() -> Value {
-    text("The model's name; may be left out where there is one.")
+    text("The model's name; can be omitted if the server has one model.")
 }
 
 fn user() -> Value {
@@ -56,7 +56,7 @@ fn embeddings_answer() -> Value {
     let one = properties([("object", constant("embedding")), ("index", whole("Which text.")), ("embedding", vector)]);
     let all = properties([
         ("object", constant("list")),
-        ("data", list(object(one, &["object", "index", "embedding"]), "A vector a text.")),
+        ("data", list(object(one, &["object", "index", "embedding"]), "One vector for each text.")),
         ("model", text("The model's name.")),
         ("usage", usage()),
     ]);

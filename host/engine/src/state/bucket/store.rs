@@ -171,7 +171,7 @@ impl BucketStore {
 
     fn writer_gone(&self) -> StateError {
         let error = BucketError {
-            message: "the task that writes it is gone".to_owned(),
+            message: "the task that writes it has stopped".to_owned(),
             advice: "Run again: what was recorded is there, and what was not is found by its tags.".to_owned(),
         };
         StateError::Bucket { doing: "write", path: self.bucket.address(segments::FOLDER), error }

@@ -38,7 +38,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
             message: format!("{what} open to the internet ({world})"),
             fix: match ssh {
                 true => "Restrict the source addresses, or close it and use AWS Systems Manager Session Manager.",
-                false => "Restrict the source addresses, unless the port is meant to be public.",
+                false => "Restrict the source addresses, unless the port must be public.",
             }
             .to_owned(),
         });

@@ -40,7 +40,7 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, ApiError> {
-        let text = |value: &'a Value| value.as_str().ok_or_else(|| self.wrong(name, "must be a text"));
+        let text = |value: &'a Value| value.as_str().ok_or_else(|| self.wrong(name, "must be a string"));
         self.get(name).map(text).transpose()
     }
 
