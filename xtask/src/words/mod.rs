@@ -147,7 +147,7 @@ mod tests {
     fn code_in_documents_is_not_read() {
         let texts: Vec<_> = markdown::texts("Mend *it*, `mend`.\n\n    mend\n\n```\nmend\n```\n").into_iter().collect();
         let found: String = texts.iter().map(|one| one.text.as_str()).collect();
-        assert_eq!(found, "Mend it, .");
+        assert_eq!(found, "Mend it,  .");
         assert_eq!(texts[0].line, 1);
     }
 }
