@@ -61,12 +61,12 @@ fn what_is_wrong_with_a_step_is_said_before_anything_is_asked() {
     for (from, to, words) in [
         ("min = 1\nmax = 2\nlabels", "min = 3\nmax = 2\nlabels", &["step gpu", "min 3, desired 3, max 2"][..]),
         ("[\"t3.medium\"]", "[\"t3.medium\", \"g5.xlarge\"]", &["step cpu", "need different images"]),
-        ("[\"t3.medium\"]", "[\"medium\"]", &["step cpu", "does not read as an instance type"]),
+        ("[\"t3.medium\"]", "[\"medium\"]", &["step cpu", "does not look like an instance type"]),
         ("disk_gib = 20", "disk_gib = 5", &["disk_gib", "at least 20", "llm-on-eks.toml:"]),
         ("image = \"${vars.image}\"", "image = \"\"", &["step server", "not the name of an image"]),
         ("s3://${models.bucket}/demo", "/home/me/model", &["step server", "not an s3:// address"]),
         ("{ min = 1, max = 2 }", "{ min = 3, max = 2 }", &["replicas.max is 2"]),
-        ("= \"model-server\"", "= \"Model_Server\"", &["step identity", "not a name that Kubernetes takes"]),
+        ("= \"model-server\"", "= \"Model_Server\"", &["step identity", "not a valid name for Kubernetes"]),
         ("prefix = \"demo\"\n", "prefix = \"*\"\n", &["step identity", "is a pattern"]),
         ("prefix = \"demo\"\n", "dynamodb_tables = [\"a/*\"]\n", &["'a/*' is not the name of a table"]),
         (
@@ -75,8 +75,8 @@ fn what_is_wrong_with_a_step_is_said_before_anything_is_asked() {
             &["oidc_provider_arn is missing", "pod-identity"],
         ),
         ("\"audit\", ", "\"everything\", ", &["step cluster", "'everything' is not one of api, audit"]),
-        ("name = \"llm-cluster\"\nrole", "name = \"llm cluster\"\nrole", &["not a name that EKS takes"]),
-        ("node_role = \"EKSNodeRole\"", "node_role = \"EKS Node\"", &["step roles", "not a name that IAM takes"]),
+        ("name = \"llm-cluster\"\nrole", "name = \"llm cluster\"\nrole", &["not a valid name for EKS"]),
+        ("node_role = \"EKSNodeRole\"", "node_role = \"EKS Node\"", &["step roles", "not a valid name for IAM"]),
         ("logging = [", "oidc_provider = false\nlogging = [", &["oidc_provider_arn is missing"]),
     ] {
         let scene = Scene::with_examples();
@@ -268,7 +268,7 @@ fn a_rehearsal_says_what_can_be_done_in_a_rehearsal() {
          mode = \"pod-identity\", bucket = \"team-a\" }\n",
     );
     let ran = scene.llmhost(&["rehearse", "pipeline.toml"]).status(1);
-    ran.says(&["there is no cluster 'pl'", "starts in an empty account", "rehearse a file that makes it"]);
+    ran.says(&["there is no cluster 'pl'", "starts in an empty account", "rehearse a file that creates them"]);
     assert!(!ran.stderr.contains("--skip-preflight"), "{}", ran.stderr);
     scene
         .llmhost(&["rehearse", "pipeline.toml", "--state", "st"])

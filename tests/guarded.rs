@@ -56,7 +56,7 @@ async fn what_cannot_be_read_is_not_taken_for_gone() {
     scene.at(proxy.url(), &["run", FILE]).status(0);
     proxy.inject(|request| request.action == "GetRole", 1_000, Fault::Status(403));
     let refused = scene.at(proxy.url(), &["run", FILE, "--refresh"]).status(1);
-    refused.says(&["unread roles/iam.role/node", "not everything could be read", "Nothing was changed"]);
+    refused.says(&["unread roles/iam.role/node", "some resources could not be read", "Nothing was changed"]);
     proxy.clear();
     scene.at(proxy.url(), &["run", FILE, "--refresh"]).status(0).says(&["0 changes"]);
 }
@@ -72,10 +72,10 @@ async fn what_is_protected_is_neither_deleted_nor_replaced() {
         .status(1)
         .says(&["protected, so it cannot be destroyed: models/s3.bucket/", "Nothing was deleted"]);
     scene.edit(FILE, "kept-models", "other-models");
-    run(&["run"]).status(1).says(&["it is protected, and would be replaced", "take 'protect = true' out"]);
+    run(&["run"]).status(1).says(&["it is protected, and would be replaced", "delete 'protect = true'"]);
     // Taking the step out of the file does not lift it.
     scene.pipeline(STEPS.split("[steps.models]").next().unwrap());
-    run(&["run"]).status(1).says(&["it is protected, and would be deleted", "put back first"]);
+    run(&["run"]).status(1).says(&["it is protected, and would be deleted", "add it again"]);
     run(&["destroy"]).status(1).says(&["models/s3.bucket/"]);
     assert_eq!(look(emulator.url()), before);
     scene.pipeline(&STEPS.replace("protect = true", "protect = \"yes\""));
@@ -95,11 +95,11 @@ async fn what_somebody_else_made_anew_under_its_name_is_not_deleted() {
     run(&["run", FILE]).status(0);
     look_after(emulator.url(), &["remake-role", "TheNodeRole"]);
     look_after(emulator.url(), &["remake-bucket", "kept-models", "precious"]);
-    run(&["destroy", FILE, "--dry-run"]).status(0).says(&["stays: the bucket 'kept-models' does not carry"]);
+    run(&["destroy", FILE, "--dry-run"]).status(0).says(&["stays: the bucket 'kept-models' does not have"]);
     let refused = run(&["destroy", FILE, "--yes"]).status(1);
     refused.says(&[
-        "the role 'TheNodeRole' does not carry the tag llmhost:pipeline",
-        "the bucket 'kept-models' does not carry the tag llmhost:pipeline",
+        "the role 'TheNodeRole' does not have the tag llmhost:pipeline",
+        "the bucket 'kept-models' does not have the tag llmhost:pipeline",
         "llmhost state rm FILE roles/iam.role/node",
     ]);
     let theirs = look(emulator.url());

@@ -177,7 +177,7 @@ async fn a_gateway_finds_the_pods_and_another_model_comes_by_another_volume() {
     // Each new pod is ready before an old one ends, and keeps what it reads.
     scene.edit(FILE, "}/one", "}/two");
     let ran = scene.at(url, &["run", FILE, "--yes"]).status(0);
-    ran.says(&["each new one is ready before an old one ends", "2 created, 1 updated, 0 replaced, 2 deleted"]);
+    ran.says(&["each new one is ready before an old one stops", "2 created, 1 updated, 0 replaced, 2 deleted"]);
     let (after, claims) = (objects(url, "volumes"), objects(url, "claims"));
     assert_eq!((count(&after), count(&claims)), (1, 1));
     assert!(after.to_string().contains("prefix two/"), "{after}");

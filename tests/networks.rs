@@ -279,7 +279,7 @@ with = {{ name = "ng", cluster = "${{cluster.name}}", role_arn = "${{roles.node_
     };
     let all = "\"ecr.api\", \"ecr.dkr\", \"ec2\", \"sts\", \"eks\", \"eks-auth\", \"logs\"";
     steps("\"ecr.api\", \"ecr.dkr\", \"ec2\"");
-    place.scene.llmhost(&["validate", FILE]).status(1).says(&["no-route-out", "not every service that nodes need"]);
+    place.scene.llmhost(&["validate", FILE]).status(1).says(&["no-route-out", "some services that nodes need"]);
     steps(&format!("{all}, \"no-such-service\""));
     place.at(&["validate", FILE, "--online"]).status(1).says(&["no-service", "'no-such-service' in us-east-1"]);
     steps("\"s3\"");

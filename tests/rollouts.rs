@@ -41,7 +41,7 @@ fn pods_that_fit_on_no_node_are_said_with_what_is_missing() {
     let kept = Kept(support::Scene::with_examples());
     kept.0.edit("llm-on-eks.toml", "replicas = { min = 1, max = 2 }", "replicas = { min = 2, max = 2 }");
     let ran = kept.again(&[]).status(1);
-    ran.says(&["1 of 2 replicas available", "Unschedulable", "Insufficient nvidia.com/gpu", "Ask for fewer GPUs"]);
+    ran.says(&["1 of 2 replicas available", "Unschedulable", "Insufficient nvidia.com/gpu", "Request fewer GPUs"]);
     ran.says(&["(FailedScheduling)"]);
 }
 

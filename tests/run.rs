@@ -179,7 +179,7 @@ async fn a_dry_run_asks_nobody_and_writes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emulator_is_kept_used_again_and_stopped() {
     let scene = Scene::with_examples();
-    scene.llmhost(&["run", FILE, "--emulate-keep"]).status(0).says(&["The emulator stays"]);
+    scene.llmhost(&["run", FILE, "--emulate-keep"]).status(0).says(&["The emulator keeps running"]);
     let kept =
         std::fs::read_to_string(scene.path(".llmhost/network-and-storage/emulator/emulator.json")).expect("kept");
     let kept: Value = serde_json::from_str(&kept).expect("JSON");
@@ -188,7 +188,7 @@ async fn an_emulator_is_kept_used_again_and_stopped() {
     scene.llmhost(&["run", FILE, "--emulate-keep"]).status(0).says(&["No changes"]);
     scene.llmhost(&["destroy", FILE, "--emulate"]).status(0);
     assert!(std::net::TcpStream::connect(url.trim_start_matches("http://")).is_err(), "the emulator is stopped");
-    scene.llmhost(&["destroy", FILE, "--emulate"]).status(1).says(&["no emulator is kept"]);
+    scene.llmhost(&["destroy", FILE, "--emulate"]).status(1).says(&["there is no kept emulator"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

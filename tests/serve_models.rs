@@ -222,7 +222,7 @@ fn what_is_wrong_with_the_models_is_said_with_its_line() {
     for (args, words) in [
         (&["--models", "none.toml"][..], "cannot read the models of none.toml"),
         (&["--model", "a=models/chat", "--model", "a=models/embed"], "two models have the name or alias 'a'"),
-        (&["--model", "models/chat", "--model", "models/embed", "--name", "x"], "--name names one model"),
+        (&["--model", "models/chat", "--model", "models/embed", "--name", "x"], "--name is for one model"),
         (&["--model", "models/chat", "--admin-key-file", "none"], "cannot read the admin key"),
         (
             &["--model", "models/chat", "--admin-key-file", "admin", "--api-key-file", "admin"],

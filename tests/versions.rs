@@ -67,7 +67,7 @@ async fn addons_and_nodes_follow_their_cluster_in_order() {
     assert_eq!(versions()[3], "1.34");
     // And is not taken back.
     scene.edit(FILE, "name = \"cpu\"\ncluster", "name = \"cpu\"\nversion = \"1.33\"\ncluster");
-    scene.llmhost(&["run", FILE, "--dry-run"]).status(1).says(&["EKS cannot take them back to 1.33"]);
+    scene.llmhost(&["run", FILE, "--dry-run"]).status(1).says(&["EKS cannot downgrade them to 1.33"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

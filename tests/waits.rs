@@ -166,8 +166,8 @@ async fn an_api_server_that_is_too_busy_is_asked_again_aloud_and_not_forever() {
     ran.says(&[
         namespace,
         "429 Too Many Requests: Too many requests, please try again later. (it asks to retry after 3600 seconds)",
-        "The API server has no time for it",
-        "wait some minutes, and run again",
+        "The API server is overloaded",
+        "wait a few minutes, and run again",
     ]);
 
     // A minute at a time is waited, and whoever waits hears of it more often than that.

@@ -170,7 +170,7 @@ async fn another_endpoint_is_refused_until_it_is_shown_to_be_the_same_place() {
     // The same one is: a proxy in front of it.
     let proxy = RecordingProxy::start(url).await.unwrap();
     scene.at(proxy.url(), &["drift", FILE]).status(1).says(&["another place"]);
-    scene.at(proxy.url(), &["state", "pin", FILE]).status(0).says(&["All 25 resources are found there", proxy.url()]);
+    scene.at(proxy.url(), &["state", "pin", FILE]).status(0).says(&["All 25 resources exist there", proxy.url()]);
     assert_eq!(proxy.mutating(), 0, "{:?}", proxy.requests());
     scene.at(url, &["destroy", FILE, "--yes"]).status(1).says(&[&format!("its endpoint is {}", proxy.url())]);
     scene.at(proxy.url(), &["run", FILE]).status(0).says(&["No changes"]);

@@ -186,7 +186,7 @@ mod tests {
             ("/x", "it is not a whole URL"),
             ("ftp://example.com/x", "its scheme is not http or https"),
             ("file://localhost/etc/passwd", "its scheme is not http or https"),
-            ("https://api.example.com\\@evil.example/", "it holds a backslash"),
+            ("https://api.example.com\\@evil.example/", "it contains a backslash"),
             ("https://api.example.com@evil.example/", "it contains a user or a password"),
             ("https://api.example.com:443@evil.example/", "it contains a user or a password"),
             ("https://@example.com/", "it contains a user or a password"),
@@ -196,9 +196,9 @@ mod tests {
             ("https://example.com./", "its host ends with a dot"),
             ("https://example.com:0/", "its port is 0"),
             ("https://example.com:99999/", "it cannot be read"),
-            ("https://example.com/a//b", "its path holds an empty segment"),
-            ("https://example.com/..;/b", "its path holds a semicolon"),
-            ("https://example.com/%2e%2e%2fb", "its path holds a segment of dots"),
+            ("https://example.com/a//b", "its path contains an empty segment"),
+            ("https://example.com/..;/b", "its path contains a semicolon"),
+            ("https://example.com/%2e%2e%2fb", "its path contains a segment of dots"),
         ] {
             match Target::parse(text) {
                 Err(Failure::Invalid { problem: told, .. }) => assert!(told.contains(problem), "{text:?}: {told}"),

@@ -35,7 +35,7 @@ fn a_model_with_a_long_context_takes_as_many_short_requests_as_memory_holds() {
     assert!(stats.batch_sizes[31] > 30, "all 32 ran together: {:?}", stats.batch_sizes);
     assert!(stats.held_bytes < 8 * MIB && stats.paused == 0, "{stats:?}");
     let error = engine.generate(request(tokens(1, 5), 131_072)).expect_err("too long").to_string();
-    assert!(error.contains("the context holds 131072"), "{error}");
+    assert!(error.contains("the context has 131072"), "{error}");
 }
 
 #[test]

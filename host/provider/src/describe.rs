@@ -142,7 +142,7 @@ mod tests {
         let outputs = |names: &[&str]| KindDoc { outputs: names.iter().map(|name| output(name)).collect(), ..record() };
         for (kinds, part) in [
             (vec![], "it has no kinds"),
-            (vec![record(), record()], "two kinds that are called 'record'"),
+            (vec![record(), record()], "two kinds with the name 'record'"),
             (vec![KindDoc { name: "Rec.ord".into(), ..record() }], "a kind that is called 'Rec.ord'"),
             (vec![KindDoc { spec_schema: "{".into(), ..record() }], "its spec-schema is not JSON"),
             (vec![KindDoc { spec_schema: "[]".into(), ..record() }], "not a JSON Schema"),
@@ -151,7 +151,7 @@ mod tests {
             (vec![KindDoc { unique: vec!["zone".into()], ..record() }], "'zone' is unique"),
             (vec![outputs(&["id"])], "'id', which every kind has"),
             (vec![outputs(&["a", "a"])], "the output 'a' twice"),
-            (vec![outputs(&["a\u{1b}[2J"])], "an output that is called 'a [2J'"),
+            (vec![outputs(&["a\u{1b}[2J"])], "an output with the name 'a [2J'"),
         ] {
             let problem = check(&described(kinds)).err().expect(part);
             assert!(problem.contains(part), "{part} in {problem}");

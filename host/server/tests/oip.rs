@@ -182,7 +182,7 @@ async fn what_is_wrong_with_tensors_is_said_in_a_sentence() {
         (all(twice), "the input 'y' is there twice"),
         (
             json!({ "inputs": inputs(), "outputs": [{ "name": "half" }] }),
-            "the output 'half' is FP16, which JSON has not",
+            "the output 'half' is FP16, which JSON does not have",
         ),
         (
             json!({ "inputs": inputs(), "outputs": [{ "name": "z" }] }),
@@ -202,7 +202,7 @@ async fn what_is_wrong_with_tensors_is_said_in_a_sentence() {
     assert_eq!((status, &answer["error"]), (400, &json!("the input 'h' has 2 bytes, and the body has 0 left")));
     let request = Request::post(INFER).header("inference-header-content-length", "many");
     let (status, _, body) = send(&app, request, b"{}".to_vec()).await;
-    assert!(status == 400 && String::from_utf8(body).unwrap().contains("is no number of bytes"), "{status}");
+    assert!(status == 400 && String::from_utf8(body).unwrap().contains("is not valid for a body"), "{status}");
 }
 
 #[tokio::test]
@@ -240,7 +240,10 @@ async fn a_graph_that_trusts_its_inputs_is_closed_and_others_are_open() {
         let (status, answer) = infer(&app, &json!({ "inputs": inputs })).await;
         match closed {
             true => {
-                assert!(status == 400 && answer["error"].as_str().unwrap().contains("not open to requests"), "{answer}")
+                assert!(
+                    status == 400 && answer["error"].as_str().unwrap().contains("does not accept requests"),
+                    "{answer}"
+                )
             }
             false => assert!(status == 200 && !answer["outputs"][0]["data"].as_array().unwrap().is_empty(), "{answer}"),
         }

@@ -162,8 +162,8 @@ mod tests {
             (format!(r#"{own}, "gpu": {{ "resource": "nvidia.com/gpu" }}, "gpus": 2"#), Some("keep gpu")),
             (format!(r#"{own}, "gpu": {{ "resource": "nvidia.com/gpu" }}, "device": "cpu""#), Some("device is cpu")),
             (format!(r#"{own}, "gpu": {{ "resource": "gpu" }}"#), Some("not the name of a device")),
-            (format!(r#"{own}, "monitor_labels": {{ "release": "p" }}"#), Some("state monitor")),
-            (format!(r#"{own}, "gateway": {{ "name": "g", "path": "v1" }}"#), Some("begin with a slash")),
+            (format!(r#"{own}, "monitor_labels": {{ "release": "p" }}"#), Some("set monitor")),
+            (format!(r#"{own}, "gateway": {{ "name": "g", "path": "v1" }}"#), Some("start with a slash")),
             (format!(r#"{own}, "gateway": {{ "name": "g", "engine_type": "sglang" }}"#), Some("has vLLM's names")),
             (format!(r#"{own}, "model_cache": "mountpoint""#), None),
             (
@@ -179,7 +179,7 @@ mod tests {
             (format!(r#"{own}, "live_path": "/health""#), Some("live_path is for server")),
             (format!(r#"{custom}, "model": "s3://b/m""#), Some("args = [\"--model\", \"s3://b/m\"]")),
             (format!(r#"{custom}, "api_key": "x""#), Some("secret_env")),
-            (format!(r#"{custom}, "ready_path": "health""#), Some("does not begin with a slash")),
+            (format!(r#"{custom}, "ready_path": "health""#), Some("does not start with a slash")),
             (format!(r#"{custom}, "env_from": [{{}}]"#), Some("one secret or one config_map")),
             (
                 format!(r#"{custom}, "env": {{ "A": "1" }}, "secret_env": {{ "A": "2" }}"#),

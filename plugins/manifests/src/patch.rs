@@ -45,7 +45,7 @@ fn change(object: &mut Object, patch: &Value, place: &str) -> Result<(), Failure
     match patch {
         Value::Array(_) => {
             let operations: json_patch::Patch = serde_json::from_value(patch.clone())
-                .map_err(|error| invalid(format!("{place}: this is not JSON patch (RFC 6902): {error}")))?;
+                .map_err(|error| invalid(format!("{place}: this is not a JSON patch (RFC 6902): {error}")))?;
             json_patch::patch(&mut object.value, &operations).map_err(|error| invalid(format!("{of}: {error}")))
         }
         Value::Object(_) if object.is_built_in() => merge::strategic(&mut object.value, patch, &of),

@@ -156,7 +156,7 @@ mod tests {
             (vec![own.clone(), object("b/kube.object/x", "another")], Some("b"), Ok("another")),
             (vec![own.clone(), object("b/kube.object/x", "another")], None, Err("another (--step b), one (--step a)")),
             (vec![own.clone(), folder.clone()], Some("c"), Err("'c' has no EKS cluster")),
-            (vec![folder], None, Err("holds no EKS cluster")),
+            (vec![folder], None, Err("has no EKS cluster")),
         ] {
             match (cluster(&state(&resources), step), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected),

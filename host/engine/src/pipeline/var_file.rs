@@ -196,8 +196,8 @@ mod tests {
             ("v.toml", "a = inf", "v.toml:1: 'a' has no value: infinity"),
             ("v.json", "{\n\"a\": \"planted\"\n\"b\": 1}", "v.json:3: this is not JSON: expected `,` or `}`"),
             ("v.json", "{\"a\": 1,\n\"a\": 2}", "v.json:2: 'a' has a value above already"),
-            ("v.json", "{\"a\": 1,\n\"b\": [null]}", "v.json:2: 'b' has no value: null"),
-            ("v.json", "[1]", "v.json:1: this is no JSON object"),
+            ("v.json", "{\"a\": 1,\n\"b\": [null]}", "v.json:2: 'b' is null"),
+            ("v.json", "[1]", "v.json:1: this is not a JSON object"),
             ("v.json", "", "v.json:1: this is not JSON: EOF"),
         ] {
             let found = given(name, text).expect_err(text);

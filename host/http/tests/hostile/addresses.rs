@@ -69,11 +69,11 @@ async fn other_addresses_that_nobody_asks_are_refused() {
         ("255.255.255.255", "a multicast or broadcast address"),
         ("[ff02::1]", "a multicast or broadcast address"),
         ("240.0.0.1", "a reserved address"),
-        ("[2001:0:4136:e378:8000:63bf:3fff:fdd2]", "hides an IPv4 address"),
-        ("[2002:7f00:1::]", "hides an IPv4 address"),
-        ("[64:ff9b::127.0.0.1]", "hides an IPv4 address"),
-        ("[64:ff9b::10.0.0.1]", "hides an IPv4 address"),
-        ("[::127.0.0.1]", "hides an IPv4 address"),
+        ("[2001:0:4136:e378:8000:63bf:3fff:fdd2]", "contains an IPv4 address"),
+        ("[2002:7f00:1::]", "contains an IPv4 address"),
+        ("[64:ff9b::127.0.0.1]", "contains an IPv4 address"),
+        ("[64:ff9b::10.0.0.1]", "contains an IPv4 address"),
+        ("[::127.0.0.1]", "contains an IPv4 address"),
         ("[64:ff9b:1::7f00:1]", "a reserved address"),
     ] {
         let error = world.refused(&Request::new("GET", &format!("http://{host}/"))).await;

@@ -442,7 +442,7 @@ mod tests {
             ("AddressLimitExceeded", "Elastic IPs"),
             ("NatGatewayLimitExceeded", "NAT gateways"),
             ("VcpuLimitExceeded", "vCPU"),
-            ("InvalidClientTokenId", "knows no such key"),
+            ("InvalidClientTokenId", "does not know this access key"),
             ("SignatureDoesNotMatch", "clock"),
             ("RequestTimeTooSkewed", "clock"),
             ("InvalidToken", "session token"),

@@ -173,19 +173,19 @@ mod tests {
         let long = |n: usize| "a".repeat(n);
         for (group, kind, name, wrong) in [
             ("", "Namespace", long(63).as_str(), None),
-            ("", "Namespace", &long(64), Some("64 characters; Kubernetes takes 63")),
+            ("", "Namespace", &long(64), Some("64 characters; Kubernetes allows 63")),
             ("", "Namespace", "team.a", Some("lower-case letters, digits and hyphens")),
             ("", "Service", "a-1", None),
-            ("", "Service", "1a", Some("begins with a digit")),
+            ("", "Service", "1a", Some("starts with a digit")),
             ("", "Service", &long(64), Some("takes 63")),
             ("", "ConfigMap", &format!("{0}.{0}.{0}", long(63)), None),
-            ("", "ConfigMap", &vec![long(50); 5].join("."), Some("254 characters; Kubernetes takes 253")),
-            ("", "ConfigMap", "a..b", Some("every part")),
+            ("", "ConfigMap", &vec![long(50); 5].join("."), Some("254 characters; Kubernetes allows 253")),
+            ("", "ConfigMap", "a..b", Some("each part")),
             ("apps", "Deployment", "Server", Some("lower-case")),
             ("batch", "CronJob", &long(52), None),
             ("batch", "CronJob", &long(53), Some("takes 52")),
             ("rbac.authorization.k8s.io", "ClusterRole", "system:nodes", None),
-            ("rbac.authorization.k8s.io", "ClusterRole", "a/b", Some("without / and %")),
+            ("rbac.authorization.k8s.io", "ClusterRole", "a/b", Some("cannot contain / or %")),
         ] {
             let found = check_object(group, kind, name);
             match wrong {

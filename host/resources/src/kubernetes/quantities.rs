@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(deployment(json!("8Gi")), Ok(()));
         assert_eq!(deployment(json!(1_000_000)), Ok(()));
         assert_eq!(deployment(json!("<<a/ec2.vpc/b#id>>")), Ok(()));
-        let error = deployment(json!("8 gigs")).expect_err("no quantity");
+        let error = deployment(json!("8 gigs")).expect_err("not a Kubernetes quantity");
         assert!(error.contains("memory of containers[0] is '8 gigs'"), "{error}");
     }
 }

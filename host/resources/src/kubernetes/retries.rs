@@ -225,7 +225,7 @@ mod tests {
         let error = applied(&client).await.unwrap_err();
         assert!(asked.load(SeqCst) == 1 && began.elapsed() < Duration::from_secs(1));
         assert_eq!((error.class, error.code.as_deref()), (ErrorClass::Throttled, Some("TooManyRequests")));
-        for words in ["429 Too Many Requests: Too many requests, please", "left alone for 3600 seconds"] {
+        for words in ["429 Too Many Requests: Too many requests, please", "retry after 3600 seconds"] {
             assert!(error.message.contains(words), "{error}");
         }
         assert!(error.advice.is_some_and(|advice| advice.contains("run again")));

@@ -330,7 +330,7 @@ mod tests {
             ),
             (
                 waiting("CrashLoopBackOff", "back-off", &killed),
-                "ended with exit code 137 (OOMKilled)",
+                "exited with code 137 (OOMKilled)",
                 "memory limit",
                 false,
             ),

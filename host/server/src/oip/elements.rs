@@ -135,7 +135,7 @@ mod tests {
         assert!(error.contains("send it as binary tensor data"), "{error}");
         for (datatype, data) in [(Datatype::Fp32, f32::NAN.to_le_bytes().to_vec()), (Datatype::Fp16, vec![0, 0])] {
             let tensor = Tensor { name: "x".into(), datatype, shape: vec![1], data };
-            assert!(list(&tensor).expect_err("no number").contains("ask for binary_data"));
+            assert!(list(&tensor).expect_err("no number").contains("request binary_data"));
         }
     }
 }

@@ -604,9 +604,9 @@ mod tests {
         let (group, range) = (|i| format!("sg-{i}"), |i| format!("203.0.113.{i}/32"));
         for (field, value, wrong) in [
             ("security_group_ids", json!(many(4, &group)), None),
-            ("security_group_ids", json!(many(5, &group)), Some("5 groups; EKS takes 4")),
+            ("security_group_ids", json!(many(5, &group)), Some("5 groups; EKS allows 4")),
             ("public_access_cidrs", json!(many(40, &range)), None),
-            ("public_access_cidrs", json!(many(41, &range)), Some("41 ranges; EKS takes 40")),
+            ("public_access_cidrs", json!(many(41, &range)), Some("41 ranges; EKS allows 40")),
             ("public_access_cidrs", json!(["0.0.0.0/0"]), None),
             ("public_access_cidrs", json!(["10.1.0.0/16"]), Some("private range 10.1.0.0/16")),
             ("service_ipv4_cidr", json!("10.100.0.0/16"), None),

@@ -75,7 +75,7 @@ mod tests {
             ("node-role.kubernetes.io/gpu", "", Some("the kubelet would not start")),
             ("kubernetes.io/role", "gpu", Some("the kubelet would not start")),
             ("x.k8s.io/role", "gpu", Some("the kubelet would not start")),
-            ("eks.amazonaws.com/x", "", Some("EKS's own")),
+            ("eks.amazonaws.com/x", "", Some("belongs to EKS")),
             ("gpu count", "1", Some("not a key")),
             ("a", &"v".repeat(63), None),
             ("a", &"v".repeat(64), Some("64 characters")),
@@ -98,7 +98,7 @@ mod tests {
         let many = |n: usize| (0..n).map(|i| taint(&format!("k{i}"), "v", "NO_SCHEDULE")).collect::<Vec<_>>();
         for (taints, wrong) in [
             (many(50), None),
-            (many(51), Some("51 taints; EKS takes 50")),
+            (many(51), Some("51 taints; EKS allows 50")),
             (vec![taint("a", "1", "NO_SCHEDULE"), taint("a", "2", "NO_EXECUTE")], None),
             (vec![taint("a", "1", "NO_SCHEDULE"), taint("a", "2", "NO_SCHEDULE")], Some("twice")),
             (vec![taint("a b", "1", "NO_SCHEDULE")], Some("not a key")),

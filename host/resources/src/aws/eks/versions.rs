@@ -200,7 +200,7 @@ mod tests {
     fn a_release_is_of_the_version_of_its_nodes() {
         for (release, version, ami, words) in [
             ("1.34.1-20261101", "1.34", "AL2023_x86_64_STANDARD", None),
-            ("1.33.4-20261101", "1.34", "AL2023_x86_64_STANDARD", Some("state version = \"1.33\" to keep them there")),
+            ("1.33.4-20261101", "1.34", "AL2023_x86_64_STANDARD", Some("set version = \"1.33\" to keep them there")),
             ("latest", "1.34", "AL2023_x86_64_STANDARD", Some("is not a release")),
             ("1.50.0-abcdef01", "1.34", "BOTTLEROCKET_x86_64", None),
             ("1.34.1-20261101", "<<fact:eks.newest-version>>", "AL2023_x86_64_STANDARD", None),

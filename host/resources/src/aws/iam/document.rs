@@ -330,7 +330,7 @@ mod tests {
             (json!({ "Statement": [{ "Action": "s3:*" }] }), "Effect"),
             (json!({ "Statement": [{ "Effect": "allow", "Action": "s3:*" }] }), "Allow or Deny"),
             (json!({ "Statement": [{ "Effect": "Allow" }] }), "Action"),
-            (json!({ "Statement": [{ "Effect": "Allow", "Action": 5 }] }), "list of texts"),
+            (json!({ "Statement": [{ "Effect": "Allow", "Action": 5 }] }), "list of strings"),
             (json!({ "Statement": [{ "Effect": "Allow", "Actions": "s3:*" }] }), "no key 'Actions'"),
         ] {
             let reason = Document::new(raw).expect_err(part);

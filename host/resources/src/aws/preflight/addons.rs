@@ -210,7 +210,7 @@ mod tests {
         let addon = ("a/eks.addon/vpc-cni".to_owned(), json!({ "cluster_name": "c", "addon_name": NETWORK }));
         says(&found(&plan([cluster.clone()]), check), None);
         let none = plan([cluster.clone(), nodes.clone()]);
-        says(&found(&none, check), Some(("no-network-add-on", "no node becomes ready")));
+        says(&found(&none, check), Some(("no-network-add-on", "nodes do not become ready")));
         let mut all = plan([cluster, nodes, addon]);
         says(&found(&all, check), Some(("nodes-before-network", "a/eks.addon/vpc-cni")));
         let (group, network): (ResourceAddress, _) =

@@ -161,7 +161,7 @@ mod tests {
         let files = list(folder.path(), &["*.tmp".to_owned(), "cache/".to_owned()]).expect("files");
         assert_eq!(files.keys().collect::<Vec<_>>(), ["a.json"]);
         let error = list(folder.path(), &["*".to_owned()]).expect_err("nothing is left");
-        assert!(error.contains("no file that 'exclude' leaves"), "{error}");
+        assert!(error.contains("'exclude' excludes every file"), "{error}");
     }
 
     #[test]

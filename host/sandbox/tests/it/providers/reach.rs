@@ -23,7 +23,7 @@ async fn connections_and_proofs_are_held_to_what_the_call_was_given() {
         assert!(words.contains(part), "{part} in {words}");
     }
     assert!(
-        !words.contains("was given:") && !words.contains("was begun") && !words.contains("connected to\n"),
+        !words.contains("was given:") && !words.contains("was started") && !words.contains("connected to\n"),
         "{words}"
     );
     assert!(!words.contains(KEY) && !words.contains(PASSWORD), "{words}");

@@ -97,7 +97,7 @@ mod tests {
             assert_eq!(said, expected);
         }
         let gone = interrupts(&old, &old, ChangeKind::Replace(ReplaceOrder::DeleteFirst)).unwrap();
-        assert!(gone.contains("nodes of group 'n' are gone until") && gone.contains("3 to 5 minutes"), "{gone}");
+        assert!(gone.contains("nodes of group 'n' are deleted before") && gone.contains("3 to 5 minutes"), "{gone}");
         let moved = interrupts(&old, &old, ChangeKind::Replace(ReplaceOrder::CreateFirst)).unwrap();
         assert!(moved.contains("cordoned and drained, for at most 15 minutes"), "{moved}");
     }
