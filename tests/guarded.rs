@@ -160,7 +160,7 @@ async fn the_first_signal_ends_a_run_in_order_and_the_second_at_once() {
         assert!(proxy.mutating() < whole, "it went on to the end");
         // Everything that was begun is recorded: there is nothing to take in, and nothing is looked for.
         let went_on = scene.at(proxy.url(), &["run", FILE]).status(0);
-        assert!(!went_on.stderr.contains("did not end") && !went_on.stderr.contains("adopted"), "{}", went_on.stderr);
+        assert!(!went_on.stderr.contains("did not finish") && !went_on.stderr.contains("adopted"), "{}", went_on.stderr);
         assert_eq!(interrupted(&scene, &proxy, "destroy", &[signal]).await, Some(130));
         scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
     }
@@ -169,6 +169,6 @@ async fn the_first_signal_ends_a_run_in_order_and_the_second_at_once() {
     let began = Instant::now();
     assert_eq!(interrupted(&scene, &proxy, "run", &[libc::SIGINT, libc::SIGINT]).await, Some(130));
     assert!(began.elapsed() < Duration::from_secs(10), "it waited for the call");
-    scene.at(proxy.url(), &["run", FILE]).status(0).says(&["did not end", "adopted network/ec2.vpc/main"]);
+    scene.at(proxy.url(), &["run", FILE]).status(0).says(&["did not finish", "adopted network/ec2.vpc/main"]);
     scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
 }

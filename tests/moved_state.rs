@@ -106,7 +106,7 @@ async fn a_state_moves_from_folder_to_folder_to_bucket_and_back() {
         } else {
             scene.path(to).canonicalize().unwrap().display().to_string()
         };
-        moved.says(&["is kept at", &name]);
+        moved.says(&["Moved the state", &name]);
         // It is not looked for there by itself, but in the usual place it is.
         assert_eq!(moved.stderr.contains("[pipeline]"), *to != ".llmhost/llm", "{}", moved.stderr);
         for command in [

@@ -204,7 +204,7 @@ async fn zones_are_stated_by_name_or_id_and_one_more_moves_none() {
     place.apply();
     ids("\"use1-az9\"");
     place.at(&["validate", FILE, "--online"]).status(1).says(&["there is no zone with the id use1-az9 in us-east-1"]);
-    for (wrong, words) in [("\"euw1-az1\"", "by its id use1-az1"), ("\"use1-az1\", \"us-east-1a\"", "all by id")] {
+    for (wrong, words) in [("\"euw1-az1\"", "by its id use1-az1"), ("\"use1-az1\", \"us-east-1a\"", "only ids")] {
         ids(wrong);
         place.scene.llmhost(&["validate", FILE]).status(1).says(&[words]);
     }

@@ -158,6 +158,6 @@ async fn a_folders_lock_goes_with_its_process() {
     scene.llmhost(&unlock).status(0).says(&["is not locked"]);
     // What it was about to make is not renamed: it would not be found by another name.
     let pending = scene.llmhost(&["state", "mv", FILE, VPC, "network/ec2.vpc/other"]).status(1);
-    pending.says(&["did not end", "Run the unchanged pipeline first"]);
+    pending.says(&["did not finish", "Run the unchanged pipeline first"]);
     scene.at(proxy.url(), &["run", FILE]).status(0);
 }

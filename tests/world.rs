@@ -180,7 +180,7 @@ async fn another_endpoint_is_refused_until_it_is_shown_to_be_the_same_place() {
     scene.at(url, &["state", "pin", FILE]).status(1).says(&["its region is us-east-1"]);
     scene.edit(FILE, "eu-west-1", "us-east-1");
     scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0).says(&["25 deleted"]);
-    scene.at(url, &["state", "pin", FILE]).status(0).says(&["bound to no endpoint"]);
+    scene.at(url, &["state", "pin", FILE]).status(0).says(&["no endpoint"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -263,7 +263,7 @@ mod tests {
         for (bytes, part) in [
             (&b""[..], "empty"),
             (b"\0asm\x01\0\0\0", "wasm-tools component embed"),
-            (b"\0asm", "cut short"),
+            (b"\0asm", "truncated"),
             (b"  (component)", "text"),
             (b"\x7fELF\x02", "machine code"),
             (b"#!/bin/sh", "not WebAssembly"),
