@@ -151,7 +151,7 @@ async fn a_silence_whose_time_has_passed_is_as_declared() {
     assert_eq!(alertmanager.silences().len(), 1);
 
     quiet.edit(&end, "2099-01-01T00:00:00Z");
-    quiet.llmhost(RUN).status(1).says(&["changes no silence that has ended", "Change starts_at too"]);
+    quiet.llmhost(RUN).status(1).says(&["cannot change an expired silence", "Change starts_at too"]);
     quiet.edit("ends_at", "starts_at = \"2020-01-01T00:00:00Z\"\nends_at");
     quiet.llmhost(RUN).status(0).says(&["1 replaced"]);
     only(alertmanager.active());
@@ -219,7 +219,7 @@ async fn what_does_not_work_is_said() {
     quiet.llmhost(RUN).status(1).says(&[&url, "without /api/v2"]);
     for (from, to, words) in [
         ("Disk.*", "Disk(", ["HTTP 400", "invalid regular expression"]),
-        ("2099-01-01", "2001-01-01", ["is in the past", "State a later ends_at"]),
+        ("2099-01-01", "2001-01-01", ["is in the past", "Set a later ends_at"]),
     ] {
         quiet.edit(from, to);
         quiet.llmhost(RUN).status(1).says(&words);

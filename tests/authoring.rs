@@ -243,7 +243,7 @@ fn the_wit_is_cut_to_what_is_used_and_written_anew_for_another_list() {
     let module = |name: &str| read(&format!("node_modules/llmhost-plugin/interfaces/{name}.d.ts"));
     assert!(module("ec2").contains("export class SecurityGroup {") && !module("s3").contains("class Folder"));
 
-    scene.llmhost(&["plugin", "wit", "javascript", "--uses", "s3"]).status(0).says(&["The plugin may use s3."]);
+    scene.llmhost(&["plugin", "wit", "javascript", "--uses", "s3"]).status(0).says(&["The plugin can use s3."]);
     assert!(read("wit/deps/aws-s3/s3.wit").contains("resource folder {"));
     assert!(!scene.path("javascript/wit/deps/aws-ec2").exists());
     assert!(module("s3").contains("export class Folder {"));
@@ -317,7 +317,7 @@ fn a_tool_that_is_missing_or_too_old_is_named_with_where_it_is_from() {
         ("typescript", &[("node", "v16.20.0")], &["Node.js 20 or newer", "node is v16.20.0", "https://nodejs.org"]),
         ("javascript", &[("node", "v22.1.0")], &["there is no npm on PATH", "https://nodejs.org"]),
         ("assemblyscript", &[], &["a plugin in AssemblyScript is built with Node.js 20", "https://nodejs.org"]),
-        ("go", &[], &["Go 1.25 or newer", "there is no go on PATH", "https://go.dev/dl"]),
+        ("go", &[], &["Go 1.25 or newer", "Go was not found on PATH", "https://go.dev/dl"]),
         ("go", &[("go", "go version go1.21.5 linux/amd64")], &["go is 1.21.5", "https://go.dev/dl"]),
         ("python", &[], &["Python 3.10 or newer", "no python3 on PATH", "https://www.python.org"]),
         ("zig", &[], &["Python 3.10 or newer", "no python3 on PATH", "https://www.python.org"]),

@@ -127,7 +127,7 @@ fn what_a_type_does_not_have_is_shown_in_the_file_before_anything_is_asked() {
         ("", &["A resource needs a 'type'", "pipeline.toml:7"]),
         (
             "type = \"AWS::SQS::Queue\"\nresources.x = { type = \"AWS::SQS::Queue\" }",
-            &["either one resource", "Move the one into 'resources'", "pipeline.toml:9:1"],
+            &["either one resource", "Move the single resource into 'resources'", "pipeline.toml:9:1"],
         ),
     ] {
         with(lines).says(said);

@@ -52,7 +52,7 @@ fn a_wrong_file_is_said_with_its_place() {
         (
             "a date",
             vpc("cidr = 2026-01-01").into(),
-            &["a date cannot be handed", "write it as a string: \"2026-01-01\""],
+            &["a date cannot be passed", "write it as a string: \"2026-01-01\""],
         ),
         ("a huge number", vpc("azs = 9223372036854775807").into(), &["must be at most 6"]),
         ("JSON", b"{\"pipeline\": {}}".to_vec(), &["this reads like JSON", "a pipeline file is TOML", "1 problem in"]),
@@ -66,11 +66,11 @@ fn a_wrong_file_is_said_with_its_place() {
             vpc("").replace("steps.network", "steps.\"größe\"").into(),
             &["the step name 'größe'", "'ö'"],
         ),
-        ("a calculation", vpc("cidr = \"${vars.x + 1}\"").into(), &["it computes nothing"]),
+        ("a calculation", vpc("cidr = \"${vars.x + 1}\"").into(), &["it cannot compute"]),
         (
             "a step of another name",
             vpc("cidr = \"${each.value}\"").into(),
-            &["${each.…} stands in steps with for_each alone", "add for_each"],
+            &["${each.…} works only in steps with for_each", "add for_each"],
         ),
         (
             "a step after one that is not there",
@@ -146,12 +146,12 @@ fn what_aws_or_kubernetes_would_refuse_later_is_refused_at_once() {
         (eks(role, "net-1"), "subnet_ids 'net-1' is not an id: one looks like subnet-0123456789abcdef0"),
         (
             iam("roles = { a = { services = [\"ec2\"] } }"),
-            "'ec2' is not the name of a service to IAM; write ec2.amazonaws.com",
+            "'ec2' is not a service name in IAM; write ec2.amazonaws.com",
         ),
-        (irsa("My NS"), "namespace 'My NS' is not a name that Kubernetes takes"),
+        (irsa("My NS"), "namespace 'My NS' is not a valid name for Kubernetes"),
         (
             server("memory = \"8 gigs\""),
-            "memory of containers[0] is '8 gigs', which is no quantity of Kubernetes: write memory like 8Gi",
+            "memory of containers[0] is '8 gigs', which is not a Kubernetes quantity: write memory like 8Gi",
         ),
         (server("cpu = \"two\""), "cpu of containers[0] is 'two'"),
     ] {

@@ -58,7 +58,7 @@ async fn a_cluster_that_does_not_exist_is_said_and_not_called_removed() {
          \"pod-identity\", bucket = \"team-models\" }\n",
     );
     let ran = scene.at(emulator.url(), &["run", FILE, "--skip-preflight"]).status(1);
-    ran.says(&["there is no cluster 'pl'", "The cluster has to exist before"]);
+    ran.says(&["there is no cluster 'pl'", "The cluster must exist before"]);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("removed by something else"));
     scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(0);
 }

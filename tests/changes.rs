@@ -44,7 +44,7 @@ async fn a_policy_that_is_attached_is_replaced_and_attached_again() {
     scene
         .at(url, &["run", FILE, "--dry-run"])
         .status(0)
-        .says(&["the old one is deleted first", "without policy 'att-read'"]);
+        .says(&["the old one is deleted first", "do not have policy 'att-read'"]);
     scene.at(url, &["run", FILE, "--yes"]).status(0).says(&["1 updated, 1 replaced"]);
     assert_eq!(policies(), arn("att-read"));
     scene.at(url, &["run", FILE, "--refresh", "--dry-run", "--exit-code"]).status(0);
@@ -238,7 +238,7 @@ with = { name = "ng", cluster = "${cluster.name}", role_arn = "${roles.node_role
     stopped.says(&[
         "net/ec2.subnet/private-a",
         "in use by the instance i-",
-        "run the same command again; it goes on from here",
+        "run the same command again; it continues from here",
     ]);
     scene.llmhost(&["status", FILE]).status(0).says(&["net/ec2.subnet/private-a", "net/ec2.vpc/main"]);
     look_after(url, &["end-nodes"]);

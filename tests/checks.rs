@@ -61,12 +61,12 @@ fn what_is_wrong_with_a_step_is_said_before_anything_is_asked() {
     for (from, to, words) in [
         ("min = 1\nmax = 2\nlabels", "min = 3\nmax = 2\nlabels", &["step gpu", "min 3, desired 3, max 2"][..]),
         ("[\"t3.medium\"]", "[\"t3.medium\", \"g5.xlarge\"]", &["step cpu", "need different images"]),
-        ("[\"t3.medium\"]", "[\"medium\"]", &["step cpu", "does not read as an instance type"]),
+        ("[\"t3.medium\"]", "[\"medium\"]", &["step cpu", "does not look like an instance type"]),
         ("disk_gib = 20", "disk_gib = 5", &["disk_gib", "at least 20", "llm-on-eks.toml:"]),
         ("image = \"${vars.image}\"", "image = \"\"", &["step server", "not the name of an image"]),
         ("s3://${models.bucket}/demo", "/home/me/model", &["step server", "not an s3:// address"]),
         ("{ min = 1, max = 2 }", "{ min = 3, max = 2 }", &["replicas.max is 2"]),
-        ("= \"model-server\"", "= \"Model_Server\"", &["step identity", "not a name that Kubernetes takes"]),
+        ("= \"model-server\"", "= \"Model_Server\"", &["step identity", "not a valid name for Kubernetes"]),
         ("prefix = \"demo\"\n", "prefix = \"*\"\n", &["step identity", "is a pattern"]),
         ("prefix = \"demo\"\n", "dynamodb_tables = [\"a/*\"]\n", &["'a/*' is not the name of a table"]),
         (
@@ -75,8 +75,8 @@ fn what_is_wrong_with_a_step_is_said_before_anything_is_asked() {
             &["oidc_provider_arn is missing", "pod-identity"],
         ),
         ("\"audit\", ", "\"everything\", ", &["step cluster", "'everything' is not one of api, audit"]),
-        ("name = \"llm-cluster\"\nrole", "name = \"llm cluster\"\nrole", &["not a name that EKS takes"]),
-        ("node_role = \"EKSNodeRole\"", "node_role = \"EKS Node\"", &["step roles", "not a name that IAM takes"]),
+        ("name = \"llm-cluster\"\nrole", "name = \"llm cluster\"\nrole", &["not a valid name for EKS"]),
+        ("node_role = \"EKSNodeRole\"", "node_role = \"EKS Node\"", &["step roles", "not a valid name for IAM"]),
         ("logging = [", "oidc_provider = false\nlogging = [", &["oidc_provider_arn is missing"]),
     ] {
         let scene = Scene::with_examples();
@@ -190,7 +190,7 @@ async fn names_that_are_taken_are_said_before_anything_is_made() {
     assert_eq!(online(&scene, emulator.url(), "third.toml", "st3"), third);
     let ran = scene.at(emulator.url(), &["run", "third.toml", "--state", "st3"]).status(1);
     ran.says(&[
-        "the cluster 'llm' exists and was not made by this pipeline: it carries the tag llmhost:pipeline = first",
+        "the cluster 'llm' exists and was not created by this pipeline: it carries the tag llmhost:pipeline = first",
         "the role 'EKSNodeRole' exists",
         "the bucket 'sr-models' exists",
         "To manage this one from here, import it: llmhost import FILE cluster/",
@@ -225,7 +225,7 @@ async fn what_a_file_only_names_has_to_exist() {
     ]);
     assert_eq!(found, named);
     scene.at(emulator.url(), &["validate", "pipeline.toml", "--online"]).status(1).says(&[
-        "there is no cluster 'pl' in us-east-1, and no step makes one",
+        "there is no cluster 'pl' in us-east-1, and no step creates one",
         "there is no managed policy arn:aws:iam::aws:policy/NoSuchPolicy",
         "there is no role arn:aws:iam::123456789012:role/nobody",
         "there is no subnet subnet-0123456789abcdef0 in us-east-1",
@@ -249,8 +249,8 @@ async fn quotas_of_the_account_and_zones_that_eks_refuses_are_said_before() {
         assert_eq!(online(&scene, emulator.url(), "pipeline.toml", "st"), wanted(found), "{count} {nat}");
     }
     scene.at(emulator.url(), &["validate", "pipeline.toml", "--online"]).status(1).says(&[
-        "the quota 'EC2-VPC Elastic IPs' (L-0263D0A3) allows 5 elastic IP addresses in the region: 0 are there, and the plan \
-         makes 6 more",
+        "the quota 'EC2-VPC Elastic IPs' (L-0263D0A3) allows 5 elastic IP addresses in the region: 0 exist, and the \
+            plan creates 6 more",
         "--quota-code L-0263D0A3 --desired-value 6",
     ]);
     // us-east-1e is use1-az3 here.
@@ -268,12 +268,12 @@ fn a_rehearsal_says_what_can_be_done_in_a_rehearsal() {
          mode = \"pod-identity\", bucket = \"team-a\" }\n",
     );
     let ran = scene.llmhost(&["rehearse", "pipeline.toml"]).status(1);
-    ran.says(&["there is no cluster 'pl'", "starts in an empty account", "rehearse a file that makes it"]);
+    ran.says(&["there is no cluster 'pl'", "starts in an empty account", "rehearse a file that creates them"]);
     assert!(!ran.stderr.contains("--skip-preflight"), "{}", ran.stderr);
     scene
         .llmhost(&["rehearse", "pipeline.toml", "--state", "st"])
         .status(2)
-        .says(&["--state does not go with rehearse"]);
+        .says(&["--state cannot be used with rehearse"]);
     assert!(!scene.path("st").exists());
 }
 

@@ -206,7 +206,7 @@ fn the_whole_life_is_rehearsed_in_seconds() {
     let began = Instant::now();
     let ran = scene.llmhost(&["rehearse", FILE]).status(0);
     let took = began.elapsed();
-    ran.says(&["apply: 46 resources made", "0 changes", "behind its back, was found", "left behind: nothing"]);
+    ran.says(&["apply: 46 resources made", "0 changes", "drift found a changed tag", "left behind: nothing"]);
     // Beside other tests, on a busy machine, in a build without optimisation.
     assert!(took < Duration::from_secs(30), "{took:?}");
     assert!(!scene.path(".llmhost").exists(), "a rehearsal leaves nothing here either");

@@ -133,7 +133,7 @@ async fn a_role_that_trusts_another_cluster_is_refused() {
     scene.edit(FILE, own, &format!("oidc_issuer = \"https://{other}\""));
     // Before the cluster is there, and with nothing asked.
     let ran = scene.llmhost(&["validate", FILE]).status(1);
-    ran.says(&["trust-of-another-cluster", other, CLUSTER, "its pods could never assume it"]);
+    ran.says(&["trust-of-another-cluster", other, CLUSTER, "its pods cannot assume the role"]);
     // Provider and conditions of two clusters, when both are known.
     scene.edit(FILE, &format!("https://{other}"), "${cluster.oidc_issuer}");
     scene.at(emulator.url(), &["run", FILE]).status(0);
@@ -157,7 +157,7 @@ async fn an_api_server_that_cannot_be_reached_is_said_and_the_next_run_goes_on()
     scene.at(proxy.url(), &["run", FILE]).status(0);
     drop(proxy);
     // AWS itself is reached at another address, and llmhost is told so.
-    scene.at(emulator.url(), &["state", "pin", FILE]).status(0).says(&["are found there"]);
+    scene.at(emulator.url(), &["state", "pin", FILE]).status(0).says(&["exist there"]);
     scene.write(FILE, whole);
     let ran = scene.at(emulator.url(), &["run", FILE]).status(1);
     ran.says(&["step identity", "the API server cannot be reached", "public_access_cidrs"]);

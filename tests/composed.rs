@@ -86,7 +86,7 @@ async fn pipelines_within_a_pipeline_are_made_kept_and_taken_apart_as_one() {
 
     // One of a pipeline's steps, and all of them.
     let only = |name: &str| scene.at(url, &["run", "platform.toml", "--dry-run", "--only", name]);
-    only("team:ads.bucket").status(0).says(&["No changes", "Left as it is"]);
+    only("team:ads.bucket").status(0).says(&["No changes", "Skipped"]);
     only("team").status(0).says(&["No changes"]);
     only("network.subnet").status(2).says(&["there is no step 'network.subnet'", "The steps are index, network.vpc"]);
 
@@ -187,7 +187,10 @@ async fn environments_of_a_file_stand_side_by_side() {
     // A plan that was saved is of its environment.
     scene.edit("shop.toml", "size = 3", "size = 4");
     scene.at(url, &["run", "shop.toml", "--env", "prod", "--dry-run", "--out", "plan.bin"]).status(0);
-    scene.at(url, &["run", "plan.bin", "--env", "dev", "-y"]).status(2).says(&["a saved plan takes no --var, --env"]);
+    scene
+        .at(url, &["run", "plan.bin", "--env", "dev", "-y"])
+        .status(2)
+        .says(&["a saved plan cannot be used with --var, --env"]);
     scene.at(url, &["run", "plan.bin", "-y"]).status(0).says(&["Environment prod", "shop-prod-4"]);
     scene.at(url, &["destroy", "shop.toml", "--env", "prod", "-y"]).status(0).says(&["Environment prod"]);
     let names = look(url)["storage"].to_string();
@@ -265,7 +268,7 @@ async fn outputs_of_another_pipeline_are_read_from_its_state_which_stays_as_it_i
     let url = emulator.url();
     let app = "app/app.toml";
     let never =
-        ["the pipeline 'net-dev' has made nothing yet", "run it first: llmhost run ../net/net.toml", "app.toml:4:"];
+        ["the pipeline 'net-dev' has no resources yet", "run it first: llmhost run ../net/net.toml", "app.toml:4:"];
     scene.at(url, &["run", app, "--dry-run"]).status(2).says(&never);
     scene.llmhost(&["rehearse", app]).status(2).says(&never);
     scene.at(url, &["run", "net/net.toml", "-y"]).status(0).says(&["vpc_id = \"vpc-", "logs = \"net-logs-dev\""]);
@@ -282,7 +285,7 @@ async fn outputs_of_another_pipeline_are_read_from_its_state_which_stays_as_it_i
     scene.at(url, &["run", app, "--dry-run", "--out", "plan"]).status(0);
     let ran = scene.at(url, &["run", app, "-y"]).status(0);
     ran.says(&[
-        "The pipeline 'net-dev', whose outputs are read, is in us-east-1; this one is in eu-west-1.",
+        "The pipeline 'net-dev', whose outputs are used, is in us-east-1; this one is in eu-west-1.",
         "vpc = \"vpc-",
     ]);
     scene.at(url, &["run", app, "-y"]).status(0).says(&["0 changes"]);
@@ -301,7 +304,7 @@ async fn outputs_of_another_pipeline_are_read_from_its_state_which_stays_as_it_i
     scene.edit(app, "logs = \"${pipeline.net.bucket['logs'].arn}\"", "logs = \"${pipeline.net.logs}\"");
     scene.at(url, &["run", app, "--dry-run", "--out", "plan"]).status(0);
     scene.at(url, &["run", "net/net.toml", "-y"]).status(0);
-    let stale = ["Saved plan is stale: ${pipeline.net.logs} has changed: that pipeline was run since"];
+    let stale = ["Saved plan is stale: ${pipeline.net.logs} has changed: that pipeline was run after the plan"];
     scene.at(url, &["run", "plan"]).status(1).says(&stale);
 
     // What is not there, and another environment of the same file.
@@ -312,7 +315,7 @@ async fn outputs_of_another_pipeline_are_read_from_its_state_which_stays_as_it_i
         "app.toml:8:",
     ]);
     scene.edit(app, "file = \"../net/net.toml\"", "file = \"../net/net.toml\"\nenv = \"prod\"");
-    let prod = ["'net-prod' has made nothing yet", "run it first: llmhost run ../net/net.toml --env prod"];
+    let prod = ["'net-prod' has no resources yet", "run it first: llmhost run ../net/net.toml --env prod"];
     scene.at(url, &["validate", app]).status(2).says(&prod);
     scene.edit(app, "env = \"prod\"", "vars = { stagge = \"x\" }");
     scene.at(url, &["validate", app]).status(2).says(&["../net/net.toml has no variable 'stagge'"]);

@@ -213,9 +213,9 @@ async fn a_plan_that_nobody_could_look_up_for_is_shown_and_not_saved() {
     let scene = Scene::new();
     scene.write("team.toml", TEAM);
     let planned = scene.llmhost(&["run", "team.toml", "--dry-run"]).status(0);
-    planned.says(&["existing.cluster: eks.cluster, not looked up", "Without credentials nothing is looked up"]);
+    planned.says(&["existing.cluster: eks.cluster, not looked up", "Without credentials there are no look-ups"]);
     let refused = scene.llmhost(&["run", "team.toml", "--dry-run", "--out", "plan"]).status(1);
-    refused.says(&["existing.cluster was not looked up", "Make the plan with credentials"]);
+    refused.says(&["existing.cluster was not looked up", "Create the plan with credentials"]);
     assert!(!scene.path("plan").exists());
     scene.llmhost(&["policy", "team.toml"]).status(0).says(&["eks:DescribeCluster", "ec2:DescribeTags", "iam:GetRole"]);
 }
@@ -244,7 +244,7 @@ async fn what_exists_under_the_declared_names_is_taken_over_in_one_go() {
     std::fs::remove_dir_all(scene.path(".llmhost")).unwrap();
 
     at(&["import", "pipeline.toml", "--all"]).status(1).says(&["without the tags of this pipeline"]);
-    at(&["adopt", "pipeline.toml"]).status(1).says(&["From then on this pipeline changes them", "needs --yes"]);
+    at(&["adopt", "pipeline.toml"]).status(1).says(&["After that, this pipeline manages them", "needs --yes"]);
     assert!(!scene.path(".llmhost/test/state.json").exists(), "nothing without a yes");
     let adopted = at(&["adopt", "pipeline.toml", "--yes"]).status(0);
     adopted.says(

@@ -56,7 +56,7 @@ async fn what_cannot_be_read_is_not_taken_for_gone() {
     scene.at(proxy.url(), &["run", FILE]).status(0);
     proxy.inject(|request| request.action == "GetRole", 1_000, Fault::Status(403));
     let refused = scene.at(proxy.url(), &["run", FILE, "--refresh"]).status(1);
-    refused.says(&["unread roles/iam.role/node", "not everything could be read", "Nothing was changed"]);
+    refused.says(&["unread roles/iam.role/node", "some resources could not be read", "Nothing was changed"]);
     proxy.clear();
     scene.at(proxy.url(), &["run", FILE, "--refresh"]).status(0).says(&["0 changes"]);
 }
@@ -68,12 +68,14 @@ async fn what_is_protected_is_neither_deleted_nor_replaced() {
     let run = |args: &[&str]| scene.at(emulator.url(), &[args, &[FILE, "--yes"]].concat());
     run(&["run"]).status(0);
     let before = look(emulator.url());
-    run(&["destroy"]).status(1).says(&["protected, and not to be destroyed: models/s3.bucket/", "Nothing was deleted"]);
+    run(&["destroy"])
+        .status(1)
+        .says(&["protected, so it cannot be destroyed: models/s3.bucket/", "Nothing was deleted"]);
     scene.edit(FILE, "kept-models", "other-models");
-    run(&["run"]).status(1).says(&["it is protected, and would be replaced", "take 'protect = true' out"]);
+    run(&["run"]).status(1).says(&["it is protected, and would be replaced", "delete 'protect = true'"]);
     // Taking the step out of the file does not lift it.
     scene.pipeline(STEPS.split("[steps.models]").next().unwrap());
-    run(&["run"]).status(1).says(&["it is protected, and would be deleted", "put back first"]);
+    run(&["run"]).status(1).says(&["it is protected, and would be deleted", "add it again"]);
     run(&["destroy"]).status(1).says(&["models/s3.bucket/"]);
     assert_eq!(look(emulator.url()), before);
     scene.pipeline(&STEPS.replace("protect = true", "protect = \"yes\""));
@@ -93,11 +95,11 @@ async fn what_somebody_else_made_anew_under_its_name_is_not_deleted() {
     run(&["run", FILE]).status(0);
     look_after(emulator.url(), &["remake-role", "TheNodeRole"]);
     look_after(emulator.url(), &["remake-bucket", "kept-models", "precious"]);
-    run(&["destroy", FILE, "--dry-run"]).status(0).says(&["stays: the bucket 'kept-models' does not carry"]);
+    run(&["destroy", FILE, "--dry-run"]).status(0).says(&["stays: the bucket 'kept-models' does not have"]);
     let refused = run(&["destroy", FILE, "--yes"]).status(1);
     refused.says(&[
-        "the role 'TheNodeRole' does not carry the tag llmhost:pipeline",
-        "the bucket 'kept-models' does not carry the tag llmhost:pipeline",
+        "the role 'TheNodeRole' does not have the tag llmhost:pipeline",
+        "the bucket 'kept-models' does not have the tag llmhost:pipeline",
         "llmhost state rm FILE roles/iam.role/node",
     ]);
     let theirs = look(emulator.url());
@@ -158,7 +160,7 @@ async fn the_first_signal_ends_a_run_in_order_and_the_second_at_once() {
         assert!(proxy.mutating() < whole, "it went on to the end");
         // Everything that was begun is recorded: there is nothing to take in, and nothing is looked for.
         let went_on = scene.at(proxy.url(), &["run", FILE]).status(0);
-        assert!(!went_on.stderr.contains("did not end") && !went_on.stderr.contains("adopted"), "{}", went_on.stderr);
+        assert!(!went_on.stderr.contains("did not finish") && !went_on.stderr.contains("adopted"), "{}", went_on.stderr);
         assert_eq!(interrupted(&scene, &proxy, "destroy", &[signal]).await, Some(130));
         scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
     }
@@ -167,6 +169,6 @@ async fn the_first_signal_ends_a_run_in_order_and_the_second_at_once() {
     let began = Instant::now();
     assert_eq!(interrupted(&scene, &proxy, "run", &[libc::SIGINT, libc::SIGINT]).await, Some(130));
     assert!(began.elapsed() < Duration::from_secs(10), "it waited for the call");
-    scene.at(proxy.url(), &["run", FILE]).status(0).says(&["did not end", "adopted network/ec2.vpc/main"]);
+    scene.at(proxy.url(), &["run", FILE]).status(0).says(&["did not finish", "adopted network/ec2.vpc/main"]);
     scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
 }

@@ -81,9 +81,13 @@ async fn a_chart_of_a_registry_is_fetched_once_by_its_digest() {
 
     // A tag is refused with what to write.
     uses_chart(&user, &tag, "");
-    user.llmhost(&dry).status(1).says(&["names a chart by a tag", &format!("it is {pinned} now"), "with its digest"]);
+    user.llmhost(&dry).status(1).says(&[
+        "has a tag, which its publisher can move",
+        &format!("it is {pinned} now"),
+        "with its digest",
+    ]);
     uses_chart(&user, &published.registry.address("charts/none:1"), "");
-    user.llmhost(&dry).status(1).says(&["names a chart by a tag", "helm pull prints it"]);
+    user.llmhost(&dry).status(1).says(&["has a tag, which its publisher can move", "helm pull prints it"]);
 
     // What is not there, or no chart, is refused by its name.
     let none = format!("sha256:{}", "0".repeat(64));
@@ -135,7 +139,7 @@ async fn a_chart_of_a_registry_is_fetched_once_by_its_digest() {
     std::fs::write(&stored, "damaged").unwrap();
     at(&["run", FILE, "--yes"])
         .status(1)
-        .says(&[&format!("cannot reach {host}"), "what is pinned and was fetched before"]);
+        .says(&[&format!("cannot reach {host}"), "pinned artifacts that were fetched before"]);
     assert!(!stored.exists(), "nothing of it is kept");
 }
 

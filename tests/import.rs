@@ -77,12 +77,12 @@ async fn what_exists_is_taken_in_brought_in_line_and_destroyed_with_the_rest() {
     by_tags(vpc_at, &["Name=grown-old", "llmhost:pipeline=test"]).status(0).says(&[
         "is vpc-",
         "tags.Name: \"grown-old\" there, \"net\" declared",
-        "brings it in line",
+        "updates it to match the file",
     ]);
-    import(vpc_at, &vpc).status(1).says(&["is in the state already, as vpc-"]);
+    import(vpc_at, &vpc).status(1).says(&["is already in the state, as vpc-"]);
     import(subnet_at, &subnet).status(0).says(&["as declared"]);
     import("roles/iam.role/node", "NodeRole").status(0);
-    import("roles/iam.role/cluster", "NodeRole").status(1).says(&["is in the state already"]);
+    import("roles/iam.role/cluster", "NodeRole").status(1).says(&["is already in the state"]);
     import("models/s3.bucket/main", "old-bucket").status(0);
 
     at(&["run", FILE]).status(0).says(&["0 replaced, 0 deleted"]);

@@ -110,7 +110,7 @@ async fn renamed_addresses_are_matched_by_what_they_declare() {
     scene.edit(FILE, "[steps.roles]", "[steps.identity]");
     at(&["import", FILE, "--all", "--yes"]).status(0).says(&[
         &format!("{made} to import"),
-        "found by its content; its tags say network/ec2.subnet/public-a",
+        "found by its content; its tags name network/ec2.subnet/public-a",
         "The next run would then change nothing but the tags of",
     ]);
     let world = look(emulator.url());

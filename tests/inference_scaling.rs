@@ -177,7 +177,7 @@ async fn a_gateway_finds_the_pods_and_another_model_comes_by_another_volume() {
     // Each new pod is ready before an old one ends, and keeps what it reads.
     scene.edit(FILE, "}/one", "}/two");
     let ran = scene.at(url, &["run", FILE, "--yes"]).status(0);
-    ran.says(&["each new one is ready before an old one ends", "2 created, 1 updated, 0 replaced, 2 deleted"]);
+    ran.says(&["each new one is ready before an old one stops", "2 created, 1 updated, 0 replaced, 2 deleted"]);
     let (after, claims) = (objects(url, "volumes"), objects(url, "claims"));
     assert_eq!((count(&after), count(&claims)), (1, 1));
     assert!(after.to_string().contains("prefix two/"), "{after}");
@@ -201,7 +201,7 @@ async fn definitions_that_the_cluster_lacks_are_said_before_anything_is_made() {
     ];
     // A cluster that the same run would make.
     scene.pipeline(&format!("{CLUSTER}{}", server("[\"nodes\"]", &more)));
-    scene.at(url, &["run", FILE]).status(1).says(&lacking).says(&["3 findings that cannot work; nothing was changed"]);
+    scene.at(url, &["run", FILE]).status(1).says(&lacking).says(&["3 preflight errors; nothing was changed"]);
     assert_eq!(look(url)["clusters"], json!({}));
     // One that is there, and is asked.
     scene.pipeline(CLUSTER);
@@ -240,9 +240,9 @@ async fn the_plan_says_which_rollout_has_a_gap_and_what_a_node_keeps() {
     assert_eq!(owner["securityContext"]["capabilities"], json!({ "drop": ["ALL"], "add": ["CHOWN"] }));
     scene.edit(FILE, "llmhost:1", "llmhost:2");
     let plan = || scene.at(url, &["run", FILE, "--dry-run"]).status(0);
-    plan().says(&["! ends its pods before new ones are ready: nothing answers until these are"]);
+    plan().says(&["! stops its pods before new ones are ready: nothing answers until these are"]);
     scene.edit(FILE, "rollout = \"replace\"", "rollout = \"surge\"");
-    plan().says(&["! rolls its pods: each new one is ready before an old one ends"]);
+    plan().says(&["! rolls its pods: each new one is ready before an old one stops"]);
     scene.edit(FILE, "rollout = \"surge\"", "rollout = \"replace\"\nreplicas = { min = 3, max = 3 }");
     plan().says(&["! rolls its pods: at most 1 of 3 unavailable at a time"]);
 }

@@ -64,7 +64,7 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
         (
             "example.org/llmhost:1",
             "example.org/llmhost:2",
-            &["! ends its pods before new ones are ready: nothing answers until these are"],
+            &["! stops its pods before new ones are ready: nothing answers until these are"],
         ),
     ] {
         scene.edit(FILE, from, to);
@@ -83,7 +83,7 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
     let events = json.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let plan = events.into_iter().find(|event| event["event"] == "plan").unwrap();
     let sentence = plan["resources"]["nodes/eks.node-group/main"]["interrupts"].as_str().unwrap();
-    assert!(sentence.contains("are gone until"), "{sentence}");
+    assert!(sentence.contains("are deleted before"), "{sentence}");
     let asked = scene.at(emulator.url(), &["run", FILE]).status(1);
     asked.says(&[
         "1 change interrupts something. Replace 1 resource in account 123456789012, region us-east-1",
@@ -96,8 +96,8 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
     let renamed = scene.at(emulator.url(), &["run", FILE, "--dry-run"]).status(0);
     renamed.says(&[
         "± eks.node-group/main",
-        "these are cordoned and drained, for at most 15 minutes",
-        "! ends its pods before new ones are ready: nothing answers until these are",
+        "the nodes are cordoned and drained, for at most 15 minutes",
+        "! stops its pods before new ones are ready: nothing answers until these are",
     ]);
     scene.at(emulator.url(), &["run", FILE, "--yes"]).status(0);
     let groups = look(emulator.url())["clusters"]["sw"]["node_groups"].clone();

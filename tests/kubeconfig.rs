@@ -51,7 +51,7 @@ fn a_token_is_printed_as_an_exec_plugin_does() {
 async fn a_kubeconfig_without_a_cluster_says_what_to_do() {
     let (scene, emulator) = (Scene::with_examples(), emulator().await);
     let ran = scene.at(emulator.url(), &["kubeconfig", FILE]).status(1);
-    ran.says(&["the state of 'llm-on-eks' holds no EKS cluster", "Run the pipeline first"]);
+    ran.says(&["the state of 'llm-on-eks' has no EKS cluster", "Run the pipeline first"]);
     scene.at(emulator.url(), &["run", FILE, "--only", "network,roles,cluster"]).status(0);
     let ran = scene.at(emulator.url(), &["kubeconfig", FILE, "--step", "network"]).status(1);
     ran.says(&["the step 'network' has no EKS cluster"]);

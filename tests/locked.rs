@@ -46,7 +46,7 @@ fn accepts(scene: &Scene) -> Ran {
 fn the_first_use_pins_a_plugin_and_a_changed_one_stops_every_command_until_it_is_accepted() {
     let scene = scene();
     let first = scene.llmhost(&["validate", FILE]).status(0);
-    first.says(&["1 plugin is new, and pinned in llmhost.lock"]);
+    first.says(&["1 new plugin is pinned in llmhost.lock"]);
     let pinned = lock(&scene);
     for part in
         ["[pipelines.test.plugins.\"./s3.wasm\"]", &digest(&plugin()), "grants = [\"s3\"]", "llmhost:aws-s3/s3@"]
@@ -69,7 +69,7 @@ fn the_first_use_pins_a_plugin_and_a_changed_one_stops_every_command_until_it_is
     scene.llmhost(&["lock", FILE]).status(0).says(&[&digest(&rebuilt()), "Add --accept"]);
     scene.llmhost(&["lock", FILE, "--exit-code"]).status(3);
     accepts(&scene).says(&[&digest(&rebuilt()), "Accepted"]);
-    scene.llmhost(&["lock", FILE, "--exit-code"]).status(0).says(&["has the plugins as they are"]);
+    scene.llmhost(&["lock", FILE, "--exit-code"]).status(0).says(&["matches the plugins"]);
     for command in LOADING {
         scene.llmhost(command).status(0);
     }

@@ -79,7 +79,7 @@ async fn a_state_that_has_a_place_of_its_own_is_renamed_there() {
             ]);
         }
         with(&["state", "mv", FILE, "--pipeline", "older"]).status(1).says(&["belongs to the pipeline 'old'"]);
-        with(&["state", "mv", FILE, "--pipeline", "old"]).status(0).says(&["state of 'old' is the state of 'new' now"]);
+        with(&["state", "mv", FILE, "--pipeline", "old"]).status(0).says(&["Renamed the state of 'old' to 'new'"]);
         with(&["state", "mv", FILE, "--pipeline", "old"])
             .status(1)
             .says(&["belongs to the pipeline 'new', not to 'old'"]);
@@ -106,7 +106,7 @@ async fn a_state_moves_from_folder_to_folder_to_bucket_and_back() {
         } else {
             scene.path(to).canonicalize().unwrap().display().to_string()
         };
-        moved.says(&["is kept at", &name]);
+        moved.says(&["Moved the state", &name]);
         // It is not looked for there by itself, but in the usual place it is.
         assert_eq!(moved.stderr.contains("[pipeline]"), *to != ".llmhost/llm", "{}", moved.stderr);
         for command in [
@@ -203,7 +203,7 @@ async fn what_cannot_be_moved_is_said_and_nothing_is_touched() {
         (&["--state", "one", "--to", "one"][..], 2, "the state is there already"),
         (&["--state", "one", "--to", "./two/../one"], 2, "the state is there already"),
         (&["--state", "one", "--to", "two"], 1, "belongs to the pipeline 'other'"),
-        (&["--state", "one", "--to", "three"], 1, "holds a state already, with"),
+        (&["--state", "one", "--to", "three"], 1, "already has a state, with"),
         (&["--state", "none", "--to", "four"], 1, "there is no state of 'llm'"),
         (&["--state", "one", "--pipeline", "llm"], 2, "still called 'llm'"),
         (&["--state", "one", "--pipeline", "L L"], 2, "the character 'L'"),

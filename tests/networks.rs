@@ -204,7 +204,7 @@ async fn zones_are_stated_by_name_or_id_and_one_more_moves_none() {
     place.apply();
     ids("\"use1-az9\"");
     place.at(&["validate", FILE, "--online"]).status(1).says(&["there is no zone with the id use1-az9 in us-east-1"]);
-    for (wrong, words) in [("\"euw1-az1\"", "by its id use1-az1"), ("\"use1-az1\", \"us-east-1a\"", "all by id")] {
+    for (wrong, words) in [("\"euw1-az1\"", "by its id use1-az1"), ("\"use1-az1\", \"us-east-1a\"", "only ids")] {
         ids(wrong);
         place.scene.llmhost(&["validate", FILE]).status(1).says(&[words]);
     }
@@ -279,7 +279,7 @@ with = {{ name = "ng", cluster = "${{cluster.name}}", role_arn = "${{roles.node_
     };
     let all = "\"ecr.api\", \"ecr.dkr\", \"ec2\", \"sts\", \"eks\", \"eks-auth\", \"logs\"";
     steps("\"ecr.api\", \"ecr.dkr\", \"ec2\"");
-    place.scene.llmhost(&["validate", FILE]).status(1).says(&["no-route-out", "not every service that nodes need"]);
+    place.scene.llmhost(&["validate", FILE]).status(1).says(&["no-route-out", "some services that nodes need"]);
     steps(&format!("{all}, \"no-such-service\""));
     place.at(&["validate", FILE, "--online"]).status(1).says(&["no-service", "'no-such-service' in us-east-1"]);
     steps("\"s3\"");
@@ -343,12 +343,9 @@ async fn groups_lists_and_ipv6_ranges_are_sources_of_rules() {
     assert_eq!(place.planned(), [1, 0, 0, 0]);
     place.apply();
     for (sources, words) in [
-        (
-            "\"webb\"",
-            "is no range such as 10.0.0.0/8, no sg-… or pl-… id, not self, and no group of this step (db, web)",
-        ),
+        ("\"webb\"", "is not a range such as 10.0.0.0/8, an sg-… or pl-… id, self, or a group of this step (db, web)"),
         ("\"2001:db8::1/32\"", "write 2001:db8::/32"),
-        ("\"::/0\"", "port 443 is open to the whole world (::/0)"),
+        ("\"::/0\"", "port 443 is open to the internet (::/0)"),
     ] {
         web(sources);
         place.scene.llmhost(&["validate", FILE]).says(&[words]);

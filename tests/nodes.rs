@@ -153,14 +153,14 @@ fn what_add_ons_do_not_take_is_said_with_the_place() {
             step(&format!(
                 "name = \"e\", role_arn = \"{role}\", pod_identity = {{ service_account = \"s\", role_arn = \"{role}\" }}"
             )),
-            &["role_arn gives a role by IRSA, and pod_identity one by Pod Identity; state one of them"],
+            &["role_arn is for IRSA, and pod_identity for Pod Identity; set one of them"],
         ),
         (
             step("name = \"e\", pod_identity = { service_account = \"s\", role_arn = \"r\" }"),
             &["'r' is not the ARN of a role"],
         ),
         (step("name = \"e\", resolve_conflicts = \"ignore\""), &["resolve_conflicts"]),
-        (step("name = \"e\", configuration = \"a\""), &["configuration is no table"]),
+        (step("name = \"e\", configuration = \"a\""), &["configuration is not a table"]),
     ] {
         let scene = Scene::new();
         scene.pipeline(&steps);
@@ -297,14 +297,14 @@ fn the_case_of_the_issue_is_said_and_what_does_not_go_together_is_refused() {
     scene.llmhost(&["validate", FILE]).status(0).says(&["EFA name no security group", "2 resources"]);
     let one = "instance_types = [\"m6i.large\"]\n";
     for (options, words) in [
-        ("user_data = \"echo hello\"", "user_data is neither a script that begins with #!"),
+        ("user_data = \"echo hello\"", "user_data is neither a script that starts with #!"),
         ("user_data = { kublet = {} }", "the spec of a NodeConfig has"),
         ("capacity_reservation = \"p5\"", "'p5' is not an id: one looks like cr-"),
         ("capacity_block = true", "capacity_block says what capacity_reservation is, and that is missing"),
         ("capacity_reservation = \"cr-1\"\nspot = true", "spot instances do not start in a capacity reservation"),
         ("launch_template = { id = \"lt-1\", version = 2 }\nmax_pods = 9", "max_pods belongs into the launch template"),
-        ("ami_type = \"CUSTOM\"", "state launch_template"),
-        ("placement_group = true", "state the name of one"),
+        ("ami_type = \"CUSTOM\"", "set launch_template"),
+        ("placement_group = true", "set the name of one"),
         ("placement_group = { strategy = \"near\" }", "placement_group"),
         ("efa = { vpc_id = \"vpc-1\" }", "efa.cluster_security_group_id is missing"),
         ("version = \"1.34\"\nrelease_version = \"newest\"", "'newest' is not a release of EKS's images"),
@@ -379,14 +379,14 @@ async fn fargate_profiles_are_made_one_after_the_other() {
     scene.at(url, &["drift", FILE, "--exit-code"]).status(0);
     // Another selector is another profile; another tag is none.
     scene.edit(FILE, "batch-*", "jobs-*");
-    scene.at(url, &["run", FILE, "--dry-run"]).status(0).says(&["1 to replace", "EKS ends the pods"]);
+    scene.at(url, &["run", FILE, "--dry-run"]).status(0).says(&["1 to replace", "EKS stops the pods"]);
     scene.at(url, &["run", FILE, "--yes"]).status(0);
     assert_eq!(look(url)["clusters"]["ad"]["profiles"]["batch"]["selectors"][0]["namespace"], "jobs-*");
     scene.edit(FILE, "\"${net.private_subnet_ids}\"", "\"${net.public_subnet_ids}\"");
     scene
         .at(url, &["run", FILE])
         .status(1)
-        .says(&["has a route to an internet gateway", "Fargate takes private subnets"]);
+        .says(&["has a route to an internet gateway", "Fargate supports only private subnets"]);
     scene.edit(FILE, "\"${net.public_subnet_ids}\"", "\"${net.private_subnet_ids}\"");
     scene.at(url, &["destroy", FILE, "--yes"]).status(0);
     assert_eq!(look(url), before);
@@ -401,13 +401,13 @@ fn fargate_is_rehearsed_and_its_mistakes_are_said() {
     scene.pipeline(&step("namespace = \"dev\""));
     scene.llmhost(&["validate", FILE]).status(0).says(&["2 resources"]);
     for (with, words) in [
-        ("name = \"f\"", "which pods run on Fargate is missing: state namespace, or selectors"),
+        ("name = \"f\"", "the pods for Fargate are missing: set namespace, or selectors"),
         ("namespace = \"a\", selectors = [{ namespace = \"b\" }]", "namespace is short for selectors"),
-        ("selectors = [{ namespace = \"b\" }], labels = { a = \"b\" }", "state them in each of these"),
-        ("namespace = \"a\", pod_execution_role_arn = \"x\", role_name = \"y\"", "leave the one or the other out"),
+        ("selectors = [{ namespace = \"b\" }], labels = { a = \"b\" }", "set them in each selector"),
+        ("namespace = \"a\", pod_execution_role_arn = \"x\", role_name = \"y\"", "remove the one or the others"),
         (
             "namespace = \"a\", labels = { a = \"1\", b = \"1\", c = \"1\", d = \"1\", e = \"1\", f = \"1\" }",
-            "has 6 labels; EKS takes 5",
+            "has 6 labels; EKS allows 5",
         ),
     ] {
         scene.pipeline(&step(with));
@@ -424,7 +424,7 @@ async fn eks_auto_mode_is_turned_on_and_off_in_place() {
     let before = look(url);
     scene.pipeline(&cluster("auto_mode = true"));
     // The role of an ordinary cluster is not enough.
-    scene.at(url, &["run", FILE]).status(1).says(&["AmazonEKSComputePolicy", "State auto_mode = true in the iam step"]);
+    scene.at(url, &["run", FILE]).status(1).says(&["AmazonEKSComputePolicy", "Set auto_mode = true in the iam step"]);
     scene.edit(FILE, "cluster_role = \"ad-cluster\"", "cluster_role = \"ad-cluster\"\nauto_mode = true # its policies");
     scene.at(url, &["run", FILE]).status(0);
     let world = look(url);

@@ -85,8 +85,8 @@ oidc_issuer = "${cluster.oidc_issuer}"
     let scene = Scene::new();
     scene.pipeline(&addons("role_arn = \"${ebs.role_arn}\"", ebs));
     scene.llmhost(&["validate", FILE]).status(2).says(&[
-        "these steps wait for each other: cluster -> ebs -> cluster",
-        "this closes the circle",
+        "these steps depend on each other: cluster -> ebs -> cluster",
+        "this closes the cycle",
         "take one of the references or 'after' entries out",
     ]);
     scene.pipeline(&addons("", ""));

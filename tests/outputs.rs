@@ -133,7 +133,7 @@ fn outputs_of_a_kept_emulator_are_there_as_long_as_it_is() {
     let scene = Scene::new();
     scene.pipeline(STEPS);
     let emulated = ["outputs", FILE, "my-models.bucket", "--emulate-keep"];
-    scene.llmhost(&emulated).status(1).says(&["no emulator is kept", "llmhost run pipeline.toml --emulate-keep"]);
+    scene.llmhost(&emulated).status(1).says(&["there is no kept emulator", "llmhost run pipeline.toml --emulate-keep"]);
     scene.llmhost(&["run", FILE, "--emulate-keep", "-y"]).status(0);
     let ran = scene.llmhost(&emulated);
     // Whose own state has nothing.

@@ -393,7 +393,7 @@ fn what_is_wrong_with_a_resource_of_a_provider_is_told_where_it_stands() {
     for (spec, words) in [
         (
             PLAIN.replace("ssm.parameter", "ssm.parametr"),
-            &["no provider brings the kind 'ssm.parametr'", "Did you mean 'ssm.parameter'?"][..],
+            &["no provider has the kind 'ssm.parametr'", "Did you mean 'ssm.parameter'?"][..],
         ),
         (PLAIN.replace("value =", "valu ="), &["unknown option 'valu'", "did you mean 'value'?"]),
         (PLAIN.replace("name = \"/jobs/queue\", ", ""), &["has no 'name'"]),

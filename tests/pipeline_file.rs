@@ -76,7 +76,7 @@ fn a_reference_that_nobody_replaces_is_refused_with_its_line() {
             environments("llm", "", "\"cost-${vars.env}\" = \"x\""),
             &["reference-in-key", "a tag's key cannot hold a reference: 'cost-${vars.env}'", "pipeline.toml:"][..],
         ),
-        (environments("llm-${b.bucket}", "", good), &["name of [pipeline] cannot hold an output of a step"]),
+        (environments("llm-${b.bucket}", "", good), &["name of [pipeline] cannot contain an output of a step"]),
         (environments("LLM-${vars.env}", "", good), &["the pipeline name 'LLM-dev'", "this gives 'LLM-dev'"]),
         (
             environments("llm", "", good).replace("uses = \"s3\"", "uses = \"${vars.env}\""),
@@ -88,7 +88,7 @@ fn a_reference_that_nobody_replaces_is_refused_with_its_line() {
     }
     scene.write("pipeline.toml", environments("llm", "", good));
     let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--state", "states/${vars.env}"]);
-    ran.status(2).says(&["references work in the pipeline file alone"]);
+    ran.status(2).says(&["references work only in the pipeline file"]);
 }
 
 #[test]
@@ -198,9 +198,9 @@ async fn the_pipelines_tags_reach_what_is_launched() {
 fn tags_that_iam_would_refuse_are_refused_before_anything_is_made() {
     let scene = Scene::new();
     scene.write("pipeline.toml", nodes("env = \"\", Env = \"x\""));
-    scene.llmhost(&["validate", "pipeline.toml"]).status(2).says(&["'env' and 'Env' differ in case alone"]);
+    scene.llmhost(&["validate", "pipeline.toml"]).status(2).says(&["'env' and 'Env' differ only in case"]);
     scene.write("pipeline.toml", nodes("env = \"dev\"").replace("tags = { tier", "tags = { Env = \"x\", tier"));
-    scene.llmhost(&["validate", "pipeline.toml"]).says(&["'Env' and 'env' differ in case alone", "nodes"]);
+    scene.llmhost(&["validate", "pipeline.toml"]).says(&["'Env' and 'env' differ only in case", "nodes"]);
 }
 
 /// A model server in an existing cluster's namespace, from files of manifests.
@@ -227,9 +227,9 @@ env_from = [{{ secret = "hub-token" }}]
 fn an_image_that_is_not_llmhosts_gets_its_own_arguments() {
     let scene = Scene::new();
     for (options, words) in [
-        ("", "state server = \"llmhost\" if the image is made by llmhost's Dockerfile, or server = \"custom\""),
+        ("", "set server = \"llmhost\" if llmhost's Dockerfile built the image, or server = \"custom\""),
         ("server = \"custom\"\nmodel = \"s3://se-models/mistral\"", "model is for llmhost's server"),
-        ("server = \"custom\"\nready_path = \"health\"", "does not begin with a slash"),
+        ("server = \"custom\"\nready_path = \"health\"", "does not start with a slash"),
         ("server = \"llmhost\"", "model is missing"),
     ] {
         scene.write("pipeline.toml", server(options));
@@ -291,7 +291,7 @@ with = {{ bucket = "acme-audit", force_destroy = true, tags = {{ first = "${{tea
     scene
         .at(url, &["run", "teams.toml", "--dry-run", "--only", "team[\"red\"]"])
         .status(0)
-        .says(&["No changes", "Left as it is: team:blue"]);
+        .says(&["No changes", "Skipped: team:blue"]);
     scene
         .at(url, &["run", "teams.toml", "--dry-run", "--only", "team:pink"])
         .status(2)

@@ -90,13 +90,13 @@ fn an_edit_is_built_and_what_it_changes_in_the_plan_is_shown() {
     scene.edit("logs/pipeline.toml", "my-logs", "other-logs");
     has(&dev.until_it_waits(), &["bucket: \"my-logs\" -> \"other-logs\""]);
     scene.edit("logs/plugin.js", "// A bucket", "// The bucket");
-    has(&dev.until_it_waits(), &["The plan is the same."]);
+    has(&dev.until_it_waits(), &["The plan is unchanged."]);
 
     // An error is shown, and the next edit corrects it.
     scene.edit("logs/plugin.js", "defineStep({", "defineStep(");
     has(&dev.until_it_waits(), &["error: ", "plugin.js"]);
     scene.edit("logs/plugin.js", "defineStep(", "defineStep({");
-    has(&dev.until_it_waits(), &["The plan is the same."]);
+    has(&dev.until_it_waits(), &["The plan is unchanged."]);
 }
 
 #[test]

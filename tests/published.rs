@@ -38,7 +38,7 @@ fn a_plugin_runs_from_a_registry_and_without_it_once_it_was_there() {
     let (user, mut registry) = (User::new(), Registry::open());
     let pushed = user.push(WASM, &registry.address("team/s3:1.0"));
     user.pipeline(&registry.address("team/s3:1.0"), "");
-    user.llmhost(&["run", FILE, "--dry-run"]).status(0).says(&["1 to create", "1 plugin is new"]);
+    user.llmhost(&["run", FILE, "--dry-run"]).status(0).says(&["1 to create", "1 new plugin"]);
     let lock = std::fs::read_to_string(user.scene.path("llmhost.lock")).unwrap();
     assert!(lock.contains(&format!("digest = \"{pushed}\"")), "{lock}");
     let inspected = user.llmhost(&["plugin", "inspect", &registry.address("team/s3:1.0"), "--json"]).status(0);
@@ -51,7 +51,7 @@ fn a_plugin_runs_from_a_registry_and_without_it_once_it_was_there() {
     registry.stop();
     // The tag cannot be asked for; what it was is known.
     let away = user.llmhost(&["validate", FILE]).status(0);
-    away.says(&["is taken as llmhost.lock pins it", &format!("cannot reach {}", registry.host)]);
+    away.says(&["as pinned in llmhost.lock", &format!("cannot reach {}", registry.host)]);
     // A digest asks nobody: with tag and without, with the lock file and without, compiled before or not.
     std::fs::remove_file(user.scene.path("llmhost.lock")).unwrap();
     std::fs::remove_dir_all(user.scene.path("cache/llmhost/code")).unwrap();
@@ -89,7 +89,7 @@ fn a_tag_that_moved_stops_until_it_is_accepted() {
     user.llmhost(&["validate", FILE]).status(0);
     // The first one is still there, by its digest.
     user.pipeline(&format!("{address}@{first}"), "");
-    user.llmhost(&["validate", FILE]).status(0).says(&["1 plugin is new"]);
+    user.llmhost(&["validate", FILE]).status(0).says(&["1 new plugin"]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn what_a_registry_does_not_have_or_has_of_another_kind_is_said() {
     for (address, part) in [
         ("oci://acme/x:1", "not the host of a registry"),
         ("https://example.com/x.wasm", "it has no digest"),
-        ("http://example.com/x.wasm", "plain http is for this machine alone"),
+        ("http://example.com/x.wasm", "plain http works only for this machine"),
     ] {
         user.llmhost(&["plugin", "pull", address]).status(2).says(&[part]);
         user.pipeline(address, "");
@@ -311,7 +311,7 @@ fn a_published_pipeline_is_a_step_and_needs_no_registry_once_it_was_there() {
 
     // A tag alone names no pipeline that somebody could use, and says how to pin it.
     uses_pipeline(&user, &registry.address("acme/net:1.0"), "");
-    let tag = ["it is a pipeline: uses = ", &uses, "write the digest in uses"];
+    let tag = ["it is a pipeline: uses = ", &uses, "add the digest to uses"];
     user.llmhost(&["validate", FILE]).status(2).says(&tag);
     // What is damaged in the cache is unpacked again.
     uses_pipeline(&user, &uses, "");
@@ -337,7 +337,7 @@ fn a_published_pipeline_has_to_be_signed_where_trust_says_so_and_reads_nothing_o
     let trust = |key: &str| format!("[trust]\n\"{}/*\" = [\"{key}\"]\n", registry.host);
     for (uses, key, status, said) in [
         (&unsigned, &good, 2, "is not signed, and [trust] requires a signature"),
-        (&signed, &other, 2, "which [trust] does not name"),
+        (&signed, &other, 2, "which [trust] does not list"),
         (&signed, &good, 0, "Valid"),
     ] {
         uses_pipeline(&user, uses, &trust(key));
@@ -380,11 +380,11 @@ fn what_is_no_pipeline_is_not_published() {
         ),
         ("c.toml", &address, &["c.toml: "]),
         ("gone.toml", &address, &["cannot read gone.toml"]),
-        (WASM, &address, &["is no pipeline file"]),
+        (WASM, &address, &["is not a pipeline file"]),
         ("a.toml", "https://example.com/a.toml", &["is not the address"]),
     ] {
         user.llmhost(&["pipeline", "push", file, address]).status(2).says(words);
     }
     let (status, ..) = registry.ask("GET", "/v2/acme/net/manifests/1", "", b"");
-    assert_eq!(status, 404, "nothing is there");
+    assert_eq!(status, 404, "none exist");
 }

@@ -67,7 +67,7 @@ fn a_dry_run_is_replayed_too_and_what_is_no_trace_is_refused() {
     scene.write("bad.jsonl", whole.replacen("\"entry\":\"call\"", "\"entry\":\"cal\"", 1));
     scene.llmhost(&["plugin", "replay", "bad.jsonl"]).status(2).says(&["line 3 is damaged"]);
     scene.write("cut.jsonl", &whole[..whole.len() / 2]);
-    scene.llmhost(&["plugin", "replay", "cut.jsonl"]).status(0).says(&["cut short", "as far as the trace goes"]);
+    scene.llmhost(&["plugin", "replay", "cut.jsonl"]).status(0).says(&["is incomplete", "up to the end of the trace"]);
     scene.write("binary.jsonl", [0xff, 0xfe, 0x00]);
     scene.llmhost(&["plugin", "replay", "binary.jsonl"]).status(2).says(&["binary.jsonl"]);
     let folder = scene.llmhost(&["run", FILE, "--dry-run", "--trace", "."]).status(1);

@@ -25,7 +25,7 @@ fn a_container_that_crashes_is_said_with_its_exit_code_and_log() {
     let (_kept, ran) = Kept::run(&["--var", "image=example.com/llmhost-exits-with-1:1"], 1);
     ran.says(&[
         "pod models/model-server-",
-        "CrashLoopBackOff: container server ended with exit code 1",
+        "CrashLoopBackOff: container server exited with code 1",
         "Back-off restarting failed container",
         "kubectl logs --previous",
     ]);
@@ -41,7 +41,7 @@ fn pods_that_fit_on_no_node_are_said_with_what_is_missing() {
     let kept = Kept(support::Scene::with_examples());
     kept.0.edit("llm-on-eks.toml", "replicas = { min = 1, max = 2 }", "replicas = { min = 2, max = 2 }");
     let ran = kept.again(&[]).status(1);
-    ran.says(&["1 of 2 replicas available", "Unschedulable", "Insufficient nvidia.com/gpu", "Ask for fewer GPUs"]);
+    ran.says(&["1 of 2 replicas available", "Unschedulable", "Insufficient nvidia.com/gpu", "Request fewer GPUs"]);
     ran.says(&["(FailedScheduling)"]);
 }
 

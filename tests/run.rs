@@ -194,7 +194,7 @@ async fn an_emulator_is_kept_used_again_and_stopped() {
     scene.llmhost(&["run", FILE, "--emulate-keep"]).status(0).says(&["No changes"]);
     scene.llmhost(&["destroy", FILE, "--emulate"]).status(0);
     assert!(std::net::TcpStream::connect(url.trim_start_matches("http://")).is_err(), "the emulator is stopped");
-    scene.llmhost(&["destroy", FILE, "--emulate"]).status(1).says(&["no emulator is kept"]);
+    scene.llmhost(&["destroy", FILE, "--emulate"]).status(1).says(&["there is no kept emulator"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,7 +35,7 @@ async fn a_saved_plan_is_done_as_it_was_shown_and_only_once() {
 
     run(&["plan.bin"]).status(0).says(&["1 created"]);
     assert_eq!(buckets(emulator.url()), ["second"], "with the variable of then");
-    run(&["plan.bin"]).status(1).says(&["Saved plan is stale: the state has changed", "Make a new plan"]);
+    run(&["plan.bin"]).status(1).says(&["Saved plan is stale: the state has changed", "Create a new plan"]);
     // A replacement that was looked at needs no further word.
     run(&[FILE, "--dry-run", "--var", "bucket=third", "--out", "plan.bin"]).status(0).says(&["1 to replace"]);
     run(&["plan.bin"]).status(0);
@@ -48,10 +48,10 @@ async fn a_saved_plan_is_refused_where_anything_has_changed() {
     scene.pipeline(STEPS);
     let run = |args: &[&str]| -> Ran { scene.at(emulator.url(), &[&["run"], args].concat()) };
     run(&[FILE, "--dry-run", "--out", "plan.bin"]).status(0);
-    run(&["plan.bin", "--var", "bucket=other"]).status(2).says(&["a saved plan takes no --var"]);
+    run(&["plan.bin", "--var", "bucket=other"]).status(2).says(&["a saved plan cannot be used with --var"]);
     run(&["plan.bin", "--state", "elsewhere", "--dry-run"]).status(0);
     scene.edit(FILE, "\"first\"", "\"changed\"");
-    run(&["plan.bin"]).status(1).says(&["Saved plan is stale: pipeline.toml has changed since it was made"]);
+    run(&["plan.bin"]).status(1).says(&["Saved plan is stale: pipeline.toml has changed since the plan was created"]);
     scene.edit(FILE, "\"changed\"", "\"first\"");
     run(&[FILE]).status(0);
     run(&["plan.bin"]).status(1).says(&["Saved plan is stale: the state has changed"]);
@@ -60,7 +60,7 @@ async fn a_saved_plan_is_refused_where_anything_has_changed() {
     let text = String::from_utf8(whole.clone()).unwrap();
     for (bytes, words) in [
         (whole[..whole.len() / 2].to_vec(), "its checksum is wrong"),
-        (whole[..12].to_vec(), "its first line is none of a plan"),
+        (whole[..12].to_vec(), "its first line is not that of a plan"),
         (text.replacen("llmhost-plan 3", "llmhost-plan 4", 1).into_bytes(), "has version 4; this llmhost reads 3"),
         (text.replacen("llmhost-plan 3", "llmhost-plan 2", 1).into_bytes(), "has version 2; this llmhost reads 3"),
         (text.replacen("first", "fourth", 1).into_bytes(), "its checksum is wrong"),

@@ -244,13 +244,13 @@ fn a_secret_stands_where_nobody_reads_it_or_nowhere() {
     refused(
         "cpu = \"500m\"",
         "cpu = \"500m\"\nenv = { KEY = \"${secrets.api_key}\" }",
-        &["a secret may stand in a Secret alone"],
+        &["a secret is allowed only in a Secret"],
     );
-    refused("\"${secrets.api_key}\"", "\"written-into-the-file\"", &["a Secret's content would stand in the plan"]);
+    refused("\"${secrets.api_key}\"", "\"written-into-the-file\"", &["the contents of a Secret would be in the plan"]);
     refused("secrets.api_key", "secrets.api_kye", &["there is no secret 'api_kye'", "did you mean 'api_key'?"]);
     refused("env = \"MODEL_API_KEY\"", "env = \"A\", file = \"b\"", &["secret 'api_key' has 2 places, and needs one"]);
     refused("env = \"MODEL_API_KEY\"", "value = \"abc\"", &["unknown key 'value'"]);
-    refused("{ env = \"MODEL_API_KEY\" }", "\"hunter2222\"", &["is the value itself", "1 problem"]);
+    refused("{ env = \"MODEL_API_KEY\" }", "\"hunter2222\"", &["holds the value itself", "1 problem"]);
     refused(
         "env = \"MODEL_API_KEY\"",
         "env = \"A\", version = 0",
@@ -259,6 +259,6 @@ fn a_secret_stands_where_nobody_reads_it_or_nowhere() {
     refused(
         "image =",
         "target = { manifests = \"out\" }\nimage =",
-        &["a folder of manifests would hold the secret for everybody to read"],
+        &["everyone who can read the folder of manifests could read the secret"],
     );
 }

@@ -75,8 +75,8 @@ fn what_a_model_cannot_do_is_refused_with_the_reason() {
     let served = serve(&scene, &["--model", &folder(Example::Tiny), "--name", "tiny", "--context", "64"]);
     let long = "word ".repeat(200);
     for (body, words) in [
-        (json!({ "prompt": long }), "the context holds 64"),
-        (json!({ "prompt": "a", "max_tokens": 100 }), "the context holds 64"),
+        (json!({ "prompt": long }), "the context has 64"),
+        (json!({ "prompt": "a", "max_tokens": 100 }), "the context has 64"),
         (json!({ "prompt": "a", "max_tokens": 0 }), "max_tokens is 0"),
         (json!({ "prompt": [99_999] }), "not one of the model's"),
         (
@@ -88,7 +88,7 @@ fn what_a_model_cannot_do_is_refused_with_the_reason() {
         assert!(status == 400 && text.contains(words), "{words}: {status} {text}");
     }
     let (status, text) = served.ask("POST", "/v1/embeddings", &json!({ "input": "a" }).to_string());
-    assert!(status == 400 && text.contains("makes no embeddings"), "{text}");
+    assert!(status == 400 && text.contains("does not create embeddings"), "{text}");
     // And it goes on.
     assert_eq!(served.ask("POST", "/v1/completions", &json!({ "prompt": "a", "max_tokens": 2 }).to_string()).0, 200);
 }
@@ -231,7 +231,7 @@ async fn a_model_is_served_out_of_a_bucket_and_kept() {
     std::fs::write(kept.join("model.onnx"), b"garbage").unwrap();
     assert_eq!(generate(&scene).status(0).stdout, from_s3);
     let args = ["generate", "--model", "s3://models/none", "--device", "cpu", "Hi"];
-    scene.at(emulator.url(), &args).status(1).says(&["there is nothing at s3://models/none", "help"]);
+    scene.at(emulator.url(), &args).status(1).says(&["nothing exists at s3://models/none", "help"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -91,7 +91,7 @@ fn a_decoder_an_encoder_and_a_reranker_answer_side_by_side() {
     assert_eq!(told(&served, "/v1/rerank", &rank)["results"].as_array().unwrap().len(), 2);
     assert_eq!(state("rank"), "loaded");
     let (status, wrong) = served.ask("POST", "/v1/embeddings", &json!({ "input": "a" }).to_string());
-    assert!(status == 400 && wrong.contains("'chat' makes no embeddings"), "{wrong}");
+    assert!(status == 400 && wrong.contains("'chat' does not create embeddings"), "{wrong}");
     let (status, wrong) = served.ask("POST", "/v1/embeddings", &json!({ "input": "a", "model": "x" }).to_string());
     assert!(status == 404 && wrong.contains("this server has 'rank', 'chat', 'embed'"), "{wrong}");
     let list: Value = serde_json::from_str(&served.ask("GET", "/v1/models", "").1).unwrap();
@@ -222,7 +222,7 @@ fn what_is_wrong_with_the_models_is_said_with_its_line() {
     for (args, words) in [
         (&["--models", "none.toml"][..], "cannot read the models of none.toml"),
         (&["--model", "a=models/chat", "--model", "a=models/embed"], "two models have the name or alias 'a'"),
-        (&["--model", "models/chat", "--model", "models/embed", "--name", "x"], "--name names one model"),
+        (&["--model", "models/chat", "--model", "models/embed", "--name", "x"], "--name is for one model"),
         (&["--model", "models/chat", "--admin-key-file", "none"], "cannot read the admin key"),
         (
             &["--model", "models/chat", "--admin-key-file", "admin", "--api-key-file", "admin"],

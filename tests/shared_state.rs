@@ -122,7 +122,7 @@ async fn a_second_operator_is_told_and_goes_on_when_the_first_is_dead() {
         assert!(began.elapsed() < Duration::from_secs(60), "the lease never ends");
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    taken.says(&["taken over from llmhost run", "changes are taken in"]);
+    taken.says(&["taken over from llmhost run", "changes are added to the state"]);
     let vpcs = look(url)["network"]["vpcs"].as_array().unwrap().iter().filter(|vpc| vpc["default"] == false).count();
     assert_eq!(vpcs, 1, "nothing is made twice");
     scene.at(url, &with(&["run", FILE], &[])).status(0).says(&["No changes"]);
@@ -140,7 +140,7 @@ async fn a_lease_that_is_broken_stops_its_holder_who_overwrites_nothing() {
     refused.says(&["Held by llmhost run", "of ann", "--yes"]);
     scene.at(url, &with(&["run", FILE], &[])).status(1).says(&["in use by"]);
     scene.at(url, &with(&["state", "unlock", FILE], &["--yes"])).status(0).says(&["Unlocked s3://states/team/llm"]);
-    scene.at(url, &with(&["state", "unlock", FILE], &["--yes"])).status(0).says(&["Nobody holds"]);
+    scene.at(url, &with(&["state", "unlock", FILE], &["--yes"])).status(0).says(&["is not locked"]);
     scene.at(url, &with(&["run", FILE], &[])).status(0);
     let before = look(url);
     let output = first.wait_with_output().expect("it ends");
@@ -156,7 +156,11 @@ async fn what_is_wrong_with_a_bucket_or_a_state_in_it_is_said_with_what_to_do() 
     let (scene, emulator) = (Scene::with_examples(), with_bucket().await);
     let url = emulator.url();
     let none = ["run", FILE, "--state", "s3://no-such-bucket/x"];
-    scene.at(url, &none).status(1).says(&["s3://no-such-bucket/x/", "NoSuchBucket", "Make the bucket no-such-bucket"]);
+    scene.at(url, &none).status(1).says(&[
+        "s3://no-such-bucket/x/",
+        "NoSuchBucket",
+        "Create the bucket no-such-bucket",
+    ]);
     for (text, words) in [
         ("", "s3://states/team/llm/state.json is damaged: it is empty"),
         ("garbage", "expected value at line 1"),
@@ -176,7 +180,7 @@ fn what_is_no_place_for_a_state_is_refused() {
     for (place, words) in [
         ("", "it is empty"),
         ("s3://", "names no bucket"),
-        ("s3:bucket/prefix", "does not begin with s3://"),
+        ("s3:bucket/prefix", "does not start with s3://"),
         ("s3://My_Bucket/x", "'M' is not allowed"),
         ("s3://states/x?regoin=eu-west-1", "only ?region="),
         ("gs://states/x", "'gs://' is not known"),
@@ -185,7 +189,7 @@ fn what_is_no_place_for_a_state_is_refused() {
         scene.llmhost(&["status", FILE, "--state", place]).status(2).says(&[words]);
     }
     let emulated = ["run", FILE, "--emulate", "--state", "s3://states/x"];
-    scene.llmhost(&emulated).status(2).says(&["--state does not go with --emulate"]);
+    scene.llmhost(&emulated).status(2).says(&["--state cannot be used with --emulate"]);
     scene.llmhost(&["run", FILE, "--lease-seconds", "0"]).status(2).says(&["--lease-seconds"]);
     scene.edit(FILE, r#"region = "us-east-1""#, "region = \"us-east-1\"\nstate = \"gs://states/x\"");
     scene.llmhost(&["status", FILE]).status(2).says(&["'gs://' is not known", "write it like s3://bucket/prefix"]);

@@ -59,7 +59,7 @@ async fn what_is_forgotten_stays_where_it_is() {
     scene
         .llmhost(&["state", "rm", FILE, folder, "--yes"])
         .status(0)
-        .says(&["Forgot 1 resource", "Nothing deletes them"]);
+        .says(&["Forgot 1 resource", "llmhost no longer deletes them"]);
     scene.llmhost(&["state", "show", FILE, folder]).status(1).says(&["is not in the state"]);
     scene.llmhost(&["state", "rm", FILE, VPC, "--yes", "--force"]).status(0).says(&["Forgot 1 resource"]);
     let subnet = json(&scene.llmhost(&["state", "show", FILE, "network/ec2.subnet/public-a", "--json"]).stdout);
@@ -98,13 +98,13 @@ async fn what_is_renamed_in_the_file_is_renamed_in_the_state_and_not_made_anew()
     scene.at(url, &["run", FILE]).status(0).says(&["No changes"]);
     for (from, to, status, words) in [
         ("net/ec2.vpc/none", "net/ec2.vpc/other", 1, "is not in the state"),
-        ("net/ec2.subnet/public-a", "net/ec2.subnet/public-b", 1, "is in the state already"),
-        ("net/ec2.subnet/public-a", "net/ec2.subnet/public-a", 1, "is in the state already"),
+        ("net/ec2.subnet/public-a", "net/ec2.subnet/public-b", 1, "is already in the state"),
+        ("net/ec2.subnet/public-a", "net/ec2.subnet/public-a", 1, "is already in the state"),
         ("net/ec2.subnet/public-a", "net/ec2.vpc/x", 2, "would be a ec2.vpc"),
-        ("net/ec2.subnet/public-a", "net", 2, "are not of one kind"),
+        ("net/ec2.subnet/public-a", "net", 2, "are of different kinds"),
         ("net/ec2.subnet/public-a", "net/ec2.subnet/a b", 2, "the character ' '"),
         ("nothing", "net2", 1, "the state has no step 'nothing'"),
-        ("net", "models", 1, "step 'models' is in the state already"),
+        ("net", "models", 1, "step 'models' is already in the state"),
         ("Net", "net2", 2, "the character 'N'"),
         ("", "net2", 2, "cannot be empty"),
     ] {
@@ -120,15 +120,15 @@ fn what_the_state_does_not_have_is_said_with_what_is_near() {
         (&["show", FILE, "network"][..], 2, "is not a resource address"),
         (&["show", FILE, ""], 2, "is not a resource address"),
         (&["show", FILE, "a/b/c\u{1b}[31m"], 2, "the character"),
-        (&["show", FILE, VPC], 1, "llmhost state list says what is in it"),
+        (&["show", FILE, VPC], 1, "llmhost state list shows its resources"),
         (&["show", FILE], 2, "ADDRESS"),
         (&["rm", FILE, "--yes"], 2, "ADDRESS"),
         (&["rm", FILE, VPC, "--yes"], 1, "is not in the state"),
         (&["mv", FILE, VPC], 2, "TO"),
-        (&["unlock", FILE], 0, "Nobody holds the state"),
+        (&["unlock", FILE], 0, "is not locked"),
         (&["list", "no-such-file.toml"], 2, "no-such-file.toml"),
-        (&["list", FILE, "--emulate", "--state", "x"], 2, "--state does not go with --emulate"),
-        (&["rm", FILE, VPC, "--emulate"], 1, "no emulator is kept"),
+        (&["list", FILE, "--emulate", "--state", "x"], 2, "--state cannot be used with --emulate"),
+        (&["rm", FILE, VPC, "--emulate"], 1, "there is no kept emulator"),
         (&["frobnicate"], 2, "unrecognized subcommand"),
     ] {
         scene.llmhost(&[&["state"], args].concat()).status(status).says(&[words]);
@@ -150,14 +150,14 @@ async fn a_folders_lock_goes_with_its_process() {
     }
     let process = format!("process {}", holder.id());
     let unlock = ["state", "unlock", FILE, "--yes"];
-    scene.llmhost(&unlock).status(1).says(&["in use by llmhost run", &process, "goes with its process"]);
+    scene.llmhost(&unlock).status(1).says(&["in use by llmhost run", &process, "is released when its process ends"]);
     scene.llmhost(&["status", FILE]).status(0).says(&["In use by llmhost run", &process]);
     scene.llmhost(&["state", "rm", FILE, VPC, "--yes"]).status(1).says(&["in use by llmhost run", &process]);
     holder.kill().expect("it can be killed");
     holder.wait().expect("it ends");
-    scene.llmhost(&unlock).status(0).says(&["Nobody holds"]);
+    scene.llmhost(&unlock).status(0).says(&["is not locked"]);
     // What it was about to make is not renamed: it would not be found by another name.
     let pending = scene.llmhost(&["state", "mv", FILE, VPC, "network/ec2.vpc/other"]).status(1);
-    pending.says(&["did not end", "Run the pipeline as it was first"]);
+    pending.says(&["did not finish", "Run the unchanged pipeline first"]);
     scene.at(proxy.url(), &["run", FILE]).status(0);
 }

@@ -68,14 +68,14 @@ async fn what_a_cluster_made_is_shown_and_goes_with_it_and_nothing_else_does() {
     proxy.forget();
     let shown = scene.at(proxy.url(), &["destroy", FILE, "--dry-run"]).status(0);
     shown.says(&[
-        "with it goes network load balancer k8s-models-web (for models/web)",
-        "with it goes application load balancer k8s-models-api (for models/web)",
-        "with it goes classic load balancer a0classic (for models/old)",
-        "with it goes target group k8s-models-web-tg",
-        "with it goes security group sg-",
+        "also deletes network load balancer k8s-models-web (for models/web)",
+        "also deletes application load balancer k8s-models-api (for models/web)",
+        "also deletes classic load balancer a0classic (for models/old)",
+        "also deletes target group k8s-models-web-tg",
+        "also deletes security group sg-",
         "(k8s-front)",
         "(k8s-traffic)",
-        "with it goes network interface eni-",
+        "also deletes network interface eni-",
         "(20 GiB, claimed by models/cache)",
         "(20 GiB, claimed by models/plain-cache)",
         "claimed by models/weights) stays: its reclaim policy is Retain; when nobody needs its data: aws ec2 delete-volume",
@@ -88,7 +88,7 @@ async fn what_a_cluster_made_is_shown_and_goes_with_it_and_nothing_else_does() {
 
     let gone = scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
     gone.says(&[
-        "removed service default/web (the cluster takes its load balancer back)",
+        "removed service default/web (the cluster deletes its load balancer)",
         "removed network load balancer k8s-models-web",
         "removed classic load balancer a0classic",
         "removed security group",
@@ -116,11 +116,11 @@ async fn a_cluster_that_became_somebody_elses_keeps_all_that_it_made() {
     look_after(emulator.url(), &["remake-service-account", "llm", "models", "model"]);
     let before = look_after(emulator.url(), &["tag-cluster", "llm", "llmhost:pipeline", "another"]);
     let shown = scene.at(emulator.url(), &["destroy", FILE, "--dry-run"]).status(0);
-    shown.says(&["stays: the cluster 'llm' does not carry the tag llmhost:pipeline"]);
-    assert!(!shown.stdout.contains("with it goes"), "{}", shown.stdout);
+    shown.says(&["stays: the cluster 'llm' does not have the tag llmhost:pipeline"]);
+    assert!(!shown.stdout.contains("also deletes"), "{}", shown.stdout);
     // The network stays in use, so waiting for it to be free is in vain.
     let refused = scene.at(emulator.url(), &["destroy", FILE, "--yes", "--wait-timeout", "5"]).status(1);
-    refused.says(&["the ServiceAccount models/model does not carry the annotation llmhost.dev/pipeline"]);
+    refused.says(&["the ServiceAccount models/model does not have the annotation llmhost.dev/pipeline"]);
     let after = look(emulator.url());
     assert_eq!(after["network"]["balancers"], before["network"]["balancers"]);
     assert_eq!(
@@ -144,11 +144,7 @@ async fn a_run_that_deletes_a_cluster_shows_and_sweeps_the_same() {
     let network_only = CLUSTER.split("[steps.roles]").next().unwrap();
     scene.pipeline(network_only);
     let refused = scene.at(emulator.url(), &["run", FILE]).status(1);
-    refused.says(&[
-        "What these deletions meet:",
-        "with it goes classic load balancer a0classic",
-        "Nothing was changed",
-    ]);
+    refused.says(&["Before you delete:", "also deletes classic load balancer a0classic", "Nothing was changed"]);
     let json = scene.at(emulator.url(), &["run", FILE, "--yes", "--json"]).status(0);
     let events: Vec<Value> = json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
@@ -170,7 +166,10 @@ async fn a_crash_between_cluster_and_sweep_loses_nothing() {
     let fails = llmhost_emulator::testing::Fault::Status(403);
     proxy.inject(|request| request.action == "DeleteLoadBalancer", usize::MAX, fails);
     let failed = scene.at(proxy.url(), &["destroy", FILE, "--yes", "--wait-timeout", "2"]).status(1);
-    failed.says(&["the cluster is gone, and not all that it made by itself", "network load balancer k8s-models-web"]);
+    failed.says(&[
+        "the cluster is deleted, but some resources that it created itself",
+        "network load balancer k8s-models-web",
+    ]);
     proxy.clear();
     scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0).says(&["removed network load balancer"]);
     let world = look(emulator.url());
@@ -192,7 +191,7 @@ async fn what_holds_a_deletion_back_is_named_and_the_next_destroy_goes_on() {
     let subnet = ours.map(|subnet| subnet["id"].as_str().unwrap()).next().unwrap().to_owned();
     look_after(emulator.url(), &["make-interface", &subnet, "somebody's"]);
     let failed = scene.at(emulator.url(), &["destroy", FILE, "--yes", "--wait-timeout", "1"]).status(1);
-    failed.says(&["in the way: instance profile somebodys", "Whoever made it has to give it another role first"]);
+    failed.says(&["in the way: instance profile somebodys", "Their owner must give them another role first"]);
     assert_eq!(look(emulator.url())["identity"]["profiles"], serde_json::json!(["somebodys"]));
 }
 
@@ -209,7 +208,10 @@ async fn a_bucket_that_holds_something_is_said_before_and_left_alone() {
     look_after(emulator.url(), &["put-object", "kept-models", "a", "one"]);
     look_after(emulator.url(), &["put-object", "kept-models", "a", "two"]);
     let shown = scene.at(emulator.url(), &["destroy", FILE, "--dry-run"]).status(0);
-    shown.says(&["stays: the bucket kept-models holds 1 object, 1 older version, and force_destroy is off", "1 stays"]);
+    shown.says(&[
+        "stays: the bucket kept-models contains 1 object, 1 older version, and force_destroy is off",
+        "1 stays",
+    ]);
     let failed = scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(1);
     failed
         .says(&["BucketNotEmpty: the bucket kept-models holds 1 object, 1 older version", "Nothing in it was deleted"]);
@@ -232,9 +234,9 @@ async fn some_steps_go_and_what_that_means_is_said_first() {
     let before = look(emulator.url());
     destroy(&["--only", "clutser"]).status(2).says(&["there is no step 'clutser'", "Did you mean 'cluster'?"]);
     destroy(&["--only", "network"]).status(1).says(&[
-        "a step that stays uses what would go: cluster/eks.cluster/",
+        "a step that is kept depends on a step to delete: cluster/eks.cluster/",
         "uses network/ec2.subnet/",
-        "Let 'cluster' go as well, or leave 'network' out, too",
+        "Delete 'cluster' as well, or exclude 'network' too",
     ]);
     assert_eq!(look(emulator.url()), before);
     destroy(&["--only", "cpu"]).status(0);

@@ -165,7 +165,7 @@ fn cases_that_cannot_be_run_are_said_with_their_place() {
         ("with = [", "cases/bad.toml: TOML parse error at line 1"),
         ("[fail.\"s3.bucket/x\"]\ncode = \"tired\"", "unknown variant `tired`"),
         ("[expect.failure]\ncode = \"tired\"", "expect.failure.code is 'tired'; it is one of invalid, refused"),
-        ("[given.tested]\nid = 1", "'tested' is the name of the step that is tested"),
+        ("[given.tested]\nid = 1", "'tested' is the name of the tested step"),
     ] {
         let scene = scene(&[("bad", text)]);
         scene.llmhost(&["plugin", "test", "peek.wasm"]).status(2).says(&[words]);
@@ -198,7 +198,7 @@ fn a_plugin_runs_without_a_pipeline_file() {
         ("{", "--with is no JSON object"),
         ("[]", "--with is no JSON object"),
         ("@missing.json", "@missing.json cannot be read"),
-        (r#"{"how": null}"#, "--with holds a null"),
+        (r#"{"how": null}"#, "--with contains a null"),
         ("{}", "step peek has no 'how'"),
     ] {
         scene.llmhost(&["plugin", "run", "peek.wasm", "--with", with]).status(2).says(&[words]);

@@ -25,7 +25,7 @@ fn a_trusted_pattern_takes_only_what_its_keys_signed() {
         (&plain, trust("other/*", &ann), None),
         (&plain, trust("acme/*", &ann), Some("is not signed, and [trust] requires a signature for")),
         (&signed, trust("acme/*", &bob), Some("is signed by the key SHA256:")),
-        (&signed, trust("acme/signed", &bob), Some("which [trust] does not name for")),
+        (&signed, trust("acme/signed", &bob), Some("which [trust] does not list for")),
     ] {
         user.pipeline(uses, &trust);
         // Whatever was compiled before it was asked for trust does not count.
@@ -61,7 +61,9 @@ fn a_trusted_pattern_takes_only_what_its_keys_signed() {
     let media_type = "Content-Type: application/vnd.oci.image.manifest.v1+json\r\n";
     assert_eq!(registry.ask("PUT", "/v2/acme/signed/manifests/forged", media_type, forged.as_bytes()).0, 201);
     user.pipeline(&registry.address("acme/signed:forged"), &trust("acme/*", &ann));
-    user.llmhost(&["validate", FILE]).status(2).says(&["the signature of", "is not valid: it is of another component"]);
+    user.llmhost(&["validate", FILE])
+        .status(2)
+        .says(&["the signature of", "is not valid: it is for another component"]);
     let missing = user.llmhost(&["plugin", "push", WASM, &signed, "--sign", "nobody"]).status(1);
     missing.says(&["cannot sign with nobody", "ssh-keygen -t ed25519"]);
 }
@@ -72,7 +74,7 @@ fn keys_and_patterns_of_trust_are_checked_with_the_file() {
     let key = user.key("ann");
     for (trust, part) in [
         ("[trust]\n\"ghcr.io/*\" = [\"ssh-rsa AAAA\"]\n".to_owned(), "not a public key that can be used"),
-        ("[trust]\n\"ghcr.io/*\" = []\n".to_owned(), "trusts no key"),
+        ("[trust]\n\"ghcr.io/*\" = []\n".to_owned(), "names no key"),
         (format!("[trust]\n\"ghcr.io/*\" = \"{key}\"\n"), "must be a list of strings"),
         (format!("[trust]\n\"oci://ghcr.io/*\" = [\"{key}\"]\n"), "is not a pattern"),
         ("[trust]\n\"ghcr.io/*\" = [\"${vars.key}\"]\n".to_owned(), "cannot hold a reference"),
@@ -101,7 +103,7 @@ fn a_plugin_runs_from_a_server_by_its_digest() {
     let address = |path: &str, bytes: &[u8]| format!("http://{host}{path}#{}", digest(bytes).replace(':', "="));
     let good = address("/p/s3.wasm", &plugin());
     user.pipeline(&good, "");
-    user.llmhost(&["validate", FILE]).status(0).says(&["1 plugin is new"]);
+    user.llmhost(&["validate", FILE]).status(0).says(&["1 new plugin"]);
     let lock = std::fs::read_to_string(user.scene.path("llmhost.lock")).unwrap();
     assert!(lock.contains(&good) && lock.contains(&digest(&plugin())), "{lock}");
     let trust = format!("[trust]\n\"{host}/*\" = [\"{ann}\"]\n");
@@ -115,5 +117,5 @@ fn a_plugin_runs_from_a_server_by_its_digest() {
         user.pipeline(&address, &trust);
         user.llmhost(&["validate", FILE]).status(2).says(&[part]);
     }
-    user.llmhost(&["plugin", "push", WASM, &good]).status(2).says(&["pushed to OCI registries alone"]);
+    user.llmhost(&["plugin", "push", WASM, &good]).status(2).says(&["can be pushed only to OCI registries"]);
 }

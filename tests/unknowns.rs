@@ -34,7 +34,7 @@ fn a_plugin_that_decides_by_an_unknown_value_is_told_by_the_plan() {
             &[
                 "step peek",
                 "looks into a value that is not known while planning: the output 'id' of network/ec2.vpc/main.",
-                "It does something else once the value is known:",
+                "It behaves differently when the value is known:",
                 "it declares peek/ec2.security-group/extra, which is not in the plan",
                 "do not compare, cut or count such a value",
             ][..],
@@ -43,7 +43,7 @@ fn a_plugin_that_decides_by_an_unknown_value_is_told_by_the_plan() {
         (
             "crash",
             &[
-                "It fails once the value is known:",
+                "It fails when the value is known:",
                 "vpc- is too real",
                 "too_real",
                 "last output:",

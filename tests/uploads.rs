@@ -36,7 +36,7 @@ fn prefixes_that_look_alike_are_told_apart_and_those_that_overlap_are_refused_in
             "m/sub",
             Some(
                 "the object m/sub/x has two sources: the folder 'b' (prefix 'm/sub') and the folder 'a' (prefix 'm') of \
-                 b/s3.folder/m; change a prefix, or leave the file out of one of them with exclude",
+                 b/s3.folder/m; change a prefix, or exclude the file from one of them",
             ),
         ),
         ("/m/", "n", Some("prefix '/m/' must not start or end with a slash, nor have two in a row; write 'm'")),
@@ -63,7 +63,7 @@ async fn a_bucket_has_a_name_that_s3_takes_and_one_with_dots_is_used_like_any_ot
         ));
     };
     for (name, words) in [
-        ("models..acme", "a dot must stand between letters or digits"),
+        ("models..acme", "a dot must be between letters or digits"),
         ("192.168.5.4", "it must not look like an IP address"),
         ("acme-s3alias", "names that end with '-s3alias' are reserved"),
         ("xn--acme", "names that start with 'xn--' are reserved"),
@@ -103,7 +103,7 @@ async fn excluded_files_stay_here() {
     scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0);
     objects(&["m/a.json"]);
     scene.edit("pipeline.toml", "\"*.tmp\"", "\"*\"");
-    scene.llmhost(&["validate", "pipeline.toml"]).status(1).says(&["no file that 'exclude' leaves"]);
+    scene.llmhost(&["validate", "pipeline.toml"]).status(1).says(&["'exclude' excludes every file"]);
     scene.edit("pipeline.toml", "\"*\"", "\"[ab]\"");
     scene.llmhost(&["validate", "pipeline.toml"]).status(1).says(&["'[ab]' has a character"]);
 }

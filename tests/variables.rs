@@ -175,12 +175,12 @@ fn a_value_that_breaks_a_rule_is_refused_with_the_rule_and_where_it_came_from() 
 fn a_rule_that_cannot_hold_is_an_error_at_its_place() {
     let scene = Scene::new();
     for (declaration, words) in [
-        ("default = 1\nvalidation = { pattern = '.' }", &["is for texts, and the variable has the type integer"][..]),
+        ("default = 1\nvalidation = { pattern = '.' }", &["is for strings, and the variable has the type integer"][..]),
         (
             "validation = { min = 1 }",
             &["min of [vars.x.validation] is for numbers, and the variable has the type string"],
         ),
-        ("default = true\nvalidation = { max_length = 1 }", &["true and false take one_of"]),
+        ("default = true\nvalidation = { max_length = 1 }", &["booleans take one_of"]),
         ("type = \"any\"\nvalidation = { pattern = 'a' }", &["write the type of the variable"]),
         ("validation = { pattern = 'a(' }", &["is no regular expression: unclosed group"]),
         ("validation = { one_of = [] }", &["no value would be allowed"]),
@@ -305,7 +305,7 @@ fn no_error_says_the_value_of_a_secret_variable() {
             "--var x: the value cannot be read",
         ),
         ("secret = true", &["--var-file", "number.toml"], "number.toml:1: the value is a number"),
-        ("secret = true", &["--var", "x=abc"], "holds a text shorter than 6 characters"),
+        ("secret = true", &["--var", "x=abc"], "holds a string shorter than 6 characters"),
         ("secret = true\ntype = \"string\"\ndefault = 123456789", &[], "must have the type string, and is a number"),
         ("secret = true\ntype = \"string\"\ndefault = 98765", &[], "must have the type string, and is a number"),
         (
@@ -356,7 +356,7 @@ async fn a_saved_plan_holds_variables_and_asks_for_secret_ones_again() {
     other.says(&["Saved plan is stale", "a secret variable"]);
     let plain = format!("token={PLANTED}");
     let refused = run(&scene, url, &["run", "plan.bin", "--var", &plain, "--var", "env=dev"]).status(2);
-    refused.says(&["a saved plan takes no --var", "takes the values of secret variables alone"]);
+    refused.says(&["a saved plan cannot be used with --var", "accepts only the values of secret variables"]);
     // What the plan was made with counts, whatever the environment has now; the secret may come from the same file.
     scene.edit("prod.toml", "env = \"prod\"", "env = \"qa\"");
     run(&scene, url, &[&["run", "plan.bin"], &file[..]].concat()).status(0).says(&["1 created"]);

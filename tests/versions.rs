@@ -67,7 +67,7 @@ async fn addons_and_nodes_follow_their_cluster_in_order() {
     assert_eq!(versions()[3], "1.34");
     // And is not taken back.
     scene.edit(FILE, "name = \"cpu\"\ncluster", "name = \"cpu\"\nversion = \"1.33\"\ncluster");
-    scene.llmhost(&["run", FILE, "--dry-run"]).status(1).says(&["EKS cannot take them back to 1.33"]);
+    scene.llmhost(&["run", FILE, "--dry-run"]).status(1).says(&["EKS cannot downgrade them to 1.33"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +78,7 @@ async fn a_step_that_eks_refuses_is_refused_when_it_is_planned() {
     proxy.forget();
     for (version, words) in [
         ("1.34", "one minor version at a time; run with version = \"1.33\" first, then with 1.34"),
-        ("1.31", "EKS cannot go back to 1.31; state version = \"1.32\" or a newer one"),
+        ("1.31", "EKS cannot go back to 1.31; set version = \"1.32\" or a newer one"),
     ] {
         go(&scene, "1.32", version);
         for command in [&["run", FILE, "--dry-run"][..], &["run", FILE, "-y"]] {

@@ -94,7 +94,7 @@ async fn the_first_signal_ends_the_wait_for_a_cluster_and_the_next_run_goes_on_w
 
     // The cluster is the pipeline's and unfinished; nothing is made a second time.
     let plan = scene.at(emulator.url(), &["run", FILE, "--dry-run"]).status(0);
-    plan.says(&["+ eks.cluster/main (was begun and not finished)"]);
+    plan.says(&["+ eks.cluster/main (started, not finished)"]);
     let made = look(emulator.url())["clusters"]["w"]["cluster"]["arn"].clone();
     scene.edit(FILE, "\"llmhost-test:slow\" = \"600\"", "");
     let mut again = AtWork::start(scene.command(&["run", FILE]), emulator.url());
@@ -165,9 +165,9 @@ async fn an_api_server_that_is_too_busy_is_asked_again_aloud_and_not_forever() {
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     ran.says(&[
         namespace,
-        "429 Too Many Requests: Too many requests, please try again later. (it asks to be left alone for 3600 seconds)",
-        "The API server has no time for it",
-        "wait some minutes, and run again",
+        "429 Too Many Requests: Too many requests, please try again later. (it asks to retry after 3600 seconds)",
+        "The API server is overloaded",
+        "wait a few minutes, and run again",
     ]);
 
     // A minute at a time is waited, and whoever waits hears of it more often than that.

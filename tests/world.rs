@@ -164,13 +164,13 @@ async fn another_endpoint_is_refused_until_it_is_shown_to_be_the_same_place() {
 
     // Another place is not the same at another address: nothing of the state is found there.
     let pinned = scene.at(elsewhere, &["state", "pin", FILE]).status(1);
-    pinned.says(&["25 of the state's 25 resources are not found at this endpoint", "gone", "Nothing was changed"]);
+    pinned.says(&["25 of the state's 25 resources do not exist at this endpoint", "gone", "Nothing was changed"]);
     all_refuse(&scene, |args| scene.at(elsewhere, args), url, &[&refused]);
 
     // The same one is: a proxy in front of it.
     let proxy = RecordingProxy::start(url).await.unwrap();
     scene.at(proxy.url(), &["drift", FILE]).status(1).says(&["another place"]);
-    scene.at(proxy.url(), &["state", "pin", FILE]).status(0).says(&["All 25 resources are found there", proxy.url()]);
+    scene.at(proxy.url(), &["state", "pin", FILE]).status(0).says(&["All 25 resources exist there", proxy.url()]);
     assert_eq!(proxy.mutating(), 0, "{:?}", proxy.requests());
     scene.at(url, &["destroy", FILE, "--yes"]).status(1).says(&[&format!("its endpoint is {}", proxy.url())]);
     scene.at(proxy.url(), &["run", FILE]).status(0).says(&["No changes"]);
@@ -180,7 +180,7 @@ async fn another_endpoint_is_refused_until_it_is_shown_to_be_the_same_place() {
     scene.at(url, &["state", "pin", FILE]).status(1).says(&["its region is us-east-1"]);
     scene.edit(FILE, "eu-west-1", "us-east-1");
     scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0).says(&["25 deleted"]);
-    scene.at(url, &["state", "pin", FILE]).status(0).says(&["bound to no endpoint"]);
+    scene.at(url, &["state", "pin", FILE]).status(0).says(&["no endpoint"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

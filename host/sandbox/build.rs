@@ -152,6 +152,6 @@ fn shape(resolve: &Resolve, of: &Type) -> String {
             format!("Shape::Result({ok}, {err})")
         }
         TypeDefKind::Handle(Handle::Own(_) | Handle::Borrow(_)) => "Shape::Handle".to_owned(),
-        other => panic!("the host serves no {}", other.as_str()),
+        other => panic!("the host does not serve {}", other.as_str()),
     }
 }

@@ -89,7 +89,7 @@ ask("an update of another uid", "PUT", f"{NS}/configmaps/settings", config_map(u
 ask("an update of an old version", "PUT", f"{NS}/configmaps/settings", config_map(resourceVersion="1"), pick=outcome)
 ask("a creation of what exists", "POST", f"{NS}/configmaps", config_map(), pick=outcome)
 ask("a creation with a resourceVersion", "POST", f"{NS}/configmaps", config_map("versioned", resourceVersion="5"), pick=outcome)
-ask("a body that is no JSON", "POST", f"{NS}/configmaps", "{", pick=lambda body: {"reason": body["reason"], "code": body["code"]})
+ask("a body that is not JSON", "POST", f"{NS}/configmaps", "{", pick=lambda body: {"reason": body["reason"], "code": body["code"]})
 ask("a value of a wrong type", "POST", f"{NS}/configmaps", config_map("typed", {"a": 1}), pick=outcome)
 apply("an applied value of a wrong type", f"{NS}/configmaps/typed", config_map("typed", {"a": 1}), pick=outcome)
 ask("a list", "GET", f"{NS}/configmaps?fieldSelector=metadata.name=settings", ignore=["managedFields"])
@@ -99,7 +99,7 @@ ask("a watch from a version that is long gone", "GET", f"{NS}/configmaps?watch=t
     pick=lambda body: {"type": body.get("type"), "code": body.get("object", {}).get("code")} if isinstance(body, dict) else "events")
 ask("a deletion with another uid", "DELETE", f"{NS}/configmaps/settings", {"preconditions": {"uid": "0"}}, pick=lambda body: {"reason": body["reason"], "code": body["code"]})
 ask("a deletion", "DELETE", f"{NS}/configmaps/settings", pick=lambda body: {key: body.get(key) for key in ("kind", "status", "code")})
-ask("it is gone", "GET", f"{NS}/configmaps/settings", pick=outcome)
+ask("it is deleted", "GET", f"{NS}/configmaps/settings", pick=outcome)
 apply("an immutable config map", f"{NS}/configmaps/fixed", {**config_map("fixed"), "immutable": True}, ignore=["managedFields"])
 apply("a change of an immutable config map", f"{NS}/configmaps/fixed", {**config_map("fixed", {"a": "2"}), "immutable": True}, pick=outcome)
 
@@ -120,9 +120,9 @@ ask("its deletion", "DELETE", f"{NS}/configmaps/held", ignore=["managedFields", 
 ask("it is still there", "GET", f"{NS}/configmaps/held", ignore=["managedFields", "deletionGracePeriodSeconds"])
 apply("an apply to what is being deleted", f"{NS}/configmaps/held", config_map("held", {"a": "9"}, finalizers=["example.com/hold"]),
       ignore=["managedFields", "deletionGracePeriodSeconds"])
-ask("a finalizer that is taken away", "PATCH", f"{NS}/configmaps/held", {"metadata": {"finalizers": None}}, type=MERGE,
+ask("a finalizer that is removed", "PATCH", f"{NS}/configmaps/held", {"metadata": {"finalizers": None}}, type=MERGE,
     ignore=["managedFields", "deletionGracePeriodSeconds"])
-ask("it is gone with its finalizer", "GET", f"{NS}/configmaps/held", pick=outcome)
+ask("it is deleted with its finalizer", "GET", f"{NS}/configmaps/held", pick=outcome)
 
 # Service accounts, services, and what is filled in
 
@@ -210,7 +210,7 @@ for kind, plural in (("StatefulSet", "statefulsets"), ("DaemonSet", "daemonsets"
     apply(f"another selector of the {kind}", f"{path}/set", {**workload(kind, "set", **more), "spec": {
         **workload(kind, "set", **more)["spec"], "selector": {"matchLabels": {"app": "x"}}}}, pick=outcome)
     ask(f"the {kind} is deleted", "DELETE", f"{path}/set", {"propagationPolicy": "Foreground"}, pick=lambda body: body["kind"], ignore=["status"])
-    ask(f"the {kind} is gone", "GET", f"{path}/set", until=is_gone, pick=outcome)
+    ask(f"the {kind} is deleted", "GET", f"{path}/set", until=is_gone, pick=outcome)
 
 job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"}, "spec": {"template": {"spec": {
     "restartPolicy": "Never", "containers": [container()]}}}}
@@ -259,7 +259,7 @@ for name, reason, more in [
     ask(f"what the events say: {name}", "GET", f"{NS}/events?fieldSelector=type=Warning,reason={reason}",
         until=lambda _, body: bool(body.get("items")), pick=warnings(reason))
     ask(f"it is deleted: {name}", "DELETE", f"{DEPLOYMENTS}/{name}", {"propagationPolicy": "Foreground"}, pick=lambda body: body["kind"])
-    ask(f"it is gone: {name}", "GET", f"{DEPLOYMENTS}/{name}", until=is_gone, pick=outcome)
+    ask(f"it is deleted: {name}", "GET", f"{DEPLOYMENTS}/{name}", until=is_gone, pick=outcome)
 
 quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}
 SMALL = "/api/v1/namespaces/small"
@@ -339,8 +339,8 @@ apply("a definition that changes its scope", f"{CRDS}/widgets.example.com", defi
 apply("a definition whose list has no keys", f"{CRDS}/gadgets.example.com", keyless(), pick=outcome)
 apply("a definition of another name", f"{CRDS}/gadgets.example.com", {**definition(), "metadata": {"name": "gadgets.example.com"}}, pick=outcome)
 ask("a definition is deleted", "DELETE", f"{CRDS}/widgets.example.com", pick=lambda body: body["kind"])
-ask("the definition is gone", "GET", f"{CRDS}/widgets.example.com", until=is_gone, pick=outcome)
-ask("its kind is gone", "GET", f"{WIDGETS}/one", until=is_gone, pick=outcome)
+ask("the definition is deleted", "GET", f"{CRDS}/widgets.example.com", until=is_gone, pick=outcome)
+ask("its kind is deleted", "GET", f"{WIDGETS}/one", until=is_gone, pick=outcome)
 
 # Who may do what
 
@@ -368,14 +368,14 @@ apply("a binding of another role", "/apis/rbac.authorization.k8s.io/v1/namespace
 # Deletions
 
 ask("a foreground deletion", "DELETE", f"{DEPLOYMENTS}/web", {"propagationPolicy": "Foreground"}, pick=lambda body: body["kind"])
-ask("the deployment is gone", "GET", f"{DEPLOYMENTS}/web", until=is_gone, pick=outcome)
-ask("its pods are gone", "GET", f"{NS}/pods?labelSelector=app=web", until=lambda _, body: body.get("items") == [], pick=lambda body: body["items"])
+ask("the deployment is deleted", "GET", f"{DEPLOYMENTS}/web", until=is_gone, pick=outcome)
+ask("its pods are deleted", "GET", f"{NS}/pods?labelSelector=app=web", until=lambda _, body: body.get("items") == [], pick=lambda body: body["items"])
 apply("a deployment to be orphaned", f"{DEPLOYMENTS}/lone", workload(name="lone", replicas=0), ignore=["status"])
 ask("it has a replica set", "GET", "/apis/apps/v1/namespaces/conformance/replicasets?labelSelector=app=lone",
     until=lambda _, body: body.get("items"), pick=lambda body: len(body["items"]))
 ask("a deletion that orphans", "DELETE", f"{DEPLOYMENTS}/lone", {"propagationPolicy": "Orphan"},
     pick=lambda body: (body["kind"], body["metadata"]["finalizers"], "deletionTimestamp" in body["metadata"]))
-ask("the deployment is gone, and orphans are left", "GET", f"{DEPLOYMENTS}/lone", until=is_gone, pick=outcome)
+ask("the deployment is deleted, and orphans are left", "GET", f"{DEPLOYMENTS}/lone", until=is_gone, pick=outcome)
 ask("its replica set is nobody's", "GET", "/apis/apps/v1/namespaces/conformance/replicasets?labelSelector=app=lone",
     pick=lambda body: [it["metadata"].get("ownerReferences") for it in body["items"]])
 ask("a bad propagation policy", "DELETE", f"{NS}/configmaps/fixed", {"propagationPolicy": "Sideways"}, pick=outcome)
@@ -386,5 +386,5 @@ ask("a creation in it", "POST", f"{NS}/configmaps", config_map("late"), pick=out
 apply("an apply in it", f"{NS}/configmaps/late", config_map("late"), pick=outcome)
 ask("what holds it up is let go", "PATCH", f"{NS}/configmaps/held", {"metadata": {"finalizers": None}}, type=MERGE, pick=lambda body: body["kind"],
     until=lambda status, _: True)
-ask("the namespace is gone", "GET", NS, until=is_gone, pick=outcome)
+ask("the namespace is deleted", "GET", NS, until=is_gone, pick=outcome)
 ask("a protected namespace", "DELETE", "/api/v1/namespaces/kube-system", pick=outcome)

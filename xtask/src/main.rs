@@ -17,6 +17,7 @@ mod sdks;
 mod setup;
 mod test;
 mod torture;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -39,7 +39,7 @@ pub enum AuthoringError {
         help: String,
     },
     /// Nothing that can be used has this name.
-    #[error("nothing that a plugin can use is called '{name}'")]
+    #[error("there is no interface '{name}' for plugins")]
     UnknownUse {
         /// The name.
         name: String,
@@ -55,7 +55,7 @@ pub enum AuthoringError {
         languages: String,
     },
     /// A program is missing, or too old.
-    #[error("a plugin in {language} is built with {program}, and {found}")]
+    #[error("a plugin in {language} needs {program}, and {found}")]
     Tool {
         /// The language.
         language: &'static str,
@@ -133,34 +133,32 @@ impl AuthoringError {
     pub fn advice(&self) -> String {
         match self {
             Self::Name { .. } => {
-                "Use lower-case letters, digits and single hyphens, beginning with a letter, such as access-logs."
+                "Use lower-case letters, digits and single hyphens, starting with a letter, such as access-logs."
                     .to_owned()
             }
-            Self::NotEmpty { .. } => "Name another folder with --dir, or empty this one.".to_owned(),
+            Self::NotEmpty { .. } => "Choose another folder with --dir, or empty this one.".to_owned(),
             Self::NoProject { .. } => {
-                "Give the folder of a project, or make one with 'llmhost plugin new NAME --lang LANGUAGE'.".to_owned()
+                "Give the folder of a project, or create one with 'llmhost plugin new NAME --lang LANGUAGE'.".to_owned()
             }
             Self::NoProvider { languages, .. } => format!("Use --lang with one of {languages}."),
             Self::Project { help, .. } | Self::UnknownUse { help, .. } | Self::Tool { help, .. } => help.clone(),
-            Self::Rust(_) => "Rust and rustup are from https://rustup.rs.".to_owned(),
+            Self::Rust(_) => "Install Rust and rustup from https://rustup.rs.".to_owned(),
             Self::Registry { .. } | Self::Python(PythonError::Pip { .. }) => {
-                "Check the connection, and HTTPS_PROXY where there is a proxy; then run the command again: what was \
-                 fetched is kept."
+                "Check the connection, and HTTPS_PROXY if you use a proxy; then run the command again: fetched \
+                 files are kept."
                     .to_owned()
             }
             Self::Python(PythonError::NoPython | PythonError::OldPython { .. } | PythonError::NoVenv { .. }) => {
-                "Python is from https://www.python.org, or your system's packages python3 and python3-venv.".to_owned()
+                "Install Python from https://www.python.org, or the packages python3 and python3-venv.".to_owned()
             }
-            Self::Python(_) => "Check that the cache folder can be written.".to_owned(),
-            Self::Compile { .. } => {
-                "Correct the source and build again. Of llmhost's interfaces there are those that `uses` in \
-                 llmhost-plugin.toml names."
-                    .to_owned()
-            }
+            Self::Python(_) => "Check that the cache folder is writable.".to_owned(),
+            Self::Compile { .. } => "Correct the source and build again. The plugin has the interfaces in `uses` of \
+                 llmhost-plugin.toml."
+                .to_owned(),
             Self::Unused { uses, .. } => {
                 format!("Remove the call, or allow it: llmhost plugin wit --uses {uses}")
             }
-            Self::Io { .. } => "Check that the path is right and can be written.".to_owned(),
+            Self::Io { .. } => "Check that the path is correct and writable.".to_owned(),
             Self::Wit(_) => "This is an error in llmhost; report it with the command.".to_owned(),
         }
     }

@@ -76,16 +76,16 @@ pub(crate) fn check(name: &str) -> Result<(), AuthoringError> {
         return bad("it has more than 50 characters");
     }
     if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
-        return bad("it does not begin with a lower-case letter");
+        return bad("it does not start with a lower-case letter");
     }
     if let Some(other) = name.chars().find(|c| !c.is_ascii_lowercase() && !c.is_ascii_digit() && *c != '-') {
-        return bad(&format!("it has {other:?} in it"));
+        return bad(&format!("it contains {other:?}"));
     }
     if name.ends_with('-') || name.contains("--") {
-        return bad("its hyphens do not stand one by one between letters or digits");
+        return bad("each hyphen must be between letters or digits");
     }
     if TAKEN.contains(&name) {
-        return bad("the tools of a language use this word themselves");
+        return bad("this word is reserved by the tools of a language");
     }
     Ok(())
 }

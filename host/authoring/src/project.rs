@@ -135,7 +135,7 @@ impl Project {
             return Err(AuthoringError::Project {
                 path: path.display().to_string(),
                 reason: "a provider has no uses".to_owned(),
-                help: "Leave out --uses: every provider has the same interfaces.".to_owned(),
+                help: "Remove --uses: every provider has the same interfaces.".to_owned(),
             });
         }
         let text = std::fs::read_to_string(&path).map_err(|error| AuthoringError::io(&path, &error))?;

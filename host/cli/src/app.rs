@@ -208,9 +208,10 @@ pub(crate) async fn engine(
     }
     match pins.add(&lock)? {
         0 => {}
-        1 => console.note("1 plugin is new, and pinned in llmhost.lock; keep that file in version control."),
-        new => console
-            .note(&format!("{new} plugins are new, and pinned in llmhost.lock; keep that file in version control.")),
+        1 => console.note("1 new plugin is pinned in llmhost.lock; keep that file in version control."),
+        new => {
+            console.note(&format!("{new} new plugins are pinned in llmhost.lock; keep that file in version control."))
+        }
     }
     Ok(engine)
 }
@@ -246,13 +247,13 @@ pub(crate) fn loader_with(
         // Those of Rust take no time worth a word.
         LoaderEvent::Compiling { name, bytes } if *bytes > 1 << 20 => {
             let size = *bytes as f64 / f64::from(1 << 20);
-            console.note(&format!("Compiling {name} ({size:.0} MB) for this machine, once; this takes some seconds."));
+            console.note(&format!("Compiling {name} ({size:.0} MB) once for this machine; this takes a few seconds."));
         }
         LoaderEvent::TagNotAsked { name, reason } => {
-            console.note(&format!("{name} is taken as llmhost.lock pins it: {reason}"));
+            console.note(&format!("using {name} as pinned in llmhost.lock: {reason}"));
         }
         LoaderEvent::CacheUnusable { folder, reason } => {
-            console.note(&format!("Compiled plugins are not kept: {folder} cannot be used: {reason}"));
+            console.note(&format!("Compiled plugins are not cached: {folder} is not usable: {reason}"));
         }
         _ => {}
     });

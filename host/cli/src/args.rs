@@ -44,10 +44,10 @@ pub(crate) use state::{State, StateAt, StateList, StateMv, StatePin, StateRm, St
 pub(crate) use tools::{Cache, CacheClean, CacheList, Completions, Fmt, Man, Sort};
 pub(crate) use watch::Watching;
 
-/// Stands up the whole stack that serves a language model, from one pipeline file.
+/// Create the whole stack that serves a language model, from one pipeline file.
 ///
-/// Each step of the file is a sandboxed WebAssembly plugin that declares resources; llmhost shows
-/// what would change, and then makes it so.
+/// Each step of the file is a sandboxed WebAssembly plugin that declares resources; llmhost shows a plan
+/// of the changes, and then applies it.
 #[derive(Debug, Parser)]
 #[command(name = "llmhost", version, long_version = crate::version::long(), max_term_width = 100)]
 pub(crate) struct Cli {
@@ -63,46 +63,46 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show what a pipeline would change, and make it so.
+    /// Show the plan of a pipeline, and apply it.
     Run(Run),
-    /// Delete everything that a pipeline made.
+    /// Delete all resources of a pipeline.
     Destroy(Destroy),
-    /// Show which plugins differ from llmhost.lock, and accept them as they are.
+    /// Show which plugins differ from llmhost.lock, and accept the changes.
     Lock(Lock),
-    /// Draw the plan of a pipeline: its steps, and their resources inside.
+    /// Draw the plan of a pipeline as a graph of steps and resources.
     Graph(Graph),
-    /// Check a pipeline file, its plugins and its plan, without touching anything.
+    /// Check a pipeline file, its plugins and its plan, without changing anything.
     Validate(Validate),
-    /// List what a pipeline made, from its state.
+    /// List the resources of a pipeline, from its state.
     Status(Status),
     /// Print the outputs of the last run, for scripts and other tools.
     Outputs(Outputs),
-    /// Import an existing resource into the state, or everything that a lost state held.
+    /// Import an existing resource into the state, or rebuild a lost state.
     Import(Import),
-    /// Take over what others made: import all that exists with the names, ranges and Name tags that the file declares.
+    /// Import resources that other tools created: everything that has the names, ranges and Name tags of the file.
     Adopt(Adopt),
-    /// Look into the state, and change what it says.
+    /// Show and edit the state.
     #[command(subcommand)]
     State(State),
-    /// Show what is no longer as the state has it: read everything, change nothing.
+    /// Show drift: compare all resources with the state, without changing anything.
     Drift(Drift),
-    /// Live a pipeline's whole life against emulators: apply, apply again, drift, destroy.
+    /// Test a pipeline on emulators: apply, apply again, detect drift, destroy.
     Rehearse(Rehearse),
-    /// Print the least IAM policy that a pipeline needs.
+    /// Print the smallest IAM policy that a pipeline needs.
     Policy(Policy),
     /// Write a kubeconfig for the pipeline's cluster, for kubectl and other clients.
     Kubeconfig(Kubeconfig),
-    /// Print a token for an EKS cluster: the plugin that such a kubeconfig names.
+    /// Print a token for an EKS cluster; the kubeconfig of llmhost calls this command.
     Token(Token),
     /// Serve a language model: OpenAI's API, health, metrics, and a page to try it.
     Serve(Serve),
-    /// Fetch a model from S3 into the cache, as serve does, and print its folder.
+    /// Fetch a model from S3 into the cache, and print its folder.
     Fetch(Fetch),
     /// Build an image of the model server, and push it to a registry. No container engine is needed.
     Image(Image),
     /// Continue a prompt, on the terminal.
     Generate(Generate),
-    /// Measure a model on this machine: tokens a second over batch sizes, and latencies.
+    /// Measure a model on this machine: tokens per second and latencies by batch size.
     Bench(Bench),
     /// Check this machine: credentials, ONNX Runtime, GPUs, Python, tools, cache, disk.
     Doctor(Doctor),
@@ -126,14 +126,14 @@ pub(crate) enum Command {
     /// Look at plugins, publish them, and fetch them.
     #[command(subcommand)]
     Plugin(Plugin),
-    /// Publish pipelines that are steps of others.
+    /// Publish pipelines that other pipelines use as steps.
     #[command(subcommand)]
     Pipeline(PipelineCommand),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// A pipeline file: the schema then has the properties of the AWS types that it names.
+    /// A pipeline file: the schema then has the properties of its AWS types.
     #[arg(value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
     /// Instead: the JSON Schema of the lines that --json prints.
@@ -141,7 +141,7 @@ pub(crate) struct Schema {
     pub(crate) events: bool,
 }
 
-/// Which pipeline, and with which values.
+/// The pipeline and its values.
 #[derive(Debug, Args)]
 pub(crate) struct File {
     /// The pipeline file.
@@ -151,23 +151,24 @@ pub(crate) struct File {
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = key_value)]
     pub(crate) vars: Vec<(String, String)>,
     /// Set variables from a file: TOML with `name = value`, or a .json file with an object. Can be repeated; later
-    /// files count before earlier ones, and --var before all of them. LLMHOST_VAR_name in the environment counts less.
+    /// files override earlier ones, and --var overrides all files. They all override LLMHOST_VAR_name in the
+    /// environment.
     #[arg(long = "var-file", value_name = "FILE")]
     pub(crate) var_files: Vec<PathBuf>,
-    /// Which environment of the file is meant: [env.NAME]. It has a name, a state and values of its own.
+    /// The environment of the file to use: [env.NAME]. It has its own name, state and values.
     #[arg(long = "env", value_name = "NAME")]
     pub(crate) environment: Option<String>,
     /// What a saved plan was made with.
     #[arg(skip)]
     pub(crate) kept: Option<Kept>,
-    /// Where the state is kept: a folder, or s3://bucket/prefix (with ?region=REGION, where the
-    /// bucket is not in the pipeline's) [default: what the file says, or .llmhost/NAME beside it].
+    /// Where to store the state: a folder, or s3://bucket/prefix (with ?region=REGION if the
+    /// bucket is in another region) [default: the place in the file, or .llmhost/NAME beside it].
     #[arg(long, value_name = "PLACE", value_parser = StatePlace::from_str)]
     pub(crate) state: Option<StatePlace>,
-    /// Accept a region that this llmhost does not know: one that AWS has opened since.
+    /// Accept a region that this version of llmhost does not know.
     #[arg(long)]
     pub(crate) new_region: bool,
-    /// Accept plugins that are not as llmhost.lock pins them, such as one that was just built anew.
+    /// Accept plugins that differ from llmhost.lock, such as one that was just rebuilt.
     #[arg(long)]
     pub(crate) accept_plugins: bool,
     /// Whether no plugin is pinned, because the file itself does not stay.
@@ -175,42 +176,42 @@ pub(crate) struct File {
     pub(crate) unpinned: bool,
 }
 
-/// How long things take in the emulator.
+/// The speed of the emulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Pace {
-    /// No longer than a look at each state
+    /// As fast as possible
     Fast,
-    /// As long as it usually takes in AWS
+    /// About as long as in AWS
     Real,
 }
 
 /// Where the resources live.
 #[derive(Debug, Args)]
 pub(crate) struct Where {
-    /// Use an AWS emulator on this machine, started for this run and stopped after it.
+    /// Use an AWS emulator on this machine; it is started for this run and stopped after it.
     #[arg(long, conflicts_with = "endpoint_url")]
     pub(crate) emulate: bool,
-    /// As --emulate, but leave the emulator and its state there for later runs.
+    /// Like --emulate, but keep the emulator and its state for later runs.
     #[arg(long, conflicts_with = "endpoint_url")]
     pub(crate) emulate_keep: bool,
-    /// How long things take in the emulator [default: fast].
+    /// The speed of the emulator [default: fast].
     #[arg(long, value_enum, value_name = "PACE")]
     pub(crate) emulate_pace: Option<Pace>,
-    /// Send every AWS call to this address instead.
+    /// Send all AWS calls to this address.
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// Take credentials from this profile of the AWS configuration.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["emulate", "emulate_keep"])]
     pub(crate) profile: Option<String>,
-    /// How long one attempt at an AWS call may take [default: 30; requests of providers get twice
-    /// that, uploads ten times].
+    /// Time limit for one attempt of an AWS call [default: 30; twice that for providers, ten
+    /// times for uploads].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) call_timeout: Option<u32>,
-    /// How long to wait for what AWS does in its own time: gateways that start, users of a resource that
-    /// are still going away [default: 600].
+    /// Time limit for waits, such as for a gateway to start or for the users of a resource to be deleted
+    /// [default: 600].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=7200))]
     pub(crate) wait_timeout: Option<u32>,
-    /// How long others wait for a run that died while it held a state in S3 [default: 30].
+    /// How long the lease of a state in S3 is valid after a run crashed [default: 30].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) lease_seconds: Option<u32>,
 }
@@ -223,7 +224,7 @@ pub(crate) struct Kubeconfig {
     pub(crate) file: File,
     #[command(flatten)]
     pub(crate) place: Where,
-    /// The step whose cluster it is [default: the only cluster that the pipeline has].
+    /// The step of the cluster [default: the only cluster of the pipeline].
     #[arg(long, value_name = "STEP")]
     pub(crate) step: Option<String>,
     /// The file to write [default: standard output].
@@ -243,7 +244,7 @@ pub(crate) struct Token {
     /// Take credentials from this profile of the AWS configuration.
     #[arg(long, value_name = "NAME", conflicts_with = "emulate")]
     pub(crate) profile: Option<String>,
-    /// Sign as the user of an emulator that --emulate-keep left.
+    /// Sign as the user of an emulator that --emulate-keep kept.
     #[arg(long)]
     pub(crate) emulate: bool,
 }
@@ -253,24 +254,24 @@ pub(crate) struct Token {
 pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) at: StateAt,
-    /// The resource as the file declares it: step/kind/name.
+    /// The address of the resource in the file: step/kind/name.
     #[arg(value_name = "ADDRESS", required_unless_present = "all")]
     pub(crate) address: Option<String>,
-    /// Its id, as AWS has it: vpc-0abc…, the name of a role or bucket.
+    /// Its id in AWS: vpc-0abc…, or the name of a role or bucket.
     #[arg(value_name = "ID", required_unless_present_any = ["tags", "all"])]
     pub(crate) id: Option<String>,
-    /// In place of the id: a tag that it has and nothing else of its kind; all of them, where there
-    /// are several. For what EC2 gives ids to: networks and what is in them, launch templates.
+    /// Instead of the id: a tag that only this resource of its kind has. If several tags are given,
+    /// it must have all of them. For EC2 resources, such as networks and launch templates.
     #[arg(long = "tag", value_name = "KEY=VALUE", conflicts_with = "id", value_parser = tag)]
     pub(crate) tags: Vec<(String, String)>,
-    /// Take it although it carries the tags of this pipeline, which no longer has it in its state.
+    /// Import it although it has the tags of this other pipeline, which no longer has it in its state.
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
     pub(crate) from_pipeline: Option<String>,
-    /// Rebuild a lost state: import everything that carries this pipeline's tags, or has the names that it
-    /// declares. Shows what was found, and asks.
+    /// Rebuild a lost state: import everything that has this pipeline's tags or the names in its file.
+    /// Shows what was found, and asks.
     #[arg(long, conflicts_with_all = ["address", "id", "tags"])]
     pub(crate) all: bool,
-    /// With --all: do not ask.
+    /// With --all: do not ask for confirmation.
     #[arg(long, short = 'y', requires = "all")]
     pub(crate) yes: bool,
     /// With --all: print JSON.
@@ -297,13 +298,13 @@ fn tag(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// How it is done and shown.
+/// How to run and what to print.
 #[derive(Debug, Args)]
 pub(crate) struct How {
-    /// How many steps, and how many operations, run at a time.
+    /// How many steps and operations run in parallel.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) parallelism: u16,
-    /// Print one JSON event a line on standard output instead of text.
+    /// Print JSON events instead of text, one per line.
     #[arg(long)]
     pub(crate) json: bool,
     /// Do not ask before resources are created, changed or deleted.
@@ -319,20 +320,20 @@ pub(crate) struct Run {
     pub(crate) place: Where,
     #[command(flatten)]
     pub(crate) how: How,
-    /// Show the plan and change nothing. Needs no credentials and no network.
+    /// Show the plan without changing anything. Needs no credentials and no network.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// With --dry-run: exit with 3 where there are changes.
+    /// With --dry-run: exit with 3 if there are changes.
     #[arg(long, requires = "dry_run")]
     pub(crate) exit_code: bool,
-    /// With --dry-run: write the plan into this file; `llmhost run OUT` does then what was shown, or
-    /// refuses where something has changed since.
+    /// With --dry-run: save the plan to this file; `llmhost run OUT` then applies exactly this plan,
+    /// or refuses if something has changed.
     #[arg(long, value_name = "OUT", requires = "dry_run")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) steps: Steps,
-    /// Read everything first, and plan from what is there: what is gone is made again, what somebody
-    /// changed is brought back.
+    /// Read all resources first, and plan from their real state: missing resources are created
+    /// again, changed ones are corrected.
     #[arg(long)]
     pub(crate) refresh: bool,
     #[command(flatten)]
@@ -340,7 +341,7 @@ pub(crate) struct Run {
     /// Leave out the checks before the run: quotas, offerings, routes, open ports.
     #[arg(long)]
     pub(crate) skip_preflight: bool,
-    /// Draw the plan into this file; its ending chooses the format (.svg .html .dot .mmd .json).
+    /// Draw the plan to this file; the extension sets the format (.svg, .html, .dot, .mmd or .json).
     #[arg(long, value_name = "OUT")]
     pub(crate) graph: Option<PathBuf>,
     #[command(flatten)]
@@ -358,7 +359,7 @@ pub(crate) struct Destroy {
     pub(crate) place: Where,
     #[command(flatten)]
     pub(crate) how: How,
-    /// Show what would go, with what the resources made by themselves, and delete nothing.
+    /// Show what would be deleted, including resources that others created in it, without deleting anything.
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -368,10 +369,10 @@ pub(crate) struct Destroy {
 /// Which steps.
 #[derive(Debug, Args)]
 pub(crate) struct Steps {
-    /// Only these steps; the others stay as they are. Can be repeated, or a list with commas.
+    /// Only these steps; the others do not change. Can be repeated, or a list with commas.
     #[arg(long, value_name = "STEP", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// All steps but these.
+    /// All steps except these.
     #[arg(long, value_name = "STEP", value_delimiter = ',')]
     pub(crate) exclude: Vec<String>,
 }
@@ -380,8 +381,8 @@ pub(crate) struct Steps {
 pub(crate) struct Graph {
     #[command(flatten)]
     pub(crate) file: File,
-    /// The file to draw into; its ending chooses the format (.svg .html .dot .mmd .json). Without
-    /// it, the graph is printed as text.
+    /// The file to draw to; the extension sets the format (.svg, .html, .dot, .mmd or .json).
+    /// Without it, the graph is printed as text.
     #[arg(long, short, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -391,7 +392,7 @@ pub(crate) struct Graph {
 pub(crate) struct Validate {
     #[command(flatten)]
     pub(crate) file: File,
-    /// Ask AWS too: quotas, what is offered where, what is there already. Changes nothing.
+    /// Also ask AWS: quotas, availability of types, names that are taken. Changes nothing.
     #[arg(long)]
     pub(crate) online: bool,
     #[command(flatten)]
@@ -408,10 +409,10 @@ pub(crate) struct Drift {
     pub(crate) file: File,
     #[command(flatten)]
     pub(crate) place: Where,
-    /// How many resources are read at a time.
+    /// How many resources are read in parallel.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) parallelism: u16,
-    /// Exit with 3 where something differs.
+    /// Exit with 3 if something differs.
     #[arg(long)]
     pub(crate) exit_code: bool,
     /// Print JSON.
@@ -423,7 +424,7 @@ pub(crate) struct Drift {
 pub(crate) struct Rehearse {
     #[command(flatten)]
     pub(crate) file: File,
-    /// How long things take in the emulator [default: fast].
+    /// The speed of the emulator [default: fast].
     #[arg(long, value_enum, value_name = "PACE")]
     pub(crate) emulate_pace: Option<Pace>,
     #[command(flatten)]
@@ -431,7 +432,7 @@ pub(crate) struct Rehearse {
     /// How many steps, and how many operations, run at a time.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) parallelism: u16,
-    /// Print one JSON event a line on standard output instead of text.
+    /// Print JSON events instead of text, one per line.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -440,13 +441,13 @@ pub(crate) struct Rehearse {
 pub(crate) struct Policy {
     #[command(flatten)]
     pub(crate) file: File,
-    /// What the policy is for.
+    /// The use of the policy.
     #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t = Purpose::Run)]
     pub(crate) purpose: Purpose,
-    /// The account's number, to narrow resources by [default: the state's, or any].
+    /// The account id, to restrict resources [default: that of the state, or any].
     #[arg(long, value_name = "ID", value_parser = account)]
     pub(crate) account: Option<String>,
-    /// The policy of the role or profile that this step has of its own.
+    /// Print the policy for the role or profile of this step.
     #[arg(long, value_name = "STEP")]
     pub(crate) step: Option<StepName>,
 }
@@ -454,9 +455,9 @@ pub(crate) struct Policy {
 /// What a policy is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Purpose {
-    /// Making, changing and deleting.
+    /// Create, update and delete.
     Run,
-    /// Deleting only.
+    /// Only delete.
     Destroy,
 }
 
@@ -495,7 +496,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     number
         .checked_mul(1 << shift)
         .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| "it has to be from 1 byte to 16 EiB".to_owned())
+        .ok_or_else(|| "it must be from 1 byte to 16 EiB".to_owned())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -508,7 +509,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 /// Which model.
 #[derive(Debug, Args)]
 pub(crate) struct Source {
-    /// The model: a folder with model.onnx in it, or s3://bucket/prefix.
+    /// The model: a folder with model.onnx, or s3://bucket/prefix.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) model: String,
     #[command(flatten)]
@@ -518,16 +519,16 @@ pub(crate) struct Source {
 /// How a model comes to this machine.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Fetching {
-    /// Where models from S3 are kept [default: llmhost/models in the user's cache folder].
+    /// The cache folder for models from S3 [default: llmhost/models in the user's cache folder].
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
-    /// Read and hash every file of the model again before it is used.
+    /// Verify the checksum of every file of the model before use.
     #[arg(long)]
     pub(crate) verify: bool,
     /// Region of the bucket [default: $AWS_REGION, or us-east-1].
     #[arg(long, value_name = "REGION", env = "AWS_REGION")]
     pub(crate) region: Option<String>,
-    /// Send every AWS call to this address instead.
+    /// Send all AWS calls to this address.
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// Take credentials from this profile of the AWS configuration.
@@ -547,30 +548,30 @@ pub(crate) struct Model {
 /// How a model runs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Running {
-    /// Which of the model's graphs runs: a file's name, or a precision such as q4 or fp16 [default: the one that suits the device].
+    /// The model's graph to run: a file name, or a precision such as q4 or fp16 [default: the best one for the device].
     #[arg(long, value_name = "NAME")]
     pub(crate) weights: Option<String>,
-    /// What it runs on: cuda or nothing, cpu, or auto: a GPU where there is one.
+    /// The device: cuda (fails without a GPU), cpu, or auto: a GPU if there is one.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: llmhost_inference::Device,
-    /// ONNX Runtime's library, or the folder that holds it [default: looked for; see llmhost doctor].
+    /// The ONNX Runtime library, or its folder [default: search; see llmhost doctor].
     #[arg(long, value_name = "PATH")]
     pub(crate) onnxruntime: Option<PathBuf>,
-    /// Threads of one operation [default: one a core].
+    /// Threads for one operation [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
-    /// How long those threads wait for work in a loop before they sleep: quicker on a machine of the model's own,
-    /// wasteful on a shared one [default: 1000; 0 where several models are served].
+    /// How long those threads spin before they sleep: faster on a dedicated machine, wasteful on a shared one
+    /// [default: 1000; 0 if several models are served].
     #[arg(long, value_name = "MICROSECONDS")]
     pub(crate) spin: Option<u32>,
-    /// Tokens of a prompt and its answer together, at most [default: what model and memory allow].
+    /// The maximum number of tokens of a prompt and its answer [default: what the model and the memory allow].
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) context: Option<u32>,
-    /// Requests that are computed together, at most.
+    /// The maximum number of requests in a batch.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) max_batch: u16,
-    /// Guess the next tokens of an answer from its text and check several in one run: auto, where that is faster and
-    /// changes no answer; relaxed, also where the runtime rounds several tokens otherwise than one; or off.
+    /// Speculative decoding: guess the next tokens from the text and check several in one run. auto: if it is faster
+    /// and changes no answer; relaxed: also if rounding can differ between one token and several; or off.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(crate) speculation: llmhost_inference::engine::Speculate,
     #[command(flatten)]
@@ -595,26 +596,26 @@ pub(crate) struct Fetch {
 /// `llmhost serve`
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The model: a folder with model.onnx in it, or s3://bucket/prefix. Can be repeated, as NAME=ADDRESS: then
-    /// several are served, and requests that name none mean the first.
+    /// The model: a folder with model.onnx, or s3://bucket/prefix. Can be repeated, as NAME=ADDRESS, to
+    /// serve several models; the first one is the default.
     #[arg(long = "model", value_name = "[NAME=]ADDRESS", required_unless_present = "file")]
     pub(crate) models: Vec<String>,
-    /// A TOML file of the models, with a table [models.NAME] each; flags hold where a table says nothing.
+    /// A TOML file with a table [models.NAME] for each model; the flags are its defaults.
     #[arg(long = "models", value_name = "FILE", conflicts_with_all = ["models", "name"])]
     pub(crate) file: Option<PathBuf>,
-    /// The name that requests call the model by [default: the last part of its address].
+    /// The model's name in requests [default: the last part of its address].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// How the model writes calls of tools, such as hermes or mistral; none for not at all [default: as its chat template
-    /// has it].
+    /// The format of the model's tool calls, such as hermes or mistral, or none [default: found in its chat
+    /// template].
     #[arg(long, value_name = "NAME")]
     pub(crate) tool_format: Option<String>,
-    /// How the model writes its reasoning, such as think or cohere; none for not at all [default: as its chat template
-    /// has it].
+    /// The format of the model's reasoning, such as think or cohere, or none [default: found in its chat
+    /// template].
     #[arg(long, value_name = "NAME")]
     pub(crate) reasoning_format: Option<String>,
-    /// Memory that all models may take together, such as 24GiB [default: what is free at the start]. Where a
-    /// model that loads at first use does not fit, the one that was idle longest makes room.
+    /// The memory for all models together, such as 24GiB [default: the free memory at the start]. If a model
+    /// that loads at first use does not fit, the model that was idle longest is unloaded.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) memory: Option<u64>,
     /// File with the key for /admin/models; without it, these paths do not exist.
@@ -624,33 +625,34 @@ pub(crate) struct Serve {
     pub(crate) fetching: Fetching,
     #[command(flatten)]
     pub(crate) running: Running,
-    /// The address to listen at.
+    /// The address to listen on.
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub(crate) host: String,
-    /// The port to listen at; 0 takes a free one.
+    /// The port to listen on; 0 chooses a free one.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub(crate) port: u16,
-    /// Requests that may wait; more are answered with 429.
+    /// The maximum number of waiting requests; more get status 429.
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) queue: u32,
-    /// How long requests are still answered after SIGTERM while /readyz says 503, so that whatever routes
-    /// requests here learns it in time; Ctrl-C does not wait.
+    /// How long to accept requests after SIGTERM while /readyz returns 503, so that load balancers stop
+    /// sending requests; Ctrl-C does not wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub(crate) drain_delay: u64,
-    /// How long running requests may take to end after that.
+    /// How long running requests can take to finish after that.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) drain_seconds: u64,
-    /// Connections at a time; more are answered with 503.
+    /// The maximum number of connections; more get status 503.
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_connections: u32,
-    /// Largest request in bytes.
+    /// The maximum size of a request in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 2 << 20)]
     pub(crate) max_body_bytes: usize,
-    /// File with the API key that requests have to carry [default: $LLMHOST_API_KEY; nobody needs one where neither is set].
+    /// File with the API key for requests [default: $LLMHOST_API_KEY; without both, no key is needed].
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
-    /// An origin whose web pages may ask, such as https://chat.example; * for any. Can be repeated. A server at a
-    /// loopback address also takes requests for this host; without the flag it refuses other hosts and origins.
+    /// An origin whose web pages can use the server, such as https://chat.example, or * for any. Can be repeated.
+    /// A server on a loopback address also accepts requests for this host; without the flag it refuses other hosts
+    /// and origins.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) allow_origins: Vec<String>,
 }
@@ -660,25 +662,25 @@ pub(crate) struct Serve {
 pub(crate) struct Generate {
     #[command(flatten)]
     pub(crate) model: Model,
-    /// What to answer, or with --raw to continue.
+    /// The prompt to answer, or with --raw to continue.
     #[arg(value_name = "PROMPT")]
     pub(crate) prompt: String,
-    /// What the model is told first.
+    /// The system message.
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     pub(crate) system: Option<String>,
-    /// Continue the text as it is, without the model's chat template.
+    /// Continue the text without the model's chat template.
     #[arg(long)]
     pub(crate) raw: bool,
-    /// Most tokens of the answer.
+    /// The maximum number of tokens of the answer.
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_tokens: u32,
-    /// 0 takes the likeliest token each time.
+    /// 0 always chooses the most likely token.
     #[arg(long, value_name = "T", default_value_t = 0.0)]
     pub(crate) temperature: f32,
     /// The same seed gives the same answer.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// The answer has to be JSON by the schema in this file.
+    /// The answer must be JSON that matches the schema in this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json_schema: Option<PathBuf>,
 }
@@ -694,17 +696,17 @@ pub(crate) struct Bench {
     /// Tokens of each answer.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) answer_tokens: u32,
-    /// How many answers at a time, for each line of the table.
+    /// The batch sizes, one for each line of the table.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2,4,8")]
     pub(crate) batch: Vec<u16>,
-    /// Instead: so many clients that ask one request after another, of lengths from an eighth of the
-    /// above to all of it.
+    /// Instead: this number of clients, each with one request after another, with lengths from an
+    /// eighth to all of the above.
     #[arg(long, value_name = "N", conflicts_with = "batch", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) clients: Option<u16>,
-    /// Instead: answers to texts, with guessed tokens and without, in turn: summaries and edits, and other talk.
+    /// Instead: answers with and without speculative decoding, for summaries, edits and chat.
     #[arg(long, conflicts_with_all = ["batch", "clients"])]
     pub(crate) texts: bool,
-    /// How many requests the clients ask, all together.
+    /// The total number of requests of all clients.
     #[arg(long, value_name = "N", default_value_t = 64, requires = "clients", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) requests: u16,
     /// Print JSON.

@@ -25,13 +25,13 @@ impl FromStr for StatePlace {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
-            _ if text.is_empty() => Err("it is empty; name a folder, or s3://bucket/prefix".to_owned()),
+            _ if text.is_empty() => Err("it is empty; use a folder, or s3://bucket/prefix".to_owned()),
             // On the command line nobody replaces it, and every environment would have the same state.
-            _ if text.contains("${") => Err("it holds '${': references work in the pipeline file alone".to_owned()),
+            _ if text.contains("${") => Err("it contains '${': references work only in the pipeline file".to_owned()),
             Some(("s3", _)) => Ok(Self::S3(text.parse()?)),
             // A folder with a colon in its name is written ./like:this.
             Some((scheme, rest)) if rest.starts_with("//") => {
-                Err(format!("'{scheme}://' is not known; name a folder, or s3://bucket/prefix"))
+                Err(format!("'{scheme}://' is not supported; use a folder, or s3://bucket/prefix"))
             }
             _ => Ok(Self::Folder(PathBuf::from(text))),
         }
@@ -65,7 +65,7 @@ impl StatePlace {
                     message,
                     span: Some(span.clone()),
                     label: "not a place for a state".to_owned(),
-                    help: Some("write it like s3://bucket/prefix, or name a folder".to_owned()),
+                    help: Some("write it like s3://bucket/prefix, or use a folder".to_owned()),
                 }]))),
             },
         }

@@ -31,6 +31,6 @@ pub(crate) async fn is_needed(pipeline: &Pipeline, place: &Place) -> bool {
 /// Says what was not looked up.
 pub(crate) fn tell(console: &Console, plan: &Plan) {
     if plan.existing.iter().any(|one| one.ids.is_none()) {
-        console.note("Without credentials nothing is looked up: what exists is known after apply.");
+        console.note("Without credentials there are no look-ups: existing resources are known after apply.");
     }
 }

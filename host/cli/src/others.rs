@@ -76,10 +76,10 @@ async fn state(
     };
     let state = state.map_err(|error| unreadable(pipeline, other, found, &error))?;
     if state.is_empty() {
-        let message = format!("the pipeline '{}' has made nothing yet: there is no state at {at}", found.name);
+        let message = format!("the pipeline '{}' has no resources yet: there is no state at {at}", found.name);
         let help = match &found.run {
             Some(run) => format!("run it first: {run}"),
-            None => "run it first, and see that this is where it keeps its state".to_owned(),
+            None => "run it first, and check that its state is stored here".to_owned(),
         };
         return Err(refused(pipeline, "no-state", message, &other.span, help));
     }
@@ -87,13 +87,13 @@ async fn state(
     let elsewhere = state.world.as_ref().filter(|world| world.region != pipeline.region);
     if let Some(world) = elsewhere {
         console.note(&format!(
-            "The pipeline '{}', whose outputs are read, is in {}; this one is in {}.",
+            "The pipeline '{}', whose outputs are used, is in {}; this one is in {}.",
             found.name, world.region, pipeline.region
         ));
     }
     if let Ok(Some(holder)) = keep.holder().await {
         console.note(&format!(
-            "The pipeline '{}', whose outputs are read, is being changed by {holder}; they may be others soon.",
+            "The pipeline '{}', whose outputs are used, is being changed by {holder}; the outputs may change.",
             found.name
         ));
     }
@@ -103,14 +103,15 @@ async fn state(
 fn unreadable(pipeline: &Pipeline, other: &Other, found: &Found, error: &StateError) -> Failure {
     let help = match error {
         StateError::OtherPipeline { found: named, .. } => match &other.file {
-            Some(_) => "give the environment and variables that its state was made with: env, vars".to_owned(),
-            None => format!("if that is the one that is meant, add name = \"{named}\""),
+            Some(_) => "set the environment and variables of its state: env, vars".to_owned(),
+            None => format!("if this is the right one, add name = \"{named}\""),
         },
-        StateError::MovedAway { .. } => "name the place where it is now, with state = \"…\"".to_owned(),
+        StateError::MovedAway { .. } => "set its current place with state = \"…\"".to_owned(),
         error => match (&found.place, error.advice()) {
             (_, Some(advice)) => advice.to_owned(),
             (StatePlace::S3(address), None) => format!(
-                "plans need the outputs of '{}': give credentials that read {address} (s3:GetObject, s3:ListBucket)",
+                "the plan needs the outputs of '{}': use credentials that can read {address} (s3:GetObject, \
+                    s3:ListBucket)",
                 other.name
             ),
             (StatePlace::Folder(_), None) => "make it readable".to_owned(),
@@ -138,7 +139,7 @@ fn find(pipeline: &Pipeline, other: &Other) -> Result<Found, Failure> {
     let loaded = Pipeline::load_given(&path, &given, &|name| std::env::var(name).ok())?;
     let is_known = |name: &&String| loaded.given.contains_key(*name) || loaded.given_secrets.contains(*name);
     if let Some(name) = other.vars.keys().find(|name| !is_known(name)) {
-        let help = format!("take it out of vars of [pipelines.{}]", other.name);
+        let help = format!("remove it from vars of [pipelines.{}]", other.name);
         return Err(refused(
             pipeline,
             "unknown-variable",
@@ -161,7 +162,7 @@ fn told(pipeline: &Pipeline, text: &str, span: &Range<usize>) -> Result<StatePla
         Ok(StatePlace::Folder(folder)) => Ok(StatePlace::Folder(pipeline.base.join(folder))),
         Ok(bucket) => Ok(bucket),
         Err(message) => {
-            let help = "write it like s3://bucket/prefix, or name a folder".to_owned();
+            let help = "write it like s3://bucket/prefix, or use a folder".to_owned();
             Err(refused(pipeline, "bad-state", message, span, help))
         }
     }

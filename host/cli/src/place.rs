@@ -60,7 +60,7 @@ impl Place {
     pub(crate) fn new(pipeline: &Pipeline, file: &File, place: &Where) -> Result<Self, Failure> {
         if !(place.emulate || place.emulate_keep) {
             if place.emulate_pace.is_some() {
-                let help = "Add --emulate, or leave out --emulate-pace.";
+                let help = "Add --emulate, or remove --emulate-pace.";
                 return Err(Failure::usage("--emulate-pace is for the emulator", help));
             }
             let mut real = Self::real(pipeline, file)?;
@@ -78,8 +78,8 @@ impl Place {
             return Ok(real);
         }
         if file.state.is_some() {
-            let help = "Leave out --state; the emulator's state is kept with the emulator.";
-            return Err(Failure::usage("--state does not go with --emulate", help));
+            let help = "Remove --state; the state of an emulator is kept with the emulator.";
+            return Err(Failure::usage("--state cannot be used with --emulate", help));
         }
         let mut kept = Self::kept(pipeline, place.emulate_pace);
         if let Some(wait) = place.wait_timeout {
@@ -302,8 +302,8 @@ impl Place {
     /// As `open`, but an emulator must be there already.
     pub(crate) async fn open_kept(&mut self, console: &Console, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
         if let Some(Emulation { kept: None, .. }) = &self.emulation {
-            let message = format!("no emulator is kept for '{}'", self.pipeline);
-            let help = "Only a run with --emulate-keep leaves one there.".to_owned();
+            let message = format!("there is no kept emulator for '{}'", self.pipeline);
+            let help = "Run with --emulate-keep to keep one.".to_owned();
             return Err(Failure::Other { message, help, status: 1 });
         }
         self.open(console, command).await
@@ -450,7 +450,7 @@ fn remove(folder: &Path) -> Result<(), Failure> {
 }
 
 fn folder_failure(what: &str, error: &std::io::Error) -> Failure {
-    let help = "Check that the folder can be written.".to_owned();
+    let help = "Check that the folder is writable.".to_owned();
     Failure::Other { message: format!("cannot use {what}: {error}"), help, status: 1 }
 }
 

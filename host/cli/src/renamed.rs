@@ -39,12 +39,11 @@ impl Renamed {
     /// Why nothing is begun.
     pub(crate) fn refusal(&self) -> Failure {
         let Self { file, is, own, was, resources } = self;
-        let message = format!(
-            "there is no state of '{is}', and one of '{was}' that holds {resources} resources of the same steps"
-        );
+        let message =
+            format!("there is no state of '{is}', but one of '{was}' with {resources} resources of the same steps");
         let help = format!(
             "Nothing was changed. If '{is}' is the new name of '{was}', rename the state as well: llmhost state mv {} \
-             --pipeline {was}. If it is another pipeline, --state {} begins a state of its own.",
+             --pipeline {was}. If it is another pipeline, use --state {} to create its own state.",
             file.display(),
             own.display()
         );

@@ -128,7 +128,7 @@ impl Saved {
         let shown = path.display();
         let refused = |what: String| Failure::Other {
             message: format!("the saved plan {shown} {what}"),
-            help: "Nothing was changed. Make it again: llmhost run FILE --dry-run --out PLAN".to_owned(),
+            help: "Nothing was changed. Create it again: llmhost run FILE --dry-run --out PLAN".to_owned(),
             status: 2,
         };
         let size = std::fs::metadata(path).map(|found| found.len()).unwrap_or_default();
@@ -144,7 +144,7 @@ impl Saved {
             Some(version) if version > 0 => {
                 return Err(refused(format!("has version {version}; this llmhost reads {VERSION}")));
             }
-            _ => return Err(refused("is damaged: its first line is none of a plan".to_owned())),
+            _ => return Err(refused("is damaged: its first line is not that of a plan".to_owned())),
         }
         if words.next() != Some(digest(body).as_str()) {
             return Err(refused("is damaged: its checksum is wrong".to_owned()));
@@ -167,7 +167,8 @@ impl Saved {
                 self.pipeline,
                 self.file.display()
             ),
-            help: "Nothing was changed. Run it in a checkout that has the file, in the same folder as then.".to_owned(),
+            help: "Nothing was changed. Run it in a checkout that has the file, in the same folder as before."
+                .to_owned(),
             status: 1,
         })
     }
@@ -180,7 +181,7 @@ impl Saved {
         }
         match digest(pipeline.source.as_bytes()) == self.source {
             true => Ok(()),
-            false => Err(stale(&format!("{} has changed since it was made", pipeline.path.display()))),
+            false => Err(stale(&format!("{} has changed since the plan was created", pipeline.path.display()))),
         }
     }
 
@@ -202,7 +203,7 @@ impl Saved {
     pub(crate) fn check_others(&self, others: &BTreeMap<String, Value>) -> Result<(), Failure> {
         for (reference, then) in &self.others {
             if others.get(reference).is_none_or(|now| digest_of(now) != *then) {
-                return Err(stale(&format!("${{{reference}}} has changed: that pipeline was run since")));
+                return Err(stale(&format!("${{{reference}}} has changed: that pipeline was run after the plan")));
             }
         }
         Ok(())
@@ -212,7 +213,7 @@ impl Saved {
     pub(crate) fn check_state(&self, state: &State) -> Result<(), Failure> {
         match digest_of(state) == self.state {
             true => Ok(()),
-            false => Err(stale("the state has changed: the pipeline was run since, or this is another state")),
+            false => Err(stale("the state has changed: the pipeline was run after the plan, or this is another state")),
         }
     }
 
@@ -278,7 +279,7 @@ fn begins_like_one(mut file: std::fs::File) -> bool {
 fn stale(what: &str) -> Failure {
     Failure::Other {
         message: format!("Saved plan is stale: {what}"),
-        help: "Nothing was changed. Make a new plan and review it: llmhost run FILE --dry-run --out PLAN".to_owned(),
+        help: "Nothing was changed. Create a new plan and review it: llmhost run FILE --dry-run --out PLAN".to_owned(),
         status: 1,
     }
 }
@@ -286,7 +287,7 @@ fn stale(what: &str) -> Failure {
 fn foreign(what: &str, then: &str, now: &str) -> Failure {
     Failure::Other {
         message: format!("Saved plan was made for the {what} '{then}', and {now}"),
-        help: "Nothing was changed. Apply it where it was made for, or make a plan for this place.".to_owned(),
+        help: "Nothing was changed. Apply it where it was created for, or create a plan for this place.".to_owned(),
         status: 1,
     }
 }

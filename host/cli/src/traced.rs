@@ -22,6 +22,6 @@ pub(crate) fn begin(pipeline: &Pipeline, path: &Path) -> Result<Arc<Trace>, Fail
 /// Ends it. A run whose trace could not be written is still a run.
 pub(crate) fn end(trace: &Trace, path: &Path, console: &Console) {
     if let Err(error) = trace.end() {
-        console.note(&format!("The trace {} is not whole: {error}.", path.display()));
+        console.note(&format!("The trace {} is incomplete: {error}.", path.display()));
     }
 }

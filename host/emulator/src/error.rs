@@ -16,7 +16,7 @@ pub enum EmulatorError {
         reason: String,
     },
     /// A file or folder of the emulator cannot be used.
-    #[error("cannot use {path}: {reason}; check that it can be written")]
+    #[error("cannot use {path}: {reason}; check that it is writable")]
     Io {
         /// The file or folder.
         path: String,

@@ -146,7 +146,7 @@ fn launch(python: &Path, program: &Path, secret: &str) -> Result<Emulator, Emula
     let began = Instant::now();
     while !http::is_emulator(&emulator.url) {
         if began.elapsed() > PATIENCE {
-            return Err(failed(format!("{} does not answer; {}", emulator.url, tail(&mut log))));
+            return Err(failed(format!("{} does not respond; {}", emulator.url, tail(&mut log))));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -157,7 +157,7 @@ fn tail(log: &mut File) -> String {
     let mut text = String::new();
     match log.rewind().and_then(|()| log.read_to_string(&mut text)) {
         Ok(_) if !text.trim().is_empty() => last_lines(&text),
-        _ => "it said nothing".to_owned(),
+        _ => "it printed nothing".to_owned(),
     }
 }
 
@@ -206,7 +206,7 @@ impl Kept {
         let began = Instant::now();
         while self.is_alive() {
             if began.elapsed() > Duration::from_secs(10) {
-                let reason = format!("process {pid} at {} does not end; end it by hand", self.url);
+                let reason = format!("process {pid} at {} does not stop; stop it by hand", self.url);
                 return Err(EmulatorError::Start { reason });
             }
             std::thread::sleep(Duration::from_millis(20));

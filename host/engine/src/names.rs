@@ -187,7 +187,7 @@ pub enum NameError {
 
 fn allowed(what: &str) -> &'static str {
     match what {
-        "step" => "step names start with a lower-case letter and go on with lower-case letters, digits, '-' and '_'",
+        "step" => "step names start with a lower-case letter and continue with lower-case letters, digits, '-' and '_'",
         "key" => "keys are made of letters, digits, '-' and '_'",
         _ => "resource names are made of letters, digits, '.', '_' and '-'",
     }

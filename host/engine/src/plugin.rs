@@ -176,7 +176,7 @@ pub trait Capabilities: Send + Sync {
     /// An attribute of each resource that exists and that a query finds ([`crate::look_up`]); while planning, one unknown
     /// token where nobody has looked.
     async fn existing(&self, _query: &Query, _attribute: &str) -> Result<Vec<Value>, Failure> {
-        Err(Failure::refused("this host looks nothing up"))
+        Err(Failure::refused("this host does not look up resources"))
     }
 
     /// The pipeline's region.

@@ -240,7 +240,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
         ("kind = \"a.b\"", "x", "[existing.net] does not say which resource is meant"),
         ("kind = \"a.b\"\nwhere = { x = 1 }", "x", "[existing.net] does not say which resource is meant"),
         ("kind = \"a.b\"\nid = \"x\"\nname = \"y\"", "x", "[existing.net] has id and name"),
-        ("kind = \"a.b\"\nid = 7", "x", "this is a text"),
+        ("kind = \"a.b\"\nid = 7", "x", "this is a string"),
         ("kind = \"a.b\"\ntags = { a = 1 }", "x", "tags have texts for values"),
         ("kind = \"a.b\"\nid = \"x\"\nalll = true", "x", "unknown key 'alll' in [existing.net]"),
         (
@@ -248,7 +248,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
             "x",
             "${own.id} is an output of a step, and look-ups come before any step",
         ),
-        ("kind = \"a.b\"\nid = \"${existing.net.id}\"", "x", "these look-ups wait for each other: existing.net"),
+        ("kind = \"a.b\"\nid = \"${existing.net.id}\"", "x", "these look-ups depend on each other: existing.net"),
         ("kind = \"a.b\"\nid = \"x\"", "${existing.nett.id}", "nothing in [existing] is called 'nett'"),
         ("kind = \"a.b\"\nid = \"x\"", "${existing.net[*].id}", "existing.net is one resource"),
         ("kind = \"a.b\"\nid = \"x\"", "${existing.net}", "'${existing.net…}' names no attribute"),

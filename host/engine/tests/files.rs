@@ -176,7 +176,7 @@ async fn what_is_not_named_or_leads_outside_is_refused_with_what_to_do() {
         (read("k8s", "/out"), "is a link that leads out of the folder of the pipeline file"),
         (read("k8s", "/broken"), "is a link to something that is not there"),
         (read("k8s", "/missing"), "there is no file or folder 'k8s/missing'"),
-        (read("k8s", ""), "'k8s' is a folder, and no file"),
+        (read("k8s", ""), "'k8s' is a folder, not a file"),
         (read("../x", ""), "'../x' is outside of the folder of the pipeline file"),
         (read(&absolute, ""), "is outside of the folder of the pipeline file"),
         (read(".llmhost/state", ""), "is not for plugins to read"),
@@ -190,7 +190,7 @@ async fn what_is_not_named_or_leads_outside_is_refused_with_what_to_do() {
     write(&world, "k8s/token", "t");
     let with = format!("{}\n[secrets]\ntoken = {{ file = \"k8s/token\" }}", read("k8s", "/token"));
     let message = refused(&world, &with).await;
-    assert!(message.contains("'k8s/token' has a secret of the pipeline file in it"), "{message}");
+    assert!(message.contains("'k8s/token' contains a secret of the pipeline file"), "{message}");
     let pipe = std::ffi::CString::new(at("k8s/pipe").display().to_string()).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(pipe.to_str().unwrap()).status().unwrap().success());
     let message = refused(&world, &read("k8s", "/pipe")).await;
@@ -275,7 +275,7 @@ async fn a_chart_that_the_step_names_by_its_address_is_a_file_that_is_fetched() 
     for (with, said) in [
         (with("oci://example.com/a", ", below = \"/b:1@sha256:0\""), "is not named in the step's 'with' table"),
         (with(".", ", below = \"/../oci://example.com/a/b:1@sha256:0\""), "is not named in the step's 'with' table"),
-        ("list = [{ path = \"oci://example.com/a/b:1@sha256:0\" }]".to_owned(), "is a packed chart, and no folder"),
+        ("list = [{ path = \"oci://example.com/a/b:1@sha256:0\" }]".to_owned(), "is a packed chart, not a folder"),
         (with("oci://example.com/none@sha256:0", ""), "none@sha256:0 is not there"),
     ] {
         let engine = self::engine(&world, &with).await.with_charts(Arc::new(Registry(Mutex::default())));
@@ -283,7 +283,7 @@ async fn a_chart_that_the_step_names_by_its_address_is_a_file_that_is_fetched() 
         let text = error.failures.iter().map(ToString::to_string).collect::<String>();
         assert!(text.contains(said), "{with}: {text}");
     }
-    assert!(refused(&world, &with(CHART, "")).await.contains("nothing is fetched here"));
+    assert!(refused(&world, &with(CHART, "")).await.contains("llmhost does not fetch it here"));
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ async fn a_step_that_is_renamed_gets_its_new_address_though_its_tags_are_ignored
 async fn an_entry_that_names_no_field_is_refused_with_the_one_that_is_meant() {
     let world = World::new();
     for (ignored, said) in [
-        ("tag", "'tag' is no field of a resource that the step declares. Did you mean 'tags'?"),
+        ("tag", "'tag' is not a field of a resource that the step declares. Did you mean 'tags'?"),
         ("test.slot.rang", "Did you mean 'test.slot.range'?"),
         ("test.slot/b.tags", "Did you mean 'test.slot/a.tags'?"),
         ("everything", "Its fields are name, parents, range, tags"),

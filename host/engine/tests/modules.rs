@@ -216,7 +216,7 @@ fn what_is_wrong_is_told_in_the_file_that_it_is_in() {
         (
             uses("${net.id.a}"),
             &part.replace("\"${vpc.id}\"", "\"plain\""),
-            &["main.toml:9: ${net.id.a} leads nowhere: the output has no such part"],
+            &["main.toml:9: ${net.id.a} does not exist: the output has no such part"],
         ),
         (
             uses("${net.id}"),
@@ -259,12 +259,12 @@ fn what_is_wrong_is_told_in_the_file_that_it_is_in() {
         (
             format!("{}[steps.x]\nuses = \"s3\"\nwith = {{ y = \"${{net.id}}\" }}\n", call("cidr = \"${x.id}\"")),
             part,
-            &["main.toml:6: these steps wait for each other: x -> net.vpc -> x"],
+            &["main.toml:6: these steps depend on each other: x -> net.vpc -> x"],
         ),
         (
             "[steps.net]\nuses = \"part.toml\"\nfor_each = \"${s3.id}\"\n[steps.s3]\nuses = \"s3\"\n".to_owned(),
             part,
-            &["main.toml:6: for_each of [steps.net] cannot hold an output of a step"],
+            &["main.toml:6: for_each of [steps.net] cannot contain an output of a step"],
         ),
         (
             format!("[steps.s3]\nuses = \"s3\"\n{}", call("cidr = \"${s3.id}\"")),
@@ -306,7 +306,7 @@ fn outputs_that_stand_for_themselves_or_multiply_are_stopped() {
     let part = "[vars.in]\n[steps.s]\nuses = \"s3\"\nwith = { bucket = \"${vars.in}\" }\n[outputs]\nx = [\"${vars.in}\", \"${vars.in}\"]\n";
     let circle = "[steps.a]\nuses = \"p.toml\"\nwith = { in = \"${b.x}\" }\n[steps.b]\nuses = \"p.toml\"\nwith = { in = \"${a.x}\" }\n";
     let found = problems(&[("main.toml", circle), ("p.toml", part)]);
-    assert!(found.iter().all(|problem| problem.contains("stands for itself")), "{found:#?}");
+    assert!(found.iter().all(|problem| problem.contains("refers to itself")), "{found:#?}");
     let link =
         |n: usize, part: &str| format!("[steps.m{n}]\nuses = \"{part}\"\nwith = {{ in = \"${{m{}.x}}\" }}\n", n - 1);
     let chain = |part: &str| {

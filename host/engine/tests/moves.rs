@@ -139,7 +139,7 @@ fn a_move_that_makes_no_sense_is_said_with_its_place() {
     let file = folder.path().join("pipeline.toml");
     let head = "[pipeline]\nname = \"t\"\nregion = \"us-east-1\"\n[steps.a]\nuses = \"script:x\"\n";
     for (moved, said) in [
-        ("[[moved]]\nfrom = \"a\"\nto = \"b\"", "step 'a' is declared still"),
+        ("[[moved]]\nfrom = \"a\"\nto = \"b\"", "step 'a' is still declared"),
         ("[[moved]]\nfrom = \"x\"\nto = \"b\"", "there is no step 'b'"),
         ("[[moved]]\nfrom = \"x\"\nto = \"a/test.slot/y\"", "a step and a resource cannot take each other's place"),
         ("[[moved]]\nfrom = \"a/test.slot/y\"\nto = \"a/test.disk/y\"", "their kinds differ"),

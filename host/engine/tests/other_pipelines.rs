@@ -209,7 +209,7 @@ fn what_is_wrong_with_another_pipeline_is_said_where_it_is_declared_and_referred
         ),
         (
             "NET[steps.s]\nuses = \"s3\"\nprotect = \"${pipeline.net.on}\"",
-            "cannot hold an output of another pipeline",
+            "cannot contain an output of another pipeline",
             "use a variable",
         ),
         ("NET[steps.pipeline]\nuses = \"s3\"", "a step cannot be called 'pipeline'", ""),

@@ -95,7 +95,7 @@ with = { bucket = "b" }
         text.replace(from, to)
     };
     for (from, to, at, words) in [
-        ("\"test\"", "\"${net.vpc_id}\"", "${net.vpc_id}", "name of [pipeline] cannot hold an output of a step"),
+        ("\"test\"", "\"${net.vpc_id}\"", "${net.vpc_id}", "name of [pipeline] cannot contain an output of a step"),
         ("\"test\"", "\"${secrets.key}\"", "${secrets.key}", "name of [pipeline] cannot hold a secret"),
         ("\"test\"", "\"${vars.nev}\"", "${vars.nev}", "there is no variable 'nev'"),
         ("\"test\"", "\"${var.env}\"", "${var.env}", "there is no step 'var'"),
@@ -103,10 +103,10 @@ with = { bucket = "b" }
         ("\"test\"", "\"${vars.list}\"", "\"${vars.list}\"", "must be a string, not a list"),
         ("\"test\"", "\"Test-${vars.env}\"", "\"Test-${vars.env}\"", "the pipeline name 'Test-dev'"),
         ("\"us-east-1\"", "\"${vars.env}\"", "\"${vars.env}\"", "'dev' is not a region"),
-        ("\"here\"", "\"${net.vpc_id}\"", "${net.vpc_id}", "state of [pipeline] cannot hold an output of a step"),
-        ("\"ml\"", "\"${net.vpc_id}\"", "${net.vpc_id}", "the tag 'team' cannot hold an output of a step"),
+        ("\"here\"", "\"${net.vpc_id}\"", "${net.vpc_id}", "state of [pipeline] cannot contain an output of a step"),
+        ("\"ml\"", "\"${net.vpc_id}\"", "${net.vpc_id}", "the tag 'team' cannot contain an output of a step"),
         ("team =", "\"team-${vars.env}\" =", "\"team-${vars.env}\"", "a tag's key cannot hold a reference"),
-        ("\"KEY\"", "\"${net.vpc_id}\"", "${net.vpc_id}", "env of [secrets.key] cannot hold an output of a step"),
+        ("\"KEY\"", "\"${net.vpc_id}\"", "${net.vpc_id}", "env of [secrets.key] cannot contain an output of a step"),
         ("\"s3\"\nafter", "\"${vars.env}\"\nafter", "\"${vars.env}\"", "uses of [steps.a] cannot hold a reference"),
         (
             "[\"net\"]",
@@ -120,7 +120,7 @@ with = { bucket = "b" }
         ("= false", "= \"${vars.env}\"", "\"${vars.env}\"", "must be true or false, not a string"),
         ("[steps.net]", "[steps.\"${vars.env}\"]", "\"${vars.env}\"", "the name of a step cannot hold a reference"),
         ("bucket =", "\"bucket-${vars.env}\" =", "\"bucket-${vars.env}\"", "a key cannot hold a reference"),
-        ("default = \"dev\"", "default = \"${vars.list}\"", "${vars.list}", "can refer to the environment alone"),
+        ("default = \"dev\"", "default = \"${vars.list}\"", "${vars.list}", "can refer only to the environment"),
         (
             "default = \"dev\"",
             "default = \"${env.NOT_SET}\"",
@@ -140,7 +140,7 @@ with = { bucket = "b" }
 fn tags_keep_the_rules_of_aws() {
     let many: String = (0..47).map(|at| format!("t{at} = \"x\", ")).collect();
     for (tags, words) in [
-        ("env = \"dev\", Env = \"x\"", "the tags 'env' and 'Env' differ in case alone"),
+        ("env = \"dev\", Env = \"x\"", "the tags 'env' and 'Env' differ only in case"),
         ("\"cost,centre\" = \"x\"", "has the character ','"),
         ("team = \"a*b\"", "has the character '*'"),
         ("\"aws:x\" = \"x\"", "starts with aws:, which is reserved"),
@@ -226,7 +226,7 @@ with = { bucket = "b" }
     assert_eq!(dns.limits.time, Some(std::time::Duration::from_secs(20)));
     assert_eq!(dns.config(), json!({"url": "https://qa.example.com/qa", "key": "Bearer <<secret:key>>"}));
     for (from, to, at, words) in [
-        ("${vars.stage}", "${a.arn}", "${a.arn}", "with of [providers.dns] cannot hold an output of a step"),
+        ("${vars.stage}", "${a.arn}", "${a.arn}", "with of [providers.dns] cannot contain an output of a step"),
         (
             "${vars.stage}",
             "${existing.x.id}",

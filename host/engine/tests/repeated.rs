@@ -167,10 +167,10 @@ fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
         ),
         (
             "for_each = { a = { s = 1 }, b = {} }\nwith = { y = \"${each.value.s}\" }",
-            "4: ${each.value.s} leads nowhere: the value of 'b' has no such part",
+            "4: ${each.value.s} does not exist: the value of 'b' has no such part",
         ),
         ("for_each = [\"a\"]\nwith = { y = \"${each.name}\" }", "4: '${each.name}' is not a reference"),
-        ("with = { y = \"${each.key}\" }", "3: ${each.…} stands in steps with for_each alone"),
+        ("with = { y = \"${each.key}\" }", "3: ${each.…} works only in steps with for_each"),
         (
             "with = { y = \"${many.id}\" }",
             "3: step 'many' is repeated, so that a reference needs a key | write ${many['one'].output}",
@@ -183,10 +183,10 @@ fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
         ("with = { y = \"${net[\\\"a\\\"].id}\" }", "3: step 'net' has no for_each, so that it has no key"),
         (
             "with = { y = \"a ${many[*].id}\" }",
-            "3: ${many[*].id} is a list or a table, which cannot stand inside a text",
+            "3: ${many[*].id} is a list or a table, which cannot be part of a string",
         ),
-        ("with = { y = \"${off.id}\" }", "3: step 'off' is switched off by its 'when'"),
-        ("with = { y = \"${many[\\\"two\\\"].id}\" }", "3: step 'many[\"two\"]' is switched off by its 'when'"),
+        ("with = { y = \"${off.id}\" }", "3: step 'off' is disabled by its 'when'"),
+        ("with = { y = \"${many[\\\"two\\\"].id}\" }", "3: step 'many[\"two\"]' is disabled by its 'when'"),
         ("when = \"${net.id}\"", "3: when of [steps.x] cannot hold an output of a step"),
         ("when = \"yes\"", "3: when of [steps.x] must be true or false, not a string"),
         ("when = { value = 1 }", "3: a condition of when of [steps.x] needs one of is, is_not, in, not_in"),
@@ -210,10 +210,10 @@ fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
         ),
         ("[steps.each]\nuses = \"s3\"", "1: a step cannot be called 'each': ${each.x} means something else"),
         ("[steps.\"team:a\"]\nuses = \"s3\"", "1: a step cannot be called 'team:a': keys come from for_each"),
-        ("[steps.fact]\nuses = \"s3\"\nfor_each = [\"a\"]", "1: a step called 'fact' cannot have for_each"),
+        ("[steps.fact]\nuses = \"s3\"\nfor_each = [\"a\"]", "1: a step named 'fact' cannot have for_each"),
         (
             "[vars.v]\ndefault = { a = 1 }\n[steps.x]\nuses = \"s3\"\nwith = { y = \"${vars.v.b}\" }",
-            "5: ${vars.v.b} leads nowhere: variable 'v' has no such part",
+            "5: ${vars.v.b} does not exist: variable 'v' has no such part",
         ),
     ] {
         let found = problems(text, &[]);

@@ -241,7 +241,7 @@ async fn a_snapshot_that_is_missing_is_never_taken_for_an_empty_one() {
         ] {
             let text = error.to_string();
             assert!(matches!(error, StateError::Missing { .. }) && text.contains(words), "{text}");
-            assert!(error.advice().unwrap().contains("Bring the file back"), "{error}");
+            assert!(error.advice().unwrap().contains("Restore the file"), "{error}");
         }
     };
     missing(&backup.display().to_string());

@@ -88,7 +88,7 @@ async fn what_a_plugin_does_otherwise_is_named_with_its_place() {
     let (step, departed) = departure(r#""range":"10","parents":[]"#, r#""range":"11","parents":[]"#).await;
     let fields: Vec<_> = departed.changes.iter().map(|change| change.path.as_str()).collect();
     assert_eq!((step.as_str(), departed.call, fields), ("network", 1, vec!["spec.range"]));
-    assert_eq!(departed.to_string(), "at call 1, it declares test.slot 'net' otherwise than in the trace");
+    assert_eq!(departed.to_string(), "at call 1, it declares test.slot 'net' with other values than in the trace");
     // Another call.
     let (_, departed) = departure(
         r#"{"address":"network/test.slot/net","name":"id"}"#,
@@ -141,14 +141,17 @@ async fn a_file_that_is_no_trace_says_what_is_wrong() {
         (String::new(), TraceError::NotATrace),
         ("[pipeline]\nname = \"x\"\n".to_owned(), TraceError::NotATrace),
         (text.replace("\"llmhost_trace\":2", "\"llmhost_trace\":9"), TraceError::Version { found: 9 }),
-        (format!("{header}\n{{\"entry\":\"end\",\"run\":7,\"outputs\":{{}}}}\n"), damaged(2, "its run has not begun")),
+        (
+            format!("{header}\n{{\"entry\":\"end\",\"run\":7,\"outputs\":{{}}}}\n"),
+            damaged(2, "the run has not started"),
+        ),
         (
             text.clone() + "{\"entry\":\"end\",\"run\":0,\"outputs\":{}}\n",
-            damaged(text.lines().count() + 1, "its run has ended before"),
+            damaged(text.lines().count() + 1, "the run has already ended"),
         ),
         (
             text.clone() + &format!("{}\n", text.lines().nth(1).unwrap()),
-            damaged(text.lines().count() + 1, "its run has begun before"),
+            damaged(text.lines().count() + 1, "the run starts twice"),
         ),
     ] {
         assert_eq!(Recording::read(&text).map(drop), Err(error));

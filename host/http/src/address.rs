@@ -39,12 +39,12 @@ impl Why {
     /// For a sentence: "it is …".
     pub fn words(self) -> &'static str {
         match self {
-            Self::Metadata => "a metadata service, which gives a cloud's credentials to whoever asks",
-            Self::LinkLocal => "a link-local address, where metadata services are",
-            Self::Unspecified => "an unspecified address, which many systems take for this machine",
+            Self::Metadata => "a metadata service, which gives cloud credentials to any client",
+            Self::LinkLocal => "a link-local address, which metadata services use",
+            Self::Unspecified => "an unspecified address, which many systems treat as this machine",
             Self::Multicast => "a multicast or broadcast address",
-            Self::Reserved => "a reserved address, where no server is",
-            Self::Tunnel => "an IPv6 address that hides an IPv4 address",
+            Self::Reserved => "a reserved address, which no server uses",
+            Self::Tunnel => "an IPv6 address that contains an IPv4 address",
         }
     }
 }

@@ -158,7 +158,7 @@ impl Client {
             }
             if let Some(name) = revealed.found_in(to.url().as_str()) {
                 let (name, problem) = (name.to_owned(), "the server put its value into a URL".to_owned());
-                let advice = "ask who runs the server".to_owned();
+                let advice = "ask the administrator of the server".to_owned();
                 return Err(redirect::because(&target, &to, &Failure::Secret { name, problem, advice }));
             }
             let next = redirect::next(&request, answer.status, &target, &to, &*self.options.secrets);

@@ -126,12 +126,12 @@ fn refused(place: &dyn Place, address: IpAddr, reach: Reach) -> Failure {
     let (problem, entry) = match reach {
         Reach::Never(why) => (format!("it is {why}"), None),
         Reach::Loopback => {
-            let problem = "it is this machine, which only an entry for localhost or for the address itself reaches";
+            let problem = "it is this machine, which needs an entry for localhost or for the address itself";
             // No entry for a name reaches this machine, so the one that does is another place's.
             (problem.to_owned(), place.local_entry())
         }
         Reach::Private | Reach::Public => {
-            let problem = "it is a private address, which only an entry that names the host exactly reaches";
+            let problem = "it is a private address, which needs an entry with the exact host";
             (problem.to_owned(), place.entry())
         }
     };

@@ -156,7 +156,7 @@ pub enum Phase {
 impl Phase {
     fn words(self) -> &'static str {
         match self {
-            Self::Turn => "waiting for other requests of the same plugin to end before asking",
+            Self::Turn => "waiting for other requests of the same plugin to finish before asking",
             Self::Name => "looking up the name of",
             Self::Connect => "connecting to",
             Self::Tls => "agreeing on TLS with",
@@ -183,15 +183,15 @@ pub enum Part {
 impl Part {
     fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Url => ("the URL of the request to", "has", "ask for less in one request"),
+            Self::Url => ("the URL of the request to", "has", "request less at once"),
             Self::RequestHeaders => ("the headers of the request to", "are", "send fewer or shorter headers"),
             Self::RequestBody => ("the body of the request to", "has", "send less in one request, or raise the limit"),
-            Self::Headers => ("the headers of the answer of", "are", "ask who runs the server, or raise the limit"),
-            Self::Body => (
-                "the body of the answer of",
-                "has",
-                "ask for less in one request, a page for example, or raise the limit",
-            ),
+            Self::Headers => {
+                ("the headers of the answer of", "are", "ask the administrator of the server, or raise the limit")
+            }
+            Self::Body => {
+                ("the body of the answer of", "has", "request less at once, a page for example, or raise the limit")
+            }
         }
     }
 }
@@ -238,14 +238,14 @@ impl Failure {
             Self::Address { host, address, problem, .. } => {
                 let at = address.to_string();
                 let has = if host.trim_matches(['[', ']']) == at { host.clone() } else { format!("{host} at {at}") };
-                format!("{has} is not asked: {problem}")
+                format!("{has} is not contacted: {problem}")
             }
             Self::Secret { name, problem, .. } => format!("the secret '{name}' is not sent: {problem}"),
             Self::NameNotFound { host, reason } => format!("no address was found for {host}: {reason}"),
             Self::Connect { server, reason } => format!("cannot connect to {server}: {reason}"),
             Self::Tls { server, problem, reason } => match problem {
-                TlsProblem::UnknownCa => format!("no CA that is trusted signed the certificate of {server}: {reason}"),
-                TlsProblem::WrongName => format!("the certificate of {server} is another host's: {reason}"),
+                TlsProblem::UnknownCa => format!("the certificate of {server} is not signed by a trusted CA: {reason}"),
+                TlsProblem::WrongName => format!("the certificate of {server} is for another host: {reason}"),
                 TlsProblem::Expired => format!("the certificate of {server} is not valid now: {reason}"),
                 TlsProblem::NotTls => format!("{server} does not speak TLS: {reason}"),
                 TlsProblem::Other => format!("{server} and llmhost cannot agree on TLS: {reason}"),
@@ -272,34 +272,37 @@ impl Failure {
             }
             Self::NotGranted { entry: Some(entry), .. } => format!("to allow it, grant \"{entry}\""),
             Self::NotGranted { entry: None, .. } => "no grant can allow it".to_owned(),
-            Self::Address { entry: Some(entry), .. } => format!("if that is meant, grant \"{entry}\""),
+            Self::Address { entry: Some(entry), .. } => format!("to allow it, grant \"{entry}\""),
             Self::Address { entry: None, .. } => "no grant can allow it".to_owned(),
             Self::NameNotFound { .. } => "check the name, and the DNS of this machine".to_owned(),
             Self::Connect { .. } => {
-                "check that the server runs and that this machine reaches it; proxies of the environment are not used"
+                "check that the server runs and that this machine reaches it; proxy settings of the environment are \
+                    ignored"
                     .to_owned()
             }
             Self::Tls { problem, .. } => match problem {
                 TlsProblem::UnknownCa => {
-                    "if the server has a CA of its own, give its certificate (PEM) as 'ca'".to_owned()
+                    "if the server uses a private CA, set its certificate (PEM) as 'ca'".to_owned()
                 }
-                TlsProblem::WrongName => "ask it by a name that its certificate has".to_owned(),
+                TlsProblem::WrongName => "use a host name that its certificate has".to_owned(),
                 TlsProblem::Expired => {
-                    "ask who runs the server to renew it, and check the clock of this machine".to_owned()
+                    "ask the administrator of the server to renew it, and check the clock of this machine".to_owned()
                 }
                 TlsProblem::NotTls => "check the port, or ask it by http:// if it is granted".to_owned(),
-                TlsProblem::Other => "ask who runs the server; it takes TLS 1.2 or 1.3".to_owned(),
+                TlsProblem::Other => "ask the administrator of the server; llmhost needs TLS 1.2 or 1.3".to_owned(),
             },
             Self::Timeout { phase: Phase::Turn, .. } => "send fewer requests at a time".to_owned(),
             Self::Timeout { phase: Phase::Name, .. } => "check the DNS of this machine".to_owned(),
             Self::Timeout { phase: Phase::Connect, .. } => {
-                "check that this machine reaches the server: security groups, routes, firewalls; proxies of the \
-                 environment are not used"
+                "check that this machine reaches the server: security groups, routes, firewalls; proxy settings of \
+                 the environment are ignored"
                     .to_owned()
             }
             Self::Timeout { .. } => "try again later, or raise the time limit".to_owned(),
             Self::TooLarge { part, .. } => part.words().2.to_owned(),
-            Self::Protocol { .. } => "ask who runs the server, and check that the port speaks HTTP/1.1".to_owned(),
+            Self::Protocol { .. } => "ask the administrator of the server, and check that the port speaks \
+                HTTP/1.1"
+                .to_owned(),
         }
     }
 

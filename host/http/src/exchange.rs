@@ -53,7 +53,7 @@ pub(crate) async fn send(
     let answer = deadline.hold(Phase::Answer, &target.server(), sender.send_request(request)).await?;
     let (head, body) = answer.map(Response::into_parts).map_err(failed)?;
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(protocol(target, "it changes to another protocol, which nobody asked for"));
+        return Err(protocol(target, "it changes to another protocol, which was not requested"));
     }
     Ok(Answer { status: head.status, headers: head.headers, body, _connection: driver })
 }
@@ -64,8 +64,7 @@ fn request(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<http::Request<Full<Bytes>>, Failure> {
-    let unfit =
-        |problem: String| Failure::Invalid { problem, advice: "write the URL as plainly as possible".to_owned() };
+    let unfit = |problem: String| Failure::Invalid { problem, advice: "write the URL in its simplest form".to_owned() };
     let mut request = http::Request::new(Full::new(body));
     *request.method_mut() = method.clone();
     let uri: http::uri::PathAndQuery =
@@ -134,7 +133,7 @@ fn broken(target: &Target, limits: &Limits, error: &hyper::Error) -> Failure {
         return Failure::TooLarge { url: target.shown(), part: Part::Headers, allowed: limits.of_headers() };
     }
     if error.is_incomplete_message() {
-        return protocol(target, "the connection ended before the answer did");
+        return protocol(target, "the connection closed before the response was complete");
     }
     let mut reason = error.to_string();
     let mut cause: &dyn std::error::Error = error;

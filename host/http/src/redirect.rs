@@ -32,7 +32,7 @@ pub(crate) fn location(status: StatusCode, headers: &HeaderMap, from: &Target) -
     let mut locations = headers.get_all(header::LOCATION).iter();
     let Some(location) = locations.next().filter(|_| is_redirect) else { return Ok(None) };
     if locations.any(|other| other != location) {
-        return Err(refused(from, "several places", "nobody can tell which one is meant", ASK));
+        return Err(refused(from, "several places", "it is not clear which one applies", ASK));
     }
     let Ok(location) = std::str::from_utf8(location.as_bytes()) else {
         return Err(refused(from, "a place that is not UTF-8", "it cannot be read", ASK));
@@ -40,7 +40,7 @@ pub(crate) fn location(status: StatusCode, headers: &HeaderMap, from: &Target) -
     from.join(location).map(Some).map_err(|(to, reason, advice)| refused(from, &to, &reason, advice))
 }
 
-const ASK: &str = "ask who runs the server";
+const ASK: &str = "ask the administrator of the server";
 
 fn refused(from: &Target, to: &str, reason: &str, advice: &str) -> Failure {
     let (to, advice) = (plain(to), advice.to_owned());
@@ -55,12 +55,12 @@ pub(crate) fn because(from: &Target, to: &Target, failure: &Failure) -> HttpErro
 
 /// Refuses one more redirect than may be followed.
 pub(crate) fn too_many(from: &Target, to: &Target, most: usize) -> Failure {
-    let reason = format!("it is one more than the {most} redirects that are followed");
+    let reason = format!("it exceeds the limit of {most} redirects");
     refused(
         from,
         &to.shown(),
         &reason,
-        "ask for the last URL itself; if there is none, the server redirects in a circle",
+        "request the final URL directly; if there is none, the server redirects in a loop",
     )
 }
 
@@ -73,8 +73,8 @@ pub(crate) fn next(
     secrets: &dyn Secrets,
 ) -> Result<Checked, Failure> {
     if from.is_https() && !to.is_https() {
-        let reason = "it leaves TLS, and whoever is on the way could read and change everything";
-        return Err(refused(from, &to.shown(), reason, "ask who runs the server; no grant can allow it"));
+        let reason = "it leaves TLS, so anyone on the network could read and change the traffic";
+        return Err(refused(from, &to.shown(), reason, "ask the administrator of the server; no grant can allow it"));
     }
     let mut next = request.clone();
     let becomes_get = match status.as_u16() {
@@ -93,12 +93,13 @@ pub(crate) fn next(
         next.basic = None;
         next.headers.retain(|(name, value)| HARMLESS.contains(&name.as_str()) && secrets.tokens(value).is_empty());
         if let Some(name) = crate::secrets::named(secrets, &next).into_iter().next() {
-            let reason = format!("the body holds the secret '{name}', which follows no redirect to another origin");
+            let reason =
+                format!("the body contains the secret '{name}', which is never sent to another origin by a redirect");
             return Err(refused(
                 from,
                 &to.shown(),
                 &reason,
-                "send the request to the last URL itself, if it is granted",
+                "send the request to the final URL directly, if it is granted",
             ));
         }
     }

@@ -106,7 +106,7 @@ impl Checked {
     pub(crate) fn new(request: &Request, limits: &Limits, secrets: &dyn Secrets) -> Result<Self, Failure> {
         let no_place = |name: String, place: &str| Failure::Secret {
             name,
-            problem: format!("it stands in {place}, where it could be read"),
+            problem: format!("it is in {place}, where it could be read"),
             advice: "send it as a header's value, as basic authentication, or in the body".to_owned(),
         };
         if let Some(name) = named_in(secrets, &request.url) {
@@ -173,7 +173,7 @@ fn method(text: &str) -> Result<http::Method, Failure> {
 fn checked_name(name: &str) -> Result<HeaderName, Failure> {
     let shown = plain(name);
     if name.contains(['\r', '\n', '\0']) {
-        let problem = format!("the name of its header '{shown}' holds a line break or a NUL");
+        let problem = format!("the name of its header '{shown}' contains a line break or a NUL");
         return Err(invalid(problem, "send it as a header of its own"));
     }
     let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
@@ -183,11 +183,11 @@ fn checked_name(name: &str) -> Result<HeaderName, Failure> {
     let alike = header.as_str().replace('_', "-");
     if OF_THE_HOST.contains(&alike.as_str()) || alike.starts_with("proxy-") {
         let problem = format!("it sets the header '{shown}', which the host writes or which is never sent");
-        return Err(invalid(problem, format!("leave '{shown}' out")));
+        return Err(invalid(problem, format!("remove '{shown}'")));
     }
     if OVERRIDES.contains(&alike.as_str()) {
-        let problem = format!("its header '{shown}' would put another method or path in the place of what is granted");
-        return Err(invalid(problem, "send the method and the path that are meant"));
+        let problem = format!("its header '{shown}' would replace the granted method or path");
+        return Err(invalid(problem, "send the real method and path"));
     }
     Ok(header)
 }
@@ -196,7 +196,10 @@ fn checked_value(name: &str, value: &str) -> Result<String, Failure> {
     match header_value(value) {
         Some(_) => Ok(value.to_owned()),
         None => Err(invalid(
-            format!("the value of its header '{}' holds a line break, a NUL or another control character", plain(name)),
+            format!(
+                "the value of its header '{}' contains a line break, a NUL or another control character",
+                plain(name)
+            ),
             "encode the value, or send several headers",
         )),
     }

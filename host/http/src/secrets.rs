@@ -135,13 +135,13 @@ pub(crate) fn check(secrets: &dyn Secrets, names: &BTreeSet<String>, method: &st
         let Some(audience) = secrets.audience(name) else {
             return Err(Failure::Secret {
                 name: name.clone(),
-                problem: "the plugin was not given it for HTTP requests".to_owned(),
-                advice: "give it to the step, for the URL that needs it".to_owned(),
+                problem: "the plugin did not get it for HTTP requests".to_owned(),
+                advice: "pass it to the step, for the URL that needs it".to_owned(),
             });
         };
         if let Err(problem) = audience.covering(method, to.url()) {
             let advice = match crate::grant::Entry::exactly(method, to.url()) {
-                Some(entry) => format!("if that is meant, give it for \"{entry}\""),
+                Some(entry) => format!("to allow it, pass it for \"{entry}\""),
                 None => "no grant can allow it".to_owned(),
             };
             let problem = format!("it was not given for {method} {}: {problem}", to.shown());
@@ -163,7 +163,7 @@ pub(crate) async fn fill(
             let unread = |reason| Failure::Secret {
                 name: name.clone(),
                 problem: format!("its value cannot be read: {reason}"),
-                advice: "check where the pipeline file says that its value is".to_owned(),
+                advice: "check the place of its value in the pipeline file".to_owned(),
             };
             let value = secrets.value(name).await.map_err(unread)?;
             revealed.add(name, value);
@@ -185,8 +185,8 @@ pub(crate) async fn fill(
         let (user, password) = (filled(user), filled(password));
         if user.contains(':') {
             return Err(Failure::Invalid {
-                problem: "the user of its basic authentication holds a colon".to_owned(),
-                advice: "no server can tell such a user from the password; use another user".to_owned(),
+                problem: "the user of its basic authentication contains a colon".to_owned(),
+                advice: "a server cannot separate such a user from the password; use another user".to_owned(),
             });
         }
         let encoded = BASE64_STANDARD.encode(format!("{user}:{password}"));
@@ -216,7 +216,7 @@ pub(crate) async fn fill(
 fn unfit(secrets: &dyn Secrets, text: &str, header: &str) -> Failure {
     let name = secrets.tokens(text).into_iter().next().map(|token| token.name).unwrap_or_default();
     let problem =
-        format!("its value holds a line break or a control character, which no header ('{header}') can carry");
+        format!("its value contains a line break or a control character, which a header ('{header}') cannot contain");
     Failure::Secret { name, problem, advice: "store the secret without it".to_owned() }
 }
 

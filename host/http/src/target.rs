@@ -14,7 +14,7 @@ pub(crate) struct Target {
 /// Servers take no longer ones.
 const LONGEST: usize = 8 << 10;
 
-const USER: (&str, &str) = ("it holds a user or a password", "send them as a header, or as basic authentication");
+const USER: (&str, &str) = ("it contains a user or a password", "send them as a header, or as basic authentication");
 
 impl Target {
     /// Reads the URL of a request.
@@ -26,15 +26,18 @@ impl Target {
         let refused = |problem: &str, advice: &str| Err(invalid(text, problem, advice));
         if let Some(control) = text.chars().find(|c| c.is_control() || c.is_whitespace()) {
             let problem = match control {
-                '\r' | '\n' => "it holds a line break",
-                '\0' => "it holds a NUL",
-                ' ' => "it holds a space",
-                _ => "it holds a control character or white space",
+                '\r' | '\n' => "it contains a line break",
+                '\0' => "it contains a NUL",
+                ' ' => "it contains a space",
+                _ => "it contains a control character or white space",
             };
             return refused(problem, "encode it (a space is %20)");
         }
         if text.contains('\\') {
-            return refused("it holds a backslash, which some take for a slash", "write slashes, or %5C in a query");
+            return refused(
+                "it contains a backslash, which some servers treat as a slash",
+                "write slashes, or %5C in a query",
+            );
         }
         // The URL standard takes `https:host` and `https:///host` for URLs with a host. Nobody means them.
         if text.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/') || rest.is_empty()) {
@@ -55,12 +58,12 @@ impl Target {
     /// Where a redirect from here leads. Where that is nowhere a request may go: the place, why, and what to do.
     pub(crate) fn join(&self, location: &str) -> Result<Self, (String, String, &'static str)> {
         let shown = || shown(location);
-        let ask = "ask who runs the server";
+        let ask = "ask the administrator of the server";
         if location.len() > LONGEST {
             return Err((shown().chars().take(80).collect(), "the URL is too long".to_owned(), ask));
         }
         if location.contains('\\') || location.contains(|c: char| c.is_control()) {
-            return Err((shown(), "the URL holds a backslash or a control character".to_owned(), ask));
+            return Err((shown(), "the URL contains a backslash or a control character".to_owned(), ask));
         }
         let url =
             self.url.join(location).map_err(|error| (shown(), format!("the URL cannot be read ({error})"), ask))?;
@@ -76,10 +79,10 @@ impl Target {
         }
         match url.host() {
             Some(Host::Domain(name)) if name.ends_with('.') => {
-                return Err(("its host ends in a dot", "leave the dot out"));
+                return Err(("its host ends with a dot", "remove the dot"));
             }
             Some(Host::Domain(name)) if name.split('.').any(str::is_empty) => {
-                return Err(("its host has two dots in a row, or begins with one", "write the host without them"));
+                return Err(("its host has two dots in a row, or starts with one", "write the host without them"));
             }
             Some(_) => {}
             None => return Err(("it has no host", "write it like https://api.example.com/v1/x")),
@@ -93,7 +96,7 @@ impl Target {
         // What was checked has to be what is sent.
         match url.path() == path {
             true => Ok(Self { url }),
-            false => Err(("its path cannot be read", "write the path as plainly as possible")),
+            false => Err(("its path cannot be read", "write the path in its simplest form")),
         }
     }
 
@@ -106,7 +109,7 @@ impl Target {
     }
 
     pub(crate) fn host(&self) -> Host<&str> {
-        self.url.host().expect("a URL without a host is no target")
+        self.url.host().expect("a URL without a host is not a target")
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -183,19 +186,19 @@ mod tests {
             ("/x", "it is not a whole URL"),
             ("ftp://example.com/x", "its scheme is not http or https"),
             ("file://localhost/etc/passwd", "its scheme is not http or https"),
-            ("https://api.example.com\\@evil.example/", "it holds a backslash"),
-            ("https://api.example.com@evil.example/", "it holds a user or a password"),
-            ("https://api.example.com:443@evil.example/", "it holds a user or a password"),
-            ("https://@example.com/", "it holds a user or a password"),
-            ("https://exa\tmple.com/", "it holds a control character or white space"),
-            ("https://example.com/ HTTP/1.1", "it holds a space"),
-            ("https://example.com/\r\nX: y", "it holds a line break"),
-            ("https://example.com./", "its host ends in a dot"),
+            ("https://api.example.com\\@evil.example/", "it contains a backslash"),
+            ("https://api.example.com@evil.example/", "it contains a user or a password"),
+            ("https://api.example.com:443@evil.example/", "it contains a user or a password"),
+            ("https://@example.com/", "it contains a user or a password"),
+            ("https://exa\tmple.com/", "it contains a control character or white space"),
+            ("https://example.com/ HTTP/1.1", "it contains a space"),
+            ("https://example.com/\r\nX: y", "it contains a line break"),
+            ("https://example.com./", "its host ends with a dot"),
             ("https://example.com:0/", "its port is 0"),
             ("https://example.com:99999/", "it cannot be read"),
-            ("https://example.com/a//b", "its path holds an empty segment"),
-            ("https://example.com/..;/b", "its path holds a semicolon"),
-            ("https://example.com/%2e%2e%2fb", "its path holds a segment of dots"),
+            ("https://example.com/a//b", "its path contains an empty segment"),
+            ("https://example.com/..;/b", "its path contains a semicolon"),
+            ("https://example.com/%2e%2e%2fb", "its path contains a segment of dots"),
         ] {
             match Target::parse(text) {
                 Err(Failure::Invalid { problem: told, .. }) => assert!(told.contains(problem), "{text:?}: {told}"),

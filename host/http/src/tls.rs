@@ -29,14 +29,14 @@ pub enum Roots {
 pub enum SetupError {
     /// What was given holds no certificate that can be used.
     #[error(
-        "'ca' holds no certificates that can be used: {reason}; give it in PEM, from -----BEGIN CERTIFICATE----- on"
+        "'ca' contains no usable certificates: {reason}; it must be PEM, starting with -----BEGIN CERTIFICATE-----"
     )]
     Ca {
         /// Why.
         reason: String,
     },
     /// The system trusts nobody.
-    #[error("this system has no CA certificates: {reason}; install them (ca-certificates), or give them as 'ca'")]
+    #[error("this system has no CA certificates: {reason}; install them (ca-certificates), or set them as 'ca'")]
     NoRoots {
         /// What was looked for.
         reason: String,

@@ -179,7 +179,7 @@ async fn the_limit_is_that_of_the_table_of_positions() {
             futures::join!(engine.embed_inputs(&fits, None, false), engine.embed_inputs(&long, None, false));
         assert_eq!(fits.expect("it fits").tokens, limit, "{config}");
         let error = long.expect_err("too long").to_string();
-        let words = format!("the text at index 1 has {} tokens, and the context holds {limit}", limit + 1);
+        let words = format!("the text at index 1 has {} tokens, and the context has {limit}", limit + 1);
         assert!(error.starts_with(&words), "{error}");
     }
 }

@@ -90,8 +90,8 @@ fn an_operator_set_of_the_future_is_named() {
 #[test]
 fn settings_that_do_not_fit_are_said() {
     for (options, part) in [
-        (Options { context: Some(1 << 20), ..options() }, "the model was made for"),
-        (Options { cache_bytes: Some(1000), ..options() }, "lower the context length"),
+        (Options { context: Some(1 << 20), ..options() }, "the model supports"),
+        (Options { cache_bytes: Some(1000), ..options() }, "reduce the context length"),
     ] {
         let error = Engine::load(&folder("tiny"), &options).expect_err(part).to_string();
         assert!(error.contains(part), "{error}");

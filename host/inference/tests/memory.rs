@@ -35,7 +35,7 @@ fn a_model_with_a_long_context_takes_as_many_short_requests_as_memory_holds() {
     assert!(stats.batch_sizes[31] > 30, "all 32 ran together: {:?}", stats.batch_sizes);
     assert!(stats.held_bytes < 8 * MIB && stats.paused == 0, "{stats:?}");
     let error = engine.generate(request(tokens(1, 5), 131_072)).expect_err("too long").to_string();
-    assert!(error.contains("the context holds 131072"), "{error}");
+    assert!(error.contains("the context has 131072"), "{error}");
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_request_longer_than_the_memory_is_refused() {
     let engine = Engine::load(folder.path(), &settings).expect("it loads");
     // 64 bytes of a token in each of 8 parts: 2,048 tokens to a MiB.
     let error = engine.generate(request(tokens(1, 2048), 1)).expect_err("too long").to_string();
-    assert_eq!(error, "the prompt has 2048 tokens and 1 are asked for, and the context holds 2048");
+    assert_eq!(error, "the prompt has 2048 tokens and 1 are requested, and the context has 2048");
     assert_eq!(answer(&engine, request(tokens(1, 100), 5)).tokens.len(), 5);
     let settings = Options { context: Some(4096), ..settings };
     let error = Engine::load(folder.path(), &settings).expect_err("no room").to_string();

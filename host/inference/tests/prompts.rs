@@ -61,7 +61,7 @@ async fn a_full_context_and_a_single_token_are_prompts_too() {
     let one = engine.prompt_logprobs(&Prompt::Tokens(vec![9]), 1).await.expect("found");
     assert_eq!(one, [PromptToken { id: 9, logprobs: None }]);
     let error = engine.prompt_logprobs(&Prompt::Tokens(tokens(2, 65)), 1).await.expect_err("too long").to_string();
-    assert!(error.contains("the prompt has 65 tokens") && error.contains("the context holds 64"), "{error}");
+    assert!(error.contains("the prompt has 65 tokens") && error.contains("the context has 64"), "{error}");
     let error = engine.prompt_logprobs(&Prompt::Tokens(full), 101).await.expect_err("too many").to_string();
     assert!(error.contains("logprobs"), "{error}");
     let encoder = common::engine("tiny-embeddings", &options());

@@ -137,7 +137,7 @@ fn hash(partial: &Partial, told: &mpsc::Receiver<usize>) -> std::io::Result<Stri
     let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
     for part in 0..there.len() {
         while !there[part] {
-            let Ok(done) = told.recv() else { return Err(std::io::Error::other("the fetch was given up")) };
+            let Ok(done) = told.recv() else { return Err(std::io::Error::other("the fetch was cancelled")) };
             there[done] = true;
         }
         let range = partial.range(part);
@@ -162,7 +162,7 @@ async fn fetch(traffic: &Traffic, partial: &Partial, object: &Object, part: usiz
         let mut spoilt = None;
         let mut sink = |bytes: &[u8]| {
             if at + bytes.len() as u64 > range.end {
-                return Err(std::io::Error::other("more came than was asked for"));
+                return Err(std::io::Error::other("the response has more bytes than requested"));
             }
             partial.file.write_all_at(bytes, at).inspect_err(|error| spoilt = Some(error.kind()))?;
             at += bytes.len() as u64;
@@ -176,7 +176,7 @@ async fn fetch(traffic: &Traffic, partial: &Partial, object: &Object, part: usiz
         let failed = match read {
             Ok(()) if at == range.end => break,
             Ok(()) => StoreError {
-                message: format!("{} of {} bytes came", at - range.start, range.end - range.start),
+                message: format!("only {} of {} bytes arrived", at - range.start, range.end - range.start),
                 is_passing: true,
                 has_changed: false,
             },

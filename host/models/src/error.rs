@@ -15,7 +15,7 @@ pub enum ModelError {
         reason: &'static str,
     },
     /// There is nothing there.
-    #[error("there is nothing at {address}")]
+    #[error("nothing exists at {address}")]
     Nothing {
         /// Where it was looked for.
         address: String,
@@ -29,7 +29,7 @@ pub enum ModelError {
         message: String,
     },
     /// The manifest cannot be read.
-    #[error("the manifest of {address} cannot be used: {reason}")]
+    #[error("the manifest of {address} is invalid: {reason}")]
     Manifest {
         /// The model.
         address: String,
@@ -37,7 +37,7 @@ pub enum ModelError {
         reason: String,
     },
     /// A file of the manifest is not there.
-    #[error("{address} has no {path}, which its manifest names")]
+    #[error("{address} has no {path}, which its manifest lists")]
     Missing {
         /// The model.
         address: String,
@@ -45,7 +45,7 @@ pub enum ModelError {
         path: String,
     },
     /// What came is not what the manifest says.
-    #[error("{what} is not what it should be: its SHA-256 is {found}, and should be {wanted}")]
+    #[error("{what} does not match its checksum: its SHA-256 is {found}, and should be {wanted}")]
     Checksum {
         /// The object.
         what: String,
@@ -90,15 +90,13 @@ impl ModelError {
             }
             Self::Store { .. } => {
                 "Check the network and the permissions: reading a model takes s3:ListBucket on the bucket and s3:GetObject \
-                 on its objects. What was fetched so far is kept, and the next try goes on from there."
+                 on its objects. The data fetched so far is kept, and the next attempt continues from there."
             }
-            Self::Manifest { .. } => {
-                "Write the manifest anew, or take it away: without one, files are taken as they are."
-            }
+            Self::Manifest { .. } => "Write the manifest again, or remove it: without one, files are not verified.",
             Self::Missing { .. } => "Upload the model again.",
             Self::Checksum { .. } => "Upload the model again. Nothing of this file was kept.",
-            Self::Changed { .. } => "Try again when nobody uploads to it any more.",
-            Self::DiskFull { .. } => "Make room, or choose another folder with --cache.",
+            Self::Changed { .. } => "Try again when the upload has finished.",
+            Self::DiskFull { .. } => "Free some space, or choose another folder with --cache.",
             Self::Disk { .. } => "Check that the folder can be written, or choose another with --cache.",
         }
     }

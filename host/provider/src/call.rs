@@ -60,7 +60,7 @@ impl Operation<'_> {
                 let class = ErrorClass::from(class);
                 let passes = matches!(class, ErrorClass::Throttled | ErrorClass::Service | ErrorClass::Unreachable);
                 let message =
-                    if message.trim().is_empty() { "the provider does not say why".to_owned() } else { message };
+                    if message.trim().is_empty() { "the provider gives no reason".to_owned() } else { message };
                 let advice = advice.or_else(|| Some(advice_for(class)?.to_owned()));
                 Fault { error: masked_error(OpError { class, code, advice, ..local(message) }), passes }
             }
@@ -121,7 +121,7 @@ impl Operation<'_> {
                 Err(self.nonsense(&format!("an id with {} bytes; at most {LONGEST_ID} are allowed", long.len())))
             }
             bad if bad.contains(char::is_control) || llmhost_engine::unknown::is_opaque(bad) => {
-                Err(self.nonsense(&format!("the id '{}', which holds a control character or a token", shown(bad))))
+                Err(self.nonsense(&format!("the id '{}', which contains a control character or a token", shown(bad))))
             }
             _ => Ok(id),
         }
@@ -154,8 +154,9 @@ impl Operation<'_> {
             return Err(self.nonsense(&format!("an output '{}' that it does not describe", shown(extra))));
         }
         if let Some(missing) = described.iter().find(|name| !outputs.contains_key(*name)) {
-            return Err(self
-                .nonsense(&format!("no output '{}', which it describes (null where there is none)", shown(missing))));
+            return Err(
+                self.nonsense(&format!("no output '{}', which it describes (null if there is none)", shown(missing)))
+            );
         }
         outputs.insert(ID.to_owned(), Value::from(id));
         Ok(masked_outputs(outputs))
@@ -164,17 +165,19 @@ impl Operation<'_> {
 
 /// What is true of every call that ended badly here.
 fn kept(advice: &str) -> String {
-    format!("{advice} Nothing that was made is lost: the state has it, or the next run looks for it.")
+    format!("{advice} No created resource is lost: the state has it, or the next run looks for it.")
 }
 
 /// What to do about trouble of a class whose own advice speaks of AWS.
 fn advice_for(class: ErrorClass) -> Option<&'static str> {
     Some(match class {
-        ErrorClass::Denied => "Check the credentials that the provider is given in the pipeline file.",
-        ErrorClass::Quota => "Raise the limit at the service, or delete what is no longer used, and run again.",
+        ErrorClass::Denied => "Check the credentials of the provider in the pipeline file.",
+        ErrorClass::Quota => {
+            "Raise the limit at the service, or delete resources that are no longer used, and run again."
+        }
         ErrorClass::Conflict => {
-            "Something else has this name or still uses it. Choose another name, or take it in with 'llmhost import', and run \
-             again."
+            "Another resource has this name or still uses it. Choose another name, or import it with 'llmhost import', and \
+             run again."
         }
         ErrorClass::Unreachable => "Check the network and the provider's address of the service, and run again.",
         ErrorClass::Service => "The service failed on its side; run again.",

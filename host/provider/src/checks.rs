@@ -35,10 +35,10 @@ impl SpecCheck {
             let all: Vec<&str> = self.kinds.keys().copied().collect();
             let help = match (did_you_mean(kind, all.iter().copied()), all.is_empty()) {
                 (Some(near), _) => format!("Did you mean '{near}'?"),
-                (None, false) => format!("The providers of this file bring {}.", all.join(", ")),
-                (None, true) => "This file has no providers; name one in [providers.NAME].".to_owned(),
+                (None, false) => format!("The providers of this file have {}.", all.join(", ")),
+                (None, true) => "This file has no providers; declare one in [providers.NAME].".to_owned(),
             };
-            let message = format!("no provider brings the kind '{kind}'");
+            let message = format!("no provider has the kind '{kind}'");
             return vec![ConfigProblem { pointer: format!("{at}/kind"), is_of_keys: false, message, help }];
         };
         let mut found = unknown_outputs(kind, one, at, outputs);
@@ -63,7 +63,7 @@ fn unknown_outputs(kind: &str, one: &Value, at: &str, known: &BTreeSet<String>) 
     let problem = |(index, name): (usize, &str)| {
         let help = match (did_you_mean(name, known.iter().map(String::as_str)), known.is_empty()) {
             (Some(near), _) => format!("Did you mean '{near}'?"),
-            (None, true) => "It has none beside id, which needs no entry.".to_owned(),
+            (None, true) => "It has none besides id, which needs no entry.".to_owned(),
             (None, false) => {
                 format!("It has {}.", known.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
             }

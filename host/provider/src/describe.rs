@@ -44,7 +44,7 @@ pub fn check(described: &Described) -> Result<Checked, String> {
         check_word("a kind", &doc.name)?;
         let checked = kind(doc).map_err(|problem| format!("its kind '{}' {problem}", doc.name))?;
         if kinds.insert(doc.name.clone(), checked).is_some() {
-            return Err(format!("it has two kinds that are called '{}'", doc.name));
+            return Err(format!("it has two kinds with the name '{}'", doc.name));
         }
     }
     Ok(Checked { config, kinds })
@@ -62,10 +62,10 @@ fn kind(doc: &KindDoc) -> Result<CheckedKind, String> {
     let mut outputs = BTreeSet::new();
     for output in &doc.outputs {
         if output.name == ID {
-            return Err("describes the output 'id', which every kind has by itself".to_owned());
+            return Err("describes the output 'id', which every kind has automatically".to_owned());
         }
         if output.name.is_empty() || output.name.contains(|c: char| c.is_control() || "#<>".contains(c)) {
-            return Err(format!("has an output that is called '{}'", shown(&output.name)));
+            return Err(format!("has an output with the name '{}'", shown(&output.name)));
         }
         if !outputs.insert(&output.name) {
             return Err(format!("describes the output '{}' twice", shown(&output.name)));
@@ -89,7 +89,8 @@ fn check_word(what: &str, name: &str) -> Result<(), String> {
     match name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 64 && name.chars().all(good) {
         true => Ok(()),
         false => Err(format!(
-            "it has {what} that is called '{}'; names are small letters, digits and hyphens, at most 64, the first a letter",
+            "it has {what} with the name '{}'; names have at most 64 lower-case letters, digits and hyphens, and \
+                start with a letter",
             shown(name)
         )),
     }
@@ -141,7 +142,7 @@ mod tests {
         let outputs = |names: &[&str]| KindDoc { outputs: names.iter().map(|name| output(name)).collect(), ..record() };
         for (kinds, part) in [
             (vec![], "it has no kinds"),
-            (vec![record(), record()], "two kinds that are called 'record'"),
+            (vec![record(), record()], "two kinds with the name 'record'"),
             (vec![KindDoc { name: "Rec.ord".into(), ..record() }], "a kind that is called 'Rec.ord'"),
             (vec![KindDoc { spec_schema: "{".into(), ..record() }], "its spec-schema is not JSON"),
             (vec![KindDoc { spec_schema: "[]".into(), ..record() }], "not a JSON Schema"),
@@ -150,7 +151,7 @@ mod tests {
             (vec![KindDoc { unique: vec!["zone".into()], ..record() }], "'zone' is unique"),
             (vec![outputs(&["id"])], "'id', which every kind has"),
             (vec![outputs(&["a", "a"])], "the output 'a' twice"),
-            (vec![outputs(&["a\u{1b}[2J"])], "an output that is called 'a [2J'"),
+            (vec![outputs(&["a\u{1b}[2J"])], "an output with the name 'a [2J'"),
         ] {
             let problem = check(&described(kinds)).err().expect(part);
             assert!(problem.contains(part), "{part} in {problem}");

@@ -218,7 +218,7 @@ impl Work<'_> {
         let there = Value::Object(self.operation().object("a spec", &seen.spec)?);
         let there = self.kind.filled(there);
         if let Some(problem) = self.kind.schema.check_spec("the spec", &there).into_iter().next() {
-            let what = format!("a spec that its own schema of {} refuses: {problem}", self.kind.name);
+            let what = format!("a spec that does not match its own schema of {}: {problem}", self.kind.name);
             return Err(self.operation().nonsense(&what));
         }
         Ok(Some(Observed { spec: masked_value(there), outputs: self.outputs(id, &seen.outputs)? }))
@@ -258,7 +258,7 @@ fn left_open(error: OpError) -> OpError {
     const LOOKS: &str = "the next run looks for it";
     let advice = match error.advice() {
         told if told.contains(LOOKS) => told.to_owned(),
-        told => format!("{}. It may have been made: {LOOKS}.", told.trim_end_matches('.')),
+        told => format!("{}. The resource may exist: {LOOKS}.", told.trim_end_matches('.')),
     };
     let class = match error.class {
         open @ (ErrorClass::Service | ErrorClass::Unreachable | ErrorClass::Interrupted) => open,

@@ -32,7 +32,7 @@ pub enum PythonError {
         reason: String,
     },
     /// A file or folder cannot be used.
-    #[error("cannot use {path}: {reason}; check that it can be written")]
+    #[error("cannot use {path}: {reason}; check that it is writable")]
     Io {
         /// The file or folder.
         path: String,

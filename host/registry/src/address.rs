@@ -62,7 +62,7 @@ impl OciAddress {
     fn read(text: &str, rest: &str) -> Result<Self, String> {
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         if host.contains('@') {
-            return Err("an address holds no credentials; docker login keeps them".to_owned());
+            return Err("an address cannot contain credentials; use docker login".to_owned());
         }
         let named = path.split_once('@').map_or(path, |(named, _)| named);
         let tag = named.rsplit_once(':').map(|(_, tag)| tag.to_owned());
@@ -147,10 +147,10 @@ impl HttpsAddress {
         const FORM: &str = "write it like https://host/plugin.wasm#sha256=… with the 64 digits that sha256sum prints";
         let mut url = Url::parse(text).map_err(|error| format!("{error}; {FORM}"))?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("an address holds no credentials".to_owned());
+            return Err("an address cannot contain credentials".to_owned());
         }
         if url.scheme() == "http" && !url.host_str().is_some_and(is_loopback) {
-            return Err("plain http is for this machine alone; use https".to_owned());
+            return Err("plain http works only for this machine; use https".to_owned());
         }
         let digest = url.fragment().and_then(|fragment| fragment.strip_prefix("sha256=")).and_then(Digest::from_hex);
         let digest = digest.ok_or_else(|| format!("it has no digest; {FORM}"))?;

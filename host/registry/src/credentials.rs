@@ -86,9 +86,9 @@ pub(crate) async fn of(host: &str) -> Result<(RegistryAuth, Option<String>), Reg
         }
         // Without what it printed: that may be anything.
         Err(CredentialRetrievalError::HelperFailure { helper, .. }) => Err(unusable(format!("{helper} failed"))),
-        Err(CredentialRetrievalError::HelperCommunicationError) => Err(unusable(
-            "the credential helper that the configuration names does not start, or ended without listening".to_owned(),
-        )),
+        Err(CredentialRetrievalError::HelperCommunicationError) => {
+            Err(unusable("the credential helper in the configuration does not start, or exited early".to_owned()))
+        }
         Err(CredentialRetrievalError::ConfigReadError) => Err(unusable(format!("{} is not valid", path.display()))),
         Err(other) => Err(unusable(other.to_string().to_lowercase())),
     }

@@ -27,7 +27,7 @@ pub enum RegistryError {
     WrongDigest { name: String, expected: String, actual: String },
     #[error("{name} is not a WebAssembly artifact: {reason}")]
     NotWasm { name: String, reason: String },
-    #[error("{name} is not a pipeline that can be used: {reason}")]
+    #[error("{name} is not a valid pipeline: {reason}")]
     NotPipeline { name: String, reason: String },
     #[error("{name} is not a Helm chart: {reason}")]
     NotChart { name: String, reason: String },
@@ -35,11 +35,11 @@ pub enum RegistryError {
     NotImage { name: String, reason: String },
     #[error("{name} names a chart by a tag, and somebody can move a tag{}", .pinned.as_ref().map_or(String::new(), |pinned| format!("; it is {pinned} now")))]
     Unpinned { name: String, pinned: Option<String> },
-    #[error("{name} is larger than the {} MiB that it may have", most >> 20)]
+    #[error("{name} is larger than the limit of {} MiB", most >> 20)]
     TooLarge { name: String, most: u64 },
     #[error("{name} is not signed, and [trust] requires a signature for '{pattern}'")]
     Unsigned { name: String, pattern: String },
-    #[error("{name} is signed by the key {fingerprint}, which [trust] does not name for '{pattern}'")]
+    #[error("{name} is signed by the key {fingerprint}, which [trust] does not list for '{pattern}'")]
     WrongKey { name: String, pattern: String, fingerprint: String },
     #[error("the signature of {name} is not valid: {reason}")]
     BadSignature { name: String, reason: String },
@@ -49,7 +49,7 @@ pub enum RegistryError {
     Store { path: PathBuf, reason: String },
     #[error("there is no cache folder to store plugins in")]
     NoCache,
-    #[error("the credentials for {host} cannot be used: {reason}")]
+    #[error("the credentials for {host} are not usable: {reason}")]
     Credentials { host: String, reason: String },
 }
 
@@ -59,19 +59,19 @@ impl RegistryError {
         match self {
             Self::Address { .. } => "correct the address",
             Self::Unreachable { .. } | Self::TimedOut { .. } => {
-                "check the address and the network; what is pinned and was fetched before needs no registry"
+                "check the address and the network; pinned artifacts that were fetched before need no registry"
             }
             Self::NotFound { .. } => {
                 "check the name and the tag; a registry may also hide a private plugin until you log in (docker login)"
             }
             Self::Denied { .. } => {
-                "log in with docker login, as a user who may do this; the credentials are read from \
+                "log in with docker login, as a user with this permission; the credentials are read from \
                  $DOCKER_CONFIG/config.json or ~/.docker/config.json"
             }
-            Self::Answer { .. } => "try again later, or ask who runs the registry",
-            Self::WrongDigest { .. } => "do not use it; ask its author or who runs the registry what happened",
+            Self::Answer { .. } => "try again later, or ask the administrator of the registry",
+            Self::WrongDigest { .. } => "do not use it; ask its author or the administrator of the registry",
             Self::NotWasm { reason, .. } if reason.starts_with(UNPINNED) => {
-                "write the digest in uses, so that nobody can change what runs"
+                "add the digest to uses, so that the code cannot change"
             }
             Self::NotWasm { .. } => "publish plugins with llmhost plugin push, or with wkg",
             Self::NotPipeline { .. } => "ask its author to publish it again, with llmhost pipeline push",
@@ -79,7 +79,7 @@ impl RegistryError {
             Self::NotImage { .. } => "name another image, or build this one again",
             Self::Unpinned { pinned: Some(_), .. } => "write the address with its digest, as it stands here",
             Self::Unpinned { pinned: None, .. } => {
-                "write the digest behind the address: oci://HOST/NAME:TAG@sha256:…; helm pull prints it"
+                "add the digest to the address: oci://HOST/NAME:TAG@sha256:…; helm pull prints it"
             }
             Self::TooLarge { .. } => "is this the right artifact?",
             Self::Unsigned { .. } => {
@@ -90,7 +90,7 @@ impl RegistryError {
             }
             Self::BadSignature { .. } => "do not use it; ask its author to publish it again",
             Self::Signing { .. } => "give an ed25519 key of OpenSSH; ssh-keygen -t ed25519 -f FILE makes one",
-            Self::Store { .. } | Self::NoCache => "set XDG_CACHE_HOME to a folder that can be written",
+            Self::Store { .. } | Self::NoCache => "set XDG_CACHE_HOME to a writable folder",
             Self::Credentials { .. } => {
                 "log in again with docker login, or correct $DOCKER_CONFIG/config.json or ~/.docker/config.json"
             }
@@ -110,7 +110,7 @@ impl RegistryError {
 /// What the reason begins with where a pipeline is named by its tag alone.
 pub(crate) const UNPINNED: &str = "it is a pipeline";
 
-const BROKEN_OFF: &str = "the connection broke off";
+const BROKEN_OFF: &str = "the connection was interrupted";
 
 /// What was asked for, for messages.
 #[derive(Debug, Clone)]

@@ -49,8 +49,7 @@ struct Config {
 /// Publishes a pipeline under a tag. What is there under that tag moves away from it.
 pub async fn push_pipeline(address: &OciAddress, package: PipelinePackage) -> Result<Pushed, RegistryError> {
     if address.digest.is_some() {
-        let (text, reason) =
-            (address.text().to_owned(), "what is pushed gets its digest; leave the digest out".to_owned());
+        let (text, reason) = (address.text().to_owned(), "a push creates the digest; remove the digest".to_owned());
         return Err(RegistryError::Address { text, reason });
     }
     let digests = package.files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes).to_string()));
@@ -146,7 +145,7 @@ impl Plugins {
         let mut files = BTreeMap::new();
         for (path, digest) in &config.files {
             if !is_below(path) {
-                return Err(other(format!("its file {} does not stand below its folder", plain(path))));
+                return Err(other(format!("its file {} is outside of its folder", plain(path))));
             }
             let layer = manifest.layers.iter().find(|layer| layer.digest == *digest);
             let layer = layer.ok_or_else(|| other(format!("its file {} is missing", plain(path))))?;

@@ -115,7 +115,8 @@ impl Plugins {
             Source::Https(https) => https::component(https, &self.store).await?,
         }
         let bytes = self.store.read(&found.component)?;
-        let gone = || RegistryError::Store { path: path.clone(), reason: "what was written is gone".to_owned() };
+        let gone =
+            || RegistryError::Store { path: path.clone(), reason: "the file that was written is missing".to_owned() };
         Ok((path.clone(), bytes.ok_or_else(gone)?))
     }
 
@@ -170,7 +171,7 @@ impl Plugins {
         let draft = self.registry(oci).await?.blob(&oci.at(pin), blob, most, || self.store.draft()).await?;
         draft.finish(&name, digest)?;
         let path = self.store.path(digest)?;
-        let gone = || RegistryError::Store { path, reason: "what was written is gone".to_owned() };
+        let gone = || RegistryError::Store { path, reason: "the file that was written is missing".to_owned() };
         self.store.read(digest)?.ok_or_else(gone)
     }
 

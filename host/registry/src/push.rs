@@ -39,7 +39,7 @@ pub struct Pushed {
 pub async fn push(address: &OciAddress, package: Package) -> Result<Pushed, RegistryError> {
     let refused = |reason: &str| RegistryError::Address { text: address.text().to_owned(), reason: reason.to_owned() };
     if address.digest.is_some() {
-        return Err(refused("what is pushed gets its digest; leave the digest out"));
+        return Err(refused("a push creates the digest; remove the digest"));
     }
     let at = address.at_tag();
     let signature = match &package.key {

@@ -43,7 +43,7 @@ pub(crate) fn check(
             ssh_key::Error::Namespace => {
                 format!("it is for '{}', and not for '{NAMESPACE}'", plain(signature.namespace()))
             }
-            ssh_key::Error::Crypto => "it is of another component".to_owned(),
+            ssh_key::Error::Crypto => "it is for another component".to_owned(),
             other => plain(&other.to_string()),
         })
     })

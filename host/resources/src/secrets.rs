@@ -137,7 +137,7 @@ async fn read_from(aws: &Aws, name: &str, secret: &Secret) -> Result<String, OpE
     };
     if value.len() < secret::SHORTEST {
         let message = format!("secret '{name}': {place} has fewer than {} characters", secret::SHORTEST);
-        return Err(wrong(name, message, "It could not be kept out of logs. Is it the right one?"));
+        return Err(wrong(name, message, "It is too short to mask in logs. Is it the right one?"));
     }
     Ok(value)
 }
@@ -162,7 +162,7 @@ async fn ask(aws: &Aws, service: &str, target: &str, body: &Value) -> Result<Val
     };
     let answer = signed::call(aws, &signed).await?;
     serde_json::from_str(&answer).map_err(|_| {
-        let message = "the answer is no JSON".to_owned();
+        let message = "the answer is not JSON".to_owned();
         OpError { class: ErrorClass::Service, ..OpError::local(&operation, message) }
     })
 }

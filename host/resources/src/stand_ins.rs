@@ -388,6 +388,6 @@ fn text(attributes: &Map<String, Value>, key: &str) -> Option<String> {
 fn unsupported(kind: &str) -> OpError {
     let mut error = OpError::local("make a stand-in", format!("an emulator starts empty, and {kind} has no stand-in"));
     error.class = ErrorClass::Invalid;
-    error.advice = Some("Leave the look-up out of what is rehearsed, or give its value by a variable.".to_owned());
+    error.advice = Some("Remove the look-up for the rehearsal, or set its value with a variable.".to_owned());
     error
 }

@@ -186,7 +186,7 @@ async fn a_budget_that_allows_no_eviction_is_named_when_the_time_is_over_and_the
     forced.1["drain_force"] = json!(true);
     let (deleted, notes) = world.delete("eks.node-group", &forced).await;
     deleted.unwrap();
-    notes.has("Its nodes go all the same, as drain_force says");
+    notes.has("Its nodes are deleted anyway, because drain_force is set");
     assert!(!world.is_there("eks.node-group", &old).await);
 }
 

@@ -78,7 +78,7 @@ fn a_model_is_loaded_asked_and_taken_away() {
         // More than fits is an error of the request, and the model goes on.
         let long = complete(&registry, "inference.answer", ask(&"word ".repeat(500)), "").unwrap();
         let error = registry.kind("inference.answer").unwrap().configure("it", &long, None, &Quiet).await.unwrap_err();
-        assert!(error.message.contains("the context holds 256"), "{error}");
+        assert!(error.message.contains("the context has 256"), "{error}");
 
         let vectors = Example::TinyEmbeddings.folder().unwrap().display().to_string();
         let mut model = spec(&vectors, "Cpu");

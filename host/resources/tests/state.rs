@@ -223,7 +223,7 @@ async fn what_is_not_there_or_not_a_state_is_said_with_its_place() {
     let url = emulator.url();
     let error = refused(url, "s3://no-such-bucket/x").await;
     let said = format!("{error} {}", error.advice().unwrap_or_default());
-    assert!(said.contains("s3://no-such-bucket/x/lease.json") && said.contains("Make the bucket"), "{said}");
+    assert!(said.contains("s3://no-such-bucket/x/lease.json") && said.contains("Create the bucket"), "{said}");
     let other = BucketStore::open(at(url, "s3://states/other"), "other", lease(30)).await.unwrap().0;
     other.record(step(1)).await.unwrap();
     other.close().await.unwrap();

@@ -207,7 +207,7 @@ fn ours_alone(folder: &Path) -> Result<(), String> {
         return Err(format!("{at} belongs to another user ({})", metadata.uid()));
     }
     if metadata.mode() & 0o022 != 0 {
-        return Err(format!("{at} can be written by other users; take that away with chmod go-w"));
+        return Err(format!("other users can write to {at}; run chmod go-w on it"));
     }
     Ok(())
 }
@@ -250,7 +250,7 @@ mod tests {
         let digest = Digest::of(b"one");
 
         cache.remember(&path, &metadata, &digest);
-        assert_eq!(cache.digest_of(&path, &metadata), None, "it was written a moment ago");
+        assert_eq!(cache.digest_of(&path, &metadata), None, "it was just written");
 
         // As if it had settled.
         let seen = cache.seen(&path).expect("a folder");

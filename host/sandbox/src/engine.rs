@@ -67,7 +67,7 @@ fn engine(parallelism: usize, functions: Option<Arc<Functions>>) -> wasmtime::Re
     }
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(parallelism)));
     Engine::new(&config).or_else(|error| {
-        tracing::warn!("no room for a pool of instances, going on without: {error:#}");
+        tracing::warn!("cannot reserve a pool of instances, continuing without one: {error:#}");
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
         Engine::new(&config)
     })

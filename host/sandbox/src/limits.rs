@@ -63,20 +63,17 @@ impl Hit {
         let (wanted, allowed) = (bytes(wanted), bytes(allowed));
         Self::new(
             "memory",
-            format!("it asked for {wanted} and may have {allowed}; raise it with 'memory' in [{table}.limits]"),
+            format!("it requested {wanted} and its limit is {allowed}; raise it with 'memory' in [{table}.limits]"),
         )
     }
 
     pub(crate) fn table(wanted: usize) -> Self {
-        Self::new(
-            "table",
-            format!("it asked for a table of {wanted} elements; at most {TABLE_ELEMENTS} are allowed, always"),
-        )
+        Self::new("table", format!("it requested a table of {wanted} elements; the fixed limit is {TABLE_ELEMENTS}"))
     }
 
     pub(crate) fn time(table: &str, limit: Duration, waiting: bool) -> Self {
         let doing = if waiting {
-            "waited for something that never happens in the sandbox, or slept, until the end of its"
+            "waited for an event that never happens in the sandbox, or slept, until the end of its"
         } else {
             "computed for longer than its"
         };
@@ -92,7 +89,8 @@ impl Hit {
         Self::new(
             "compile time",
             format!(
-                "compiling it takes longer than {limit:?}, which is fixed; make it smaller, or split it into several plugins"
+                "compiling it takes longer than {limit:?}, which is a fixed limit; make it smaller, or split it \
+                    into several plugins"
             ),
         )
     }
@@ -100,34 +98,34 @@ impl Hit {
     pub(crate) fn nesting() -> Self {
         Self::new(
             "nesting",
-            format!("its components lie more than {NESTING} levels deep in one another, which is fixed"),
+            format!("its components are nested more than {NESTING} levels deep, which is a fixed limit"),
         )
     }
 
     pub(crate) fn stack() -> Self {
         let allowed = bytes(WASM_STACK);
-        Self::new("stack", format!("its calls are nested too deep for a stack of {allowed}, which is fixed"))
+        Self::new("stack", format!("its calls are nested too deep for a stack of {allowed}, which is a fixed limit"))
     }
 
     pub(crate) fn call_bytes() -> Self {
         let allowed = bytes(CALL_BYTES);
-        Self::new("message size", format!("one call or result carries more than {allowed}, which is fixed"))
+        Self::new("message size", format!("one call or result has more than {allowed}, which is a fixed limit"))
     }
 
     pub(crate) fn handles() -> Self {
         Self::new(
             "handles",
-            format!("it holds more handles than it may; at most {HANDLES} are allowed, always: drop what is done"),
+            format!("it holds too many handles; the fixed limit is {HANDLES}: drop handles that are no longer used"),
         )
     }
 
     pub(crate) fn requests() -> Self {
-        Self::new("requests", format!("it sent more than {REQUESTS} requests in one call, which is fixed"))
+        Self::new("requests", format!("it sent more than {REQUESTS} requests in one call, which is a fixed limit"))
     }
 
     pub(crate) fn pauses() -> Self {
         let hours = PAUSES.as_secs() / 3600;
-        Self::new("waiting", format!("it waited for more than {hours} hour in one call, which is fixed"))
+        Self::new("waiting", format!("it waited for more than {hours} hour in one call, which is a fixed limit"))
     }
 
     pub(crate) fn declarations(count: usize) -> Self {
@@ -136,7 +134,10 @@ impl Hit {
 
     pub(crate) fn declared_bytes(count: usize) -> Self {
         let allowed = bytes(DECLARED_BYTES);
-        Self::new("declarations", format!("its {count} declarations together take more than {allowed}, which is fixed"))
+        Self::new(
+            "declarations",
+            format!("its {count} declarations together need more than {allowed}, which is a fixed limit"),
+        )
     }
 }
 

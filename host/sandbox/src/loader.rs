@@ -205,7 +205,10 @@ impl Loader {
         let wasm = self.find(uses, base, None).await?;
         let loaded = self.loaded(uses, wasm).await?;
         if let Guest::Provider(_) = loaded.guest {
-            return Err(wrong_place(uses, "it is a provider, which brings kinds of resources: [providers.NAME]"));
+            return Err(wrong_place(
+                uses,
+                "it is a provider, which adds kinds of resources: declare it in [providers.NAME]",
+            ));
         }
         let step: StepName = "inspect".parse().expect("a good name");
         let described = loaded.describe(&step, &Limits::default()).await;
@@ -236,23 +239,20 @@ impl Loader {
         let imports = imports.imports(&self.sandbox.engine).map(|(name, _)| name.to_owned());
         let interfaces: Vec<String> = imports.filter(|name| name.starts_with("llmhost:")).collect();
         let guest = match Kinds::of(&component, &self.sandbox.engine, &self.sandbox.linker) {
-            Some(kinds) => Guest::Provider(
-                kinds
-                    .map_err(|why| not_a_plugin(format!("it is not of the world llmhost:provider/provider: {why}")))?,
-            ),
-            None => {
-                Guest::Step(Step::of(&component, &self.sandbox.linker).map_err(|why| {
-                    not_a_plugin(format!("it is not of the world llmhost:plugin/step: {why}; {HOW_TO}"))
-                })?)
-            }
+            Some(kinds) => Guest::Provider(kinds.map_err(|why| {
+                not_a_plugin(format!("it does not match the world llmhost:provider/provider: {why}"))
+            })?),
+            None => Guest::Step(Step::of(&component, &self.sandbox.linker).map_err(|why| {
+                not_a_plugin(format!("it does not match the world llmhost:plugin/step: {why}; {HOW_TO}"))
+            })?),
         };
         for name in &interfaces {
             let package = Import::parse(name).package;
             let of_providers = [HTTP, TCP, "llmhost:provider"].contains(&package);
             let problem = match guest {
-                Guest::Step(_) if of_providers => "which is for providers alone",
+                Guest::Step(_) if of_providers => "which is only for providers",
                 Guest::Provider(_) if !of_providers && package != "llmhost:plugin" => {
-                    "which is for plugins of steps; a provider sends requests by llmhost:http"
+                    "which is for plugins of steps; a provider sends requests with llmhost:http"
                 }
                 _ => continue,
             };
@@ -321,7 +321,10 @@ impl PluginLoader for Loader {
         grants::check(allow)?;
         let (loaded, builtin) = self.identified(uses, base).await?;
         if let Guest::Provider(_) = loaded.guest {
-            return Err(wrong_place(uses, "it is a provider: name it in [providers.NAME], and grant steps its kinds"));
+            return Err(wrong_place(
+                uses,
+                "it is a provider: declare it in [providers.NAME], and grant its kinds to steps",
+            ));
         }
         // To describe itself a plugin needs nothing that is granted.
         let description = loaded.describe(step, limits).await.map_err(|bad| undescribed(uses, bad))?;
@@ -342,7 +345,7 @@ impl ProviderLoader for Loader {
         let grants = Grants::read(allow, ca)?;
         let (loaded, _) = self.identified(uses, base).await?;
         if let Guest::Step(_) = loaded.guest {
-            return Err(wrong_place(uses, "it is a plugin of steps, and no provider: use it in [steps.NAME]"));
+            return Err(wrong_place(uses, "it is a plugin for steps, not a provider: use it in [steps.NAME]"));
         }
         if grants.is_empty() {
             let (http, tcp) = (provider::HTTP_EXAMPLE, provider::TCP_EXAMPLE);

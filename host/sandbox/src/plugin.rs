@@ -98,8 +98,8 @@ impl Loaded {
             if let Some(need) = needs.iter().find(|need| scoped::check(need) != Some(Ok(()))) {
                 let need = limits::cut(need, 80);
                 return Err(bad(format!(
-                    "it says that it needs '{need}', which is no grant of a resource type (cloud-control:AWS::SNS::Topic) or of a \
-                     call (request:ssm:GetParameter)"
+                    "it says that it needs '{need}', which is not a grant of a resource type (cloud-control:AWS::SNS::Topic) or \
+                     of a call (request:ssm:GetParameter)"
                 )));
             }
             Ok(Arc::new(Description { summary, config_schema, outputs, needs }))
@@ -241,7 +241,7 @@ fn outputs(text: &str, description: &Description) -> Result<Value, PluginError> 
 /// What a guest gets while it describes itself: no.
 struct Nothing;
 
-const NOT_NOW: &str = "no capability may be called from 'describe'";
+const NOT_NOW: &str = "'describe' cannot call capabilities";
 
 #[async_trait]
 impl Capabilities for Nothing {

@@ -67,7 +67,7 @@ pub(crate) fn check(grant: &str) -> Option<Result<(), String>> {
         }
         _ => Request::parse(pattern).is_some(),
     };
-    Some(if good { Ok(()) } else { Err(format!("'{grant}' does not say what it grants; write it as {example}")) })
+    Some(if good { Ok(()) } else { Err(format!("'{grant}' does not name what it grants; write it as {example}")) })
 }
 
 /// `ssm:GetParameter Name=/prod/*`, in parts.
@@ -185,7 +185,7 @@ pub(crate) struct Scoped {
 impl Capabilities for Scoped {
     fn declare(&self, kind: &str, name: &str, spec: Value, after: &[String]) -> Result<ResourceAddress, Failure> {
         if let Some(grant) = refusal(kind, &spec, &self.allow) {
-            let text = format!("{kind} '{name}' needs a grant that the step does not give: allow = [\"{grant}\"]");
+            let text = format!("{kind} '{name}' needs a grant that the step does not have: allow = [\"{grant}\"]");
             return Err(Failure::refused(text));
         }
         self.host.declare(kind, name, spec, after)

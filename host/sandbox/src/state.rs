@@ -223,12 +223,12 @@ impl State {
             if bytes.len() > limits::FILE_TEXT as usize {
                 let most = limits::FILE_TEXT >> 20;
                 return Err(Failure::invalid(format!(
-                    "'{file}' has more than {most} MiB, which is too much for a text"
+                    "'{file}' has more than {most} MiB, which is too large for a string"
                 )));
             }
             String::from_utf8(bytes).map_err(|error| {
                 let at = error.utf8_error().valid_up_to();
-                Failure::invalid(format!("'{file}' is no text in UTF-8: byte {at} is none"))
+                Failure::invalid(format!("'{file}' is not UTF-8 text: byte {at} is invalid"))
             })
         };
         // One byte more tells a file that is too large.
@@ -236,7 +236,7 @@ impl State {
     }
 
     pub(crate) fn text_in_file(&self, pointer: &str) -> Option<String> {
-        self.run.called(format_args!("ask what is written at '{pointer}'"));
+        self.run.called(format_args!("ask for the text of the file at '{pointer}'"));
         self.run.host.written(pointer)
     }
 

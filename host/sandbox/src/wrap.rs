@@ -32,7 +32,7 @@ pub fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
         [] => "the file is empty",
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return with_clocks(bytes),
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => return wrapped(bytes).map(Cow::Owned),
-        [0, b'a', b's', b'm', ..] => "it is WebAssembly of a version that this host does not know, or cut short",
+        [0, b'a', b's', b'm', ..] => "it is WebAssembly of an unknown version, or truncated",
         [0x7f, b'E', b'L', b'F', ..] => "it is machine code, not WebAssembly",
         _ if bytes.trim_ascii_start().starts_with(b"(") => "it is WebAssembly text; plugins are binary components",
         _ => "it is not WebAssembly",
@@ -44,8 +44,8 @@ pub fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
 fn wrapped(module: &[u8]) -> Result<Vec<u8>, String> {
     if !says_its_world(module) {
         return Err(format!(
-            "it is a core WebAssembly module without a world: wit-bindgen puts one into the modules that it is used in, and \
-             'wasm-tools component embed WIT MODULE -o OUT' into others; {HOW_TO}"
+            "it is a core WebAssembly module without a world: wit-bindgen adds one to modules that use it, and 'wasm-tools \
+             component embed WIT MODULE -o OUT' adds one to others; {HOW_TO}"
         ));
     }
     let own = is_of_go(module);
@@ -263,7 +263,7 @@ mod tests {
         for (bytes, part) in [
             (&b""[..], "empty"),
             (b"\0asm\x01\0\0\0", "wasm-tools component embed"),
-            (b"\0asm", "cut short"),
+            (b"\0asm", "truncated"),
             (b"  (component)", "text"),
             (b"\x7fELF\x02", "machine code"),
             (b"#!/bin/sh", "not WebAssembly"),

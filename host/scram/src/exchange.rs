@@ -99,13 +99,13 @@ impl Exchange {
         // What follows is an extension, which may be left aside; one before the nonce may not.
         let [('r', nonce), ('s', salt), ('i', iterations), ..] = fields[..] else {
             return Err(match fields[..] {
-                [('m', _), ..] => unusable("it asks for an extension that is not known here"),
+                [('m', _), ..] => unusable("it asks for an unknown extension"),
                 _ => unusable("it is not made of a nonce, a salt and a number of iterations"),
             });
         };
         let is_printable = |byte: u8| (0x21..=0x7e).contains(&byte);
         if nonce.len() <= self.nonce.len() || !nonce.starts_with(&self.nonce) || !nonce.bytes().all(is_printable) {
-            return Err(unusable("its nonce does not go on from this exchange's"));
+            return Err(unusable("its nonce does not continue that of this exchange"));
         }
         let salt = BASE64_STANDARD.decode(salt).map_err(|_| unusable("its salt is not base64"))?;
         if salt.is_empty() {
@@ -117,9 +117,9 @@ impl Exchange {
                 Ok(Challenge { nonce: nonce.to_owned(), salt, iterations })
             }
             Some(count) => Err(unusable(&format!(
-                "it asks for {count} iterations; {LEAST_ITERATIONS} to {MOST_ITERATIONS} are made"
+                "it asks for {count} iterations; {LEAST_ITERATIONS} to {MOST_ITERATIONS} are allowed"
             ))),
-            None => Err(unusable("its number of iterations is none")),
+            None => Err(unusable("its number of iterations is invalid")),
         }
     }
 }
@@ -208,15 +208,15 @@ mod tests {
             ("r=é", "not made of a nonce"),
             ("é=x", "fields like"),
             ("m=ext,r=x,s=eA==,i=4096", "an extension"),
-            ("r=other,s=eA==,i=4096", "does not go on"),
-            ("r=rOprNGfwEbeRWgbNEkqO,s=eA==,i=4096", "does not go on"),
-            ("r=rOprNGfwEbeRWgbNEkqOx\u{7f},s=eA==,i=4096", "does not go on"),
+            ("r=other,s=eA==,i=4096", "does not continue"),
+            ("r=rOprNGfwEbeRWgbNEkqO,s=eA==,i=4096", "does not continue"),
+            ("r=rOprNGfwEbeRWgbNEkqOx\u{7f},s=eA==,i=4096", "does not continue"),
             ("r=rOprNGfwEbeRWgbNEkqOx,s=?,i=4096", "salt is not base64"),
             ("r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096", "salt is empty"),
             ("r=rOprNGfwEbeRWgbNEkqOx,s=eA==,i=1", "asks for 1 iterations"),
             ("r=rOprNGfwEbeRWgbNEkqOx,s=eA==,i=4000000000", "asks for 4000000000 iterations"),
-            ("r=rOprNGfwEbeRWgbNEkqOx,s=eA==,i=+4096", "iterations is none"),
-            ("r=rOprNGfwEbeRWgbNEkqOx,s=eA==,i=99999999999", "iterations is none"),
+            ("r=rOprNGfwEbeRWgbNEkqOx,s=eA==,i=+4096", "iterations is invalid"),
+            ("r=rOprNGfwEbeRWgbNEkqOx,s=eA==,i=99999999999", "iterations is invalid"),
             (&format!("r={}", "x".repeat(5000)), "longer than"),
         ] {
             let mut exchange = exchange();

@@ -39,6 +39,6 @@ pub enum ScramError {
         reason: String,
     },
     /// The server does not know the password.
-    #[error("the server does not prove that it knows the password")]
+    #[error("the server did not prove that it knows the password")]
     Mismatch,
 }

@@ -37,22 +37,22 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The tokens of a prompt, each with its log-probability and those of the `top` likeliest in its place.
     async fn prompt_logprobs(&self, _prompt: Prompt, _top: usize) -> Result<Vec<PromptToken>, Failure> {
-        Err(Failure::invalid("this model gives no log-probabilities of a prompt", Some("echo")))
+        Err(Failure::invalid("this model cannot return log-probabilities of a prompt", Some("echo")))
     }
 
     /// What it takes and gives as named tensors.
     fn signature(&self) -> Result<Signature, Failure> {
-        Err(Failure::invalid("this model takes no tensors", Some("model")))
+        Err(Failure::invalid("this model does not accept tensors", Some("model")))
     }
 
     /// Runs on named tensors.
     async fn infer(&self, _inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Failure> {
-        Err(Failure::invalid("this model takes no tensors", Some("model")))
+        Err(Failure::invalid("this model does not accept tensors", Some("model")))
     }
 
     /// The prompt for what stands between two texts.
     async fn infill(&self, _before: String, _behind: String) -> Result<Infill, Failure> {
-        Err(Failure::invalid("this model fills in no text between two others", Some("suffix")))
+        Err(Failure::invalid("this model does not support suffix", Some("suffix")))
     }
 }
 

@@ -40,7 +40,10 @@ impl EngineBackend {
             nodes: report.nodes.clone(),
             runtime: report.library.version.clone(),
             // Everybody may ask for it, and the reason names folders of this machine.
-            fallback: report.fallback.as_ref().map(|_| "CUDA cannot be used; the server's log says why".to_owned()),
+            fallback: report
+                .fallback
+                .as_ref()
+                .map(|_| "CUDA is not available; the server's log has the reason".to_owned()),
             context: engine.stats().context,
             temperature: model.config.defaults.temperature,
             generates,
@@ -191,7 +194,7 @@ impl Backend for EngineBackend {
 /// On a thread of its own: long texts take a while that others need not wait for.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(Failure::Internal("the request could not be worked on".to_owned())))
+    done.unwrap_or_else(|_| Err(Failure::Internal("the request could not be processed".to_owned())))
 }
 
 fn tokenizer(model: &Model) -> Result<&Tokenizer, Failure> {

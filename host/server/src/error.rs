@@ -48,8 +48,8 @@ impl ApiError {
 
     pub(crate) fn no_previous_response(id: &str) -> Self {
         let message = format!(
-            "there is no response '{id}' to go on from: it was not stored, was deleted, or was let go for newer ones; \
-             send its items as input"
+            "there is no response '{id}' to continue: it was not stored, was deleted, or was removed to make room for \
+             newer ones; send its items as input"
         );
         let mut error = Self::invalid(message, Some("previous_response_id"));
         error.body.code = Some("previous_response_not_found");
@@ -78,7 +78,7 @@ impl ApiError {
     }
 
     pub(crate) fn method(used: &Method) -> Self {
-        let message = format!("this path does not take {used}");
+        let message = format!("this path does not support {used}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", None, message)
     }
 
@@ -96,7 +96,7 @@ impl ApiError {
     }
 
     pub(crate) fn stalled(limit: Duration) -> Self {
-        let message = format!("the request's body did not come within {limit:?}");
+        let message = format!("the request's body did not arrive within {limit:?}");
         Self::new(StatusCode::REQUEST_TIMEOUT, "invalid_request_error", Some("request_timeout"), message)
     }
 

@@ -204,7 +204,7 @@ impl Metrics {
         };
         registry.register("requests", "Requests, by path and status", answered);
         let unit = || Unit::Seconds;
-        registry.register_with_unit("request_duration", "Until a request's answer began", unit(), seconds);
+        registry.register_with_unit("request_duration", "Time until the response started", unit(), seconds);
         let text = "From a request to its first token";
         registry.register_with_unit("time_to_first_token", text, unit(), first_token);
         let text = "From one token of an answer to the next";

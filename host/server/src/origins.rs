@@ -67,7 +67,7 @@ fn local(headers: &HeaderMap, allowed: &[String]) -> Result<(), ApiError> {
     let host = text(header::HOST);
     if let Some(host) = host.as_deref().filter(|host| !is_this_machine(host) && !is_host_of(allowed, host)) {
         let message = format!(
-            "the server listens for this machine only, and '{host}' is another host; start it with \
+            "the server accepts requests only from this machine, and '{host}' is another host; start it with \
              --allow-origin http://{host} to allow it"
         );
         return Err(ApiError::forbidden(message, "host_not_allowed"));
@@ -80,7 +80,7 @@ fn local(headers: &HeaderMap, allowed: &[String]) -> Result<(), ApiError> {
         None => Ok(()),
         Some(origin) => {
             let message = format!(
-                "pages of '{origin}' may not ask this server; start it with --allow-origin {origin} to allow them"
+                "pages of '{origin}' cannot use this server; start it with --allow-origin {origin} to allow them"
             );
             Err(ApiError::forbidden(message, "origin_not_allowed"))
         }

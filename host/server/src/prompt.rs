@@ -93,11 +93,11 @@ fn unsatisfiable(at: usize, tools: Option<&Tools>, error: &GrammarError) -> Fail
     let name = tools.and_then(|tools| tools.definitions[at]["function"]["name"].as_str()).unwrap_or_default();
     let reason = match error {
         GrammarError::Schema { place, reason } => format!("at {place}: {reason}"),
-        GrammarError::Endless(definition) => format!("'{definition}' needs itself again without an end"),
+        GrammarError::Endless(definition) => format!("'{definition}' requires itself without end"),
         error => error.to_string(),
     };
     let message =
-        format!("tools[{at}].function.parameters of '{name}' cannot be held to: {reason}; correct the schema");
+        format!("tools[{at}].function.parameters of '{name}' cannot be enforced: {reason}; correct the schema");
     Failure::invalid(message, Some("tools"))
 }
 
@@ -110,14 +110,14 @@ fn with_tools(
     continues: bool,
     tools: &Tools,
 ) -> Result<String, Failure> {
-    let refused = |why: &str| Failure::invalid(format!("this model does not take tools: {why}"), Some("tools"));
+    let refused = |why: &str| Failure::invalid(format!("this model does not support tools: {why}"), Some("tools"));
     let text = render(model, messages.clone(), variables, continues, &Value::Array(tools.definitions.clone()))?;
     let without = render(model, messages, variables, continues, &Value::Null);
     if without.is_ok_and(|without| without == text) {
-        return Err(refused("its chat template does not write them; leave tools out, or use another model"));
+        return Err(refused("its chat template does not write them; remove tools, or use another model"));
     }
     if formats.tools.is_none() {
-        return Err(refused("the server knows no format of its calls; start it with --tool-format NAME"));
+        return Err(refused("the server does not know the format of its calls; start it with --tool-format NAME"));
     }
     Ok(text)
 }

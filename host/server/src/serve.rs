@@ -165,7 +165,7 @@ fn build(shared: Arc<Shared>) -> Router {
         .route("/v2/health/live", get(oip::live))
         .route("/v2/health/ready", get(oip::ready));
     let nowhere = |uri: axum::http::Uri| async move {
-        ApiError::not_found(format!("there is nothing at {}", uri.path()), "unknown_url")
+        ApiError::not_found(format!("there is no {} here", uri.path()), "unknown_url")
     };
     let mut all = api.merge(tensors).merge(open);
     if shared.settings.admin_key.is_some() {

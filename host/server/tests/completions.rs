@@ -122,13 +122,13 @@ async fn a_prompt_alone_costs_no_answer() {
         (json!({ "prompt": "a", "max_tokens": 0 }), "max_tokens is 0; it must be 1 or more"),
         (json!({ "prompt": "a", "max_tokens": -1, "echo": true }), "max_tokens is -1"),
         (json!({ "prompt": "a", "max_tokens": 0, "echo": true, "logprobs": 21 }), "at most 20"),
+        (json!({ "prompt": "word ".repeat(600), "max_tokens": 0, "echo": true, "logprobs": 0 }), "the context has 512"),
+        (json!({ "prompt": "a", "echo": true, "suffix": "b" }), "echo and suffix cannot be used together"),
         (
-            json!({ "prompt": "word ".repeat(600), "max_tokens": 0, "echo": true, "logprobs": 0 }),
-            "the context holds 512",
+            json!({ "prompt": "a", "suffix": "b" }),
+            "suffix is not supported by this model: its tokenizer has no tokens for infilling",
         ),
-        (json!({ "prompt": "a", "echo": true, "suffix": "b" }), "echo and suffix are not taken together"),
-        (json!({ "prompt": "a", "suffix": "b" }), "suffix is not supported by this model: its tokenizer has no marks"),
-        (json!({ "prompt": [1], "suffix": "b" }), "with suffix, the prompt must be a text"),
+        (json!({ "prompt": [1], "suffix": "b" }), "with suffix, the prompt must be a string"),
     ] {
         let error = refused(body).await;
         assert!(error["message"].as_str().unwrap().contains(words), "{error}");

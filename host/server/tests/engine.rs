@@ -52,7 +52,7 @@ async fn an_embedding_model_answers_texts_tokens_and_dimensions() {
         tokio::join!(ask(&app, "/v1/embeddings", fits), ask(&app, "/v1/embeddings", fails));
     let message = answer["error"]["message"].as_str().unwrap();
     assert_eq!((good, bad, &answer["error"]["code"]), (200, 400, &json!("context_length_exceeded")));
-    assert!(message.contains("index 1 has") && message.contains("the context holds 128"), "{message}");
+    assert!(message.contains("index 1 has") && message.contains("the context has 128"), "{message}");
     for (body, words) in [
         (json!({ "input": [384] }), "the token 384 is not one of the model's 384"),
         (json!({ "input": "a", "dimensions": 33 }), "dimensions is 33, and this model's embeddings have 32"),
@@ -103,5 +103,5 @@ async fn a_cross_encoder_reranks_as_it_scores() {
     }
     assert!(results.windows(2).all(|two| score(&two[0]["relevance_score"]) >= score(&two[1]["relevance_score"])));
     let (status, answer) = ask(&app, "/v1/embeddings", json!({ "input": "a" })).await;
-    assert!(status == 400 && answer.to_string().contains("'tiny' makes no embeddings"), "{answer}");
+    assert!(status == 400 && answer.to_string().contains("'tiny' does not create embeddings"), "{answer}");
 }

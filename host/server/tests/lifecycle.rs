@@ -174,7 +174,7 @@ async fn a_body_that_stalls_is_answered_and_a_slow_answer_is_not_cut() {
     let head =
         "POST /v1/completions HTTP/1.1\r\nHost: HOST\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n";
     let answer = told(&address, &format!("{head}{{\"prompt\"")).await;
-    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not come within 150ms"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not arrive within 150ms"), "{answer}");
     // An answer takes as long as it takes.
     let slow = Script { pause: Duration::from_millis(30), ..Script::new() };
     let (address, _end, _server) = started(slow, settings()).await;

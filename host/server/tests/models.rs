@@ -195,7 +195,7 @@ async fn a_model_that_does_not_load_is_told_without_its_folder_and_tried_again_a
         let loader = Scripts::of([("a", Source { fails: Some(reason), ..SOURCE })]);
         let server = server(at_first_use(&["a"]), &loader, 100);
         let told = server.ask("a").await;
-        let message = "the model 'a' is not loaded: it does not load; the server's log says why";
+        let message = "the model 'a' is not loaded: it does not load; the server's log has the reason";
         assert_eq!((told.status, &told.body["error"]["message"]), (503, &json!(message)), "{}", told.text);
         assert!((1..=2).contains(&told.retry_after.unwrap()) && told.body["error"]["code"] == "model_not_loaded");
         let (_, ready) = (server.ask("a").await, server.send("GET", "/readyz", "", &Value::Null).await);

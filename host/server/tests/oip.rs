@@ -158,34 +158,31 @@ async fn what_is_wrong_with_tensors_is_said_in_a_sentence() {
     twice.as_array_mut().unwrap().push(inputs()[1].clone());
     for (body, words) in [
         (with(0, "name", json!("z")), "the model has no input 'z'; it has x, y, i, b, h"),
-        (with(0, "datatype", json!("INT64")), "the input 'x' is of the datatype FP32, not 'INT64'"),
-        (with(0, "datatype", json!("BYTES")), "the input 'x' is of the datatype FP32, not 'BYTES'"),
+        (with(0, "datatype", json!("INT64")), "the input 'x' has the datatype FP32, not 'INT64'"),
+        (with(0, "datatype", json!("BYTES")), "the input 'x' has the datatype FP32, not 'BYTES'"),
         (
             with(0, "shape", json!([3, 2])),
-            "the input 'x' has the shape [3, 2], and the model takes [-1, 3] (-1 is any)",
+            "the input 'x' has the shape [3, 2], and the model expects [-1, 3] (-1 is any)",
         ),
         (with(0, "shape", json!([6])), "the input 'x' has the shape [6], and the model takes [-1, 3]"),
         (with(0, "shape", json!([-1, 3])), "invalid value: integer `-1`"),
-        (with(0, "shape", json!([3, 3])), "the input 'x' has 6 elements, and its shape takes 9"),
+        (with(0, "shape", json!([3, 3])), "the input 'x' has 6 elements, and its shape needs 9"),
         (with(0, "shape", json!([u64::MAX, 3])), "the shape of the input 'x' is too large"),
-        (with(1, "data", json!([1, 2, "3"])), "the input 'y' takes elements of FP32, and \"3\" is none"),
-        (with(2, "data", json!([0.5])), "the input 'i' takes elements of INT64, and 0.5 is none"),
+        (with(1, "data", json!([1, 2, "3"])), "the input 'y' has elements of FP32, and \"3\" is not one"),
+        (with(2, "data", json!([0.5])), "the input 'i' has elements of INT64, and 0.5 is not one"),
         (with(4, "data", json!([1.5])), "the input 'h' needs either data or a binary_data_size"),
         (with(4, "parameters", json!({})), "the input 'h' needs either data or a binary_data_size"),
-        (
-            with(4, "parameters", json!({ "binary_data_size": 3 })),
-            "the input 'h' is of 3 bytes, and 2 are left of the body",
-        ),
+        (with(4, "parameters", json!({ "binary_data_size": 3 })), "the input 'h' has 3 bytes, and the body has 2 left"),
         (
             with(4, "parameters", json!({ "binary_data_size": 1 })),
-            "the input 'h' is of 1 bytes, which are not those of its shape",
+            "the input 'h' has 1 bytes, which do not match its shape",
         ),
         (with(4, "parameters", json!({ "shared_memory_region": "a" })), "unknown field `shared_memory_region`"),
         (all(missing), "the input 'y' is missing; the model takes x, y, i, b, h"),
         (all(twice), "the input 'y' is there twice"),
         (
             json!({ "inputs": inputs(), "outputs": [{ "name": "half" }] }),
-            "the output 'half' is FP16, which JSON has not",
+            "the output 'half' is FP16, which JSON does not have",
         ),
         (
             json!({ "inputs": inputs(), "outputs": [{ "name": "z" }] }),
@@ -199,13 +196,13 @@ async fn what_is_wrong_with_tensors_is_said_in_a_sentence() {
         assert!(status == 400 && error.contains(words), "{status} {error}, not {words}");
     }
     let (_, answer, _) = infer_binary(&app, &json!({ "inputs": inputs() }), &[0, 0, 0]).await;
-    assert_eq!(answer["error"], "1 bytes of the body are of no input");
+    assert_eq!(answer["error"], "1 bytes of the body belong to no input");
     // In JSON alone there is no place for the 16 bits.
     let (status, answer) = infer(&app, &json!({ "inputs": inputs() })).await;
-    assert_eq!((status, &answer["error"]), (400, &json!("the input 'h' is of 2 bytes, and 0 are left of the body")));
+    assert_eq!((status, &answer["error"]), (400, &json!("the input 'h' has 2 bytes, and the body has 0 left")));
     let request = Request::post(INFER).header("inference-header-content-length", "many");
     let (status, _, body) = send(&app, request, b"{}".to_vec()).await;
-    assert!(status == 400 && String::from_utf8(body).unwrap().contains("is no number of bytes"), "{status}");
+    assert!(status == 400 && String::from_utf8(body).unwrap().contains("is not valid for a body"), "{status}");
 }
 
 #[tokio::test]
@@ -243,7 +240,10 @@ async fn a_graph_that_trusts_its_inputs_is_closed_and_others_are_open() {
         let (status, answer) = infer(&app, &json!({ "inputs": inputs })).await;
         match closed {
             true => {
-                assert!(status == 400 && answer["error"].as_str().unwrap().contains("not open to requests"), "{answer}")
+                assert!(
+                    status == 400 && answer["error"].as_str().unwrap().contains("does not accept requests"),
+                    "{answer}"
+                )
             }
             false => assert!(status == 200 && !answer["outputs"][0]["data"].as_array().unwrap().is_empty(), "{answer}"),
         }

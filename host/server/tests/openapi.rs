@@ -106,7 +106,7 @@ async fn the_document_hangs_together() {
         text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(references.len() > 3, "{references:?}");
     for reference in references {
-        assert!(document.pointer(reference).is_some(), "there is nothing at {reference}");
+        assert!(document.pointer(reference).is_some(), "nothing exists at {reference}");
     }
     let operations = document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap());
     let ids: Vec<&Value> = operations.filter_map(|(_, operation)| operation.get("operationId")).collect();

@@ -42,14 +42,17 @@ async fn a_schema_that_nothing_fits_is_refused_with_the_place() {
     let to = |name: &str| json!({ "$ref": format!("#/$defs/{name}") });
     let node = |next: Value| json!({ "type": "object", "properties": { "next": next }, "required": ["next"] });
     for (schema, words) in [
-        (json!({ "$ref": "#" }), "'#' needs itself again"),
-        (json!({ "$defs": { "a": to("a") }, "$ref": "#/$defs/a" }), "'#/$defs/a' needs itself again"),
+        (json!({ "$ref": "#" }), "'#' requires itself"),
+        (json!({ "$defs": { "a": to("a") }, "$ref": "#/$defs/a" }), "'#/$defs/a' requires itself"),
         (
             json!({ "$defs": { "a": to("b"), "b": to("a") }, "type": "object", "properties": { "x": to("a") } }),
-            "'#/$defs/a' needs itself again",
+            "'#/$defs/a' requires itself",
         ),
-        (json!({ "$defs": { "n": node(to("n")) }, "$ref": "#/$defs/n" }), "'#/$defs/n' needs itself again"),
-        (json!({ "$defs": { "a": { "allOf": [to("a"), { "type": "null" }] } }, "$ref": "#/$defs/a" }), "needs itself"),
+        (json!({ "$defs": { "n": node(to("n")) }, "$ref": "#/$defs/n" }), "'#/$defs/n' requires itself"),
+        (
+            json!({ "$defs": { "a": { "allOf": [to("a"), { "type": "null" }] } }, "$ref": "#/$defs/a" }),
+            "requires itself",
+        ),
         (json!({ "type": "integer", "minimum": 5, "maximum": 1 }), "at #: Unsatisfiable schema: minimum (5)"),
         (
             node(json!({ "type": "string", "minLength": 5, "maxLength": 2 })),

@@ -51,7 +51,7 @@ impl Backend for Counts {
     /// How much longer the second text is.
     async fn score(&self, pairs: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure> {
         if pairs.iter().any(|(_, other)| &**other == "long") {
-            return Err(Failure::invalid("the text at index 0 has 9 tokens, and the context holds 8", None));
+            return Err(Failure::invalid("the text at index 0 has 9 tokens, and the context has 8", None));
         }
         let scores = pairs.iter().map(|(one, other)| other.len() as f32 - one.len() as f32).collect();
         Ok((scores, 7 * pairs.len()))
@@ -128,10 +128,10 @@ async fn documents_come_back_with_the_best_first() {
         (json!({ "query": "a", "documents": [] }), "documents has 0 texts"),
         (json!({ "query": "a", "documents": [""] }), "documents has an empty text"),
         (json!({ "query": "a", "documents": vec!["a"; 2049] }), "documents has 2049 texts"),
-        (json!({ "query": "a", "documents": [7] }), "a document must be a text"),
+        (json!({ "query": "a", "documents": [7] }), "a document must be a string"),
         (json!({ "query": "a", "documents": ["a"], "top_n": 0 }), "top_n is 0"),
         (json!({ "query": "a", "documents": ["a"], "topn": 1 }), "unknown field `topn`"),
-        (json!({ "query": "a", "documents": ["long"] }), "the context holds 8"),
+        (json!({ "query": "a", "documents": ["long"] }), "the context has 8"),
     ] {
         let (status, answer) = ask(body).await;
         assert!(status == StatusCode::BAD_REQUEST && answer.to_string().contains(words), "{words} in {answer}");
@@ -159,7 +159,7 @@ async fn pairs_are_scored_in_their_order() {
         (json!({ "text_1": ["a", "b"], "text_2": "a" }), "text_1 has 2 texts and text_2 has 1"),
         (json!({ "text_1": "a", "text_2": [] }), "text_2 has 0 texts"),
         (json!({ "text_1": "", "text_2": "a" }), "text_1 has an empty text"),
-        (json!({ "text_1": "a", "text_2": 7 }), "must each be a text"),
+        (json!({ "text_1": "a", "text_2": 7 }), "must each be a string"),
         (json!({ "text_1": "a" }), "missing field `text_2`"),
     ] {
         let (status, answer) = ask(body).await;

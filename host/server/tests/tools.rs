@@ -226,7 +226,7 @@ async fn a_request_about_tools_that_cannot_be_met_is_refused_with_the_reason() {
         (
             with(json!([weather(), weather()]), json!("auto")),
             "tools",
-            "tools[1].function.name is 'weather', as another tool's",
+            "tools[1].function.name is 'weather', like that of another tool",
         ),
         (
             with(json!([tool("a b", &json!({}))]), json!("auto")),

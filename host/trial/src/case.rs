@@ -142,7 +142,7 @@ impl Case {
             return Err(bad(format!("expect.failure.code is '{code}'; it is one of {}", all.join(", "))));
         }
         if content.given.contains_key(STEP) {
-            return Err(bad(format!("given.{STEP}: '{STEP}' is the name of the step that is tested; take another")));
+            return Err(bad(format!("given.{STEP}: '{STEP}' is the name of the tested step; use another name")));
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { name, path: path.to_owned(), source, content })

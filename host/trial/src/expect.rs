@@ -60,7 +60,7 @@ pub(crate) fn differences(expect: Option<&Expect>, seen: &Seen, provider: Provid
     let Some(expect) = expect.filter(|expect| !expect.is_empty()) else {
         return vec![Difference {
             path: "expect".to_owned(),
-            expected: Some("what the plugin has to do; --update writes what it does now".to_owned()),
+            expected: Some("what the plugin must do; --update writes what it does now".to_owned()),
             seen: None,
         }];
     };

@@ -75,7 +75,7 @@ impl Given {
             sensitive: false,
         };
         let description = Description {
-            summary: "Gives the outputs that a case states.".to_owned(),
+            summary: "Returns the outputs that a case sets.".to_owned(),
             config_schema: json!({ "type": "object", "additionalProperties": false }),
             outputs: outputs.keys().map(doc).collect(),
             needs: Vec::new(),

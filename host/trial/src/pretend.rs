@@ -68,8 +68,8 @@ impl Facts for PretendedFacts {
         }
         let sampled = Sampled { unique: &kind::unique(key), scope: self.scope() };
         self.real.sample(key, &sampled).ok_or_else(|| {
-            let mut error = OpError::local("look up", format!("the case does not state the fact '{key}'"));
-            error.advice = Some(format!("State it in the case: [facts], \"{key}\" = \"…\"."));
+            let mut error = OpError::local("look up", format!("the case does not set the fact '{key}'"));
+            error.advice = Some(format!("Set it in the case: [facts], \"{key}\" = \"…\"."));
             error
         })
     }

@@ -118,7 +118,7 @@ async fn attempt(
             run::destroy(registry, store, Events::new(|_| ()), Cancel::default(), run::DEFAULT_PARALLELISM, &selection);
         let left = gone.await.map_err(said)?.failures;
         if let Some(left) = left.first() {
-            return Err(format!("case '{}': what it made cannot be deleted: {}", case.name, left.reason));
+            return Err(format!("case '{}': cannot delete its resources: {}", case.name, left.reason));
         }
     }
     store.close().await.map_err(said)

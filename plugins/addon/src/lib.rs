@@ -53,7 +53,7 @@ struct Config {
 struct PodIdentity {
     /// Name of the service account, as the add-on has it: ebs-csi-controller-sa.
     service_account: String,
-    /// ARN of its role, which has to trust pods.eks.amazonaws.com.
+    /// ARN of its role, which must trust pods.eks.amazonaws.com.
     role_arn: String,
 }
 
@@ -84,12 +84,10 @@ impl Plugin for Addon {
 
     fn run(config: Config) -> Result<Outputs, Failure> {
         if config.role_arn.is_some() && config.pod_identity.is_some() {
-            return Err(invalid(
-                "role_arn gives a role by IRSA, and pod_identity one by Pod Identity; state one of them",
-            ));
+            return Err(invalid("role_arn is for IRSA, and pod_identity for Pod Identity; set one of them"));
         }
         if config.configuration.as_ref().is_some_and(|settings| !settings.is_object()) {
-            return Err(invalid("configuration is no table; it has the add-on's settings by their names"));
+            return Err(invalid("configuration is not a table; write the add-on's settings by name"));
         }
         let pair = config.pod_identity.as_ref().map(|pair| eks::AddonPodIdentity {
             service_account: pair.service_account.clone(),

@@ -13,7 +13,7 @@ pub struct Config {
     /// Address of Alertmanager without /api/v2: http://alertmanager.example.com:9093. With the path where it has one, such as https://mimir.example.com/alertmanager.
     #[schemars(regex(pattern = "^https?://"))]
     url: String,
-    /// Value of the Authorization header, with a secret in it: "Bearer ${secrets.alerts}". Leave it out where basic is stated.
+    /// Value of the Authorization header, with a secret in it: "Bearer ${secrets.alerts}". Remove it where basic is set.
     authorization: Option<String>,
     /// User and password.
     basic: Option<Basic>,

@@ -22,10 +22,10 @@ const TIME: &str = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// What labels an alert must have. All of them have to match.
+    /// What labels an alert must have. All of them must match.
     #[schemars(length(min = 1))]
     matchers: Vec<Label>,
-    /// When it begins, such as 2030-01-31T22:00:00Z. At once where it is absent or in the past.
+    /// When it starts, such as 2030-01-31T22:00:00Z. At once where it is absent or in the past.
     #[schemars(regex(pattern = TIME))]
     starts_at: Option<String>,
     /// When it ends, such as 2030-02-01T04:00:00Z.
@@ -50,12 +50,12 @@ struct Label {
     /// Name of the label.
     #[schemars(length(min = 1))]
     name: String,
-    /// Its value, or a regular expression that the whole value has to match.
+    /// Its value, or a regular expression that the whole value must match.
     value: String,
     /// Whether value is a regular expression.
     #[serde(default)]
     regex: bool,
-    /// Whether the label has to match; false where it must not.
+    /// Whether the label must match; false where it must not.
     #[serde(default = "yes")]
     equal: bool,
 }
@@ -90,7 +90,7 @@ impl Kind for Silence {
     type Spec = Spec;
     type Outputs = Outputs;
     const NAME: &'static str = "silence";
-    const SUMMARY: &'static str = "A silence: alerts with certain labels notify nobody for a time.";
+    const SUMMARY: &'static str = "A silence: mutes alerts with certain labels for a time.";
     // Alertmanager makes another silence where these change. Replacing it, the new one is there before the old one ends.
     const IMMUTABLE: &'static [&'static str] = &["matchers", "starts_at"];
 
@@ -223,12 +223,12 @@ fn explained(error: Error, spec: &Spec) -> Error {
         return error;
     }
     let message = format!("ends_at {} is in the past: {}", spec.ends_at, error.message);
-    Error { message, ..error }.with_advice("State a later ends_at. To end a silence now, remove it from the file.")
+    Error { message, ..error }.with_advice("Set a later ends_at. To end a silence now, remove it from the file.")
 }
 
 fn over(id: &str) -> Error {
-    Error::invalid(format!("silence {id} has ended, and Alertmanager changes no silence that has ended"))
-        .with_advice("Change starts_at too, or state it where it is absent: then another silence is made.")
+    Error::invalid(format!("silence {id} has ended, and Alertmanager cannot change an expired silence"))
+        .with_advice("Change starts_at too, or set it: a new silence is then created.")
 }
 
 #[cfg(test)]

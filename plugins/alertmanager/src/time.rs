@@ -9,7 +9,7 @@ pub fn instant(field: &str, text: &str) -> Result<i64, Error> {
     let parsed: Result<Timestamp, _> = text.parse();
     parsed.map(Timestamp::as_millisecond).map_err(|error| {
         Error::invalid(format!("{field} '{text}' is not a time: {error}"))
-            .with_advice("Write date, time and zone as RFC 3339 has them: 2030-01-31T22:00:00Z.")
+            .with_advice("Write date, time and zone in RFC 3339 format: 2030-01-31T22:00:00Z.")
     })
 }
 

@@ -61,12 +61,13 @@ struct Aws;
 
 impl Plugin for Aws {
     type Config = Config;
-    const SUMMARY: &'static str = "Resources of any type that AWS has, by the names of CloudFormation.";
+    const SUMMARY: &'static str = "Resources of any AWS type, with the names of CloudFormation.";
     const OUTPUTS: &'static [Output] = &[
-        Output::any("identifier", "Identifier of the one resource: its name, ARN or address, as its type has it"),
+        Output::any("identifier", "Identifier of the single resource: its name, ARN or address, depending on its type"),
         Output::object(
             "attributes",
-            "What AWS sets of the one resource, by name: Arn, StreamArn, Endpoint.Port as Endpoint = { Port }",
+            "Attributes that AWS sets for the single resource, by name: Arn, StreamArn, Endpoint.Port as Endpoint = \
+                { Port }",
         ),
         Output::object("resources", "Of several resources, identifier and attributes of each, by its name"),
     ];
@@ -82,7 +83,7 @@ impl Plugin for Aws {
             return Err(invalid("properties without a type; add type = \"AWS::…\""));
         }
         if one.is_some() != config.resources.is_empty() {
-            return Err(invalid("state either one resource, by type and properties, or several in resources"));
+            return Err(invalid("set either one resource, with type and properties, or several in resources"));
         }
         let is_one = one.is_some();
         let all: Vec<(String, One)> = match one {

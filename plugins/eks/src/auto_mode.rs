@@ -16,7 +16,7 @@ pub(crate) fn of(config: &Config) -> Result<Option<eks::AutoMode>, Failure> {
     let node_role_arn = match (&wanted.node_role_arn, wanted.node_pools.is_empty()) {
         (Some(_), true) => {
             return Err(invalid(
-                "auto_mode.node_role_arn is the role of the nodes in node_pools, and node_pools is empty; leave it out",
+                "auto_mode.node_role_arn is the role of the nodes in node_pools, and node_pools is empty; remove it",
             ));
         }
         (Some(arn), false) => Some(arn.clone()),
@@ -31,7 +31,7 @@ fn node_role(config: &Config) -> Result<iam::Role, Failure> {
     let role_name = format!("{}-auto-node", config.name);
     if role_name.len() > 64 && !role_name.contains("<<") {
         return Err(invalid(format!(
-            "the role name '{role_name}' has over 64 characters; make the role in the iam step, and state \
+            "the role name '{role_name}' has over 64 characters; create the role in the iam step, and set \
              auto_mode.node_role_arn"
         )));
     }
@@ -48,7 +48,7 @@ fn node_role(config: &Config) -> Result<iam::Role, Failure> {
     let spec = iam::RoleSpec {
         role_name,
         path: "/".to_owned(),
-        description: format!("Nodes that EKS Auto Mode makes for the cluster {}", config.name),
+        description: format!("Nodes that EKS Auto Mode creates for the cluster {}", config.name),
         assume_role_policy: trust.to_string(),
         max_session_duration: 3600,
         managed_policy_arns: policies.map(|policy| format!("{aws}/{policy}")).to_vec(),

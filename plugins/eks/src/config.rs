@@ -58,7 +58,7 @@ pub struct Config {
     /// Add-ons by name. By default vpc-cni, kube-proxy, coredns and eks-pod-identity-agent; with auto_mode none, for its nodes have what these bring. One whose role needs the cluster first is a step of its own, of the plugin addon.
     #[serde(default)]
     pub(crate) addons: Option<BTreeMap<String, Addon>>,
-    /// ARNs of roles and users that administer the cluster, on top of whoever makes it. Their order does not matter.
+    /// ARNs of roles and users that administer the cluster, on top of anyone who makes it. Their order does not matter.
     #[serde(default)]
     pub(crate) admins: Vec<String>,
     /// Further access entries, by a name of yours. EKS has one entry for each principal.
@@ -116,7 +116,7 @@ pub(crate) struct Addon {
 pub(crate) struct PodIdentity {
     /// Name of the service account, as the add-on has it: ebs-csi-controller-sa.
     pub(crate) service_account: String,
-    /// ARN of its role, which has to trust pods.eks.amazonaws.com.
+    /// ARN of its role, which must trust pods.eks.amazonaws.com.
     pub(crate) role_arn: String,
 }
 

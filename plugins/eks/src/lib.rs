@@ -43,18 +43,16 @@ impl Plugin for Cluster {
             Endpoint::PublicAndPrivate => (true, true),
         };
         if !public_access && !config.public_access_cidrs.is_empty() {
-            return Err(invalid("public_access_cidrs is stated, and the endpoint is private; leave one of them out"));
+            return Err(invalid("public_access_cidrs is set, and the endpoint is private; remove one of them"));
         }
         let is_ipv6 = config.ip_family == IpFamily::Ipv6;
         if is_ipv6 && config.service_cidr.is_some() {
             return Err(invalid(
-                "service_cidr is a range of IPv4, and with ip_family = \"ipv6\" EKS chooses the range; leave it out",
+                "service_cidr is a range of IPv4, and with ip_family = \"ipv6\" EKS chooses the range; remove it",
             ));
         }
         if !config.oidc_provider && config.oidc_provider_arn.is_some() {
-            return Err(invalid(
-                "oidc_provider_arn names a provider, and oidc_provider = false says that there is none",
-            ));
+            return Err(invalid("oidc_provider_arn is set, and oidc_provider = false means that there is none"));
         }
         let auto_mode = auto_mode::of(&config)?;
         let auto_node_role = auto_mode.as_ref().and_then(|mode| mode.node_role_arn.clone());
@@ -129,7 +127,7 @@ fn entries(config: &Config, cluster: &str, after: &Options) -> Result<(), Failur
     let mut names = Names::new("access entry");
     for (place, principal, access) in admins.chain(others) {
         if access.policy.is_none() && access.groups.is_empty() {
-            return Err(invalid(format!("{place} allows nothing; state policy or groups")));
+            return Err(invalid(format!("{place} grants nothing; set policy or groups")));
         }
         let name = names.take(&principal, &place)?;
         let policy = |policy: String| {
@@ -155,7 +153,7 @@ fn entries(config: &Config, cluster: &str, after: &Options) -> Result<(), Failur
 fn declare_addon(config: &Config, cluster: &str, name: &str, wanted: &Addon, after: &Options) -> Result<(), Failure> {
     if wanted.role_arn.is_some() && wanted.pod_identity.is_some() {
         return Err(invalid(format!(
-            "addons.{name}: role_arn gives a role by IRSA, and pod_identity one by Pod Identity; state one of them"
+            "addons.{name}: role_arn is for IRSA, and pod_identity for Pod Identity; set one of them"
         )));
     }
     let pair = wanted.pod_identity.as_ref().map(|pair| eks::AddonPodIdentity {

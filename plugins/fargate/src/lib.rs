@@ -66,7 +66,7 @@ struct Fargate;
 
 impl Plugin for Fargate {
     type Config = Config;
-    const SUMMARY: &'static str = "A Fargate profile: pods of some namespaces run without nodes.";
+    const SUMMARY: &'static str = "A Fargate profile: runs pods of some namespaces without nodes.";
     const OUTPUTS: &'static [Output] = &[
         Output::text("name", "Name of the profile"),
         Output::text("arn", "ARN of the profile"),
@@ -80,8 +80,8 @@ impl Plugin for Fargate {
             Some(arn) if config.role_name.is_none() && config.permissions_boundary.is_none() => arn.clone(),
             Some(_) => {
                 return Err(invalid(
-                    "pod_execution_role_arn names a role that is there, and role_name and permissions_boundary are about one that the \
-                     step makes; leave the one or the other out",
+                    "pod_execution_role_arn is an existing role, and role_name and permissions_boundary are for a role that the step \
+                     creates; remove the one or the others",
                 ));
             }
             None => role(&config, &name)?.arn()?,
@@ -113,9 +113,9 @@ fn selectors(config: &Config) -> Result<Vec<Selector>, Failure> {
     match (&config.namespace, config.selectors.is_empty()) {
         (Some(namespace), true) => Ok(vec![Selector { namespace: namespace.clone(), labels: config.labels.clone() }]),
         (None, false) if config.labels.is_empty() => Ok(config.selectors.clone()),
-        (None, false) => Err(invalid("labels belong to namespace; with selectors, state them in each of these")),
-        (Some(_), false) => Err(invalid("namespace is short for selectors; state one of them")),
-        (None, true) => Err(invalid("which pods run on Fargate is missing: state namespace, or selectors")),
+        (None, false) => Err(invalid("labels belong to namespace; with selectors, set them in each selector")),
+        (Some(_), false) => Err(invalid("namespace is short for selectors; set one of them")),
+        (None, true) => Err(invalid("the pods for Fargate are missing: set namespace, or selectors")),
     }
 }
 
@@ -124,7 +124,7 @@ fn role(config: &Config, profile: &str) -> Result<iam::Role, Failure> {
     let own = || format!("{}-fargate-{profile}", config.cluster);
     let role_name = config.role_name.clone().unwrap_or_else(own);
     if role_name.len() > 64 && !role_name.contains("<<") {
-        return Err(invalid(format!("the role name '{role_name}' has over 64 characters; state role_name")));
+        return Err(invalid(format!("the role name '{role_name}' has over 64 characters; set role_name")));
     }
     let (partition, region, account) = (sts::partition(), sts::region(), sts::account_id()?);
     let profiles = format!("arn:{partition}:eks:{region}:{account}:fargateprofile/{}/*", config.cluster);

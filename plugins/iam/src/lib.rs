@@ -117,7 +117,7 @@ impl Wanted {
         match self {
             Self::Name(name) => Ok(Some(name)),
             Self::Not(false) => Ok(None),
-            Self::Not(true) => Err(invalid(format!("{option} is true; state a name, or false"))),
+            Self::Not(true) => Err(invalid(format!("{option} is true; set a name, or false"))),
         }
     }
 }
@@ -163,7 +163,7 @@ impl Plugin for Roles {
             }
             None if config.auto_mode => {
                 return Err(invalid(
-                    "auto_mode is about the cluster's role, and cluster_role is false; leave one of them out",
+                    "auto_mode is for the cluster's role, and cluster_role is false; remove one of them",
                 ));
             }
             None => None,
@@ -225,17 +225,16 @@ fn further(config: &Config, policy_arns: &BTreeMap<String, String>) -> Result<De
         let trust = match &wanted.trust {
             Some(document) if wanted.services.is_empty() && wanted.principals.is_empty() => document.clone(),
             Some(_) => {
-                return Err(invalid(format!("the role '{key}' has a trust policy; leave services and principals out")));
+                return Err(invalid(format!("the role '{key}' has a trust policy; remove services and principals")));
             }
             None if wanted.services.is_empty() && wanted.principals.is_empty() => {
-                return Err(invalid(format!(
-                    "nobody may assume the role '{key}'; state services, principals or trust"
-                )));
+                return Err(invalid(format!("the role '{key}' cannot be assumed; set services, principals or trust")));
             }
             None => {
                 if let Some(service) = wanted.services.iter().find(|service| !service.contains(['.', '<'])) {
                     return Err(invalid(format!(
-                        "services of the role '{key}': '{service}' is not the name of a service to IAM; write {service}.amazonaws.com"
+                        "services of the role '{key}': '{service}' is not a service name in IAM; write \
+                            {service}.amazonaws.com"
                     )));
                 }
                 trust(&wanted.services, &wanted.principals)

@@ -8,7 +8,7 @@ use crate::{gateway, model_cache, monitor, scaling};
 /// Checks the options of a server in the cluster.
 pub(crate) fn in_cluster(config: &Config) -> Result<(), Failure> {
     if config.prompt.is_some() {
-        return Err(invalid("prompt is for placement = \"local\"; a server in the cluster is asked by its clients"));
+        return Err(invalid("prompt is only for placement = \"local\""));
     }
     if config.image.is_empty() || config.image.contains(char::is_whitespace) {
         return Err(invalid(format!("image '{}' is not the name of an image", config.image)));
@@ -27,7 +27,7 @@ pub(crate) fn in_cluster(config: &Config) -> Result<(), Failure> {
         return Err(invalid(format!("{name} is in env and in secret_env; keep one of them")));
     }
     if !config.cache.path.starts_with('/') {
-        return Err(invalid(format!("cache.path '{}' does not begin with a slash", config.cache.path)));
+        return Err(invalid(format!("cache.path '{}' does not start with a slash", config.cache.path)));
     }
     if let Some(gpu) = &config.gpu {
         gpu_resource(config, &gpu.resource)?;
@@ -44,12 +44,10 @@ pub(crate) fn in_cluster(config: &Config) -> Result<(), Failure> {
 
 fn gpu_resource(config: &Config, resource: &str) -> Result<(), Failure> {
     if config.gpus.is_some() || config.mig_profile.is_some() {
-        return Err(invalid(
-            "gpu, gpus and mig_profile all say what a replica computes on; keep gpu, or the other two",
-        ));
+        return Err(invalid("gpu, gpus and mig_profile all set the device of a replica; keep gpu, or the other two"));
     }
     if config.device == Device::Cpu {
-        return Err(invalid(format!("gpu asks for {resource}, and device is cpu")));
+        return Err(invalid(format!("gpu requests {resource}, and device is cpu")));
     }
     // Extended resources have a domain: what has none is Kubernetes' own.
     let parts = resource.split_once('/').filter(|(domain, name)| domain.contains('.') && !name.is_empty());
@@ -68,8 +66,8 @@ pub(crate) fn server(config: &Config) -> Result<Server, Failure> {
         Some(stated) => Ok(stated),
         None if is_named_llmhost(&config.image) => Ok(Server::Llmhost),
         None => Err(invalid(format!(
-            "image '{}' does not say whose server it runs; state server = \"llmhost\" if the image is made by llmhost's \
-             Dockerfile, or server = \"custom\" with the server's own args if it is another's",
+            "image '{}' does not show which server it runs; set server = \"llmhost\" if llmhost's Dockerfile built the \
+             image, or server = \"custom\" with its args if it is another server",
             config.image
         ))),
     }
@@ -98,7 +96,7 @@ fn own(config: &Config) -> Result<(), Failure> {
     ];
     match stated.into_iter().find(|(_, is_stated)| *is_stated) {
         Some((option, _)) => {
-            Err(invalid(format!("{option} is for server = \"custom\"; llmhost's own server has it built in")))
+            Err(invalid(format!("{option} is for server = \"custom\"; llmhost's server has it built in")))
         }
         None => Ok(()),
     }
@@ -107,21 +105,22 @@ fn own(config: &Config) -> Result<(), Failure> {
 fn custom(config: &Config) -> Result<(), Failure> {
     if let Some(model) = config.model.as_ref().filter(|_| !model_cache::takes_model(config)) {
         return Err(invalid(format!(
-            "model is for llmhost's server; tell a custom one in its own words, such as args = [\"--model\", \"{model}\"]"
+            "model is for llmhost's server; use the options of a custom server, such as args = [\"--model\", \
+                \"{model}\"]"
         )));
     }
     if config.api_key.is_some() {
         return Err(invalid(
-            "api_key is for llmhost's server; give a custom one its key by secret_env, such as \
+            "api_key is for llmhost's server; set the key of a custom server with secret_env, such as \
              secret_env = { VLLM_API_KEY = \"${secrets.name}\" }",
         ));
     }
     if config.context_length.is_some() {
-        return Err(invalid("context_length is for placement = \"local\"; tell a custom server by its args"));
+        return Err(invalid("context_length is for placement = \"local\"; use args for a custom server"));
     }
     for (option, path) in [("ready_path", &config.ready_path), ("live_path", &config.live_path)] {
         if let Some(path) = path.as_ref().filter(|path| !path.starts_with('/')) {
-            return Err(invalid(format!("{option} '{path}' does not begin with a slash")));
+            return Err(invalid(format!("{option} '{path}' does not start with a slash")));
         }
     }
     Ok(())
@@ -163,8 +162,8 @@ mod tests {
             (format!(r#"{own}, "gpu": {{ "resource": "nvidia.com/gpu" }}, "gpus": 2"#), Some("keep gpu")),
             (format!(r#"{own}, "gpu": {{ "resource": "nvidia.com/gpu" }}, "device": "cpu""#), Some("device is cpu")),
             (format!(r#"{own}, "gpu": {{ "resource": "gpu" }}"#), Some("not the name of a device")),
-            (format!(r#"{own}, "monitor_labels": {{ "release": "p" }}"#), Some("state monitor")),
-            (format!(r#"{own}, "gateway": {{ "name": "g", "path": "v1" }}"#), Some("begin with a slash")),
+            (format!(r#"{own}, "monitor_labels": {{ "release": "p" }}"#), Some("set monitor")),
+            (format!(r#"{own}, "gateway": {{ "name": "g", "path": "v1" }}"#), Some("start with a slash")),
             (format!(r#"{own}, "gateway": {{ "name": "g", "engine_type": "sglang" }}"#), Some("has vLLM's names")),
             (format!(r#"{own}, "model_cache": "mountpoint""#), None),
             (
@@ -180,7 +179,7 @@ mod tests {
             (format!(r#"{own}, "live_path": "/health""#), Some("live_path is for server")),
             (format!(r#"{custom}, "model": "s3://b/m""#), Some("args = [\"--model\", \"s3://b/m\"]")),
             (format!(r#"{custom}, "api_key": "x""#), Some("secret_env")),
-            (format!(r#"{custom}, "ready_path": "health""#), Some("does not begin with a slash")),
+            (format!(r#"{custom}, "ready_path": "health""#), Some("does not start with a slash")),
             (format!(r#"{custom}, "env_from": [{{}}]"#), Some("one secret or one config_map")),
             (
                 format!(r#"{custom}, "env": {{ "A": "1" }}, "secret_env": {{ "A": "2" }}"#),

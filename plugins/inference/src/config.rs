@@ -22,7 +22,7 @@ pub struct Config {
     /// What the model is asked, where it runs on this machine.
     #[serde(default)]
     pub(crate) prompt: Option<String>,
-    /// What the model is told before it is asked.
+    /// What the model learns before it is asked.
     #[serde(default)]
     pub(crate) system: Option<String>,
     /// Most tokens of the answer.
@@ -51,13 +51,13 @@ pub struct Config {
     /// Whose server the image runs: llmhost's own, which gets llmhost's arguments, or another (custom), such as vLLM, which gets command and args alone. Needed where the image's name does not say llmhost.
     #[serde(default)]
     pub(crate) server: Option<Server>,
-    /// Address of the model: s3://bucket/prefix, or on this machine a folder beside the pipeline file. A custom server is told by its args instead.
+    /// Address of the model: s3://bucket/prefix, or on this machine a folder beside the pipeline file. A custom server learns by its args instead.
     #[serde(default)]
     pub(crate) model: Option<String>,
-    /// Service account of the pods; its role has to be able to read the model.
+    /// Service account of the pods; its role must be able to read the model.
     #[serde(default)]
     pub(crate) service_account: Option<String>,
-    /// What the model runs on. auto takes a GPU where there is one, and says so loudly where there is none.
+    /// What the model runs on. auto takes a GPU if there is one, and says so loudly if there is none.
     #[serde(default)]
     pub(crate) device: Device,
     /// GPUs of each replica; by default 1, and 0 where the device is cpu.
@@ -66,7 +66,7 @@ pub struct Config {
     /// What each replica asks for in place of whole GPUs of NVIDIA (gpus) or one MIG profile (mig_profile): any resource that a device plugin offers.
     #[serde(default)]
     pub(crate) gpu: Option<Gpu>,
-    /// Ask for so many devices of this MIG profile in place of whole GPUs: 1g.5gb. The device plugin has to offer them: gpu_sharing = { mig = "mixed" }.
+    /// Ask for this number of devices of this MIG profile in place of whole GPUs: 1g.5gb. The device plugin must offer them: gpu_sharing = { mig = "mixed" }.
     #[serde(default)]
     pub(crate) mig_profile: Option<String>,
     /// How containers share GPUs, told to the device plugin that this step brings.
@@ -137,7 +137,7 @@ pub struct Config {
     /// Secrets and ConfigMaps of the namespace whose entries all become environment of the server.
     #[serde(default)]
     pub(crate) env_from: Vec<Source>,
-    /// Key that requests to llmhost's server have to carry: a secret of the file, ${secrets.name}.
+    /// Key that requests to llmhost's server must carry: a secret of the file, ${secrets.name}.
     #[serde(default)]
     pub(crate) api_key: Option<String>,
     /// Environment of the server whose values are secrets of the file: name = "${secrets.name}".
@@ -278,7 +278,7 @@ pub(crate) struct Source {
     /// Name of a ConfigMap.
     #[serde(default)]
     pub(crate) config_map: Option<String>,
-    /// What each name begins with in the environment.
+    /// What each name starts with in the environment.
     #[serde(default)]
     pub(crate) prefix: Option<String>,
 }
@@ -316,7 +316,7 @@ fn eight_gib() -> String {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sharing {
-    /// Offer each GPU, or MIG device, so many times: containers take turns on it and share its memory, which nothing divides.
+    /// Offer each GPU, or MIG device, this number of times: containers take turns on it and share its memory, which nothing divides.
     #[serde(default)]
     #[schemars(range(min = 2, max = 100))]
     pub(crate) time_slicing: Option<u32>,

@@ -10,7 +10,7 @@ pub(crate) fn objects(config: &Config) -> Result<Vec<(&'static str, Value)>, Fai
     let image = &config.device_plugin_image;
     let Some(sharing) = &config.gpu_sharing else { return Ok(vec![("device-plugin", daemon(image, None))]) };
     if sharing.time_slicing.is_none() && sharing.mig.is_none() {
-        return Err(invalid("gpu_sharing says nothing; state time_slicing, mig or both"));
+        return Err(invalid("gpu_sharing is empty; set time_slicing, mig or both"));
     }
     let text = settings(config, sharing).to_string();
     let map = json!({
@@ -27,16 +27,16 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     let mixed = config.gpu_sharing.as_ref().is_some_and(|sharing| sharing.mig == Some(Mig::Mixed));
     if config.gpu_sharing.is_some() && !config.brings_device_plugin() {
         return Err(invalid(
-            "gpu_sharing is told to the device plugin, and this step brings none (device_plugin = false, or no GPUs); leave it \
-             out, and state it where the device plugin comes from",
+            "gpu_sharing configures the device plugin, and this step installs none (device_plugin = false, or no GPUs); remove \
+             it, and set it in the step that installs the device plugin",
         ));
     }
     match config.profile() {
         Some(_) if config.gpus() == 0 => Err(invalid("mig_profile is a part of a GPU, and gpus is 0")),
         // Another step's device plugin may offer it.
         Some(profile) if config.brings_device_plugin() && !mixed => Err(invalid(format!(
-            "mig_profile {profile} is offered by a device plugin with gpu_sharing = {{ mig = \"mixed\" }}, and this step brings one \
-             without; state it, or device_plugin = false where another step brings it"
+            "mig_profile {profile} is offered by a device plugin with gpu_sharing = {{ mig = \"mixed\" }}, and this step installs \
+             one without it; set it, or set device_plugin = false if another step installs it"
         ))),
         Some(profile) if !is_profile(profile) => {
             Err(invalid(format!("mig_profile '{profile}' is not a profile of MIG such as 1g.5gb or 3g.20gb")))

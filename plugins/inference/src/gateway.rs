@@ -26,7 +26,7 @@ pub(crate) struct Gateway {
     /// Host names that the route takes; by default all of the listener's.
     #[serde(default)]
     pub(crate) hostnames: Vec<String>,
-    /// What paths of requests begin with.
+    /// What paths of requests start with.
     #[serde(default = "slash")]
     pub(crate) path: String,
     /// How long an answer may take until it is whole. Gateways have a limit of their own, often 15 seconds, which a long answer exceeds.
@@ -88,10 +88,10 @@ impl Default for Picker {
 pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     let Some(gateway) = &config.gateway else { return Ok(()) };
     if !gateway.path.starts_with('/') {
-        return Err(invalid(format!("gateway.path '{}' does not begin with a slash", gateway.path)));
+        return Err(invalid(format!("gateway.path '{}' does not start with a slash", gateway.path)));
     }
     if gateway.name.is_empty() {
-        return Err(invalid("gateway.name is empty: the name of the Gateway that the route belongs to"));
+        return Err(invalid("gateway.name is empty: set the name of the route's Gateway"));
     }
     if gateway.engine_type == EngineType::Sglang && matches!(check::server(config), Ok(Server::Llmhost)) {
         return Err(invalid(

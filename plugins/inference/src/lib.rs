@@ -21,15 +21,15 @@ struct ModelServer;
 impl Plugin for ModelServer {
     type Config = Config;
     const SUMMARY: &'static str =
-        "A model: as a server in the cluster, with all that belongs to it, or on this machine, asked one prompt.";
+        "A model: a server in the cluster with everything that it needs, or one prompt to a model on this machine.";
     const OUTPUTS: &'static [Output] = &[
         Output::text("url", "Address of the server inside the cluster, or null"),
         Output::text("deployment", "Name of the Deployment, or null"),
         Output::text("service", "Name of the Service, or null"),
         Output::text("namespace", "Namespace of both, or null"),
-        Output::any("answer", "What the model on this machine answered, or null"),
-        Output::any("tokens_per_second", "How fast it did, or null"),
-        Output::text("provider", "What it ran on, cpu or cuda, or null"),
+        Output::any("answer", "The answer of the model on this machine, or null"),
+        Output::any("tokens_per_second", "Its tokens per second, or null"),
+        Output::text("provider", "Its device, cpu or cuda, or null"),
     ];
 
     fn run(config: Config) -> Result<Outputs, Failure> {

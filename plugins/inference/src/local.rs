@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::config::{Config, Device};
 
 pub(crate) fn ask(config: &Config) -> Result<Outputs, Failure> {
-    let prompt = config.prompt.as_ref().ok_or_else(|| invalid("prompt is missing: what is the model to be asked?"))?;
-    let model = config.model.as_ref().ok_or_else(|| invalid("model is missing: which model is to be asked?"))?;
+    let prompt = config.prompt.as_ref().ok_or_else(|| invalid("prompt is missing: set the question for the model"))?;
+    let model = config.model.as_ref().ok_or_else(|| invalid("model is missing: set the model to ask"))?;
     let spec = inference::ModelSpec {
         address: model.clone(),
         device: match config.device {

@@ -35,7 +35,7 @@ fn address(config: &Config) -> Option<(&str, String)> {
 /// Refuses what cannot be shared.
 pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     if config.model_cache != ModelCache::None && config.cache.storage_class.is_some() {
-        return Err(invalid("model_cache and cache.storage_class both say where the model is kept; keep one of them"));
+        return Err(invalid("model_cache and cache.storage_class both set the place of the model; keep one of them"));
     }
     if config.model_cache != ModelCache::Mountpoint {
         return Ok(());
@@ -43,8 +43,8 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     let model = config.model.as_deref().unwrap_or_default();
     if model.contains("<<") {
         return Err(invalid(
-            "model_cache = \"mountpoint\" names its volume by the model, and model is known only when the plan is applied; state \
-             the bucket as text, or run the step that makes it first",
+            "model_cache = \"mountpoint\" names its volume after the model, and model is known only after apply; set the bucket \
+             as a literal string, or run the step that creates it first",
         ));
     }
     match address(config) {

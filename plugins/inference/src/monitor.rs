@@ -22,7 +22,7 @@ pub(crate) enum Monitor {
 pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     match config.monitor {
         Monitor::None if !config.monitor_labels.is_empty() => {
-            Err(invalid("monitor_labels are those of a PodMonitor; state monitor = \"pod\" with them"))
+            Err(invalid("monitor_labels are for a PodMonitor; set monitor = \"pod\" with them"))
         }
         _ => Ok(()),
     }

@@ -10,7 +10,7 @@ use crate::config::Config;
 #[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Rollout {
-    /// A new one is ready before an old one ends: no request fails, and there has to be room, and a GPU, for one more.
+    /// A new one is ready before an old one ends: no request fails, and there must be room, and a GPU, for one more.
     Surge,
     /// An old one ends before a new one starts: it needs no room, and a single replica leaves a gap until the new one is ready.
     Replace,

@@ -36,7 +36,7 @@ pub(crate) struct Scaling {
     /// Name of the metric of a custom server, a gauge: vllm:num_requests_waiting. llmhost's own names are known.
     #[serde(default)]
     pub(crate) metric_name: Option<String>,
-    /// How long the load has to be lower before a replica goes.
+    /// How long the load must be lower before a replica goes.
     #[serde(default = "five_minutes")]
     #[schemars(range(max = 3600))]
     pub(crate) down_after_seconds: u32,
@@ -98,7 +98,7 @@ impl Metric {
 pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     let Some(scaling) = &config.scaling else { return Ok(()) };
     if config.replicas.is_some() {
-        return Err(invalid("replicas and scaling both say how many replicas there are; keep one of them"));
+        return Err(invalid("replicas and scaling both set the number of replicas; keep one of them"));
     }
     if scaling.max < scaling.min.max(1) {
         let (min, max) = (scaling.min, scaling.max);
@@ -109,21 +109,23 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
         return Err(invalid(format!(
             "scaling.target is {}; {}",
             scaling.target,
-            if is_share { "a share of the cache is above 0 and below 1, such as 0.8" } else { "it has to be above 0" }
+            if is_share {
+                "a share of the cache must be above 0 and below 1, such as 0.8"
+            } else {
+                "it must be above 0"
+            }
         )));
     }
     if config.name.len() > LONGEST {
         let name = &config.name;
-        return Err(invalid(format!(
-            "name '{name}' is longer than {LONGEST} characters; its pods could not be found by it"
-        )));
+        return Err(invalid(format!("name '{name}' is longer than {LONGEST} characters, the limit of a pod label")));
     }
     match (check::server(config)?, &scaling.metric_name) {
         (Server::Custom, None) => Err(invalid(
-            "scaling.metric_name is missing: what the custom server calls the metric, such as vllm:num_requests_waiting",
+            "scaling.metric_name is missing: set the metric of the custom server, such as vllm:num_requests_waiting",
         )),
         (Server::Llmhost, Some(_)) => {
-            Err(invalid("scaling.metric_name is for server = \"custom\"; llmhost's names are known"))
+            Err(invalid("scaling.metric_name is for server = \"custom\"; the names of llmhost's metrics are known"))
         }
         _ => match scaling.engine {
             Engine::Keda => keda(config, scaling),
@@ -136,24 +138,22 @@ fn keda(config: &Config, scaling: &Scaling) -> Result<(), Failure> {
     let is_address = |text: &String| ["http://", "https://", "<<"].iter().any(|start| text.starts_with(start));
     if !scaling.prometheus.as_ref().is_some_and(is_address) {
         return Err(invalid(
-            "scaling.prometheus is missing, or no http:// address; KEDA asks it for the metric, such as \
+            "scaling.prometheus is missing, or not an http:// address; KEDA reads the metric there, such as \
              http://prometheus-operated.monitoring.svc:9090",
         ));
     }
     match (&scaling.wake, scaling.min) {
         (None, 0) => Err(invalid(
-            "scaling.min is 0, and scaling.wake is missing: a server without replicas measures nothing, so something else has to \
-             start the first one; state wake = { hosts = [\"model.example.com\"] } or wake = { query = \"…\" }",
+            "scaling.min is 0, and scaling.wake is missing: without replicas there is no metric, so another trigger must start \
+             the first one; set wake = { hosts = [\"model.example.com\"] } or wake = { query = \"…\" }",
         )),
-        (Some(_), 1..) => {
-            Err(invalid("scaling.wake is for scaling.min = 0; with a replica at all times there is nothing to wake"))
-        }
+        (Some(_), 1..) => Err(invalid("scaling.wake is only for scaling.min = 0")),
         (Some(wake), 0) if wake.hosts.is_empty() == wake.query.is_none() => {
             Err(invalid("scaling.wake takes one of hosts and query"))
         }
         (Some(wake), 0) if !wake.hosts.is_empty() && config.gateway.is_some() => Err(invalid(
-            "scaling.wake.hosts wakes by requests that pass the interceptor of KEDA's HTTP add-on, and those that come by the \
-             gateway do not; state wake = { query = \"…\" } on the gateway's requests",
+            "scaling.wake.hosts needs requests through the interceptor of KEDA's HTTP add-on, and requests of the gateway do \
+             not pass it; set wake = { query = \"…\" } on the gateway's requests",
         )),
         _ => Ok(()),
     }
@@ -162,12 +162,13 @@ fn keda(config: &Config, scaling: &Scaling) -> Result<(), Failure> {
 fn hpa(scaling: &Scaling) -> Result<(), Failure> {
     if scaling.min == 0 || scaling.wake.is_some() {
         return Err(invalid(
-            "scaling to zero is for scaling.engine = \"keda\"; Kubernetes' own autoscaler keeps 1 at least",
+            "scaling to zero is for scaling.engine = \"keda\"; the Horizontal Pod Autoscaler keeps at least 1",
         ));
     }
     match &scaling.prometheus {
         Some(_) => Err(invalid(
-            "scaling.prometheus is for scaling.engine = \"keda\"; prometheus-adapter is told its Prometheus when it is installed",
+            "scaling.prometheus is for scaling.engine = \"keda\"; prometheus-adapter gets its Prometheus when it is \
+                installed",
         )),
         None => Ok(()),
     }

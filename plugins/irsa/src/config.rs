@@ -27,7 +27,7 @@ pub struct Config {
     /// The cluster's OIDC issuer. Needed for irsa.
     #[serde(default)]
     pub(crate) oidc_issuer: Option<String>,
-    /// ARN of a role that exists and belongs to somebody else: the pods get it, and it is neither changed nor deleted. It has to trust them itself.
+    /// ARN of a role that exists and belongs to somebody else: the pods get it, and it is neither changed nor deleted. It must trust them itself.
     #[serde(default)]
     pub(crate) role_arn: Option<String>,
     /// Name of the role; by default CLUSTER-NAMESPACE-SERVICE_ACCOUNT.
@@ -98,7 +98,7 @@ impl Config {
         match self.of_role().iter().find(|(_, is_stated)| *is_stated) {
             None => Ok(Some(arn)),
             Some((option, _)) => Err(invalid(format!(
-                "role_arn names a role that this step does not change, and {option} says something of it: leave one of them out"
+                "role_arn is a role that this step does not change, and {option} would change it: remove one of them"
             ))),
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn trust(config: &Config) -> Result<Value, Failure> {
 fn check_plain(option: &str, text: &str) -> Result<(), Failure> {
     match text.contains(['*', '?', '$']) {
         true => Err(invalid(format!(
-            "{option} '{text}' is a pattern, which would reach further than one name; state it in statements if it is meant"
+            "{option} '{text}' is a pattern, which matches more than one name; use statements for patterns"
         ))),
         false => Ok(()),
     }
@@ -82,7 +82,7 @@ pub(crate) fn permissions(config: &Config) -> Result<Option<Value>, Failure> {
         statements
             .push(json!({ "Sid": "ReadModels", "Effect": "Allow", "Action": "s3:GetObject", "Resource": objects }));
     } else if !config.prefix.is_empty() {
-        return Err(invalid("prefix is stated without a bucket"));
+        return Err(invalid("prefix is set without a bucket"));
     }
     if let Some(key) = &config.bucket_key_arn {
         statements.push(json!({ "Sid": "DecryptModels", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": key }));

@@ -14,7 +14,7 @@ struct PodRole;
 impl Plugin for PodRole {
     type Config = Config;
     const SUMMARY: &'static str =
-        "A role for the pods of one service account, by IRSA or EKS Pod Identity, with the least that they need.";
+        "A role for the pods of one service account, with IRSA or EKS Pod Identity and least privilege.";
     const OUTPUTS: &'static [Output] = &[
         Output::text("role_arn", "ARN of the role"),
         Output::text("role_name", "Name of the role"),
@@ -29,8 +29,8 @@ impl Plugin for PodRole {
         }
         if config.role_only && (config.adopt || config.create_namespace == Some(true) || config.target.is_some()) {
             return Err(invalid(
-                "role_only makes the role alone, and adopt, create_namespace and target are about the service account; leave \
-                 them out",
+                "role_only creates only the role, and adopt, create_namespace and target are for the service account; remove \
+                 them",
             ));
         }
         let tags: Vec<_> = config.tags.clone().into_iter().collect();
@@ -90,7 +90,7 @@ fn role(config: &Config, tags: &[(String, String)]) -> Result<iam::Role, Failure
     let own = format!("{}-{}-{}", config.cluster, config.namespace, config.service_account);
     let role_name = config.role_name.clone().unwrap_or(own);
     if role_name.len() > 64 && !role_name.contains("<<") {
-        return Err(invalid(format!("the role name '{role_name}' has over 64 characters; state role_name")));
+        return Err(invalid(format!("the role name '{role_name}' has over 64 characters; set role_name")));
     }
     let spec = iam::RoleSpec {
         role_name,

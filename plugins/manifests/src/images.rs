@@ -27,7 +27,7 @@ pub(crate) fn set(objects: &mut [Object], images: &[Image], place: &str) -> Resu
             Some(Value::String(tag)) => Some(tag.clone()),
             Some(other) => {
                 let text =
-                    format!("{place}: images: the newTag {other} of {} is no text: put it into quotes", image.name);
+                    format!("{place}: images: the newTag {other} of {} is not a string: put it in quotes", image.name);
                 return Err(invalid(text));
             }
         };

@@ -27,13 +27,13 @@ const REFUSED: [(&str, &str); 16] = [
     ("generatorOptions", "there are no generators"),
     ("generators", "there are no generators"),
     ("transformers", "write what they change as patches"),
-    ("validators", "leave them out"),
+    ("validators", "remove them"),
     ("helmCharts", "use a step of the plugin helm"),
     ("helmChartInflationGenerator", "use a step of the plugin helm"),
     ("replacements", "write the values as patches"),
     ("vars", "write the values as patches"),
     ("configurations", "write what they change as patches"),
-    ("openapi", "leave it out"),
+    ("openapi", "remove it"),
 ];
 
 #[derive(Deserialize, Default)]
@@ -225,7 +225,7 @@ fn change(files: &dyn Files, here: &str, objects: &mut Vec<Object>, one: &Patch,
         let own = Target::of(&value);
         let Some(target) = one.target.as_ref().or(own.as_ref()) else {
             return Err(invalid(format!(
-                "{place}: target is not stated, and the patch does not say which object is meant"
+                "{place}: target is not stated, and the patch does not say which object is intended"
             )));
         };
         // What it says of itself changes nothing where a target says what is meant.

@@ -79,7 +79,9 @@ fn objects(config: &Config, files: &dyn files::Files) -> Result<Vec<Object>, Fai
         }
     }
     if config.create_namespace {
-        let Some(namespace) = namespace else { return Err(invalid("create_namespace makes the namespace: state it")) };
+        let Some(namespace) = namespace else {
+            return Err(invalid("create_namespace creates the namespace: set namespace"));
+        };
         let is_there = |object: &Object| object.kind() == "Namespace" && object.name() == namespace;
         if !objects.iter().any(is_there) {
             let value = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });

@@ -45,7 +45,7 @@ fn change(object: &mut Object, patch: &Value, place: &str) -> Result<(), Failure
     match patch {
         Value::Array(_) => {
             let operations: json_patch::Patch = serde_json::from_value(patch.clone())
-                .map_err(|error| invalid(format!("{place}: this is no JSON patch (RFC 6902): {error}")))?;
+                .map_err(|error| invalid(format!("{place}: this is not a JSON patch (RFC 6902): {error}")))?;
             json_patch::patch(&mut object.value, &operations).map_err(|error| invalid(format!("{of}: {error}")))
         }
         Value::Object(_) if object.is_built_in() => merge::strategic(&mut object.value, patch, &of),
@@ -80,7 +80,7 @@ impl Target {
         let Self { group, version, kind, name, namespace, label_selector } = self;
         let all = [group, version, kind, name, namespace, label_selector];
         if all.iter().all(|part| part.is_none()) {
-            return Err(invalid(format!("{place}: target says of no object that it is meant: state kind or name")));
+            return Err(invalid(format!("{place}: target says of no object that it is intended: state kind or name")));
         }
         let odd = |text: &&String| {
             text.replace(".*", "").contains(['[', ']', '(', ')', '|', '+', '?', '^', '$', '\\', '*', '{'])

@@ -220,7 +220,7 @@ fn a_patch_is_merged_by_names_or_is_a_json_patch() {
         (json!({}), json!({}), "state kind or name"),
         (json!({ "name": "(a|b)" }), json!({}), "only .* is supported"),
         (json!({ "kind": "Service" }), json!("text"), "a patch is a table that is merged, or a list"),
-        (json!({ "kind": "Service" }), json!([{ "op": "no" }]), "this is no JSON patch (RFC 6902)"),
+        (json!({ "kind": "Service" }), json!([{ "op": "no" }]), "this is not a JSON patch (RFC 6902)"),
         (json!({ "kind": "Service" }), json!([{ "op": "remove", "path": "/spec/no" }]), "patches[0], Service.web"),
         (json!({ "kind": "Service" }), json!({ "$retainKeys": [] }), "$retainKeys is not supported"),
     ] {
@@ -326,7 +326,7 @@ fn what_a_kustomization_has_and_this_does_not_is_refused_by_name() {
         ("resources: [no.yaml]\n", "there is no file k/no.yaml"),
         ("resources: [../k]\n", "refer to each other"),
         ("resources: [../empty]\n", "there is no kustomization in empty"),
-        ("resources: [a.yaml]\nimages: [{ name: x, newTag: 1.0 }]\n", "put it into quotes"),
+        ("resources: [a.yaml]\nimages: [{ name: x, newTag: 1.0 }]\n", "put it in quotes"),
         ("resources: [a.yaml]\nreplicas: [{ name: x, count: 1 }]\n", "no workload is called x"),
         ("resources: [a.yaml]\npatches: [{ patch: '{}' }]\n", "patches[0]: target is not stated"),
         ("resources: [a.yaml]\npatches: [{ path: no.yaml }]\n", "there is no file k/no.yaml"),

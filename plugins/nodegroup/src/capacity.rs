@@ -23,23 +23,21 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
         ];
         if let Some((option, _)) = ours.iter().find(|(_, stated)| *stated) {
             return Err(invalid(format!(
-                "{option} belongs into the launch template, and launch_template names one that is there; state it in that \
+                "{option} belongs into the launch template, and launch_template names one that is there; set it in that \
                  template, or leave launch_template out"
             )));
         }
         return Ok(());
     }
     if config.ami_type.as_deref() == Some("CUSTOM") {
-        return Err(invalid(
-            "ami_type is CUSTOM, and the image of it stands in a launch template; state launch_template",
-        ));
+        return Err(invalid("ami_type is CUSTOM, and the image of it is in a launch template; set launch_template"));
     }
     if config.capacity_block {
         if config.capacity_reservation.is_none() {
             return Err(invalid("capacity_block says what capacity_reservation is, and that is missing: cr-…"));
         }
         if config.instance_types.len() != 1 {
-            return Err(invalid("a capacity block is of one instance type; state that one in instance_types"));
+            return Err(invalid("a capacity block is of one instance type; set that one in instance_types"));
         }
         if config.spot {
             return Err(invalid("spot instances do not start in a capacity block; leave spot out"));
@@ -125,7 +123,7 @@ pub(crate) fn placement(config: &Config) -> Result<Option<String>, Failure> {
     let (name, strategy, partitions) = match &config.placement_group {
         Some(Placement::Not(false)) => return Ok(None),
         Some(Placement::Not(true)) => {
-            return Err(invalid("placement_group is true; state the name of one, or { strategy = \"cluster\" }"));
+            return Err(invalid("placement_group is true; set the name of one, or { strategy = \"cluster\" }"));
         }
         Some(Placement::Name(name)) => return Ok(Some(name.clone())),
         Some(Placement::Make(group)) => (group.name.clone().unwrap_or(own), group.strategy.word(), group.partitions),

@@ -18,13 +18,13 @@ pub(crate) fn choose(types: &[String], os: Os) -> Result<(String, Kind), Failure
     for name in types {
         let (kind, arm) = read(name).ok_or_else(|| {
             invalid(format!(
-                "'{name}' does not read as an instance type such as g4dn.xlarge; state ami_type if it is one"
+                "'{name}' does not look like an instance type such as g4dn.xlarge; set ami_type if it is one"
             ))
         })?;
         match chosen {
             Some((other, of, on)) if (of, on) != (kind, arm) => {
                 return Err(invalid(format!(
-                    "{other} and {name} need different images; make a node group for each, or state ami_type"
+                    "{other} and {name} need different images; create a node group for each, or set ami_type"
                 )));
             }
             Some(_) => {}

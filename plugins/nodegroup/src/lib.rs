@@ -23,7 +23,7 @@ impl Plugin for NodeGroup {
         Output::boolean("gpu", "Whether the nodes have NVIDIA GPUs"),
         Output::boolean(
             "needs_device_plugin",
-            "Whether their image lacks NVIDIA's device plugin, so that a DaemonSet has to bring it",
+            "Whether their image lacks NVIDIA's device plugin, so that a DaemonSet must bring it",
         ),
         Output::text("auto_scaling_group", "Name of the auto scaling group behind it"),
         Output::text("launch_template_id", "Id of the launch template"),
@@ -41,7 +41,7 @@ impl Plugin for NodeGroup {
         let is_bottlerocket = ami_type.starts_with("BOTTLEROCKET");
         if config.ami_type.is_some() && (config.os == Os::Bottlerocket) && !is_bottlerocket {
             return Err(invalid(format!(
-                "os is bottlerocket, and {ami_type} is an image of another; leave one of them out"
+                "os is bottlerocket, and {ami_type} is an image of another; remove one of them"
             )));
         }
         let desired = config.desired.unwrap_or(config.min);
@@ -140,7 +140,7 @@ fn template(config: &Config, ami_type: &str, ssh: Option<&str>) -> Result<ec2::L
 /// The group that lets SSH in.
 fn ssh_group(config: &Config, access: &RemoteAccess) -> Result<String, Failure> {
     if access.sources.is_empty() && access.source_security_group_ids.is_empty() {
-        return Err(invalid("remote_access lets nobody in; state sources or source_security_group_ids"));
+        return Err(invalid("remote_access lets nobody in; set sources or source_security_group_ids"));
     }
     let spec = ec2::SecurityGroupSpec {
         vpc_id: access.vpc_id.clone(),

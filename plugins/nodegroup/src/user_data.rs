@@ -31,7 +31,7 @@ fn archive(config: &Config) -> Result<Option<String>, Failure> {
                 if settings.is_some() {
                     return Err(invalid(
                         "user_data is a MIME archive already, so max_pods, kubelet and local_storage belong into its NodeConfig; \
-                         leave them out, or give the parts in user_data without an archive",
+                         remove them, or give the parts in user_data without an archive",
                     ));
                 }
                 return Ok(Some(archive));
@@ -77,7 +77,7 @@ fn settings(config: &Config) -> Result<Option<Value>, Failure> {
         && let Some(other) = kubelet.insert("maxPods".to_owned(), json!(most))
         && other != json!(most)
     {
-        return Err(invalid(format!("max_pods is {most}, and kubelet.maxPods {other}; leave one of them out")));
+        return Err(invalid(format!("max_pods is {most}, and kubelet.maxPods {other}; remove one of them")));
     }
     let mut spec = Map::new();
     if !kubelet.is_empty() {
@@ -101,7 +101,7 @@ fn head(spec: Map<String, Value>) -> Value {
 fn node_config(table: &Map<String, Value>) -> Result<Value, Failure> {
     let spec = match table.get("spec") {
         Some(Value::Object(spec)) => spec,
-        Some(_) => return Err(invalid("user_data.spec is no table")),
+        Some(_) => return Err(invalid("user_data.spec is not a table")),
         None => table,
     };
     if table.contains_key("spec") {
@@ -182,14 +182,14 @@ fn bottlerocket(config: &Config) -> Result<Option<String>, Failure> {
         None => String::new(),
         Some(UserData::NodeConfig(_)) => {
             return Err(invalid(
-                "user_data is a table, and Bottlerocket takes no NodeConfig; state its settings as TOML text",
+                "user_data is a table, and Bottlerocket takes no NodeConfig; set its settings as TOML text",
             ));
         }
         Some(UserData::Text(text)) => {
             let text = plain(text);
             if text.starts_with("#!") || text.starts_with("MIME-Version:") {
                 return Err(invalid(
-                    "user_data is a script, and Bottlerocket runs none; state its settings as TOML text",
+                    "user_data is a script, and Bottlerocket runs none; set its settings as TOML text",
                 ));
             }
             text
@@ -240,11 +240,11 @@ fn kind(text: &str) -> Result<Kind, Failure> {
     }
     if text.starts_with("#cloud-config") {
         return Err(invalid(
-            "user_data is a cloud-config, and EKS's images take it in a MIME archive alone; write one, or a script (#!)",
+            "user_data is a cloud-config, and EKS's images import it a MIME archive alone; write one, or a script (#!)",
         ));
     }
     Err(invalid(
-        "user_data is neither a script that begins with #!, nor a NodeConfig (apiVersion: node.eks.aws/v1alpha1), nor a MIME \
+        "user_data is neither a script that starts with #!, nor a NodeConfig (apiVersion: node.eks.aws/v1alpha1), nor a MIME \
          archive, in base64 or as it is",
     ))
 }
@@ -331,7 +331,7 @@ mod tests {
             (json!({ "user_data": { "kublet": {} } }), "AL2023_x86_64_STANDARD", "and no kublet"),
             (json!({ "user_data": { "kind": "Pod", "spec": {} } }), "AL2023_x86_64_STANDARD", "take a NodeConfig"),
             (json!({ "kubelet": { "max-pods": 3 } }), "AL2023_x86_64_STANDARD", "written like evictionHard"),
-            (json!({ "kubelet": { "maxPods": 3 }, "max_pods": 4 }), "AL2023_x86_64_STANDARD", "leave one of them out"),
+            (json!({ "kubelet": { "maxPods": 3 }, "max_pods": 4 }), "AL2023_x86_64_STANDARD", "remove one of them"),
             (json!({ "max_pods": 4 }), "AL2_x86_64", "which AL2_x86_64 lacks"),
             (
                 json!({ "user_data": { "kubelet": { "config": { "maxPods": 3 } } }, "max_pods": 4 }),

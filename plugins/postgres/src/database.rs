@@ -173,7 +173,9 @@ fn finish(session: &mut Session, spec: &Spec, token: &str) -> Result<There, Erro
         return Err(error);
     }
     let there = There::by_name(session, &spec.name, token)?;
-    there.ok_or_else(|| Error::new(ErrorClass::Service, format!("the database '{}' is gone at once", spec.name)))
+    there.ok_or_else(|| {
+        Error::new(ErrorClass::Service, format!("the database '{}' disappeared right after its creation", spec.name))
+    })
 }
 
 impl Kind for Database {
@@ -181,7 +183,7 @@ impl Kind for Database {
     type Spec = Spec;
     type Outputs = Outputs;
     const NAME: &'static str = "database";
-    const SUMMARY: &'static str = "A database. Deleting it deletes what is in it.";
+    const SUMMARY: &'static str = "A database. Deleting it deletes its contents.";
     const IMMUTABLE: &'static [&'static str] = &["name", "encoding", "locale", "template"];
     const UNIQUE: &'static [&'static str] = &["name"];
     const IDENTITIES: &'static [&'static str] = &["name"];
@@ -192,7 +194,7 @@ impl Kind for Database {
         match There::by_name(&mut session, &spec.name, token)? {
             Some(there) if there.is_marked => return Ok(there.created()),
             Some(_) => {
-                let message = format!("there is a database '{}' already", spec.name);
+                let message = format!("the database '{}' already exists", spec.name);
                 return Err(Error::new(ErrorClass::Conflict, message).with_code("42P04"));
             }
             None => {}
@@ -224,7 +226,7 @@ impl Kind for Database {
     fn update(config: &Config, id: &str, _: &Spec, new: &Spec) -> Result<Outputs, Error> {
         let mut session = Session::open(config)?;
         let there = There::by_id(&mut session, id)?;
-        let there = there.ok_or_else(|| Error::not_found(format!("the database '{}' is gone", new.name)))?;
+        let there = there.ok_or_else(|| Error::not_found(format!("the database '{}' does not exist", new.name)))?;
         let name = sql::name(&there.name)?;
         let mut statements = vec!["BEGIN".to_owned()];
         if there.connection_limit != new.connection_limit {

@@ -26,7 +26,7 @@ pub struct Spec {
     /// The database.
     #[schemars(length(min = 1, max = 63))]
     pub database: String,
-    /// A schema of this database; without one, the database itself is meant.
+    /// A schema of this database; without one, the database itself is intended.
     #[schemars(length(min = 1, max = 63))]
     pub schema: Option<String>,
     /// What it may do: CONNECT, CREATE, TEMPORARY in a database; USAGE, CREATE in a schema.
@@ -41,7 +41,7 @@ pub struct Spec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Privilege {
-    /// To begin a session.
+    /// To start a session.
     Connect,
     /// To create schemas in a database, or objects in a schema.
     Create,
@@ -177,9 +177,10 @@ impl Kind for Grant {
         let mut session = spec.session(config)?;
         let has = there(&mut session, spec)?;
         if !has.is_empty() {
-            let message = format!("the role '{}' has {} on {} already", spec.role, words(&all(&has)), spec.object()?);
+            let message = format!("the role '{}' already has {} on {}", spec.role, words(&all(&has)), spec.object()?);
             return Err(Error::new(ErrorClass::Conflict, message).with_advice(
-                "It owns it, or somebody granted it. Take the grant in with 'llmhost import', or revoke it, and run again.",
+                "It owns it, or has a grant from elsewhere. Import the grant with 'llmhost import', or revoke it, \
+                    and run again.",
             ));
         }
         session.query(&spec.give(&spec.privileges)?)?;

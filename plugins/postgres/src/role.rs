@@ -123,7 +123,7 @@ pub(crate) fn column(row: &Row, at: usize) -> String {
 /// An id as SQL has it.
 pub(crate) fn oid(id: &str) -> Result<u32, Error> {
     id.parse().map_err(|_| {
-        Error::invalid(format!("'{id}' is no id: that is an OID, a number")).with_advice(
+        Error::invalid(format!("'{id}' is not an id: ids are OIDs, which are numbers")).with_advice(
             "SELECT oid FROM pg_roles WHERE rolname = '…' tells it, and for databases SELECT oid FROM pg_database WHERE \
              datname = '…'.",
         )
@@ -229,7 +229,7 @@ impl Kind for Role {
     fn update(config: &Config, id: &str, old: &Spec, new: &Spec) -> Result<Outputs, Error> {
         let mut session = Session::open(config)?;
         let there = There::by_id(&mut session, id)?;
-        let there = there.ok_or_else(|| Error::not_found(format!("the role '{}' is gone", new.name)))?;
+        let there = there.ok_or_else(|| Error::not_found(format!("the role '{}' does not exist", new.name)))?;
         let name = sql::name(&there.spec.name)?;
         let mut options = differences(&there.spec, new);
         match (&new.password, &old.password) {

@@ -55,23 +55,23 @@ fn class(code: &str) -> ErrorClass {
 fn advice(error: &ServerError) -> Option<String> {
     let own = match error.code.as_str() {
         "28P01" | "28000" => "Check 'user' and 'password' of the provider, and pg_hba.conf of the server.",
-        "42501" => "Give the provider's user the right to do this: a superuser, or one with CREATEROLE and CREATEDB.",
+        "42501" => "Give the provider's user this permission: use a superuser, or one with CREATEROLE and CREATEDB.",
         "53300" => "Raise max_connections of the server, or close connections, and run again.",
-        "57P03" => "The server starts up or shuts down; run again when it runs.",
+        "57P03" => "The server is starting or stopping; run again when it is ready.",
         "55006" => {
             "Close the connections to it, or set 'force = true' in the spec of the database and run once before it is \
              deleted."
         }
         "2BP01" => {
             let left = error.detail.as_deref().map(|detail| detail.trim().replace('\n', "; "));
-            let left = left.map(|left| format!("Still there: {left}. ")).unwrap_or_default();
+            let left = left.map(|left| format!("Not deleted: {left}. ")).unwrap_or_default();
             return Some(format!(
-                "{left}Delete it, or give it to another role: REASSIGN OWNED BY … TO …, then DROP OWNED BY …, in each \
-                 database that has some of it. Then run again."
+                "{left}Delete it, or give it to another role: REASSIGN OWNED BY … TO …, then DROP OWNED BY …, in each database \
+                 with such objects. Then run again."
             ));
         }
         "3D000" => "Check 'database' of the provider.",
-        "25006" => "The server is a standby, which cannot be changed; name the primary in 'host'.",
+        "25006" => "The server is a read-only standby; set 'host' to the primary.",
         _ => return error.hint.as_deref().map(one_line),
     };
     Some(own.to_owned())

@@ -24,7 +24,7 @@ impl Session {
     pub fn open_in(config: &Config, database: &str) -> Result<Self, Error> {
         for (what, text) in [("user", &*config.user), ("database", database)] {
             if text.is_empty() || text.contains('\0') {
-                return Err(Error::invalid(format!("the {what} is empty or holds a NUL")));
+                return Err(Error::invalid(format!("the {what} is empty or contains a NUL")));
             }
         }
         let mut connection = Connection::open(&config.host, config.port)?;
@@ -60,9 +60,9 @@ impl Session {
             match (wire::authentication(&body)?, &exchange) {
                 (Authentication::Sasl(mechanisms), None) if mechanisms.iter().any(|one| one == MECHANISM) => {
                     let Some(password) = &config.password else {
-                        let message = format!("the server wants the password of '{}'", config.user);
+                        let message = format!("the server asks for the password of '{}'", config.user);
                         return Err(Error::new(ErrorClass::Denied, message)
-                            .with_advice("Give 'password' to the provider: a secret of the pipeline file."));
+                            .with_advice("Set 'password' of the provider to a secret of the pipeline file."));
                     };
                     let begun = Exchange::begin("", password)?;
                     self.connection.write(&wire::sasl_initial(MECHANISM, &begun.client_first()?))?;
@@ -78,9 +78,10 @@ impl Session {
                 // A server that let us in without proving that it knows the password is another one.
                 (Authentication::Done, _) if is_proved => {}
                 (Authentication::Done, _) => {
-                    let message = "the server skips the proof that it knows the password";
-                    return Err(Error::new(ErrorClass::Denied, message)
-                        .with_advice("Check that 'host' is the right server, and that nobody stands between."));
+                    let message = "the server did not prove that it knows the password";
+                    return Err(Error::new(ErrorClass::Denied, message).with_advice(
+                        "Check that 'host' is the right server, and that nothing intercepts the connection.",
+                    ));
                 }
                 (other, _) => return Err(refused(&other)),
             }
@@ -91,7 +92,7 @@ impl Session {
     /// transaction, where they begin none of their own.
     pub fn query(&mut self, sql: &str) -> Result<Vec<Row>, Error> {
         if sql.contains('\0') {
-            return Err(Error::invalid("a statement holds a NUL"));
+            return Err(Error::invalid("a statement contains a NUL"));
         }
         self.connection.write(&wire::query(sql))?;
         let (mut rows, mut failed): (Vec<Row>, Option<Error>) = (Vec::new(), None);
@@ -132,21 +133,22 @@ fn encrypt(connection: &mut Connection) -> Result<(), Error> {
     match connection.read(1)?[..] {
         [b'S'] => connection.start_tls(),
         [b'N'] => Err(Error::new(ErrorClass::Denied, "the server has no TLS").with_advice(
-            "Switch it on there (ssl = on), or set 'sslmode = \"disable\"' of the provider where the network is trusted.",
+            "Enable it on the server (ssl = on), or set 'sslmode = \"disable\"' of the provider if the network is \
+                trusted.",
         )),
         [b'E'] => Err(Error::new(ErrorClass::Unreachable, "the server refuses connections")),
-        _ => Err(wire::nonsense("no answer to the question for TLS")),
+        _ => Err(wire::nonsense("no answer to the request for TLS")),
     }
 }
 
 fn refused(asked: &Authentication) -> Error {
     let what = match asked {
-        Authentication::Other(3) => "the server wants the password in clear",
-        Authentication::Other(5) => "the server wants the password as MD5",
+        Authentication::Other(3) => "the server asks for the password in plain text",
+        Authentication::Other(5) => "the server asks for the password as MD5",
         Authentication::Sasl(_) | Authentication::Other(_) => {
-            "the server wants another authentication than SCRAM-SHA-256"
+            "the server asks for an authentication other than SCRAM-SHA-256"
         }
-        _ => return wire::nonsense("a step of an authentication that was not begun"),
+        _ => return wire::nonsense("a step of an authentication that was not started"),
     };
     Error::new(ErrorClass::Denied, what).with_advice(
         "Set 'scram-sha-256' for this user in pg_hba.conf, and set its password again with password_encryption = \
@@ -155,5 +157,5 @@ fn refused(asked: &Authentication) -> Error {
 }
 
 fn unexpected(kind: u8) -> Error {
-    wire::nonsense(&format!("a message of the type '{}', which nobody asked for", char::from(kind).escape_default()))
+    wire::nonsense(&format!("an unexpected message of the type '{}'", char::from(kind).escape_default()))
 }

@@ -11,7 +11,7 @@ pub fn name(text: &str) -> Result<String, Error> {
         return Err(Error::invalid("a name is empty"));
     }
     if text.len() > LONGEST_NAME {
-        let problem = format!("the name '{text}' has {} bytes, and PostgreSQL takes {LONGEST_NAME}", text.len());
+        let problem = format!("the name '{text}' has {} bytes, and PostgreSQL allows {LONGEST_NAME}", text.len());
         return Err(Error::invalid(problem).with_advice("Choose a shorter name."));
     }
     without_nul(text)?;
@@ -35,7 +35,9 @@ pub fn names(all: &[String]) -> Result<String, Error> {
 
 fn without_nul(text: &str) -> Result<(), Error> {
     match text.contains('\0') {
-        true => Err(Error::invalid("PostgreSQL has no NUL in names and texts").with_advice("Leave the NUL out.")),
+        true => {
+            Err(Error::invalid("PostgreSQL does not allow NUL in names and strings").with_advice("Remove the NUL."))
+        }
         false => Ok(()),
     }
 }

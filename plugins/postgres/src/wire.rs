@@ -70,7 +70,7 @@ fn with_length(kind: Option<u8>, body: &[u8]) -> Vec<u8> {
 
 /// The type of a message, and how long its body is.
 pub fn head(bytes: &[u8]) -> Result<(u8, usize), Error> {
-    let [kind, a, b, c, d] = *bytes else { return Err(nonsense("a message without a head")) };
+    let [kind, a, b, c, d] = *bytes else { return Err(nonsense("a message without a header")) };
     let length = u32::from_be_bytes([a, b, c, d]) as usize;
     match length.checked_sub(4) {
         Some(body) if body <= LONGEST => Ok((kind, body)),
@@ -150,7 +150,7 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn bytes(&mut self, count: usize) -> Result<&'a [u8], Error> {
-        let (taken, left) = self.0.split_at_checked(count).ok_or_else(|| nonsense("a message that ends too early"))?;
+        let (taken, left) = self.0.split_at_checked(count).ok_or_else(|| nonsense("a truncated message"))?;
         self.0 = left;
         Ok(taken)
     }
@@ -164,13 +164,13 @@ impl<'a> Reader<'a> {
     }
 
     fn utf8(&mut self, count: usize) -> Result<String, Error> {
-        String::from_utf8(self.bytes(count)?.to_vec()).map_err(|_| nonsense("a text that is not UTF-8"))
+        String::from_utf8(self.bytes(count)?.to_vec()).map_err(|_| nonsense("a string that is not UTF-8"))
     }
 
     /// Up to a NUL. A server may say in another encoding that it refuses a session.
     fn line(&mut self) -> Result<String, Error> {
         let end = self.0.iter().position(|byte| *byte == 0);
-        let end = end.ok_or_else(|| nonsense("a text without an end"))?;
+        let end = end.ok_or_else(|| nonsense("an unterminated string"))?;
         let line = String::from_utf8_lossy(self.bytes(end)?).into_owned();
         self.bytes(1)?;
         Ok(line)
@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
 /// The server speaks another protocol. What it did is open.
 pub fn nonsense(what: &str) -> Error {
     Error::new(ErrorClass::Unreachable, format!("the server sent {what}"))
-        .with_advice("Check that 'host' and 'port' are those of a PostgreSQL server.")
+        .with_advice("Check that 'host' and 'port' belong to a PostgreSQL server.")
 }
 
 #[cfg(test)]

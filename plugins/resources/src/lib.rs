@@ -53,10 +53,10 @@ struct Resources;
 
 impl Plugin for Resources {
     type Config = Config;
-    const SUMMARY: &'static str = "Resources of the kinds that the providers of the file bring.";
+    const SUMMARY: &'static str = "Resources of the kinds of the file's providers.";
     const OUTPUTS: &'static [Output] = &[
-        Output::any("id", "Id of the one resource"),
-        Output::object("outputs", "Its outputs that are given on, by name"),
+        Output::any("id", "Id of the single resource"),
+        Output::object("outputs", "Its outputs that are passed on, by name"),
         Output::object("resources", "Of several resources, id and outputs of each, by its name"),
     ];
 
@@ -66,7 +66,7 @@ impl Plugin for Resources {
             return Err(invalid("spec or outputs without a kind; add kind = \"NAME.KIND\""));
         }
         if kind.is_some() != resources.is_empty() {
-            return Err(invalid("state either one resource, by kind and spec, or several in resources"));
+            return Err(invalid("set either one resource, with kind and spec, or several in resources"));
         }
         let is_one = kind.is_some();
         let all: Vec<(String, One)> = match kind {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 pub struct Config {
     /// Name of the bucket: 3 to 63 lower-case letters, digits, hyphens and dots, unique in all of AWS.
     bucket: String,
-    /// The bucket exists and belongs to somebody else: upload into it, and neither change nor delete it. Everything but upload is left as it is.
+    /// The bucket exists and belongs to somebody else: upload into it, and neither change nor delete it. Only upload is applied.
     #[serde(default)]
     existing: bool,
     /// Refuse every kind of public access.
@@ -58,13 +58,13 @@ struct Lifecycle {
     /// Objects whose key starts with this; all by default.
     #[serde(default)]
     prefix: String,
-    /// Delete objects after so many days.
+    /// Delete objects after this number of days.
     #[schemars(range(min = 1))]
     expire_after_days: Option<u32>,
-    /// Delete old versions after so many days.
+    /// Delete old versions after this number of days.
     #[schemars(range(min = 1))]
     expire_noncurrent_after_days: Option<u32>,
-    /// Give up on unfinished uploads after so many days.
+    /// Give up on unfinished uploads after this number of days.
     #[schemars(range(min = 1))]
     abort_multipart_after_days: Option<u32>,
 }
@@ -77,7 +77,7 @@ struct Upload {
     source: String,
     /// Key prefix of its objects, without slashes at the ends; each upload has its own.
     prefix: String,
-    /// Files and folders to leave out: ["*.tmp", ".git", "cache/**"]. * stands for any characters of a name, ** for any folders. A pattern without a slash is held against names at any depth.
+    /// Files and folders to remove: ["*.tmp", ".git", "cache/**"]. * represents any characters of a name, ** for any folders. A pattern without a slash is held against names at any depth.
     #[serde(default)]
     exclude: Vec<String>,
 }

@@ -122,7 +122,7 @@ pub(crate) struct Rule {
     /// tcp or udp.
     #[serde(default = "tcp")]
     pub(crate) protocol: String,
-    /// Who may come in: IPv4 and IPv6 ranges, names of groups of this step, "self" for the group itself, ids of security groups (sg-…) and of managed prefix lists (pl-…). By default the VPC's own IPv4 ranges; 0.0.0.0/0 and ::/0 are the whole world, and have to be stated.
+    /// Who may come in: IPv4 and IPv6 ranges, names of groups of this step, "self" for the group itself, ids of security groups (sg-…) and of managed prefix lists (pl-…). By default the VPC's own IPv4 ranges; 0.0.0.0/0 and ::/0 are the whole world, and must be stated.
     #[serde(default)]
     pub(crate) sources: Option<Vec<String>>,
     /// Ids of security groups that may come in, where other steps give them: ["${cluster.security_group_id}"].

@@ -20,7 +20,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
             return Err(invalid(format!("endpoints has {service}, which has a free gateway endpoint; use {instead}")));
         }
         if !seen.insert(service) {
-            return Err(invalid(format!("endpoints has {service} twice; state it once")));
+            return Err(invalid(format!("endpoints has {service} twice; remove one")));
         }
     }
     if !config.endpoints.is_empty() && config.security_groups.contains_key(GROUP) {

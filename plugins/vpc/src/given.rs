@@ -14,7 +14,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     for (option, start, id) in vpc.chain(gateway).chain(addresses) {
         // What another step gives is known later.
         if !id.starts_with(start) && is_known(id) {
-            return Err(invalid(format!("{option} '{id}' is not an id of this kind; one begins with {start}")));
+            return Err(invalid(format!("{option} '{id}' is not an id of this kind; it starts with {start}")));
         }
     }
     endpoints::check(config)
@@ -24,17 +24,17 @@ fn together(config: &Config) -> Result<(), Failure> {
     if let Some(vpc) = &config.vpc_id {
         if config.cidr.is_none() {
             return Err(invalid(
-                "vpc_id needs cidr: the range of that VPC, or the part of it that this step cuts its subnets from and lets \
-                 into its security groups",
+                "vpc_id needs cidr: the range of that VPC, or the part of it for the subnets and security groups of this \
+                 step",
             ));
         }
         for (is_stated, option, instead) in [
             (
                 !config.secondary_cidrs.is_empty(),
                 "secondary_cidrs",
-                "associate the range there, and state pod_subnets in it",
+                "associate the range there, and set pod_subnets in it",
             ),
-            (config.ipv6, "ipv6", "leave ipv6 out, or let the step make the VPC"),
+            (config.ipv6, "ipv6", "remove ipv6, or let the step create the VPC"),
         ] {
             if is_stated {
                 return Err(invalid(format!("{option} would change {vpc}, which is given by vpc_id; {instead}")));
@@ -42,11 +42,11 @@ fn together(config: &Config) -> Result<(), Failure> {
         }
     } else if config.internet_gateway_id.is_some() {
         return Err(invalid(
-            "internet_gateway_id is stated without vpc_id, and a new VPC has no internet gateway; leave it out",
+            "internet_gateway_id is set without vpc_id, and a new VPC has no internet gateway; remove it",
         ));
     }
     match (&config.nat_elastic_ips, config.nat) {
-        (Some(_), Nat::None) => Err(invalid("nat_elastic_ips is stated, and nat is \"none\"; leave one of them out")),
+        (Some(_), Nat::None) => Err(invalid("nat_elastic_ips is set, and nat is \"none\"; remove one of them")),
         (Some(ids), _) => {
             let mut sorted: Vec<&String> = ids.iter().collect();
             sorted.sort();
@@ -80,7 +80,7 @@ mod tests {
                 json!({ "vpc_id": "vpc-01234567", "cidr": "10.0.0.0/16", "ipv6": true }),
                 "ipv6 would change vpc-01234567",
             ),
-            (json!({ "internet_gateway_id": "igw-01234567" }), "internet_gateway_id is stated without vpc_id"),
+            (json!({ "internet_gateway_id": "igw-01234567" }), "internet_gateway_id is set without vpc_id"),
             (json!({ "nat": "none", "nat_elastic_ips": ["eipalloc-1"] }), "nat is \"none\""),
             (json!({ "nat_elastic_ips": ["eipalloc-1", "eipalloc-1"] }), "nat_elastic_ips has eipalloc-1 twice"),
         ] {

@@ -21,16 +21,17 @@ pub struct VpcPlugin;
 
 impl Plugin for VpcPlugin {
     type Config = Config;
-    const SUMMARY: &'static str = "A VPC, or one that exists, with public and private subnets, gateways, routes, endpoints and security groups, ready for EKS.";
+    const SUMMARY: &'static str = "A new or existing VPC with public and private subnets, gateways, routes, \
+        endpoints and security groups, ready for EKS.";
     const OUTPUTS: &'static [Output] = &[
         Output::text("vpc_id", "Id of the VPC"),
         Output::text("cidr", "IPv4 range of the VPC"),
-        Output::array("subnet_ids", "Ids of all subnets but those for pods, the public ones first"),
+        Output::array("subnet_ids", "Ids of all subnets except those for pods, the public ones first"),
         Output::array("public_subnet_ids", "Ids of the public subnets, in the order of the zones' names"),
         Output::array("private_subnet_ids", "Ids of the private subnets, in the order of the zones' names"),
         Output::array("pod_subnet_ids", "Ids of the subnets for pods, in the order of the zones' names"),
         Output::object("security_group_ids", "Id of each security group, by its name"),
-        Output::array("nat_public_ips", "Public addresses that the private subnets go out with"),
+        Output::array("nat_public_ips", "Public addresses of outbound traffic of the private subnets"),
         Output::array("availability_zones", "Names of the zones"),
         Output::array("route_table_ids", "Ids of the route tables, the public one first"),
         Output::object("endpoint_ids", "Id of each interface endpoint, by its service"),

@@ -65,7 +65,7 @@ impl<'a> Network<'a> {
         let zones = self.ways_out();
         match zones.iter().find(|zone| zone.public.is_none()) {
             Some(zone) => Err(invalid(format!(
-                "zone {} has no public subnet for its NAT gateway; state nat = \"none\", or a range for a public subnet",
+                "zone {} has no public subnet for its NAT gateway; set nat = \"none\", or a range for a public subnet",
                 zone.key
             ))),
             None => Ok(zones),

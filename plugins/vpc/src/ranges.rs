@@ -14,7 +14,7 @@ pub(crate) fn of_slot(vpc: &str, slot: usize) -> Result<(String, String), Failur
     let prefix = (net.prefix_len() + 8).min(28);
     let count = 1_usize << prefix.saturating_sub(net.prefix_len());
     if 2 * slot + 1 >= count {
-        let advice = "choose a larger range, or state the ranges of the subnets";
+        let advice = "choose a larger range, or set the ranges of the subnets";
         return Err(invalid(match count / 2 {
             0 => format!("cidr '{vpc}' has no room for a public and a private subnet of /{prefix}; {advice}"),
             zones => {
@@ -42,7 +42,7 @@ pub(crate) fn of_pods(range: &str, slot: usize) -> Result<String, Failure> {
     let prefix = (net.prefix_len() + 3).min(28);
     let count = 1_usize << prefix.saturating_sub(net.prefix_len());
     if slot >= count {
-        let advice = "state the ranges in pod_subnets";
+        let advice = "set the ranges in pod_subnets";
         return Err(invalid(format!(
             "secondary_cidrs '{range}' has pod ranges for zones a to {}, and not for zone {}; {advice}",
             letter(count - 1),

@@ -66,8 +66,8 @@ fn sources(config: &Config, group: &str, at: usize, rule: &Rule) -> Result<Vec<(
             if is_known(source) && source.parse::<Ipv4Net>().is_err() {
                 let groups: Vec<&str> = config.security_groups.keys().map(String::as_str).collect();
                 return Err(invalid(format!(
-                    "rule '{}' of security_groups.{group}: the source '{source}' is no range such as 10.0.0.0/8, no sg-… \
-                     or pl-… id, not self, and no group of this step ({})",
+                    "rule '{}' of security_groups.{group}: the source '{source}' is not a range such as 10.0.0.0/8, an \
+                     sg-… or pl-… id, self, or a group of this step ({})",
                     rule.name,
                     groups.join(", ")
                 )));

@@ -82,7 +82,8 @@ pub(crate) fn of(config: &Config, region: &str) -> Result<Vec<Zone>, Failure> {
     let ids = zones.iter().filter(|zone| matches!(zone.place, Place::Id(_))).count();
     if ids > 0 && ids < zones.len() {
         return Err(invalid(
-            "some zones are stated by name and some by id, and two of them could be one zone; state all by name, or all by id",
+            "some zones are given by name and some by id, and two of them could be the same; use only names, or \
+                only ids",
         ));
     }
     zones.sort_by(|one, other| one.key.cmp(&other.key));
@@ -90,7 +91,7 @@ pub(crate) fn of(config: &Config, region: &str) -> Result<Vec<Zone>, Failure> {
         return Err(invalid(format!("zones names zone {} twice; name it once", twice[0].key)));
     }
     if zones.is_empty() {
-        return Err(invalid("there is no zone; state azs, or name one in zones"));
+        return Err(invalid("there is no zone; set azs, or zones"));
     }
     Ok(zones)
 }
@@ -112,7 +113,7 @@ pub(crate) fn single_nat<'z>(config: &Config, zones: &'z [Zone]) -> Result<&'z Z
         return Ok(zones.iter().find(good).or_else(inner).unwrap_or(&zones[0]));
     };
     if config.nat == Nat::None {
-        return Err(invalid("nat_zone is stated, and nat is \"none\"; leave one of them out"));
+        return Err(invalid("nat_zone is set, and nat is \"none\"; remove one of them"));
     }
     let named = |zone: &&Zone| zone.place.written() == Some(wanted.as_str());
     zones.iter().find(named).ok_or_else(|| {
@@ -125,16 +126,14 @@ fn by_subnets(config: &Config, subnets: &BTreeMap<String, ZoneRanges>, region: &
     let lists = [&config.public_subnets, &config.private_subnets, &config.pod_subnets];
     if config.azs.is_some() || lists.into_iter().any(Option::is_some) {
         return Err(invalid(
-            "subnets states the ranges of every zone; leave azs, public_subnets, private_subnets and pod_subnets out",
+            "subnets sets the ranges of every zone; remove azs, public_subnets, private_subnets and pod_subnets",
         ));
     }
     let zone = |(name, ranges): (&String, &ZoneRanges)| {
         let (key, place) = key(name, region)?;
         let ZoneRanges { public, private, pods } = ranges.clone();
         if public.is_none() && private.is_none() && pods.is_none() {
-            return Err(invalid(format!(
-                "subnets has no range for {name}; state public, private or pods, or leave it out"
-            )));
+            return Err(invalid(format!("subnets has no range for {name}; set public, private or pods, or remove it")));
         }
         Ok(Zone { key, place, public, private, pods })
     };
@@ -152,7 +151,7 @@ fn listed(config: &Config, places: Vec<(String, Place)>) -> Result<Vec<Zone>, Fa
         let Some(ranges) = ranges else { continue };
         if ranges.len() != count && !ranges.is_empty() {
             return Err(invalid(format!(
-                "{what} has {} ranges for {count} zones; state one for each zone, or [] for none",
+                "{what} has {} ranges for {count} zones; set one for each zone, or [] for none",
                 ranges.len()
             )));
         }
@@ -173,7 +172,7 @@ fn listed(config: &Config, places: Vec<(String, Place)>) -> Result<Vec<Zone>, Fa
             (None, None) => None,
         };
         if public.is_none() && private.is_none() && pods.is_none() {
-            return Err(invalid("public_subnets and private_subnets are both []; state ranges for one of them"));
+            return Err(invalid("public_subnets and private_subnets are both []; set ranges for one of them"));
         }
         zones.push(Zone { key, place, public, private, pods });
     }
@@ -231,7 +230,7 @@ pub(crate) fn slot(key: &str) -> Result<usize, Failure> {
     match (key.as_bytes(), number()) {
         ([letter @ b'a'..=b'z'], _) => Ok(usize::from(letter - b'a')),
         (_, Some(number)) if key.matches('-').count() == 1 && number < 26 => Ok(number),
-        _ => Err(invalid(format!("the zone {key} has no ranges by default; state them in subnets"))),
+        _ => Err(invalid(format!("the zone {key} has no default ranges; set them in subnets"))),
     }
 }
 
@@ -368,8 +367,8 @@ mod tests {
                 json!({ "zones": ["euw1-az1"] }),
                 "is not a zone of us-east-1; one is named us-east-1a, or by its id use1-az1",
             ),
-            (json!({ "zones": ["use1-az1", "us-east-1a"] }), "state all by name, or all by id"),
-            (json!({ "zones": ["use1-bos1-az1"] }), "state them in subnets"),
+            (json!({ "zones": ["use1-az1", "us-east-1a"] }), "use only names, or only ids"),
+            (json!({ "zones": ["use1-bos1-az1"] }), "set them in subnets"),
             (
                 json!({ "zones": ["us-east-1i"], "secondary_cidrs": ["100.64.0.0/16"] }),
                 "has pod ranges for zones a to h, and not for zone i",
@@ -377,7 +376,7 @@ mod tests {
             (json!({ "azs": 1, "public_subnets": [], "private_subnets": [] }), "are both []"),
             (json!({ "subnets": { "us-east-1a": {} } }), "subnets has no range for us-east-1a"),
             (json!({ "zones": ["us-east-1a"], "azs": 2 }), "leave azs out"),
-            (json!({ "zones": ["us-east-1-bos-1a"] }), "state them in subnets"),
+            (json!({ "zones": ["us-east-1-bos-1a"] }), "set them in subnets"),
             (json!({ "zones": ["us-east-1f"], "cidr": "10.0.0.0/25" }), "zones a to d, and not of zone f"),
             (json!({ "azs": 3, "public_subnets": ["10.0.1.0/24"] }), "public_subnets has 1 ranges for 3 zones"),
             (json!({ "subnets": {}, "zones": ["us-east-1a"] }), "leave zones out"),

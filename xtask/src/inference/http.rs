@@ -23,7 +23,7 @@ impl Client {
         self.send(path, body)?;
         let length = self.head()?.ok_or("the answer has no length")?;
         let mut answer = vec![0; length];
-        self.stream.read_exact(&mut answer).map_err(|error| format!("the answer broke off: {error}"))?;
+        self.stream.read_exact(&mut answer).map_err(|error| format!("the response ended early: {error}"))?;
         Ok(answer)
     }
 
@@ -34,11 +34,11 @@ impl Client {
         let (mut at, mut line) = (Vec::new(), String::new());
         loop {
             line.clear();
-            self.stream.read_line(&mut line).map_err(|error| format!("the answer broke off: {error}"))?;
+            self.stream.read_line(&mut line).map_err(|error| format!("the response ended early: {error}"))?;
             match line.trim_end() {
                 "data: [DONE]" => break,
                 event if event.starts_with("data: ") => at.push(Instant::now()),
-                _ if line.is_empty() => return Err("the answer broke off".to_owned()),
+                _ if line.is_empty() => return Err("the response ended early".to_owned()),
                 _ => {}
             }
         }

@@ -59,7 +59,7 @@ fn all_there(module: &[u8]) -> Result<(), AuthoringError> {
             return Err(AuthoringError::Compile {
                 program: "llmhost".to_owned(),
                 output: format!(
-                    "the plugin uses {}, and a plugin has no clock, no randomness and nothing of a browser",
+                    "the plugin uses {}, and a plugin has no clock, no random numbers and no browser APIs",
                     import.name
                 ),
             });

@@ -67,7 +67,7 @@ impl NodePackages {
         if version("npm", "--version").is_none() {
             return Err(no_node(language, "there is no npm on PATH".to_owned()));
         }
-        tell(&format!("Installing the tools for {language} into {}, once for this machine.", folder.display()));
+        tell(&format!("Installing the tools for {language} in {}, once for this machine.", folder.display()));
         write(&folder.join("package.json"), self.manifest)?;
         write(&folder.join("package-lock.json"), self.lock)?;
         // Not `npm ci`: it refuses a lock file without download addresses, which are the registry's own.
@@ -99,9 +99,7 @@ fn no_node(language: &'static str, found: String) -> AuthoringError {
         language,
         program: "Node.js 20 or newer and npm",
         found,
-        help:
-            "Install Node.js from https://nodejs.org, which has npm with it, or your system's packages nodejs and npm."
-                .to_owned(),
+        help: "Install Node.js with npm from https://nodejs.org, or the packages nodejs and npm.".to_owned(),
     }
 }
 
@@ -114,7 +112,7 @@ pub(crate) fn go() -> Result<(), AuthoringError> {
         help: "Install Go from https://go.dev/dl.".to_owned(),
     };
     let Some(found) = version("go", "version") else {
-        return Err(missing("there is no go on PATH".to_owned()));
+        return Err(missing("Go was not found on PATH".to_owned()));
     };
     // `go version go1.26.8 linux/amd64`
     let number = found.split(' ').nth(2).unwrap_or_default().trim_start_matches("go");

@@ -232,7 +232,7 @@ impl Folder {
         let damaged = |error| AuthoringError::Project {
             path: path.display().to_string(),
             reason: format!("{error:#}"),
-            help: "Write it anew with 'llmhost plugin wit'.".to_owned(),
+            help: "Write it again with 'llmhost plugin wit'.".to_owned(),
         };
         let mut resolve = Resolve::default();
         let (package, _) = resolve.push_dir(&path).map_err(damaged)?;

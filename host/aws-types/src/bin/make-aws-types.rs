@@ -104,5 +104,5 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 fn json(path: &Path) -> Result<Value, String> {
-    serde_json::from_str(&read(path)?).map_err(|error| format!("{} is no JSON: {error}", path.display()))
+    serde_json::from_str(&read(path)?).map_err(|error| format!("{} is not JSON: {error}", path.display()))
 }

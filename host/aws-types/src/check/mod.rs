@@ -116,7 +116,7 @@ impl<'a> Checker<'a> {
 
     fn set_by_aws(&mut self) {
         let message = format!("{} is read-only: AWS sets it.", self.here());
-        let help = "Remove it. You can read it when the resource is there.".to_owned();
+        let help = "Remove it. You can read it when the resource exists.".to_owned();
         self.problem(Rule::ReadOnly, message, help);
     }
 

@@ -32,7 +32,7 @@ pub enum TableError {
     #[error("the table is damaged: its checksum is wrong")]
     Checksum,
     /// It ends too early.
-    #[error("the table is damaged: it ends too early")]
+    #[error("the table is damaged: it is truncated")]
     Short,
     /// A part of it makes no sense.
     #[error("the table is damaged: {0} cannot be read")]

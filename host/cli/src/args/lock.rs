@@ -8,10 +8,10 @@ use super::File;
 pub(crate) struct Lock {
     #[command(flatten)]
     pub(crate) file: File,
-    /// Write the plugins down as they are; those that are not used any more are dropped.
+    /// Accept the current plugins and remove unused ones.
     #[arg(long)]
     pub(crate) accept: bool,
-    /// Exit with 3 where something differs.
+    /// Exit with 3 if something differs.
     #[arg(long, conflicts_with = "accept")]
     pub(crate) exit_code: bool,
     /// Print JSON.

@@ -18,8 +18,8 @@ pub(crate) struct Outputs {
     pub(crate) file: File,
     #[command(flatten)]
     pub(crate) place: Where,
-    /// One output, whose value alone is printed: of the file's [outputs], or step.output; or a step, for all of its
-    /// outputs. Without it, what the file gives in [outputs], or where it gives nothing, the outputs of all steps.
+    /// One output, to print only its value: of the file's [outputs], or step.output; or a step, for all of its
+    /// outputs. Without it: the file's [outputs], or if there are none, the outputs of all steps.
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Print one JSON object: { "output": value }, and of steps { "step": { "output": value } }.
@@ -31,7 +31,7 @@ pub(crate) struct Outputs {
     /// Print variables for Terraform: network_vpc_id = "vpc-1".
     #[arg(long)]
     pub(crate) tfvars: bool,
-    /// Print sensitive outputs, too. One that is asked for by its name is always printed.
+    /// Also print sensitive outputs. An output that is named is always printed.
     #[arg(long)]
     pub(crate) show_sensitive: bool,
 }

@@ -7,17 +7,17 @@ use clap::{Args, Subcommand};
 /// `llmhost pipeline`
 #[derive(Debug, Subcommand)]
 pub(crate) enum PipelineCommand {
-    /// Publish a pipeline file, with the files that it uses, in an OCI registry: a step of other pipelines.
+    /// Publish a pipeline file, with the files that it uses, in an OCI registry, for use as a step of other pipelines.
     Push(PipelinePush),
 }
 
 /// `llmhost pipeline push`
 #[derive(Debug, Args)]
 pub(crate) struct PipelinePush {
-    /// The pipeline file. What it uses is in its folder.
+    /// The pipeline file. The files that it uses must be in its folder.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Where to: oci://host/name:tag.
+    /// The address to publish to: oci://host/name:tag.
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
     /// Sign it with this ed25519 key of OpenSSH: a private key, or a public one whose private key an agent

@@ -10,17 +10,17 @@ use super::key_value;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
-    /// Make a project for a plugin, or for a provider of own kinds of resources: its source, the interfaces that it uses,
-    /// and an example.
+    /// Create a project for a plugin or a provider: source, interfaces and an
+    /// example.
     New(New),
-    /// Write the interfaces of a project anew, or those for another list.
+    /// Write the interfaces of a project again, or for another list.
     Wit(Wit),
-    /// Build the project in a folder to a component. What is needed for it is installed into the cache folder, where
-    /// it can be.
+    /// Build the project in a folder to a component. Tools that it needs are installed in the cache
+    /// folder.
     Build(Build),
     /// Build the project in a folder again whenever a file changes, and show what changes in the plan.
     Dev(Dev),
-    /// Say what a plugin does, what it wants granted, and what its `with` table takes.
+    /// Show what a plugin does, the grants that it needs, and the options of its `with` table.
     Inspect {
         /// A built-in plugin's name, a component file, or the address of a published plugin.
         plugin: String,
@@ -28,18 +28,18 @@ pub(crate) enum Plugin {
         #[arg(long)]
         json: bool,
     },
-    /// Run the cases beside a plugin: files that say what it is given and what it has to do.
+    /// Run the test cases of a plugin: files with its input and the expected result.
     Test(PluginTest),
-    /// Plan one plugin without a pipeline file, or apply it in an emulator.
+    /// Plan one plugin without a pipeline file, or apply it on an emulator.
     Run(PluginRun),
-    /// Run the plugins of a trace again, with the answers that are in it: the same calls in the same
-    /// order, and the same outputs, or the first difference. Needs no network and no credentials.
+    /// Run the plugins of a trace again with the recorded answers, and show the first difference in
+    /// calls or outputs. Needs no network and no credentials.
     Replay(Replay),
-    /// Publish a plugin in an OCI registry, in the layout that wkg uses too.
+    /// Publish a plugin in an OCI registry, in the layout of wkg.
     ///
-    /// Credentials are those that docker login keeps.
+    /// Uses the credentials of docker login.
     Push(Push),
-    /// Fetch a plugin from an OCI registry, or from an HTTPS server, and say which digest pins it.
+    /// Fetch a plugin from an OCI registry or an HTTPS server, and print its digest.
     Pull(Pull),
 }
 
@@ -55,16 +55,16 @@ pub(crate) struct PluginTest {
     /// Only this case. Can be repeated.
     #[arg(long, value_name = "CASE")]
     pub(crate) only: Vec<String>,
-    /// Let an AWS emulator answer, and not the case.
+    /// Use an AWS emulator instead of the answers in the case.
     #[arg(long)]
     pub(crate) emulate: bool,
-    /// Write what the plugin does into the cases that fail.
+    /// Update the cases that fail with the actual result.
     #[arg(long, conflicts_with = "emulate")]
     pub(crate) update: bool,
     /// Write a report in the XML format of JUnit.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// Print a line of JSON for each case.
+    /// Print one line of JSON per case.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -75,10 +75,10 @@ pub(crate) struct Dev {
     /// The project's folder.
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// The pipeline that is planned with it [default: pipeline.toml, in the project].
+    /// The pipeline to plan [default: pipeline.toml in the project].
     #[arg(long, value_name = "FILE")]
     pub(crate) pipeline: Option<PathBuf>,
-    /// End after the first time.
+    /// Exit after the first plan.
     #[arg(long)]
     pub(crate) once: bool,
 }
@@ -86,19 +86,19 @@ pub(crate) struct Dev {
 /// `llmhost plugin new`
 #[derive(Debug, Args)]
 pub(crate) struct New {
-    /// What the plugin is called: lower-case letters, digits and hyphens.
+    /// The name of the plugin: lower-case letters, digits and hyphens.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// The language that it is written in.
+    /// The programming language.
     #[arg(long = "lang", value_name = "LANGUAGE", value_parser = language())]
     pub(crate) language: Language,
-    /// Interfaces that the plugin may use, beside s3:bucket, which the first step declares: ec2:security-group,sts.
+    /// Interfaces that the plugin can use, besides s3:bucket, such as ec2:security-group,sts.
     #[arg(long, value_name = "LIST", conflicts_with = "provider")]
     pub(crate) uses: Vec<String>,
-    /// Make a provider, which brings kinds of resources of its own, and not a plugin.
+    /// Create a provider, which adds kinds of resources, instead of a plugin.
     #[arg(long)]
     pub(crate) provider: bool,
-    /// Where to put it [default: a folder of this name].
+    /// The folder to create [default: a folder with this name].
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 }
@@ -109,7 +109,7 @@ pub(crate) struct Wit {
     /// The project's folder.
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// Interfaces that the plugin may use from now on [default: those of llmhost-plugin.toml].
+    /// Interfaces that the plugin can use [default: those of llmhost-plugin.toml].
     #[arg(long, value_name = "LIST")]
     pub(crate) uses: Vec<String>,
 }
@@ -131,13 +131,13 @@ pub(crate) struct PluginRun {
     /// A project's folder, a component file, a built-in plugin's name, or the address of a published plugin.
     #[arg(value_name = "PLUGIN")]
     pub(crate) plugin: String,
-    /// Its options: a JSON object, or @FILE with one, or @FILE.toml.
+    /// The options: a JSON object, or @FILE with one, or @FILE.toml.
     #[arg(long, value_name = "OPTIONS")]
     pub(crate) with: Option<String>,
-    /// Apply it, in an AWS emulator that is gone afterwards.
+    /// Apply it on an AWS emulator, which is stopped afterwards.
     #[arg(long)]
     pub(crate) apply: bool,
-    /// Grant this, and not everything that the plugin says that it needs. Can be repeated.
+    /// Grant only this, instead of everything that the plugin asks for. Can be repeated.
     #[arg(long, value_name = "GRANT")]
     pub(crate) allow: Vec<String>,
     /// The region.
@@ -159,7 +159,7 @@ pub(crate) struct Push {
     /// The component.
     #[arg(value_name = "FILE")]
     pub(crate) plugin: PathBuf,
-    /// Where to: oci://host/name:tag.
+    /// The address to publish to: oci://host/name:tag.
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
     /// Sign it with this ed25519 key of OpenSSH: a private key, or a public one whose private key an agent
@@ -174,10 +174,11 @@ pub(crate) struct Push {
 /// `llmhost plugin pull`
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
-    /// Where from: oci://host/name:tag, with @sha256:… or in place of the tag, or https://host/file.wasm#sha256=….
+    /// The address: oci://host/name:tag, with @sha256:… after or instead of the tag, or
+    /// https://host/file.wasm#sha256=….
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
-    /// Write the component into this file, too [default: into the cache alone].
+    /// Also write the component to this file [default: only to the cache].
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Print JSON.
@@ -194,7 +195,7 @@ pub(crate) struct Replay {
     /// Only this step.
     #[arg(long, value_name = "STEP")]
     pub(crate) step: Option<String>,
-    /// Run this component, or built-in plugin, in a step's place of the recorded one.
+    /// Run this component or built-in plugin instead of the recorded one of a step.
     #[arg(long = "plugin", value_name = "STEP=PLUGIN", value_parser = key_value)]
     pub(crate) plugins: Vec<(String, String)>,
     /// Print JSON.

@@ -11,16 +11,16 @@ use crate::keep::StatePlace;
 pub(crate) enum State {
     /// List the resources in the state, with their ids.
     List(StateList),
-    /// Show everything that the state knows of one resource.
+    /// Show the state of one resource.
     Show(StateShow),
-    /// Forget resources: they stay where they are, and nothing looks after them any more.
+    /// Remove resources from the state; the resources themselves are kept and no longer managed.
     Rm(StateRm),
-    /// Rename a resource, a step or the pipeline in the state, after it was renamed in the file; or move the
+    /// Rename a resource, a step or the pipeline in the state, after you renamed it in the file; or move the
     /// state to another place.
     Mv(StateMv),
-    /// Accept a new endpoint for the state, after checking that everything it holds is found there.
+    /// Accept a new endpoint for the state, after a check that all of its resources exist there.
     Pin(StatePin),
-    /// Say who holds the state, and break their lease: after a run died and left it.
+    /// Show who holds the lock of the state, and release it after a run crashed.
     Unlock(StateUnlock),
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct StateRm {
     /// The resources: step/kind/name, as `llmhost state list` prints them.
     #[arg(value_name = "ADDRESS", required = true)]
     pub(crate) addresses: Vec<String>,
-    /// Forget them although others in the state depend on them.
+    /// Remove them although other resources in the state depend on them.
     #[arg(long)]
     pub(crate) force: bool,
     /// Do not ask.
@@ -76,13 +76,13 @@ pub(crate) struct StateRm {
 pub(crate) struct StateMv {
     #[command(flatten)]
     pub(crate) at: StateAt,
-    /// What it is called in the state: step/kind/name of a resource, or the name of a step.
+    /// The name in the state: step/kind/name of a resource, or the name of a step.
     #[arg(value_name = "FROM", required_unless_present_any = ["pipeline", "new_place"], requires = "to")]
     pub(crate) from: Option<String>,
-    /// What it is called in the file now.
+    /// The new name in the file.
     #[arg(value_name = "TO")]
     pub(crate) to: Option<String>,
-    /// The name that the pipeline had before it was renamed in the file: its state is renamed, too.
+    /// The old name of a pipeline that was renamed in the file; its state is renamed too.
     #[arg(long, value_name = "OLD NAME", conflicts_with = "from")]
     pub(crate) pipeline: Option<String>,
     /// Move the whole state to this place: a folder, or s3://bucket/prefix.

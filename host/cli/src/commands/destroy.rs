@@ -92,7 +92,7 @@ async fn show(
         cost::tell_end(console, pipeline, state, &selection);
     }
     for (step, needed) in &found.stranded {
-        console.note(&format!("{step} stays, and was made from outputs of {needed}, which goes."));
+        console.note(&format!("{step} is kept and uses outputs of {needed}, which is deleted."));
     }
     Ok(Some((selection, found)))
 }
@@ -105,9 +105,9 @@ fn stop_at_guarded(pipeline: &Pipeline, state: &State, selection: &Selection) ->
     if names.is_empty() {
         return Ok(());
     }
-    let help = "Nothing was deleted. To lift it, take 'protect = true' out of the step, in the file; a step that is no longer \
-                in the file has to be put back first, without it. To delete the rest, leave these steps out with --exclude.";
-    let message = format!("protected, and not to be destroyed: {}", names.join(", "));
+    let help = "Nothing was deleted. To remove the protection, delete 'protect = true' from the step in the file; if the step \
+                is no longer in the file, add it again without that line first. To delete the rest, use --exclude with these steps.";
+    let message = format!("protected, so it cannot be destroyed: {}", names.join(", "));
     Err(Failure::Other { message, help: help.to_owned(), status: 1 })
 }
 
@@ -115,9 +115,9 @@ fn stop_at_guarded(pipeline: &Pipeline, state: &State, selection: &Selection) ->
 fn stop_at_held(found: &Destruction) -> Result<(), Failure> {
     let Some(first) = found.held.first() else { return Ok(()) };
     let all: Vec<String> = found.held.iter().map(|held| format!("{} uses {}", held.by, held.used)).collect();
-    let message = format!("a step that stays uses what would go: {}", all.join(", "));
+    let message = format!("a step that is kept depends on a step to delete: {}", all.join(", "));
     let (stays, goes) = (first.by.step(), first.used.step());
-    let help = format!("Nothing was deleted. Let '{stays}' go as well, or leave '{goes}' out, too.");
+    let help = format!("Nothing was deleted. Delete '{stays}' as well, or exclude '{goes}' too.");
     Err(Failure::Other { message, help, status: 1 })
 }
 

@@ -23,9 +23,9 @@ pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
     let unread = found.iter().any(|drift| matches!(drift.found, How::Unread { .. }));
     let all = state.resources.len();
     let summary = match found.len() {
-        0 if all == 0 => "Nothing is made yet.\n".to_owned(),
-        0 => format!("All {all} resources are as declared.\n"),
-        some => format!("{some} of {all} resources are not as declared.\n"),
+        0 if all == 0 => "Nothing has been created yet.\n".to_owned(),
+        0 => format!("No drift: all {all} resources are as declared.\n"),
+        some => format!("Drift: Drift: {some} of {all} resources are not as declared.\n"),
     };
     console.result(|| text(&found) + &summary, &JsonLine::Drift { resources: all, drift: &found });
     match (unread, found.is_empty()) {
@@ -59,7 +59,7 @@ pub(crate) fn text(found: &[Found]) -> String {
             for field in fields {
                 let _ = writeln!(
                     text,
-                    "        {}: {} in the state, {} there",
+                    "        {}: {} in the state, {} in reality",
                     plain(&field.path),
                     word(&field.old),
                     word(&field.new)

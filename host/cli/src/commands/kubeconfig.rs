@@ -30,7 +30,7 @@ pub(crate) async fn kubeconfig(args: Kubeconfig) -> Result<(), Failure> {
     let found = cluster_endpoint(&aws, &cluster).await.map_err(|error| token::failure(&error))?;
     let (endpoint, authority) = found.ok_or_else(|| Failure::Other {
         message: format!("there is no cluster '{cluster}' in {}", settings.region),
-        help: "See with llmhost drift whether it was deleted, and which credentials and --endpoint-url are in use."
+        help: "Check with llmhost drift whether it was deleted, and which credentials and --endpoint-url are in use."
             .to_owned(),
         status: 1,
     })?;
@@ -69,10 +69,10 @@ fn cluster(state: &State, step: Option<&str>) -> Result<String, Failure> {
     match (found.len(), step) {
         (1, _) => Ok(found.into_keys().next().unwrap_or_default()),
         (0, Some(step)) if !all.is_empty() => {
-            fail(format!("the step '{step}' has no EKS cluster in the state"), "Leave out --step, or name another one.")
+            fail(format!("the step '{step}' has no EKS cluster in the state"), "Remove --step, or use another step.")
         }
         (0, _) => fail(
-            format!("the state of '{}' holds no EKS cluster", state.pipeline),
+            format!("the state of '{}' has no EKS cluster", state.pipeline),
             "Run the pipeline first; with --emulate-keep for an emulator, and with --emulate here.",
         ),
         _ => {
@@ -88,8 +88,8 @@ fn cluster(state: &State, step: Option<&str>) -> Result<String, Failure> {
 /// The command that signs a token, and its arguments.
 fn plugin(settings: &AwsSettings, cluster: &str) -> Result<Value, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::Other {
-        message: format!("cannot tell where llmhost is: {error}"),
-        help: "Call it by its full path.".to_owned(),
+        message: format!("cannot find the path of llmhost: {error}"),
+        help: "Run it with its full path.".to_owned(),
         status: 1,
     })?;
     let mut args = vec!["token", "--cluster", cluster, "--region", &settings.region];
@@ -126,7 +126,7 @@ fn save(path: &Path, text: &str) -> Result<(), Failure> {
     let written = private::create(path).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| Failure::Other {
         message: format!("cannot write {}: {error}", path.display()),
-        help: "Check that the folder is there and can be written.".to_owned(),
+        help: "Check that the folder exists and is writable.".to_owned(),
         status: 1,
     })
 }
@@ -156,7 +156,7 @@ mod tests {
             (vec![own.clone(), object("b/kube.object/x", "another")], Some("b"), Ok("another")),
             (vec![own.clone(), object("b/kube.object/x", "another")], None, Err("another (--step b), one (--step a)")),
             (vec![own.clone(), folder.clone()], Some("c"), Err("'c' has no EKS cluster")),
-            (vec![folder], None, Err("holds no EKS cluster")),
+            (vec![folder], None, Err("has no EKS cluster")),
         ] {
             match (cluster(&state(&resources), step), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected),

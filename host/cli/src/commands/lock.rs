@@ -33,9 +33,9 @@ fn text(changes: &[PluginChange], accepted: bool) -> String {
         change.words().iter().for_each(|words| text.push_str(&format!("  {}\n", plain(words))));
     }
     text.push_str(&match (changes.len(), accepted) {
-        (0, _) => "llmhost.lock has the plugins as they are.\n".to_owned(),
-        (_, true) => "Accepted: llmhost.lock has the plugins as they are now.\n".to_owned(),
-        (_, false) => format!("{faint}Add --accept to write this down.{faint:#}\n"),
+        (0, _) => "llmhost.lock matches the plugins.\n".to_owned(),
+        (_, true) => "Accepted: llmhost.lock now matches the plugins.\n".to_owned(),
+        (_, false) => format!("{faint}Add --accept to accept these changes.{faint:#}\n"),
     });
     text
 }

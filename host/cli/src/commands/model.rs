@@ -163,7 +163,7 @@ pub(crate) async fn folder(model: &str, args: &Fetching, console: &Console) -> R
     let report = |progress: Progress| task.transferred(progress.done, progress.total);
     let fetched = task.during(fetch.fetch(store, model, &prefix, &report)).await;
     let fetched = fetched.map_err(not_fetched)?;
-    tracing::info!(bytes = fetched.bytes, folder = %fetched.folder.display(), "the model is here");
+    tracing::info!(bytes = fetched.bytes, folder = %fetched.folder.display(), "model fetched");
     Ok(fetched)
 }
 

@@ -20,7 +20,7 @@ pub(crate) async fn outputs(args: Outputs) -> Result<(), Failure> {
     let console = Console::new(false);
     let args = args.understood();
     if args.shell && (args.json || args.tfvars) {
-        return Err(Failure::usage("--env cannot be used with --json or --tfvars", "Ask for one of them."));
+        return Err(Failure::usage("--env cannot be used with --json or --tfvars", "Choose one of them."));
     }
     let pipeline = app::pipeline(&args.file)?;
     let place = Place::new(&pipeline, &args.file, &args.place)?.offline();
@@ -57,13 +57,16 @@ pub(crate) async fn outputs(args: Outputs) -> Result<(), Failure> {
         let (count, file) = (left_out.len(), pipeline.path.display());
         let are = if count == 1 { "sensitive output is" } else { "sensitive outputs are" };
         console.note(&format!(
-            "{count} {are} left out. To see one, ask for it: llmhost outputs {file} {}; to see all, add --show-sensitive.",
+            "{count} {are} hidden. To show one, name it: llmhost outputs {file} {}; to show all, add --show-sensitive.",
             plain(&first.address())
         ));
     }
     if !handles.is_empty() {
         let names: Vec<_> = handles.iter().map(Output::address).collect();
-        console.note(&format!("Left out, since the state holds no value of a secret: {}.", plain(&names.join(", "))));
+        console.note(&format!(
+            "Not shown, because the state does not contain values of secrets: {}.",
+            plain(&names.join(", "))
+        ));
     }
     if told.is_empty() && left_out.is_empty() && handles.is_empty() {
         console.note("There are no outputs: no step with outputs has finished yet.");
@@ -117,7 +120,7 @@ fn unknown(name: &str, all: &[Output<'_>], state: &State, pipeline: &Pipeline) -
     };
     if pipeline.output_names().any(|known| known == name) {
         let message =
-            format!("the output '{name}' of the file is not known yet: no run has ended well since it is there");
+            format!("the output '{name}' of the file is not known yet: no run has succeeded since it was added");
         let help = format!("Run it: llmhost run {}", pipeline.path.display());
         return Failure::Other { message, help, status: 1 };
     }
@@ -188,8 +191,8 @@ fn secret_in(output: &Output<'_>) -> Option<String> {
 fn stands_for_secret(output: &Output<'_>) -> Failure {
     let secret = secret_in(output).unwrap_or_default();
     Failure::Other {
-        message: format!("{} holds the secret '{secret}', whose value is not in the state", output.address()),
-        help: format!("Read it where [secrets.{secret}] of the pipeline file says that it is."),
+        message: format!("{} contains the secret '{secret}', whose value is not in the state", output.address()),
+        help: format!("Read it from the place in [secrets.{secret}] of the pipeline file."),
         status: 1,
     }
 }
@@ -206,7 +209,7 @@ fn for_one(value: &str) -> String {
 fn nothing_yet(pipeline: &Pipeline, place: &Place) -> Failure {
     let (name, file) = (&pipeline.name, pipeline.path.display());
     let (message, options) = match place.is_emulated() {
-        true => (format!("no emulator is kept in which the pipeline '{name}' has made something"), " --emulate-keep"),
+        true => (format!("there is no kept emulator with resources of the pipeline '{name}'"), " --emulate-keep"),
         false => (format!("the pipeline '{name}' has no state yet at {}", place.keep().address()), ""),
     };
     Failure::Other { message, help: format!("Run it first: llmhost run {file}{options}"), status: 1 }

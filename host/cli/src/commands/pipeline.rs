@@ -17,18 +17,20 @@ pub(crate) async fn push(args: PipelinePush) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let Address::Oci(address) = Address::parse(&args.address)? else {
         let help = "Write it like oci://ghcr.io/acme/network:1.0.";
-        return Err(Failure::usage("pipelines are pushed to OCI registries alone", help));
+        return Err(Failure::usage("pipelines can be pushed only to OCI registries", help));
     };
     let shown = args.file.display();
     let Some(file) = args.file.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".toml")) else {
         return Err(Failure::usage(
-            format!("{shown} is no pipeline file"),
+            format!("{shown} is not a pipeline file"),
             "Give the path of a file such as network.toml.",
         ));
     };
     let refused = |message: String| Failure::Other {
         message,
-        help: "Nothing was published. A pipeline is published with the files in its folder that it names.".to_owned(),
+        help:
+            "Nothing was published. A pipeline is published with the files that it uses, which must be in its folder."
+                .to_owned(),
         status: 2,
     };
     let found = used_files(&args.file).map_err(refused)?;

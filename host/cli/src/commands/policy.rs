@@ -39,7 +39,7 @@ impl<'a> Whose<'a> {
         if let Some(step) = step {
             whose.placement = whose.placement_of(step).clone();
             if whose.placement.credentials().is_own() {
-                let help = format!("It uses the credentials of the pipeline; leave out --step {step}.");
+                let help = format!("It uses the credentials of the pipeline; remove --step {step}.");
                 return Err(Failure::usage(format!("step {step} has no profile or assume_role of its own"), &help));
             }
         }
@@ -157,7 +157,8 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
     for (action, addresses) in whole {
         let addresses: Vec<String> = addresses.into_iter().collect();
         console.note(&format!(
-            "The policy allows {action} for {}: which actions of the service its type needs is not known. Narrow it before you use it.",
+            "The policy allows {action} for {}: the actions that its type needs are not known. Restrict it before \
+                you use it.",
             addresses.join(", ")
         ));
     }
@@ -167,13 +168,13 @@ pub(crate) async fn policy(args: Policy) -> Result<(), Failure> {
         whose.tell(&console);
         for provider in &pipeline.providers {
             let granted = if provider.allow.is_empty() { "nothing".to_owned() } else { provider.allow.join(", ") };
-            console.note(&format!("Provider {} needs no policy of AWS; it is granted {granted}.", provider.name));
+            console.note(&format!("Provider {} needs no AWS policy; its grants are {granted}.", provider.name));
         }
     }
     let length = document.to_string().len();
     if length > MANAGED_POLICY {
         console.note(&format!(
-            "The policy has {length} characters and IAM takes {MANAGED_POLICY} in one: split its statements over several policies."
+            "The policy has {length} characters and IAM allows {MANAGED_POLICY} in one: split its statements over several policies."
         ));
     }
     Ok(())

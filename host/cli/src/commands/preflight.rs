@@ -24,13 +24,11 @@ impl Before {
     /// What to do about findings that cannot work.
     fn help(self) -> &'static str {
         match self {
-            Self::Run => "Correct what is reported above. To run without these checks, use --skip-preflight.",
-            Self::Validation => {
-                "Correct what is reported above. A run makes the same checks, unless it is given --skip-preflight."
-            }
+            Self::Run => "Fix the errors above. To run without these checks, use --skip-preflight.",
+            Self::Validation => "Fix the errors above. A run makes the same checks, unless you use --skip-preflight.",
             Self::Rehearsal => {
-                "Correct what is reported above, and rehearse again. A rehearsal starts in an empty account: what the file only \
-                 names does not exist there, so rehearse a file that makes it as well."
+                "Fix the errors above, and rehearse again. A rehearsal starts in an empty account: resources that the file uses \
+                 but does not create do not exist there, so rehearse a file that creates them as well."
             }
         }
     }
@@ -52,7 +50,7 @@ pub(crate) async fn check(
     let checks = llmhost_resources::preflight(aws.as_ref(), plan, state, all);
     let findings = console.during("checking before the run", checks).await;
     let findings = findings.map_err(|error| Failure::Other {
-        message: format!("the checks before the run could not ask AWS: {error}"),
+        message: format!("the checks before the run could not call AWS: {error}"),
         help: format!("{} To run without these checks, use llmhost run --skip-preflight.", error.advice()),
         status: 1,
     })?;
@@ -77,10 +75,7 @@ pub(crate) fn stop_at_errors(findings: &[Finding], before: Before) -> Result<(),
     match findings.iter().filter(|finding| finding.severity == Severity::Error).count() {
         0 => Ok(()),
         count => Err(Failure::Other {
-            message: format!(
-                "{count} finding{} that cannot work; nothing was changed",
-                if count == 1 { "" } else { "s" }
-            ),
+            message: format!("{count} preflight error{}; nothing was changed", if count == 1 { "" } else { "s" }),
             help: before.help().to_owned(),
             status: 1,
         }),
@@ -99,7 +94,7 @@ fn show(console: &Console, pipeline: &Pipeline, findings: &[Finding]) {
             span: pipeline.place_of(finding.address.step(), finding.keys),
             label: match finding.severity {
                 Severity::Error => "cannot work".to_owned(),
-                Severity::Warning => "is this meant?".to_owned(),
+                Severity::Warning => "intended?".to_owned(),
             },
             help: Some(finding.fix.clone()),
         };

@@ -16,7 +16,7 @@ pub(crate) async fn push(args: Push) -> Result<(), Failure> {
     let console = Console::new(args.json);
     let Address::Oci(address) = Address::parse(&args.address)? else {
         let help = "Write it like oci://ghcr.io/acme/plugin:1.0.";
-        return Err(Failure::usage("plugins are pushed to OCI registries alone", help));
+        return Err(Failure::usage("plugins can be pushed only to OCI registries", help));
     };
     let refused = |error| Failure::plugin(error, "Give the path of a component file.");
     let Packaged { bytes, interfaces } = Packaged::read(&args.plugin).map_err(refused)?;

@@ -29,8 +29,8 @@ const DISTURBED: &str = "Name";
 pub(crate) async fn rehearse(args: Rehearse) -> Result<(), Failure> {
     let console = Console::new(args.json);
     if args.file.state.is_some() {
-        let help = "Leave it out: a rehearsal keeps its state with its emulator, and both are gone after it.";
-        return Err(Failure::usage("--state does not go with rehearse", help));
+        let help = "Remove it: a rehearsal keeps its state with its emulator, and both are removed after it.";
+        return Err(Failure::usage("--state cannot be used with rehearse", help));
     }
     let pipeline = app::pipeline(&args.file)?;
     let mut place = Place::rehearsal(&pipeline, args.emulate_pace);
@@ -79,7 +79,7 @@ async fn whole_life(
     let plan = engine.plan(&Arc::new(store.snapshot())).await?;
     if plan.summary().operations() > 0 {
         let text = llmhost_engine::plan::show(&plan, super::run::text_style());
-        return Err(stage.failed(&format!("a second run would change something:\n{text}")));
+        return Err(stage.failed(&format!("a second run would make changes:\n{text}")));
     }
     let report = engine.apply(Arc::new(plan), Arc::clone(store), cancel.clone()).await?;
     done(console, &report)?;
@@ -89,7 +89,9 @@ async fn whole_life(
     let registry = engine.registry();
     let found = console.during("reading every resource", run::drift(registry, &store.snapshot(), parallelism)).await?;
     if !found.is_empty() {
-        return Err(stage.failed(&format!("what was just made is not as declared:\n{}", drift::text(&found))));
+        return Err(
+            stage.failed(&format!("resources that were just created are not as declared:\n{}", drift::text(&found)))
+        );
     }
     match disturb(registry, store).await? {
         Some(disturbed) => {
@@ -98,12 +100,12 @@ async fn whole_life(
             if !is_found(&found, &disturbed) {
                 let text = drift::text(&found);
                 return Err(
-                    stage.failed(&format!("a tag of {disturbed} was changed and not found; found was:\n{text}"))
+                    stage.failed(&format!("drift did not find a changed tag of {disturbed}; it found:\n{text}"))
                 );
             }
-            stage.end(&format!("a tag of {disturbed}, changed behind its back, was found"));
+            stage.end(&format!("drift found a changed tag of {disturbed}"));
         }
-        None => stage.end("nothing there carries tags that could be changed"),
+        None => stage.end("no resource has tags to change"),
     }
 
     let stage = Stage::begin(console, "destroy");
@@ -125,16 +127,17 @@ async fn whole_life(
     let listed = |all: Vec<&String>| all.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let (left, gone) = (listed(after.difference(&before).collect()), listed(before.difference(&after).collect()));
     if !left.is_empty() {
-        return Err(stage.failed(&format!("still there: {left}")));
+        return Err(stage.failed(&format!("not deleted: {left}")));
     }
     if !gone.is_empty() {
-        return Err(stage.failed(&format!("existed before the pipeline, and was deleted: {gone}")));
+        return Err(stage.failed(&format!("existed before the pipeline and was deleted: {gone}")));
     }
     stage.end("nothing");
     let (good, seconds) = (style::GOOD, began.elapsed().as_secs_f64());
     let text = || {
         format!(
-            "{good}Rehearsed{good:#} in {seconds:.1} s: applied, applied again, disturbed, destroyed; nothing left.\n"
+            "{good}Rehearsed{good:#} in {seconds:.1} s: applied, applied again, changed from outside, destroyed; \
+                nothing left.\n"
         )
     };
     console.result(text, &JsonLine::Rehearsed { millis: began.elapsed().as_millis() as u64 });
@@ -167,8 +170,7 @@ impl<'a> Stage<'a> {
     }
 
     fn failed(self, what: &str) -> Failure {
-        let help =
-            "This is what would happen in AWS too; mend the pipeline, or report it as a fault of llmhost.".to_owned();
+        let help = "The same would happen in AWS; fix the pipeline, or report a bug of llmhost.".to_owned();
         Failure::Other { message: format!("rehearsal, {}: {what}", self.name), help, status: 1 }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn replay(args: Replay) -> Result<(), Failure> {
     }
     let console = Console::new(args.json);
     if recording.torn {
-        console.note("The last line of the trace is cut short: the process died while it wrote it.");
+        console.note("The last line of the trace is incomplete: the process stopped while it wrote it.");
     }
     let loader = app::loader(&console, &Trust::default())?;
     let mut departed = false;
@@ -71,7 +71,7 @@ pub(super) async fn replay_one(
     let request = LoadRequest { step: &begun.step, uses, base, allow: &begun.allow, limits: &begun.limits };
     let plugin = loader.load(&request).await.map_err(|error| Failure::Other {
         message: format!("step '{}': {error}", begun.step),
-        help: format!("Say where its component is: --plugin {}=PATH", begun.step),
+        help: format!("Set the path of its component: --plugin {}=PATH", begun.step),
         status: 1,
     })?;
     Ok((trace::replay(run, &*plugin).await, plugin.sha256().to_owned()))
@@ -109,9 +109,9 @@ fn show(run: &RecordedRun, outcome: &Outcome, sha256: &str, as_json: bool) {
     let mut text = format!("{name}{}{name:#} {faint}{phase}{faint:#} {calls}: ", begun.step);
     match outcome {
         Outcome::Same => text.push_str(&format!("{good}the same{good:#}\n")),
-        Outcome::Cut => text.push_str("the same, as far as the trace goes: it ends before the plugin does\n"),
+        Outcome::Cut => text.push_str("the same up to the end of the trace, which is incomplete\n"),
         Outcome::Departed(departure) => {
-            text.push_str(&format!("{bad}something else{bad:#} {}\n", plain(&departure.to_string())));
+            text.push_str(&format!("{bad}different{bad:#} {}\n", plain(&departure.to_string())));
             for change in &departure.changes {
                 let value = |value: &Option<_>| value.as_ref().map_or("nothing".to_owned(), |v| format!("{v}"));
                 let (old, new) = (value(&change.old), value(&change.new));

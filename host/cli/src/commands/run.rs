@@ -152,8 +152,8 @@ fn is_looked_up(plan: &Plan) -> Result<(), Failure> {
     match plan.existing.iter().find(|one| one.ids.is_none()) {
         None => Ok(()),
         Some(one) => Err(Failure::Other {
-            message: format!("{} was not looked up, so that the plan cannot be saved", one.name),
-            help: "Make the plan with credentials, in the account that it is for.".to_owned(),
+            message: format!("{} was not looked up, so the plan cannot be saved", one.name),
+            help: "Create the plan with credentials for its account.".to_owned(),
             status: 1,
         }),
     }
@@ -169,19 +169,20 @@ fn tell_consequences(engine: &Engine, console: &Console, state: &State) -> Resul
     let found = engine.consequences(state);
     if let Some((step, needed)) = found.missing.first() {
         let all: Vec<String> = found.missing.iter().map(|(step, needed)| format!("{step} needs {needed}")).collect();
-        let message = format!("a step is left out that others need and that was never finished: {}", all.join(", "));
-        let help = format!("Take '{needed}' in as well, or leave '{step}' out, too.");
+        let message =
+            format!("other steps depend on a step that is excluded and was never finished: {}", all.join(", "));
+        let help = format!("Include '{needed}' as well, or exclude '{step}' too.");
         return Err(Failure::Other { message, help, status: 1 });
     }
     if !found.left_out.is_empty() {
         let names: Vec<&str> = found.left_out.iter().map(|step| step.as_str()).collect();
-        console.note(&format!("Left as it is: {}.", names.join(", ")));
+        console.note(&format!("Skipped: {}.", names.join(", ")));
     }
     for (step, needed) in &found.older {
-        console.note(&format!("{step} uses the outputs that {needed} had when it ran last."));
+        console.note(&format!("{step} uses the outputs of the last run of {needed}."));
     }
     for (step, needed) in &found.stale {
-        console.note(&format!("{step} needs {needed}, and does not see what changes there until it runs again."));
+        console.note(&format!("{step} depends on {needed}, and does not get its changes until it runs again."));
     }
     Ok(())
 }
@@ -195,8 +196,8 @@ async fn refreshed(engine: &Engine, console: &Console, state: &State, parallelis
         console.result(|| super::drift::text(&refresh.drift) + "\n", &line);
     }
     if refresh.is_partial() {
-        let message = "not everything could be read, and a plan cannot start from what is not known".to_owned();
-        let help = "Nothing was changed. Run again when it can be read, or without --refresh.".to_owned();
+        let message = "some resources could not be read, so no plan is possible".to_owned();
+        let help = "Nothing was changed. Run again when they can be read, or without --refresh.".to_owned();
         return Err(Failure::Other { message, help, status: 1 });
     }
     Ok(refresh)
@@ -211,9 +212,12 @@ fn take_from(saved: &Saved, args: &mut Run) -> Result<(), Failure> {
         || args.file.environment.is_some()
         || args.file.vars.iter().any(|(name, _)| !variables.secrets.contains(name))
     {
-        let help = "It was made with variables and options of its own, and takes the values of secret variables alone. Make a new \
-                    one for others.";
-        return Err(Failure::usage("a saved plan takes no --var, --env, --refresh, --only, --exclude and --out", help));
+        let help = "It has its own variables and options, and accepts only the values of secret variables. Create a new plan for \
+                    other values.";
+        return Err(Failure::usage(
+            "a saved plan cannot be used with --var, --env, --refresh, --only, --exclude or --out",
+            help,
+        ));
     }
     args.steps.only.clone_from(&saved.only);
     args.steps.exclude.clone_from(&saved.exclude);
@@ -331,5 +335,5 @@ pub(crate) fn write_graph(plan: &Plan, path: &Path, format: Format) -> Result<()
 
 /// The command line asks for a drawing that there is not.
 pub(crate) fn not_drawn(error: draw::DrawError) -> Failure {
-    Failure::usage(error.to_string(), "Give the file one of these endings.")
+    Failure::usage(error.to_string(), "Give the file one of these extensions.")
 }

@@ -23,7 +23,7 @@ pub(crate) async fn schema(args: Schema) -> Result<(), Failure> {
     let loader = app::loader(&Console::new(false), &Trust::default())?;
     let mut plugins = Vec::new();
     for builtin in llmhost_builtin::ALL {
-        let wrong = |error: LoadError| Failure::usage(error.to_string(), "Tell the plugin's author.");
+        let wrong = |error: LoadError| Failure::usage(error.to_string(), "Report it to the plugin's author.");
         // A provider is none of a step's plugins.
         if loader.inspect_provider(builtin.name, std::path::Path::new(".")).await.map_err(wrong)?.is_some() {
             continue;
@@ -47,7 +47,7 @@ pub(crate) async fn schema(args: Schema) -> Result<(), Failure> {
 fn types_in(path: &std::path::Path) -> Result<BTreeSet<&'static str>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::Other {
         message: format!("cannot read {}: {error}", path.display()),
-        help: "Name the pipeline file whose types the schema is to have.".to_owned(),
+        help: "Give the pipeline file whose types the schema needs.".to_owned(),
         status: 2,
     })?;
     Ok(aws_types::names().filter(|name| text.contains(&format!("\"{name}\""))).collect())

@@ -51,7 +51,7 @@ pub(crate) fn resources(state: &State) -> String {
                 let _ = writeln!(text, "{address} {faint}{}{faint:#}{note}", plain(&current.id));
             }
             None => {
-                let _ = writeln!(text, "{address} {warn}not made{warn:#}");
+                let _ = writeln!(text, "{address} {warn}not created{warn:#}");
             }
         }
         for old in &record.deposed {

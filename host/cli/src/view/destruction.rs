@@ -38,7 +38,7 @@ pub(crate) fn foresight(found: &Foresight, text: TextStyle) -> String {
     addresses.sort();
     addresses.dedup();
     let mut out = Page { text, out: String::new() };
-    out.line(0, "What these deletions meet:");
+    out.line(0, "Before you delete:");
     for address in addresses {
         out.line(2, &format!("{0}- {address}{0:#}", style::BAD));
         out.met(address, found);
@@ -72,7 +72,7 @@ fn sum_up(found: &Destruction) -> String {
         found.foresight.byproducts.iter().partition(|(_, byproduct)| byproduct.kept.is_some());
     let mut text = format!("{bold}Destroy:{bold:#} {} to delete", found.resources.len());
     if !swept.is_empty() {
-        let _ = write!(text, ", and {} that they made by themselves", swept.len());
+        let _ = write!(text, ", and {} that they created themselves", swept.len());
     }
     match kept.len() + found.foresight.refusals.len() {
         0 => {}
@@ -103,7 +103,7 @@ impl Page {
     fn doomed(&mut self, doomed: &Doomed, foresight: &Foresight) {
         let (bad, faint) = (style::BAD, style::FAINT);
         let ids = match doomed.ids.as_slice() {
-            [] => "perhaps made; looked for first".to_owned(),
+            [] => "may exist; llmhost searches for it first".to_owned(),
             ids => ids.iter().map(|id| plain(id).into_owned()).collect::<Vec<_>>().join(", "),
         };
         let address = &doomed.address;
@@ -117,9 +117,9 @@ impl Page {
         let (bad, warn, faint) = (style::BAD, style::WARN, style::FAINT);
         for (_, byproduct) in found.byproducts.iter().filter(|(of, _)| of == address) {
             match &byproduct.kept {
-                None => self.line(6, &format!("{bad}-{bad:#} with it goes {}", name(byproduct))),
+                None => self.line(6, &format!("{bad}-{bad:#} also deletes {}", name(byproduct))),
                 Some(why) => {
-                    self.line(6, &format!("{warn}!{warn:#} {} stays: {}", name(byproduct), plain(why)));
+                    self.line(6, &format!("{warn}!{warn:#} keeps {}: {}", name(byproduct), plain(why)));
                 }
             }
         }
@@ -127,12 +127,12 @@ impl Page {
             list.iter().filter(|(of, _)| of == address).map(|(_, error)| error.clone()).collect()
         };
         for error in of(&found.refusals).into_iter().chain(of(&found.protected)) {
-            self.line(6, &format!("{warn}!{warn:#} stays: {}", plain(&error.message)));
+            self.line(6, &format!("{warn}!{warn:#} kept: {}", plain(&error.message)));
             self.line(8, &format!("{faint}{}{faint:#}", error.advice()));
         }
         for error in of(&found.unseen) {
             let why = plain(&error.to_string()).into_owned();
-            self.line(6, &format!("{warn}?{warn:#} what it made by itself could not be looked for: {why}"));
+            self.line(6, &format!("{warn}?{warn:#} resources that it created itself could not be listed: {why}"));
         }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn env(outputs: &[Output<'_>]) -> Result<String, Failure> {
         let value = bare(output.value);
         if value.contains('\0') {
             let message =
-                format!("{} has a NUL character in it, which no variable of a shell can hold", output.address());
+                format!("{} contains a NUL character, which a shell variable cannot contain", output.address());
             return Err(Failure::Other { message, help: "Use --json.".to_owned(), status: 1 });
         }
         // Between single quotes nothing has a meaning but the quote that ends them.

@@ -34,7 +34,7 @@ pub(crate) fn failures(failures: &[StepFailure], skipped: &[(StepName, StepName)
         }
     }
     for (step, because) in skipped {
-        let _ = writeln!(text, "step {name}{step}{name:#} did not run: {because}, which it needs, is missing");
+        let _ = writeln!(text, "step {name}{step}{name:#} skipped: it depends on {because}");
     }
     text
 }
@@ -57,27 +57,27 @@ pub(crate) fn help(reason: &Reason) -> Option<&str> {
     Some(match reason {
         Reason::Operation(error) => error.advice(),
         Reason::NotAsPlanned(Departure::Differs { .. } | Departure::Unforeseen { .. }) => {
-            "Nothing of this was done. Run again: the new plan shows the difference first."
+            "This was not applied. Run again: the new plan shows the difference first."
         }
         Reason::NotAsPlanned(Departure::Outputs(_)) => {
-            "The step's resources are made. A plugin must return the same outputs in plan and apply; this one does not. Tell its \
-             author."
+            "The step's resources were created. A plugin must return the same outputs in plan and apply; this one does not. \
+             Report it to its author."
         }
         Reason::NotAsPlanned(Departure::File { .. }) => {
-            "Nothing was done with it. Run again: the new plan is made of the files as they are now."
+            "It was not used. Run again: the new plan uses the current files."
         }
         Reason::NotAsPlanned(_) => {
-            "A plugin must declare the same in plan and apply; this one does not. Tell its author."
+            "A plugin must declare the same in plan and apply; this one does not. Report it to its author."
         }
         Reason::Protected { .. } => {
-            "Nothing was changed. To lift it, take 'protect = true' out of the step, in the file, and run again; a step that is \
-             no longer in the file has to be put back first."
+            "Nothing was changed. To remove the protection, delete 'protect = true' from the step in the file, and run again; \
+             if the step is no longer in the file, add it again first."
         }
         Reason::DecidesByUnknown(_) => {
-            "Nothing was changed. For the plugin's author: do not compare, cut or count such a value. Ask 'is-known' first, or \
-             take the decision from the step's options."
+            "Nothing was changed. For the plugin's author: do not compare, cut or count such a value. Call 'is-known' first, \
+             or decide by the step's options."
         }
-        Reason::StillUsed(_) => "Correct what failed there, and run the same command again.",
+        Reason::StillUsed(_) => "Fix that error, and run the same command again.",
         Reason::State(error) => return error.advice(),
         Reason::Plugin(error) => {
             return error.crash().map(|crash| crash.advice.as_str()).filter(|text| !text.is_empty());

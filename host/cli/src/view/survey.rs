@@ -51,8 +51,8 @@ fn how(how: &How) -> String {
     match how {
         How::Tags => "found by its tags".to_owned(),
         How::Name => "found by its name".to_owned(),
-        How::Content { was: Some(was) } => format!("found by its content; its tags say {}", plain(was)),
-        How::Content { was: None } => "found by its content; its tags say no address".to_owned(),
+        How::Content { was: Some(was) } => format!("found by its content; its tags name {}", plain(was)),
+        How::Content { was: None } => "found by its content; its tags name no address".to_owned(),
     }
 }
 
@@ -87,7 +87,7 @@ fn why(address: &ResourceAddress, why: &Why) -> String {
         }
         Why::Waits { on } => {
             let on: Vec<String> = on.iter().map(ToString::to_string).collect();
-            format!("depends on what was not found: {}", on.join(", "))
+            format!("depends on a resource that was not found: {}", on.join(", "))
         }
         Why::Ambiguous { ids } => {
             let ids: Vec<String> = ids.iter().map(|id| plain(id).into_owned()).collect();
@@ -105,7 +105,8 @@ fn why(address: &ResourceAddress, why: &Why) -> String {
         }
         Why::Otherwise { id } => {
             let id = plain(id);
-            format!("exists as {id}, and what cannot be changed is declared otherwise: the pipeline would replace it. Declare it as it is")
+            format!("exists as {id}, and the file declares other values for fields that cannot be changed: the \
+                pipeline would replace it. Declare its real values")
         }
         Why::Unread { error } => format!("could not be read: {}. {}", plain(&error.to_string()), plain(error.advice())),
         _ => String::new(),
@@ -116,12 +117,12 @@ fn strays(survey: &Survey, pipeline: &str, out: &mut String) {
     if survey.strays.is_empty() {
         return;
     }
-    let _ = writeln!(out, "With the tags of '{pipeline}', and neither declared nor in the state:");
+    let _ = writeln!(out, "With the tags of '{pipeline}', but neither declared nor in the state:");
     for stray in &survey.strays {
         let at = stray.address.as_ref().map(|at| format!(", made as {}", plain(at))).unwrap_or_default();
         let _ = writeln!(out, "  ? {} {}{at}", stray.kind, plain(&stray.id));
     }
-    out.push_str("They are not imported, and nothing deletes them. Declare them, or look after them yourself.\n\n");
+    out.push_str("They are not imported, and llmhost does not delete them. Declare them, or delete them yourself.\n\n");
 }
 
 fn sum_up(survey: &Survey, out: &mut String) {
@@ -142,7 +143,7 @@ fn sum_up(survey: &Survey, out: &mut String) {
         (0, 0) => writeln!(out, ". The next run would then change nothing."),
         (0, moved) => writeln!(
             out,
-            ". The next run would then change nothing but the tags of {moved} resources, which say another address."
+            ". The next run would then change nothing but the tags of {moved} resources, which name another address."
         ),
         _ => writeln!(
             out,

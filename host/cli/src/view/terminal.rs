@@ -103,7 +103,7 @@ impl Terminal {
         match event {
             Event::StepLog { step, phase, level, message } => self.log(step, *phase, *level, message),
             Event::StepSkipped { step, because } => {
-                self.line(&format!("{0}-{0:#} {step} not run: {because} is missing", style::WARN));
+                self.line(&format!("{0}-{0:#} {step} skipped: {because} is missing", style::WARN));
             }
             Event::OperationNote { address, message } => {
                 let (faint, message) = (style::FAINT, one_line(message));

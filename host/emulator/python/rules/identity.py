@@ -1,4 +1,4 @@
-"""IAM: what is in use stays, sizes and counts have limits, names and tag keys do not differ in case alone."""
+"""IAM: what is in use stays, sizes and counts have limits, names and tag keys do not differ only in case."""
 
 import re
 

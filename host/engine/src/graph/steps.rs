@@ -16,7 +16,7 @@ pub struct StepGraph {
 
 /// Steps that wait for each other, in the order that closes the circle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("these steps wait for each other: {}", .0.iter().map(StepName::as_str).collect::<Vec<_>>().join(" -> "))]
+#[error("these steps depend on each other: {}", .0.iter().map(StepName::as_str).collect::<Vec<_>>().join(" -> "))]
 pub struct Cycle(pub Vec<StepName>);
 
 impl StepGraph {

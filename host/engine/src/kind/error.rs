@@ -60,24 +60,24 @@ impl ErrorClass {
             Self::Invalid => "Change the value in the pipeline file and run again.",
             Self::Denied => "Check which credentials are in use, and that their policy allows this action.",
             Self::Expired => {
-                "Log in again: the credentials have expired. What was done is recorded; run again to go on."
+                "Log in again: the credentials have expired. The progress is saved; run again to continue."
             }
             Self::Quota => "Raise the limit in Service Quotas, or delete what is no longer used, and run again.",
             Self::Capacity => "Try another availability zone or instance type, or run again later.",
             Self::Throttled => "Run again in a minute, or with a lower --parallelism.",
             Self::Conflict => {
-                "Something else has this name or place, or still uses it. Its tags say whose it is. Choose another name, or \
-                 take it in with 'llmhost import', and run again."
+                "Another resource has this name or place, or still uses it. Its tags show who owns it. Choose another name, \
+                 or import it with 'llmhost import', and run again."
             }
             Self::NotFound => {
-                "Check the name, the region and the account. If it existed before, 'llmhost drift' lists what is gone, and \
-                 'llmhost run --refresh' creates that again."
+                "Check the name, the region and the account. If it existed before, 'llmhost drift' lists what is missing, \
+                 and 'llmhost run --refresh' creates it again."
             }
             Self::Unreachable => "Check the network, the region and --endpoint-url, and run again.",
             Self::Service => "The service failed on its side; run again, and give it the request id if it persists.",
             Self::Broken => "Fix the cause and run again: the resource that failed is replaced.",
             Self::Local => "Check the file or folder and run again.",
-            Self::Interrupted => "Run again to go on waiting.",
+            Self::Interrupted => "Run again to continue waiting.",
         }
     }
 }

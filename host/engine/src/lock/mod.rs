@@ -17,8 +17,8 @@ pub use plugins::{PluginChange, PluginPin};
 pub const FILE: &str = "llmhost.lock";
 /// 2 has plugins.
 const FORMAT: u32 = 2;
-const HEAD: &str = "# Written by llmhost. Keep it beside the pipeline file, in version control; take a fact out to \
-                    choose anew, and accept other plugins with llmhost lock FILE --accept.\n";
+const HEAD: &str = "# Written by llmhost. Keep it beside the pipeline file, in version control; remove a fact to \
+                    choose it again, and accept changed plugins with llmhost lock FILE --accept.\n";
 
 /// The part of the file that belongs to one pipeline.
 #[derive(Debug)]

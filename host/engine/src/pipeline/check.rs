@@ -54,7 +54,7 @@ fn circle(steps: &[Step], needs: &[Vec<(usize, Range<usize>)>], group: &BTreeSet
     let (start, closing) = loop {
         let here = path[path.len() - 1];
         let inside = needs[here].iter().find(|(need, _)| group.contains(need));
-        let (next, span) = inside.expect("every step of a circle needs another of it");
+        let (next, span) = inside.expect("each step of a cycle depends on another one in it");
         if let Some(at) = path.iter().position(|step| step == next) {
             break (at, span.clone());
         }
@@ -64,9 +64,9 @@ fn circle(steps: &[Step], needs: &[Vec<(usize, Range<usize>)>], group: &BTreeSet
     names.push(names[0]);
     Diagnostic {
         code: "cycle",
-        message: format!("these steps wait for each other: {}", names.join(" -> ")),
+        message: format!("these steps depend on each other: {}", names.join(" -> ")),
         span: Some(closing),
-        label: "this closes the circle".to_owned(),
+        label: "this closes the cycle".to_owned(),
         help: Some("a -> b says that a needs b; take one of the references or 'after' entries out".to_owned()),
     }
 }
@@ -121,7 +121,7 @@ fn missing_part(reference: &Reference, form: &Value) -> Option<Diagnostic> {
         here = match all.get(key) {
             Some(below) => below,
             None => {
-                let message = format!("{} leads nowhere: there is no '{key}'", reference.text());
+                let message = format!("{} does not exist: there is no '{key}'", reference.text());
                 let names: Vec<&str> = all.keys().map(String::as_str).collect();
                 let help = match (did_you_mean(key, names.iter().copied()), names.is_empty()) {
                     (Some(near), _) => format!("did you mean '{near}'?"),

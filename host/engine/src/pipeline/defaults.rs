@@ -247,7 +247,7 @@ mod tests {
                 json!({ "$ref": "#/$defs/node", "$defs": { "node": { "properties": {
                     "left": { "$ref": "#/$defs/node", "default": {} }, "right": { "$ref": "#/$defs/node", "default": {} },
                 } } } }),
-                "the default of 'node (in $defs).left' holds further defaults without end",
+                "the default of 'node (in $defs).left' contains itself",
             ),
         ] {
             assert_eq!(check(&schema).expect_err("a bad default").to_string(), error);

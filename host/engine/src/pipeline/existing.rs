@@ -128,7 +128,7 @@ fn entry(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Proble
         }
     };
     found.need("kind", "\"ec2.vpc\"", problems);
-    let kind = found.literal("kind", "write the kind itself, such as ec2.vpc", problems);
+    let kind = found.literal("kind", "write the kind here, such as ec2.vpc; it cannot come from a variable", problems);
     let all = found.switch("all", problems).is_some_and(|(all, _)| all);
     let before = problems.0.len();
     let fields: Vec<_> = WHICH.iter().filter_map(|which| found.get(which)).collect();
@@ -141,7 +141,7 @@ fn entry(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Proble
     };
     if let Some(help) = help {
         let message = match names.len() {
-            0 | 1 => format!("{what} does not say which resource is meant"),
+            0 | 1 => format!("{what} does not say which resource is intended"),
             _ => format!("{what} has {} and {}", names[0], names[1]),
         };
         problems.add("bad-look-up", key.span.clone(), message, "here");
@@ -160,7 +160,7 @@ fn entry(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Proble
             let (message, help) = match key.name {
                 "tags" => ("tags have texts for values", "write tags = { Name = \"corp\" }"),
                 "where" => ("'where' is a table of attributes", "write where = { vpc_id = \"vpc-…\" }"),
-                _ => ("this is a text", "write it in quotes"),
+                _ => ("this is a string", "write it in quotes"),
             };
             problems.add("wrong-type", item.span(), message, "of another type");
             problems.help(help);
@@ -175,7 +175,7 @@ fn entry(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &mut Proble
             .any(|(known, _)| self::name(known, scope.within).is_ok_and(|known| known == reference.step));
         if !is_existing {
             let message = format!("{} is an output of a step, and look-ups come before any step", reference.text());
-            let mut problem = reference.problem("reference-not-here", message, "cannot stand here");
+            let mut problem = reference.problem("reference-not-here", message, "not allowed here");
             problem.help = Some(
                 "use a variable, or another look-up: ${existing.name.id}; what a step makes is one of its outputs"
                     .to_owned(),
@@ -204,7 +204,7 @@ fn in_order(mut open: Vec<Existing>, problems: &mut Problems) -> Vec<Existing> {
         let (ready, rest): (Vec<_>, Vec<_>) = open.into_iter().partition(is_ready);
         if ready.is_empty() {
             let all: Vec<&str> = rest.iter().map(|one| one.name.as_str()).collect();
-            let message = format!("these look-ups wait for each other: {}", all.join(", "));
+            let message = format!("these look-ups depend on each other: {}", all.join(", "));
             problems.add("cycle", rest[0].which.span.clone(), message, "one of them");
             problems.help("give one of them an id, a name or tags of its own");
             break;

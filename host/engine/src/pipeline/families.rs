@@ -71,9 +71,9 @@ pub(super) fn read(key: &Key<'_>, item: Item<'_>, scope: &Scope<'_>, problems: &
         };
     };
     if matches!(key.name, "fact" | "secret") {
-        let message = format!("a step called '{}' cannot have for_each", key.name);
+        let message = format!("a step named '{}' cannot have for_each", key.name);
         problems.add("bad-name", key.span.clone(), message, "this name");
-        problems.help("call it otherwise");
+        problems.help("use another name");
         return Family::Unclear;
     }
     let Some(all) = entries(&found.called("for_each"), item, scope, problems) else { return Family::Unclear };
@@ -111,8 +111,7 @@ fn entries(what: &str, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problem
     Some(match written.node {
         _ if problems.0.len() > before => return None,
         Node::Whole(_) | Node::Mixed(_) => {
-            let message =
-                format!("{what} cannot hold an output of a step: how many steps there are is part of the plan");
+            let message = format!("{what} cannot contain an output of a step: the plan must know the number of steps");
             problems.add("reference-not-here", item.span(), message, "known when the step has run");
             problems.help(
                 "list the keys in the file or in a variable; their values may be outputs: { a = \"${step.output}\" }",
@@ -132,8 +131,8 @@ fn entries(what: &str, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problem
                     problems.add(
                         "reference-not-here",
                         span,
-                        format!("{what} is a list of texts, which are keys"),
-                        "not a text",
+                        format!("{what} is a list of strings, which are keys"),
+                        "not a string",
                     );
                     problems.help("write a table for values that are more: { a = { … }, b = { … } }");
                     return None;
@@ -148,7 +147,7 @@ fn entries(what: &str, item: Item<'_>, scope: &Scope<'_>, problems: &mut Problem
             keys(what, items.into_iter().map(|value| (value, written.span.clone())).collect(), problems)?
         }
         Node::Plain(other) => {
-            wrong_type(what, "a list of texts or a table", kind(&other), item.span(), problems);
+            wrong_type(what, "a list of strings or a table", kind(&other), item.span(), problems);
             return None;
         }
     })
@@ -159,7 +158,7 @@ fn keys(what: &str, items: Vec<(Value, Range<usize>)>, problems: &mut Problems) 
     for (value, span) in items {
         let Value::String(key) = &value else {
             let found = kind(&value);
-            wrong_type(&format!("every entry of {what}"), "a text", found, span, problems);
+            wrong_type(&format!("every entry of {what}"), "a string", found, span, problems);
             problems.help("write a table for values that are more: { a = { … }, b = { … } }");
             return None;
         };
@@ -177,9 +176,9 @@ fn keys(what: &str, items: Vec<(Value, Range<usize>)>, problems: &mut Problems) 
 pub(super) fn misnamed(name: &str, families: &Families) -> Option<(String, String)> {
     match families.get(name)? {
         Family::Off => Some((
-            format!("step '{name}' is switched off by its 'when'"),
+            format!("step '{name}' is disabled by its 'when'"),
             format!(
-                "give this step the same 'when', or take what is there, a list of none or one: ${{{name}[*].output}}"
+                "give this step the same 'when', or take what exists, a list of none or one: ${{{name}[*].output}}"
             ),
         )),
         Family::Each { on, .. } => {

@@ -368,7 +368,7 @@ impl<'a> Reader<'a> {
             if self.are_too_many(1) {
                 let message = format!("the pipeline has more than {MOST_STEPS} steps");
                 problems.add("too-large", step.uses_span.clone(), message, "too many");
-                problems.help("files that are repeated in each other multiply; is one of them repeated by mistake?");
+                problems.help("repeated files inside repeated files multiply; is one of them repeated by mistake?");
                 return read;
             }
             modules::read(self, step, folder, above, &mut read, problems);

@@ -43,8 +43,8 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                         "name": { "type": "string", "description": "The pipeline's name there; by default its name with -NAME after it." },
                         "region": { "type": "string" },
                         "state": { "type": "string", "description": "Where the state is kept there; by default the place of [pipeline] with /NAME after it." },
-                        "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Over those of [pipeline]." },
-                        "vars": { "type": "object", "description": "Values of variables, over their defaults." },
+                        "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "They override those of [pipeline]." },
+                        "vars": { "type": "object", "description": "Values of variables; they override the defaults." },
                         "description": { "type": "string" },
                     },
                 },
@@ -55,17 +55,18 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "type": "object",
                     "additionalProperties": false,
                     "properties": {
-                        "default": { "description": "The value where nothing else gives one: neither --var, --var-file nor LLMHOST_VAR_name." },
-                        "type": { "type": "string", "pattern": TYPE, "description": "string, number, integer, bool, list(TYPE), map(TYPE) or any; by default the default's, and string where there is none." },
+                        "default": { "description": "The value if none is given by --var, --var-file or LLMHOST_VAR_name." },
+                        "type": { "type": "string", "pattern": TYPE, "description": "string, number, integer, bool, list(TYPE), map(TYPE) or any; by default the default's, and string if there is none." },
                         "description": { "type": "string" },
-                        "secret": { "type": "boolean", "description": "Keep the value out of everything that is shown and logged. Plans and the state hold it." },
+                        "secret": { "type": "boolean", "description": "Mask the value in all output and logs. Plans \
+                            and the state contain it." },
                         "validation": validation(),
                     },
                 },
             },
             "secrets": {
                 "type": "object",
-                "description": "Values that nobody gets to see: plugins, plans and the state have a handle alone.",
+                "description": "Values that are never shown: plugins, plans and the state hold only a handle.",
                 "additionalProperties": {
                     "type": "object",
                     "additionalProperties": false,
@@ -74,7 +75,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                         "file": { "type": "string", "description": "Path of a file." },
                         "parameter": { "type": "string", "description": "Name of a parameter of Systems Manager." },
                         "secrets-manager": { "type": "string", "description": "Name or ARN of a secret of Secrets Manager." },
-                        "version": { "anyOf": [{ "type": "integer", "minimum": 1 }, reference], "description": "Raise it to have a changed value sent again." },
+                        "version": { "anyOf": [{ "type": "integer", "minimum": 1 }, reference], "description": "Increase it to send a changed value again." },
                         "description": { "type": "string" },
                     },
                 },
@@ -83,7 +84,8 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
             "existing": existing(name),
             "trust": {
                 "type": "object",
-                "description": "Public keys by patterns of plugins' names (ghcr.io/acme/*): what matches has to be signed with one of them.",
+                "description": "Public keys by patterns of plugins' names (ghcr.io/acme/*): a plugin that matches \
+                    must be signed with one of them.",
                 "additionalProperties": {
                     "type": "array",
                     "minItems": 1,
@@ -92,7 +94,8 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
             },
             "outputs": {
                 "type": "object",
-                "description": "What this file gives, to llmhost outputs, to a pipeline of which it is a step, and to others that read its state: values with references in them.",
+                "description": "The outputs of this file: for llmhost outputs, for a pipeline that uses it as a \
+                    step, and for pipelines that read its state. Values can contain references.",
             },
             "pipelines": {
                 "type": "object",
@@ -104,7 +107,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "properties": {
                         "file": { "type": "string", "description": "Its file, which says its name and where its state is." },
                         "state": { "type": "string", "description": "Where its state is: s3://bucket/prefix, or a folder." },
-                        "name": { "type": "string", "description": "Its name, where there is no file; by default what it is called here." },
+                        "name": { "type": "string", "description": "Its name, without a file; by default what it is called here." },
                         "env": { "type": "string", "description": "The environment of its file." },
                         "vars": { "type": "object", "description": "Values of variables of its file." },
                         "description": { "type": "string" },
@@ -113,7 +116,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
             },
             "moved": {
                 "type": "array",
-                "description": "Steps and resources that have another name from now on.",
+                "description": "Steps and resources that were renamed.",
                 "items": {
                     "type": "object",
                     "additionalProperties": false,
@@ -168,18 +171,22 @@ fn steps(plugins: &[(&str, &Value, &str)], name: &str, definitions: &mut Map<Str
                 "uses": { "description": "A built-in plugin, the path of a component or of another pipeline file (./network.toml), oci://host/name:tag@sha256:…, or https://host/plugin.wasm#sha256=…", "anyOf": [{ "enum": names }, { "type": "string" }] },
                 "with": { "type": "object" },
                 "for_each": {
-                    "description": "The step is repeated for each entry: of a list of texts, or of a table. ${each.key} and ${each.value} tell them apart.",
+                    "description": "The step is repeated for each entry of a list of strings, or of a table. \
+                        ${each.key} and ${each.value} are its key and value.",
                     "anyOf": [{ "type": "array", "items": { "type": "string" }, "uniqueItems": true }, { "type": "object" }, reference],
                 },
                 "when": {
-                    "description": "The step is there where this holds: a truth value, a condition such as { value = \"${vars.env}\", is = \"prod\" }, or a list of both.",
+                    "description": "The step exists only if this is true: a boolean, a condition such as { value = \
+                        \"${vars.env}\", is = \"prod\" }, or a list of both.",
                     "anyOf": [condition, { "type": "array", "items": condition }],
                 },
                 "after": { "type": "array", "items": { "type": "string" }, "description": "Steps that must come before." },
                 "allow": { "type": "array", "items": { "type": "string" }, "description": "Grants, such as ec2:vpc." },
-                "ignore_changes": { "type": "array", "items": { "type": "string" }, "description": "Fields of its resources in which what is there may differ from the file: tags, scaling.desired_size, eks.node-group/main.labels." },
-                "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Nothing that this step made may be deleted or replaced." },
-                "region": { "type": "string", "description": "The region of its resources, where it is not the pipeline's." },
+                "ignore_changes": { "type": "array", "items": { "type": "string" }, "description": "Fields of its \
+                    resources that may differ from the file: tags, scaling.desired_size, eks.node-group/main.labels." },
+                "protect": { "anyOf": [{ "type": "boolean" }, reference], "description": "Protects the resources of \
+                    this step: they cannot be deleted or replaced." },
+                "region": { "type": "string", "description": "The region of its resources, if it is not the pipeline's." },
                 "profile": { "type": "string", "description": "The profile of the AWS configuration that it uses." },
                 "assume_role": { "type": "string", "description": "The ARN of the role that it assumes." },
                 "limits": limits(),
@@ -201,8 +208,9 @@ fn providers(name: &str) -> Value {
             "required": ["uses"],
             "properties": {
                 "uses": { "type": "string", "description": "The path of a component, oci://host/name:tag@sha256:…, or https://host/provider.wasm#sha256=…" },
-                "with": { "type": "object", "description": "Its options. Variables, secrets and the environment may stand in it." },
-                "allow": { "type": "array", "items": { "type": "string" }, "description": "What it may ask: http:GET,POST https://api.example.com/v1/*, tcp:db.example.com:5432." },
+                "with": { "type": "object", "description": "Its options. Variables, secrets and the environment may be in it." },
+                "allow": { "type": "array", "items": { "type": "string" }, "description": "What it can access: \
+                    http:GET,POST https://api.example.com/v1/*, tcp:db.example.com:5432." },
                 "ca": { "type": "string", "description": "A file with the CAs whose servers it speaks to (PEM), in place of the system's." },
                 "limits": limits(),
                 "description": { "type": "string" },
@@ -239,10 +247,10 @@ fn existing(name: &str) -> Value {
                 "name": { "type": "string", "description": "The name; for kinds without names, the Name tag." },
                 "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags that it has." },
                 "where": { "type": "object", "description": "Attributes that have these values: { vpc_id = \"vpc-…\" }." },
-                "region": { "type": "string", "description": "The region in which it is looked up, where it is not the pipeline's." },
+                "region": { "type": "string", "description": "The region in which it is looked up, if it is not the pipeline's." },
                 "profile": { "type": "string", "description": "The profile of the AWS configuration that it is looked up with." },
                 "assume_role": { "type": "string", "description": "The ARN of the role that it is looked up with." },
-                "all": { "type": "boolean", "description": "Take all that are found; without it, there has to be exactly one." },
+                "all": { "type": "boolean", "description": "Return all matches; without it, there must be exactly one." },
             },
         },
     })
@@ -253,15 +261,18 @@ fn validation() -> Value {
     json!({
         "type": "object",
         "additionalProperties": false,
-        "description": "What the value has to be beyond its type. In lists and maps, one_of, pattern, min and max hold for each entry.",
+        "description": "Rules for the value beyond its type. In lists and maps, one_of, pattern, min and max apply \
+            to each entry.",
         "properties": {
             "one_of": { "type": "array", "minItems": 1, "description": "The values that are allowed." },
-            "pattern": { "type": "string", "format": "regex", "description": "A regular expression that the whole text has to match." },
+            "pattern": { "type": "string", "format": "regex", "description": "A regular expression that the whole string must match." },
             "min": { "type": "number", "description": "The least number." },
             "max": { "type": "number", "description": "The largest number." },
-            "min_length": { "type": "integer", "minimum": 0, "description": "Characters of a text, or entries of a list or map, at least." },
-            "max_length": { "type": "integer", "minimum": 0, "description": "Characters of a text, or entries of a list or map, at most." },
-            "message": { "type": "string", "description": "What is said of a value that is not allowed." },
+            "min_length": { "type": "integer", "minimum": 0, "description": "The minimum number of characters of a \
+                string, or of entries of a list or map." },
+            "max_length": { "type": "integer", "minimum": 0, "description": "The maximum number of characters of a \
+                string, or of entries of a list or map." },
+            "message": { "type": "string", "description": "The error message for a value that is not allowed." },
         },
     })
 }

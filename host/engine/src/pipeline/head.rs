@@ -35,8 +35,8 @@ pub(super) fn read(
     match top.get("pipeline") {
         Some((key, item)) => pipeline(key, item, environment, scope, problems),
         None => {
-            problems.add("missing-key", 0..0, "the file has no [pipeline] table", "begin with it");
-            problems.help("begin the file with [pipeline], name = \"…\" and region = \"us-east-1\"");
+            problems.add("missing-key", 0..0, "the file has no [pipeline] table", "start with it");
+            problems.help("start the file with [pipeline], name = \"…\" and region = \"us-east-1\"");
             Head::default()
         }
     }
@@ -95,7 +95,7 @@ fn pipeline(
         tags.extend(read_tags(item, scope, problems));
         check_number(tags.len(), item, problems);
         if let Some((one, other)) = tags::clash(tags.keys().map(String::as_str)) {
-            let message = format!("the tags '{one}' and '{other}' differ in case alone, with those of [pipeline]");
+            let message = format!("the tags '{one}' and '{other}' differ only in case, with those of [pipeline]");
             problems.add("tags-clash", item.span(), message, "the same key to IAM");
             problems.help("IAM ignores the case of keys and refuses the second; keep one of them");
         }
@@ -166,7 +166,7 @@ fn read_tags(item: Item<'_>, scope: &Scope<'_>, problems: &mut Problems) -> BTre
     }
     if let Some((one, other)) = tags::clash(all.iter().map(|(key, _)| key.name)) {
         let place = all.iter().find(|(key, _)| key.name == other).map_or(item.span(), |(key, _)| key.span.clone());
-        let message = format!("the tags '{one}' and '{other}' differ in case alone");
+        let message = format!("the tags '{one}' and '{other}' differ only in case");
         problems.add("tags-clash", place, message, "the same key to IAM");
         problems.help("IAM ignores the case of keys and refuses the second; keep one of them");
     }
@@ -179,10 +179,8 @@ fn check_number(number: usize, item: Item<'_>, problems: &mut Problems) {
         let message = format!("{number} tags are too many");
         problems.add("many-tags", item.span(), message, "too many");
         let most = tags::MOST - OWN_TAGS;
-        problems.help(format!(
-            "AWS allows {} on a resource, and {OWN_TAGS} are llmhost's: state at most {most}",
-            tags::MOST
-        ));
+        problems
+            .help(format!("AWS allows {} on a resource, and {OWN_TAGS} are llmhost's: set at most {most}", tags::MOST));
     }
 }
 

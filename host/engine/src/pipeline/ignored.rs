@@ -27,7 +27,7 @@ pub struct FieldPath(Vec<Part>);
 
 /// Reads the entries of a step.
 pub(super) fn read(found: &Table<'_>, problems: &mut Problems) -> Vec<Ignored> {
-    let why = "write the fields themselves: what is compared does not depend on variables";
+    let why = "write the field names here; they cannot come from variables";
     let mut all = Vec::new();
     for (text, span) in found.literals("ignore_changes", why, problems) {
         if parse(&text).is_none() {

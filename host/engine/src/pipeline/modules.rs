@@ -136,7 +136,7 @@ fn inner(
             "allow and limits are for plugins, and this is a pipeline".to_owned(),
             "a pipeline",
         );
-        problems.help("take them out: its author says what its plugins may use");
+        problems.help("remove them: the author of that pipeline sets what its plugins may use");
     }
     if published.is_none() && !folder.holds(&step.uses, &step.uses_span, problems) {
         return None;
@@ -152,7 +152,7 @@ fn inner(
             false => format!("pipelines are used within each other at most {DEEPEST} times"),
         };
         problems.add("cycle", at(), message, "used here");
-        problems.help("a pipeline can use others, and none of them can use it");
+        problems.help("a pipeline can use other pipelines, and none of them can use it");
         return None;
     }
     let source = match reader.text(&path, &shown) {
@@ -161,7 +161,7 @@ fn inner(
             for problem in found.problems {
                 problems.add(problem.code, at(), problem.message, "this file");
                 problems.help(match problem.code {
-                    "unreadable" => "paths start at the folder of the file in which the step stands".to_owned(),
+                    "unreadable" => "paths start at the folder of the file in which the step is".to_owned(),
                     _ => problem.help.unwrap_or_default(),
                 });
             }
@@ -224,7 +224,7 @@ pub(super) fn outputs(
         let name = plain_key(&key, "the name of an output", problems);
         if name.contains(['.', '[', ']']) {
             problems.add("bad-name", key.span, format!("an output cannot be called '{name}'"), "not a name");
-            problems.help("references could not tell it from a part of an output; leave '.', '[' and ']' out");
+            problems.help("a reference could not distinguish it from a part of an output; do not use '.', '[' or ']'");
         }
         (name, scope.template(item, problems))
     });
@@ -281,8 +281,8 @@ impl Modules {
         };
         let own = (reference.step.clone(), reference.output.clone());
         if within.contains(&own) {
-            let message = format!("{} stands for itself", reference.text());
-            problems.0.push(reference.problem("cycle", message, "in a circle"));
+            let message = format!("{} refers to itself", reference.text());
+            problems.0.push(reference.problem("cycle", message, "in a cycle"));
             return Some(None);
         }
         self.count.set(self.count.get() + 1);
@@ -303,7 +303,7 @@ impl Modules {
 
 fn missing(module: &Module, reference: &Reference) -> Diagnostic {
     if module.outputs.contains_key(&reference.output) {
-        let message = format!("{} leads nowhere: the output has no such part", reference.text());
+        let message = format!("{} does not exist: the output has no such part", reference.text());
         return reference.problem("unknown-output", message, "not there");
     }
     let message = format!("step '{}' has no output '{}'", reference.step.family(), reference.output);

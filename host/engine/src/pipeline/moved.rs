@@ -33,7 +33,7 @@ fn read_entry(entry: Item<'_>, within: Option<&StepName>, problems: &mut Problem
     let found = Table::new("[[moved]]", entry.span(), found, &["from", "to"], problems);
     let mut place = |key, example| {
         found.need(key, example, problems)?;
-        let (text, span) = found.literal(key, "write the name itself", problems)?;
+        let (text, span) = found.literal(key, "write the name here; it cannot come from a variable", problems)?;
         let parsed = parse(&text).and_then(|place| place.inside(within));
         if parsed.is_none() {
             let message = format!("'{text}' is neither a step nor a resource");
@@ -111,7 +111,7 @@ pub(super) fn check(moved: &[Moved], steps: &[super::Step], entries: &[StepName]
             Move::Resource { to, .. } => (None, to.step()),
         };
         if let Some(old) = old.filter(|old| declared(old)) {
-            problems.add("bad-move", span.clone(), format!("step '{old}' is declared still"), "moved from here");
+            problems.add("bad-move", span.clone(), format!("step '{old}' is still declared"), "moved from here");
             problems.help("rename the step in the file, or remove this entry");
         }
         if !declared(new) && !is_without_steps(new) && !is_key(new) {

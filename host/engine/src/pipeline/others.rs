@@ -248,7 +248,7 @@ fn missing(reference: &Reference, known: &OtherOutputs) -> Option<Diagnostic> {
         let help = match (near, &names[..]) {
             (Some(near), _) => format!("did you mean '{near}'?"),
             (None, []) => {
-                "there is nothing of that name in its state; run it after its [outputs] were changed".to_owned()
+                "its state has no output of that name; change its [outputs], and run that pipeline first".to_owned()
             }
             (None, names) => format!("there are {}; run it after its [outputs] were changed", names.join(", ")),
         };

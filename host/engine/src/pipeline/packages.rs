@@ -91,7 +91,7 @@ fn add(root: &Path, path: &Path, found: &mut BTreeMap<String, PathBuf>) -> Resul
     let unreadable = |error: std::io::Error| format!("cannot read {name}: {error}");
     let kind = std::fs::symlink_metadata(path).map_err(unreadable)?.file_type();
     if kind.is_symlink() {
-        return Err(format!("{name} is a link; copy what it leads to instead"));
+        return Err(format!("{name} is a link; copy its target instead"));
     }
     if kind.is_dir() {
         for entry in std::fs::read_dir(path).map_err(unreadable)? {

@@ -122,16 +122,15 @@ fn provider(
     found.description(problems);
     let name = name(key, problems);
     let uses = found.need("uses", "\"./dns.wasm\"", problems);
-    let uses = uses.and_then(|_| {
-        found.literal("uses", "write the component itself: which code runs does not depend on variables", problems)
-    });
+    let uses =
+        uses.and_then(|_| found.literal("uses", "write the component here; it cannot come from a variable", problems));
     let with = match found.get("with") {
         Some((_, item)) if table("with", item, problems).is_some() => {
             scope.settled(&found.called("with"), item, problems)
         }
         _ => Template { span: key.span.clone(), node: Node::Table(Vec::new()) },
     };
-    let why = "write the grants themselves: what a provider may do does not depend on variables";
+    let why = "write the grants here; they cannot come from variables";
     let (allow, allow_spans) = found.literals("allow", why, problems).into_iter().unzip();
     let limits = found.get("limits").map(|(key, item)| steps::limits(key, item, problems)).unwrap_or_default();
     let (ca, ca_span) = ca(&found, base, scope, problems).unzip();

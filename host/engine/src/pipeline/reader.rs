@@ -157,7 +157,7 @@ impl<'a> Table<'a> {
 fn literal(what: &str, why: &str, value: Item<'_>, problems: &mut Problems) -> Option<(String, Range<usize>)> {
     let (text, span) = string(what, value, problems)?;
     if text.contains("${") {
-        problems.add("reference-not-here", span, format!("{what} cannot hold a reference"), "cannot stand here");
+        problems.add("reference-not-here", span, format!("{what} cannot hold a reference"), "not allowed here");
         problems.help(why);
         return None;
     }

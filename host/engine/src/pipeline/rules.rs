@@ -172,8 +172,8 @@ fn fits(found: &Table<'_>, key: &str, is_fit: bool, texts: &str, of: &Type, prob
         problems.help(match of.innermost() {
             Type::Any => "write the type of the variable, such as type = \"string\" or type = \"list(string)\"",
             Type::Number | Type::Integer => "numbers take min, max and one_of",
-            Type::Bool => "true and false take one_of",
-            _ => "texts take one_of, pattern, min_length and max_length",
+            Type::Bool => "booleans take one_of",
+            _ => "strings take one_of, pattern, min_length and max_length",
         });
     }
     is_fit
@@ -189,7 +189,7 @@ fn one_of(found: &Table<'_>, of: &Type, problems: &mut Problems) -> Option<Rule>
     };
     if values.is_empty() {
         problems.add("wrong-rule", item.span(), format!("{what} is empty: no value would be allowed"), "empty");
-        problems.help("list the values that are allowed, or leave it out");
+        problems.help("list the values that are allowed, or remove it");
         return None;
     }
     let entry = of.innermost();
@@ -210,8 +210,8 @@ fn refuse_references(what: &str, value: &Value, item: Item<'_>, problems: &mut P
     if !value.to_string().contains("${") {
         return Some(());
     }
-    problems.add("reference-not-here", item.span(), format!("{what} cannot hold a reference"), "cannot stand here");
-    problems.help("write the values themselves");
+    problems.add("reference-not-here", item.span(), format!("{what} cannot hold a reference"), "not allowed here");
+    problems.help("write the values here; they cannot come from variables");
     None
 }
 
@@ -219,7 +219,8 @@ fn pattern(found: &Table<'_>, of: &Type, problems: &mut Problems) -> Option<Rule
     if !fits(found, "pattern", *of.innermost() == Type::String, "texts", of, problems) {
         return None;
     }
-    let (text, span) = found.literal("pattern", "write the regular expression itself", problems)?;
+    let (text, span) =
+        found.literal("pattern", "write the regular expression here; it cannot come from a variable", problems)?;
     match whole(&text) {
         Ok(whole) => Some(Rule::Pattern(text, whole)),
         Err(error) => {
@@ -261,7 +262,7 @@ fn number(found: &Table<'_>, key: &str, of: &Type, problems: &mut Problems) -> O
 
 fn length(found: &Table<'_>, key: &str, of: &Type, problems: &mut Problems) -> Option<u64> {
     let has_length = matches!(of, Type::String | Type::List(_) | Type::Map(_));
-    if !fits(found, key, has_length, "texts, lists and maps", of, problems) {
+    if !fits(found, key, has_length, "strings, lists and maps", of, problems) {
         return None;
     }
     let (_, item) = found.get(key)?;

@@ -27,12 +27,12 @@ pub(super) fn scalar(value: &DeValue<'_>, span: &Range<usize>, problems: &mut Pr
                     format!("write a number from {} to {}", i64::MIN, i64::MAX),
                 ),
                 DeValue::Datetime(date) => (
-                    "a date cannot be handed to a plugin".to_owned(),
+                    "a date cannot be passed to a plugin".to_owned(),
                     "a date",
                     format!("write it as a string: \"{date}\""),
                 ),
                 _ => (
-                    "infinity and not-a-number cannot be handed to a plugin".to_owned(),
+                    "infinity and not-a-number cannot be passed to a plugin".to_owned(),
                     "no number",
                     "write a number".to_owned(),
                 ),

@@ -41,7 +41,7 @@ pub enum BadSchema {
         reason: String,
     },
     /// Defaults within defaults, without end.
-    #[error("the default of '{0}' holds further defaults without end")]
+    #[error("the default of '{0}' contains itself")]
     EndlessDefault(String),
     /// Two outputs of one name.
     #[error("it describes the output '{0}' twice")]
@@ -303,7 +303,7 @@ fn correction(error: &ValidationError<'_>) -> Option<String> {
                 Value::Array(all) if wants("object") && !all.is_empty() && all.iter().all(Value::is_string) => {
                     let keys: Vec<String> =
                         all.iter().map(|key| format!("{} = {{}}", key.as_str().unwrap_or_default())).collect();
-                    Some(format!("a table goes by names: {{ {} }}", keys.join(", ")))
+                    Some(format!("write a table with names: {{ {} }}", keys.join(", ")))
                 }
                 _ => None,
             }
@@ -386,7 +386,7 @@ fn must(error: &ValidationError<'_>) -> String {
         K::UniqueItems => "a list without repetitions".to_owned(),
         K::AnyOf { context } | K::OneOfNotValid { context } => {
             let ways: Vec<_> = context.iter().filter_map(|errors| errors.first()).map(must).collect();
-            return format!("is {shown}, and fits none of the allowed forms: it {}", ways.join("; or "));
+            return format!("is {shown}, and matches none of the allowed forms: it {}", ways.join("; or "));
         }
         _ => return format!("is not allowed: {error}"),
     };

@@ -29,9 +29,12 @@ fn secret(key: &Key<'_>, item: Item<'_>, base: &Path, scope: &Scope<'_>, problem
     const PLACES: [&str; 4] = ["env", "file", "parameter", "secrets-manager"];
     if let DeValue::String(_) = item.get_ref() {
         // Without the line: it would be in the logs then, too.
-        let message = format!("secrets.{} is the value itself, for everybody to read who reads the file", key.name);
+        let message =
+            format!("secrets.{} holds the value itself, and everyone who can read the file can read it", key.name);
         problems.add_unseen("open-secret", message);
-        problems.help("say where it is instead, in a table: { env = \"NAME\" }, or file, parameter, secrets-manager");
+        problems.help(
+            "write where it is stored instead, in a table: { env = \"NAME\" }, or file, parameter, secrets-manager",
+        );
         return None;
     }
     let found = table(&format!("secrets.{}", key.name), item, problems)?;
@@ -41,7 +44,7 @@ fn secret(key: &Key<'_>, item: Item<'_>, base: &Path, scope: &Scope<'_>, problem
     found.description(problems);
     if !key.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
         let message = format!("'{}' is not the name of a secret", key.name);
-        problems.add("bad-name", key.span.clone(), message, "letters, digits, _ and - alone");
+        problems.add("bad-name", key.span.clone(), message, "only letters, digits, _ and -");
     }
     let version = found.get("version").and_then(|(_, item)| scope.positive(&found.called("version"), item, problems));
     let version = version.unwrap_or(1);

@@ -89,7 +89,7 @@ impl Step {
             message: format!("the plugin {} describes its options wrongly: {error}", self.uses),
             span: Some(self.uses_span.clone()),
             label: "this plugin".to_owned(),
-            help: Some("the plugin's author has to correct this".to_owned()),
+            help: Some("the plugin's author must correct this".to_owned()),
         }
     }
 }
@@ -180,6 +180,6 @@ pub(super) fn lock_problem(used: &Uses<'_>, change: &PluginChange, file: &Path) 
         message: format!("the plugin {} is not as llmhost.lock pins it: {}", used.uses, change.words().join("; ")),
         span: Some(used.uses_span.clone()),
         label: "this plugin".to_owned(),
-        help: Some(format!("if that is meant, accept it: llmhost lock {} --accept", file.display())),
+        help: Some(format!("if that is intended, accept it: llmhost lock {} --accept", file.display())),
     }
 }

@@ -46,21 +46,20 @@ fn step(
     problems: &mut Problems,
 ) -> Option<Step> {
     let uses = found.need("uses", "\"vpc\"", problems);
-    let uses = uses.and_then(|_| {
-        found.literal("uses", "write the plugin itself: which code runs does not depend on variables", problems)
-    });
+    let uses =
+        uses.and_then(|_| found.literal("uses", "write the plugin here; it cannot come from a variable", problems));
     let with = match found.get("with") {
         Some((_, item)) if table("with", item, problems).is_some() => scope.template(item, problems),
         // A step without options has them all at their defaults.
         _ => Template { span: key.span.clone(), node: Node::Table(Vec::new()) },
     };
-    let after = found.literals("after", "write the names of steps themselves", problems);
+    let after = found.literals("after", "write the names of the steps here; they cannot come from variables", problems);
     let after = after.into_iter().flat_map(|(text, span)| {
         let steps = named(&text, &span, scope, problems).into_iter().filter_map(|step| scope.named(step).ok());
         steps.map(move |step| (step.as_str().to_owned(), span.clone()))
     });
     let after = after.collect();
-    let why = "write the grants themselves: what a plugin may do does not depend on variables";
+    let why = "write the grants here; they cannot come from variables";
     let (allow, allow_spans) = found.literals("allow", why, problems).into_iter().unzip();
     let limits = found.get("limits").map(|(key, item)| limits(key, item, problems)).unwrap_or_default();
     let protect = found.get("protect");
@@ -146,10 +145,10 @@ pub(super) fn limits(key: &Key<'_>, item: Item<'_>, problems: &mut Problems) -> 
     let Some(found) = table("limits", item, problems) else { return Limits::default() };
     let found = Table::new("limits", key.span.clone(), found, &["memory", "time"], problems);
     let mut quantity = |key, parse: fn(&str) -> Option<u64>, example: &str| {
-        let (text, span) = found.literal(key, "write the limit itself", problems)?;
+        let (text, span) = found.literal(key, "write the limit here; it cannot come from a variable", problems)?;
         let parsed = parse(&text).filter(|&quantity| quantity > 0);
         if parsed.is_none() {
-            problems.add("bad-limit", span, format!("'{text}' is no {key} limit"), "not understood");
+            problems.add("bad-limit", span, format!("'{text}' is not a {key} limit"), "not understood");
             problems.help(format!("write it like {example}"));
         }
         parsed

@@ -61,7 +61,7 @@ impl Scope<'_> {
             return None;
         }
         if let Some((message, help)) = self.out_of_reach(first, reach) {
-            problems.add("reference-not-here", span, message, "cannot stand here");
+            problems.add("reference-not-here", span, message, "not allowed here");
             problems.help(help);
             return None;
         }
@@ -93,7 +93,7 @@ impl Scope<'_> {
                 None if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) => {
                     format!("declare it: [vars.{name}]")
                 }
-                None => "a reference is the name of one variable, ${vars.name}: it computes nothing".to_owned(),
+                None => "a reference names one variable, ${vars.name}; it cannot compute".to_owned(),
             });
             return None;
         };
@@ -102,7 +102,7 @@ impl Scope<'_> {
             return Some(Target::Known(Value::Null));
         }
         let Some(found) = value.at(&parts) else {
-            let message = format!("${{vars.{rest}}} leads nowhere: variable '{name}' has no such part");
+            let message = format!("${{vars.{rest}}} does not exist: variable '{name}' has no such part");
             problems.add("bad-reference", span, message, "not there");
             return None;
         };
@@ -124,7 +124,7 @@ impl Scope<'_> {
     fn environment(&self, rest: &str, span: Range<usize>, problems: &mut Problems) -> Option<Target> {
         if self.is_published {
             let message = format!("a published pipeline does not see the environment, and so no {rest}");
-            problems.add("reference-not-here", span, message, "cannot stand here");
+            problems.add("reference-not-here", span, message, "not allowed here");
             problems.help("declare a variable in it, and give it ${env.…} in the with of the step that uses it");
             return None;
         }
@@ -139,12 +139,7 @@ impl Scope<'_> {
     /// `${each.key}`, `${each.value}`, `${each.value.size}`.
     fn each(&self, rest: &str, span: Range<usize>, reach: Reach<'_>, problems: &mut Problems) -> Option<Target> {
         let Some(Each { key, value }) = self.each else {
-            problems.add(
-                "reference-not-here",
-                span,
-                "${each.…} stands in steps with for_each alone",
-                "cannot stand here",
-            );
+            problems.add("reference-not-here", span, "${each.…} works only in steps with for_each", "not allowed here");
             problems.help("add for_each = [\"a\", \"b\"] to the step, or use a variable");
             return None;
         };
@@ -160,7 +155,7 @@ impl Scope<'_> {
             }
         };
         let Some(found) = found else {
-            let message = format!("${{each.{rest}}} leads nowhere: the value of '{key}' has no such part");
+            let message = format!("${{each.{rest}}} does not exist: the value of '{key}' has no such part");
             problems.add("bad-reference", span, message, "not there");
             problems.help("give each value of for_each the same parts");
             return None;
@@ -225,7 +220,7 @@ impl Scope<'_> {
                     (_, Some(key), _) => Which::Key(key),
                     ("each.key", _, Some(each)) => Which::Key(&each.key),
                     ("each.key", ..) => {
-                        let message = "[each.key] stands in steps with for_each alone".to_owned();
+                        let message = "[each.key] works only in steps with for_each".to_owned();
                         return bad(problems, span, message, "write the key: ${step['key'].output}");
                     }
                     _ => {
@@ -267,7 +262,7 @@ impl Scope<'_> {
                     let help = format!(
                         "give this step the same 'when', or take a list of those that are there: ${{{step}[*].output}}"
                     );
-                    (format!("step '{step}[\"{key}\"]' is switched off by its 'when'"), help)
+                    (format!("step '{step}[\"{key}\"]' is disabled by its 'when'"), help)
                 } else {
                     let help = match (did_you_mean(key, keys.clone()), on.is_empty()) {
                         (Some(near), _) => format!("did you mean '{near}'?"),
@@ -300,21 +295,24 @@ impl Scope<'_> {
             (Reach::All, _) | (_, "env") => None,
             (Reach::Known(_) | Reach::Settled(_), "vars" | "each") | (Reach::Settled(_), "secrets") => None,
             (Reach::Known(what), "secrets") => {
-                Some((format!("{what} cannot hold a secret: it is shown in plans and kept in the state"), KNOWN))
+                Some((format!("{what} cannot contain a secret: it is shown in plans and stored in the state"), KNOWN))
             }
             (Reach::Known(what) | Reach::Settled(what), "existing") => {
-                Some((format!("{what} cannot hold what is looked up: it is needed before"), KNOWN))
+                Some((format!("{what} cannot contain a look-up: its value is needed earlier"), KNOWN))
             }
             (Reach::Known(what) | Reach::Settled(what), others::WORD) => Some((
-                format!("{what} cannot hold an output of another pipeline: it is needed when the file is read"),
+                format!(
+                    "{what} cannot contain an output of another pipeline: its value is needed when the file is read"
+                ),
                 KNOWN,
             )),
-            (Reach::Known(what) | Reach::Settled(what), step) if self.steps.contains(&step) => {
-                Some((format!("{what} cannot hold an output of a step: it is needed before any step runs"), KNOWN))
-            }
+            (Reach::Known(what) | Reach::Settled(what), step) if self.steps.contains(&step) => Some((
+                format!("{what} cannot contain an output of a step: its value is needed before any step runs"),
+                KNOWN,
+            )),
             (Reach::Known(_) | Reach::Settled(_), _) => None,
             (Reach::Environment, _) => Some((
-                "the default of a variable can refer to the environment alone".to_owned(),
+                "the default of a variable can refer only to the environment".to_owned(),
                 "use ${env.NAME}, or leave the default out and give the value with --var",
             )),
         }

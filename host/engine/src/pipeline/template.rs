@@ -336,7 +336,7 @@ impl Reference {
                 let names = value.as_object().into_iter().flat_map(|all| all.keys().map(String::as_str));
                 let names: Vec<&str> = names.collect();
                 let there = if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) };
-                missing(format!("{} leads nowhere: there is no {part}{there}", self.text()))
+                missing(format!("{} does not exist: there is no {part}{there}", self.text()))
             })?;
         }
         Ok(value.clone())
@@ -344,8 +344,8 @@ impl Reference {
 
     fn inline(&self, value: &Value) -> Result<String, Diagnostic> {
         inline(value).ok_or_else(|| {
-            let message = format!("{} is a {}, which cannot stand inside a text", self.text(), kind(value));
-            self.problem("reference-in-text", message, "not a text, number or boolean")
+            let message = format!("{} is a {}, which cannot be part of a string", self.text(), kind(value));
+            self.problem("reference-in-text", message, "not a string, number or boolean")
         })
     }
 

@@ -61,17 +61,17 @@ pub(super) fn read(item: Option<Item<'_>>, problems: &mut Problems) -> Trust {
             problems.help("write host and name, with * for any characters: \"ghcr.io/acme/*\"");
             continue;
         }
-        let why = "write the public key itself: whom to trust does not depend on variables";
+        let why = "write the public key here; it cannot come from a variable";
         let keys = table.literals(key.name, why, problems);
         if keys.is_empty() && problems.0.len() == before {
-            problems.add("no-key", key.span.clone(), format!("'{}' trusts no key", key.name), "of no use");
+            problems.add("no-key", key.span.clone(), format!("'{}' names no key", key.name), "of no use");
             problems.help("write at least one public key, such as \"ssh-ed25519 AAAA… name\"");
         }
         for (text, span) in keys.iter().filter(|(text, _)| !is_key(text)) {
             let message = "this is not a public key that can be used here";
             problems.add("bad-key", span.clone(), message, "not an ed25519 key of OpenSSH");
             problems.help(match text.contains("PRIVATE KEY") {
-                true => "this is a private key: take it out of the file; the .pub file beside it is the public one",
+                true => "this is a private key: remove it from the file; the .pub file beside it is the public one",
                 false => "write the line of a .pub file: ssh-ed25519 AAAA… name; ssh-keygen -t ed25519 makes a key",
             });
         }

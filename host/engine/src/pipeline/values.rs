@@ -177,7 +177,7 @@ impl Scope<'_> {
                 problems.add(
                     "bad-reference",
                     place.of(found..text.len()),
-                    "this reference has no end",
+                    "this reference is not closed",
                     "'}' is missing",
                 );
                 problems.help("write ${step.output}, or $${ for a plain ${");
@@ -204,8 +204,8 @@ impl Scope<'_> {
                     None if value.is_null() => return Node::Plain(Value::Null),
                     None => {
                         let message =
-                            format!("{} is a {}, which cannot stand inside a text", &text[found..end], kind(&value));
-                        problems.add("reference-in-text", here, message, "not a text, number or boolean");
+                            format!("{} is a {}, which cannot be part of a string", &text[found..end], kind(&value));
+                        problems.add("reference-in-text", here, message, "not a string, number or boolean");
                     }
                 },
                 Some(target) => {
@@ -224,8 +224,8 @@ impl Scope<'_> {
                         Some(more) => pieces.extend(more),
                         None => {
                             let message =
-                                format!("{} is a list or a table, which cannot stand inside a text", &text[found..end]);
-                            problems.add("reference-in-text", here, message, "not a text, number or boolean");
+                                format!("{} is a list or a table, which cannot be part of a string", &text[found..end]);
+                            problems.add("reference-in-text", here, message, "not a string, number or boolean");
                         }
                     }
                 }
@@ -249,7 +249,7 @@ pub(super) fn plain_key(key: &Key<'_>, what: &str, problems: &mut Problems) -> S
     if parts.iter().any(|part| part.contains("${")) {
         let message = format!("{what} cannot hold a reference: '{}'", key.name);
         problems.add("reference-in-key", key.span.clone(), message, "a reference in a key");
-        problems.help("write the key itself, or $${ for a plain ${; references work in values");
+        problems.help("write the key here, or $${ for a plain ${; references work only in values");
     }
     parts.join("${")
 }

@@ -82,7 +82,7 @@ fn json(text: &str, shown: &dyn Display) -> Result<Vec<Entry>, Diagnostic> {
         bad(format!("{shown}:{}: this is not JSON: {reason}", error.line().max(1)), HOW)
     })?;
     let Value::Object(mut values) = value else {
-        return Err(bad(format!("{shown}:1: this is no JSON object"), HOW));
+        return Err(bad(format!("{shown}:1: this is not a JSON object"), HOW));
     };
     let mut read = Vec::new();
     for (name, at) in keys(text) {
@@ -90,8 +90,8 @@ fn json(text: &str, shown: &dyn Display) -> Result<Vec<Entry>, Diagnostic> {
             return Err(bad(format!("{}: '{name}' has a value above already", place(at)), "keep one of the two"));
         };
         if has_null(&value) {
-            let message = format!("{}: '{name}' has no value: null is none", place(at));
-            return Err(bad(message, "leave the key out"));
+            let message = format!("{}: '{name}' is null, which is not a value", place(at));
+            return Err(bad(message, "remove the key"));
         }
         read.push(Entry { name, value, place: place(at) });
     }
@@ -196,8 +196,8 @@ mod tests {
             ("v.toml", "a = inf", "v.toml:1: 'a' has no value: infinity"),
             ("v.json", "{\n\"a\": \"planted\"\n\"b\": 1}", "v.json:3: this is not JSON: expected `,` or `}`"),
             ("v.json", "{\"a\": 1,\n\"a\": 2}", "v.json:2: 'a' has a value above already"),
-            ("v.json", "{\"a\": 1,\n\"b\": [null]}", "v.json:2: 'b' has no value: null"),
-            ("v.json", "[1]", "v.json:1: this is no JSON object"),
+            ("v.json", "{\"a\": 1,\n\"b\": [null]}", "v.json:2: 'b' is null"),
+            ("v.json", "[1]", "v.json:1: this is not a JSON object"),
             ("v.json", "", "v.json:1: this is not JSON: EOF"),
         ] {
             let found = given(name, text).expect_err(text);

@@ -69,7 +69,7 @@ pub(super) fn read(item: Option<Item<'_>>, sources: &Sources<'_>, scope: &Scope<
             label: String::new(),
             help: match near {
                 Some(near) => Some(format!("did you mean '{near}'?")),
-                None => Some(format!("declare it in the pipeline file, [vars.{name}], or leave it out")),
+                None => Some(format!("declare it in the pipeline file, [vars.{name}], or remove it")),
             },
         });
     }
@@ -195,10 +195,9 @@ impl<'a> Variable<'a> {
         if let Some((true, span)) = secret
             && !matches!(of.innermost(), Type::String | Type::Any)
         {
-            let message = format!("secret of {what} is for texts, and the variable has the type {of}");
-            problems.add("wrong-type", span, message, "cannot be kept out of what is shown");
-            problems
-                .help("a number or a truth value is found everywhere; write type = \"string\", or leave secret out");
+            let message = format!("secret of {what} is for strings, and the variable has the type {of}");
+            problems.add("wrong-type", span, message, "cannot be masked in the output");
+            problems.help("a number or a boolean is too common to mask; write type = \"string\", or remove secret");
         }
         let rules = found.get("validation").map(|(_, item)| Rules::read(name, item, &of, problems));
         let variable = Self { key, of, is_by_default, is_secret, rules: rules.unwrap_or_default(), default };
@@ -219,7 +218,7 @@ impl<'a> Variable<'a> {
             if sources.is_to_be_given_again(name) {
                 let message = format!("the saved plan does not hold the value of the secret variable '{name}'");
                 problems.add("no-value", self.key.span.clone(), message, "secret");
-                problems.help(format!("give it again, as when the plan was made: {ways}"));
+                problems.help(format!("give it again, as you did for the plan: {ways}"));
                 return None;
             }
             if self.default.is_none() {
@@ -273,11 +272,11 @@ impl<'a> Variable<'a> {
         let name = self.key.name;
         if self.is_secret && !can_be_hidden(value) {
             let message = format!(
-                "{from}: the secret variable '{name}' holds a text shorter than {SHORTEST} characters, a number or a \
-                 truth value, which would be found everywhere"
+                "{from}: the secret variable '{name}' holds a string shorter than {SHORTEST} characters, a number or a \
+                 boolean, which is too common to mask"
             );
             problems.add("short-secret", self.key.span.clone(), message, "secret");
-            problems.help(format!("give it texts of at least {SHORTEST} characters alone, or leave secret out"));
+            problems.help(format!("give it only strings of at least {SHORTEST} characters, or remove secret"));
             return false;
         }
         let Some(broken) = self.rules.broken(value) else { return true };
@@ -315,7 +314,10 @@ impl<'a> Variable<'a> {
 
 /// The type that a variable states; nothing within where it states none, nothing at all after a problem.
 fn stated(found: &Table<'_>, problems: &mut Problems) -> Option<Option<Type>> {
-    let Some((text, span)) = found.literal("type", "write the type itself", problems) else { return Some(None) };
+    let Some((text, span)) = found.literal("type", "write the type here; it cannot come from a variable", problems)
+    else {
+        return Some(None);
+    };
     if let Ok(of) = text.parse::<Type>() {
         return Some(Some(of));
     }

@@ -99,7 +99,7 @@ pub(crate) fn plan() -> Plan {
     change(&mut plan, "network/ec2.subnet/public-a", "tags.new", Value::Null, json!("x"), false);
     change(&mut plan, "network/ec2.subnet/public-a", "tags.old", json!("y"), Value::Null, false);
     let interrupted = plan.resources.get_mut(&address("network/ec2.subnet/public-b")).expect("added before");
-    interrupted.interrupts = Some("instances in it are gone until they are started again in the new one".to_owned());
+    interrupted.interrupts = Some("instances in it are terminated; start them again in the new one".to_owned());
     change(&mut plan, "network/ec2.subnet/public-b", "cidr_block", json!("10.0.1.0/24"), json!("10.0.9.0/24"), true);
     plan
 }

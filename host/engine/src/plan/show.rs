@@ -49,8 +49,8 @@ pub(super) fn steps(plan: &Plan, style: TextStyle) -> Vec<(String, Vec<Entry<'_>
 pub(super) fn end(plan: &Plan, style: TextStyle) -> String {
     let interruptions = match plan.interruptions() {
         0 => String::new(),
-        1 => "1 change interrupts something: see the line that begins with '!'.\n".to_owned(),
-        many => format!("{many} changes interrupt something: see the lines that begin with '!'.\n"),
+        1 => "1 change interrupts something: see the line that starts with '!'.\n".to_owned(),
+        many => format!("{many} changes interrupt something: see the lines that start with '!'.\n"),
     };
     sum_up(&plan.summary(), style) + "\n" + &interruptions
 }
@@ -86,7 +86,7 @@ fn sum_up(summary: &Summary, style: TextStyle) -> String {
     let Summary { create, update, replace, delete, keep, moved } = *summary;
     let bold = Style::new().bold();
     match (summary.operations(), keep) {
-        (0, 0) => style.paint(bold, "No changes: nothing is declared and nothing is there."),
+        (0, 0) => style.paint(bold, "No changes: the file declares no resources and none exist."),
         (0, 1) => style.paint(bold, "No changes: 1 resource is as declared."),
         (0, _) => style.paint(bold, &format!("No changes: {keep} resources are as declared.")),
         _ => {

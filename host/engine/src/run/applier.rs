@@ -61,7 +61,7 @@ pub(super) async fn apply(
     };
     if let Err(error) = protect::remember(&common.pipeline, &*operations.hands.store).await {
         // A state that cannot be written: everything that follows fails by it, and says so.
-        tracing::warn!(%error, "which steps are protected is not recorded");
+        tracing::warn!(%error, "cannot record which steps are protected");
     }
     let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
         let (operations, outputs) = (Arc::clone(&operations), &outputs);

@@ -57,8 +57,8 @@ fn marked(own: &str, other: &str, at: Option<String>, address: &ResourceAddress,
     let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
     if own == other {
         return format!(
-            "{id} carries the tags of this pipeline{at} and is not in its state. To take it in, run 'llmhost import FILE \
-             {address} {id}'; to take in all that carries these tags, run 'llmhost import FILE --all'."
+            "{id} carries the tags of this pipeline{at} and is not in its state. To import it, run 'llmhost import FILE \
+             {address} {id}'; to import everything with these tags, run 'llmhost import FILE --all'."
         );
     }
     format!("{id} belongs to the pipeline '{other}'{at}, by its tags. It was not changed. Choose another name.")

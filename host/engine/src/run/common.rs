@@ -112,7 +112,7 @@ impl Common {
         let kind = self
             .registry
             .kind_of(&address)
-            .ok_or_else(|| Failure::refused(format!("this host makes no resources of kind {kind}")))?;
+            .ok_or_else(|| Failure::refused(format!("this host has no resources of kind {kind}")))?;
         let context = DeclareContext {
             address: &address,
             tags: &self.tags(&address),

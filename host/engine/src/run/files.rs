@@ -89,7 +89,7 @@ impl Files {
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<FileEntry>, Unread> {
         self.check_named(folder)?;
         if is_address(folder) {
-            let text = format!("'{folder}' is a packed chart, and no folder");
+            let text = format!("'{folder}' is a packed chart, not a folder");
             return Err(Unread::Failure(Failure::invalid(text)));
         }
         let key = key_of_folder(folder);
@@ -139,7 +139,7 @@ impl Files {
     async fn fetch(&self, address: &str) -> Result<Vec<u8>, Failure> {
         match &self.charts {
             Some(charts) => charts.fetch(address, MOST_BYTES).await,
-            None => Err(Failure::refused(format!("'{address}' is in a registry, and nothing is fetched here"))),
+            None => Err(Failure::refused(format!("'{address}' is in a registry, and llmhost does not fetch it here"))),
         }
     }
 

@@ -76,7 +76,7 @@ fn fields(engine: &Engine, address: &ResourceAddress) -> Option<&'static [&'stat
 /// What is wrong with an entry, and what may be meant.
 fn message(engine: &Engine, ignored: &Ignored, resources: &[Resource<'_>]) -> String {
     let text = &ignored.text;
-    let mut message = format!("ignore_changes: '{text}' is no field of a resource that the step declares");
+    let mut message = format!("ignore_changes: '{text}' is not a field of a resource that the step declares");
     if resources.is_empty() {
         return message + ": it declares none";
     }

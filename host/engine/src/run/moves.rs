@@ -33,8 +33,8 @@ pub(super) fn taken(pipeline: &Pipeline, state: &State) -> Vec<StepFailure> {
     let failure = |(from, to): (ResourceAddress, ResourceAddress)| StepFailure {
         step: to.step().clone(),
         reason: Reason::Declaration(format!(
-            "[[moved]] cannot move {from} here: the state has both; take the entry out to have {from} deleted, or take \
-             one of them out of the state (llmhost state rm)"
+            "[[moved]] cannot move {from} here: the state has both; remove the entry to delete {from}, or remove one \
+             of them from the state (llmhost state rm)"
         )),
         address: Some(to),
     };

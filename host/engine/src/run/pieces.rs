@@ -17,7 +17,7 @@ const MOST: usize = 64;
 pub(crate) fn note(value: &Value, tokens: &IndexSet<String>) -> Option<String> {
     let token = in_value(value, tokens)?;
     Some(format!(
-        "It holds a piece of an unknown value: {}. A plugin cannot cut a value that is not known while planning",
+        "It contains part of an unknown value: {}. A plugin cannot cut a value that is known only after apply",
         unknown::words(token)
     ))
 }
@@ -114,8 +114,8 @@ mod tests {
         let told = noted(error.clone(), &Value::Null, &tokens);
         assert_eq!(
             told,
-            "'bb-n#id>>' is not a bucket name. It holds a piece of an unknown value: the output 'id' of net/ec2.vpc/main. \
-             A plugin cannot cut a value that is not known while planning"
+            "'bb-n#id>>' is not a bucket name. It contains part of an unknown value: the output 'id' of \
+                net/ec2.vpc/main. A plugin cannot cut a value that is known only after apply"
         );
         assert_eq!(noted(error.clone(), &Value::Null, &IndexSet::new()), error);
         assert_eq!(noted("no".to_owned(), &json!("plain"), &tokens), "no");

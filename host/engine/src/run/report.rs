@@ -169,7 +169,7 @@ pub enum Departure {
         how: &'static str,
     },
     /// What the plan says of it is not enough to make it so.
-    #[error("{address} would have to be replaced, and the plan that was shown does not say so: {}", fields(.changes))]
+    #[error("{address} would be replaced, and the plan that was shown does not say so: {}", fields(.changes))]
     Unforeseen {
         /// The resource.
         address: ResourceAddress,

@@ -74,18 +74,18 @@ fn advice(differences: &[Difference]) -> String {
     if let Some(endpoint) = of(Part::Endpoint) {
         advice.push(match &endpoint.state {
             Some(url) => format!("Use --endpoint-url {url}."),
-            None => "Leave out --endpoint-url, and AWS_ENDPOINT_URL of the environment.".to_owned(),
+            None => "Remove --endpoint-url, and AWS_ENDPOINT_URL of the environment.".to_owned(),
         });
     }
     if differences.iter().all(|difference| difference.part == Part::Endpoint) {
         advice.push(
             "Where the same account and region have only got another address (a VPC endpoint, a proxy), llmhost state \
-             pin FILE, with the new --endpoint-url, makes sure of that and takes it."
+             pin FILE, with the new --endpoint-url, verifies that and accepts it."
                 .to_owned(),
         );
     }
     advice.push(
-        "To make the pipeline in a second place as well, give it a state of its own: another name in [pipeline], or \
+        "To create the pipeline in a second place as well, give it a state of its own: another name in [pipeline], or \
          another --state."
             .to_owned(),
     );
@@ -112,7 +112,7 @@ fn step_advice(step: &StepName, differences: &[Difference]) -> String {
             }
             (Part::Endpoint, Some(url)) => advice.push(format!("Use --endpoint-url {url}.")),
             (Part::Endpoint, None) => {
-                advice.push("Leave out --endpoint-url, and AWS_ENDPOINT_URL of the environment.".to_owned());
+                advice.push("Remove --endpoint-url, and AWS_ENDPOINT_URL of the environment.".to_owned());
             }
             _ => {}
         }

@@ -98,8 +98,8 @@ pub(super) fn parse(path: &str, backup: &str, text: &[u8], pipeline: &str) -> Re
         serde_json::from_slice(text).map_err(unreadable)?;
     if checksum.is_some_and(|sum| !is_sum(text, &sum)) {
         check_pipeline(path, pipeline, &state, [], pipeline)?;
-        let reason = "its checksum is wrong: it was changed after it was written. Whoever edits it by hand takes the \
-                      line \"checksum\" out";
+        let reason = "its checksum is wrong: it was changed after it was written. If you edited it by hand, remove \
+                      the line \"checksum\"";
         return Err(damaged(reason.to_owned()));
     }
     Ok(Snapshot { serial, term, state })

@@ -35,7 +35,7 @@ pub enum StateError {
         reason: String,
     },
     /// The snapshot is not what was written.
-    #[error("the state {path} is damaged: {reason}; put back the one before it, {backup}, if that is better")]
+    #[error("the state {path} is damaged: {reason}; restore the previous one, {backup}, if that is better")]
     Snapshot {
         /// The file.
         path: String,
@@ -55,7 +55,7 @@ pub enum StateError {
     /// The journal is not what was written.
     #[error(
         "the journal {path} is damaged at line {line}: {reason}; what comes after that line is lost if you cut it there, \
-         and would have to be imported or deleted by hand"
+         and must be imported or deleted by hand"
     )]
     Journal {
         /// The file.
@@ -145,7 +145,7 @@ pub enum StateError {
         by: String,
     },
     /// Another run holds the lease than the one whose lease was to be broken.
-    #[error("the state {path} is held by another run by now, {holder}, whose lease stays")]
+    #[error("the state {path} is now held by another run, {holder}; its lease was not broken")]
     OtherHolder {
         /// The state.
         path: String,
@@ -169,7 +169,7 @@ pub enum StateError {
         reason: String,
     },
     /// Others were quicker, again and again.
-    #[error("the state {path} could not be taken: others changed it at each attempt")]
+    #[error("the state {path} could not be locked: other runs changed the lease at each attempt")]
     Busy {
         /// The state.
         path: String,
@@ -182,43 +182,45 @@ impl StateError {
         Some(match self {
             Self::Bucket { error, .. } => &error.advice,
             Self::OtherPipeline { .. } => {
-                "Nothing was changed. Where the pipeline was renamed in the file, llmhost state mv FILE --pipeline with \
-                 the old name renames the state as well. Where this is another pipeline, or another environment of it, \
-                 give it a state of its own with --state, or with state in [pipeline]."
+                "Nothing was changed. If you renamed the pipeline in the file, run llmhost state mv FILE --pipeline \
+                 with the old name to rename the state as well. If this is another pipeline, or another environment of it, give it a state of its own with --state, or with state in [pipeline]."
             }
             Self::MovedAway { .. } => {
-                "Nothing was changed. Use that one: name it with --state, or with state in [pipeline]. Where the move \
-                 itself did not end, the same llmhost state mv again ends it."
+                "Nothing was changed. Use that one: name it with --state, or with state in [pipeline]. If the move did not \
+                 finish, run the same llmhost state mv again."
             }
             Self::Held { .. } => {
-                "Wait until that run ends. If it is dead, its lease ends by itself; llmhost state unlock FILE ends it now."
+                "Wait until that run ends. If it has crashed, its lease expires by itself; llmhost state unlock \
+                    FILE ends it now."
             }
             Self::TakenOver { .. } => {
-                "Nothing more was begun here, and nothing of theirs was overwritten. Wait until that run ends, and run \
-                 again: what was made and not recorded is found by its tags."
+                "This run started nothing more and overwrote nothing of the other run. Wait until that run ends, and \
+                 run again: resources that were created but not recorded are found by their tags."
             }
             Self::Expired { .. } => {
-                "Nothing more was begun. Look after the connection, and run again: what was made is found by its tags."
+                "This run started nothing more. Check the connection, and run again: resources that were created \
+                    are found by their tags."
             }
-            Self::Lease { .. } => "Where nobody runs this pipeline, llmhost state unlock FILE writes a new one.",
+            Self::Lease { .. } => "If nobody runs this pipeline, llmhost state unlock FILE writes a new one.",
             Self::Missing { .. } => {
-                "Nothing is begun from an empty state that may not be one. Bring the file back, or copy the one before it \
-                 to its place: what was made after that is not in it. If it is lost for good, take away what is left of it \
-                 too, and rebuild it from what exists: llmhost import FILE --all."
+                "llmhost does not start from an empty state that may be incomplete. Restore the file, or copy the \
+                 previous one to its place; it lacks resources that were created later. If it is lost, remove what is left of it too, and rebuild the state from what exists: llmhost import FILE --all."
             }
             Self::OtherHolder { .. } => {
                 "Wait until that run ends, or run llmhost state unlock FILE again to break its lease."
             }
             Self::Unfit { .. } => {
-                "Cut nothing off and remove nothing: what is there is good. Bring back what belongs to it, the segment \
-                 or the snapshot of that number; a bucket with versioning still has it."
+                "Do not truncate or remove anything: the files that are there are good. Restore the missing segment or \
+                 snapshot of that number; a bucket with versioning still has it."
             }
             Self::NoLocks { .. } => {
-                "This file system has no locks, so two runs could not be kept apart. Name a folder on a local disk with \
-                 --state, or s3://bucket/prefix."
+                "This file system has no locks, so two runs could overwrite each other. Use a folder on a local disk \
+                 with --state, or s3://bucket/prefix."
             }
             Self::Busy { .. } => "Find out who else runs this pipeline, and run again.",
-            Self::Io { .. } => "Mend the state folder, and run again: what was made is found again by its tags.",
+            Self::Io { .. } => {
+                "Repair the state folder, and run again: resources that were created are found by their tags."
+            }
             _ => return None,
         })
     }

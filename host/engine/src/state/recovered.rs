@@ -22,10 +22,12 @@ impl std::fmt::Display for Recovered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TornLine => {
-                f.write_str("The last run was cut off while writing its journal; the half line is dropped.")
+                f.write_str("The last run stopped while it wrote its journal; the incomplete line is ignored.")
             }
-            Self::Unended { changes } => write!(f, "The last run did not end; its {changes} changes are taken in."),
-            Self::TakenOver { from } => write!(f, "The state is taken over from {from}, who did not give it back."),
+            Self::Unended { changes } => {
+                write!(f, "The last run did not finish; its {changes} changes are added to the state.")
+            }
+            Self::TakenOver { from } => write!(f, "Took over the state from {from}, which did not release it."),
         }
     }
 }

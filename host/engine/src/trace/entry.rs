@@ -214,7 +214,7 @@ impl fmt::Display for Asked {
             Self::List(folder) => write!(f, "it lists the files of '{folder}'"),
             Self::Read { file, start: 0, .. } => write!(f, "it reads the file '{file}'"),
             Self::Read { file, start, .. } => write!(f, "it reads the file '{file}' from byte {start} on"),
-            Self::Written(pointer) => write!(f, "it asks what is written at {pointer}"),
+            Self::Written(pointer) => write!(f, "it asks for the text of the file at {pointer}"),
         }
     }
 }

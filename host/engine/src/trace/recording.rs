@@ -33,7 +33,7 @@ pub struct RecordedRun {
 #[non_exhaustive]
 pub enum TraceError {
     /// Something else.
-    #[error("it is not a trace: its first line is none of one")]
+    #[error("it is not a trace: its first line is not a trace header")]
     NotATrace,
     /// Of a newer llmhost.
     #[error("it has version {found}; this llmhost reads {VERSION}")]
@@ -85,11 +85,11 @@ fn add(runs: &mut BTreeMap<usize, RecordedRun>, entry: Entry) -> Result<(), &'st
     if let Entry::Run(begun) = entry {
         let number = begun.run;
         let run = RecordedRun { begun: *begun, calls: Vec::new(), ended: None };
-        return if runs.insert(number, run).is_none() { Ok(()) } else { Err("its run has begun before") };
+        return if runs.insert(number, run).is_none() { Ok(()) } else { Err("the run starts twice") };
     }
-    let run = runs.get_mut(&entry.run()).ok_or("its run has not begun")?;
+    let run = runs.get_mut(&entry.run()).ok_or("the run has not started")?;
     if run.ended.is_some() {
-        return Err("its run has ended before");
+        return Err("the run has already ended");
     }
     match entry {
         Entry::Call { asked, gave, .. } => run.calls.push((*asked, gave)),

@@ -43,7 +43,7 @@ impl fmt::Display for Departure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { call, recorded, now, .. } = self;
         match recorded == now {
-            true => write!(f, "at call {call}, {now} otherwise than in the trace"),
+            true => write!(f, "at call {call}, {now} with other values than in the trace"),
             false => write!(f, "at call {call}, the trace says: {recorded}; now {now}"),
         }
     }
@@ -148,7 +148,7 @@ impl Capabilities for Replayer {
     async fn existing(&self, query: &Query, attribute: &str) -> Result<Vec<Value>, Failure> {
         match self.ask(Asked::Existing { query: Box::new(query.clone()), attribute: attribute.to_owned() })? {
             Value::Array(values) => Ok(values),
-            other => Err(Failure::refused(format!("the trace answers {other}, which is no list"))),
+            other => Err(Failure::refused(format!("the trace has {other} here, which is not a list"))),
         }
     }
 
@@ -159,7 +159,7 @@ impl Capabilities for Replayer {
     async fn list_files(&self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
         let entries = self.ask(Asked::List(folder.to_owned()))?;
         serde_json::from_value(entries)
-            .map_err(|error| Failure::refused(format!("the trace's answer is no list of files: {error}")))
+            .map_err(|error| Failure::refused(format!("the trace's answer is not a list of files: {error}")))
     }
 
     async fn read_file(&self, file: &str, start: u64, most: u32) -> Result<Vec<u8>, Failure> {
@@ -184,6 +184,6 @@ impl Capabilities for Replayer {
 fn text(value: Value) -> Result<String, Failure> {
     match value {
         Value::String(text) => Ok(text),
-        other => Err(Failure::refused(format!("the trace answers {other}, which is no text"))),
+        other => Err(Failure::refused(format!("the trace has {other} here, which is not a string"))),
     }
 }

@@ -153,7 +153,7 @@ impl Grant {
         let Some(host) = url.host() else { return Err("it has no host".to_owned()) };
         let entries: Vec<&Entry> = self.entries.iter().filter(|entry| entry.host.covers(&host)).collect();
         if entries.is_empty() {
-            return Err(format!("no entry is for the host {host}"));
+            return Err(format!("no entry covers the host {host}"));
         }
         let has = |what| format!("for the host {host} it has only {what}");
         let is_scheme = |entry: &Entry| entry.scheme.name() == url.scheme();

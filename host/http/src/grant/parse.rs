@@ -47,7 +47,7 @@ impl FromStr for Entry {
 
 fn entry(text: &str) -> Result<Entry, Problem> {
     if let Some(offset) = text.find(char::is_control) {
-        return problem(offset, "there is a control character", "leave it out");
+        return problem(offset, "there is a control character", "remove it");
     }
     let Some(colon) = text.find("://") else { return problem(0, "there is no scheme", FORM) };
     let start = text[..colon].rfind(' ').map_or(0, |space| space + 1);
@@ -56,16 +56,14 @@ fn entry(text: &str) -> Result<Entry, Problem> {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
         other => {
-            return problem(start, format!("'{other}' is not a scheme that is sent"), "write https:// or http://");
+            return problem(start, format!("'{other}' is not a supported scheme"), "write https:// or http://");
         }
     };
     let rest = colon + 3;
     if let Some(at) = text[rest..].find(['?', '#', ' ', '\\']) {
         let (what, advice) = match text.as_bytes()[rest + at] {
-            b'?' => {
-                ("a query is no part of an entry", "leave out the ? and what follows it: an entry covers every query")
-            }
-            b'#' => ("a fragment is never sent", "leave out the # and what follows it"),
+            b'?' => ("an entry has no query", "remove the ? and the text after it: an entry covers every query"),
+            b'#' => ("a fragment is never sent", "remove the # and the text after it"),
             b'\\' => ("there is a backslash", "write slashes"),
             _ => ("there is a space", "put each entry in quotes of its own, and write a space in a path as %20"),
         };
@@ -74,7 +72,7 @@ fn entry(text: &str) -> Result<Entry, Problem> {
     let end = text[rest..].find('/').map_or(text.len(), |slash| rest + slash);
     let (host, port) = authority(&text[rest..end], scheme).map_err(|error| error.after(rest))?;
     if end == text.len() {
-        return problem(end, "it names no path", format!("write {text}/* for every path"));
+        return problem(end, "it has no path", format!("write {text}/* for every path"));
     }
     let path = PathPattern::parse(&text[end..])
         .or_else(|(offset, what, advice)| problem(offset, what, advice))
@@ -100,7 +98,7 @@ fn methods(text: &str) -> Result<Vec<String>, Problem> {
     if listed.is_empty() {
         return match text.is_empty() {
             true => Ok(DEFAULT_METHODS.map(str::to_owned).into()),
-            false => problem(0, "there is a space", "begin with the methods or with the scheme"),
+            false => problem(0, "there is a space", "start with the methods or with the scheme"),
         };
     }
     let (mut methods, mut offset) = (Vec::new(), 0);
@@ -112,7 +110,7 @@ fn methods(text: &str) -> Result<Vec<String>, Problem> {
             return problem(offset, what, "write methods in capital letters with commas between them, like GET,POST");
         }
         if NEVER_SENT.contains(&method) {
-            return problem(offset, format!("{method} is never sent"), format!("leave {method} out"));
+            return problem(offset, format!("{method} is never sent"), format!("remove {method}"));
         }
         methods.push(method.to_owned());
         offset += written.len() + 1;
@@ -127,12 +125,12 @@ pub(crate) const NEVER_SENT: [&str; 2] = ["CONNECT", "TRACE"];
 
 fn authority(text: &str, scheme: Scheme) -> Result<(HostPattern, u16), Problem> {
     if let Some(at) = text.rfind('@') {
-        return problem(at, "an entry holds no user and no password", "leave out the @ and what is before it");
+        return problem(at, "an entry cannot contain a user or a password", "remove the @ and the text before it");
     }
     let (name, digits) = host_and_port(text);
     let host = host(name, FORM)?;
     let Some(digits) = digits else { return Ok((host, scheme.port())) };
-    let advice = "write one number from 1 to 65535, or leave the port and its colon out";
+    let advice = "write one number from 1 to 65535, or remove the port and its colon";
     port(digits, advice).map(|port| (host, port)).map_err(|error| error.after(name.len() + 1))
 }
 
@@ -162,12 +160,12 @@ pub(crate) fn host(text: &str, form: &str) -> Result<HostPattern, Problem> {
         return problem(at, "a host is not encoded", "write the host as it is");
     }
     if text.ends_with('.') {
-        return problem(text.len() - 1, "the host ends in a dot", "leave the dot out");
+        return problem(text.len() - 1, "the host ends with a dot", "remove the dot");
     }
     let (name, start) = text.strip_prefix("*.").map_or((text, 0), |name| (name, 2));
     if let Some(at) = name.find('*') {
         let advice = "write *.example.com for the names below example.com, or list the hosts";
-        return problem(start + at, "* stands at the beginning of a host only, with a dot after it", advice);
+        return problem(start + at, "* is allowed only at the start of a host, with a dot after it", advice);
     }
     let parsed = match Host::parse(name) {
         Ok(parsed) => parsed,
@@ -193,15 +191,15 @@ pub(crate) fn host(text: &str, form: &str) -> Result<HostPattern, Problem> {
         return problem(0, "below an IP address there is no name", format!("write {parsed}"));
     }
     if let Reach::Never(why) = reach(address) {
-        let advice = format!("leave the entry out: no grant reaches {address}");
-        return problem(0, format!("{parsed} is never reached: it is {why}"), advice);
+        let advice = format!("remove the entry: no grant allows {address}");
+        return problem(0, format!("{parsed} is never allowed: it is {why}"), advice);
     }
     // Whoever reads the file has to see which address it is.
     let plain = crate::address::plain(address);
     let canonical = if plain == address { parsed.to_string() } else { plain.to_string() };
     match canonical == text {
         true => Ok(HostPattern::Exact(parsed)),
-        false => problem(0, format!("'{text}' hides the address {canonical}"), format!("write {canonical}")),
+        false => problem(0, format!("'{text}' contains the address {canonical}"), format!("write {canonical}")),
     }
 }
 
@@ -245,54 +243,46 @@ mod tests {
     fn what_cannot_be_read_says_where_and_what_to_do() {
         for (text, offset, problem) in [
             ("api.example.com/v1", 0, "there is no scheme"),
-            ("ftp://example.com/", 0, "'ftp' is not a scheme that is sent"),
-            ("HTTPS://example.com/", 0, "'HTTPS' is not a scheme that is sent"),
+            ("ftp://example.com/", 0, "'ftp' is not a supported scheme"),
+            ("HTTPS://example.com/", 0, "'HTTPS' is not a supported scheme"),
             ("get https://example.com/", 0, "'get' is not a method"),
             ("GET,,POST https://example.com/", 4, "'' is not a method"),
             ("* https://example.com/", 0, "'*' is not a method"),
             ("GET,CONNECT https://example.com/", 4, "CONNECT is never sent"),
             (" https://example.com/", 0, "there is a space"),
-            ("https://example.com", 19, "it names no path"),
+            ("https://example.com", 19, "it has no path"),
             ("https:///x", 8, "there is no host"),
-            ("https://u:p@example.com/", 11, "an entry holds no user and no password"),
-            ("https://example.com/a?b=*", 21, "a query is no part of an entry"),
+            ("https://u:p@example.com/", 11, "an entry cannot contain a user or a password"),
+            ("https://example.com/a?b=*", 21, "an entry has no query"),
             ("https://example.com/a#b", 21, "a fragment is never sent"),
             ("https://example.com\\@evil.example/", 19, "there is a backslash"),
             ("https://example.com:0/", 20, "'0' is not a port"),
             ("https://example.com:*/", 20, "'*' is not a port"),
             ("https://example.com:+80/", 20, "'+80' is not a port"),
-            ("https://*/x", 8, "* stands at the beginning of a host only, with a dot after it"),
-            ("https://api.*.com/x", 12, "* stands at the beginning of a host only, with a dot after it"),
+            ("https://*/x", 8, "* is allowed only at the start of a host, with a dot after it"),
+            ("https://api.*.com/x", 12, "* is allowed only at the start of a host, with a dot after it"),
             ("https://*.com/x", 8, "*.com covers a whole top-level domain"),
             ("https://*.10.0.0.1/x", 8, "below an IP address there is no name"),
-            ("https://example.com./x", 19, "the host ends in a dot"),
+            ("https://example.com./x", 19, "the host ends with a dot"),
             ("https://ex%61mple.com/x", 10, "a host is not encoded"),
             ("https://a..b/x", 8, "'' in the host is not part of a name"),
-            ("http://2130706433/x", 7, "'2130706433' hides the address 127.0.0.1"),
-            ("http://0x7f.1/x", 7, "'0x7f.1' hides the address 127.0.0.1"),
-            ("http://[::ffff:10.0.0.1]/x", 7, "'[::ffff:10.0.0.1]' hides the address 10.0.0.1"),
+            ("http://2130706433/x", 7, "'2130706433' contains the address 127.0.0.1"),
+            ("http://0x7f.1/x", 7, "'0x7f.1' contains the address 127.0.0.1"),
+            ("http://[::ffff:10.0.0.1]/x", 7, "'[::ffff:10.0.0.1]' contains the address 10.0.0.1"),
             (
                 "http://169.254.169.254/*",
                 7,
-                "169.254.169.254 is never reached: it is a metadata service, which gives a cloud's credentials to \
-                 whoever asks",
+                "169.254.169.254 is never allowed: it is a metadata service, which gives cloud credentials to any \
+                 client",
             ),
             (
                 "http://0.0.0.0/*",
                 7,
-                "0.0.0.0 is never reached: it is an unspecified address, which many systems take for this machine",
+                "0.0.0.0 is never allowed: it is an unspecified address, which many systems treat as this machine",
             ),
-            (
-                "https://example.com/../x",
-                20,
-                "its path holds a segment of dots, which leads out of the folder it seems to be in",
-            ),
+            ("https://example.com/../x", 20, "its path contains a segment of dots, which leaves its folder"),
             ("https://example.com/a**", 21, "** is a segment of its own"),
-            (
-                "https://example.com/a;b",
-                21,
-                "its path holds a semicolon, behind which some servers hide what they do not compare",
-            ),
+            ("https://example.com/a;b", 21, "its path contains a semicolon, and some servers ignore the text after it"),
         ] {
             let error = text.parse::<Entry>().expect_err(text);
             assert_eq!((error.offset, error.problem.as_str()), (offset, problem), "{text}");
@@ -301,7 +291,7 @@ mod tests {
         let error = "https://bücher.example".parse::<Entry>().expect_err("no path");
         assert_eq!(
             error.to_string(),
-            "\"https://bücher.example\" is not a grant for http: at character 23, it names no path; write \
+            "\"https://bücher.example\" is not a grant for http: at character 23, it has no path; write \
              https://bücher.example/* for every path"
         );
     }

@@ -19,13 +19,13 @@ pub(crate) enum PathProblem {
 impl PathProblem {
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::Percent => "its path has a % that two hexadecimal digits do not follow",
+            Self::Percent => "its path has a % without two hexadecimal digits after it",
             Self::TwiceEncoded => "its path is encoded twice (%25 before two hexadecimal digits)",
-            Self::Control => "its path holds a control character",
-            Self::Backslash => "its path holds a backslash, which some servers take for a slash",
-            Self::Semicolon => "its path holds a semicolon, behind which some servers hide what they do not compare",
-            Self::Dots => "its path holds a segment of dots, which leads out of the folder it seems to be in",
-            Self::Empty => "its path holds an empty segment (//), which some servers drop",
+            Self::Control => "its path contains a control character",
+            Self::Backslash => "its path contains a backslash, which some servers treat as a slash",
+            Self::Semicolon => "its path contains a semicolon, and some servers ignore the text after it",
+            Self::Dots => "its path contains a segment of dots, which leaves its folder",
+            Self::Empty => "its path contains an empty segment (//), which some servers drop",
             Self::NotUtf8 => "its path is not UTF-8 once it is decoded",
         }
     }
@@ -34,10 +34,10 @@ impl PathProblem {
         match self {
             Self::Percent => "write a percent sign as %25",
             Self::TwiceEncoded => "encode the path once",
-            Self::Control => "leave the control character out",
+            Self::Control => "remove the control character",
             Self::Backslash => "write slashes",
-            Self::Semicolon => "leave the semicolon out, or put what it separates into the query",
-            Self::Dots => "write the path that is meant, without dots",
+            Self::Semicolon => "remove the semicolon, or put its parts into the query",
+            Self::Dots => "write the path without dots",
             Self::Empty => "write single slashes",
             Self::NotUtf8 => "encode the path as UTF-8",
         }

@@ -85,7 +85,7 @@ impl Connection {
         let left = limit.saturating_sub(self.terms.moved.load(Ordering::Relaxed));
         let most = most.min(MOST_AT_A_TIME);
         if most == 0 {
-            return Err(invalid("a read of no bytes would tell nothing"));
+            return Err(invalid("a read of zero bytes has no meaning"));
         }
         if left == 0 {
             return Err(too_many_bytes(limit));
@@ -117,7 +117,7 @@ impl Channel {
 }
 
 fn gone() -> TcpFailure {
-    invalid("it was closed when something failed on it")
+    invalid("it was closed after an error")
 }
 
 fn invalid(problem: &str) -> TcpFailure {

@@ -54,12 +54,12 @@ impl TcpFailure {
     pub fn advice(&self) -> String {
         match self {
             Self::Connection(Failure::Tls { problem: TlsProblem::NotTls, .. }) => {
-                "check the port, and whether the server has TLS switched on".to_owned()
+                "check the port, and whether TLS is enabled on the server".to_owned()
             }
             Self::Connection(failure) => failure.advice(),
             Self::Invalid { advice, .. } => (*advice).to_owned(),
             Self::TooMuch { .. } => "this is an error in the provider; the limit is fixed".to_owned(),
-            Self::Broken { .. } => "check that the server runs, and look into its log".to_owned(),
+            Self::Broken { .. } => "check that the server runs, and read its log".to_owned(),
         }
     }
 }

@@ -50,7 +50,7 @@ fn entry(text: &str) -> Result<TcpEntry, Problem> {
         HostPattern::Exact(host) => host,
         HostPattern::Below(_) => return grant::problem(0, "a connection is granted to one host", FORM),
     };
-    let Some(digits) = digits else { return grant::problem(text.len(), "it names no port", FORM) };
+    let Some(digits) = digits else { return grant::problem(text.len(), "it has no port", FORM) };
     let port = grant::port(digits, "write one number from 1 to 65535").map_err(|error| error.after(name.len() + 1))?;
     Ok(TcpEntry { host, port })
 }
@@ -85,7 +85,7 @@ impl TcpGrant {
     pub(super) fn covers(&self, place: &Asked) -> Result<(), String> {
         let of_host: Vec<&TcpEntry> = self.entries.iter().filter(|entry| entry.host == place.host).collect();
         if of_host.is_empty() {
-            return Err(format!("no entry is for the host {}", place.host));
+            return Err(format!("no entry covers the host {}", place.host));
         }
         if of_host.iter().any(|entry| entry.port == place.port) {
             return Ok(());
@@ -114,14 +114,14 @@ impl Asked {
             return Ok(Self { host: Host::Ipv6(address), port });
         }
         if host.chars().any(|c| c.is_control() || c.is_whitespace() || "%/\\@?#[]:*".contains(c)) {
-            return Err("the host is no name and no IP address");
+            return Err("the host is neither a name nor an IP address");
         }
         match Host::parse(host) {
             Ok(Host::Domain(name)) if name.ends_with('.') || name.split('.').any(str::is_empty) => {
-                Err("the host begins or ends in a dot, or has two in a row")
+                Err("the host starts or ends with a dot, or has two in a row")
             }
             Ok(host) => Ok(Self { host, port }),
-            Err(_) => Err("the host is no name and no IP address"),
+            Err(_) => Err("the host is neither a name nor an IP address"),
         }
     }
 }
@@ -181,7 +181,7 @@ mod tests {
         for (text, offset, problem) in [
             ("", 0, "there is no host"),
             (":5432", 0, "there is no host"),
-            ("db.example.com", 14, "it names no port"),
+            ("db.example.com", 14, "it has no port"),
             ("db.example.com:", 15, "'' is not a port"),
             ("db.example.com:0", 15, "'0' is not a port"),
             ("db.example.com:*", 15, "'*' is not a port"),
@@ -194,14 +194,14 @@ mod tests {
             ("*.example.com:5432", 0, "a connection is granted to one host"),
             ("*:5432", 0, "a connection is granted to one host"),
             ("fd00::7:5432", 5, "':7:5432' is not a port"),
-            ("db.example.com.:5432", 14, "the host ends in a dot"),
-            ("2130706433:5432", 0, "'2130706433' hides the address 127.0.0.1"),
-            ("[::ffff:10.0.0.1]:5432", 0, "'[::ffff:10.0.0.1]' hides the address 10.0.0.1"),
+            ("db.example.com.:5432", 14, "the host ends with a dot"),
+            ("2130706433:5432", 0, "'2130706433' contains the address 127.0.0.1"),
+            ("[::ffff:10.0.0.1]:5432", 0, "'[::ffff:10.0.0.1]' contains the address 10.0.0.1"),
             (
                 "169.254.169.254:80",
                 0,
-                "169.254.169.254 is never reached: it is a metadata service, which gives a cloud's credentials to whoever \
-                 asks",
+                "169.254.169.254 is never allowed: it is a metadata service, which gives cloud credentials to any \
+                 client",
             ),
         ] {
             let error = text.parse::<TcpEntry>().expect_err(text);

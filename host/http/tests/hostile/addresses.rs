@@ -69,11 +69,11 @@ async fn other_addresses_that_nobody_asks_are_refused() {
         ("255.255.255.255", "a multicast or broadcast address"),
         ("[ff02::1]", "a multicast or broadcast address"),
         ("240.0.0.1", "a reserved address"),
-        ("[2001:0:4136:e378:8000:63bf:3fff:fdd2]", "hides an IPv4 address"),
-        ("[2002:7f00:1::]", "hides an IPv4 address"),
-        ("[64:ff9b::127.0.0.1]", "hides an IPv4 address"),
-        ("[64:ff9b::10.0.0.1]", "hides an IPv4 address"),
-        ("[::127.0.0.1]", "hides an IPv4 address"),
+        ("[2001:0:4136:e378:8000:63bf:3fff:fdd2]", "contains an IPv4 address"),
+        ("[2002:7f00:1::]", "contains an IPv4 address"),
+        ("[64:ff9b::127.0.0.1]", "contains an IPv4 address"),
+        ("[64:ff9b::10.0.0.1]", "contains an IPv4 address"),
+        ("[::127.0.0.1]", "contains an IPv4 address"),
         ("[64:ff9b:1::7f00:1]", "a reserved address"),
     ] {
         let error = world.refused(&Request::new("GET", &format!("http://{host}/"))).await;
@@ -139,8 +139,8 @@ async fn private_addresses_are_for_those_that_name_the_host() {
     let error = world.refused(&Request::new("GET", "http://a.internal.example.com/x")).await;
     assert_eq!(
         error.to_string(),
-        "a.internal.example.com at 10.0.0.8 is not asked: it is a private address, which only an entry that names the \
-         host exactly reaches; if that is meant, grant \"GET http://a.internal.example.com/x\""
+        "a.internal.example.com at 10.0.0.8 is not asked: it is a private address, which needs an entry with the \
+         exact host; to allow it, grant \"GET http://a.internal.example.com/x\""
     );
 }
 
@@ -162,8 +162,8 @@ async fn this_machine_is_for_those_that_name_it() {
     let error = world.refused(&Request::new("GET", "http://here.example.com/x")).await;
     assert_eq!(
         error.to_string(),
-        "here.example.com at 127.0.0.1 is not asked: it is this machine, which only an entry for localhost or for the \
-         address itself reaches; if that is meant, grant \"GET http://localhost/x\""
+        "here.example.com at 127.0.0.1 is not asked: it is this machine, which needs an entry for localhost or for \
+         the address itself; to allow it, grant \"GET http://localhost/x\""
     );
     assert_eq!(world.play.dialled().len(), 4);
 }

@@ -197,6 +197,6 @@ async fn a_server_that_ends_at_once_may_have_got_the_request() {
     assert_eq!((error.class(), error.may_have_reached), (Class::Protocol, true));
     assert_eq!(
         error.message(),
-        "the answer of http://api.example.com/x cannot be used: the connection ended before the answer did"
+        "the answer of http://api.example.com/x cannot be used: the connection closed before the response was complete"
     );
 }

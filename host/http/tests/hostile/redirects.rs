@@ -28,8 +28,8 @@ async fn redirected(to: &str, status: u16, request: Request) -> (World, Result<u
 #[tokio::test]
 async fn a_redirect_is_held_against_the_grant_anew() {
     for (to, why) in [
-        ("http://evil.example/v1/x", "no entry is for the host evil.example"),
-        ("//evil.example/v1/x", "no entry is for the host evil.example"),
+        ("http://evil.example/v1/x", "no entry covers the host evil.example"),
+        ("//evil.example/v1/x", "no entry covers the host evil.example"),
         ("http://api.example.com:8080/v1/x", "has only the port 80"),
         ("https://api.example.com/v1/x", "has only the scheme http"),
         ("/admin", "has only the path /v1/*"),
@@ -38,8 +38,8 @@ async fn a_redirect_is_held_against_the_grant_anew() {
         ("http://2852039166/latest/meta-data/", "a metadata service"),
         ("http://[::ffff:169.254.169.254]/", "a metadata service"),
         ("http://rebound.example.com/", "a metadata service"),
-        ("http://localhost/", "no entry is for the host localhost"),
-        ("http://127.0.0.1/", "no entry is for the host 127.0.0.1"),
+        ("http://localhost/", "no entry covers the host localhost"),
+        ("http://127.0.0.1/", "no entry covers the host 127.0.0.1"),
         ("ftp://api.example.com/v1/x", "its scheme is not http or https"),
         ("file:///etc/passwd", "its scheme is not http or https"),
         ("http://u:p@api.example.com/v1/x", "a user or a password"),
@@ -59,7 +59,7 @@ async fn a_redirect_is_held_against_the_grant_anew() {
     assert_eq!(
         answer.unwrap_err().to_string(),
         "http://api.example.com/v1/from redirects to http://evil.example/v1/x?…, and that is refused: the grant does not \
-         cover GET http://evil.example/v1/x?…: no entry is for the host evil.example; to allow it, grant \"GET \
+         cover GET http://evil.example/v1/x?…: no entry covers the host evil.example; to allow it, grant \"GET \
          http://evil.example/v1/x\""
     );
 }
@@ -119,9 +119,8 @@ async fn redirects_come_to_an_end() {
     let (world, answer) = redirected(FROM, 302, Request::new("GET", FROM)).await;
     assert_eq!(
         answer.unwrap_err().to_string(),
-        "http://api.example.com/v1/from redirects to http://api.example.com/v1/from, and that is refused: it is one more \
-         than the 5 redirects that are followed; ask for the last URL itself; if there is none, the server redirects in \
-         a circle"
+        "http://api.example.com/v1/from redirects to http://api.example.com/v1/from, and that is refused: it exceeds the limit of 5 redirects; request the final URL directly; if there is none, the server redirects \
+         in a loop"
     );
     assert_eq!(world.server.seen().len(), 6);
     // No more than five, whatever the limit says.
@@ -149,7 +148,7 @@ async fn two_places_are_none() {
     let said = "HTTP/1.1 302 Found\r\nLocation: /v1/a\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n";
     let world = World::new(&GRANT[..1], move |_| Say::Whole(said.to_owned())).await;
     let error = world.refused(&Request::new("GET", FROM)).await;
-    assert!(error.message().contains("nobody can tell which one is meant"), "{error}");
+    assert!(error.message().contains("it is not clear which one applies"), "{error}");
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ async fn a_secret_stands_nowhere_where_it_could_be_read() {
     ] {
         let error = world.refused(&request).await;
         assert_eq!((error.class(), error.may_have_reached), (Class::Secret, false), "{error}");
-        let expected = format!("the secret 'key' is not sent: it stands in {place}, where it could be read");
+        let expected = format!("the secret 'key' is not sent: it is in {place}, where it could be read");
         assert_eq!(error.message(), expected);
     }
     world.assert_quiet();
@@ -140,7 +140,7 @@ async fn a_secret_stands_nowhere_where_it_could_be_read() {
 async fn a_secret_goes_only_to_where_it_was_given_for() {
     let (world, safe) = world(|_| Say::ok("")).await;
     for (request, problem) in [
-        (Request::new("GET", "http://other.example.com/v1/x"), "no entry is for the host other.example.com"),
+        (Request::new("GET", "http://other.example.com/v1/x"), "no entry covers the host other.example.com"),
         (Request::new("GET", "http://api.example.com:8080/v1/x"), "has only the port 80"),
         (Request::new("GET", "http://api.example.com/v2"), "has only the path /v1/*"),
     ] {
@@ -151,12 +151,12 @@ async fn a_secret_goes_only_to_where_it_was_given_for() {
             let error = world.refused(&request).await;
             assert_eq!((error.class(), error.may_have_reached), (Class::Secret, false), "{error}");
             assert!(error.message().contains(problem), "{error}");
-            let entry = format!("if that is meant, give it for \"GET {}\"", request.url);
+            let entry = format!("to allow it, pass it for \"GET {}\"", request.url);
             assert_eq!(error.advice(), entry);
         }
     }
     let error = world.refused(&Request::new("GET", URL).header("x-key", "<<secret:made-up>>")).await;
-    assert_eq!(error.message(), "the secret 'made-up' is not sent: the plugin was not given it for HTTP requests");
+    assert_eq!(error.message(), "the secret 'made-up' is not sent: the plugin did not get it for HTTP requests");
     world.assert_quiet();
     assert_eq!(safe.read(), [""; 0], "no value was read");
 }
@@ -185,7 +185,7 @@ async fn a_secret_does_not_follow_a_redirect_to_another_origin() {
         if status == 307 {
             let error = world.refused(&Request::new("POST", URL).body("x <<secret:token>>")).await;
             assert_eq!((error.class(), error.may_have_reached), (Class::Redirect, true));
-            let expected = "the body holds the secret 'token', which follows no redirect to another origin";
+            let expected = "the body contains the secret 'token', which is never sent to another origin by a redirect";
             assert!(error.message().contains(expected), "{error}");
             assert_eq!(world.server.seen().len(), 3);
         }

@@ -101,10 +101,10 @@ async fn what_is_not_granted_is_not_connected_to() {
     let world = world(&[GRANT, "[2606:4700::1111]:5432"], |_, _| ()).await;
     for (host, port, part) in [
         ("db.example.com", 5433, "for the host db.example.com it has only the port 5432"),
-        ("evil.example", 5432, "no entry is for the host evil.example"),
-        ("x.db.example.com", 5432, "no entry is for the host"),
-        ("db.example.com.evil.example", 5432, "no entry is for the host"),
-        ("93.184.215.14", 5432, "no entry is for the host 93.184.215.14"),
+        ("evil.example", 5432, "no entry covers the host evil.example"),
+        ("x.db.example.com", 5432, "no entry covers the host"),
+        ("db.example.com.evil.example", 5432, "no entry covers the host"),
+        ("93.184.215.14", 5432, "no entry covers the host 93.184.215.14"),
     ] {
         let failure = refused(&world, host, port).await;
         assert_eq!(failure.class(), Class::NotGranted, "{failure}");
@@ -207,9 +207,9 @@ async fn tls_needs_a_certificate_of_the_ca_for_the_host() {
     assert_eq!(connection.start_tls().await.unwrap_err().class(), Class::Invalid, "twice");
     assert_eq!(said(&mut connection, "still here").await, "still here");
     for (roots, host, part) in [
-        (Roots::Only(ca.pem()), "other.example.com", "another host's"),
-        (Roots::Only(Authority::new().pem()), "api.example.com", "no CA that is trusted"),
-        (Roots::System, "api.example.com", "no CA that is trusted"),
+        (Roots::Only(ca.pem()), "other.example.com", "for another host"),
+        (Roots::Only(Authority::new().pem()), "api.example.com", "not signed by a trusted CA"),
+        (Roots::System, "api.example.com", "not signed by a trusted CA"),
     ] {
         let world = tls(roots).await;
         let mut connection = world.client.connect(host, 5432).await.unwrap();
@@ -229,7 +229,7 @@ async fn tls_needs_a_certificate_of_the_ca_for_the_host() {
     let mut connection = world.client.connect("db.example.com", 5432).await.unwrap();
     connection.write(b"whatever is no TLS").await.unwrap();
     let failure = connection.start_tls().await.unwrap_err();
-    assert!(failure.class() == Class::Tls && failure.advice().contains("TLS switched on"), "{failure}");
+    assert!(failure.class() == Class::Tls && failure.advice().contains("TLS is enabled on"), "{failure}");
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ async fn other_certificates_are_refused_and_the_reason_is_told() {
             Roots::Only(ca.pem()),
             "https://other.example.com/x",
             TlsProblem::WrongName,
-            "a name that its certificate has",
+            "a host name that its certificate has",
         ),
         (None, Roots::Only(ca.pem()), URL, TlsProblem::NotTls, "http://"),
     ] {
@@ -134,8 +134,8 @@ async fn nothing_leaves_tls_by_a_redirect() {
     let error = world.refused(&Request::new("GET", URL)).await;
     assert_eq!(
         error.message(),
-        "https://api.example.com/x redirects to http://api.example.com/x, and that is refused: it leaves TLS, and whoever \
-         is on the way could read and change everything"
+        "https://api.example.com/x redirects to http://api.example.com/x, and that is refused: it leaves TLS, so anyone \
+         on the network could read and change the traffic"
     );
     assert_eq!(world.play.dialled().len(), 1);
 }
@@ -147,7 +147,7 @@ async fn a_ca_that_is_none_is_told_before_anything_is_sent() {
         let grant = Grant::parse(&GRANT).unwrap();
         let options = Options { roots: Roots::Only(pem.to_owned()), ..Options::default() };
         match Client::new(grant, options) {
-            Err(error @ SetupError::Ca { .. }) => assert!(error.to_string().contains("give it in PEM"), "{error}"),
+            Err(error @ SetupError::Ca { .. }) => assert!(error.to_string().contains("it must be PEM"), "{error}"),
             Err(error) => panic!("{error}"),
             Ok(_) => panic!("{pem:?} is a CA"),
         }

@@ -19,7 +19,7 @@ pub enum LoadError {
     #[error("the model's config.json has no max_position_embeddings; set the context length in the options")]
     NoContext,
     /// The options ask for more than the model was made for.
-    #[error("a context of {asked} tokens was asked for, and the model was made for {limit}")]
+    #[error("a context of {asked} tokens was requested, and the model supports {limit}")]
     ContextTooLong {
         /// The options' number.
         asked: usize,
@@ -28,8 +28,8 @@ pub enum LoadError {
     },
     /// The cache does not fit.
     #[error(
-        "keys and values of one request take {needed} bytes, and {free} are to be had; \
-             lower the context length or give the cache more memory"
+        "keys and values of one request need {needed} bytes, and {free} are available; \
+             reduce the context length or increase the cache memory"
     )]
     NoMemory {
         /// Bytes of one request at the full context.
@@ -64,7 +64,7 @@ pub enum RequestError {
         waiting: usize,
     },
     /// Prompt and answer do not fit.
-    #[error("the prompt has {prompt} tokens and {answer} are asked for, and the context holds {context}")]
+    #[error("the prompt has {prompt} tokens and {answer} are requested, and the context has {context}")]
     TooLong {
         /// Tokens of the prompt; a lower bound where it is far too long.
         prompt: usize,
@@ -74,7 +74,7 @@ pub enum RequestError {
         context: usize,
     },
     /// One of a request's texts is longer than the model takes.
-    #[error("the text at index {place} has {tokens} tokens, and the context holds {context}; shorten it or split it")]
+    #[error("the text at index {place} has {tokens} tokens, and the context has {context}; shorten it or split it")]
     TextTooLong {
         /// Which one, from 0.
         place: usize,

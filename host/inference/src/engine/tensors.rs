@@ -261,9 +261,9 @@ fn tensor(input: &NamedTensor) -> Result<DynTensor, RequestError> {
 fn named(name: String, value: DynValue) -> Result<NamedTensor, RequestError> {
     let tensor = value
         .downcast::<DynTensorValueType>()
-        .map_err(|_| RequestError::Failed(format!("the output '{name}' is no tensor")))?;
+        .map_err(|_| RequestError::Failed(format!("the output '{name}' is not a tensor")))?;
     let element = ElementType::of(*tensor.data_type())
-        .ok_or_else(|| RequestError::Failed(format!("the output '{name}' has elements that cannot be handed on")))?;
+        .ok_or_else(|| RequestError::Failed(format!("the output '{name}' has elements that cannot be passed on")))?;
     let shape: Vec<usize> = tensor.shape().iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
     let bytes = shape.iter().product::<usize>() * element.bytes();
     let data = match bytes {

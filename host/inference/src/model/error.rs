@@ -113,7 +113,7 @@ pub enum ModelError {
         reason: String,
     },
     /// Somebody wrote a file while the model was loaded.
-    #[error("{} changed while it was loaded. Load the model again when nobody writes it", .path.display())]
+    #[error("{} changed while it was loaded. Load the model again when the files no longer change", .path.display())]
     Changed {
         /// The file.
         path: PathBuf,

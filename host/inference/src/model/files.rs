@@ -34,7 +34,7 @@ pub fn verify(folder: &Path, hashes: bool) -> Result<bool, ModelError> {
     };
     for entry in &manifest.files {
         if entry.path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-            let reason = format!("'{}' lies outside the folder", entry.path.display());
+            let reason = format!("'{}' is outside the folder", entry.path.display());
             return Err(ModelError::Invalid { path, reason });
         }
         check(&folder.join(&entry.path), entry, hashes)?;

@@ -105,8 +105,8 @@ impl Model {
             file if file.is_file() => Some(Arc::new(Tokenizer::read(&file, lower_case)?)),
             _ if matches!(layout, Layout::Tensors) => None,
             _ => {
-                let advice =
-                    "without it text cannot become tokens. Save it with the export (`tokenizer.save_pretrained`)";
+                let advice = "without it, text cannot be converted to tokens. Save it with the export \
+                    (`tokenizer.save_pretrained`)";
                 return Err(missing(folder, "tokenizer.json", advice).into());
             }
         };

@@ -84,7 +84,7 @@ impl Graph {
             let bad = |reason: String| ModelError::ExternalData { model: model.to_owned(), data: data.clone(), reason };
             let inside = PathBuf::from(&weights.file);
             if inside.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-                return Err(bad("lies outside the model's folder".to_owned()));
+                return Err(bad("is outside the model's folder".to_owned()));
             }
             let size = std::fs::metadata(&data).map_err(|_| bad("is missing".to_owned()))?.len();
             let needed = weights.offset.saturating_add(weights.length);

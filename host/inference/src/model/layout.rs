@@ -272,7 +272,7 @@ fn decoder(
         integer(input, path)?;
         if !matches!(shape(input), [] | [1 | -1]) {
             let found = shape(input);
-            return Err(unsuitable(format!("its num_logits_to_keep has the shape {found:?}, and one number is meant")));
+            return Err(unsuitable(format!("its num_logits_to_keep has the shape {found:?}, and must be one number")));
         }
     }
     let cache_branch = find(session.inputs(), "use_cache_branch");

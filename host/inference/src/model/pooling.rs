@@ -70,7 +70,7 @@ pub(super) fn kinds(config: &Value, path: &Path) -> Result<Vec<PoolingKind>, Mod
         name => vec![named(name)?],
     };
     if kinds.is_empty() {
-        return Err(wrong("it names no pooling mode; set pooling_mode as the model's makers say".to_owned()));
+        return Err(wrong("it names no pooling mode; set pooling_mode as the model's documentation says".to_owned()));
     }
     Ok(kinds)
 }

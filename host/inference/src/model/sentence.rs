@@ -70,7 +70,8 @@ impl SentenceConfig {
             Some(path) => pooling(&path, &prompts)?,
             None if gives == Gives::Tokens => {
                 let folder = folder.display();
-                tracing::warn!(%folder, "no modules.json and no 1_Pooling: a text's vector is the mean of its tokens");
+                tracing::warn!(%folder, "no modules.json and no 1_Pooling: the vector of a text is the mean of its \
+                    tokens");
                 vec![PoolingKind::Mean]
             }
             None => Vec::new(),
@@ -226,7 +227,7 @@ fn inside(folder: &Path, module: &str, list: &Path) -> Result<PathBuf, ModelErro
     if Path::new(module).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Ok(folder.join(module));
     }
-    Err(unsuitable(list, &format!("the path '{module}' lies outside the model's folder")))
+    Err(unsuitable(list, &format!("the path '{module}' is outside the model's folder")))
 }
 
 fn unsuitable(path: &Path, reason: &str) -> ModelError {

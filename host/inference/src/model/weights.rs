@@ -69,7 +69,7 @@ pub(super) fn choose(folder: &Path, wanted: Option<&str>, on_cuda: bool) -> Resu
         (None, None, []) => Err(ModelError::Missing {
             folder: folder.to_owned(),
             file: named.map_or_else(|| MODEL.to_owned(), |path| path.display().to_string()),
-            advice: "it holds the graph. Export one (`optimum-cli export onnx`)",
+            advice: "it contains the graph. Export one (`optimum-cli export onnx`)",
         }),
         (None, ..) => {
             let wanted = wanted.map_or_else(|| MODEL.to_owned(), str::to_owned);
@@ -80,7 +80,7 @@ pub(super) fn choose(folder: &Path, wanted: Option<&str>, on_cuda: bool) -> Resu
                 true => {
                     "decoder_model and decoder_with_past_model are two halves of one model: export it again without `--legacy`"
                 }
-                false => "Name one of them as the weights",
+                false => "Set one of them as the weights",
             };
             let found = if names.is_empty() { "no graph".to_owned() } else { names.join(", ") };
             Err(ModelError::NoWeights { folder: folder.to_owned(), wanted, found, advice })
@@ -117,7 +117,7 @@ fn named_by_genai(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
         return Ok(None);
     };
     if name.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-        let reason = format!("model.decoder.filename '{}' lies outside the folder", name.display());
+        let reason = format!("model.decoder.filename '{}' is outside the folder", name.display());
         return Err(ModelError::Invalid { path, reason });
     }
     Ok(Some(name))

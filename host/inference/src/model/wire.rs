@@ -49,10 +49,10 @@ impl Wire {
                 }
                 Value::Bytes { end: stop }
             }
-            kind => return Err(format!("byte {} is no field (wire type {kind})", self.position - 1)),
+            kind => return Err(format!("byte {} is not a field (wire type {kind})", self.position - 1)),
         };
         match tag >> 3 {
-            0 => Err(format!("byte {} is no field (number 0)", self.position - 1)),
+            0 => Err(format!("byte {} is not a field (number 0)", self.position - 1)),
             number if self.position <= end => Ok(Some((number, value))),
             _ => Err("a field is longer than what holds it".to_owned()),
         }
@@ -122,6 +122,6 @@ impl Wire {
                 return Ok(value);
             }
         }
-        Err(format!("byte {} is no number", self.position))
+        Err(format!("byte {} is not a number", self.position))
     }
 }

@@ -33,7 +33,7 @@ impl FromStr for Device {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda),
-            other => Err(format!("'{other}' is no device: auto, cpu or cuda")),
+            other => Err(format!("'{other}' is not a device: auto, cpu or cuda")),
         }
     }
 }

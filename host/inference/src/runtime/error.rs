@@ -49,7 +49,7 @@ pub enum RuntimeError {
     },
     /// The provider took less of the model than it has to.
     #[error(
-        "CUDA does {} % of the model's work, and {} % are needed; on the processor ran {operators}. Export the model in 16-bit \
+        "CUDA runs {} % of the model's work, and {} % are needed; these operators ran on the CPU: {operators}. Export the model in 16-bit \
          floats for CUDA, or run it with the device auto",
         (.share * 100.0).floor(), (.needed * 100.0).ceil()
     )]

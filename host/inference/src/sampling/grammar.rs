@@ -34,7 +34,7 @@ pub enum GrammarError {
     #[error("the output grammar is not valid: {0}")]
     Invalid(String),
     /// A definition of a JSON schema refers to itself, and nothing ends it.
-    #[error("the output schema is not valid: '{0}' needs itself again without an end, so no JSON fits it")]
+    #[error("the output schema is not valid: '{0}' requires itself without end, so no JSON matches it")]
     Endless(String),
     /// A JSON schema is wrong, or nothing fits it.
     #[error("the output schema is not valid: at {place}: {reason}")]
@@ -45,7 +45,7 @@ pub enum GrammarError {
         reason: String,
     },
     /// No token can begin an answer.
-    #[error("the output grammar is not valid: no text fits it")]
+    #[error("the output grammar is not valid: no text matches it")]
     Impossible,
     /// The tokenizer's tokens cannot be spelled out.
     #[error("this model's tokenizer does not say which bytes its tokens are, which output grammars need")]

@@ -215,10 +215,13 @@ pub(super) fn advice(code: Option<&str>, class: ErrorClass, operation: &str, mes
     }
     match (class, code) {
         (ErrorClass::Denied, Some("InvalidClientTokenId" | "InvalidAccessKeyId" | "UnrecognizedClientException")) => {
-            Some("AWS knows no such key: check which credentials are in use (aws sts get-caller-identity).".to_owned())
+            Some(
+                "AWS does not know this access key: check which credentials are in use (aws sts get-caller-identity)."
+                    .to_owned(),
+            )
         }
         (ErrorClass::Denied, Some("SignatureDoesNotMatch" | "IncompleteSignature" | "InvalidSignatureException")) => {
-            Some("The secret key does not fit the access key, or this machine's clock is wrong.".to_owned())
+            Some("The secret key does not match the access key, or the clock of this machine is wrong.".to_owned())
         }
         (ErrorClass::Denied, Some(_)) => Some(permission(operation, message)),
         _ => None,
@@ -239,10 +242,11 @@ fn permission(operation: &str, message: &str) -> String {
     let by = denied_by.into_iter().find(|by| message.contains(by));
     match by {
         Some(by) => format!(
-            "A {by} does not allow {action}{on}. Whoever manages that has to allow it; more rights for the user do not help."
+            "A {by} does not allow {action}{on}. Its administrator must allow it; more permissions for the user do \
+                not help."
         ),
         None if message.contains("explicit deny") => {
-            format!("A policy denies {action}{on} explicitly. Take that statement out, or use other credentials.")
+            format!("A policy denies {action}{on} explicitly. Remove that statement, or use other credentials.")
         }
         None => {
             format!(
@@ -265,7 +269,7 @@ fn by_name(code: &str) -> Option<&'static str> {
             "Delete an internet gateway that is no longer used, or raise 'Internet gateways per Region' in Service Quotas."
         }
         "SecurityGroupLimitExceeded" | "RulesPerSecurityGroupLimitExceeded" => {
-            "Delete what is no longer used, or raise the limit in Service Quotas (service vpc)."
+            "Delete resources that are no longer used, or raise the limit in Service Quotas (service vpc)."
         }
         "VcpuLimitExceeded" => {
             "Raise the vCPU limit of this family of instances in Service Quotas (service ec2), or choose a smaller type."
@@ -274,10 +278,10 @@ fn by_name(code: &str) -> Option<&'static str> {
             "Raise the quota that the message names in Service Quotas (service eks), or delete what is no longer used."
         }
         "InsufficientFreeAddressesInSubnet" => {
-            "The subnet has no free address: choose a larger one, or delete what is no longer used in it."
+            "The subnet has no free address: choose a larger one, or delete resources in it that are no longer used."
         }
         "UnsupportedAvailabilityZoneException" => {
-            "EKS has no room in one of the zones; the message names those that will do. Choose subnets there."
+            "EKS has no capacity in one of the zones; the message names zones that have. Choose subnets there."
         }
         "InvalidSubnet.Conflict" => "Another subnet of the VPC has that range; choose another.",
         "BucketAlreadyExists" => "Bucket names are unique in all of AWS; choose another.",
@@ -288,9 +292,10 @@ fn by_name(code: &str) -> Option<&'static str> {
             "The bucket is in another region: choose another name, or set the pipeline's region to the bucket's."
         }
         "RequestTimeTooSkewed" => "This machine's clock is wrong; set it.",
-        "InvalidToken" => "AWS does not take the session token: log in again, or check which credentials are in use.",
+        "InvalidToken" => "AWS does not accept the session token: log in again, or check which credentials are in use.",
         "AllAccessDisabled" | "AccountProblem" | "NotSignedUp" | "PendingVerification" => {
-            "AWS does not let the account do this, whatever its policies say; see the account's console, or ask AWS Support."
+            "AWS does not allow this for the account, regardless of its policies; see the account's console, or ask \
+                AWS Support."
         }
         "RegionDisabledException" => "Enable the region in the account's console, and run again.",
         "OptInRequired" => "Enable the region, or subscribe to the service, in the account's console, and run again.",
@@ -437,7 +442,7 @@ mod tests {
             ("AddressLimitExceeded", "Elastic IPs"),
             ("NatGatewayLimitExceeded", "NAT gateways"),
             ("VcpuLimitExceeded", "vCPU"),
-            ("InvalidClientTokenId", "knows no such key"),
+            ("InvalidClientTokenId", "does not know this access key"),
             ("SignatureDoesNotMatch", "clock"),
             ("RequestTimeTooSkewed", "clock"),
             ("InvalidToken", "session token"),

@@ -9,8 +9,8 @@ use llmhost_engine::kind::{ErrorClass, OpError};
 
 use super::codes::{advice, by_code, by_status};
 
-const NO_CREDENTIALS: &str = "Give credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile by --profile, or \
-                              'aws sso login'. To try without any, use --emulate.";
+const NO_CREDENTIALS: &str = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, use --profile, or run 'aws sso login'. To \
+                              try llmhost without credentials, use --emulate.";
 
 /// Names the operation of a failed call.
 pub(super) trait Operation<T> {
@@ -52,7 +52,9 @@ where
             (class, message)
         }
         SdkError::TimeoutError(_) => (ErrorClass::Unreachable, "no answer in time".to_owned()),
-        SdkError::ResponseError(_) => (ErrorClass::Unreachable, format!("the answer broke off: {}", innermost(error))),
+        SdkError::ResponseError(_) => {
+            (ErrorClass::Unreachable, format!("the response ended early: {}", innermost(error)))
+        }
         other => {
             let reason = no_credentials(other).unwrap_or_else(|| innermost(other));
             let credentials = causes(other).any(|cause| cause.to_lowercase().contains("credential"));

@@ -109,7 +109,7 @@ impl Facts for AwsFacts {
             Some(("ec2.zone-name", id)) => ec2::zone_name(&self.0, id).await,
             None if key == "eks.newest-version" => eks::newest_version(&self.0).await,
             None if key == "sts.account-id" => sts::account_id(&self.0).await,
-            _ => Err(OpError::local("look up", format!("this llmhost knows nothing of '{key}'"))),
+            _ => Err(OpError::local("look up", format!("this llmhost does not know '{key}'"))),
         }
     }
 

@@ -100,7 +100,7 @@ fn object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<Strin
     match Value::deserialize(deserializer)? {
         Value::String(text) if text.is_empty() => Ok(Map::new()),
         Value::String(text) => serde_json::from_str(&text)
-            .map_err(|error| Error::custom(format!("parameters are no JSON object: {error}"))),
+            .map_err(|error| Error::custom(format!("parameters are not a JSON object: {error}"))),
         Value::Object(fields) => Ok(fields),
         _ => Err(Error::custom("parameters must be a JSON object")),
     }
@@ -122,7 +122,7 @@ impl Message {
             self.service == "ssm" && self.parameters.get("WithDecryption").is_some_and(|with| *with != false);
         if decrypts || SECRETS.contains(&self.action().as_str()) {
             return Err(format!(
-                "the answer of {}{} is a secret, and must enter neither a plugin nor the state",
+                "the answer of {}{} is a secret, which must not reach a plugin or the state",
                 self.action(),
                 if decrypts { " with decryption" } else { "" },
             ));
@@ -139,13 +139,13 @@ impl Message {
             |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         match &self.protocol {
             Protocol::Json(json) if !word(&json.target) || !["1.0", "1.1"].contains(&json.version.as_str()) => {
-                Err(format!("'{}' with version '{}' is no JSON target", json.target, json.version))
+                Err(format!("'{}' with version '{}' is not a JSON target", json.target, json.version))
             }
             Protocol::Query(query) if !word(&query.action) || !word(&query.version) => {
-                Err(format!("'{}' with version '{}' is no action", query.action, query.version))
+                Err(format!("'{}' with version '{}' is not an action", query.action, query.version))
             }
             Protocol::Query(_) if self.parameters.keys().any(|key| key == "Action" || key == "Version") => {
-                Err("Action and Version are no parameters; state them in the protocol".to_owned())
+                Err("Action and Version are not parameters; set them in the protocol".to_owned())
             }
             Protocol::Rest(rest)
                 if !["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"].contains(&rest.method.as_str())
@@ -153,7 +153,7 @@ impl Message {
                     || rest.path.split('/').any(|part| part == "..")
                     || rest.path.chars().any(|c| c.is_whitespace() || c.is_control() || c == '#') =>
             {
-                Err(format!("'{} {}' is no method and path", rest.method, rest.path))
+                Err(format!("'{} {}' is not a method and a path", rest.method, rest.path))
             }
             _ => Ok(()),
         }
@@ -291,8 +291,8 @@ impl Kind for Call {
             OpError::local(&spec.call.action(), "an earlier run may have made this call, and was interrupted");
         error.class = ErrorClass::Conflict;
         error.advice = Some(
-            "Look whether it happened. If it may be made again, set repeatable; else give the declaration another name, or \
-             have it forgotten: llmhost state rm."
+            "Check whether it happened. If it can be repeated, set repeatable; otherwise give the declaration another \
+             name, or remove it from the state: llmhost state rm."
                 .to_owned(),
         );
         Err(error)

@@ -118,7 +118,7 @@ async fn once(aws: &Aws, signed: &Signed<'_>) -> Result<String, OpError> {
         let body = Limited::new(answer.into_body(), signed.longest).collect().await;
         let body = body.map_err(|error| match error.is::<LengthLimitError>() {
             true => wrong(format!("the answer is longer than {} bytes", signed.longest)),
-            false => unreachable(format!("the answer broke off: {error}")),
+            false => unreachable(format!("the response ended early: {error}")),
         })?;
         Ok((status, id, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
     };

@@ -74,14 +74,14 @@ pub(super) fn maker<'a>(tag: impl Fn(&str) -> Option<&'a str>) -> Option<String>
 /// The refusal to delete what carries no mark of this pipeline, or that of another one.
 pub(crate) fn foreign(operation: &str, what: &str, mark: &str, other: Option<&str>, address: &str) -> OpError {
     let whose = match other {
-        Some(other) => format!("it carries that of the pipeline '{other}'"),
-        None => "it was created by something else under the same name, or the mark was taken off".to_owned(),
+        Some(other) => format!("it has that of the pipeline '{other}'"),
+        None => "something else created it under the same name, or the tag was removed".to_owned(),
     };
-    let mut error = OpError::local(operation, format!("the {what} does not carry the {mark}: {whose}"));
+    let mut error = OpError::local(operation, format!("the {what} does not have the {mark}: {whose}"));
     error.class = ErrorClass::Conflict;
     error.advice = Some(format!(
-        "It was not changed. If it belongs to something else, take it out of the state: 'llmhost state rm FILE {address}'. If \
-         it belongs to this pipeline, put the mark back, and run the same command again."
+        "It was not changed. If it belongs to something else, remove it from the state: 'llmhost state rm FILE {address}'. If \
+         it belongs to this pipeline, add the tag again, and run the same command again."
     ));
     error
 }
@@ -190,7 +190,7 @@ fn check_clash(all: &BTreeMap<String, String>, service: &str) -> Result<(), Stri
     let keys = keys.filter(|key| service == "iam" || !key.eq_ignore_ascii_case("Name"));
     match tags::clash(keys) {
         Some((one, other)) => Err(format!(
-            "the tags '{one}' and '{other}' differ in case alone, and IAM takes them for one key; keep one of them in \
+            "the tags '{one}' and '{other}' differ only in case, and IAM treats them as one key; keep one of them in \
              the pipeline's and the step's tags"
         )),
         None => Ok(()),
@@ -267,7 +267,7 @@ mod tests {
         };
         for kind in ["iam.role", "ec2.vpc", "eks.cluster"] {
             let error = complete(kind, json!({"Env": "x"})).expect_err(kind);
-            assert!(error.contains("'Env' and 'env' differ in case alone"), "{error}");
+            assert!(error.contains("'Env' and 'env' differ only in case"), "{error}");
         }
         assert_eq!(complete("iam.role", json!({})).expect("good"), json!({"env": "test", "name": "x"}));
         assert!(complete("iam.role", json!({"Name": "y"})).is_err());

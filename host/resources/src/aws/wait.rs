@@ -88,10 +88,10 @@ fn over(operation: &str, budget: Duration) -> OpError {
     OpError {
         operation: operation.to_owned(),
         code: None,
-        message: format!("still not done after {} seconds", budget.as_secs()),
+        message: format!("not finished after {} seconds", budget.as_secs()),
         request_id: None,
         class: ErrorClass::Unreachable,
-        advice: Some("It may need longer; run again to go on waiting.".to_owned()),
+        advice: Some("It may need longer; run again to continue waiting.".to_owned()),
     }
 }
 
@@ -197,7 +197,7 @@ mod tests {
         let error = failed(ErrorClass::Service);
         assert_eq!(waited(none, vec![Err(error.clone())]).await, Err(error));
         let message = waited(none, vec![Ok(None)]).await.expect_err("there is no time").message;
-        assert_eq!(message, "still not done after 0 seconds");
+        assert_eq!(message, "not finished after 0 seconds");
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ impl Kind for Embedding {
     fn complete(&self, spec: &mut Spec, _: &DeclareContext<'_>) -> Result<(), String> {
         match spec.texts.len() {
             1..=MOST_TEXTS => Ok(()),
-            count => Err(format!("{count} texts; 1 to {MOST_TEXTS} are taken")),
+            count => Err(format!("{count} texts; 1 to {MOST_TEXTS} are allowed")),
         }
     }
 

@@ -85,7 +85,8 @@ impl Models {
         let failed = |message: String| {
             let mut error = OpError::local(operation, message);
             error.advice = Some(
-                "llmhost doctor says what this machine has; llmhost doctor --install gets ONNX Runtime.".to_owned(),
+                "llmhost doctor shows what this machine has; llmhost doctor --install installs ONNX Runtime."
+                    .to_owned(),
             );
             error
         };

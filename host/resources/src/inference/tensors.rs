@@ -65,7 +65,7 @@ impl Kind for Tensors {
     fn complete(&self, spec: &mut Spec, _: &DeclareContext<'_>) -> Result<(), String> {
         match spec.inputs.iter().map(|tensor| tensor.numbers.len()).sum::<usize>() {
             0..=MOST_NUMBERS => Ok(()),
-            count => Err(format!("inputs have {count} numbers; up to {MOST_NUMBERS} are taken")),
+            count => Err(format!("inputs have {count} numbers; up to {MOST_NUMBERS} are allowed")),
         }
     }
 
@@ -89,7 +89,7 @@ impl Kind for Tensors {
         let made = engine.run(spec.inputs(&engine).map_err(said)?).await.map_err(said)?;
         let count: usize = made.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
         if count > MOST_NUMBERS {
-            let text = format!("the outputs have {count} numbers; up to {MOST_NUMBERS} are kept");
+            let text = format!("the outputs have {count} numbers; up to {MOST_NUMBERS} are allowed");
             return Err(said(RequestError::Invalid(text)));
         }
         let all: Map<String, Value> = made

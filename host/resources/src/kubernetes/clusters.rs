@@ -93,11 +93,11 @@ fn unknown_kind(mut error: OpError, gvk: &GroupVersionKind) -> OpError {
     if matches!(error.class, ErrorClass::NotFound | ErrorClass::Local) || error.message.contains("Missing") {
         error.class = ErrorClass::Invalid;
         error.code = None;
-        error.message = format!("the cluster knows no {} of {}", gvk.kind, gvk.api_version());
+        error.message = format!("the cluster has no {} of {}", gvk.kind, gvk.api_version());
         error.advice = Some(
-            "Check apiVersion and kind. Where it is a custom resource, its CustomResourceDefinition has to be declared \
-             before it."
-                .to_owned(),
+            "Check apiVersion and kind. If it is a custom resource, declare its CustomResourceDefinition before \
+             it."
+            .to_owned(),
         );
     }
     error
@@ -107,7 +107,7 @@ async fn config(aws: &Aws, target: &Target) -> Result<Option<Config>, OpError> {
     let mut config = match target {
         Target::Eks(name) => eks(aws, name).await,
         Target::Kubeconfig(file) => kubeconfig(file.path.as_ref(), &file.context).await.map(Some),
-        Target::Folder(_) => Err(OpError::local("kube:connect", "a folder is no cluster")),
+        Target::Folder(_) => Err(OpError::local("kube:connect", "a folder is not a cluster")),
     };
     // The crate's own retries say nothing, and may last for hours.
     if let Ok(Some(config)) = &mut config {
@@ -121,7 +121,7 @@ async fn eks(aws: &Aws, name: &str) -> Result<Option<Config>, OpError> {
     let Some((endpoint, authority)) = cluster_endpoint(aws, name).await? else { return Ok(None) };
     let url = endpoint.parse::<http::Uri>();
     let url =
-        url.map_err(|_| OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is no address")))?;
+        url.map_err(|_| OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is not an address")))?;
     // Without TLS the token would be anybody's.
     if url.scheme_str() != Some("https") {
         return Err(OpError::local(operation, format!("the cluster's endpoint '{endpoint}' is not https")));

@@ -32,12 +32,12 @@ fn describe(operation: &str, error: &Error) -> OpError {
                 // A rule chooses its status itself, 401 and 422 among them.
                 _ if is_refused_by_admission(&status.message) => Some(
                     "An admission rule of the cluster refuses the object. Change the manifest as the message says, or \
-                     ask whoever keeps the rule."
+                     ask the administrator of the rule."
                         .to_owned(),
                 ),
                 401 => Some(
-                    "The API server does not take the token. Give the role or user that runs llmhost an access entry \
-                     in the cluster (admins of the eks step), and check that its credentials are those of the cluster's \
+                    "The API server does not accept the token. Give the role or user that runs llmhost an access entry \
+                     in the cluster (admins of the eks step), and check that its credentials are for the cluster's \
                      account."
                         .to_owned(),
                 ),
@@ -45,25 +45,27 @@ fn describe(operation: &str, error: &Error) -> OpError {
                     Some("Give the role or user that runs llmhost an access policy that allows this.".to_owned())
                 }
                 403 if class == ErrorClass::Quota => {
-                    Some("Raise the namespace's ResourceQuota, or ask for less, and run again.".to_owned())
+                    Some("Raise the namespace's ResourceQuota, or request less, and run again.".to_owned())
                 }
                 403 if class == ErrorClass::Conflict => {
-                    Some("Run again once the namespace is gone: it is created again where the pipeline declares it.".to_owned())
+                    Some("Run again when the namespace is deleted: it is created again if the pipeline declares \
+                        it.".to_owned())
                 }
                 403 if status.message.contains("violates PodSecurity") => {
-                    Some("Change the manifest so that it keeps to the namespace's pod security level.".to_owned())
+                    Some("Change the manifest to meet the namespace's pod security level.".to_owned())
                 }
                 409 if !managers.is_empty() => Some(format!(
-                    "{} manages these fields too. Leave them out of the manifest, or set force_conflicts to take them \
+                    "{} manages these fields too. Remove them from the manifest, or set force_conflicts to take them \
                      over.",
                     managers.join(" and ")
                 )),
                 422 if status.message.contains("immutable") => Some(
-                    "Kubernetes takes no change of this field. Give the object another name, or undo the change.".to_owned(),
+                    "Kubernetes does not allow changes to this field. Give the object another name, or undo the \
+                        change.".to_owned(),
                 ),
                 429 | 503 | 504 => Some(
-                    "The API server has no time for it: it is overloaded, or it starts or is being updated. What was done \
-                     so far is kept; wait some minutes, and run again."
+                    "The API server is overloaded, starting or being updated. The progress so far is kept; wait a few \
+                     minutes, and run again."
                         .to_owned(),
                 ),
                 _ => None,
@@ -83,8 +85,8 @@ fn describe(operation: &str, error: &Error) -> OpError {
             ErrorClass::Unreachable,
             format!("the API server cannot be reached: {}", innermost(other)),
             Some(
-                "Check that this machine reaches the cluster's endpoint: a public one must let its address in \
-                 (public_access_cidrs), a private one answers inside the VPC only.",
+                "Check that this machine can reach the cluster's endpoint: a public one must allow its \
+                 address (public_access_cidrs), a private one answers only inside the VPC.",
             ),
         ),
     }

@@ -24,11 +24,11 @@ pub(super) fn interrupts(
 fn replaced(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Pod" | "Job" => {
-            "its pods are gone until those of the new one are ready"
+            "its pods are deleted before those of the new one are ready"
         }
-        "Service" => "it is gone for some seconds, and gets another address: cluster IP and load balancer",
-        "Ingress" => "it is gone until the new one's load balancer answers, usually 2 to 5 minutes",
-        "PersistentVolumeClaim" => "what is on its volume is lost, unless its storage class retains volumes",
+        "Service" => "it is missing for a few seconds, and its addresses change: cluster IP and load balancer",
+        "Ingress" => "it is missing until the new one's load balancer answers, usually 2 to 5 minutes",
+        "PersistentVolumeClaim" => "the data on its volume is lost, unless its storage class retains volumes",
         "Namespace" => "everything in the namespace is deleted with it",
         "CustomResourceDefinition" => "every object of its kind is deleted with it",
         _ => return None,
@@ -39,7 +39,7 @@ fn restarts(kind: &str, spec: &Value) -> Option<String> {
     let text = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str);
     match kind {
         "Deployment" if text("/strategy/type") == Some("Recreate") => {
-            Some("ends all of its pods before new ones start: nothing answers until these are ready".to_owned())
+            Some("stops all of its pods before new ones start: nothing answers until these are ready".to_owned())
         }
         "Deployment" => Some(rolls(spec)),
         "StatefulSet" | "DaemonSet" if text("/updateStrategy/type") == Some("OnDelete") => None,
@@ -60,16 +60,18 @@ fn rolls(spec: &Value) -> String {
     match (at_a_time, replicas) {
         (Some(0), _) => match device(spec) {
             Some(device) => format!(
-                "rolls its pods: each new one is ready before an old one ends, and waits until a node has {device} free for it"
+                "rolls its pods: each new one is ready before an old one stops, and waits until a node has a free \
+                    {device}"
             ),
-            None => "rolls its pods: each new one is ready before an old one ends".to_owned(),
+            None => "rolls its pods: each new one is ready before an old one stops".to_owned(),
         },
         (Some(count), Some(replicas)) if count >= replicas => {
-            "ends its pods before new ones are ready: nothing answers until these are".to_owned()
+            "stops its pods before new ones are ready: nothing answers until these are".to_owned()
         }
         (Some(count), Some(replicas)) => format!("rolls its pods: at most {count} of {replicas} unavailable at a time"),
         (Some(count), None) => format!(
-            "rolls its pods: at most {count} unavailable at a time; where there is one, nothing answers until the new one is ready"
+            "rolls its pods: at most {count} unavailable at a time; with one replica, nothing answers until the new \
+                one is ready"
         ),
         (None, _) => "rolls its pods".to_owned(),
     }
@@ -106,7 +108,7 @@ mod tests {
             (
                 "Deployment",
                 json!({ "replicas": 1 }),
-                Some("rolls its pods: each new one is ready before an old one ends"),
+                Some("rolls its pods: each new one is ready before an old one stops"),
             ),
             ("Deployment", json!({ "replicas": 8 }), Some("rolls its pods: at most 2 of 8 unavailable at a time")),
             (
@@ -117,20 +119,20 @@ mod tests {
             (
                 "Deployment",
                 json!({ "replicas": 1, "strategy": { "rollingUpdate": { "maxUnavailable": 1 } } }),
-                Some("ends its pods before new ones are ready: nothing answers until these are"),
+                Some("stops its pods before new ones are ready: nothing answers until these are"),
             ),
             (
                 "Deployment",
                 json!({ "strategy": { "rollingUpdate": { "maxUnavailable": 1 } } }),
                 Some(
-                    "rolls its pods: at most 1 unavailable at a time; where there is one, nothing answers until the new one is \
-                     ready",
+                    "rolls its pods: at most 1 unavailable at a time; with one replica, nothing answers until the \
+                        new one is ready",
                 ),
             ),
             (
                 "Deployment",
                 json!({ "strategy": { "type": "Recreate" } }),
-                Some("ends all of its pods before new ones start: nothing answers until these are ready"),
+                Some("stops all of its pods before new ones start: nothing answers until these are ready"),
             ),
             ("StatefulSet", json!({}), Some("restarts its pods, one after the other")),
             ("StatefulSet", json!({ "updateStrategy": { "type": "OnDelete" } }), None),

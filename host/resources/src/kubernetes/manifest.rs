@@ -55,12 +55,12 @@ impl std::fmt::Display for Identity {
 pub(super) fn identity(manifest: &Map<String, Value>) -> Result<Identity, String> {
     let text = |value: Option<&Value>, what: &str| match value {
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
-        _ => Err(format!("the manifest lacks {what}")),
+        _ => Err(format!("the manifest has no {what}")),
     };
     let version = text(manifest.get("apiVersion"), "apiVersion")?;
     let kind = text(manifest.get("kind"), "kind")?;
     let metadata = manifest.get("metadata").and_then(Value::as_object);
-    let metadata = metadata.ok_or("the manifest lacks metadata.name")?;
+    let metadata = metadata.ok_or("the manifest has no metadata.name")?;
     let name = text(metadata.get("name"), "metadata.name")?;
     let namespace =
         metadata.get("namespace").map(|value| text(Some(value), "a good metadata.namespace")).transpose()?;
@@ -68,18 +68,18 @@ pub(super) fn identity(manifest: &Map<String, Value>) -> Result<Identity, String
         version.parse::<GroupVersion>().map_err(|_| format!("apiVersion '{version}' is not group/version"))?.group;
     for key in ["resourceVersion", "uid", "managedFields", "creationTimestamp", "generation"] {
         if metadata.contains_key(key) {
-            return Err(format!("metadata.{key} is the API server's to set; leave it out"));
+            return Err(format!("the API server sets metadata.{key}; remove it"));
         }
     }
     if manifest.contains_key("status") {
-        return Err("status is the cluster's to set; leave it out".to_owned());
+        return Err("the cluster sets status; remove it".to_owned());
     }
     let fields = |key: &str| manifest.get(key).and_then(Value::as_object).into_iter().flatten();
     let is_handle = |value: &Value| !secret::named(value).is_empty();
     let open = fields("data").next().is_some() || fields("stringData").any(|(_, value)| !is_handle(value));
     if group.is_empty() && kind == "Secret" && open {
         return Err(
-            "a Secret's content would stand in the plan and in the state; write it below stringData, as secrets of the \
+            "the contents of a Secret would be in the plan and in the state; write them below stringData, as secrets of the \
              file (${secrets.name}), let the cluster fetch it (External Secrets, the Secrets Store CSI driver), or give \
              pods a role instead"
                 .to_owned(),
@@ -227,7 +227,7 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if name.len() > 253 || !name.chars().all(good) || !edge(name.chars().next()) || !edge(name.chars().last()) {
         return Err(format!(
-            "{what} '{name}' is not a name that Kubernetes takes: lower-case letters, digits, hyphens and dots, beginning \
+            "{what} '{name}' is not a valid name for Kubernetes: lower-case letters, digits, hyphens and dots, starting \
              and ending with a letter or digit"
         ));
     }

@@ -20,9 +20,7 @@ pub(super) fn check_object(group: &str, kind: &str, name: &str) -> Result<(), St
         ("", "Service") => {
             dns_label("metadata.name", name)?;
             match name.starts_with(|c: char| c.is_ascii_digit()) && !unknown::is_unknown(name) {
-                true => {
-                    Err(format!("metadata.name '{name}' begins with a digit, which the name of a Service must not"))
-                }
+                true => Err(format!("metadata.name '{name}' starts with a digit, which is not allowed for a Service")),
                 false => Ok(()),
             }
         }
@@ -62,7 +60,7 @@ pub(super) fn check_marks(manifest: &Map<String, Value>) -> Result<(), String> {
             bytes += key.len() + value.as_str().map_or(0, str::len);
         }
         if bytes > ANNOTATIONS {
-            return Err(format!("the annotations have {bytes} bytes; Kubernetes takes {ANNOTATIONS} in an object"));
+            return Err(format!("the annotations have {bytes} bytes; Kubernetes allows {ANNOTATIONS} in an object"));
         }
     }
     Ok(())
@@ -77,7 +75,7 @@ pub(crate) fn dns_label(what: &str, name: &str) -> Result<(), String> {
     match is_dns_label(name) {
         true => Ok(()),
         false => Err(format!(
-            "{what} '{name}' is not a name that Kubernetes takes: lower-case letters, digits and hyphens, beginning and \
+            "{what} '{name}' is not a valid name for Kubernetes: lower-case letters, digits and hyphens, starting and \
              ending with a letter or digit"
         )),
     }
@@ -92,8 +90,8 @@ pub(crate) fn dns_subdomain(what: &str, name: &str) -> Result<(), String> {
     match name.split('.').all(is_dns_label) {
         true => Ok(()),
         false => Err(format!(
-            "{what} '{name}' is not a name that Kubernetes takes: lower-case letters, digits, hyphens and dots, every part \
-             between dots beginning and ending with a letter or digit"
+            "{what} '{name}' is not a valid name for Kubernetes: lower-case letters, digits, hyphens and dots, each part \
+             between dots starting and ending with a letter or digit"
         )),
     }
 }
@@ -105,16 +103,16 @@ pub(crate) fn qualified(what: &str, key: &str) -> Result<(), String> {
     }
     let (domain, name) = key.split_once('/').map_or((None, key), |(domain, name)| (Some(domain), name));
     if let Some(domain) = domain {
-        dns_subdomain(&format!("{what} '{key}' stands below a domain that is wrong: "), domain)?;
+        dns_subdomain(&format!("{what} '{key}' has a wrong domain: "), domain)?;
     }
     if name.len() > LABEL {
-        return Err(format!("{what} '{key}' has a name of {} characters; Kubernetes takes {LABEL}", name.len()));
+        return Err(format!("{what} '{key}' has a name of {} characters; Kubernetes allows {LABEL}", name.len()));
     }
     match !name.is_empty() && is_label_text(name) {
         true => Ok(()),
         false => Err(format!(
-            "{what} '{key}' is not a key that Kubernetes takes: letters, digits and any of -_. beginning and ending with a \
-             letter or digit, and before them perhaps a domain and a slash"
+            "{what} '{key}' is not a valid key for Kubernetes: letters, digits and any of -_. starting and ending with a \
+             letter or digit, with an optional domain and slash before them"
         )),
     }
 }
@@ -125,12 +123,12 @@ pub(crate) fn label_value(what: &str, value: &str) -> Result<(), String> {
         return Ok(());
     }
     if value.len() > LABEL {
-        return Err(format!("{what} has a value of {} characters; Kubernetes takes {LABEL}", value.len()));
+        return Err(format!("{what} has a value of {} characters; Kubernetes allows {LABEL}", value.len()));
     }
     match is_label_text(value) {
         true => Ok(()),
         false => Err(format!(
-            "{what} has the value '{value}': Kubernetes takes letters, digits and any of -_. beginning and ending with a \
+            "{what} has the value '{value}': Kubernetes allows letters, digits and any of -_. starting and ending with a \
              letter or digit"
         )),
     }
@@ -138,16 +136,16 @@ pub(crate) fn label_value(what: &str, value: &str) -> Result<(), String> {
 
 fn path_segment(what: &str, name: &str) -> Result<(), String> {
     match matches!(name, "." | "..") || name.contains(['/', '%']) {
-        true => {
-            Err(format!("{what} '{name}' is not a name that Kubernetes takes: without / and %, and neither . nor .."))
-        }
+        true => Err(format!(
+            "{what} '{name}' is not a valid name for Kubernetes: it cannot contain / or %, and cannot be . or .."
+        )),
         false => Ok(()),
     }
 }
 
 fn shorter(what: &str, name: &str, most: usize) -> Result<(), String> {
     match name.len() > most && !unknown::is_unknown(name) {
-        true => Err(format!("{what} '{name}' has {} characters; Kubernetes takes {most}", name.len())),
+        true => Err(format!("{what} '{name}' has {} characters; Kubernetes allows {most}", name.len())),
         false => Ok(()),
     }
 }
@@ -175,19 +173,19 @@ mod tests {
         let long = |n: usize| "a".repeat(n);
         for (group, kind, name, wrong) in [
             ("", "Namespace", long(63).as_str(), None),
-            ("", "Namespace", &long(64), Some("64 characters; Kubernetes takes 63")),
+            ("", "Namespace", &long(64), Some("64 characters; Kubernetes allows 63")),
             ("", "Namespace", "team.a", Some("lower-case letters, digits and hyphens")),
             ("", "Service", "a-1", None),
-            ("", "Service", "1a", Some("begins with a digit")),
+            ("", "Service", "1a", Some("starts with a digit")),
             ("", "Service", &long(64), Some("takes 63")),
             ("", "ConfigMap", &format!("{0}.{0}.{0}", long(63)), None),
-            ("", "ConfigMap", &vec![long(50); 5].join("."), Some("254 characters; Kubernetes takes 253")),
-            ("", "ConfigMap", "a..b", Some("every part")),
+            ("", "ConfigMap", &vec![long(50); 5].join("."), Some("254 characters; Kubernetes allows 253")),
+            ("", "ConfigMap", "a..b", Some("each part")),
             ("apps", "Deployment", "Server", Some("lower-case")),
             ("batch", "CronJob", &long(52), None),
             ("batch", "CronJob", &long(53), Some("takes 52")),
             ("rbac.authorization.k8s.io", "ClusterRole", "system:nodes", None),
-            ("rbac.authorization.k8s.io", "ClusterRole", "a/b", Some("without / and %")),
+            ("rbac.authorization.k8s.io", "ClusterRole", "a/b", Some("cannot contain / or %")),
         ] {
             let found = check_object(group, kind, name);
             match wrong {

@@ -91,7 +91,7 @@ fn object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<Strin
     use serde::de::Error;
     match Value::deserialize(deserializer)? {
         Value::String(text) => serde_json::from_str(&text)
-            .map_err(|error| Error::custom(format!("the manifest is no JSON object: {error}"))),
+            .map_err(|error| Error::custom(format!("the manifest is not a JSON object: {error}"))),
         Value::Object(fields) => Ok(fields),
         _ => Err(Error::custom("the manifest must be a JSON object")),
     }
@@ -149,7 +149,7 @@ impl Object {
             (ApiScope::Namespaced, None) => Api::namespaced_with(client.clone(), "default", &resource),
             (ApiScope::Cluster, None) => Api::all_with(client.clone(), &resource),
             (ApiScope::Cluster, Some(namespace)) => {
-                let message = format!("a {} belongs to no namespace, and the manifest names {namespace}", gvk.kind);
+                let message = format!("a {} has no namespace, and the manifest sets {namespace}", gvk.kind);
                 let mut error = OpError::local(&spec.operation("apply"), message);
                 error.class = ErrorClass::Invalid;
                 return Err(error);
@@ -174,9 +174,9 @@ impl Object {
             let mut error = OpError::local(&spec.operation("apply"), format!("there is no cluster '{name}'"));
             error.class = ErrorClass::NotFound;
             error.advice = Some(
-                "The cluster has to exist before something is created in it. Check its name in the file, the region and the \
-                 account. If another pipeline or step makes it, run that first. If it existed and was deleted, 'llmhost run \
-                 --refresh' creates again what this pipeline made."
+                "The cluster must exist before resources are created in it. Check its name in the file, the region and the \
+                 account. If another pipeline or step creates it, run that first. If it was deleted, 'llmhost run \
+                 --refresh' creates the resources of this pipeline again."
                     .to_owned(),
             );
             error
@@ -284,7 +284,7 @@ impl Kind for Object {
             Target::Folder(folder) => {
                 named("folder", folder)?;
                 if context.within.is_some() {
-                    return Err("a published pipeline has no folder to write into; give it a cluster".to_owned());
+                    return Err("a published pipeline has no folder to write to; use a cluster".to_owned());
                 }
                 spec.path = context.base.join(folder);
             }
@@ -293,12 +293,12 @@ impl Kind for Object {
         if !secret::named(&json!(spec.manifest)).is_empty() {
             if spec.object.kind != "Secret" || !spec.object.group.is_empty() {
                 return Err(format!(
-                    "a secret may stand in a Secret alone, below stringData, not in a {}",
+                    "a secret is allowed only in a Secret, below stringData, not in a {}",
                     spec.object.kind
                 ));
             }
             if matches!(spec.target, Target::Folder(_)) {
-                return Err("a folder of manifests would hold the secret for everybody to read".to_owned());
+                return Err("everyone who can read the folder of manifests could read the secret".to_owned());
             }
         }
         names::check_object(&spec.object.group, &spec.object.kind, &spec.object.name)?;
@@ -339,14 +339,14 @@ impl Kind for Object {
             error
         };
         let Some(spec) = Kind::blank(self, id) else {
-            let advice = "Write it as CLUSTER/API_VERSION/KIND/NAMESPACE/NAME: platform/v1/Service/kube-system/kube-dns, with - \
-                          for the namespace of what has none.";
-            return Err(refused(format!("'{id}' does not say which object is meant"), advice));
+            let advice = "Write it as CLUSTER/API_VERSION/KIND/NAMESPACE/NAME: platform/v1/Service/kube-system/kube-dns, with - for objects \
+                          without a namespace.";
+            return Err(refused(format!("'{id}' does not say which object is intended"), advice));
         };
         if spec.object.kind == "Secret" && spec.object.group.is_empty() {
             return Err(refused(
                 format!("'{id}' is a Secret"),
-                "What is in it stays there: mount it into the pods that need it.",
+                "Its contents cannot be read: mount it into the pods that need it.",
             ));
         }
         let Some(at) = self.at_if_any(&spec).await? else { return Ok(None) };
@@ -404,10 +404,10 @@ impl Kind for Object {
     async fn create(&self, spec: &Spec, intent: &Intent, _: &dyn Report) -> Result<Created, OpError> {
         let operation = spec.operation("create");
         let taken = |what: &str| {
-            let mut error = OpError::local(&operation, format!("{what} exists already"));
+            let mut error = OpError::local(&operation, format!("{what} already exists"));
             error.class = ErrorClass::Conflict;
             error.advice = Some(
-                "Set adopt = true to manage the fields that the file states, and to leave the object when the pipeline is \
+                "Set adopt = true to manage the fields that the file sets, and to keep the object when the pipeline is \
                  destroyed; or choose another name."
                     .to_owned(),
             );

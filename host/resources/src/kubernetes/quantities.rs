@@ -25,7 +25,7 @@ fn of_container(what: &str, container: &Value) -> Result<(), String> {
             };
             if !unknown::is_opaque(&text) && !is_quantity(&text) {
                 return Err(format!(
-                    "{name} of {what} is '{text}', which is no quantity of Kubernetes: write memory like 8Gi or 512Mi, and \
+                    "{name} of {what} is '{text}', which is not a Kubernetes quantity: write memory like 8Gi or 512Mi, and \
                      CPUs like 2 or 500m"
                 ));
             }
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(deployment(json!("8Gi")), Ok(()));
         assert_eq!(deployment(json!(1_000_000)), Ok(()));
         assert_eq!(deployment(json!("<<a/ec2.vpc/b#id>>")), Ok(()));
-        let error = deployment(json!("8 gigs")).expect_err("no quantity");
+        let error = deployment(json!("8 gigs")).expect_err("not a Kubernetes quantity");
         assert!(error.contains("memory of containers[0] is '8 gigs'"), "{error}");
     }
 }

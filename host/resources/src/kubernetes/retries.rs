@@ -121,7 +121,7 @@ fn message(body: &Bytes) -> String {
 fn refusal(status: StatusCode, body: &Bytes, asked: Duration) -> Vec<u8> {
     let mut message = reason(status, body);
     if !asked.is_zero() {
-        message = format!("{message} (it asks to be left alone for {} seconds)", asked.as_secs());
+        message = format!("{message} (it asks to retry after {} seconds)", asked.as_secs());
     }
     let known = serde_json::from_slice::<Status>(body).map(|status| status.reason).unwrap_or_default();
     let name = status.canonical_reason().unwrap_or_default().replace(' ', "");
@@ -225,7 +225,7 @@ mod tests {
         let error = applied(&client).await.unwrap_err();
         assert!(asked.load(SeqCst) == 1 && began.elapsed() < Duration::from_secs(1));
         assert_eq!((error.class, error.code.as_deref()), (ErrorClass::Throttled, Some("TooManyRequests")));
-        for words in ["429 Too Many Requests: Too many requests, please", "left alone for 3600 seconds"] {
+        for words in ["429 Too Many Requests: Too many requests, please", "retry after 3600 seconds"] {
             assert!(error.message.contains(words), "{error}");
         }
         assert!(error.advice.is_some_and(|advice| advice.contains("run again")));

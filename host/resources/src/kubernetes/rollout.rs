@@ -28,7 +28,7 @@ pub(super) fn progress(kind: &str, object: &Value) -> Progress {
             }
             let updated = number("/status/updatedReplicas");
             if seen && updated >= wanted && number("/status/replicas") > updated {
-                return Progress::Waiting("old replicas are still there".to_owned());
+                return Progress::Waiting("old replicas still exist".to_owned());
             }
             of(number("/status/availableReplicas").min(updated), wanted, "replicas available")
         }
@@ -47,7 +47,7 @@ pub(super) fn progress(kind: &str, object: &Value) -> Progress {
         },
         "CustomResourceDefinition" => match condition(object, "Established", "True") {
             Some(_) => Progress::Ready,
-            None => Progress::Waiting("the API server takes the definition in".to_owned()),
+            None => Progress::Waiting("the API server registers the definition".to_owned()),
         },
         "Service" if object.pointer("/spec/type").and_then(Value::as_str) == Some("LoadBalancer") => {
             match object.pointer("/status/loadBalancer/ingress/0") {

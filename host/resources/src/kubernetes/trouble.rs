@@ -64,40 +64,42 @@ impl Trouble {
         match self.reason.as_str() {
             "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
                 if says(&["unauthorized", "denied", "403", "no basic auth"]) {
-                    "Let the nodes pull the image: give their role a policy for the registry, or the pod an image pull \
-                     secret. Check that the name is right, too: registries answer so for repositories that do not exist."
+                    "Allow the nodes to pull the image: give their role a policy for the registry, or the pod an image \
+                     pull secret. Check the name too: registries answer the same for repositories that do not exist."
                 } else if says(&["no match for platform", "no matching manifest", "exec format"]) {
-                    "Build the image for the processor of the nodes, or choose nodes with the image's."
+                    "Build the image for the processor architecture of the nodes, or choose nodes with that of the \
+                        image."
                 } else if says(&["timeout", "no such host", "dial tcp", "connection refused"]) {
-                    "Check that the nodes reach the registry: a NAT gateway or an endpoint in their subnets, and DNS."
+                    "Check that the nodes can reach the registry: a NAT gateway or an endpoint in their subnets, \
+                        and DNS."
                 } else {
                     "Check the image's name and tag, and that it was pushed to this registry and region."
                 }
             }
             "Unschedulable" if says(&["Insufficient nvidia.com/gpu"]) => {
-                "Ask for fewer GPUs, or add nodes with GPUs to the node group (its size, its instance type); the NVIDIA \
+                "Request fewer GPUs, or add nodes with GPUs to the node group (its size, its instance type); the NVIDIA \
                  device plugin must run on them."
             }
             "Unschedulable" if says(&["untolerated taint"]) => {
                 "Give the pods a toleration for the taint, or add nodes without it."
             }
             "Unschedulable" if says(&["node affinity/selector"]) => {
-                "Correct the node selector, or give nodes the labels that it asks for."
+                "Correct the node selector, or give nodes the labels that it needs."
             }
-            "Unschedulable" => "Add nodes or larger ones, or ask for less cpu and memory.",
+            "Unschedulable" => "Add nodes or larger ones, or request less cpu and memory.",
             "CrashLoopBackOff" | "Error" | "OOMKilled" | "StartError" | "ContainerCannotRun" | "RunContainerError" => {
                 if says(&["OOMKilled", "exit code 137"]) {
                     "Raise the container's memory limit."
                 } else {
-                    "Correct what the container's log says: kubectl logs --previous shows all of it."
+                    "Fix the error in the container's log: kubectl logs --previous shows all of it."
                 }
             }
-            "CreateContainerConfigError" => "Make the ConfigMap or Secret that the container names, with that key.",
+            "CreateContainerConfigError" => "Create the ConfigMap or Secret that the container uses, with that key.",
             "FailedCreate" if says(&["exceeded quota", "must specify"]) => {
-                "Raise the namespace's ResourceQuota, or ask for less."
+                "Raise the namespace's ResourceQuota, or request less."
             }
             "FailedCreate" => "Change the pod template so that the cluster's admission rules allow it.",
-            _ => "See kubectl describe pod for all that is known of it.",
+            _ => "Run kubectl describe pod for details.",
         }
     }
 }
@@ -183,7 +185,7 @@ fn of_pod(namespace: &str, pod: &Value) -> Option<Trouble> {
             let more = [text(ended, "reason"), text(ended, "message")];
             let more: Vec<String> = more.into_iter().filter(|more| !more.is_empty() && more != "Error").collect();
             let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(": ")) };
-            format!("container {} ended with exit code {code}{more}", text(status, "name"))
+            format!("container {} exited with code {code}{more}", text(status, "name"))
         });
         if let Some(waiting) = status.pointer("/state/waiting") {
             let reason = text(waiting, "reason");
@@ -322,13 +324,13 @@ mod tests {
             (waiting("InvalidImageName", "bad", &json!({})), "InvalidImageName: bad", "name and tag", true),
             (
                 waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container", &crash),
-                "CrashLoopBackOff: container server ended with exit code 3",
+                "CrashLoopBackOff: container server exited with code 3",
                 "kubectl logs --previous",
                 true,
             ),
             (
                 waiting("CrashLoopBackOff", "back-off", &killed),
-                "ended with exit code 137 (OOMKilled)",
+                "exited with code 137 (OOMKilled)",
                 "memory limit",
                 false,
             ),

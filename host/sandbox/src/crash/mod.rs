@@ -57,9 +57,9 @@ fn last_words(run: &Run, reason: String) -> Crash {
 const SPOKE: &str = "This is an error in the plugin: fix it there, or send this text to the plugin's author. \
                      -v shows everything that the plugin writes; --trace writes a file that repeats the run.";
 const SILENT: &str = "This is an error in the plugin, which gave no message. Plugins in Rust give one with \
-                      llmhost_plugin::export!, others where standard error is kept: \"When a plugin crashes\" in \
+                      llmhost_plugin::export!, others if they keep standard error: \"When a plugin crashes\" in \
                       docs/writing-plugins.md. -v shows everything that the plugin writes.";
-const OVER_A_LIMIT: &str = "Raise the limit where the plugin needs more; otherwise this is an error in the plugin.";
+const OVER_A_LIMIT: &str = "Raise the limit if the plugin needs more; otherwise this is an error in the plugin.";
 
 /// Limits that wasmtime itself keeps.
 fn limit_of(error: &wasmtime::Error, refused: Option<&Hit>) -> Option<Hit> {
@@ -79,7 +79,7 @@ fn limit_of(error: &wasmtime::Error, refused: Option<&Hit>) -> Option<Hit> {
 
 fn reason(error: &wasmtime::Error, seen: &frames::Frames) -> String {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return format!("it ended itself with exit({})", exit.0);
+        return format!("it exited with exit({})", exit.0);
     }
     if error.is::<ThrownException>() {
         return "it threw an exception that nothing caught".to_owned();
@@ -90,9 +90,9 @@ fn reason(error: &wasmtime::Error, seen: &frames::Frames) -> String {
         }
         // Compilers keep a second stack in memory; running over its end looks like this.
         Some(Trap::MemoryOutOfBounds) if seen.is_recursion() => {
-            "its own stack ran over, in a recursion that does not end".to_owned()
+            "its stack overflowed, in an endless recursion".to_owned()
         }
-        Some(Trap::MemoryOutOfBounds) => "it used memory outside of its own".to_owned(),
+        Some(Trap::MemoryOutOfBounds) => "it accessed memory outside of its own".to_owned(),
         Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => error.root_cause().to_string(),
     }

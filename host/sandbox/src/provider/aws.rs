@@ -47,7 +47,7 @@ pub(crate) async fn call(run: &Run, message: Value) -> wasmtime::Result<Result<S
     run.called(format_args!("call {}", limits::cut(service, 40)));
     let Some(outside) = &run.outside else {
         let advice = "This is an error in the provider.".to_owned();
-        return Ok(Err(Refused::denied("nothing may be called from 'describe'".to_owned(), advice)));
+        return Ok(Err(Refused::denied("'describe' cannot call the host".to_owned(), advice)));
     };
     outside.count_request()?;
     let answer = {

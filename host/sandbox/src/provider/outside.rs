@@ -59,7 +59,7 @@ impl Unusable {
     pub(super) fn from_describe() -> Self {
         Self {
             class: "invalid",
-            message: "nothing may be called from 'describe'".to_owned(),
+            message: "'describe' cannot call the host".to_owned(),
             advice: "this is an error in the provider".to_owned(),
         }
     }
@@ -157,8 +157,8 @@ impl Outside {
         let Ok(body) = String::from_utf8(answer.body.to_vec()) else {
             return Err(Unanswered {
                 class: "protocol",
-                message: "the answer is no text in UTF-8".to_owned(),
-                advice: "ask for JSON or another text".to_owned(),
+                message: "the answer is not UTF-8 text".to_owned(),
+                advice: "request JSON or another text format".to_owned(),
                 may_have_reached: true,
             });
         };
@@ -181,7 +181,7 @@ pub(crate) async fn send(run: &Run, request: Request) -> wasmtime::Result<Result
     let Some(outside) = &run.outside else {
         return Ok(Err(Unanswered {
             class: "not-granted",
-            message: "nothing may be called from 'describe'".to_owned(),
+            message: "'describe' cannot call the host".to_owned(),
             advice: "this is an error in the provider".to_owned(),
             may_have_reached: false,
         }));

@@ -12,7 +12,7 @@ pub(crate) struct Proof(Option<Exchange>);
 
 /// Begins an authentication.
 pub(crate) async fn begin(run: &Run, user: &str, password: &str) -> Result<Proof, Unusable> {
-    run.called(format_args!("begin a SCRAM exchange"));
+    run.called(format_args!("start a SCRAM exchange"));
     let password = value(run, password).await?;
     Ok(Proof(Some(Exchange::begin(user, password).map_err(refused)?)))
 }
@@ -72,7 +72,7 @@ async fn value(run: &Run, password: &str) -> Result<String, Unusable> {
             let _host = run.meter.in_host();
             handles.value(&token.name).await
         };
-        let advice = "check where the pipeline file says that its value is";
+        let advice = "check the place of its value in the pipeline file";
         let secret =
             read.map_err(|reason| unknown(mask(&format!("it cannot be read: {reason}")).into_owned(), advice))?;
         value.push_str(&password[end..token.at.start]);
@@ -84,7 +84,7 @@ async fn value(run: &Run, password: &str) -> Result<String, Unusable> {
         false => Ok(value),
         true => Err(Unusable {
             class: "invalid",
-            message: "the password is empty, which servers take for none".to_owned(),
+            message: "the password is empty, which servers treat as none".to_owned(),
             advice: "use a password that is not empty".to_owned(),
         }),
     }
@@ -97,9 +97,11 @@ fn lost() -> Unusable {
 fn refused(error: ScramError) -> Unusable {
     let (class, advice) = match &error {
         ScramError::User | ScramError::Order { .. } => ("invalid", "this is an error in the provider"),
-        ScramError::Mismatch => ("mismatch", "check that this is the right server, and that nobody stands between"),
+        ScramError::Mismatch => {
+            ("mismatch", "check that this is the right server, and that nothing intercepts the connection")
+        }
         ScramError::Refused { .. } => ("mismatch", "check the user and the password"),
-        _ => ("protocol", "ask who runs the server"),
+        _ => ("protocol", "ask the administrator of the server"),
     };
     Unusable { class, message: error.to_string(), advice: advice.to_owned() }
 }

@@ -44,7 +44,7 @@ impl Kinds {
                  another llmhost"
             ));
         }
-        let gone = || format!("its export '{name}' is gone");
+        let gone = || format!("its export '{name}' is missing");
         let (_, interface) = component.get_export(None, name).ok_or_else(gone)?;
         let mut functions = Vec::with_capacity(KINDS.len());
         for wanted in KINDS {
@@ -52,7 +52,7 @@ impl Kinds {
                 .get_export(Some(&interface), wanted.name)
                 .ok_or_else(|| format!("its '{name}' has no '{}'", wanted.name))?;
             let ComponentItem::ComponentFunc(of) = item else {
-                return Err(format!("'{}' of its '{name}' is no function", wanted.name));
+                return Err(format!("'{}' of its '{name}' is not a function", wanted.name));
             };
             check::function(wanted, &of).map_err(|why| format!("'{}' of its '{name}' {why}", wanted.name))?;
             functions.push((wanted.name, index));
@@ -68,7 +68,7 @@ impl Kinds {
         function: &str,
         arguments: &Arguments,
     ) -> wasmtime::Result<T> {
-        let gone = || wasmtime::format_err!("its export '{function}' is gone");
+        let gone = || wasmtime::format_err!("its export '{function}' is missing");
         let (_, index) = self.functions.iter().find(|(name, _)| *name == function).ok_or_else(gone)?;
         let instance = self.instance.instantiate_async(&mut *store).await?;
         let called = instance.get_func(&mut *store, index).ok_or_else(gone)?;

@@ -147,7 +147,7 @@ fn function(at: &mut LinkerInstance<'_, State>, interface: &str, has: &'static F
                     store.data().log(loudness(level), message);
                     Ok(())
                 }
-                _ => bail!("a message is a level and a text"),
+                _ => bail!("a message is a level and a string"),
             });
         }
         _ => bail!("the host has no code for it"),
@@ -180,7 +180,7 @@ async fn files(state: &mut State, export: &str, params: &[Val]) -> wasmtime::Res
 /// What a plugin looks up, and the attribute that it wants.
 fn query(interface: &str, params: &[Val]) -> wasmtime::Result<(Query, String)> {
     let [Val::String(kind), which, Val::String(attribute)] = params else {
-        bail!("a look-up is a kind, which resource is meant, and an attribute")
+        bail!("a look-up is a kind, which resource is intended, and an attribute")
     };
     let mut which = values::json(which)?;
     let pairs = |value: Value| -> Map<String, Value> {
@@ -250,7 +250,8 @@ fn declare_any(
     let declared = match serde_json::from_str::<Value>(spec) {
         Ok(spec) if kind_is_good => store.data_mut().declare(kind, name, spec, &after)?,
         Ok(_) => Err(Failure::invalid(format!(
-            "'{}' is no kind of a provider; one is called like dns.record, by the provider's name in the pipeline file",
+            "'{}' is not a kind of a provider; its name is like dns.record, with the provider's name in the \
+                pipeline file",
             limits::cut(kind, 80)
         ))),
         Err(error) => Err(Failure::invalid(format!("the spec of {kind} '{name}' is not JSON: {error}"))),

@@ -125,7 +125,7 @@ pub(super) fn result(given: Result<Option<Val>, Unusable>, ty: &ComponentFunc) -
 
 /// A record of a component's own type.
 fn record(ty: &Type, value: impl Fn(&str, &Type) -> Option<Val>) -> wasmtime::Result<Val> {
-    let Type::Record(record) = ty else { bail!("it is no record") };
+    let Type::Record(record) = ty else { bail!("it is not a record") };
     let mut fields = Vec::with_capacity(record.fields().len());
     for field in record.fields() {
         match value(field.name, &field.ty) {

@@ -107,7 +107,7 @@ impl<'a> Import<'a> {
         let name = self.to_string();
         if of_package.is_empty() {
             return Err(format!(
-                "it imports '{name}', and this version of llmhost has no such package; it has {}",
+                "it imports '{name}', and this version of llmhost does not have that package; it has {}",
                 packages()
             ));
         }

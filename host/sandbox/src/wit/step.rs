@@ -33,7 +33,7 @@ impl Step {
                 .get_export(None, wanted.name)
                 .ok_or_else(|| format!("it does not export '{}'", wanted.name))?;
             let ComponentItem::ComponentFunc(of) = item else {
-                return Err(format!("its export '{}' is no function", wanted.name));
+                return Err(format!("its export '{}' is not a function", wanted.name));
             };
             check::function(wanted, &of).map_err(|why| format!("its export '{}' {why}", wanted.name))?;
             Ok(index)
@@ -47,7 +47,7 @@ impl Step {
     pub(crate) async fn enter(&self, store: &mut Store<State>) -> wasmtime::Result<Entered> {
         let instance = self.instance.instantiate_async(&mut *store).await?;
         let mut export = |index: &ComponentExportIndex| {
-            instance.get_func(&mut *store, index).ok_or_else(|| wasmtime::format_err!("an export is gone"))
+            instance.get_func(&mut *store, index).ok_or_else(|| wasmtime::format_err!("an export is missing"))
         };
         Ok(Entered { describe: export(&self.describe)?, run: export(&self.run)? })
     }

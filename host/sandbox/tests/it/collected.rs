@@ -38,7 +38,7 @@ async fn a_collectors_heap_and_what_is_thrown_are_held_to_the_limits() {
         (1, "memory", "'memory' in [steps.custom.limits]"),
         (3, "time", "computed for longer"),
         (4, "stack", "nested too deep"),
-        (7, "table", "a table of 50001 elements; at most 40000"),
+        (7, "table", "a table of 50001 elements; the fixed limit is 40000"),
     ] {
         match run(deed, 64).await {
             Err(PluginError::LimitHit { limit, crash }) => {

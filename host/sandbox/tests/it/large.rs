@@ -47,7 +47,7 @@ async fn many_functions_are_compiled_or_hit_the_limit_by_name() {
     let large = functions(100_000);
     // It has nothing of a plugin.
     let reason = refused(&large, None).await;
-    assert!(reason.contains("not of the world llmhost:plugin/step"), "{reason}");
+    assert!(reason.contains("does not match the world llmhost:plugin/step"), "{reason}");
     let reason = refused(&large, Some(Duration::from_millis(50))).await;
     assert!(reason.contains("compile time limit: compiling it takes longer than 50ms"), "{reason}");
     // More than WebAssembly's own implementations agree to.
@@ -58,7 +58,7 @@ async fn many_functions_are_compiled_or_hit_the_limit_by_name() {
 #[tokio::test]
 async fn components_that_lie_deep_in_one_another_hit_the_limit_by_name() {
     for (depth, part) in [
-        (100, "not of the world llmhost:plugin/step"),
+        (100, "does not match the world llmhost:plugin/step"),
         (101, "nesting limit: its components lie more than 100 levels deep"),
         (20_000, "nesting limit: its components lie more than 100 levels deep"),
     ] {

@@ -35,8 +35,8 @@ pub(super) async fn infill(engine: Engine, before: String, behind: String) -> Re
         let found = tokenizer(engine.model())?.infill(&before, &behind);
         let found = found.map_err(|error| Failure::invalid(error.to_string(), Some("suffix")))?;
         let found = found.ok_or_else(|| {
-            let message = "suffix is not supported by this model: its tokenizer has no marks for a gap in a text, \
-                           such as <|fim_prefix|>";
+            let message = "suffix is not supported by this model: its tokenizer has no tokens for infilling, such \
+                           as <|fim_prefix|>";
             Failure::invalid(message, Some("suffix"))
         })?;
         Ok(Infill { tokens: found.tokens, ends: found.ends })

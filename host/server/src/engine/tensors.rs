@@ -44,8 +44,8 @@ pub(super) fn signature(engine: &Engine) -> Signature {
 
 pub(super) async fn infer(engine: &Engine, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Failure> {
     if !engine.is_open() {
-        let message = "this model's attention trusts the lengths that it is given, so its graph is not open to \
-                       requests; use /v1/completions";
+        let message = "this model's attention does not check the lengths in its inputs, so its graph does not \
+                       accept requests; use /v1/completions";
         return Err(Failure::invalid(message, Some("model")));
     }
     let input =

@@ -85,7 +85,7 @@ impl LoadFailure {
 
     /// A reason for the operator alone.
     pub fn private(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), told: "it does not load; the server's log says why".to_owned() }
+        Self { reason: reason.into(), told: "it does not load; the server's log has the reason".to_owned() }
     }
 }
 

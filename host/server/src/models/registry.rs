@@ -41,7 +41,9 @@ pub enum ModelsError {
     #[error("there is no model to serve")]
     None,
     /// A name stands for two.
-    #[error("two models have the name or alias '{name}': '{first}' and '{second}'; requests would not know which one")]
+    #[error(
+        "two models have the name or alias '{name}': '{first}' and '{second}'; a request could not choose between them"
+    )]
     Twice {
         /// The name or alias.
         name: String,

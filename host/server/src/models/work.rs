@@ -84,7 +84,7 @@ impl Models {
     /// where there is no new one.
     pub(crate) async fn reload(self: &Arc<Self>, place: usize) -> Result<(), Refused> {
         if !self.entries[place].begin() {
-            return Err(Refused::Now(format!("'{}' is being loaded already", self.entries[place].spec.name)));
+            return Err(Refused::Now(format!("'{}' is already being loaded", self.entries[place].spec.name)));
         }
         ended(self.bring_aside(place, Wanted::Always)).await.map(drop).map_err(Refused::Failed)
     }

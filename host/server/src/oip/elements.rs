@@ -14,7 +14,7 @@ pub(super) fn read(name: &str, datatype: Datatype, count: usize, data: &Value) -
     })?;
     match found == count {
         true => Ok(bytes),
-        false => Err(format!("the input '{name}' has {found} elements, and its shape takes {count}")),
+        false => Err(format!("the input '{name}' has {found} elements, and its shape needs {count}")),
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn list(of: &Tensor) -> Result<Vec<Value>, String> {
                 format!("the output '{}' is {}, which JSON has not; ask for binary_data", of.name, of.datatype.name())
             }
             _ => format!(
-                "the output '{}' holds what JSON has no number for (NaN, infinite); ask for binary_data",
+                "the output '{}' contains values that JSON does not have (NaN, infinity); request binary_data",
                 of.name
             ),
         })
@@ -138,7 +138,7 @@ mod tests {
         let nan = f32::NAN.to_le_bytes().to_vec();
         for (datatype, data) in [(Datatype::Fp32, nan), (Datatype::Bf16, vec![0, 0]), (Datatype::Fp16, vec![0, 0])] {
             let tensor = Tensor { name: "x".into(), datatype, shape: vec![1], data };
-            assert!(list(&tensor).expect_err("no number").contains("ask for binary_data"));
+            assert!(list(&tensor).expect_err("no number").contains("request binary_data"));
         }
     }
 }

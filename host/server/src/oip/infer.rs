@@ -74,9 +74,9 @@ fn invalid(message: String) -> ApiError {
 fn split<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), ApiError> {
     let Some(length) = headers.get(JSON_LENGTH) else { return Ok((body, &[])) };
     let length = length.to_str().ok().and_then(|length| length.parse().ok());
-    length.and_then(|length| body.split_at_checked(length)).ok_or_else(|| {
-        invalid(format!("the header {JSON_LENGTH} is no number of bytes that the body has, which are {}", body.len()))
-    })
+    length
+        .and_then(|length| body.split_at_checked(length))
+        .ok_or_else(|| invalid(format!("the header {JSON_LENGTH} is not valid for a body of {} bytes", body.len())))
 }
 
 /// The inputs, of JSON and of the bytes behind it, as the model takes them.
@@ -94,10 +94,10 @@ fn inputs(asked: Vec<Input>, mut bytes: &[u8], signature: &Signature) -> Result<
             (Some(data), None) => elements::read(name, datatype, count, data).map_err(invalid)?,
             (None, Some(size)) => {
                 let (own, rest) = bytes.split_at_checked(size).ok_or_else(|| {
-                    invalid(format!("the input '{name}' is of {size} bytes, and {} are left of the body", bytes.len()))
+                    invalid(format!("the input '{name}' has {size} bytes, and the body has {} left", bytes.len()))
                 })?;
                 if count.checked_mul(datatype.bytes()) != Some(size) {
-                    let text = format!("the input '{name}' is of {size} bytes, which are not those of its shape");
+                    let text = format!("the input '{name}' has {size} bytes, which do not match its shape");
                     return Err(invalid(text));
                 }
                 bytes = rest;
@@ -109,7 +109,7 @@ fn inputs(asked: Vec<Input>, mut bytes: &[u8], signature: &Signature) -> Result<
     }
     match bytes.len() {
         0 => Ok(all),
-        left => Err(invalid(format!("{left} bytes of the body are of no input"))),
+        left => Err(invalid(format!("{left} bytes of the body belong to no input"))),
     }
 }
 
@@ -120,10 +120,10 @@ fn check(input: &Input, signature: &Signature) -> Result<Datatype, String> {
         return Err(format!("the model has no input '{name}'; it has {}", names(&signature.inputs)));
     };
     let Some(wanted) = own.datatype else {
-        return Err(format!("the input '{name}' is of a kind that cannot be sent"));
+        return Err(format!("the input '{name}' has a type that cannot be sent"));
     };
     if wanted.name() != input.datatype {
-        return Err(format!("the input '{name}' is of the datatype {}, not '{}'", wanted.name(), input.datatype));
+        return Err(format!("the input '{name}' has the datatype {}, not '{}'", wanted.name(), input.datatype));
     }
     let fits = |(own, given): (&Option<usize>, &usize)| own.is_none_or(|own| own == *given);
     match own.shape.len() == input.shape.len() && own.shape.iter().zip(&input.shape).all(fits) {
@@ -131,7 +131,7 @@ fn check(input: &Input, signature: &Signature) -> Result<Datatype, String> {
         false => {
             let takes = dimensions(&own.shape);
             Err(format!(
-                "the input '{name}' has the shape {:?}, and the model takes {takes:?} (-1 is any)",
+                "the input '{name}' has the shape {:?}, and the model expects {takes:?} (-1 is any)",
                 input.shape
             ))
         }

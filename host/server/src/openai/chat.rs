@@ -147,7 +147,7 @@ impl ChatMessage {
             Some(Content::Text(text)) => text.clone(),
             Some(Content::Parts(parts)) => {
                 if let Some(other) = parts.iter().find(|part| part.kind != "text") {
-                    let message = format!("a message has a part of type '{}'; only text is taken", other.kind);
+                    let message = format!("a message has a part of type '{}'; only text is supported", other.kind);
                     return Err(ApiError::invalid(message, Some("messages")));
                 }
                 parts.iter().map(|part| part.text.as_str()).collect()

@@ -58,7 +58,9 @@ impl Prompts {
         };
         match all.len() {
             1..=MOST_PROMPTS => Ok(all),
-            count => Err(ApiError::invalid(format!("{count} prompts; 1 to {MOST_PROMPTS} are taken"), Some("prompt"))),
+            count => {
+                Err(ApiError::invalid(format!("{count} prompts; 1 to {MOST_PROMPTS} are allowed"), Some("prompt")))
+            }
         }
     }
 }
@@ -99,11 +101,11 @@ pub(crate) async fn completions(State(shared): State<Arc<Shared>>, body: Bytes) 
     let model = shared.model(request.common.model.as_deref()).await?;
     let info = model.info();
     if !info.generates {
-        return Err(ApiError::invalid(format!("'{}' generates no text", info.name), Some("model")));
+        return Err(ApiError::invalid(format!("'{}' does not generate text", info.name), Some("model")));
     }
     let suffix = request.suffix.take().filter(|suffix| !suffix.is_empty());
     if request.echo && suffix.is_some() {
-        let message = "echo and suffix are not taken together: an answer between two texts has none of them in it";
+        let message = "echo and suffix cannot be used together";
         return Err(ApiError::invalid(message, Some("echo")));
     }
     // Without an answer there is only the prompt to give.
@@ -157,7 +159,7 @@ pub(crate) async fn completions(State(shared): State<Arc<Shared>>, body: Bytes) 
 /// The prompt for what stands between a text and a suffix, and the tokens that end it.
 async fn gap(model: &Served, prompt: Prompt, suffix: &str) -> Result<(Prompt, Vec<u32>), ApiError> {
     let Prompt::Text(text) = prompt else {
-        return Err(ApiError::invalid("with suffix, the prompt must be a text", Some("suffix")));
+        return Err(ApiError::invalid("with suffix, the prompt must be a string", Some("suffix")));
     };
     let found = model.backend().infill(text, suffix.to_owned()).await?;
     Ok((Prompt::Tokens(found.tokens), found.ends))

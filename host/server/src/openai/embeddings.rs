@@ -33,7 +33,10 @@ struct Request {
 pub(super) const FIELDS: &[&str] = &["model", "input", "encoding_format", "dimensions", "prompt_name"];
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "input must be a text, a list of texts, a list of tokens, or a list of lists of tokens")]
+#[serde(
+    untagged,
+    expecting = "input must be a string, a list of strings, a list of tokens, or a list of lists of tokens"
+)]
 enum Input {
     Text(String),
     Texts(Vec<String>),
@@ -55,11 +58,11 @@ impl Input {
         };
         match inputs.len() {
             1..=MOST_TEXTS if inputs.iter().any(empty) => {
-                Err(ApiError::invalid("input has an empty text in it", Some("input")))
+                Err(ApiError::invalid("input contains an empty text", Some("input")))
             }
             1..=MOST_TEXTS => Ok(inputs),
             count => {
-                Err(ApiError::invalid(format!("input has {count} texts; 1 to {MOST_TEXTS} are taken"), Some("input")))
+                Err(ApiError::invalid(format!("input has {count} texts; 1 to {MOST_TEXTS} are allowed"), Some("input")))
             }
         }
     }
@@ -79,7 +82,7 @@ pub(crate) async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -
     let model = shared.model(request.model.as_deref()).await?;
     let info = model.info();
     if !info.embeds {
-        return Err(ApiError::invalid(format!("'{}' makes no embeddings", info.name), Some("model")));
+        return Err(ApiError::invalid(format!("'{}' does not create embeddings", info.name), Some("model")));
     }
     if request.dimensions == Some(0) {
         return Err(ApiError::invalid("dimensions is 0; it must be 1 or more", Some("dimensions")));

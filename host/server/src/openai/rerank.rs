@@ -32,7 +32,7 @@ struct Rerank {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a document must be a text, or an object with a text")]
+#[serde(untagged, expecting = "a document must be a string, or an object with a text")]
 enum Document {
     Text(String),
     Object { text: String },
@@ -90,7 +90,7 @@ struct Score {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "text_1 and text_2 must each be a text or a list of texts")]
+#[serde(untagged, expecting = "text_1 and text_2 must each be a string or a list of strings")]
 enum Texts {
     One(String),
     Many(Vec<String>),
@@ -118,7 +118,7 @@ pub(crate) async fn score(State(shared): State<Arc<Shared>>, body: Bytes) -> Res
     }
     if ones.len() != others.len() {
         let message = format!(
-            "text_1 has {} texts and text_2 has {}; text_1 must have one, or as many",
+            "text_1 has {} texts and text_2 has {}; text_1 must have one, or the same number",
             ones.len(),
             others.len()
         );
@@ -143,6 +143,6 @@ fn filled(text: &str, param: &'static str) -> Result<(), ApiError> {
 fn counted(count: usize, param: &'static str) -> Result<(), ApiError> {
     match count {
         1..=MOST_PAIRS => Ok(()),
-        _ => Err(ApiError::invalid(format!("{param} has {count} texts; 1 to {MOST_PAIRS} are taken"), Some(param))),
+        _ => Err(ApiError::invalid(format!("{param} has {count} texts; 1 to {MOST_PAIRS} are allowed"), Some(param))),
     }
 }

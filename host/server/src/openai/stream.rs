@@ -123,7 +123,7 @@ async fn whole(mut events: BoxStream<'static, Result<Event, Failure>>) -> Result
             Event::Done { finish, usage } => return Ok(Answer { text, reasoning, calls, logprobs, finish, usage }),
         }
     }
-    Err(Failure::Internal("the answer broke off".to_owned()))
+    Err(Failure::Internal("the response ended early".to_owned()))
 }
 
 /// Puts a part of a call to the others of it.

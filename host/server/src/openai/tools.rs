@@ -29,7 +29,7 @@ impl ToolFields {
     pub(super) fn read(&self) -> Result<Option<Tools>, ApiError> {
         let definitions = self.tools.as_deref().unwrap_or_default();
         if definitions.len() > MOST_TOOLS {
-            let message = format!("there are {} tools; at most {MOST_TOOLS} are taken", definitions.len());
+            let message = format!("there are {} tools; at most {MOST_TOOLS} are allowed", definitions.len());
             return Err(ApiError::invalid(message, Some("tools")));
         }
         let mut names: Vec<&str> = Vec::new();
@@ -38,7 +38,7 @@ impl ToolFields {
                 checked(tool).map_err(|reason| ApiError::invalid(format!("tools[{at}]{reason}"), Some("tools")))?;
             if names.contains(&name) {
                 let message =
-                    format!("tools[{at}].function.name is '{name}', as another tool's; give each its own name");
+                    format!("tools[{at}].function.name is '{name}', like that of another tool; use different names");
                 return Err(ApiError::invalid(message, Some("tools")));
             }
             names.push(name);
@@ -58,7 +58,7 @@ impl ToolFields {
 fn checked(tool: &Value) -> Result<&str, String> {
     match tool["type"].as_str() {
         Some("function") => {}
-        Some(other) => return Err(format!(".type is '{other}'; only 'function' is taken")),
+        Some(other) => return Err(format!(".type is '{other}'; only 'function' is supported")),
         None => return Err(".type is missing; it must be 'function'".to_owned()),
     }
     let function = &tool["function"];

@@ -137,7 +137,7 @@ impl Common {
             most => most.map(|most| most as usize),
         };
         if top_logprobs.is_some_and(|top| top > MOST_LOGPROBS) {
-            let message = format!("logprobs of at most {MOST_LOGPROBS} tokens are given");
+            let message = format!("logprobs is limited to {MOST_LOGPROBS} tokens");
             return Err(ApiError::invalid(message, Some("top_logprobs")));
         }
         Ok(GenerateRequest {
@@ -167,7 +167,7 @@ impl Common {
         let mut logit_bias = BTreeMap::new();
         for (token, bias) in self.logit_bias.iter().flatten() {
             let id = token.parse().map_err(|_| {
-                ApiError::invalid(format!("logit_bias: '{token}' is not the number of a token"), Some("logit_bias"))
+                ApiError::invalid(format!("logit_bias: '{token}' is not a token id"), Some("logit_bias"))
             })?;
             within("logit_bias", Some(*bias), -100.0, 100.0)?;
             logit_bias.insert(id, *bias);
@@ -193,7 +193,7 @@ impl Common {
             Some(OneOrMany::Many(texts)) => texts.clone(),
         };
         if texts.len() > MOST_STOPS || texts.iter().any(String::is_empty) {
-            let message = format!("stop takes up to {MOST_STOPS} texts, none of them empty");
+            let message = format!("stop accepts up to {MOST_STOPS} strings, none of them empty");
             return Err(ApiError::invalid(message, Some("stop")));
         }
         let tokens = self.stop_token_ids.clone().unwrap_or_default();

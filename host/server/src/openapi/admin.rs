@@ -7,7 +7,7 @@ const TAG: &str = "Administration";
 pub(super) fn paths() -> Properties {
     let models = get_with_key("adminModels", TAG, "Every model, loaded or not.", &map("The models."));
     let change = |id, summary| {
-        let mut operation = post(id, TAG, summary, &map("None."), &map("The model as it is now."));
+        let mut operation = post(id, TAG, summary, &map("None."), &map("The current state of the model."));
         if let Some(of) = operation["post"].as_object_mut() {
             of.remove("requestBody");
         }
@@ -16,7 +16,10 @@ pub(super) fn paths() -> Properties {
     properties([
         ("/admin/models", models),
         ("/admin/models/{name}/load", change("loadModel", "Loads a model.")),
-        ("/admin/models/{name}/unload", change("unloadModel", "Frees the memory of a model that no request uses.")),
-        ("/admin/models/{name}/reload", change("reloadModel", "Loads a model anew beside what is there of it.")),
+        ("/admin/models/{name}/unload", change("unloadModel", "Frees the memory of an idle model.")),
+        (
+            "/admin/models/{name}/reload",
+            change("reloadModel", "Loads a model again beside the loaded one, then switches."),
+        ),
     ])
 }

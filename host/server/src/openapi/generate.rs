@@ -16,7 +16,7 @@ pub(super) fn paths() -> Properties {
         ),
         (
             "/v1/completions",
-            post_or_stream("complete", TAG, "A text that goes on.", &completion(), &completion_answer()),
+            post_or_stream("complete", TAG, "A text to continue.", &completion(), &completion_answer()),
         ),
     ])
 }
@@ -25,31 +25,31 @@ pub(super) fn paths() -> Properties {
 fn common() -> Properties {
     let texts = any(
         &[text("One."), list(text("One of them."), "Up to 16.")],
-        "Texts that end the answer, and are not part of it.",
+        "Texts that stop the answer; they are not part of it.",
     );
     properties([
-        ("model", text("The model's name; may be left out where there is one.")),
-        ("max_tokens", whole("Most tokens of the answer; as many as fit where it is left out.")),
-        ("max_completion_tokens", whole("As `max_tokens`, and goes before it.")),
-        ("temperature", within("0 takes the likeliest token each time.", 0.0, 2.0)),
-        ("top_p", within("Only the likeliest tokens that have this share together.", 0.0, 1.0)),
-        ("top_k", whole("Only so many of the likeliest tokens; 0 or -1 for all.")),
-        ("min_p", within("Only tokens with this share of the likeliest one's probability.", 0.0, 1.0)),
-        ("repetition_penalty", within("Above 1 makes tokens less likely that were there before.", 0.1, 10.0)),
-        ("presence_penalty", within("Taken from the logit of each token that was generated.", -2.0, 2.0)),
-        ("frequency_penalty", within("As above, times how often it was.", -2.0, 2.0)),
+        ("model", text("The model's name; can be omitted if the server has one model.")),
+        ("max_tokens", whole("The maximum number of tokens of the answer; by default as many as fit.")),
+        ("max_completion_tokens", whole("Like `max_tokens`, and overrides it.")),
+        ("temperature", within("0 always chooses the most likely token.", 0.0, 2.0)),
+        ("top_p", within("Only the most likely tokens whose probabilities add up to this value.", 0.0, 1.0)),
+        ("top_k", whole("Only this many of the most likely tokens; 0 or -1 for all.")),
+        ("min_p", within("Only tokens with at least this share of the highest probability.", 0.0, 1.0)),
+        ("repetition_penalty", within("Values above 1 make repeated tokens less likely.", 0.1, 10.0)),
+        ("presence_penalty", within("Subtracted from the logit of each token that was generated.", -2.0, 2.0)),
+        ("frequency_penalty", within("Like presence_penalty, multiplied by the number of occurrences.", -2.0, 2.0)),
         ("seed", whole("The same seed gives the same answer.")),
-        ("logit_bias", map("Numbers of tokens, each with what is added to its logit, -100 to 100.")),
+        ("logit_bias", map("A map from token ids to a number that is added to the logit, -100 to 100.")),
         ("stop", texts),
         ("stop_token_ids", list(whole("A token."), "Tokens that end the answer.")),
-        ("ignore_eos", flag("Whether the model's own end counts for nothing.")),
+        ("ignore_eos", flag("Whether to ignore the model's end token.")),
         ("n", whole("How many answers, 1 to 16.")),
-        ("stream", flag("Whether the answer comes in pieces.")),
-        ("stream_options", map("`include_usage`: whether the last piece has the usage.")),
+        ("stream", flag("Whether to stream the answer.")),
+        ("stream_options", map("`include_usage`: whether the last chunk has the usage.")),
         (
             "response_format",
             map("`{\"type\": \"text\"}`, `{\"type\": \"json_object\"}`, or `{\"type\": \"json_schema\", \
-                 \"json_schema\": {\"schema\": …}}`, which the answer is made to fit."),
+                 \"json_schema\": {\"schema\": …}}`, which the answer must match."),
         ),
     ])
 }
@@ -58,7 +58,7 @@ fn chat() -> Value {
     let part = object(properties([("type", constant("text")), ("text", text("The text."))]), &["type", "text"]);
     let content = any(
         &[text("The text."), list(part, "Parts, one after another."), json!({ "type": "null" })],
-        "What is said; none where it only calls tools.",
+        "The content; null if the message only calls tools.",
     );
     let message = properties([
         ("role", text("`system`, `developer`, `user`, `assistant`, `tool`, `function`.")),
@@ -67,9 +67,12 @@ fn chat() -> Value {
     let mut all = common();
     all.extend(properties([
         ("messages", list(object(message, &["role"]), "The conversation.")),
-        ("logprobs", flag("Whether log-probabilities of the answer's tokens are given.")),
-        ("top_logprobs", whole("With `logprobs`: of so many of the likeliest tokens, up to 20.")),
-        ("tools", list(map("A tool."), "Functions that the model may call. With `strict`, arguments fit the schema.")),
+        ("logprobs", flag("Whether to return log-probabilities of the answer's tokens.")),
+        ("top_logprobs", whole("With `logprobs`: the number of most likely tokens to return, up to 20.")),
+        (
+            "tools",
+            list(map("A tool."), "Functions that the model can call. With `strict`, arguments match the schema."),
+        ),
         (
             "tool_choice",
             any(
@@ -80,12 +83,9 @@ fn chat() -> Value {
                 "Which tools are called.",
             ),
         ),
-        ("parallel_tool_calls", flag("Whether an answer may call more than one.")),
-        (
-            "continue_final_message",
-            flag("Whether the assistant's last message goes on, as it does where nothing is said."),
-        ),
-        ("add_generation_prompt", flag("`true` begins a new message behind the assistant's last one.")),
+        ("parallel_tool_calls", flag("Whether an answer can call more than one.")),
+        ("continue_final_message", flag("Whether to continue the assistant's last message; true by default.")),
+        ("add_generation_prompt", flag("`true` starts a new message after the assistant's last one.")),
         ("chat_template_kwargs", map("Variables of the chat template, such as `enable_thinking`.")),
         ("reasoning_effort", text("A variable of some chat templates: `low`, `medium`, `high`.")),
     ]));
@@ -101,22 +101,19 @@ fn completion() -> Value {
     let mut all = common();
     all.extend(properties([
         ("prompt", prompt),
-        (
-            "logprobs",
-            whole("Log-probabilities of the tokens, and of so many of the likeliest in their place, up to 20."),
-        ),
+        ("logprobs", whole("Log-probabilities of the tokens, and of this number of alternatives, up to 20.")),
         (
             "echo",
             flag(
-                "Whether the prompt stands in front of the answer, with `logprobs` its log-probabilities too. \
-                  `max_tokens` may be 0 then.",
+                "Whether to return the prompt before the answer, with `logprobs` its log-probabilities too. \
+                  `max_tokens` can be 0 then.",
             ),
         ),
         (
             "suffix",
             text(
-                "What stands behind the answer. For models with tokens for it, such as `<|fim_prefix|>`; the prompt \
-                  must be a text.",
+                "The text after the answer. For models with infilling tokens, such as `<|fim_prefix|>`; the prompt \
+                  must be a string.",
             ),
         ),
     ]));
@@ -136,7 +133,7 @@ fn answer(kind: &str, choice: Properties) -> Value {
 }
 
 fn finish() -> Value {
-    text("`stop`: the model ended it, or a stop text did; `length`: it has as many tokens as allowed; `tool_calls`.")
+    text("`stop`: the model or a stop text ended it; `length`: it reached the maximum number of tokens; `tool_calls`.")
 }
 
 fn chat_answer() -> Value {
@@ -144,7 +141,7 @@ fn chat_answer() -> Value {
         "chat.completion",
         properties([
             ("index", whole("Which answer.")),
-            ("message", map("The message: `role`, `content`, and what else it has.")),
+            ("message", map("The message: `role`, `content`, and its other fields.")),
             ("logprobs", json!({ "type": ["object", "null"], "description": "`content`: a list of tokens." })),
             ("finish_reason", finish()),
         ]),
@@ -158,19 +155,19 @@ fn completion_answer() -> Value {
     );
     let top = list(
         json!({ "type": ["object", "null"], "additionalProperties": number("A log-probability.") }),
-        "The likeliest tokens in each place.",
+        "The most likely tokens at each position.",
     );
     let logprobs = properties([
         ("tokens", list(text("A token."), "The tokens.")),
         ("token_logprobs", numbers),
         ("top_logprobs", top),
-        ("text_offset", list(whole("A place."), "Where each token begins in the text, in characters.")),
+        ("text_offset", list(whole("A place."), "Where each token starts in the text, in characters.")),
     ]);
     answer(
         "text_completion",
         properties([
             ("index", whole("Which answer.")),
-            ("text", text("The answer, with `echo` behind the prompt.")),
+            ("text", text("The answer; with `echo` after the prompt.")),
             ("logprobs", json!({ "anyOf": [object(logprobs, &[]), { "type": "null" }] })),
             ("finish_reason", finish()),
         ]),

@@ -42,19 +42,19 @@ fn whole() -> Value {
         "info": {
             "title": "llmhost",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Models on ONNX Runtime, behind the API that OpenAI's clients speak. \
-                A field that would be ignored is refused by its name.",
+            "description": "Models on ONNX Runtime, behind the API of OpenAI's clients. Fields \
+                that the server does not support are refused by name.",
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
         "paths": paths,
         "components": {
             "securitySchemes": {
-                "key": { "type": "http", "scheme": "bearer", "description": "Only where the server has an API key." },
+                "key": { "type": "http", "scheme": "bearer", "description": "Only if the server has an API key." },
             },
             "schemas": schema::shared(),
             "responses": {
                 "Error": {
-                    "description": "What is wrong, and with which field.",
+                    "description": "The error, with its field.",
                     "content": { "application/json": { "schema": schema::named("Error") } },
                 },
             },

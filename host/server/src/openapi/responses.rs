@@ -17,10 +17,10 @@ pub(super) fn paths() -> Properties {
          `response.failed`.",
     );
     made["post"]["responses"]["200"]["content"]["text/event-stream"] = json!({ "schema": events });
-    let mut kept = get_with_key("response", TAG, "A response that is kept.", &answer);
+    let mut kept = get_with_key("response", TAG, "A stored response.", &answer);
     let deleted = properties([("id", text("Its id.")), ("object", constant("response")), ("deleted", flag("True."))]);
     let deleted = object(deleted, &["id", "object", "deleted"]);
-    let delete = get_with_key("delete_response", TAG, "Deletes a response that is kept.", &deleted);
+    let delete = get_with_key("delete_response", TAG, "Deletes a stored response.", &deleted);
     kept["delete"] = delete["get"].clone();
     let items = properties([
         ("object", constant("list")),
@@ -30,7 +30,7 @@ pub(super) fn paths() -> Properties {
         ("has_more", flag("Whether there are more.")),
     ]);
     let items = object(items, &["object", "data", "has_more"]);
-    let mut items = get_with_key("input_items", TAG, "The items that a response was made from.", &items);
+    let mut items = get_with_key("input_items", TAG, "The input items of a response.", &items);
     items["get"]["parameters"] = json!([
         { "name": "limit", "in": "query", "schema": { "type": "integer", "minimum": 1, "maximum": 100, "default": 20 } },
         { "name": "order", "in": "query", "schema": { "type": "string", "enum": ["asc", "desc"], "default": "desc" } },
@@ -49,12 +49,15 @@ fn request() -> Value {
         "Items of a conversation, the oldest first.",
     );
     let properties = properties([
-        ("model", text("The model's name; may be left out where there is one.")),
-        ("input", any(&[text("What the user says."), items], "What to answer.")),
-        ("instructions", text("What the system says before the conversation; not kept for the next response.")),
+        ("model", text("The model's name; can be omitted if the server has one model.")),
+        ("input", any(&[text("The user's message."), items], "The input.")),
+        ("instructions", text("The system message before the conversation; it is not stored for the next response.")),
         (
             "tools",
-            list(map("`{\"type\": \"function\", \"name\": …, \"parameters\": …}`."), "Functions that may be called."),
+            list(
+                map("`{\"type\": \"function\", \"name\": …, \"parameters\": …}`."),
+                "Functions that the model can call.",
+            ),
         ),
         (
             "tool_choice",
@@ -63,26 +66,26 @@ fn request() -> Value {
                 "Which functions are called.",
             ),
         ),
-        ("parallel_tool_calls", flag("Whether an answer may have several calls.")),
+        ("parallel_tool_calls", flag("Whether an answer can have several calls.")),
         (
             "text",
             map("`format`: `{\"type\": \"text\"}`, `{\"type\": \"json_object\"}`, or `{\"type\": \"json_schema\", \
-                 \"name\": …, \"schema\": …}`, which the answer is made to fit."),
+                 \"name\": …, \"schema\": …}`, which the answer must match."),
         ),
-        ("temperature", within("0 takes the likeliest token each time.", 0.0, 2.0)),
-        ("top_p", within("Only the likeliest tokens that have this share together.", 0.0, 1.0)),
+        ("temperature", within("0 always chooses the most likely token.", 0.0, 2.0)),
+        ("top_p", within("Only the most likely tokens whose probabilities add up to this value.", 0.0, 1.0)),
         (
             "max_output_tokens",
-            whole("Most tokens of the answer, reasoning included; as many as fit where it is left out."),
+            whole("The maximum number of tokens of the answer, with reasoning; by default as many as fit."),
         ),
-        ("top_logprobs", whole("Log-probabilities of so many tokens beside each one, 0 to 20.")),
+        ("top_logprobs", whole("The number of alternative tokens with log-probabilities, 0 to 20.")),
         ("include", list(text("A word."), "`message.output_text.logprobs`: log-probabilities of the answer's tokens.")),
         ("reasoning", map("`effort`: for the model's chat template.")),
-        ("stream", flag("Whether the response comes as events.")),
+        ("stream", flag("Whether to stream the response as events.")),
         ("stream_options", map("`include_obfuscation`: only false.")),
-        ("store", flag("Whether the response is kept for later requests; it is where this is left out.")),
-        ("previous_response_id", text("The response that this one goes on from.")),
-        ("metadata", map("Up to 16 texts, which the response repeats.")),
+        ("store", flag("Whether to store the response for later requests; true by default.")),
+        ("previous_response_id", text("The response that this one continues.")),
+        ("metadata", map("Up to 16 strings, which the response repeats.")),
         ("truncation", constant("disabled")),
         ("user", text("Repeated.")),
         ("safety_identifier", text("Repeated.")),
@@ -99,11 +102,11 @@ fn response() -> Value {
         ("status", json!({ "type": "string", "enum": ["in_progress", "completed", "incomplete", "failed"] })),
         (
             "incomplete_details",
-            any(&[map("`reason`: `max_output_tokens`."), json!({ "type": "null" })], "Why it is cut."),
+            any(&[map("`reason`: `max_output_tokens`."), json!({ "type": "null" })], "Why it is incomplete."),
         ),
         ("error", any(&[map("`code` and `message`."), json!({ "type": "null" })], "What went wrong.")),
         ("model", text("The model's name.")),
-        ("output", list(map("`reasoning`, `message` or `function_call`."), "Items, in the order in which they came.")),
+        ("output", list(map("`reasoning`, `message` or `function_call`."), "Items, in order.")),
         (
             "usage",
             map("`input_tokens` with `input_tokens_details.cached_tokens`, `output_tokens` with \

@@ -68,7 +68,7 @@ pub(super) fn post(id: &str, tag: &str, summary: &str, body: &Value, answer: &Va
 /// As above, whose answer may come in pieces.
 pub(super) fn post_or_stream(id: &str, tag: &str, summary: &str, body: &Value, answer: &Value) -> Value {
     let mut operation = post(id, tag, summary, body, answer);
-    let events = text("With `stream`: server-sent events, each with a piece of the answer; the last is `[DONE]`.");
+    let events = text("With `stream`: server-sent events, each with a chunk of the answer; the last is `[DONE]`.");
     operation["post"]["responses"]["200"]["content"]["text/event-stream"] = json!({ "schema": events });
     operation
 }
@@ -107,19 +107,16 @@ pub(super) fn shared() -> Value {
     let error = properties([
         ("message", text("What is wrong, and what to do.")),
         ("type", text("`invalid_request_error`, `rate_limit_error`, `server_error`.")),
-        ("param", json!({ "type": ["string", "null"], "description": "The field that it is about." })),
-        (
-            "code",
-            json!({ "type": ["string", "null"], "description": "A word for programs, such as `model_not_found`." }),
-        ),
+        ("param", json!({ "type": ["string", "null"], "description": "The field with the error." })),
+        ("code", json!({ "type": ["string", "null"], "description": "An error code, such as `model_not_found`." })),
     ]);
     let error = object(error, &["message", "type", "param", "code"]);
     let model = properties([
-        ("id", text("The name that requests call it by.")),
+        ("id", text("The name for requests.")),
         ("object", constant("model")),
         ("created", whole("Seconds since 1970 when it was loaded.")),
         ("owned_by", text("`llmhost`.")),
-        ("context_length", whole("Most tokens of prompt and answer together.")),
+        ("context_length", whole("The maximum number of tokens of prompt and answer together.")),
     ]);
     json!({
         "Usage": object(usage, &["prompt_tokens", "completion_tokens", "total_tokens"]),

@@ -11,11 +11,11 @@ const TAG: &str = "Tensors";
 pub(super) fn paths() -> Properties {
     let named = |operation| with_variable(operation, "name", "The model's name.");
     let live = object(properties([("live", flag("It does."))]), &["live"]);
-    let ready = object(properties([("ready", flag("Whether they are."))]), &["ready"]);
-    let mut readiness = get("tensorsReady", TAG, "Whether requests are taken.", "application/json", &ready);
+    let ready = object(properties([("ready", flag("Whether it is ready."))]), &["ready"]);
+    let mut readiness = get("tensorsReady", TAG, "Whether the server accepts requests.", "application/json", &ready);
     readiness["get"]["responses"]["503"] =
-        json!({ "description": "They are not.", "content": { "application/json": { "schema": ready } } });
-    let model_ready = properties([("name", text("The model.")), ("ready", flag("Whether they are."))]);
+        json!({ "description": "It does not.", "content": { "application/json": { "schema": ready } } });
+    let model_ready = properties([("name", text("The model.")), ("ready", flag("Whether it is ready."))]);
     let server = properties([
         ("name", constant("llmhost")),
         ("version", text("Of llmhost.")),
@@ -24,13 +24,13 @@ pub(super) fn paths() -> Properties {
     let model = properties([
         ("name", text("The model.")),
         ("platform", constant("onnxruntime_onnx")),
-        ("inputs", list(described(), "What it takes.")),
-        ("outputs", list(described(), "What it gives.")),
+        ("inputs", list(described(), "Its inputs.")),
+        ("outputs", list(described(), "Its outputs.")),
     ]);
     let summary = "Runs a model on named tensors.";
     let mut infer = with_error(post("infer", TAG, summary, &request(), &answer()), "post");
     let binary = json!({ "schema": text(
-        "The JSON, as long as the header Inference-Header-Content-Length says, and the tensors behind it."
+        "The JSON, with the length in the header Inference-Header-Content-Length, and the tensors after it."
     ) });
     infer["post"]["requestBody"]["content"]["application/octet-stream"] = binary.clone();
     infer["post"]["responses"]["200"]["content"]["application/octet-stream"] = binary;
@@ -39,7 +39,7 @@ pub(super) fn paths() -> Properties {
             "/v2",
             with_error(get_with_key("tensorsServer", TAG, "What this server is.", &object(server, &["name"])), "get"),
         ),
-        ("/v2/health/live", get("tensorsLive", TAG, "Whether the process answers.", "application/json", &live)),
+        ("/v2/health/live", get("tensorsLive", TAG, "Whether the process responds.", "application/json", &live)),
         ("/v2/health/ready", readiness),
         (
             "/v2/models/{name}",
@@ -47,7 +47,7 @@ pub(super) fn paths() -> Properties {
                 get_with_key(
                     "tensorsModel",
                     TAG,
-                    "What a model takes and gives.",
+                    "The inputs and outputs of a model.",
                     &object(model, &["name", "inputs", "outputs"]),
                 ),
                 "get",
@@ -59,7 +59,7 @@ pub(super) fn paths() -> Properties {
                 get_with_key(
                     "tensorsModelReady",
                     TAG,
-                    "Whether requests for a model are taken.",
+                    "Whether a model accepts requests.",
                     &object(model_ready, &["name", "ready"]),
                 ),
                 "get",
@@ -85,7 +85,7 @@ fn described() -> Value {
     let all = properties([
         ("name", text("Its name.")),
         ("datatype", datatype()),
-        ("shape", list(whole("A dimension."), "Its dimensions; -1 where one is free.")),
+        ("shape", list(whole("A dimension."), "Its dimensions; -1 for any size.")),
     ]);
     object(all, &["name", "datatype", "shape"])
 }
@@ -104,13 +104,13 @@ fn tensor(size: &str) -> Value {
 fn request() -> Value {
     let output = properties([
         ("name", text("Its name.")),
-        ("parameters", map("`binary_data`: whether it comes behind the JSON.")),
+        ("parameters", map("`binary_data`: whether it comes after the JSON.")),
     ]);
     let all = properties([
-        ("id", text("Comes back with the answer.")),
-        ("parameters", map("`binary_data_output`: whether all outputs come behind the JSON.")),
-        ("inputs", list(tensor("`binary_data_size`: how many bytes behind the JSON it has."), "Every input.")),
-        ("outputs", list(object(output, &["name"]), "Which outputs; all where it is left out.")),
+        ("id", text("Returned with the answer.")),
+        ("parameters", map("`binary_data_output`: whether all outputs come after the JSON.")),
+        ("inputs", list(tensor("`binary_data_size`: its number of bytes after the JSON."), "Every input.")),
+        ("outputs", list(object(output, &["name"]), "Which outputs to return; all by default.")),
     ]);
     object(all, &["inputs"])
 }
@@ -119,7 +119,7 @@ fn answer() -> Value {
     let all = properties([
         ("model_name", text("The model.")),
         ("id", text("The request's.")),
-        ("outputs", list(tensor("`binary_data_size`: how many bytes behind the JSON it has."), "The outputs.")),
+        ("outputs", list(tensor("`binary_data_size`: its number of bytes after the JSON."), "The outputs.")),
     ]);
     object(all, &["model_name", "outputs"])
 }

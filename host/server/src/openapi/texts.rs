@@ -9,22 +9,19 @@ const TAG: &str = "Texts";
 pub(super) fn paths() -> Properties {
     properties([
         ("/v1/embeddings", post("embed", TAG, "Vectors of texts.", &embeddings(), &embeddings_answer())),
-        (
-            "/v1/rerank",
-            post("rerank", TAG, "Documents, those first that fit a query best.", &rerank(), &rerank_answer()),
-        ),
-        ("/v1/score", post("score", TAG, "How well pairs of texts fit together.", &score(), &score_answer())),
+        ("/v1/rerank", post("rerank", TAG, "Documents, sorted by relevance to a query.", &rerank(), &rerank_answer())),
+        ("/v1/score", post("score", TAG, "Relevance scores of pairs of texts.", &score(), &score_answer())),
         ("/tokenize", post("tokenize", TAG, "The tokens of a text.", &tokenize(), &tokenize_answer())),
         ("/detokenize", post("detokenize", TAG, "The text of tokens.", &detokenize(), &detokenize_answer())),
     ])
 }
 
 fn model() -> Value {
-    text("The model's name; may be left out where there is one.")
+    text("The model's name; can be omitted if the server has one model.")
 }
 
 fn user() -> Value {
-    text("Who asks. Changes nothing.")
+    text("The user. It has no effect.")
 }
 
 fn usage() -> Value {
@@ -39,7 +36,7 @@ fn tokens() -> Value {
 fn embeddings() -> Value {
     let input = any(
         &[text("A text."), list(text("A text."), "Texts."), tokens(), list(tokens(), "Lists of tokens.")],
-        "What vectors are made of, up to 2,048 texts.",
+        "The texts to embed, up to 2,048.",
     );
     let all = properties([
         ("model", model()),
@@ -48,8 +45,8 @@ fn embeddings() -> Value {
             "encoding_format",
             json!({ "enum": ["float", "base64"], "description": "Numbers, or 32-bit floats in base64." }),
         ),
-        ("dimensions", whole("Only so many of the first dimensions, brought to length 1.")),
-        ("prompt_name", text("Which of the model's prompts is put in front of texts.")),
+        ("dimensions", whole("Return only the first dimensions, normalized to length 1.")),
+        ("prompt_name", text("Which of the model's prompts to put before the texts.")),
     ]);
     object(all, &["input"])
 }
@@ -59,7 +56,7 @@ fn embeddings_answer() -> Value {
     let one = properties([("object", constant("embedding")), ("index", whole("Which text.")), ("embedding", vector)]);
     let all = properties([
         ("object", constant("list")),
-        ("data", list(object(one, &["object", "index", "embedding"]), "A vector a text.")),
+        ("data", list(object(one, &["object", "index", "embedding"]), "One vector for each text.")),
         ("model", text("The model's name.")),
         ("usage", usage()),
     ]);
@@ -71,10 +68,10 @@ fn rerank() -> Value {
         any(&[text("The text."), object(properties([("text", text("The text."))]), &["text"])], "A document.");
     let all = properties([
         ("model", model()),
-        ("query", text("What is looked for.")),
-        ("documents", list(document, "What to order, up to 2,048 documents.")),
-        ("top_n", whole("Only so many of the first.")),
-        ("return_documents", flag("Whether each result has its document in it.")),
+        ("query", text("The query.")),
+        ("documents", list(document, "The documents to sort, up to 2,048.")),
+        ("top_n", whole("Return only the first results.")),
+        ("return_documents", flag("Whether each result contains its document.")),
         ("user", user()),
     ]);
     object(all, &["query", "documents"])
@@ -83,13 +80,13 @@ fn rerank() -> Value {
 fn rerank_answer() -> Value {
     let one = properties([
         ("index", whole("Which document.")),
-        ("relevance_score", number("Higher fits better.")),
-        ("document", map("Where asked for: `text`.")),
+        ("relevance_score", number("Higher is more relevant.")),
+        ("document", map("If requested: `text`.")),
     ]);
     let all = properties([
         ("id", text("Of this answer.")),
         ("model", text("The model's name.")),
-        ("results", list(object(one, &["index", "relevance_score"]), "The best first.")),
+        ("results", list(object(one, &["index", "relevance_score"]), "Sorted, the best first.")),
         ("usage", usage()),
     ]);
     object(all, &["id", "model", "results", "usage"])
@@ -124,8 +121,8 @@ fn tokenize() -> Value {
     let all = properties([
         ("model", model()),
         ("prompt", text("A text; either this or `messages`.")),
-        ("messages", list(map("A message."), "Messages, brought into the model's form by its chat template.")),
-        ("add_special_tokens", flag("Whether to add the tokens that the model wants around a text.")),
+        ("messages", list(map("A message."), "Messages, formatted by the model's chat template.")),
+        ("add_special_tokens", flag("Whether to add the model's special tokens around the text.")),
     ]);
     object(all, &[])
 }
@@ -134,7 +131,7 @@ fn tokenize_answer() -> Value {
     let all = properties([
         ("tokens", tokens()),
         ("count", whole("How many.")),
-        ("max_model_len", whole("Most tokens of prompt and answer together.")),
+        ("max_model_len", whole("The maximum number of tokens of prompt and answer together.")),
     ]);
     object(all, &["tokens", "count", "max_model_len"])
 }

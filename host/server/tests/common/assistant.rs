@@ -149,7 +149,7 @@ impl Backend for Assistant {
             return Err(Failure::invalid("it only chats", Some("prompt")));
         };
         match messages.last().unwrap().content.as_deref() {
-            Some("refuse") => return Err(Failure::invalid("the context holds 4096 tokens", Some("input"))),
+            Some("refuse") => return Err(Failure::invalid("the context has 4096", Some("input"))),
             Some("busy") => return Err(Failure::Busy),
             _ => {}
         }

@@ -27,7 +27,7 @@ async fn what_is_not_understood_is_refused_by_name() {
             "not supported",
         ),
         ("tools", json!([{ "type": "web_search" }]), "tools[0].type", "'web_search', which is not supported"),
-        ("tools", json!([{ "type": "function", "function": { "name": "a" } }]), "tools[0].function", "beside type"),
+        ("tools", json!([{ "type": "function", "function": { "name": "a" } }]), "tools[0].function", "next to type"),
         ("tools", json!([{ "type": "function", "name": "a b" }]), "tools[0].name", "letters"),
         ("tools", json!([{ "type": "function", "name": "a", "parameters": [] }]), "tools[0].parameters", "object"),
         (
@@ -82,7 +82,7 @@ async fn what_is_not_understood_is_refused_by_name() {
             "input",
             json!([{ "type": "reasoning", "summary": [], "encrypted_content": "x" }]),
             "input[0].encrypted_content",
-            "another server's",
+            "from another server",
         ),
     ] {
         let mut body = json!({ "input": "a" });

@@ -106,7 +106,7 @@ impl Kind for Parameter {
 
     fn create(_: &Config, spec: &Spec, token: &str) -> Result<Created<Outputs>, Error> {
         spec.put(&json!({ "Overwrite": false, "Tags": [{ "Key": TOKEN, "Value": token }] }))?;
-        spec.made()?.ok_or_else(|| Error::not_found(format!("{} is gone as soon as it was made", spec.name)))
+        spec.made()?.ok_or_else(|| Error::not_found(format!("{} disappeared right after its creation", spec.name)))
     }
 
     fn find(_: &Config, spec: &Spec, token: &str) -> Result<Option<Created<Outputs>>, Error> {

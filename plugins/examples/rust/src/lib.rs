@@ -38,7 +38,7 @@ pub struct Queue;
 
 impl Plugin for Queue {
     type Config = Config;
-    const SUMMARY: &'static str = "A queue for jobs, whose address others find in Parameter Store.";
+    const SUMMARY: &'static str = "A queue for jobs, with its address in Parameter Store.";
     const OUTPUTS: &'static [Output] =
         &[Output::text("url", "Address of the queue"), Output::any("parameter_version", "Version of the parameter")];
 

@@ -167,7 +167,7 @@ test('an answer is held against its schema', () => {
   const { class: errorClass, message } = thrown(() => http.json({ url: URL, answer }))
   assert.equal(errorClass, 'service')
   assert.match(message, /the answer is not as expected: revision: /)
-  assert.match(thrown(() => http.json({ url: URL })).message, /the answer is no JSON: <html>$/)
+  assert.match(thrown(() => http.json({ url: URL })).message, /the answer is not JSON: <html>$/)
 })
 
 test('requests have what they are given, encoded', () => {

@@ -81,7 +81,7 @@ def json(
     try:
         return _json.loads(response.body)
     except ValueError:
-        raise Error(ErrorClass.SERVICE, f"the answer is no JSON: {_cut(response.body)} ({method} {url})") from None
+        raise Error(ErrorClass.SERVICE, f"the answer is not JSON: {_cut(response.body)} ({method} {url})") from None
 
 
 def send(

@@ -272,7 +272,7 @@ class Http(unittest.TestCase):
     def test_an_answer_that_is_no_json_is_an_error_of_the_service(self):
         self.answers(200, "<html>")
         error = self.refused()
-        self.assertEqual((error.error_class, error.message), (ErrorClass.SERVICE, "the answer is no JSON: <html> (GET http://a/x)"))
+        self.assertEqual((error.error_class, error.message), (ErrorClass.SERVICE, "the answer is not JSON: <html> (GET http://a/x)"))
 
     def test_no_answer_is_an_error_with_the_hosts_advice(self):
         for name, expected in [("INVALID", "INVALID"), ("NOT_GRANTED", "DENIED"), ("SECRET", "DENIED"), ("UNREACHABLE", "UNREACHABLE"),

@@ -217,7 +217,7 @@ pub fn kubernetes_name(option: &str, name: &str) -> Result<(), Failure> {
     match name.contains("<<") || name.split('.').all(is_part) {
         true => Ok(()),
         false => Err(invalid(format!(
-            "{option} '{name}' is not a name that Kubernetes takes: lower-case letters, digits and hyphens, beginning and \
+            "{option} '{name}' is not a valid name for Kubernetes: lower-case letters, digits and hyphens, starting and \
              ending with a letter or digit"
         ))),
     }

@@ -33,7 +33,7 @@ impl Module<'_> {
             "export class {class} {{\n  private constructor(public $handle: i32) {{}}\n  \
              static $of(handle: i32): {class} {{\n    return new {class}(handle)\n  }}\n  \
              $take(): i32 {{\n    const handle = this.$handle\n    this.$handle = 0\n    return handle\n  }}\n  \
-             /** Gives the handle back; what it stands for stays. There is no need to: the plugin's end does it. */\n  \
+             /** Gives the handle back; what it represents stays. There is no need to: the plugin's end does it. */\n  \
              {own}(): void {{\n    {drop}(this.$take())\n  }}\n{members}}}\n"
         );
     }

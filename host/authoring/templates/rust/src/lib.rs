@@ -2,7 +2,7 @@
 
 use llmhost_plugin::{Failure, Options, Output, Outputs, Plugin, log, outputs, s3};
 
-/// What stands in the step's `with` table. These comments become the descriptions that users see.
+/// What is in the step's `with` table. These comments become the descriptions that users see.
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config {

@@ -13,7 +13,7 @@ const ROUNDS: usize = 5;
 const ARTICLE: &str = "The river Elbe rises in the Giant Mountains in the north of the Czech Republic and flows through Bohemia \
 and Germany into the North Sea at Cuxhaven. It is 1,094 kilometres long. Its largest tributaries are the Vltava, the Saale, the \
 Havel and the Mulde. Dresden, Magdeburg and Hamburg are the largest cities on the river. Ships go from the North Sea to \
-Hamburg, which has the largest port of Germany, and barges go on to the Czech Republic. In August 2002 the river rose to 9.40 \
+Hamburg, which has the largest port of Germany, and barges continue to the Czech Republic. In August 2002 the river rose to 9.40 \
 metres in Dresden, and the flood did great damage.";
 
 const CODE: &str = "def read_settings(path):\n    with open(path) as file:\n        lines = file.readlines()\n    settings = {}\n\

@@ -29,11 +29,11 @@ pub(super) async fn all(
 ) -> Result<(), Failure> {
     let survey = match whose {
         Whose::Own => {
-            console.note("Looking for what carries the tags of this pipeline, and for its names.");
+            console.note("Searching for resources with the tags or names of this pipeline.");
             run::survey(engine, store).await
         }
         Whose::Anybodys => {
-            console.note("Looking for what exists with the names, ranges and Name tags that the file declares.");
+            console.note("Searching for resources with the names, ranges and Name tags of the file.");
             run::adoptable(engine, store).await
         }
     };
@@ -44,7 +44,7 @@ pub(super) async fn all(
         if asks {
             let then = match whose {
                 Whose::Own => "",
-                Whose::Anybodys => " From then on this pipeline changes them, and destroy deletes them.",
+                Whose::Anybodys => " After that, this pipeline manages them, and destroy deletes them.",
             };
             confirm(&format!("Import {} resources?{then}", survey.found.len()))?;
         }
@@ -63,8 +63,8 @@ fn incomplete(survey: &Survey) -> Result<(), Failure> {
     let was = if left == 1 { "resource was" } else { "resources were" };
     Err(Failure::Other {
         message: format!("{left} declared {was} not imported, and may exist; they are listed above"),
-        help: "What was imported stays in the state. Follow what the list says of each, and run the same command again; or \
-               import one by its id: llmhost import FILE ADDRESS ID."
+        help: "The imported resources are in the state. Follow the advice for each of the others, and run the same command \
+               again; or import one by its id: llmhost import FILE ADDRESS ID."
             .to_owned(),
         status: 1,
     })

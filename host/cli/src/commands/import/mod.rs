@@ -30,11 +30,11 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
         };
         let from = args.from_pipeline.as_deref();
         let imported = run::import(&engine, &*store, &address, &existing, from).await.map_err(failure)?;
-        app::print(&format!("{} is {} from now on.\n", imported.address, plain(&imported.id)));
+        app::print(&format!("{} now manages {}.\n", imported.address, plain(&imported.id)));
         app::print(&fields(&imported.differs));
         app::print(match imported.differs.is_empty() {
-            true => "It is as declared; the next run tags it as its own.\n",
-            false => "The next run brings it in line.\n",
+            true => "It is as declared; the next run adds the pipeline's tags.\n",
+            false => "The next run updates it to match the file.\n",
         });
         Ok(())
     };
@@ -65,7 +65,7 @@ fn one_of(args: &Import) -> Result<Option<(ResourceAddress, Existing)>, Failure>
     let Some(address) = args.address.as_ref().filter(|_| !args.all) else { return Ok(None) };
     let address: ResourceAddress = address.parse().map_err(|error| {
         let help = "Give step/kind/name, as llmhost run --dry-run and llmhost graph show it.";
-        Failure::usage(format!("'{address}' is no address: {error}"), help)
+        Failure::usage(format!("'{address}' is not an address: {error}"), help)
     })?;
     let existing = match &args.id {
         Some(id) => Existing::Id(id.clone()),
@@ -92,14 +92,16 @@ fn failure(error: ImportError) -> Failure {
         ImportError::NotDeclared { near: Some(near), .. } => (String::new(), format!("did you mean '{near}'?")),
         ImportError::NotDeclared { .. } => (
             String::new(),
-            "Declare it in the file first; llmhost run FILE --dry-run says what is declared.".to_owned(),
+            "Declare it in the file first; llmhost run FILE --dry-run shows what is declared.".to_owned(),
         ),
         ImportError::Known { .. } | ImportError::Taken { .. } => {
             (String::new(), "To rename it in the state, run llmhost state mv.".to_owned())
         }
         ImportError::OtherId { declared, .. } => (
             String::new(),
-            format!("Resources of this kind go by what the file declares. Give '{declared}', or change the file."),
+            format!(
+                "Resources of this kind are identified by their declaration. Use '{declared}', or change the file."
+            ),
         ),
         ImportError::First { first, .. } => {
             let first: Vec<String> = first.iter().map(ToString::to_string).collect();
@@ -120,17 +122,17 @@ fn failure(error: ImportError) -> Failure {
         }
         ImportError::NotByTags { .. } => (
             String::new(),
-            "Give its id. What has a name is known by it, and the file has the name already.".to_owned(),
+            "Use its id. Resources with a name are identified by it, and the file has the name.".to_owned(),
         ),
         ImportError::Nothing { .. } => {
             (String::new(), "Check the id, the region and the account of the credentials.".to_owned())
         }
         ImportError::WouldReplace { fields: of, first, .. } if first.is_empty() => {
-            (format!("\n{}", fields(&of).trim_end()), "Nothing was changed. Declare it as it is there.".to_owned())
+            (format!("\n{}", fields(&of).trim_end()), "Nothing was changed. Declare its real values.".to_owned())
         }
         ImportError::WouldReplace { fields: of, first, .. } => {
             let first: Vec<String> = first.iter().map(ToString::to_string).collect();
-            let help = format!("Nothing was changed. Import what it hangs on first: {}", first.join(", "));
+            let help = format!("Nothing was changed. Import what it depends on first: {}", first.join(", "));
             (format!("\n{}", fields(&of).trim_end()), help)
         }
         _ => (String::new(), "Nothing was changed.".to_owned()),

@@ -26,7 +26,7 @@ pub(crate) async fn build(args: Build) -> Result<(), Failure> {
     }
     let (good, faint) = (style::GOOD, style::FAINT);
     let wants = match wants.as_deref() {
-        Some([]) => "wants granted nothing".to_owned(),
+        Some([]) => "needs no grants".to_owned(),
         Some(grants) => format!("wants granted {}", grants.join(", ")),
         None => format!("its kinds: llmhost plugin inspect {}", path.display()),
     };
@@ -67,8 +67,8 @@ pub(super) async fn built(
     })
     .await?;
     let component = llmhost_sandbox::component(&built.bytes).map_err(|reason| Failure::Other {
-        message: format!("what was built is no plugin: {reason}"),
-        help: "The plugin has to export what the world in wit/world.wit exports.".to_owned(),
+        message: format!("the built file is not a plugin: {reason}"),
+        help: "The plugin must export what the world in wit/world.wit exports.".to_owned(),
         status: 1,
     })?;
     let (path, new) = (project.component(), project.component().with_extension("wasm.new"));

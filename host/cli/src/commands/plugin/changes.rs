@@ -38,7 +38,7 @@ impl Changes {
         };
         let failed = |error: notify::Error| Failure::Other {
             message: format!("{} cannot be watched: {error}", project.folder.display()),
-            help: "Where the system allows no more watches, raise fs.inotify.max_user_watches.".to_owned(),
+            help: "If the system has no free watches, raise fs.inotify.max_user_watches.".to_owned(),
             status: 1,
         };
         let mut watcher = notify::recommended_watcher(told).map_err(failed)?;
@@ -53,7 +53,7 @@ impl Changes {
     /// Returns at the next change, or at once where there was one since the last.
     pub(super) async fn next(&mut self) -> Result<(), Failure> {
         let ended = || Failure::Other {
-            message: "the project's files cannot be watched any more".to_owned(),
+            message: "the project's files can no longer be watched".to_owned(),
             help: "Start the command again.".to_owned(),
             status: 1,
         };

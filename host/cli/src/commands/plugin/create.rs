@@ -21,7 +21,7 @@ pub(crate) async fn create(args: New) -> Result<(), Failure> {
     let (name, language, shown) = (args.name, args.language, folder.clone());
     let created = blocking(move || llmhost_authoring::create(&name, language, &world, &folder)).await?;
     let (good, faint) = (style::GOOD, style::FAINT);
-    let mut text = format!("{good}Made{good:#} {} in {}\n", created.project.name, shown.display());
+    let mut text = format!("{good}Created{good:#} {} in {}\n", created.project.name, shown.display());
     for file in &created.files {
         let _ = writeln!(text, "  {faint}{file}{faint:#}");
     }
@@ -48,11 +48,11 @@ pub(crate) async fn wit(args: Wit) -> Result<(), Failure> {
     let uses = match project.await?.world {
         World::Step(uses) => uses.names().map(str::to_owned).collect::<Vec<_>>(),
         World::Provider => {
-            app::print("A provider reaches what the pipeline file grants it.\n");
+            app::print("A provider can access what the pipeline file grants it.\n");
             return Ok(());
         }
     };
     let uses = if uses.is_empty() { "no capability".to_owned() } else { uses.join(", ") };
-    app::print(&format!("The plugin may use {uses}.\n"));
+    app::print(&format!("The plugin can use {uses}.\n"));
     Ok(())
 }

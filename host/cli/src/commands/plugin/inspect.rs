@@ -25,7 +25,7 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
     let described = &found.description;
     if let Err(error) = ConfigSchema::of(described) {
         let error = LoadError::BadDescription { uses: plugin.to_owned(), reason: error.to_string(), crash: None };
-        let help = "Every run refuses it, too. The plugin's author has to correct this.";
+        let help = "Every run refuses it. The plugin's author must correct this.";
         return Err(Failure::plugin(error, help));
     }
     if as_json {
@@ -48,12 +48,12 @@ pub(crate) async fn inspect(plugin: &str, as_json: bool) -> Result<(), Failure> 
     let mut text = String::new();
     let _ = writeln!(text, "{name}{plugin}{name:#}: {}", plain(&described.summary));
     let _ = writeln!(text, "{faint}sha256 {}{faint:#}\n", found.sha256);
-    let _ = writeln!(text, "{name}wants granted{name:#}");
+    let _ = writeln!(text, "{name}needs grants{name:#}");
     for grant in &found.grants {
         let _ = writeln!(text, "  {}", plain(grant));
     }
     for interface in &found.unsaid {
-        let _ = writeln!(text, "  {interface}  {faint}(it does not say for what){faint:#}");
+        let _ = writeln!(text, "  {interface}  {faint}(reason not given){faint:#}");
     }
     let _ = writeln!(text, "\n{name}with{name:#}");
     text += &options(&described.config_schema);

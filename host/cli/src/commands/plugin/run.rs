@@ -24,7 +24,7 @@ pub(crate) async fn run(mut args: PluginRun) -> Result<(), Failure> {
     let file = pipeline(&args, &allow, with)?;
     let failed = |error: std::io::Error| Failure::Other {
         message: format!("a temporary folder cannot be used: {error}"),
-        help: "Set TMPDIR to a folder that you may write to.".to_owned(),
+        help: "Set TMPDIR to a folder that is writable.".to_owned(),
         status: 1,
     };
     let folder = tempfile::tempdir().map_err(failed)?;
@@ -57,9 +57,9 @@ fn options(with: Option<&str>) -> Result<Map<String, Value>, Failure> {
             toml::from_str(&read(path)?).map_err(|error| bad(format!("@{path} is not TOML: {}", error.message())))
         }
         Some(path) => {
-            serde_json::from_str(&read(path)?).map_err(|error| bad(format!("@{path} is no JSON object: {error}")))
+            serde_json::from_str(&read(path)?).map_err(|error| bad(format!("@{path} is not a JSON object: {error}")))
         }
-        None => serde_json::from_str(with).map_err(|error| bad(format!("is no JSON object: {error}"))),
+        None => serde_json::from_str(with).map_err(|error| bad(format!("is not a JSON object: {error}"))),
     }
 }
 
@@ -74,7 +74,7 @@ fn pipeline(args: &PluginRun, allow: &[String], with: Map<String, Value>) -> Res
         step.insert("allow".to_owned(), allow.iter().map(String::as_str).collect::<Vec<_>>().into());
     }
     let with = toml::Value::try_from(with);
-    let null = |_| Failure::usage("--with holds a null, which a pipeline file cannot hold", "Leave the key out.");
+    let null = |_| Failure::usage("--with contains a null, which a pipeline file cannot contain", "Remove the key.");
     step.insert("with".to_owned(), with.map_err(null)?);
     let head = [("name", "plugin-run"), ("region", args.region.as_str())];
     let head = head.map(|(key, value)| (key.to_owned(), toml::Value::from(value)));

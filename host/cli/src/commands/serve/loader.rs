@@ -136,7 +136,7 @@ impl Loader for Models {
         let bytes = weights + engine.stats().cache_bytes as u64;
         let backend = EngineBackend::new(engine, name)
             .with_formats(wanted.tool_format.as_deref(), wanted.reasoning_format.as_deref())
-            .map_err(|message| self.keep(name, Failure::usage(message, "Correct the format, or leave it out.")))?;
+            .map_err(|message| self.keep(name, Failure::usage(message, "Correct the format, or remove it.")))?;
         let backend: Arc<dyn Backend> = Arc::new(backend);
         Ok(Loaded { backend, bytes, place })
     }
@@ -161,7 +161,7 @@ impl Loader for Models {
             ModelEvent::Unloaded { replaced_by: Some(other) } => format!("Unloaded {name} to make room for {other}"),
             ModelEvent::Unloaded { replaced_by: None } => format!("Unloaded {name}"),
             ModelEvent::Failed(failure) => format!("Could not load {name}: {failure}"),
-            ModelEvent::Kept(failure) => format!("Could not reload {name}, which goes on as it was: {failure}"),
+            ModelEvent::Kept(failure) => format!("Could not reload {name}, which continues unchanged: {failure}"),
             _ => return,
         });
     }

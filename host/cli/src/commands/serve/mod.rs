@@ -52,8 +52,8 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     // The port before the loading: that it is taken need not be found out after minutes of that.
     let at = (args.host.as_str(), args.port);
     let listener = listen(at).await.map_err(|error| Failure::Other {
-        message: format!("cannot listen at {}:{}: {error}", args.host, args.port),
-        help: "Choose another --port, or end what listens there.".to_owned(),
+        message: format!("cannot listen on {}:{}: {error}", args.host, args.port),
+        help: "Choose another --port, or stop the process that uses it.".to_owned(),
         status: 1,
     })?;
     let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
@@ -72,14 +72,14 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     tokio::select! {
         ended = &mut serving => return ended.map_err(failed).and(Err(Failure::Interrupted)),
         started = models.start() => started.map_err(|(name, failure)| loader.failure(&name).unwrap_or_else(|| {
-            let help = "Raise --memory, set context or cache of models to less, or load some at first use.".to_owned();
+            let help = "Raise --memory, reduce context or cache of the models, or load some at first use.".to_owned();
             Failure::Other { message: failure.to_string(), help, status: 1 }
         }))?,
     }
     console.note(&served(&specs, &loader, &address));
     loader.serves();
     if !serving.await.map_err(failed)? {
-        console.note("Requests that were not done in time were cut off.");
+        console.note("Requests that did not finish in time were aborted.");
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ fn keys(args: &Serve) -> Result<(Option<String>, Option<String>), Failure> {
     };
     let admin_key = args.admin_key_file.as_ref().map(|path| key(path, "admin key")).transpose()?;
     if admin_key.is_some() && api_key == admin_key {
-        let help = "Whoever may ask models could unload them. Write another key into one of the files.";
+        let help = "Clients of the models could unload them. Use different keys in the two files.";
         return Err(Failure::usage("the API key and the admin key are the same", help));
     }
     Ok((api_key, admin_key))
@@ -150,7 +150,7 @@ async fn stopped(console: Console) -> Ending {
         _ = tokio::signal::ctrl_c() => Ending::AtOnce,
         _ = terminate.recv() => Ending::Delayed,
     };
-    console.note("Stopping: running requests may finish. Once more to leave at once.");
+    console.note("Stopping: running requests can finish. Press Ctrl-C again to exit now.");
     tokio::spawn(async move {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}

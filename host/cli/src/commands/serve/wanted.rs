@@ -78,7 +78,7 @@ fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
         type Value = u64;
 
         fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            text.write_str("bytes, as a number or a text such as \"2GiB\"")
+            text.write_str("bytes, as a number or a string such as \"2GiB\"")
         }
 
         fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<u64, E> {
@@ -128,7 +128,7 @@ fn of_flags(args: &Serve) -> Result<Vec<Wanted>, Failure> {
     };
     if args.models.len() > 1 && args.name.is_some() {
         let help = "Write --model NAME=ADDRESS for each instead.";
-        return Err(Failure::usage("--name names one model, and several are to be served", help));
+        return Err(Failure::usage("--name is for one model, and there are several", help));
     }
     args.models.iter().map(wanted).collect()
 }
@@ -171,8 +171,8 @@ fn of_file(args: &Serve, path: &Path) -> Result<Vec<Wanted>, Failure> {
                 return Err(wrong(Some(one.span().start), "a name or alias is empty", "Write a name."));
             }
             if let Some(other) = names.insert(one.get_ref().clone(), name.get_ref().clone()) {
-                let message = format!("the name '{}' is taken by '{other}' already", one.get_ref());
-                return Err(wrong(Some(one.span().start), &message, "Each name and alias stands for one model."));
+                let message = format!("the name '{}' is already used by '{other}'", one.get_ref());
+                return Err(wrong(Some(one.span().start), &message, "Each name and alias must identify one model."));
             }
         }
         let address = |written: &Spanned<String>, what: &str| {

@@ -60,7 +60,7 @@ fn known(state: &Contents, text: &str) -> Result<ResourceAddress, Failure> {
     let known: Vec<String> = state.resources.keys().map(ToString::to_string).collect();
     let help = match did_you_mean(text, known.iter().map(String::as_str)) {
         Some(near) => format!("Did you mean {near}?"),
-        None => "llmhost state list says what is in it.".to_owned(),
+        None => "llmhost state list shows its resources.".to_owned(),
     };
     Err(Failure::Other { message: format!("{address} is not in the state"), help, status: 1 })
 }

@@ -27,13 +27,13 @@ async fn rename(at: &StateAt, from: &str, to: &str, console: &Console) -> Result
             (false, false) => whole_step(&state, from, to)?,
             _ => {
                 let help = "Give two addresses (step/kind/name), or the names of two steps.";
-                return Err(Failure::usage(format!("'{from}' and '{to}' are not of one kind"), help));
+                return Err(Failure::usage(format!("'{from}' and '{to}' are of different kinds"), help));
             }
         };
         store.record(moved).await?;
-        app::print(&format!("{from} is called {to} now. The next run renames its tags.\n"));
+        app::print(&format!("Renamed {from} to {to}. The next run updates its tags.\n"));
         if !steps.contains(&step) {
-            console.note(&format!("The file has no step '{step}': until it has, the next run deletes what is in it."));
+            console.note(&format!("The file has no step '{step}': add it, or the next run deletes its resources."));
         }
         Ok(())
     })
@@ -44,10 +44,10 @@ fn resource(state: &State, from: &str, to: &str) -> Result<(Change, StepName), F
     let (from, to) = (known(state, from)?, parse(to)?);
     if from.kind() != to.kind() {
         let message = format!("{from} is a {}, and {to} would be a {}", from.kind(), to.kind());
-        return Err(Failure::usage(message, "Only step and name can be others."));
+        return Err(Failure::usage(message, "Only step and name can change."));
     }
     if state.resources.contains_key(&to) {
-        return Err(taken(&to.to_string(), "Move or forget that one first."));
+        return Err(taken(&to.to_string(), "Move or remove that one first."));
     }
     settled(state, &from)?;
     let step = to.step().clone();
@@ -60,7 +60,7 @@ fn whole_step(state: &State, from: &str, to: &str) -> Result<(Change, StepName),
     };
     let (from, to) = (name(from)?, name(to)?);
     if !state.has_step(&from) {
-        let help = "llmhost state list says what is in it.".to_owned();
+        let help = "llmhost state list shows its resources.".to_owned();
         return Err(Failure::Other { message: format!("the state has no step '{from}'"), help, status: 1 });
     }
     if state.has_step(&to) {
@@ -76,11 +76,11 @@ pub(super) fn settled(state: &State, address: &ResourceAddress) -> Result<(), Fa
     if state.resources[address].pending.is_none() {
         return Ok(());
     }
-    let message = format!("the making of {address} did not end, and it would not be found by another name");
-    let help = "Run the pipeline as it was first; that finds it, or makes it.".to_owned();
+    let message = format!("the creation of {address} did not finish, and it would not be found by another name");
+    let help = "Run the unchanged pipeline first; that finds or creates it.".to_owned();
     Err(Failure::Other { message, help, status: 1 })
 }
 
 fn taken(what: &str, help: &str) -> Failure {
-    Failure::Other { message: format!("{what} is in the state already"), help: help.to_owned(), status: 1 }
+    Failure::Other { message: format!("{what} is already in the state"), help: help.to_owned(), status: 1 }
 }

@@ -18,8 +18,8 @@ pub(super) async fn pin(args: StatePin) -> Result<(), Failure> {
     let pipeline = app::pipeline(&args.at.file)?;
     let place = Place::new(&pipeline, &args.at.file, &args.at.place)?;
     if place.is_emulated() {
-        let help = "A kept emulator is known by its address.";
-        return Err(Failure::usage("state pin does not go with --emulate", help));
+        let help = "A kept emulator is identified by its address.";
+        return Err(Failure::usage("state pin cannot be used with --emulate", help));
     }
     let store = place.open_state(&console, "state pin").await?;
     let result = repin(&console, &place, &*store).await;
@@ -29,7 +29,7 @@ pub(super) async fn pin(args: StatePin) -> Result<(), Failure> {
 async fn repin(console: &Console, place: &Place, store: &dyn StateStore) -> Result<(), Failure> {
     let state = store.snapshot();
     if state.resources.is_empty() {
-        app::print("The state holds no resources and is bound to no endpoint: the next run pins it.\n");
+        app::print("The state has no resources and no endpoint: the next run sets it.\n");
         return Ok(());
     }
     let registry = place.registry();
@@ -39,9 +39,9 @@ async fn repin(console: &Console, place: &Place, store: &dyn StateStore) -> Resu
     let all = state.resources.len();
     if !missing.is_empty() {
         console.note(drift::text(&missing).trim_end());
-        let message = format!("{} of the state's {all} resources are not found at this endpoint", missing.len());
-        let help = "Nothing was changed. Check the endpoint. What somebody has deleted since can be taken out of the \
-                    state first: llmhost state rm FILE ADDRESS.";
+        let message = format!("{} of the state's {all} resources do not exist at this endpoint", missing.len());
+        let help = "Nothing was changed. Check the endpoint. If a resource was deleted, remove it from the state \
+                    first: llmhost state rm FILE ADDRESS.";
         return Err(Failure::Other { message, help: help.to_owned(), status: 1 });
     }
     for change in changes {
@@ -49,6 +49,6 @@ async fn repin(console: &Console, place: &Place, store: &dyn StateStore) -> Resu
     }
     let endpoint = store.snapshot().world.as_ref().and_then(|world| world.endpoint.clone());
     let endpoint = endpoint.unwrap_or_else(|| "AWS's own".to_owned());
-    app::print(&format!("All {all} resources are found there. The state's endpoint is {endpoint} now.\n"));
+    app::print(&format!("All {all} resources exist there. The state's endpoint is now {endpoint}.\n"));
     Ok(())
 }

@@ -51,7 +51,7 @@ pub(super) async fn relocate(args: &StateMv, console: &Console) -> Result<(), Fa
     let work = Move { place: &place, console, names, from, to };
     let is_here = work.from.to_string() == work.to.to_string();
     if is_here && names.0 == names.1 {
-        return Err(Failure::usage("the state is there already", "Name another place with --to."));
+        return Err(Failure::usage("the state is there already", "Set another place with --to."));
     }
     if is_here {
         work.rename().await?
@@ -61,8 +61,7 @@ pub(super) async fn relocate(args: &StateMv, console: &Console) -> Result<(), Fa
     if names.0 != names.1 {
         lock::rename(&pipeline.base, names.0, names.1).map_err(|error| Failure::Other {
             message: error.to_string(),
-            help: "The state is renamed. Give the versions and plugins in llmhost.lock to the new name by hand."
-                .to_owned(),
+            help: "The state is renamed. Rename the section in llmhost.lock by hand.".to_owned(),
             status: 1,
         })?;
         console.note("The next run renames the tags.");
@@ -75,13 +74,13 @@ fn old_name(args: &StateMv, pipeline: &Pipeline) -> Result<String, Failure> {
     let Some(name) = &args.pipeline else { return Ok(pipeline.name.clone()) };
     match name.parse::<StepName>() {
         Ok(_) if *name == pipeline.name => {
-            let help = "Rename the pipeline in the file first, then its state: --pipeline takes the old name.";
-            Err(Failure::usage(format!("the pipeline in the file is still called '{name}'"), help))
+            let help = "Rename the pipeline in the file first, then its state: --pipeline needs the old name.";
+            Err(Failure::usage(format!("the pipeline in the file still has the name '{name}'"), help))
         }
         Ok(name) => Ok(name.to_string()),
         Err(error) => {
             let message = error.to_string().replace("step name", "pipeline name");
-            Err(Failure::usage(message, "Give the name that the pipeline had."))
+            Err(Failure::usage(message, "Use the old name of the pipeline."))
         }
     }
 }
@@ -99,7 +98,7 @@ impl Move<'_> {
             }
             all_settled(&state)?;
             store.record(Change::PipelineMoved { to: is.to_owned() }).await?;
-            app::print(&format!("The state of '{was}' is the state of '{is}' now.\n"));
+            app::print(&format!("Renamed the state of '{was}' to '{is}'.\n"));
             Ok(())
         };
         let result = result.await;
@@ -138,7 +137,7 @@ impl Move<'_> {
         if !(there.is_empty() || there.moved_to.is_some() || there == state) {
             let message = match moved_before {
                 true => format!("the state was moved to {address} before, and has changed there since"),
-                false => format!("{address} holds a state already, with {} resources", there.resources.len()),
+                false => format!("{address} already has a state, with {} resources", there.resources.len()),
             };
             let help = "Nothing was changed. Use that one, or choose another place with --to.".to_owned();
             return Err(Failure::Other { message, help, status: 1 });
@@ -171,11 +170,12 @@ impl Move<'_> {
         let there = self.keep(&self.to).read(self.names.1).await?;
         let (count, address) = (state.resources.len(), &self.to);
         if there != *state {
-            let message = format!("what is read from {address} is not what was written there");
-            let help = "Nothing is lost: the old place still holds all of it. Run the same command again.".to_owned();
+            let message = format!("the state read from {address} differs from the one written");
+            let help =
+                "Nothing is lost: the old place still has the whole state. Run the same command again.".to_owned();
             return Err(Failure::Other { message, help, status: 1 });
         }
-        app::print(&format!("The state, with {count} resources, is kept at {address} now.\n"));
+        app::print(&format!("Moved the state, with {count} resources, to {address}.\n"));
         Ok(())
     }
 
@@ -195,7 +195,7 @@ impl Move<'_> {
             return Ok(());
         }
         let message = format!("there is no state of '{}' at {}", self.names.0, self.from);
-        let help = "Name the place of the state with --state, and the pipeline's old name with --pipeline.".to_owned();
+        let help = "Set the place of the state with --state, and the pipeline's old name with --pipeline.".to_owned();
         Err(Failure::Other { message, help, status: 1 })
     }
 
@@ -204,8 +204,8 @@ impl Move<'_> {
         if usual.to_string() != self.to.to_string() {
             let address = &self.to;
             self.console.note(&format!(
-                "Write state = \"{address}\" into [pipeline], or name it with --state {address}: llmhost does not look \
-                 there by itself."
+                "Add state = \"{address}\" to [pipeline], or use --state {address}: llmhost does not find it \
+                 otherwise."
             ));
         }
     }

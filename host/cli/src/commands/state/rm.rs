@@ -20,7 +20,7 @@ pub(super) async fn rm(args: StateRm) -> Result<(), Failure> {
         let used = users(&state, &gone);
         if !used.is_empty() && !args.force {
             let message = format!("they are still used: {}", used.join("; "));
-            let help = "Forget the users too, or use --force: then nothing says in which order they are deleted.";
+            let help = "Remove those too, or use --force: the order of deletion is then not known.";
             return Err(Failure::Other { message, help: help.to_owned(), status: 1 });
         }
         for address in &gone {
@@ -28,8 +28,8 @@ pub(super) async fn rm(args: StateRm) -> Result<(), Failure> {
             console.note(&format!("- {address} {}", ids.join(" ")));
         }
         console.note(
-            "They stay where they are and go on to cost what they cost. Nothing deletes them, and the next run makes \
-             new ones where the file still has them.",
+            "The resources are kept and are still billed. llmhost no longer deletes them, and the next run creates \
+             new ones if the file still has them.",
         );
         let s = if gone.len() == 1 { "" } else { "s" };
         if !(args.yes || place.is_emulated()) {

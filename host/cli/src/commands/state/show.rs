@@ -60,7 +60,7 @@ fn text(address: &ResourceAddress, record: &ResourceRecord) -> String {
     let mut text = format!("{name}{address}{name:#}\n");
     if let Some(pending) = &record.pending {
         let token = plain(&pending.intent.token);
-        let _ = writeln!(text, "  {warn}its making did not end{warn:#}; the next run looks for it by {token}");
+        let _ = writeln!(text, "  {warn}its creation did not finish{warn:#}; the next run searches for it by {token}");
     }
     record.current.iter().for_each(|current| instance(&mut text, current));
     for old in &record.deposed {
@@ -77,7 +77,7 @@ fn instance(text: &mut String, instance: &Instance) {
         let _ = writeln!(text, "  {warn}unfinished{warn:#}: the next run finishes it");
     }
     if let Some(reason) = &instance.broken {
-        let _ = writeln!(text, "  {warn}broken{warn:#}: {}; the next run makes it anew", plain(reason));
+        let _ = writeln!(text, "  {warn}broken{warn:#}: {}; the next run replaces it", plain(reason));
     }
     fields(text, "outputs", instance.outputs.iter());
     fields(text, "spec", instance.spec.as_object().into_iter().flatten());

@@ -34,7 +34,7 @@ pub(super) async fn unlock(args: StateUnlock) -> Result<(), Failure> {
 }
 
 fn nobody(keep: &Keep) -> Result<(), Failure> {
-    app::print(&format!("Nobody holds the state {}.\n", keep.address()));
+    app::print(&format!("The state {} is not locked.\n", keep.address()));
     Ok(())
 }
 
@@ -42,6 +42,6 @@ fn nobody(keep: &Keep) -> Result<(), Failure> {
 fn locked(folder: &Path, keep: &Keep) -> Result<(), Failure> {
     let Some(holder) = LocalStore::holder(folder)? else { return nobody(keep) };
     let message = format!("the state {} is in use by {holder}", keep.address());
-    let help = "The lock of a folder goes with its process and cannot be left behind: end that process if it hangs.";
+    let help = "The lock of a folder is released when its process ends: stop that process if it hangs.";
     Err(Failure::Other { message, help: help.to_owned(), status: 1 })
 }

@@ -64,7 +64,7 @@ impl Format {
 pub enum DrawError {
     /// The file's ending names no format.
     #[error(
-        "cannot tell from the name '{}' how to draw the graph; end it in .html, .svg, .dot, .mmd or .json",
+        "cannot choose the graph's format from the name '{}'; use a name that ends in .html, .svg, .dot, .mmd or .json",
         .0.display()
     )]
     Ending(PathBuf),

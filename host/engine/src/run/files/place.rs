@@ -68,7 +68,7 @@ impl Place {
         };
         let root = self.locate(folder)?;
         if !root.is_dir() {
-            return Err(invalid(format!("'{folder}' is no folder")));
+            return Err(invalid(format!("'{folder}' is not a folder")));
         }
         let mut entries = Vec::new();
         let mut folders = vec![root.clone()];
@@ -111,10 +111,10 @@ impl Place {
     pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, Failure> {
         let real = self.locate(path)?;
         if real.is_dir() {
-            return Err(invalid(format!("'{path}' is a folder, and no file")));
+            return Err(invalid(format!("'{path}' is a folder, not a file")));
         }
         if self.secrets.contains(&real) {
-            let text = format!("'{path}' has a secret of the pipeline file in it, and a plugin does not read it");
+            let text = format!("'{path}' contains a secret of the pipeline file, so a plugin cannot read it");
             return Err(Failure::refused(text));
         }
         regular(&real, path)?;
@@ -124,7 +124,7 @@ impl Place {
         file.take(MOST_BYTES + 1).read_to_end(&mut content).map_err(failed)?;
         if content.len() as u64 > MOST_BYTES {
             return Err(invalid(format!(
-                "'{path}' has more than {} MiB, and a plugin reads none so large",
+                "'{path}' has more than {} MiB, and a plugin cannot read a file of that size",
                 MOST_BYTES >> 20
             )));
         }
@@ -137,7 +137,7 @@ impl Place {
         let whole = lexical(&whole);
         let Some(rest) = self.limits.iter().find_map(|limit| whole.strip_prefix(limit).ok()) else {
             return Err(Failure::refused(format!(
-                "'{path}' is outside of {}, {}, and a plugin reads no files there: copy it into the folder",
+                "'{path}' is outside of {}, {}, and a plugin cannot read files there: copy it into the folder",
                 self.limit,
                 self.limits[0].display()
             )));
@@ -162,7 +162,7 @@ impl Place {
         match self.limits.iter().any(is_within) {
             true => Ok(real),
             false => Err(Failure::refused(format!(
-                "'{path}' is a link that leads out of {}, to {}: copy the file instead of linking it",
+                "'{path}' is a link to a place outside of {}, {}: copy the file instead of linking it",
                 self.limit,
                 real.display()
             ))),

@@ -57,7 +57,7 @@ pub enum ImportError {
         near: Option<String>,
     },
     /// The state has it.
-    #[error("{address} is in the state already, as {id}")]
+    #[error("{address} is already in the state, as {id}")]
     Known {
         /// The resource.
         address: ResourceAddress,
@@ -65,7 +65,7 @@ pub enum ImportError {
         id: String,
     },
     /// Another resource of the pipeline is this one.
-    #[error("{id} is in the state already, as {address}")]
+    #[error("{id} is already in the state, as {address}")]
     Taken {
         /// The other one.
         address: ResourceAddress,
@@ -125,7 +125,9 @@ pub enum ImportError {
         at: Option<String>,
     },
     /// The next run would delete it, and make another.
-    #[error("{address} is declared otherwise, in fields that cannot be changed: the next run would replace {id}")]
+    #[error(
+        "{address} is declared with other values in fields that cannot be changed: the next run would replace {id}"
+    )]
     WouldReplace {
         /// The resource.
         address: ResourceAddress,
@@ -189,7 +191,7 @@ pub async fn import(
     let plan = plan(engine, &state).await?;
     let planned = declared(&plan, address)?;
     if let Some(record) = state.resources.get(address) {
-        let id = record.current.as_ref().map_or("a resource whose creation did not end", |current| &current.id);
+        let id = record.current.as_ref().map_or("a resource whose creation did not finish", |current| &current.id);
         return Err(ImportError::Known { address: address.clone(), id: id.to_owned() });
     }
     let kind = engine.registry().kind_of(address).expect("it was planned");

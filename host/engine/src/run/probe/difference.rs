@@ -140,10 +140,10 @@ impl fmt::Display for DecidesByUnknown {
         }
         let is_failure = self.differences.iter().all(Difference::is_failure);
         f.write_str(match (is_failure, self.unknown.len()) {
-            (true, 1) => "It fails once the value is known:",
-            (true, _) => "It fails once they are known:",
-            (false, 1) => "It does something else once the value is known:",
-            (false, _) => "It does something else once they are known:",
+            (true, 1) => "It fails when the value is known:",
+            (true, _) => "It fails when they are known:",
+            (false, 1) => "It behaves differently when the value is known:",
+            (false, _) => "It behaves differently when they are known:",
         })?;
         self.differences.iter().take(MOST_SHOWN).try_for_each(|difference| write!(f, "\n{difference}"))?;
         match self.differences.len().saturating_sub(MOST_SHOWN) {

@@ -47,7 +47,7 @@ impl Keeper {
     /// Renews a lease from now on.
     pub(super) fn start(bucket: Arc<dyn Bucket>, taken: &Taken) -> Self {
         let until = taken.began + taken.lease.ttl();
-        let hold = Hold { until, reason: "no renewal came through in time".to_owned(), lost: None };
+        let hold = Hold { until, reason: "the lease was not renewed in time".to_owned(), lost: None };
         let hold = Arc::new(Mutex::new(hold));
         let path = bucket.address("");
         let (lease, etag) = (taken.lease.clone(), taken.etag.clone());

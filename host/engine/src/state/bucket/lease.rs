@@ -135,7 +135,7 @@ impl Found {
                 let left = self.lease.ttl().saturating_add(ROUNDING).saturating_sub(age);
                 format!("ends in {} unless it is renewed", seconds(left.as_secs().max(1)))
             }
-            None => "ends when they give it back".to_owned(),
+            None => "ends when they release it".to_owned(),
         };
         let since = seconds(now.saturating_sub(self.lease.since));
         StateError::Held { path, holder: self.lease.holder.to_string(), since, ends }

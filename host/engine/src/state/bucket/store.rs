@@ -91,7 +91,7 @@ impl BucketStore {
                 keeper.stop().await;
                 // What is wrong is wrong for the next one too, who need not wait for being told.
                 if let Err(error) = give_back(&*bucket, &taken.lease, taken.settled).await {
-                    tracing::warn!(%error, "the lease is not given back");
+                    tracing::warn!(%error, "the lease was not released");
                 }
                 return Err(error);
             }
@@ -171,7 +171,7 @@ impl BucketStore {
 
     fn writer_gone(&self) -> StateError {
         let error = BucketError {
-            message: "the task that writes it is gone".to_owned(),
+            message: "the task that writes it has stopped".to_owned(),
             advice: "Run again: what was recorded is there, and what was not is found by its tags.".to_owned(),
         };
         StateError::Bucket { doing: "write", path: self.bucket.address(segments::FOLDER), error }
@@ -211,7 +211,7 @@ impl StateStore for BucketStore {
         }
         // One that is not given back runs out by itself.
         if let Err(error) = give_back(&*self.bucket, &open.lease, saved.is_ok()).await {
-            tracing::warn!(%error, "the lease is not given back");
+            tracing::warn!(%error, "the lease was not released");
         }
         saved
     }

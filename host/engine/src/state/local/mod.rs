@@ -16,7 +16,7 @@ use super::document::{self, Snapshot};
 use super::memory::{self, Broken, Memory};
 use super::{Change, Cost, Recovered, State, StateError, StateStore, line};
 
-const GONE: &str = "the thread that writes it is gone";
+const GONE: &str = "the thread that writes it has stopped";
 
 /// A state folder, open for one run.
 pub struct LocalStore {

@@ -65,7 +65,7 @@ impl FromStr for Speculate {
             "relaxed" => Ok(Self::Relaxed),
             "always" => Ok(Self::Always),
             "off" => Ok(Self::Off),
-            other => Err(format!("'{other}' is no way to speculate: auto, relaxed, always or off")),
+            other => Err(format!("'{other}' is not a speculation mode: auto, relaxed, always or off")),
         }
     }
 }

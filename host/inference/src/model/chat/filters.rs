@@ -32,7 +32,7 @@ pub(super) fn tojson(value: &Value, options: Rest<ValueOrKwargs>) -> Result<Valu
             let pair = pair.try_iter()?.checked().collect::<Result<Vec<_>, _>>()?;
             match pair.iter().map(Value::as_str).collect::<Vec<_>>()[..] {
                 [Some(one), Some(other)] => (one.to_owned(), other.to_owned()),
-                _ => return Err(wrong("separators is not two texts")),
+                _ => return Err(wrong("separators must be two strings")),
             }
         }
     };
@@ -151,7 +151,7 @@ fn indentation(width: &Value) -> Result<String, Error> {
         (Some(text), _) => Ok(text.to_owned()),
         // More is no layout, but a way to fill the memory.
         (None, Ok(width)) => Ok(" ".repeat(width.clamp(0, 64) as usize)),
-        _ => Err(Error::new(ErrorKind::InvalidOperation, "an indent is neither a number nor a text")),
+        _ => Err(Error::new(ErrorKind::InvalidOperation, "an indent must be a number or a string")),
     }
 }
 

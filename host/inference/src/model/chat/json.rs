@@ -127,5 +127,5 @@ fn spelled(key: &Value) -> Result<String, Error> {
 }
 
 fn refused(kind: ValueKind) -> Error {
-    Error::new(ErrorKind::BadSerialization, format!("a value of type {kind} is no JSON"))
+    Error::new(ErrorKind::BadSerialization, format!("a value of type {kind} is not JSON"))
 }

@@ -66,7 +66,7 @@ fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Er
             let (parts,): (Value,) = from_args(args)?;
             let parts = parts.try_iter()?.checked().collect::<Result<Vec<_>, _>>()?;
             let texts: Option<Vec<&str>> = parts.iter().map(Value::as_str).collect();
-            Value::from(texts.ok_or_else(|| wrong("join takes texts alone"))?.join(text))
+            Value::from(texts.ok_or_else(|| wrong("join accepts only strings"))?.join(text))
         }
         "title" => from_args::<()>(args).map(|()| Value::from(title(text)))?,
         "swapcase" => from_args::<()>(args).map(|()| text.chars().map(swapped).collect::<String>().into())?,
@@ -110,7 +110,7 @@ fn split(text: &str, from_right: bool, args: &[Value]) -> Result<Value, Error> {
     let mark = mark.filter(|mark| !mark.is_none());
     let Some(mark) = &mark else { return Ok(words(text, from_right, most)) };
     let mark =
-        mark.as_str().filter(|mark| !mark.is_empty()).ok_or_else(|| wrong("split wants a text that is not empty"))?;
+        mark.as_str().filter(|mark| !mark.is_empty()).ok_or_else(|| wrong("split needs a string that is not empty"))?;
     let parts = most.saturating_add(1);
     Ok(match from_right {
         false => text.splitn(parts, mark).collect(),

@@ -56,7 +56,7 @@ fn object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<Strin
     use serde::de::Error;
     match Value::deserialize(deserializer)? {
         Value::String(text) => serde_json::from_str(&text)
-            .map_err(|error| Error::custom(format!("properties are no JSON object: {error}"))),
+            .map_err(|error| Error::custom(format!("properties are not a JSON object: {error}"))),
         Value::Object(fields) => Ok(fields),
         _ => Err(Error::custom("properties must be a JSON object")),
     }
@@ -99,7 +99,7 @@ impl Entity {
     ) -> Result<Option<String>, OpError> {
         let operation = "cloudformation:GetResourceRequestStatus";
         let Some(event) = event else {
-            return Err(uncertain(OpError::local(operation, "the answer names no request")));
+            return Err(uncertain(OpError::local(operation, "the response has no request")));
         };
         if let Some(done) = outcome(&event)? {
             return Ok(done);
@@ -155,8 +155,8 @@ fn not_updatable(error: OpError) -> OpError {
         return error;
     }
     let advice =
-        "A property that changed can be stated only when the resource is made. Have the resource made anew: give it \
-                  another name in the file, or, in a plugin of your own, name the property in create-only."
+        "A property that changed can be set only when the resource is created. To replace the resource, give it \
+                  another name in the file, or, in a plugin of your own, list the property in create-only."
             .to_owned();
     OpError { advice: Some(advice), ..error }
 }
@@ -283,7 +283,7 @@ impl Kind for Entity {
         let of = types::known(&spec.type_name, spec.unchecked).map_err(|(what, help)| format!("{what} {help}"))?;
         let Some(of) = of else {
             if let Some((place, name)) = secret::places(&Value::Object(spec.properties.clone())).pop() {
-                return Err(format!("the secret '{name}' may not stand at {place}: whether AWS shows it is not known"));
+                return Err(format!("the secret '{name}' is not allowed at {place}: AWS may show that property"));
             }
             for key in &spec.create_only {
                 if let Some(value) = spec.properties.remove(key) {
@@ -345,7 +345,7 @@ impl Kind for Entity {
         let request = request.desired_state(desired.to_string()).client_token(&intent.token);
         let answer = request.send().await.operation(operation)?;
         let id = self.done(answer.progress_event, spec.wait_minutes, progress).await?;
-        let id = id.ok_or_else(|| uncertain(OpError::local(operation, "the answer names no identifier")))?;
+        let id = id.ok_or_else(|| uncertain(OpError::local(operation, "the response has no identifier")))?;
         Ok(Created { outputs: known(&id, spec, None), id })
     }
 

@@ -45,14 +45,12 @@ fn one_or_several(config: &Value) -> Option<ConfigProblem> {
     let (pointer, message, help) = match (stated("type"), stated("resources")) {
         (true, true) => (
             "/resources",
-            "State either one resource, by 'type' and 'properties', or several in 'resources'.",
-            "Move the one into 'resources' too, under a name of its own.",
+            "Set either one resource with 'type' and 'properties', or several in 'resources'.",
+            "Move the single resource into 'resources' too, with a name of its own.",
         ),
-        (false, _) if stated("properties") => (
-            "/properties",
-            "'properties' needs a 'type' beside it.",
-            "Add the type of the resource: type = \"AWS::SQS::Queue\".",
-        ),
+        (false, _) if stated("properties") => {
+            ("/properties", "'properties' needs a 'type'.", "Add the type of the resource: type = \"AWS::SQS::Queue\".")
+        }
         (false, false) => (
             "",
             "A resource needs a 'type'.",

@@ -21,9 +21,9 @@ pub(super) fn known(name: &str, unchecked: bool) -> Result<Option<Arc<Type>>, (S
             let instead = name.strip_suffix("Policy").map(|of| format!("{of}InlinePolicy"));
             let help = match instead.filter(|name| aws_types::find(name).is_some()) {
                 Some(name) => format!("Use {name}."),
-                None => "Make it with CloudFormation, or with a provider of your own.".to_owned(),
+                None => "Create it with CloudFormation, or with a provider of your own.".to_owned(),
             };
-            let new = "If Cloud Control has it since this llmhost was built, set unchecked = true.";
+            let new = "If Cloud Control has added it since this llmhost was built, set unchecked = true.";
             Err((format!("Cloud Control cannot create '{name}'."), format!("{help} {new}")))
         }
         Some(found) if !unchecked => Ok(Some(found)),
@@ -31,7 +31,7 @@ pub(super) fn known(name: &str, unchecked: bool) -> Result<Option<Arc<Type>>, (S
             Err((format!("'{name}' is not a resource type such as AWS::SQS::Queue."), near(name)))
         }
         None if !unchecked && name.to_ascii_uppercase().starts_with("AWS::") => {
-            let new = "If AWS has it since this llmhost was built, set unchecked = true.";
+            let new = "If AWS has added it since this llmhost was built, set unchecked = true.";
             Err((format!("AWS has no resource type '{name}'."), format!("{} {new}", near(name))))
         }
         _ => Ok(None),
@@ -41,7 +41,7 @@ pub(super) fn known(name: &str, unchecked: bool) -> Result<Option<Arc<Type>>, (S
 fn near(name: &str) -> String {
     match aws_types::suggest(name) {
         Some(near) => format!("Did you mean '{near}'?"),
-        None => "llmhost explain AWS:: lists the types that there are.".to_owned(),
+        None => "llmhost explain AWS:: lists the types.".to_owned(),
     }
 }
 

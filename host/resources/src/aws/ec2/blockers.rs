@@ -39,9 +39,8 @@ async fn explain(aws: &Aws, held: Held<'_>, error: OpError) -> OpError {
     let by = in_the_way(aws, held).await.unwrap_or_default();
     let (seconds, what) = (aws.settings.wait.as_secs(), held.word());
     let advice = format!(
-        "llmhost tried for {seconds} seconds, and changed nothing of what is named. Whoever made it has to move it off the \
-         {what} first; its tags, where it has any, say who. What carries this pipeline's tags and is not in its state comes \
-         in by 'llmhost import FILE --all'. Then run the same command again; it goes on from here."
+        "llmhost tried for {seconds} seconds, and changed none of these. Their owner must move them off the {what} first; \
+         their tags may show the owner. If they have this pipeline's tags and are not in its state, import them: 'llmhost import FILE --all'. Then run the same command again; it continues from here."
     );
     blocked(error, &by, &advice)
 }
@@ -119,7 +118,10 @@ fn named(what: &str, id: Option<&str>, note: &str, tags: &[Tag]) -> String {
 async fn referring_groups(aws: &Aws, id: &str) -> Result<Vec<String>, OpError> {
     let ec2 = aws.ec2().await;
     let mut all = Vec::new();
-    for (by, word) in [("ip-permission.group-id", "lets it in"), ("egress.ip-permission.group-id", "lets out to it")] {
+    for (by, word) in [
+        ("ip-permission.group-id", "allows inbound traffic from it"),
+        ("egress.ip-permission.group-id", "allows outbound traffic to it"),
+    ] {
         let request = ec2.describe_security_groups().filters(filter(by, id));
         let found = request.send().await.operation("ec2:DescribeSecurityGroups")?;
         let others = found.security_groups().iter().filter(|group| group.group_id() != Some(id));

@@ -55,7 +55,7 @@ pub(super) fn sixty_four(range: Ipv6Net, index: u32) -> Option<Ipv6Net> {
 pub(super) fn of_network(field: &str, text: &str) -> Result<Option<Ipv4Net>, String> {
     match parse(field, text)? {
         Some(net) if !(16..=28).contains(&net.prefix_len()) => {
-            Err(format!("{field} '{text}' has a prefix of /{}; AWS takes /16 to /28", net.prefix_len()))
+            Err(format!("{field} '{text}' has a prefix of /{}; AWS allows /16 to /28", net.prefix_len()))
         }
         net => Ok(net),
     }

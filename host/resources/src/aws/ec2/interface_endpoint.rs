@@ -132,7 +132,7 @@ impl Kind for InterfaceEndpoint {
             let zone = subnet.spec["availability_zone"].as_str().unwrap_or_default().to_owned();
             if let Some(other) = seen.insert(zone, subnet.address.clone()) {
                 return Err(format!(
-                    "{other} and {} are in one zone; an endpoint takes one subnet in each zone",
+                    "{other} and {} are in one zone; an endpoint allows one subnet in each zone",
                     subnet.address
                 ));
             }
@@ -249,7 +249,7 @@ impl Kind for InterfaceEndpoint {
         // Its network interfaces hold subnets and groups until it is really gone.
         until("ec2:DescribeVpcEndpoints", self.0.settings.wait, || {
             async move {
-                progress.report("waiting for the endpoint to go", 0, 0);
+                progress.report("waiting for the endpoint to be deleted", 0, 0);
                 Ok(self.look(id).await?.is_none().then_some(()))
             }
             .boxed()

@@ -79,19 +79,19 @@ impl Volume {
     fn check(&self) -> Result<(), String> {
         let size = self.size_gib;
         if !(1..=65_536).contains(&size) {
-            return Err(format!("the root volume has {size} GiB; gp3 takes 1 to 65536"));
+            return Err(format!("the root volume has {size} GiB; gp3 allows 1 to 65536"));
         }
         let (least, most) = limits::GP3_IOPS;
         // The first 3,000 come with every volume, however small.
         let most = most.min(limits::GP3_IOPS_PER_GIB.saturating_mul(size).max(least));
         if let Some(iops) = self.iops.filter(|iops| !(least..=most).contains(iops)) {
-            return Err(format!("the root volume has {iops} IOPS; gp3 takes {least} to {most} at {size} GiB"));
+            return Err(format!("the root volume has {iops} IOPS; gp3 allows {least} to {most} at {size} GiB"));
         }
         let (least, most) = limits::GP3_MIBPS;
         let most = most.min((self.iops.unwrap_or(limits::GP3_IOPS.0) / 4).max(least));
         match self.throughput_mibps.filter(|throughput| !(least..=most).contains(throughput)) {
             Some(throughput) => Err(format!(
-                "the root volume has {throughput} MiB/s; gp3 takes {least} to {most} with these IOPS, 0.25 for each"
+                "the root volume has {throughput} MiB/s; gp3 allows {least} to {most} with these IOPS, 0.25 for each"
             )),
             None => Ok(()),
         }
@@ -288,21 +288,21 @@ impl Kind for LaunchTemplate {
             ));
         }
         if !(1..=64).contains(&spec.metadata_hop_limit) {
-            return Err(format!("metadata_hop_limit is {}; EC2 takes 1 to 64", spec.metadata_hop_limit));
+            return Err(format!("metadata_hop_limit is {}; EC2 allows 1 to 64", spec.metadata_hop_limit));
         }
         spec.root_volume.check()?;
         let groups = spec.security_group_ids.len();
         if groups > limits::INTERFACE_GROUPS {
             let most = limits::INTERFACE_GROUPS;
-            return Err(format!("security_group_ids has {groups} groups; a network interface takes {most} at most"));
+            return Err(format!("security_group_ids has {groups} groups; a network interface allows at most {most}"));
         }
         if spec.user_data.is_some() && spec.user_data_text.is_some() {
-            return Err("user_data and user_data_text are both stated; leave one of them out".to_owned());
+            return Err("user_data and user_data_text are both set; remove one of them".to_owned());
         }
         let encoded = spec.user_data.as_deref().map_or(0, |data| data.trim_end_matches('=').len() * 3 / 4);
         let bytes = spec.user_data_text.as_ref().map_or(encoded, String::len);
         if bytes > limits::USER_DATA {
-            return Err(format!("the user data has {bytes} bytes; EC2 takes {}", limits::USER_DATA));
+            return Err(format!("the user data has {bytes} bytes; EC2 allows {}", limits::USER_DATA));
         }
         spec.check_capacity()?;
         spec.instance_tags.complete_for_instances(context)?;

@@ -121,7 +121,7 @@ fn made(id: String) -> Created {
 
 /// The field of an answer that AWS always fills in.
 fn present<T>(operation: &str, field: Option<T>) -> Result<T, OpError> {
-    field.ok_or_else(|| OpError::local(operation, "the answer lacks what was asked for"))
+    field.ok_or_else(|| OpError::local(operation, "the response lacks the requested item"))
 }
 
 /// What a look at a resource found: where that is nothing, it is gone, or not known yet.

@@ -86,8 +86,8 @@ impl Kind for NatGateway {
         Some(match order {
             ReplaceOrder::CreateFirst => format!("open connections through it break{address}"),
             ReplaceOrder::DeleteFirst => format!(
-                "what is behind it has no way out until the new gateway is available, usually 2 to 3 minutes: open \
-                 connections break{address}"
+                "resources behind it cannot reach the internet until the new gateway is available, usually 2 to 3 \
+                 minutes: open connections break{address}"
             ),
         })
     }
@@ -189,7 +189,7 @@ impl Kind for NatGateway {
         // Its address and its subnet are in use until it is really gone.
         until("ec2:DescribeNatGateways", self.0.settings.wait, || {
             async move {
-                progress.report("waiting for the gateway to go", 0, 0);
+                progress.report("waiting for the gateway to be deleted", 0, 0);
                 Ok(self.look(id).await?.is_none().then_some(()))
             }
             .boxed()

@@ -76,7 +76,7 @@ impl Kind for PlacementGroup {
                 return Err(format!("partition_count is for the strategy partition, and this is {}", spec.strategy));
             }
             Some(count) if !PARTITIONS.contains(&count) => {
-                return Err(format!("partition_count is {count}; EC2 takes 1 to 7"));
+                return Err(format!("partition_count is {count}; EC2 allows 1 to 7"));
             }
             _ => {}
         }

@@ -87,14 +87,14 @@ impl Kind for Route {
         if cidr::is_v6(range) {
             cidr::parse_v6("destination_cidr_block", range)?;
             return match spec.target {
-                Target::NatGateway(_) => Err(format!("{range} leads to a NAT gateway, which takes IPv4 only")),
+                Target::NatGateway(_) => Err(format!("{range} is routed to a NAT gateway, which supports only IPv4")),
                 _ => Ok(()),
             };
         }
         cidr::parse("destination_cidr_block", range)?;
         match spec.target {
             Target::EgressOnlyInternetGateway(_) if !unknown::is_unknown(range) => {
-                Err(format!("{range} leads to an egress-only internet gateway, which takes IPv6 only"))
+                Err(format!("{range} is routed to an egress-only internet gateway, which supports only IPv6"))
             }
             _ => Ok(()),
         }
@@ -103,9 +103,9 @@ impl Kind for Route {
     fn interrupts(&self, old: &Spec, _: &Spec, how: ChangeKind) -> Option<String> {
         let destination = &old.destination_cidr_block;
         Some(match how {
-            ChangeKind::Update => format!("open connections to {destination} break: they go another way from then on"),
+            ChangeKind::Update => format!("open connections to {destination} break: traffic takes another route"),
             ChangeKind::Replace(ReplaceOrder::DeleteFirst) => {
-                format!("there is no route to {destination} while it is replaced, usually some seconds")
+                format!("there is no route to {destination} while it is replaced, usually a few seconds")
             }
             ChangeKind::Replace(ReplaceOrder::CreateFirst) => return None,
         })

@@ -146,7 +146,7 @@ impl Kind for RouteTableAssociation {
     fn check(&self, at: &ResourceAddress, spec: &AssociationSpec, declared: &dyn Neighbours) -> Result<(), String> {
         let mut others = declared.of_kind(Self::NAME).into_iter().filter(|other| other.address < *at);
         match others.find(|other| other.spec["subnet_id"] == spec.subnet_id.as_str()) {
-            Some(other) => Err(format!("its subnet has a route table already, by {}", other.address)),
+            Some(other) => Err(format!("its subnet already has a route table, by {}", other.address)),
             None => Ok(()),
         }
     }

@@ -63,7 +63,7 @@ impl Peer {
     fn check(&mut self) -> Result<(), String> {
         let id_of = |what: &str, start: &str, id: &str| match id.starts_with(start) || unknown::is_unknown(id) {
             true => Ok(()),
-            false => Err(format!("peer '{id}' is not the id of a {what}, which begins with {start}")),
+            false => Err(format!("peer '{id}' is not the id of a {what}, which starts with {start}")),
         };
         match self {
             Self::Cidr(range) => cidr::parse("peer", range).map(drop),
@@ -175,7 +175,7 @@ impl Kind for SecurityGroupRule {
         if spec.ip_protocol == "-1" {
             (spec.from_port, spec.to_port) = (0, 0);
         } else if spec.ip_protocol != "icmp" && spec.from_port > spec.to_port {
-            return Err(format!("the ports {} to {} are the wrong way round", spec.from_port, spec.to_port));
+            return Err(format!("the ports {} to {} are in the wrong order", spec.from_port, spec.to_port));
         }
         let ports = match spec.ip_protocol.as_str() {
             "tcp" | "udp" => 0..=65_535,
@@ -185,7 +185,7 @@ impl Kind for SecurityGroupRule {
         };
         if let Some(port) = [spec.from_port, spec.to_port].into_iter().find(|port| !ports.contains(port)) {
             let (least, most) = (ports.start(), ports.end());
-            return Err(format!("{port} is not a port that {} takes: {least} to {most}", spec.ip_protocol));
+            return Err(format!("{port} is not a port that {} allows: {least} to {most}", spec.ip_protocol));
         }
         spec.peer.check()?;
         if !spec.description.is_empty() {

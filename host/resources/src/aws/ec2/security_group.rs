@@ -40,7 +40,7 @@ pub(super) fn check_text(field: &str, text: &str) -> Result<(), String> {
     }
     let length = text.chars().count();
     if !(1..=limits::GROUP_TEXT).contains(&length) {
-        return Err(format!("{field} has {length} characters; EC2 takes 1 to {}", limits::GROUP_TEXT));
+        return Err(format!("{field} has {length} characters; EC2 allows 1 to {}", limits::GROUP_TEXT));
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
     match text.chars().find(|&c| !allowed(c)) {

@@ -156,7 +156,7 @@ impl Kind for Subnet {
             && !range.contains(&own)
             && self.after(spec, declared).is_empty()
         {
-            return Err(format!("{own} lies outside {range}, the range of {}", vpc.address));
+            return Err(format!("{own} is outside {range}, the range of {}", vpc.address));
         }
         for other in declared.of_kind(Self::NAME) {
             // Each pair is looked at twice; the one that comes later by name says it.

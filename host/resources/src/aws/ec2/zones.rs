@@ -40,11 +40,11 @@ pub(in crate::aws) async fn availability_zone(
         error.class = ErrorClass::Invalid;
         error.advice = Some(match names.len() {
             // Also where the emulator does not have the region.
-            0 if aws.settings.endpoint_url.is_some() => "The emulator has no such region, so that this pipeline cannot be rehearsed there. \
-                                                     Set region = \"us-east-1\" for the rehearsal, or plan without one: llmhost run \
+            0 if aws.settings.endpoint_url.is_some() => "The emulator does not have this region, so this pipeline cannot be rehearsed. Set \
+                                                     region = \"us-east-1\" for the rehearsal, or plan without one: llmhost run \
                                                      --dry-run."
                 .to_owned(),
-            0 => "See whether the region is enabled in this account, or choose another region.".to_owned(),
+            0 => "Check whether the region is enabled in this account, or choose another region.".to_owned(),
             count => format!("Ask for at most {count} zones, or choose another region."),
         });
         error
@@ -62,7 +62,7 @@ pub(in crate::aws) async fn zone_name(aws: &Aws, id: &str) -> Result<String, OpE
             OpError::local(operation, format!("there is no zone with the id {id} in {}", aws.settings.region));
         error.class = ErrorClass::Invalid;
         error.advice = Some(
-            "See the ids of the region's zones: aws ec2 describe-availability-zones --query \
+            "List the ids of the region's zones: aws ec2 describe-availability-zones --query \
              'AvailabilityZones[].[ZoneName,ZoneId]'."
                 .to_owned(),
         );

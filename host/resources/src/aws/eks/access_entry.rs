@@ -86,7 +86,7 @@ impl Kind for AccessEntry {
     fn interrupts(&self, old: &Spec, _: &Spec, how: ChangeKind) -> Option<String> {
         let who = &old.principal_arn;
         (how == ChangeKind::Replace(ReplaceOrder::DeleteFirst))
-            .then(|| format!("{who} has no access to the cluster while its entry is replaced, usually some seconds"))
+            .then(|| format!("{who} has no access to the cluster while its entry is replaced, usually a few seconds"))
     }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
@@ -94,10 +94,10 @@ impl Kind for AccessEntry {
             return Err(format!("principal_arn '{}' is not the ARN of a role or user", spec.principal_arn));
         }
         if let Some(group) = spec.kubernetes_groups.iter().find(|group| group.starts_with("system:")) {
-            return Err(format!("the group '{group}' is Kubernetes' own; give an access policy instead"));
+            return Err(format!("the group '{group}' belongs to Kubernetes; use an access policy instead"));
         }
         if spec.entry_type != "STANDARD" && !(spec.policies.is_empty() && spec.kubernetes_groups.is_empty()) {
-            return Err(format!("an entry of type {} takes neither groups nor policies", spec.entry_type));
+            return Err(format!("an entry of type {} cannot have groups or policies", spec.entry_type));
         }
         spec.policies.sort_by(|a, b| a.policy_arn.cmp(&b.policy_arn));
         spec.tags.complete(context)

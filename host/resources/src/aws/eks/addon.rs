@@ -176,8 +176,8 @@ fn broken(found: &Found) -> OpError {
 
 fn not_updated(found: &Found) -> OpError {
     let message = format!("the add-on's update failed: {}", reason(found));
-    let advice = "Mend the cause and run again: the update is made again. Fields that others changed are taken over where \
-                  overwrite is true.";
+    let advice = "Fix the cause and run again: the update is repeated. With overwrite = true it also replaces fields that \
+                  others changed.";
     let error = OpError::local("eks:UpdateAddon", message);
     OpError { class: ErrorClass::Conflict, advice: Some(advice.to_owned()), ..error }
 }
@@ -236,7 +236,7 @@ impl Kind for Addon {
         if let ChangeKind::Replace(order) = how {
             let gone = order == ReplaceOrder::DeleteFirst;
             return gone
-                .then(|| format!("add-on '{name}' is gone until the new one is active, usually under 5 minutes"));
+                .then(|| format!("add-on '{name}' is missing until the new one is active, usually under 5 minutes"));
         }
         let same = old.version == new.version
             && old.configuration == new.configuration
@@ -246,14 +246,12 @@ impl Kind for Addon {
             "vpc-cni" => {
                 "restarts its DaemonSet aws-node, node by node: a new pod may wait some seconds for its address"
             }
-            "kube-proxy" => "restarts its DaemonSet kube-proxy, node by node: open connections stay",
-            "coredns" => "restarts CoreDNS, one pod after the other: names are resolved meanwhile",
+            "kube-proxy" => "restarts its DaemonSet kube-proxy, node by node: open connections are kept",
+            "coredns" => "restarts CoreDNS, one pod after the other: names still resolve",
             "eks-pod-identity-agent" => {
-                "restarts its DaemonSet, node by node: pods there get no new credentials for some seconds"
+                "restarts its DaemonSet, node by node: pods there get no new credentials for a few seconds"
             }
-            "aws-ebs-csi-driver" => {
-                "restarts the driver's pods: volumes that are mounted stay, new ones wait some seconds"
-            }
+            "aws-ebs-csi-driver" => "restarts the driver's pods: mounted volumes are kept, new ones wait a few seconds",
             _ => "restarts the add-on's pods",
         };
         (!same).then(|| restarted.to_owned())
@@ -267,7 +265,7 @@ impl Kind for Addon {
             return Err("configuration must be a JSON object".to_owned());
         }
         if spec.overwrite && spec.preserve {
-            return Err("overwrite takes over what others changed, and preserve keeps it; state one of them".to_owned());
+            return Err("overwrite replaces what others changed, and preserve keeps it; set one of them".to_owned());
         }
         if let Some(role) = &spec.service_account_role_arn {
             forms::role("service_account_role_arn", role)?;
@@ -279,7 +277,7 @@ impl Kind for Addon {
         }
         if let Some(twice) = spec.pod_identity.windows(2).find(|two| two[0].service_account == two[1].service_account) {
             let account = &twice[0].service_account;
-            return Err(format!("pod_identity names the service account '{account}' twice; it has one role"));
+            return Err(format!("pod_identity has the service account '{account}' twice; it can have one role"));
         }
         spec.tags.complete(context)?;
         if spec.addon_name == EBS_DRIVER {
@@ -437,7 +435,7 @@ impl Kind for Addon {
         }
         until("eks:DescribeAddon", wait::minutes(spec.wait_minutes), || {
             async move {
-                progress.report("waiting for the add-on to go", 0, 0);
+                progress.report("waiting for the add-on to be deleted", 0, 0);
                 Ok(self.look(&spec.cluster_name, &spec.addon_name).await?.is_none().then_some(()))
             }
             .boxed()

@@ -24,7 +24,7 @@ impl AutoMode {
     pub(super) fn check(&self) -> Result<(), String> {
         if let Some(other) = self.node_pools.iter().find(|pool| !POOLS.contains(&pool.as_str())) {
             return Err(format!(
-                "node_pools has '{other}'; EKS brings {}. Make others as NodePool objects in the cluster",
+                "node_pools has '{other}'; EKS provides {}. Create others as NodePool objects in the cluster",
                 POOLS.join(" and ")
             ));
         }
@@ -33,7 +33,7 @@ impl AutoMode {
             (None, true) => Ok(()),
             (None, false) => Err("node_pools need node_role_arn, the role of their nodes".to_owned()),
             (Some(_), true) => {
-                Err("node_role_arn is stated without node_pools, and EKS takes it with them alone".to_owned())
+                Err("node_role_arn is set without node_pools, and EKS accepts it only with them".to_owned())
             }
         }
     }
@@ -43,7 +43,7 @@ impl AutoMode {
         let role = |mode: Option<&Self>| mode.and_then(|mode| mode.node_role_arn.clone());
         match (role(old), role(new)) {
             (Some(was), Some(now)) if was != now && !unknown::is_unknown(&now) => Err(format!(
-                "EKS cannot change the node role of Auto Mode while it has one; state node_role_arn = \"{was}\" again, or \
+                "EKS cannot change the node role of Auto Mode while it has one; set node_role_arn = \"{was}\" again, or \
                  turn node_pools off first, run, and turn them on with the new role"
             )),
             _ => Ok(()),

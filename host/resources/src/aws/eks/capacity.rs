@@ -27,8 +27,8 @@ pub(super) async fn advice(
     let reason = reason.to_lowercase();
     if ["vcpulimitexceeded", "vcpu capacity", "service quota", "vcpu limit"].iter().any(|word| reason.contains(word)) {
         return Some(
-            "Raise the vCPU quota of the instance family in Service Quotas (llmhost validate --online names it), or \
-             state a smaller size, and run again: the failed group is replaced."
+            "Raise the vCPU quota of the instance family in Service Quotas (llmhost validate --online names it), or set a smaller \
+             size, and run again: the failed group is replaced."
                 .to_owned(),
         );
     }
@@ -55,13 +55,13 @@ pub(super) async fn advice(
         };
         let others: Vec<String> = offered.iter().filter_map(here).collect();
         if !others.is_empty() {
-            text += &format!("Offered in the group's own zones, and alike: {}. ", others.join(", "));
+            text += &format!("Similar types offered in the group's zones: {}. ", others.join(", "));
         }
     }
     if spot {
-        text += "On-demand capacity (spot = false) may be there where spot is not. ";
+        text += "On-demand capacity (spot = false) may be available when spot is not. ";
     }
-    text += "State further instance_types or subnets in other zones, or run again later: the failed group is replaced.";
+    text += "Add instance_types or subnets in other zones, or run again later: the failed group is replaced.";
     Some(text)
 }
 

@@ -87,7 +87,7 @@ impl Cluster {
                     Some(ClusterStatus::Deleting) => {
                         let mut error = OpError::local(operation, format!("the cluster '{name}' is being deleted"));
                         error.class = ErrorClass::Conflict;
-                        error.advice = Some("Wait until it is gone, and run again with --refresh.".to_owned());
+                        error.advice = Some("Wait until it is deleted, and run again with --refresh.".to_owned());
                         Err(error)
                     }
                     status => {
@@ -170,11 +170,10 @@ impl Cluster {
     async fn encrypt(&self, spec: &Spec, there: &Spec, progress: &dyn Progress) -> Result<(), OpError> {
         let operation = "eks:AssociateEncryptionConfig";
         let (Some(key), None) = (&spec.secrets_key_arn, &there.secrets_key_arn) else {
-            let mut error =
-                OpError::local(operation, "EKS can neither take away nor change the key of a cluster's secrets");
+            let mut error = OpError::local(operation, "EKS cannot remove or change the key of a cluster's secrets");
             error.class = ErrorClass::Invalid;
             let was = there.secrets_key_arn.as_deref().unwrap_or_default();
-            error.advice = Some(format!("State secrets_key_arn = \"{was}\" again, or make a new cluster."));
+            error.advice = Some(format!("Set secrets_key_arn = \"{was}\" again, or create a new cluster."));
             return Err(error);
         };
         let request = self.0.eks().await.associate_encryption_config().cluster_name(&spec.cluster_name);
@@ -291,33 +290,33 @@ impl Spec {
         let (groups, ranges) = (self.security_group_ids.len(), self.public_access_cidrs.len());
         if groups > limits::CLUSTER_GROUPS {
             let most = limits::CLUSTER_GROUPS;
-            return Err(format!("security_group_ids has {groups} groups; EKS takes {most} beside the cluster's own"));
+            return Err(format!("security_group_ids has {groups} groups; EKS allows {most} besides the cluster's own"));
         }
         if ranges > limits::ENDPOINT_RANGES {
             let most = limits::ENDPOINT_RANGES;
             return Err(format!(
-                "public_access_cidrs has {ranges} ranges; EKS takes {most}. Join some into larger ones"
+                "public_access_cidrs has {ranges} ranges; EKS allows {most}. Combine some into larger ones"
             ));
         }
         for range in &self.public_access_cidrs {
             let Some(net) = cidr::parse("public_access_cidrs", range)? else { continue };
             if cidr::is_private(net) {
                 return Err(format!(
-                    "public_access_cidrs has the private range {net}; EKS takes public ones alone: nobody reaches the public \
-                     endpoint from a private address"
+                    "public_access_cidrs has the private range {net}; EKS allows only public ranges: the public endpoint \
+                     cannot be reached from a private address"
                 ));
             }
         }
         let Some(text) = &self.service_ipv4_cidr else { return Ok(()) };
         if self.ipv6 {
             return Err(format!(
-                "service_ipv4_cidr {text} is stated, and the cluster has IPv6, where EKS chooses the range of services; leave \
-                 one of them out"
+                "service_ipv4_cidr {text} is set, and the cluster uses IPv6, where EKS chooses the range of services; remove \
+                 one of them"
             ));
         }
         match cidr::parse("service_ipv4_cidr", text)? {
             Some(net) if !(12..=24).contains(&net.prefix_len()) || !cidr::is_private(net) => Err(format!(
-                "service_ipv4_cidr {net} is not a range that EKS takes: /12 to /24 within 10.0.0.0/8, 172.16.0.0/12 or \
+                "service_ipv4_cidr {net} is not a range that EKS allows: /12 to /24 within 10.0.0.0/8, 172.16.0.0/12 or \
                  192.168.0.0/16"
             )),
             _ => Ok(()),
@@ -376,8 +375,8 @@ impl Kind for Cluster {
 
     fn interrupts(&self, old: &Spec, new: &Spec, how: ChangeKind) -> Option<String> {
         if let ChangeKind::Replace(order) = how {
-            let gone = "the cluster and everything in it are gone until the new one is ready, usually 10 to 15 minutes, and \
-                        what was in it is not brought back by itself";
+            let gone = "the cluster and everything in it are deleted; the new one is ready after usually 10 to 15 minutes, \
+                        and its contents are not restored";
             return (order == ReplaceOrder::DeleteFirst).then(|| gone.to_owned());
         }
         let mut all = Vec::new();
@@ -390,11 +389,12 @@ impl Kind for Cluster {
         }
         if old.auto_mode.is_some() && new.auto_mode.is_none() {
             all.push(
-                "turns EKS Auto Mode off: its nodes go with their pods, and its load balancers stay behind".to_owned(),
+                "turns EKS Auto Mode off: its nodes are deleted with their pods, and its load balancers are kept"
+                    .to_owned(),
             );
         }
         if old.public_access && !new.public_access {
-            all.push("closes the public endpoint: who is outside of the VPC reaches the API no more".to_owned());
+            all.push("closes the public endpoint: clients outside the VPC can no longer reach the API".to_owned());
         }
         (!all.is_empty()).then(|| all.join("; "))
     }
@@ -409,7 +409,7 @@ impl Kind for Cluster {
             return Err(format!("logging '{kind}' is not one of {}", LOGS.join(", ")));
         }
         if !spec.public_access && !spec.private_access {
-            return Err("nobody could reach the API server: both public and private access are off".to_owned());
+            return Err("the API server would not be reachable: both public and private access are off".to_owned());
         }
         spec.check_network()?;
         spec.auto_mode.as_ref().map_or(Ok(()), AutoMode::check)?;
@@ -429,8 +429,8 @@ impl Kind for Cluster {
         if old.secrets_key_arn.is_some() && old.secrets_key_arn != new.secrets_key_arn {
             let was = old.secrets_key_arn.as_deref().unwrap_or_default();
             return Err(format!(
-                "EKS can neither take away nor change the key of a cluster's secrets; state secrets_key_arn = \"{was}\" \
-                 again, or make another cluster beside this one"
+                "EKS cannot remove or change the key of a cluster's secrets; set secrets_key_arn = \"{was}\" again, or \
+                 create another cluster"
             ));
         }
         AutoMode::check_change(old.auto_mode.as_ref(), new.auto_mode.as_ref())?;
@@ -600,9 +600,9 @@ mod tests {
         let (group, range) = (|i| format!("sg-{i}"), |i| format!("203.0.113.{i}/32"));
         for (field, value, wrong) in [
             ("security_group_ids", json!(many(4, &group)), None),
-            ("security_group_ids", json!(many(5, &group)), Some("5 groups; EKS takes 4")),
+            ("security_group_ids", json!(many(5, &group)), Some("5 groups; EKS allows 4")),
             ("public_access_cidrs", json!(many(40, &range)), None),
-            ("public_access_cidrs", json!(many(41, &range)), Some("41 ranges; EKS takes 40")),
+            ("public_access_cidrs", json!(many(41, &range)), Some("41 ranges; EKS allows 40")),
             ("public_access_cidrs", json!(["0.0.0.0/0"]), None),
             ("public_access_cidrs", json!(["10.1.0.0/16"]), Some("private range 10.1.0.0/16")),
             ("service_ipv4_cidr", json!("10.100.0.0/16"), None),

@@ -152,11 +152,11 @@ impl Kind for FargateProfile {
         let name = &old.profile_name;
         match how {
             ChangeKind::Replace(ReplaceOrder::DeleteFirst) => Some(format!(
-                "EKS ends the pods on Fargate profile '{name}' and starts none there until the new profile is active, \
-                 usually 3 to 5 minutes"
+                "EKS stops the pods on Fargate profile '{name}' and starts none there until the new profile is \
+                 active, usually 3 to 5 minutes"
             )),
             ChangeKind::Replace(ReplaceOrder::CreateFirst) => {
-                Some(format!("EKS ends the pods on Fargate profile '{name}'; their controllers start them again"))
+                Some(format!("EKS stops the pods on Fargate profile '{name}'; their controllers start them again"))
             }
             ChangeKind::Update => None,
         }
@@ -168,16 +168,16 @@ impl Kind for FargateProfile {
         forms::ids("subnet_ids", "subnet-", &spec.subnet_ids)?;
         let (most, count) = (limits::FARGATE_SELECTORS, spec.selectors.len());
         if !(1..=most).contains(&count) {
-            return Err(format!("the profile has {count} selectors; EKS takes 1 to {most}"));
+            return Err(format!("the profile has {count} selectors; EKS allows 1 to {most}"));
         }
         for selector in &spec.selectors {
             if selector.namespace.is_empty() {
-                return Err("a selector has no namespace; EKS takes none without".to_owned());
+                return Err("a selector has no namespace; EKS requires one".to_owned());
             }
             let labels = selector.labels.0.len();
             if labels > most {
                 let namespace = &selector.namespace;
-                return Err(format!("the selector of {namespace} has {labels} labels; EKS takes {most}"));
+                return Err(format!("the selector of {namespace} has {labels} labels; EKS allows {most}"));
             }
         }
         spec.tags.complete(context)
@@ -294,7 +294,7 @@ impl Kind for FargateProfile {
                         Err(error)
                     }
                     Some(_) => {
-                        progress.report("waiting for the Fargate profile to go", 0, 0);
+                        progress.report("waiting for the Fargate profile to be deleted", 0, 0);
                         Ok(None)
                     }
                 }

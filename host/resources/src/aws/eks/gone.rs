@@ -37,7 +37,7 @@ pub(super) async fn foresee(aws: &Aws, name: &str, subnets: &[String]) -> Result
     let refusal = protected.then(|| {
         let mut error = OpError::local("eks:DeleteCluster", format!("the cluster {name} is protected from deletion"));
         error.class = ErrorClass::Conflict;
-        error.advice = Some("Set deletion_protection = false, run, and destroy then.".to_owned());
+        error.advice = Some("Set deletion_protection = false, run, and then destroy.".to_owned());
         Refusal::Protected(error)
     });
     let byproducts = sweep::foresee(aws, &owner(aws, name, subnets).await?).await?;
@@ -88,15 +88,16 @@ pub(super) async fn delete(
     }
     until("eks:DescribeCluster", wait::minutes(minutes), || {
         async move {
-            progress.report("waiting for the cluster to go", 0, 0);
+            progress.report("waiting for the cluster to be deleted", 0, 0);
             Ok(look(aws, name).await?.is_none().then_some(()))
         }
         .boxed()
     })
     .await?;
-    progress.report("removing what the cluster made by itself", 0, 0);
+    progress.report("deleting resources that the cluster created itself", 0, 0);
     sweep::sweep(aws, &owner, progress).await.map_err(|mut error| {
-        error.message = format!("the cluster is gone, and not all that it made by itself: {}", error.message);
+        error.message =
+            format!("the cluster is deleted, but some resources that it created itself are not: {}", error.message);
         error
     })
 }
@@ -121,8 +122,7 @@ async fn in_the_way(aws: &Aws, name: &str, error: OpError) -> OpError {
     let answer = aws.eks().await.list_fargate_profiles().cluster_name(name).send().await;
     let profiles = answer.map(|answer| answer.fargate_profile_names.unwrap_or_default()).unwrap_or_default();
     by.extend(profiles.into_iter().map(|profile| format!("Fargate profile {profile}")));
-    let advice = "llmhost leaves these as they are. Those with the tags of this pipeline come into its state by 'llmhost \
-                  import FILE --all'; then a destroy deletes them with the cluster. For the others, ask whoever made them. Then \
-                  run the same command again; it goes on from here.";
+    let advice = "llmhost does not change these. Import those with the tags of this pipeline with 'llmhost import FILE \
+                  --all'; destroy then deletes them with the cluster. For the others, ask their owner. Then run the same command again; it continues from here.";
     blocked(error, &by, advice)
 }

@@ -31,13 +31,13 @@ pub(super) fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Stri
         label_value(&format!("the label '{key}'"), value)?;
         let domain = key.split_once('/').map_or("", |(domain, _)| domain);
         if domain == "eks.amazonaws.com" {
-            return Err(format!("the label '{key}' is EKS's own"));
+            return Err(format!("the label '{key}' belongs to EKS"));
         }
         let is_below = |of: &[&str]| of.iter().any(|of| domain == *of || domain.ends_with(&format!(".{of}")));
         if is_below(&RESERVED) && !is_below(&ALLOWED) && !ALLOWED_KEYS.contains(&key.as_str()) {
             return Err(format!(
-                "a node may not give itself the label '{key}': the domain is Kubernetes' own, and the kubelet would not start. \
-                 Choose another domain, or node.kubernetes.io"
+                "a node cannot set the label '{key}' on itself: the domain belongs to Kubernetes, and the kubelet would not \
+                 start. Use another domain, or node.kubernetes.io"
             ));
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Stri
 /// Checks the taints that every node of a group gets. The effects were checked before.
 pub(super) fn check_taints(taints: &[Taint]) -> Result<(), String> {
     if taints.len() > limits::TAINTS {
-        return Err(format!("the group has {} taints; EKS takes {}", taints.len(), limits::TAINTS));
+        return Err(format!("the group has {} taints; EKS allows {}", taints.len(), limits::TAINTS));
     }
     let mut seen = BTreeSet::new();
     for taint in taints {
@@ -55,7 +55,7 @@ pub(super) fn check_taints(taints: &[Taint]) -> Result<(), String> {
         qualified("the taint", key)?;
         label_value(&format!("the taint '{key}'"), taint.value.as_deref().unwrap_or_default())?;
         if !seen.insert((key, &taint.effect)) {
-            return Err(format!("the taint '{key}' stands there twice with the effect {}", taint.effect));
+            return Err(format!("the taint '{key}' is there twice with the effect {}", taint.effect));
         }
     }
     Ok(())
@@ -75,7 +75,7 @@ mod tests {
             ("node-role.kubernetes.io/gpu", "", Some("the kubelet would not start")),
             ("kubernetes.io/role", "gpu", Some("the kubelet would not start")),
             ("x.k8s.io/role", "gpu", Some("the kubelet would not start")),
-            ("eks.amazonaws.com/x", "", Some("EKS's own")),
+            ("eks.amazonaws.com/x", "", Some("belongs to EKS")),
             ("gpu count", "1", Some("not a key")),
             ("a", &"v".repeat(63), None),
             ("a", &"v".repeat(64), Some("64 characters")),
@@ -98,7 +98,7 @@ mod tests {
         let many = |n: usize| (0..n).map(|i| taint(&format!("k{i}"), "v", "NO_SCHEDULE")).collect::<Vec<_>>();
         for (taints, wrong) in [
             (many(50), None),
-            (many(51), Some("51 taints; EKS takes 50")),
+            (many(51), Some("51 taints; EKS allows 50")),
             (vec![taint("a", "1", "NO_SCHEDULE"), taint("a", "2", "NO_EXECUTE")], None),
             (vec![taint("a", "1", "NO_SCHEDULE"), taint("a", "2", "NO_SCHEDULE")], Some("twice")),
             (vec![taint("a b", "1", "NO_SCHEDULE")], Some("not a key")),

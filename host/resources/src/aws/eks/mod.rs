@@ -113,7 +113,7 @@ async fn there<'a, T>(
 ) -> Result<T, OpError> {
     let gone = || OpError {
         class: ErrorClass::NotFound,
-        ..OpError::local(operation, format!("there is no {what} '{name}' any more"))
+        ..OpError::local(operation, format!("the {what} '{name}' no longer exists"))
     };
     settled(|| {
         let (looked, gone) = (look(), gone());
@@ -193,8 +193,8 @@ fn check_name(what: &str, name: &str, most: usize) -> Result<(), String> {
     let good = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !good || name.is_empty() || name.len() > most || !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return Err(format!(
-            "the {what} '{name}' is not a name that EKS takes: 1 to {most} letters, digits, hyphens and underscores, \
-             beginning with a letter or digit"
+            "the {what} '{name}' is not a valid name for EKS: 1 to {most} letters, digits, hyphens and underscores, \
+             starting with a letter or digit"
         ));
     }
     Ok(())

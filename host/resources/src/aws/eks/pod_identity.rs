@@ -79,7 +79,7 @@ impl Kind for PodIdentityAssociation {
         let of = format!("{}/{}", old.namespace, old.service_account);
         match how {
             ChangeKind::Replace(ReplaceOrder::DeleteFirst) => Some(format!(
-                "pods of service account {of} get no new credentials while it is replaced, usually some seconds"
+                "pods of service account {of} get no new credentials while it is replaced, usually a few seconds"
             )),
             ChangeKind::Update if old.role_arn != new.role_arn => {
                 Some(format!("pods of service account {of} keep the old role until they are started again"))
@@ -130,7 +130,7 @@ impl Kind for PodIdentityAssociation {
         let request = &request.set_tags(Some(tagged(&spec.tags, intent)));
         let call = || async move { request.clone().send().await.operation(operation) }.boxed();
         let answer = once_role_is_known(&self.0, call).await?;
-        let found = answer.association.ok_or_else(|| OpError::local(operation, "the answer names no association"))?;
+        let found = answer.association.ok_or_else(|| OpError::local(operation, "the response has no association"))?;
         Ok(Created { id: found.association_id().unwrap_or_default().to_owned(), outputs: known(&found) })
     }
 

@@ -69,7 +69,8 @@ pub(super) fn check_upgrade(from: &str, to: &str) -> Result<(), String> {
     let (Some(old), Some(new)) = (number(from), number(to)) else { return Ok(()) };
     if new < old {
         return Err(format!(
-            "the cluster runs Kubernetes {from}, and EKS cannot go back to {to}; state version = \"{from}\" or a newer one"
+            "the cluster runs Kubernetes {from}, and EKS cannot go back to {to}; set version = \"{from}\" or a \
+                newer one"
         ));
     }
     if old.0 == new.0 && new.1 > old.1 + 1 {
@@ -91,14 +92,14 @@ pub(super) fn check_skew(cluster: &str, nodes: &str) -> Result<(), String> {
     let most = if control.1 >= 28 { 3 } else { 2 };
     if kubelet > control {
         return Err(format!(
-            "the nodes' version {nodes} is newer than the cluster's, {cluster}; leave version out, and the nodes follow \
+            "the nodes' version {nodes} is newer than the cluster's, {cluster}; remove version, and the nodes follow \
              the cluster"
         ));
     }
     if control.0 == kubelet.0 && control.1 - kubelet.1 > most {
         return Err(format!(
             "the nodes' version {nodes} is {} minor versions behind the cluster's, {cluster}, and Kubernetes allows \
-             {most}; leave version out, and the nodes follow the cluster",
+             {most}; remove version, and the nodes follow the cluster",
             control.1 - kubelet.1
         ));
     }
@@ -116,8 +117,8 @@ pub(super) fn check_release(release: &str, version: &str, ami_type: &str) -> Res
     match has {
         Some(has) if has == wanted => Ok(()),
         Some((major, minor)) => Err(format!(
-            "release_version {release} is of Kubernetes {major}.{minor}, and the nodes run {version}: state version = \
-             \"{major}.{minor}\" to keep them there, or a release of {version}"
+            "release_version {release} is of Kubernetes {major}.{minor}, and the nodes run {version}: set version = \
+             \"{major}.{minor}\" to keep them there, or use a release of {version}"
         )),
         None => {
             Err(format!("release_version '{release}' is not a release of EKS's images such as {version}.1-20261101"))
@@ -169,7 +170,7 @@ mod tests {
             ("1.33", "1.34", None),
             ("1.9", "1.10", None),
             ("1.33", "<<fact:eks.newest-version>>", None),
-            ("1.34", "1.33", Some("cannot go back to 1.33; state version = \"1.34\"")),
+            ("1.34", "1.33", Some("cannot go back to 1.33; set version = \"1.34\"")),
             ("1.31", "1.34", Some("version = \"1.32\" first, then with 1.33, then 1.34")),
         ] {
             let checked = check_upgrade(from, to);
@@ -199,7 +200,7 @@ mod tests {
     fn a_release_is_of_the_version_of_its_nodes() {
         for (release, version, ami, words) in [
             ("1.34.1-20261101", "1.34", "AL2023_x86_64_STANDARD", None),
-            ("1.33.4-20261101", "1.34", "AL2023_x86_64_STANDARD", Some("state version = \"1.33\" to keep them there")),
+            ("1.33.4-20261101", "1.34", "AL2023_x86_64_STANDARD", Some("set version = \"1.33\" to keep them there")),
             ("latest", "1.34", "AL2023_x86_64_STANDARD", Some("is not a release")),
             ("1.50.0-abcdef01", "1.34", "BOTTLEROCKET_x86_64", None),
             ("1.34.1-20261101", "<<fact:eks.newest-version>>", "AL2023_x86_64_STANDARD", None),

@@ -36,12 +36,12 @@ pub(super) async fn delete<'a>(
             let by = in_the_way(aws, held).await.unwrap_or_default();
             let advice = match held {
                 Held::Role(_) => {
-                    "llmhost leaves what is named as it is. Whoever made it has to give it another role first. Then run \
-                     the same command again; it goes on from here."
+                    "llmhost does not change these. Their owner must give them another role first. Then run the same \
+                     command again; it continues from here."
                 }
                 Held::Policy(_) => {
-                    "llmhost leaves what is named as it is. Whoever made it has to give it another policy first. Then run \
-                     the same command again; it goes on from here."
+                    "llmhost does not change these. Their owner must give them another policy first. Then run the same \
+                     command again; it continues from here."
                 }
             };
             Err(blocked(error, &by, advice))

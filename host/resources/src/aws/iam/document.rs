@@ -89,7 +89,7 @@ impl Document {
                 let other = keys.iter().find_map(|key| key.strip_suffix(":sub").or_else(|| key.strip_suffix(":aud")));
                 if let Some(other) = other.filter(|other| *other != issuer) {
                     return Err(format!(
-                        "the trust policy trusts the OIDC provider {issuer} and its condition speaks of {other}: it is for \
+                        "the trust policy trusts the OIDC provider {issuer} and its condition names {other}: it is for \
                          another cluster"
                     ));
                 }
@@ -148,10 +148,10 @@ fn statement(raw: Value) -> Result<Value, String> {
         statement.insert(key, value);
     }
     if !statement.contains_key("Effect") {
-        return Err("a Statement lacks its Effect".to_owned());
+        return Err("a Statement has no Effect".to_owned());
     }
     if !["Action", "NotAction"].iter().any(|key| statement.contains_key(*key)) {
-        return Err("a Statement lacks its Action".to_owned());
+        return Err("a Statement has no Action".to_owned());
     }
     Ok(Value::Object(statement))
 }
@@ -160,7 +160,7 @@ fn texts(key: &str, value: Value) -> Result<Vec<Value>, String> {
     match value {
         text @ Value::String(_) => Ok(vec![text]),
         Value::Array(all) if !all.is_empty() && all.iter().all(Value::is_string) => Ok(all),
-        _ => Err(format!("{key} must be a text or a list of texts")),
+        _ => Err(format!("{key} must be a string or a list of strings")),
     }
 }
 
@@ -330,7 +330,7 @@ mod tests {
             (json!({ "Statement": [{ "Action": "s3:*" }] }), "Effect"),
             (json!({ "Statement": [{ "Effect": "allow", "Action": "s3:*" }] }), "Allow or Deny"),
             (json!({ "Statement": [{ "Effect": "Allow" }] }), "Action"),
-            (json!({ "Statement": [{ "Effect": "Allow", "Action": 5 }] }), "list of texts"),
+            (json!({ "Statement": [{ "Effect": "Allow", "Action": 5 }] }), "list of strings"),
             (json!({ "Statement": [{ "Effect": "Allow", "Actions": "s3:*" }] }), "no key 'Actions'"),
         ] {
             let reason = Document::new(raw).expect_err(part);

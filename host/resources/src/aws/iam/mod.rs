@@ -60,7 +60,7 @@ fn check_name(what: &str, name: &str, most: usize) -> Result<(), String> {
     }
     if name.is_empty() || name.len() > most || !name.chars().all(allowed) {
         return Err(format!(
-            "the {what} '{name}' is not a name that IAM takes: 1 to {most} letters, digits and any of +=,.@_-"
+            "the {what} '{name}' is not a valid name for IAM: 1 to {most} letters, digits and any of +=,.@_-"
         ));
     }
     Ok(())
@@ -75,8 +75,8 @@ fn check_path(path: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the path '{path}' is not one that IAM takes: at most {} ASCII characters without spaces, beginning and ending with \
-         a slash",
+        "the path '{path}' is not valid for IAM: at most {} ASCII characters without spaces, starting and ending with a \
+         slash",
         limits::IAM_PATH
     ))
 }

@@ -107,7 +107,7 @@ impl Kind for OidcProvider {
         let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
         let answer = request.send().await.operation(operation)?;
         let arn = answer.open_id_connect_provider_arn;
-        let arn = arn.ok_or_else(|| OpError::local(operation, "the answer names no ARN"))?;
+        let arn = arn.ok_or_else(|| OpError::local(operation, "the response has no ARN"))?;
         Ok(Created { outputs: outputs([("arn", arn.as_str())]), id: arn })
     }
 

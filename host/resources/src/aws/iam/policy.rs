@@ -101,9 +101,8 @@ impl Kind for Policy {
 
     fn interrupts(&self, old: &Spec, _: &Spec, how: ChangeKind) -> Option<String> {
         let name = &old.policy_name;
-        (how == ChangeKind::Replace(ReplaceOrder::DeleteFirst)).then(|| {
-            format!("the roles that have it are without policy '{name}' while it is replaced, usually some seconds")
-        })
+        (how == ChangeKind::Replace(ReplaceOrder::DeleteFirst))
+            .then(|| format!("the roles do not have policy '{name}' while it is replaced, usually a few seconds"))
     }
 
     fn complete(&self, spec: &mut Spec, context: &DeclareContext<'_>) -> Result<(), String> {
@@ -150,7 +149,7 @@ impl Kind for Policy {
         let request = request.set_tags(Some(tagged(operation, &spec.tags, intent)?));
         let answer = request.send().await.operation(operation)?;
         let arn = answer.policy.and_then(|policy| policy.arn);
-        let arn = arn.ok_or_else(|| OpError::local(operation, "the answer names no ARN"))?;
+        let arn = arn.ok_or_else(|| OpError::local(operation, "the response has no ARN"))?;
         Ok(Created { outputs: outputs([("arn", arn.as_str())]), id: arn })
     }
 

@@ -139,12 +139,13 @@ impl Spec {
         )?;
         let most = limits::TRUST_POLICY.most.unwrap_or(u64::MAX);
         let trust = self.assume_role_policy.length();
-        let fix = "Trust fewer principals, or make a second role.";
+        let fix = "Trust fewer principals, or create a second role.";
         limits::check_length("the trust policy has", trust, most as usize, "in a trust policy at most", fix)?;
         let (count, most) = (self.managed_policy_arns.len(), limits::POLICIES_PER_ROLE.most.unwrap_or(u64::MAX));
         if count as u64 > most {
             return Err(format!(
-                "the role has {count} managed policies; IAM attaches {most} at most. Put their statements together in fewer."
+                "the role has {count} managed policies; IAM attaches {most} at most. Combine their statements in \
+                    fewer policies."
             ));
         }
         Ok(())
@@ -187,7 +188,7 @@ impl Kind for Role {
         let name = &old.role_name;
         match how {
             ChangeKind::Replace(ReplaceOrder::DeleteFirst) => Some(format!(
-                "nobody can assume role '{name}' while it is replaced, usually under a minute; sessions that it gave out end"
+                "role '{name}' cannot be assumed while it is replaced, usually under a minute; its sessions end"
             )),
             ChangeKind::Replace(ReplaceOrder::CreateFirst) => None,
             ChangeKind::Update => {
@@ -197,10 +198,10 @@ impl Kind for Role {
                 let trust = old.assume_role_policy.comparable() != new.assume_role_policy.comparable();
                 match (gone.is_empty(), trust) {
                     (true, false) => None,
-                    (false, _) => Some(format!("whoever has role '{name}' loses {}", gone.join(", "))),
-                    (true, true) => {
-                        Some(format!("whoever the new trust policy leaves out can assume role '{name}' no more"))
-                    }
+                    (false, _) => Some(format!("principals with role '{name}' lose {}", gone.join(", "))),
+                    (true, true) => Some(format!(
+                        "principals that the new trust policy does not name can no longer assume role '{name}'"
+                    )),
                 }
             }
         }
@@ -214,7 +215,7 @@ impl Kind for Role {
         spec.check_sizes()?;
         if !(3600..=43_200).contains(&spec.max_session_duration) {
             return Err(format!(
-                "max_session_duration is {}; IAM takes 3600 to 43200 seconds",
+                "max_session_duration is {}; IAM allows 3600 to 43200 seconds",
                 spec.max_session_duration
             ));
         }

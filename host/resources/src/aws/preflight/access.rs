@@ -35,10 +35,10 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
             code: if ssh { "ssh-open-to-world" } else { "port-open-to-world" },
             address: rule.address.clone(),
             keys: &["security_groups", "remote_access"],
-            message: format!("{what} open to the whole world ({world})"),
+            message: format!("{what} open to the internet ({world})"),
             fix: match ssh {
-                true => "Name the addresses that may come in, or use AWS Systems Manager Session Manager and close it.",
-                false => "Name the addresses that may come in, unless everybody is meant to.",
+                true => "Restrict the source addresses, or close it and use AWS Systems Manager Session Manager.",
+                false => "Restrict the source addresses, unless the port must be public.",
             }
             .to_owned(),
         });
@@ -52,8 +52,8 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
                 code: "endpoint-open-to-world",
                 address: cluster.address.clone(),
                 keys: &["public_access_cidrs", "endpoint", "name"],
-                message: format!("the cluster's API server answers the whole world ({WORLD})"),
-                fix: "State public_access_cidrs with the addresses that you work from, or endpoint = \"private\"."
+                message: format!("the cluster's API server is open to the internet ({WORLD})"),
+                fix: "Set public_access_cidrs to the addresses that you connect from, or endpoint = \"private\"."
                     .to_owned(),
             });
         }
@@ -73,7 +73,7 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
                     address: role.address.clone(),
                     keys: &["oidc_provider_arn", "cluster"],
                     message: format!("the role trusts {provider}, and the account has no such OIDC provider"),
-                    fix: "Let the eks step make it (oidc_provider = true), or use mode = \"pod-identity\", which needs none."
+                    fix: "Set oidc_provider = true in the eks step, or use mode = \"pod-identity\", which needs none."
                         .to_owned(),
                 });
             }

@@ -48,7 +48,7 @@ fn without_network(cluster: &Declared<'_>, name: &str) -> Finding {
         address: cluster.address.clone(),
         keys: &["addons"],
         message: format!(
-            "the cluster '{name}' has node groups and no network add-on; without one no node becomes ready"
+            "the cluster '{name}' has node groups and no network add-on; nodes do not become ready without one"
         ),
         fix: format!(
             "Add {NETWORK} = {{}} to addons, unless something else installs a network plugin before the nodes join."
@@ -64,10 +64,10 @@ fn before_network(group: &Declared<'_>, network: &ResourceAddress) -> Finding {
         address: group.address.clone(),
         keys: &["cluster", "name"],
         message: format!(
-            "the nodes do not wait for the network add-on, {network}: they join before they have a network, and EKS gives the \
-             group up where that takes too long"
+            "the nodes do not wait for the network add-on, {network}: they join before they have a network, and EKS fails the \
+             group if that takes too long"
         ),
-        fix: format!("Let the step of the nodes come after it: after = [\"{step}\"]."),
+        fix: format!("Add after = [\"{step}\"] to the step of the nodes."),
     }
 }
 
@@ -106,7 +106,7 @@ pub(super) fn wrong_trust(
         address: user.address.clone(),
         keys,
         message: format!("the role {} does not trust {service}, and nothing else assumes it here", role.address),
-        fix: format!("Let it trust the service (services = [\"{service}\"] in the iam step), or name another role."),
+        fix: format!("Set services = [\"{service}\"] for it in the iam step, or use another role."),
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
             let some: Vec<&str> = fitting.iter().copied().take(5).collect();
             let fix = match some.is_empty() {
                 true => format!("EKS has no version of {name} for Kubernetes {cluster}."),
-                false => format!("Leave version out, or choose one of {}.", some.join(", ")),
+                false => format!("Remove version, or choose one of {}.", some.join(", ")),
             };
             findings.push(finding("add-on-version", &["version", "addons"], message, fix));
             continue;
@@ -153,9 +153,9 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
         let accounts = accounts(aws, name, version).await?;
         for account in pairs.iter().map(|pair| text(pair, "service_account")) {
             if !accounts.iter().any(|known| known == account) {
-                let message = format!("{name} has no service account '{account}' that takes a role by Pod Identity");
+                let message = format!("{name} has no service account '{account}' that supports Pod Identity");
                 let fix = match accounts.is_empty() {
-                    true => "It takes none: give the role by IRSA (role_arn).".to_owned(),
+                    true => "It supports none: use IRSA (role_arn).".to_owned(),
                     false => format!("It has {}.", accounts.join(", ")),
                 };
                 findings.push(finding("add-on-service-account", &["pod_identity", "addons"], message, fix));
@@ -210,7 +210,7 @@ mod tests {
         let addon = ("a/eks.addon/vpc-cni".to_owned(), json!({ "cluster_name": "c", "addon_name": NETWORK }));
         says(&found(&plan([cluster.clone()]), check), None);
         let none = plan([cluster.clone(), nodes.clone()]);
-        says(&found(&none, check), Some(("no-network-add-on", "no node becomes ready")));
+        says(&found(&none, check), Some(("no-network-add-on", "nodes do not become ready")));
         let mut all = plan([cluster, nodes, addon]);
         says(&found(&all, check), Some(("nodes-before-network", "a/eks.addon/vpc-cni")));
         let (group, network): (ResourceAddress, _) =

@@ -23,10 +23,10 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
                 Severity::Warning,
                 "efa-security-group",
                 &["efa"],
-                "the network interfaces for EFA name no security group; EFA needs one that lets all traffic within itself in and \
-                 out"
+                "the network interfaces for EFA name no security group; EFA needs one that allows all inbound and outbound \
+                 traffic within itself"
                 .to_owned(),
-                "State efa = { vpc_id = …, cluster_security_group_id = … }, and the step makes that group.".to_owned(),
+                "Set efa = { vpc_id = …, cluster_security_group_id = … }; the step then creates that group.".to_owned(),
             ));
         }
         let near =
@@ -46,7 +46,7 @@ fn several_zones(group: &Declared<'_>, count: usize) -> Finding {
         "placement-zones",
         &["subnet_ids", "placement_group", "efa"],
         format!("a cluster placement group is in one availability zone, and the group's subnets are in {count}"),
-        "Give the node group one subnet, or take the placement group out (placement_group = false).".to_owned(),
+        "Give the node group one subnet, or remove the placement group (placement_group = false).".to_owned(),
     )
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, zones: &Zones, findings: &mu
             let there = request.send().await.operation("ec2:DescribePlacementGroups")?;
             if !there.placement_groups().iter().any(|found| found.group_name() == Some(placement)) {
                 let message = format!("there is no placement group '{placement}' in {}", aws.settings.region);
-                let fix = "Correct its name, or let the step make one: placement_group = { strategy = \"cluster\" }.";
+                let fix = "Correct its name, or let the step create one: placement_group = { strategy = \"cluster\" }.";
                 findings.push(finding(
                     &group,
                     Severity::Error,
@@ -122,19 +122,20 @@ fn lacks(group: &Declared<'_>, info: &InstanceTypeInfo, efa: Option<i64>, local:
             "no-efa",
             &["efa", "instance_types"][..],
             format!("{kind} has no Elastic Fabric Adapter"),
-            "Choose an instance type with EFA, usually a large one, or leave efa out.",
+            "Choose an instance type with EFA, usually a large one, or remove efa.",
         ),
         Some(wanted) if wanted > i64::from(cards) => error(
             "no-efa",
             &["efa", "instance_types"],
-            format!("{kind} takes {cards} EFA interfaces, and the launch template has {wanted}"),
-            "State efa = { interfaces = … } with what the type takes.",
+            format!("{kind} supports {cards} EFA interfaces, and the launch template has {wanted}"),
+            "Set efa = { interfaces = … } to a number that the type supports.",
         ),
         _ if local && info.instance_storage_supported() == Some(false) => error(
             "no-local-disks",
             &["local_storage", "instance_types"],
-            format!("{kind} has no disks of its own for local_storage"),
-            "Choose an instance type with local NVMe disks (a 'd' in its name, and most with GPUs), or leave local_storage out.",
+            format!("{kind} has no local disks for local_storage"),
+            "Choose an instance type with local NVMe disks (a 'd' in its name, and most with GPUs), or remove \
+                local_storage.",
         ),
         _ => None,
     }
@@ -161,7 +162,7 @@ async fn reserved(
     let kind = found.instance_type().unwrap_or_default();
     if !texts(group.spec, "instance_types").any(|wanted| wanted == kind) {
         let message = format!("the capacity reservation {id} is for {kind}, which is not among the group's types");
-        let fix = format!("State instance_types = [\"{kind}\"], or another reservation.");
+        let fix = format!("Set instance_types = [\"{kind}\"], or use another reservation.");
         findings.push(finding(group, Severity::Error, "reservation-type", keys, message, fix));
     }
     use CapacityReservationState::{Active, Pending, Scheduled};
@@ -200,7 +201,7 @@ async fn reserved(
             "the capacity reservation {id} has {count} instances, and the group starts with {}",
             desired.unwrap_or(0)
         );
-        let fix = format!("State desired = {count} or fewer, or a larger reservation.");
+        let fix = format!("Set desired to {count} or fewer, or use a larger reservation.");
         findings.push(finding(group, Severity::Warning, "reservation-size", keys, message, fix));
     }
     Ok(())

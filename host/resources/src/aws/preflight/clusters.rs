@@ -44,8 +44,9 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
                 address: cluster.address.clone(),
                 keys: &["service_ipv4_cidr", "service_cidr"],
                 message: format!("the services' range {services} overlaps {network}, the range of {}", vpc.address),
-                fix: "Choose a range outside the VPC, such as 172.20.0.0/16, or leave it out: EKS chooses one."
-                    .to_owned(),
+                fix:
+                    "Choose a range outside the VPC, such as 172.20.0.0/16, or remove the option: EKS then chooses one."
+                        .to_owned(),
             });
         }
     }
@@ -77,8 +78,12 @@ fn auto_mode_role(view: &View<'_>, cluster: &Declared<'_>) -> Option<Finding> {
         code: "auto-mode-role",
         address: cluster.address.clone(),
         keys: &["auto_mode", "role_arn"],
-        message: format!("EKS Auto Mode needs more than the role {} has: {}", role.address, lacking.join(", ")),
-        fix: "State auto_mode = true in the iam step, which gives the cluster's role all of it.".to_owned(),
+        message: format!(
+            "EKS Auto Mode needs permissions that the role {} does not have: {}",
+            role.address,
+            lacking.join(", ")
+        ),
+        fix: "Set auto_mode = true in the iam step, which gives the cluster's role all of them.".to_owned(),
     })
 }
 
@@ -99,7 +104,7 @@ fn without_ipv6(cluster: &Declared<'_>, subnets: &[String]) -> Finding {
             "a cluster with IPv6 needs subnets with IPv6 ranges, and these have none: {}",
             subnets.join(", ")
         ),
-        fix: "Give the network IPv6, or leave ip_family out.".to_owned(),
+        fix: "Enable IPv6 in the network, or remove ip_family.".to_owned(),
     }
 }
 
@@ -163,8 +168,8 @@ fn refused_zone(cluster: &Declared<'_>, zone: &str, id: &str, subnets: &[String]
         code: "zone-not-for-clusters",
         address: cluster.address.clone(),
         keys: SUBNETS,
-        message: format!("EKS takes no cluster subnets in the zone {zone} ({id}): {}", subnets.join(", ")),
-        fix: "Give the cluster subnets in other zones, or make the network with fewer zones (azs).".to_owned(),
+        message: format!("EKS allows no cluster subnets in the zone {zone} ({id}): {}", subnets.join(", ")),
+        fix: "Use subnets in other zones for the cluster, or create the network with fewer zones (azs).".to_owned(),
     }
 }
 
@@ -174,7 +179,7 @@ fn one_zone(cluster: &Declared<'_>) -> Finding {
         code: "one-zone",
         address: cluster.address.clone(),
         keys: SUBNETS,
-        message: "all subnets of the cluster are in one availability zone; EKS wants two or more".to_owned(),
+        message: "all subnets of the cluster are in one availability zone; EKS needs two or more".to_owned(),
         fix: "Add a subnet in another zone: azs = 2 or more in the vpc step.".to_owned(),
     }
 }

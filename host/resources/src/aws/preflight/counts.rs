@@ -76,8 +76,10 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
                 demand.what, quota.default, quota.name, quota.code
             );
             let fix = match quota.most.filter(|most| declared > *most) {
-                Some(most) => format!("AWS raises this quota to {most} at most: state fewer."),
-                None => format!("'llmhost validate --online' asks for the account's own. {}", raise(quota, declared)),
+                Some(most) => format!("AWS raises this quota to at most {most}: declare fewer."),
+                None => {
+                    format!("'llmhost validate --online' checks the quota of your account. {}", raise(quota, declared))
+                }
             };
             findings.push(demand.finding(severity, message, fix));
         }
@@ -109,7 +111,7 @@ impl Demand<'_> {
             Used::InPlan => format!("the quota '{name}' ({code}) allows {allowed}, and the plan has {new} {what}"),
             _ => {
                 format!(
-                    "the quota '{name}' ({code}) allows {allowed} {what}: {used} are there, and the plan makes {new} more"
+                    "the quota '{name}' ({code}) allows {allowed} {what}: {used} exist, and the plan creates {new} more"
                 )
             }
         };
@@ -128,7 +130,7 @@ fn raise(quota: &Quota, wanted: u64) -> String {
     let region = if *service == "iam" { " --region us-east-1" } else { "" };
     format!(
         "Ask for {wanted} in Service Quotas (aws service-quotas request-service-quota-increase{region} --service-code {service} \
-         --quota-code {code} --desired-value {wanted}), or delete or state fewer."
+         --quota-code {code} --desired-value {wanted}), or delete or declare fewer."
     )
 }
 

@@ -140,12 +140,12 @@ fn missing(one: &Undefined<'_>) -> Finding {
     finding(
         one,
         format!(
-            "the cluster '{}' knows no {kind} of {group}/{version}: it lacks the CustomResourceDefinition of {}, and no step \
+            "the cluster '{}' has no {kind} of {group}/{version}: the CustomResourceDefinition of {} is missing, and no step \
              declares it",
             cluster(one.target),
             project.name
         ),
-        format!("Install {} in a step that this one comes after: {}.", project.name, project.get),
+        format!("Install {} in a step, and add that step to 'after' of this one: {}.", project.name, project.get),
     )
 }
 
@@ -154,7 +154,7 @@ fn late(one: &Undefined<'_>, definition: &ResourceAddress) -> Finding {
     finding(
         one,
         format!("the {kind} of {group} does not wait for its CustomResourceDefinition, {definition}"),
-        format!("Let this step come after it: after = [\"{step}\"]."),
+        format!("Add after = [\"{step}\"] to this step."),
     )
 }
 

@@ -43,10 +43,9 @@ fn public(profile: &Declared<'_>, subnet: &str) -> Finding {
         address: profile.address.clone(),
         keys: &["subnet_ids"],
         message: format!(
-            "the subnet {subnet} has a route to an internet gateway, and Fargate takes private subnets alone"
+            "the subnet {subnet} has a route to an internet gateway, and Fargate supports only private subnets"
         ),
-        fix: "Give the profile private subnets, which a NAT gateway leads out of: \"${net.private_subnet_ids}\"."
-            .to_owned(),
+        fix: "Use private subnets with a NAT gateway for the profile: \"${net.private_subnet_ids}\".".to_owned(),
     }
 }
 

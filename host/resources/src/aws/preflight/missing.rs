@@ -58,8 +58,8 @@ async fn cluster(aws: &Aws, name: &str, users: Vec<&ResourceAddress>) -> Result<
     let region = &aws.settings.region;
     let (message, fix) = match eks::status(aws, name).await? {
         None => (
-            format!("there is no cluster '{name}' in {region}, and no step makes one"),
-            "Correct the name, the region or the account. Where another pipeline makes the cluster, run that one first.",
+            format!("there is no cluster '{name}' in {region}, and no step creates one"),
+            "Correct the name, the region or the account. If another pipeline creates the cluster, run that one first.",
         ),
         Some(ClusterStatus::Deleting | ClusterStatus::Failed) => (
             format!("the cluster '{name}' in {region} is being deleted, or its creation failed"),
@@ -107,11 +107,11 @@ async fn role(aws: &Aws, arn: &str, user: Declared<'_>) -> Result<Option<Finding
     let there = gone_is_none(answer)?.and_then(|answer| answer.role).map(|role| role.arn);
     let is_arn = arn.starts_with("arn:");
     let message = match there {
-        None => format!("there is no role {arn}, and no step makes one"),
+        None => format!("there is no role {arn}, and no step creates one"),
         Some(there) if is_arn && there != arn => format!("there is no role {arn}; the account has {there}"),
         Some(_) => return Ok(None),
     };
-    let fix = "Correct the role, use the credentials of its account, or let the iam step make one.";
+    let fix = "Correct the role, use the credentials of its account, or let the iam step create one.";
     Ok(Some(finding("no-role", user.address, ROLE, message, fix)))
 }
 
@@ -132,7 +132,7 @@ async fn policy(aws: &Aws, arn: &str, user: Declared<'_>) -> Result<Option<Findi
         return Ok(None);
     }
     let keys: &[&str] = &["node_role_policies", "cluster_role_policies", "policies", "policy_arns", "name"];
-    let message = format!("there is no managed policy {arn}, and no step makes one");
+    let message = format!("there is no managed policy {arn}, and no step creates one");
     Ok(Some(finding("no-policy", user.address, keys, message, "Correct its ARN, or create the policy first.")))
 }
 

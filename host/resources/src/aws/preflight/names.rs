@@ -113,7 +113,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
                     other.address,
                     shown(&name)
                 ),
-                fix: "Give one of the two another name, or take one out.".to_owned(),
+                fix: "Give one of the two another name, or remove one.".to_owned(),
             });
         }
     }

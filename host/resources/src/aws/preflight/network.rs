@@ -32,7 +32,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
             code: "no-route-out",
             address: group.address.clone(),
             keys: &["subnet_ids", "subnets"],
-            message: format!("nodes in {} could never join the cluster: {why}", subnets.join(" and ")),
+            message: format!("nodes in {} cannot join the cluster: {why}", subnets.join(" and ")),
             fix: fix.to_owned(),
         }));
         let known = group.spec["subnet_ids"].as_array().is_some_and(|ids| ids.len() == subnets.len());
@@ -51,20 +51,21 @@ fn no_way_out(view: &View<'_>, subnet: &Declared<'_>) -> Option<(&'static str, &
         // What a VPC that exists has, AWS alone can tell.
         None if lacking(view, subnet).is_empty() || view.behind(&subnet.spec["vpc_id"]).is_none() => None,
         None if has_endpoints(view, subnet) => Some((
-            "there is no route out, and not every service that nodes need has an interface endpoint",
-            "Let the endpoints of the vpc step have all of ecr.api, ecr.dkr, ec2, sts and eks, or give it nat = \"single\".",
+            "there is no route to the internet, and some services that nodes need have no interface endpoint",
+            "Set all of ecr.api, ecr.dkr, ec2, sts and eks in endpoints of the vpc step, or set nat = \"single\".",
         )),
         None => Some((
-            "there is no route out",
-            "Give the vpc step nat = \"single\" (or \"per-az\"), or endpoints = [\"ecr.api\", \"ecr.dkr\", \"ec2\", \"sts\", \"eks\"].",
+            "there is no route to the internet",
+            "Set nat = \"single\" (or \"per-az\") in the vpc step, or endpoints = [\"ecr.api\", \"ecr.dkr\", \
+                \"ec2\", \"sts\", \"eks\"].",
         )),
         Some(route)
             if route.spec["target"].get("internet_gateway").is_some()
                 && subnet.spec["map_public_ip_on_launch"] != true =>
         {
             Some((
-                "the way out is an internet gateway, and the subnet gives no public addresses",
-                "Use private subnets behind a NAT gateway, or let the subnet give public addresses.",
+                "the route goes to an internet gateway, and the subnet assigns no public addresses",
+                "Use private subnets behind a NAT gateway, or let the subnet assign public addresses.",
             ))
         }
         Some(_) => None,
@@ -110,7 +111,7 @@ fn too_small(group: &Declared<'_>, free: u64) -> Option<Finding> {
         address: group.address.clone(),
         keys: &["subnet_ids", "max"],
         message: format!(
-            "{most} nodes with their pods take some {wanted} addresses, and the group's subnets have {free}"
+            "{most} nodes with their pods need about {wanted} addresses, and the group's subnets have {free}"
         ),
         fix: "Choose larger subnets, or a smaller max.".to_owned(),
     })
@@ -152,8 +153,8 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
                         address: group.address.clone(),
                         keys: &["subnet_ids", "subnets"],
                         message: format!(
-                            "the subnet {id} has no route out and its VPC lacks endpoints for {}, so its nodes could never \
-                             join the cluster",
+                            "the subnet {id} has no route to the internet and its VPC has no endpoints for {}, so its \
+                             nodes cannot join the cluster",
                             lacking.join(", ")
                         ),
                         fix: "Add a NAT gateway and a route to it, or the endpoints.".to_owned(),
@@ -193,11 +194,12 @@ async fn in_given_vpcs(
                 address: group.address.clone(),
                 keys: &["subnet_ids", "subnets"],
                 message: format!(
-                    "nodes in {} could never join the cluster: there is no route out, and {vpc} lacks endpoints for {}",
+                    "nodes in {} cannot join the cluster: there is no route to the internet, and {vpc} has no \
+                        endpoints for {}",
                     names.collect::<Vec<_>>().join(" and "),
                     lacking.join(", ")
                 ),
-                fix: "Give the vpc step nat = \"single\", or endpoints for these services.".to_owned(),
+                fix: "Set nat = \"single\" in the vpc step, or endpoints for these services.".to_owned(),
             });
         }
     }

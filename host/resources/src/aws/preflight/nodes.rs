@@ -47,7 +47,7 @@ fn wrong_image(group: &Declared<'_>, kind: &str, machine: Machine, ami: &str) ->
         message,
         fix: fix.to_owned(),
     };
-    let leave = "Leave ami_type out, and it is chosen from the instance type.";
+    let leave = "Remove ami_type; it is then chosen from the instance type.";
     if machine.arm != is_arm {
         let (has, wants) = if machine.arm { ("an ARM", "x86") } else { ("an x86", "ARM") };
         return Some(finding(
@@ -59,7 +59,7 @@ fn wrong_image(group: &Declared<'_>, kind: &str, machine: Machine, ami: &str) ->
     if machine.nvidia && !has_driver {
         return Some(finding(
             Severity::Error,
-            format!("{kind} has an NVIDIA GPU, and {ami} carries no driver for it"),
+            format!("{kind} has an NVIDIA GPU, and {ami} has no driver for it"),
             leave,
         ));
     }
@@ -90,9 +90,9 @@ fn small_disk(view: &View<'_>, group: &Declared<'_>) -> Option<Finding> {
         keys: &["disk_gib", "disk"],
         message: format!(
             "the nodes' disk has {disk} GiB; the system ({system}), the server's image ({image}) and the model ({model}) \
-             take {wanted} or more"
+             need {wanted} or more"
         ),
-        fix: format!("State disk_gib = {} or more.", wanted.next_multiple_of(10)),
+        fix: format!("Set disk_gib = {} or more.", wanted.next_multiple_of(10)),
     })
 }
 

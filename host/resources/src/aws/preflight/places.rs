@@ -98,7 +98,7 @@ async fn ranges_fit(
                 "outside-vpc",
                 &subnet,
                 &["cidr", "public_subnets", "private_subnets", "pod_subnets", "subnets"],
-                format!("{own} lies outside the ranges of {id}: {of}"),
+                format!("{own} is outside the ranges of {id}: {of}"),
                 "Choose a range within one of them.",
             ));
         }
@@ -115,7 +115,7 @@ async fn ranges_fit(
                 &subnet,
                 &["cidr", "public_subnets", "private_subnets", "pod_subnets", "subnets"],
                 format!("{own} overlaps {range} of {other}, which is in {id} already"),
-                "State ranges that are free: public_subnets and private_subnets, or subnets.",
+                "Set free ranges: public_subnets and private_subnets, or subnets.",
             ));
         }
     }
@@ -163,11 +163,11 @@ async fn gateways_fit(aws: &Aws, view: &View<'_>, id: &str, findings: &mut Vec<F
         let (message, fix) = match attached_id {
             Some(there) => (
                 format!("{gateway} is not attached to {id}, which has {there}"),
-                format!("State internet_gateway_id = \"{there}\"."),
+                format!("Set internet_gateway_id = \"{there}\"."),
             ),
             None => (
                 format!("{gateway} is not attached to {id}"),
-                "Attach it, or leave internet_gateway_id out: the step then makes one.".to_owned(),
+                "Attach it, or remove internet_gateway_id: the step then creates one.".to_owned(),
             ),
         };
         findings.push(finding("gateway-elsewhere", &route, &["internet_gateway_id"], message, fix));
@@ -197,7 +197,7 @@ fn no_dns(endpoint: &Declared<'_>, vpc: &str) -> Finding {
         "no-private-dns",
         endpoint,
         &["endpoints", "vpc_id"],
-        format!("{vpc} has DNS support or DNS hostnames off, and the private name of an endpoint needs both"),
+        format!("{vpc} has DNS support or DNS hostnames off, and the private DNS name of an endpoint needs both"),
         "Turn both on: aws ec2 modify-vpc-attribute --vpc-id … --enable-dns-support, then --enable-dns-hostnames.",
     )
 }
@@ -230,7 +230,7 @@ async fn zones_exist(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>) ->
                 let fix = format!(
                     "Opt in: aws ec2 modify-availability-zone-group --group-name {group} --opt-in-status opted-in."
                 );
-                let message = format!("the zone {zone} is not open to this account");
+                let message = format!("the zone {zone} is not enabled for this account");
                 findings.push(finding("zone-closed", &subnet, keys, message, fix));
             }
             None => {
@@ -264,7 +264,7 @@ async fn services_exist(aws: &Aws, view: &View<'_>, zones: &Zones, findings: &mu
                 &endpoint,
                 &["endpoints"],
                 format!("there are no interface endpoints for the service '{service}' in {}", aws.settings.region),
-                "See the services of the region: aws ec2 describe-vpc-endpoint-services --query ServiceNames.",
+                "List the services of the region: aws ec2 describe-vpc-endpoint-services --query ServiceNames.",
             ));
             continue;
         };
@@ -282,7 +282,7 @@ async fn services_exist(aws: &Aws, view: &View<'_>, zones: &Zones, findings: &mu
                 &endpoint,
                 &["endpoints", "zones", "azs"],
                 format!("the service '{service}' has no interface endpoints in {lacking}, only in {there}"),
-                "Choose other zones, or leave the endpoint out.",
+                "Choose other zones, or remove the endpoint.",
             ));
         }
     }
@@ -329,7 +329,7 @@ async fn addresses_are_free(aws: &Aws, view: &View<'_>, findings: &mut Vec<Findi
             &given[id],
             &["nat_elastic_ips"],
             format!("the elastic IP address {id} ({ip}) is in use by {by}"),
-            "Give another address, or take this one away from there first.",
+            "Use another address, or release this one there first.",
         ));
     }
     Ok(())

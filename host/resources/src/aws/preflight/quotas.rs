@@ -51,12 +51,12 @@ pub(super) async fn ask(aws: &Aws, view: &View<'_>, findings: &mut Vec<Finding>)
             address: demand.address,
             keys: &["instance_types", "max", "desired"],
             message: format!(
-                "the quota '{name}' ({code}) allows {allowed} vCPUs, {used} of them in use; the node groups want {desired} at \
-                 once and {most} at most"
+                "the quota '{name}' ({code}) allows {allowed} vCPUs, {used} of them in use; the node groups need {desired} at \
+                 first and {most} at most"
             ),
             fix: format!(
                 "Ask for {} in Service Quotas (aws service-quotas request-service-quota-increase --service-code ec2 \
-                 --quota-code {code} --desired-value {}), or state fewer or smaller machines.",
+                 --quota-code {code} --desired-value {}), or use fewer or smaller instances.",
                 used + most,
                 used + most
             ),

@@ -26,20 +26,17 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
         if let Some(other) = first.get(&(group, allows.clone())) {
             if rule.is_checked || other.is_checked {
                 findings.push(finding(
-                    format!(
-                        "{} allows the same in the same security group, and EC2 refuses a second one",
-                        other.address
-                    ),
-                    "Take one of the two out. A description does not make them different.",
+                    format!("{} allows the same in the same security group, and EC2 refuses duplicates", other.address),
+                    "Remove one of the two. A description does not make them different.",
                 ));
             }
             continue;
         }
         if rule.is_made() && view.behind(&rule.spec["security_group_id"]).is_some() && is_given(&rule) {
             findings.push(finding(
-                "every new security group allows all outbound traffic already, and EC2 refuses the rule a second time"
+                "every new security group already allows all outbound traffic, and EC2 refuses the rule a second time"
                     .to_owned(),
-                "Take the rule out.",
+                "Remove the rule.",
             ));
         }
         first.insert((group, allows), rule);

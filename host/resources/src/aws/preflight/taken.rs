@@ -69,12 +69,10 @@ fn finding(view: &View<'_>, declared: &Declared<'_>, there: There) -> Option<Fin
             }
             Some(owner) if owner == pipeline => (
                 "not-in-state",
-                format!(
-                    "the {what} '{name}' exists and carries the tags of this pipeline, and the state does not know it"
-                ),
+                format!("the {what} '{name}' exists with the tags of this pipeline, and is not in the state"),
                 format!(
                     "If the state was lost, import it: llmhost import FILE {address} {id}. If another state of a pipeline with \
-                     this name made it, choose another name."
+                     this name created it, choose another name."
                 ),
             ),
             owner => {
@@ -83,12 +81,12 @@ fn finding(view: &View<'_>, declared: &Declared<'_>, there: There) -> Option<Fin
                 let fix = format!(
                     "Choose another name. To manage this one from here, import it: llmhost import FILE {address} {id}"
                 );
-                ("name-taken", format!("the {what} '{name}' exists and was not made by this pipeline{of}"), fix)
+                ("name-taken", format!("the {what} '{name}' exists and was not created by this pipeline{of}"), fix)
             }
         },
         There::Elsewhere(whose) => (
             "name-taken",
-            format!("the {what} '{name}' exists already, {whose}"),
+            format!("the {what} '{name}' already exists, {whose}"),
             "Choose another name: those of buckets are unique in all of AWS.".to_owned(),
         ),
     };
@@ -162,9 +160,7 @@ async fn bucket(aws: &Aws, name: &str) -> Result<Option<There>, OpError> {
         Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
         Err(error) if error.code.is_some() || error.advice.is_some() => return Err(error),
         Err(error) if error.class == ErrorClass::Denied => {
-            return Ok(Some(There::Elsewhere(
-                "and belongs to another account, or these credentials may not look at it",
-            )));
+            return Ok(Some(There::Elsewhere("and belongs to another account, or these credentials cannot read it")));
         }
         Err(error) if error.class == ErrorClass::Invalid => return Ok(Some(There::Elsewhere("in another region"))),
         Err(error) => return Err(error),

@@ -61,10 +61,10 @@ fn finding(used: &Use<'_>) -> Finding {
         address: used.role.address.clone(),
         keys: &["oidc_issuer", "oidc_provider_arn", "cluster"],
         message: format!(
-            "the role trusts the service accounts of {issuer}, and its own is in the cluster {name}, whose issuer is another: \
-             its pods could never assume it"
+            "the role trusts the service accounts of {issuer}, and its own is in the cluster {name}, which has another \
+             issuer: its pods cannot assume the role"
         ),
-        fix: "Take oidc_issuer and oidc_provider_arn from the step that makes this cluster.".to_owned(),
+        fix: "Set oidc_issuer and oidc_provider_arn from the step that creates this cluster.".to_owned(),
     }
 }
 

@@ -39,8 +39,7 @@ pub(super) fn check(view: &View<'_>, today: &str, findings: &mut Vec<Finding>) {
         let known = CALENDAR.iter().find(|(version, ..)| *version == text(cluster.spec, "version"));
         let Some((version, standard, extended)) = known else { continue };
         if today > *extended {
-            let message =
-                format!("EKS has supported Kubernetes {version} until {extended}, and may not offer it any more");
+            let message = format!("EKS supported Kubernetes {version} until {extended}, and may no longer offer it");
             findings.push(finding(&cluster, Severity::Warning, "unsupported-version", message, newer(version)));
         } else if today > *standard {
             findings.push(in_extended_support(&cluster, version, Some((standard, extended))));
@@ -62,7 +61,7 @@ pub(super) fn check(view: &View<'_>, today: &str, findings: &mut Vec<Finding>) {
             address: group.address.clone(),
             keys: &["ami_type", "instance_types"],
             message,
-            fix: "Leave ami_type out, and an image of Amazon Linux 2023 is chosen; or state one of those.".to_owned(),
+            fix: "Remove ami_type, and an image of Amazon Linux 2023 is chosen; or set one of those.".to_owned(),
         });
     }
 }
@@ -107,7 +106,7 @@ fn in_extended_support(cluster: &Declared<'_>, version: &str, ends: Option<(&str
 /// Advice to go up, which an existing cluster does one minor version at a time.
 fn newer(version: &str) -> String {
     let next = eks::number(version).map(|(major, minor)| format!("{major}.{}", minor + 1)).unwrap_or_default();
-    format!("Make a new cluster with a newer version; upgrade one that exists: version = \"{next}\" is next.")
+    format!("Create a new cluster with a newer version; upgrade an existing one: version = \"{next}\" is next.")
 }
 
 fn finding(cluster: &Declared<'_>, severity: Severity, code: &'static str, message: String, fix: String) -> Finding {

@@ -77,7 +77,7 @@ impl LifecycleRule {
         }
         if self.prefix.len() > limits::KEY_BYTES {
             let (bytes, most) = (self.prefix.len(), limits::KEY_BYTES);
-            return Err(format!("lifecycle rule '{}' has a prefix of {bytes} bytes; S3 takes {most}", self.id));
+            return Err(format!("lifecycle rule '{}' has a prefix of {bytes} bytes; S3 allows {most}", self.id));
         }
         Ok(())
     }
@@ -234,8 +234,8 @@ impl Bucket {
             ErrorClass::Denied | ErrorClass::Invalid if error.code.is_none() && error.advice.is_none() => OpError {
                 class: ErrorClass::Conflict,
                 advice: Some(format!(
-                    "S3 does not say why. A bucket {bucket} may be there, of another account or in another region, or these \
-                     credentials may not ask (s3:ListBucket). Choose another name, or allow that."
+                    "S3 does not give a reason. The bucket {bucket} may exist in another account or region, or these \
+                     credentials lack s3:ListBucket. Choose another name, or allow that action."
                 )),
                 ..error
             },
@@ -256,7 +256,7 @@ fn yours(bucket: &str) -> OpError {
     OpError {
         code: Some(OWNED.to_owned()),
         class: ErrorClass::Conflict,
-        ..OpError::local("s3:CreateBucket", format!("there is a bucket {bucket} in this account already"))
+        ..OpError::local("s3:CreateBucket", format!("the bucket {bucket} already exists in this account"))
     }
 }
 
@@ -303,7 +303,7 @@ impl Kind for Bucket {
         spec.lifecycle.iter().try_for_each(LifecycleRule::check)?;
         if spec.lifecycle.len() > limits::LIFECYCLE_RULES {
             let (count, most) = (spec.lifecycle.len(), limits::LIFECYCLE_RULES);
-            return Err(format!("the bucket has {count} lifecycle rules; S3 takes {most}"));
+            return Err(format!("the bucket has {count} lifecycle rules; S3 allows {most}"));
         }
         let ids: BTreeSet<&str> = spec.lifecycle.iter().map(|rule| rule.id.as_str()).collect();
         if ids.len() < spec.lifecycle.len() {
@@ -455,7 +455,7 @@ impl Kind for Bucket {
                     (true, _) => error,
                     (false, false) => held::refusal(id, held),
                     (false, true) => {
-                        blocked(error, &[held.words()], "Somebody writes into it: stop them, and run again.")
+                        blocked(error, &[held.words()], "Another client writes to it: stop that client, and run again.")
                     }
                 })
             }

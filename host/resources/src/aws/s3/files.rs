@@ -51,7 +51,10 @@ pub(super) fn list(folder: &Path, exclude: &[String]) -> Result<BTreeMap<String,
             }
             let real = path.canonicalize().map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             if !real.starts_with(&root) {
-                return Err(format!("{} leads outside {shown}; copy the file instead of linking it", path.display()));
+                return Err(format!(
+                    "{} links to a place outside {shown}; copy the file instead of linking it",
+                    path.display()
+                ));
             }
             if real.is_dir() {
                 if path.is_symlink() {
@@ -69,7 +72,7 @@ pub(super) fn list(folder: &Path, exclude: &[String]) -> Result<BTreeMap<String,
     if files.is_empty() {
         return Err(match exclude.is_empty() {
             true => format!("the folder {shown} is empty"),
-            false => format!("the folder {shown} has no file that 'exclude' leaves"),
+            false => format!("'exclude' excludes every file of the folder {shown}"),
         });
     }
     Ok(files)
@@ -90,7 +93,7 @@ pub(super) fn list_one(path: &Path) -> Result<File, String> {
         }
     }
     if size > MOST_BYTES {
-        return Err(format!("{} has {size} bytes; S3 takes at most 5 TiB", path.display()));
+        return Err(format!("{} has {size} bytes; S3 allows at most 5 TiB", path.display()));
     }
     Ok(File { size, sha256: hex(&sum.finalize()) })
 }
@@ -158,7 +161,7 @@ mod tests {
         let files = list(folder.path(), &["*.tmp".to_owned(), "cache/".to_owned()]).expect("files");
         assert_eq!(files.keys().collect::<Vec<_>>(), ["a.json"]);
         let error = list(folder.path(), &["*".to_owned()]).expect_err("nothing is left");
-        assert!(error.contains("no file that 'exclude' leaves"), "{error}");
+        assert!(error.contains("'exclude' excludes every file"), "{error}");
     }
 
     #[test]

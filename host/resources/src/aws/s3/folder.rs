@@ -142,7 +142,7 @@ impl Kind for Folder {
             if let Some(key) = spec.files.keys().map(|name| spec.key(name)).find(|key| theirs.contains(key)) {
                 return Err(format!(
                     "the object {key} has two sources: the folder '{}' (prefix '{}') and the folder '{}' (prefix '{}') of {}; \
-                     change a prefix, or leave the file out of one of them with exclude",
+                     change a prefix, or exclude the file from one of them",
                     spec.source, spec.prefix, that.source, that.prefix, other.address
                 ));
             }

@@ -14,7 +14,7 @@ pub(super) fn check(pattern: &str) -> Result<(), String> {
         return wrong("has a character that means nothing in a pattern; use *, ** and ?");
     }
     if pattern.split('/').any(|part| part == "." || part == "..") {
-        return wrong("leads through . or ..; paths start at the uploaded folder");
+        return wrong("contains . or ..; paths start at the uploaded folder");
     }
     Ok(())
 }

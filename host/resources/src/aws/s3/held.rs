@@ -98,7 +98,7 @@ pub(super) fn refusal(bucket: &str, held: Held) -> OpError {
     OpError {
         operation: "s3:DeleteBucket".to_owned(),
         code: Some("BucketNotEmpty".to_owned()),
-        message: format!("the bucket {bucket} holds {words}, and force_destroy is off"),
+        message: format!("the bucket {bucket} contains {words}, and force_destroy is off"),
         request_id: None,
         class: ErrorClass::Conflict,
         advice: Some(format!(

@@ -14,7 +14,7 @@ pub(super) fn check(name: &str) -> Result<(), String> {
         return wrong("it must start and end with a letter or digit");
     }
     if ["..", ".-", "-."].iter().any(|pair| name.contains(pair)) {
-        return wrong("a dot must stand between letters or digits");
+        return wrong("a dot must be between letters or digits");
     }
     if name.parse::<std::net::Ipv4Addr>().is_ok() {
         return wrong("it must not look like an IP address");

@@ -49,7 +49,7 @@ impl Store for Objects {
         let mut body = request.send().await.operation("s3:GetObject").map_err(store_error)?.body;
         let broken = |message: String| StoreError { message, is_passing: true, has_changed: false };
         while let Some(piece) =
-            body.try_next().await.map_err(|error| broken(format!("the answer broke off: {error}")))?
+            body.try_next().await.map_err(|error| broken(format!("the response ended early: {error}")))?
         {
             sink(&piece).map_err(|error| StoreError { is_passing: false, ..broken(error.to_string()) })?;
         }

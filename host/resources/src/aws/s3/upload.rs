@@ -102,7 +102,7 @@ impl Job<'_> {
         let request = self.aws.s3().await.create_multipart_upload().bucket(self.bucket).key(&upload.key);
         let request = request.checksum_algorithm(ChecksumAlgorithm::Sha256).metadata(SUM, &upload.file.sha256);
         let answer = request.content_type(content_type(&upload.path)).send().await.operation(operation)?;
-        let id = answer.upload_id.ok_or_else(|| OpError::local(operation, "the answer names no upload"))?;
+        let id = answer.upload_id.ok_or_else(|| OpError::local(operation, "the response has no upload id"))?;
         self.to_the_end(upload, &Unfinished::new(&upload.key, id), &BTreeMap::new()).await
     }
 
@@ -139,7 +139,7 @@ impl Job<'_> {
             && let Err(error) = unfinished::abort(self.aws, self.bucket, begun).await
         {
             // What cannot be given up here, the bucket's lifecycle rule does.
-            tracing::warn!(%error, key = upload.key, "an unfinished upload stays");
+            tracing::warn!(%error, key = upload.key, "an unfinished upload is kept");
         }
         result
     }
@@ -222,7 +222,7 @@ fn as_planned(upload: &Upload, sum: &str) -> Result<(), OpError> {
 
 fn changed(path: &Path) -> OpError {
     let mut error = OpError::local("read", format!("{} changed after the plan was made", path.display()));
-    error.advice = Some("Let it come to rest, and run again.".to_owned());
+    error.advice = Some("Wait until it no longer changes, and run again.".to_owned());
     error
 }
 

@@ -26,18 +26,18 @@ pub(in crate::aws) async fn release(aws: &Aws, owner: &Owner, progress: &dyn Pro
         Ok(Some(there)) => there,
         Ok(None) => return,
         Err(error) => {
-            progress.report(&format!("the cluster cannot be asked what it made ({error})"), 0, 0);
+            progress.report(&format!("cannot ask the cluster what it created ({error})"), 0, 0);
             return;
         }
     };
     if let Err(error) = mark(aws, owner, &there.volumes).await {
-        progress.report(&format!("volumes stay, because they could not be marked ({error})"), 0, 0);
+        progress.report(&format!("volumes are kept, because they could not be tagged ({error})"), 0, 0);
     }
     if !there.balanced.is_empty() {
-        progress.report("waiting for the cluster to take its load balancers back", 0, 0);
+        progress.report("waiting for the cluster to delete its load balancers", 0, 0);
         let gone = join_all(there.balanced.iter().map(|object| let_go(aws, &owner.cluster, object))).await;
         for (object, _) in there.balanced.iter().zip(gone).filter(|(_, gone)| gone.is_ok()) {
-            progress.byproduct(Byproduct::new(object.what(), object.id(), "the cluster takes its load balancer back"));
+            progress.byproduct(Byproduct::new(object.what(), object.id(), "the cluster deletes its load balancer"));
         }
         // That they are not gone in time is no failure: the sweep takes what is left.
         let _ = taken_back(aws, owner, &there.balanced).await;

@@ -103,8 +103,8 @@ async fn interfaces(aws: &Aws, owner: &Owner, groups: &[String], progress: &dyn 
     }
     let left = find::interfaces(aws, owner, groups).await.unwrap_or_default();
     let by: Vec<String> = left.iter().map(in_use).collect();
-    let advice = "The instances that are named still use them. When whoever runs these instances has ended them, run the same command \
-         again; it goes on from here.";
+    let advice = "The named instances still use them. When their owner has terminated these instances, run the same command again; it \
+         continues from here.";
     Err(blocked(error, &by, advice))
 }
 

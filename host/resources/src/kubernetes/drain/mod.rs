@@ -73,7 +73,7 @@ pub(crate) async fn drain(aws: &Aws, drain: &Drain<'_>, progress: &dyn Progress)
     match (Draining { aws, drain, progress, named: HashSet::new() }).run().await {
         Err(error) if is_passing(&error) || error.class == ErrorClass::Denied => {
             progress.note(&format!(
-                "{} is not drained, because the cluster cannot be asked ({error}): EKS drains its nodes, for 5 minutes",
+                "{} is not drained, because the cluster does not answer ({error}): EKS drains its nodes, for 5 minutes",
                 drain.what
             ));
             Ok(())
@@ -110,7 +110,7 @@ impl Draining<'_> {
             if left.iter().all(hopeless) {
                 let names = names(&left);
                 self.progress
-                    .note(&format!("{}: no other node can run {names}; they end with their nodes", self.drain.what));
+                    .note(&format!("{}: no other node can run {names}; they stop with their nodes", self.drain.what));
                 return Ok(());
             }
             let done = most - left.len();
@@ -165,8 +165,7 @@ impl Draining<'_> {
             return left(Why::Ending);
         }
         if is_unmanaged(pod) && self.named.insert(name.clone()) {
-            self.progress
-                .note(&format!("pod {name} belongs to no controller: it ends here, and nothing starts it again"));
+            self.progress.note(&format!("pod {name} has no controller: it stops here, and nothing starts it again"));
         }
         let place = places::of(pod, others);
         if place == Place::Soon {
@@ -196,13 +195,12 @@ impl Draining<'_> {
         };
         let message = format!("{what} could not be drained within {time}: {}", listed(left));
         if *force {
-            self.progress.note(&format!("{message}. Its nodes go all the same, as drain_force says"));
+            self.progress.note(&format!("{message}. Its nodes are deleted anyway, because drain_force is set"));
             return Ok(());
         }
         let advice = format!(
-            "Nothing was deleted, and the nodes take no new pods. Add replicas, or nodes that the pods can move to, or \
-             relax the budgets that are named, and run again: draining goes on. drain_timeout_minutes and drain_force of \
-             the nodegroup step say how long to wait, and what to do then. To keep the nodes after all, undo the change \
+            "Nothing was deleted, and the nodes accept no new pods. Add replicas, or nodes that the pods can move to, \
+             or relax the named budgets, and run again: draining continues. drain_timeout_minutes and drain_force of the nodegroup step set how long to wait, and what to do then. To keep the nodes after all, undo the change \
              and run 'kubectl uncordon -l {}'.",
             self.drain.selector
         );

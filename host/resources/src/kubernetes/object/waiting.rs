@@ -95,7 +95,7 @@ impl Object {
     pub(super) async fn went(&self, spec: &Spec, report: &dyn Report) -> Result<(), OpError> {
         let gone = until(&spec.operation("delete"), self.0.rollout_patience(spec.wait_minutes), || {
             async move {
-                report.report("waiting for it to go", 0, 0);
+                report.report("waiting for it to be deleted", 0, 0);
                 Ok(matches!(self.glance(spec, report).await?, Glance::Gone).then_some(()))
             }
             .boxed()
@@ -110,8 +110,7 @@ impl Object {
             let finalizers: Vec<&str> = finalizers.into_iter().flatten().filter_map(Value::as_str).collect();
             if !finalizers.is_empty() {
                 error.message = format!("it waits for the finalizers {}", finalizers.join(", "));
-                error.advice =
-                    Some("The controller that set them has to take them away; see whether it runs.".to_owned());
+                error.advice = Some("The controller that set them must remove them; check whether it runs.".to_owned());
             }
         }
         Err(error)
@@ -128,8 +127,8 @@ impl Object {
         for trouble in &all {
             error.message = format!("{}; {trouble}", error.message);
         }
-        let advice = all.first().map_or("Raise wait_minutes where it only needs longer.", Trouble::advice);
-        error.advice = Some(format!("{advice} The object is there, and the cluster goes on trying; then run again."));
+        let advice = all.first().map_or("Raise wait_minutes if it only needs more time.", Trouble::advice);
+        error.advice = Some(format!("{advice} The object exists, and the cluster keeps trying; then run again."));
         error
     }
 
@@ -138,7 +137,7 @@ impl Object {
             Ok(Some((_, object))) => Ok(Glance::There(object)),
             Ok(None) => Ok(Glance::Gone),
             Err(error) if is_passing(&error) => {
-                report.report(&format!("waiting for an answer: {}", error.message), 0, 0);
+                report.report(&format!("waiting for a response: {}", error.message), 0, 0);
                 Ok(Glance::Unknown)
             }
             Err(error) => Err(error),

@@ -256,7 +256,7 @@ async fn a_provider_and_a_step_are_held_to_their_grants() {
     assert!(refused.contains("allow = [\"resource:dns.zone\"]"), "{refused}");
     let own = other.replace("dns.zone", "ec2.vpc");
     let refused = scene.plan(&own).await.unwrap_err().failures[0].reason.to_string();
-    assert!(refused.contains("'ec2.vpc' is no kind of a provider"), "{refused}");
+    assert!(refused.contains("'ec2.vpc' is not a kind of a provider"), "{refused}");
     for (from, to, part) in [
         ("[\"resource:dns.record\"]", "[\"resource:dns.recrod\"]", "did you mean 'resource:dns.record'?"),
         ("[\"resource:dns.record\"]", "[\"resource:dsn\"]", "did you mean 'resource:dns'?"),
@@ -266,7 +266,7 @@ async fn a_provider_and_a_step_are_held_to_their_grants() {
         ("[providers.dns]", "[providers.vars]", "a provider cannot be called 'vars'"),
         (", key = ", ", kee = ", "unknown option 'kee' in provider dns; did you mean 'key'?"),
         ("${secrets.key}", "${secrets.kee}", "there is no secret 'kee'"),
-        ("${secrets.key}", "${site.fqdns}", "with of [providers.dns] cannot hold an output of a step"),
+        ("${secrets.key}", "${site.fqdns}", "with of [providers.dns] cannot contain an output of a step"),
         ("allow = [\"http", "alow = [\"http", "unknown key 'alow' in [providers.dns]; did you mean 'allow'?"),
     ] {
         let file = scene.file(WWW);
@@ -280,9 +280,9 @@ async fn a_provider_and_a_step_are_held_to_their_grants() {
     // Each in its place.
     let (dns, records) = (guest("dns").display().to_string(), guest("records").display().to_string());
     let words = problems(scene.engine(&scene.file(WWW).replace(&dns, &records)).await);
-    assert!(words.contains("it is a plugin of steps, and no provider"), "{words}");
+    assert!(words.contains("it is a plugin for steps, not a provider"), "{words}");
     let words = problems(scene.engine(&scene.file(WWW).replace(&records, &dns)).await);
-    assert!(words.contains("it is a provider: name it in [providers.NAME]"), "{words}");
+    assert!(words.contains("it is a provider: declare it in [providers.NAME]"), "{words}");
 }
 
 /// The file without the provider's grants.
@@ -319,7 +319,7 @@ async fn nonsense_is_refused_and_nothing_is_lost() {
         let file = scene.file_with(&format!(", nonsense = \"{nonsense}\""), WWW);
         let file = file.replace("[steps.site]", "[providers.dns.limits]\ntime = \"300ms\"\n[steps.site]");
         let words = Scene::words(&scene.run(&file).await);
-        assert!(words.contains(part) && words.contains("Nothing that was made is lost"), "{nonsense}: {words}");
+        assert!(words.contains(part) && words.contains("No created resource is lost"), "{nonsense}: {words}");
         if nonsense.ends_with("never") {
             assert!(words.contains("raise it with 'time' in [providers.dns.limits]"), "{words}");
         }

@@ -205,7 +205,7 @@ fn reasoning(object: &Object<'_>) -> Result<Kind, ApiError> {
     };
     let (content, summary) = (parts("content", "reasoning_text")?, parts("summary", "summary_text")?);
     if content.is_empty() && object.get("encrypted_content").is_some() {
-        let help = "cannot be read here, it is another server's; leave the item out";
+        let help = "cannot be read, because it is from another server; remove the item";
         return Err(object.wrong("encrypted_content", help));
     }
     Ok(Kind::Reasoning { text: if content.is_empty() { summary.join("\n") } else { content.concat() } })
@@ -244,8 +244,8 @@ pub(super) fn messages(instructions: Option<&str>, items: &[Arc<Item>]) -> Resul
             Kind::Output { call_id, text } => {
                 if !called.contains(call_id.as_str()) {
                     let message = format!(
-                        "input has the output of the call '{call_id}' and not the call; send its function_call item \
-                         before, or the previous_response_id of the response that called"
+                        "input has the output of the call '{call_id}' but not the call; send its function_call item \
+                         before it, or the previous_response_id of the response that called"
                     );
                     return Err(ApiError::invalid(message, Some("input")));
                 }

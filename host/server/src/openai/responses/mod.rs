@@ -67,8 +67,9 @@ fn kept(shared: &Shared, id: &str) -> Result<Arc<Kept>, ApiError> {
 }
 
 fn missing(id: &str) -> ApiError {
-    let message =
-        format!("there is no response '{id}' here; it was not stored, was deleted, or was let go for newer ones");
+    let message = format!(
+        "there is no response '{id}' here; it was not stored, was deleted, or was removed to make room for newer ones"
+    );
     ApiError::not_found(message, "response_not_found")
 }
 
@@ -84,7 +85,7 @@ pub(crate) async fn retrieve(
             "include" | "include[]" => {}
             "stream" | "include_obfuscation" if value == "false" => {}
             "stream" | "include_obfuscation" | "starting_after" => {
-                let message = format!("{name} is not supported; a response that is kept is whole");
+                let message = format!("{name} is not supported; a stored response is returned whole");
                 return Err(ApiError::invalid(message, Some(name)));
             }
             _ => return Err(unknown(name, &["include", "stream"])),
@@ -147,7 +148,7 @@ pub(crate) async fn input_items(
 fn unknown(name: &str, known: &[&str]) -> ApiError {
     let message = match near(name, known.iter().copied()) {
         Some(near) => format!("there is no parameter '{name}'; did you mean '{near}'?"),
-        None => format!("there is no parameter '{name}' here; leave it out"),
+        None => format!("this request has no parameter '{name}'; remove it"),
     };
     ApiError::invalid(message, Some(name))
 }

@@ -40,7 +40,7 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, ApiError> {
-        let text = |value: &'a Value| value.as_str().ok_or_else(|| self.wrong(name, "must be a text"));
+        let text = |value: &'a Value| value.as_str().ok_or_else(|| self.wrong(name, "must be a string"));
         self.get(name).map(text).transpose()
     }
 
@@ -68,7 +68,7 @@ impl<'a> Object<'a> {
             None => Ok(()),
             Some(name) => Err(match near(name, own.iter().copied()) {
                 Some(near) => self.wrong(name, format_args!("is not known; did you mean '{near}'?")),
-                None => self.wrong(name, "is not supported; leave it out"),
+                None => self.wrong(name, "is not supported; remove it"),
             }),
         }
     }

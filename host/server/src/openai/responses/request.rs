@@ -78,20 +78,20 @@ pub(in crate::openai) const FIELDS: &[&str] = &[
 
 /// What responses have elsewhere, and what other requests have instead.
 const OTHERS: &[Other] = &[
-    ("background", Some(Neutral::False), "responses are made while the client waits; use stream"),
+    ("background", Some(Neutral::False), "background responses are not supported; use stream"),
     ("conversation", None, "use previous_response_id, or send the items as input"),
     ("prompt", None, "send the text as instructions and input"),
-    ("context_management", None, "leave older items out of the input"),
-    ("moderation", None, "nothing is moderated here"),
-    ("prompt_cache_options", None, "prompts that begin alike share what was computed, without options"),
-    ("max_tool_calls", Some(Neutral::Any), "it is about built-in tools"),
+    ("context_management", None, "remove older items from the input"),
+    ("moderation", None, "moderation is not supported"),
+    ("prompt_cache_options", None, "prompts with the same start share the cache automatically"),
+    ("max_tool_calls", Some(Neutral::Any), "it is for built-in tools"),
     ("messages", None, "send them as input"),
     ("response_format", None, "use text.format"),
     ("reasoning_effort", None, "use reasoning.effort"),
     ("max_tokens", None, "use max_output_tokens"),
     ("max_completion_tokens", None, "use max_output_tokens"),
     ("logprobs", Some(Neutral::False), "use include with message.output_text.logprobs, and top_logprobs"),
-    ("n", Some(Neutral::One), "a response is one answer; ask several times"),
+    ("n", Some(Neutral::One), "a response has one answer; send several requests"),
     ("stop", None, "/v1/chat/completions has it"),
     ("seed", None, "/v1/chat/completions has it"),
     ("top_k", None, "/v1/chat/completions has it"),
@@ -113,15 +113,14 @@ impl Request {
             return Err(ApiError::invalid(message, Some("include")));
         }
         if let Some(other) = self.truncation.as_deref().filter(|truncation| *truncation != "disabled") {
-            let message =
-                format!("truncation is '{other}', which is not supported; leave older items out of the input");
+            let message = format!("truncation is '{other}', which is not supported; remove older items from the input");
             return Err(ApiError::invalid(message, Some("truncation")));
         }
         if let Some(options) = &self.stream_options {
             let options = Object::new("stream_options", options)?;
             options.only(&["include_obfuscation"])?;
             if options.flag("include_obfuscation")? == Some(true) {
-                return Err(options.wrong("include_obfuscation", "is true, which is not supported; leave it out"));
+                return Err(options.wrong("include_obfuscation", "is true, which is not supported; remove it"));
             }
         }
         self.check_metadata()
@@ -134,7 +133,7 @@ impl Request {
         };
         if metadata.len() > MOST_METADATA || metadata.iter().any(is_long) {
             let message = format!(
-                "metadata takes up to {MOST_METADATA} texts of up to {MOST_METADATA_TEXT} characters, with names of up \
+                "metadata accepts up to {MOST_METADATA} strings of up to {MOST_METADATA_TEXT} characters, with names of up \
                  to {MOST_METADATA_NAME}"
             );
             return Err(ApiError::invalid(message, Some("metadata")));
@@ -154,13 +153,13 @@ impl Request {
     /// The items of the input.
     pub(super) fn items(&self) -> Result<Vec<Arc<Item>>, ApiError> {
         match &self.input {
-            None => Err(ApiError::invalid("input is missing; send a text or a list of items", Some("input"))),
+            None => Err(ApiError::invalid("input is missing; send a string or a list of items", Some("input"))),
             Some(Value::String(text)) => Ok(vec![Arc::new(Item::new(Kind::message("user", text), Status::Completed))]),
             Some(Value::Array(list)) => {
                 let read = |(index, value)| Item::read(format!("input[{index}]"), value).map(Arc::new);
                 list.iter().enumerate().map(read).collect()
             }
-            Some(_) => Err(ApiError::invalid("input must be a text or a list of items", Some("input"))),
+            Some(_) => Err(ApiError::invalid("input must be a string or a list of items", Some("input"))),
         }
     }
 
@@ -211,7 +210,7 @@ impl Request {
         let reasoning = Object::new("reasoning", reasoning)?;
         reasoning.only(&["effort", "summary"])?;
         if let Some(summary) = reasoning.text("summary")?.filter(|summary| *summary != "auto") {
-            let help = "which is not supported; reasoning comes whole, as reasoning_text";
+            let help = "which is not supported; reasoning is returned whole, as reasoning_text";
             return Err(reasoning.wrong("summary", format_args!("is '{summary}', {help}")));
         }
         if let Some(effort) = reasoning.text("effort")? {
@@ -227,7 +226,7 @@ impl Request {
         let text = Object::new("text", text)?;
         text.only(&["format", "verbosity"])?;
         if let Some(verbosity) = text.text("verbosity")?.filter(|verbosity| *verbosity != "medium") {
-            let help = "which is not supported; say it in the instructions, or use max_output_tokens";
+            let help = "which is not supported; ask for it in the instructions, or use max_output_tokens";
             return Err(text.wrong("verbosity", format_args!("is '{verbosity}', {help}")));
         }
         let Some(value) = text.get("format") else { return Ok((plain, None)) };

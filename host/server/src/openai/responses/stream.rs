@@ -115,7 +115,7 @@ impl Writer {
     fn call(&mut self, part: ToolCallPart, out: &mut Vec<Value>) -> Result<(), Failure> {
         if self.made.open.as_ref().and_then(|open| open.call) != Some(part.index) {
             let (Some(call_id), Some(name)) = (part.id, part.name) else {
-                return Err(Failure::Internal("a part of a call came without its beginning".to_owned()));
+                return Err(Failure::Internal("a part of a call arrived without its start".to_owned()));
             };
             self.open(Kind::Call { call_id, name, arguments: String::new() }, Some(part.index), out);
         }
@@ -287,7 +287,7 @@ pub(super) async fn whole(mut events: Events, mut writer: Writer) -> Result<Valu
                 return Ok(response);
             }
         }
-        Err(Failure::Internal("the answer broke off".to_owned()))
+        Err(Failure::Internal("the response ended early".to_owned()))
     };
     tokio::time::timeout(limit, all).await.map_err(|_| ApiError::timeout())?.map_err(ApiError::from)
 }
@@ -303,7 +303,7 @@ pub(super) fn send(events: Events, mut writer: Writer) -> Response {
         let mut out = Vec::new();
         let taken = match tokio::time::timeout_at(deadline, events.next()).await {
             Err(_) => Err(ApiError::timeout()),
-            Ok(None) => Err(Failure::Internal("the answer broke off".to_owned()).into()),
+            Ok(None) => Err(Failure::Internal("the response ended early".to_owned()).into()),
             Ok(Some(event)) => event.and_then(|event| writer.take(event, &mut out)).map_err(ApiError::from),
         };
         let is_over = match taken {

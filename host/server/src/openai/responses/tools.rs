@@ -20,7 +20,7 @@ pub(super) fn read(
         Some(_) => return Err(ApiError::invalid("tools must be a list", Some("tools"))),
     };
     if list.len() > MOST_TOOLS {
-        let message = format!("there are {} tools; at most {MOST_TOOLS} are taken", list.len());
+        let message = format!("there are {} tools; at most {MOST_TOOLS} are allowed", list.len());
         return Err(ApiError::invalid(message, Some("tools")));
     }
     let mut names = Vec::with_capacity(list.len());
@@ -43,13 +43,13 @@ fn definition<'a>(tool: &Object<'a>) -> Result<(&'a str, Value), ApiError> {
     match tool.needs("type")? {
         "function" => {}
         other => {
-            let help = "the server has no tools of its own; it takes functions, which the client runs";
+            let help = "the server has no built-in tools; it supports functions, which the client runs";
             return Err(tool.wrong("type", format_args!("is '{other}', which is not supported; {help}")));
         }
     }
     if tool.get("function").is_some() {
         let help =
-            "belongs to /v1/chat/completions; put its fields (name, description, parameters, strict) beside type";
+            "belongs to /v1/chat/completions; put its fields (name, description, parameters, strict) next to type";
         return Err(tool.wrong("function", help));
     }
     tool.only(&["type", "name", "description", "parameters", "strict"])?;
@@ -103,6 +103,6 @@ fn chosen(choice: Option<&Value>, names: &[&str]) -> Result<ToolChoice, ApiError
     match (names.contains(&name), near(name, names.iter().copied())) {
         (true, _) => Ok(ToolChoice::Named(name.to_owned())),
         (false, Some(near)) => wrong(format!("tool_choice names '{name}', which is no tool; did you mean '{near}'?")),
-        (false, None) => wrong(format!("tool_choice names '{name}', which is no tool of this request")),
+        (false, None) => wrong(format!("tool_choice names '{name}', which is not a tool of this request")),
     }
 }

@@ -77,7 +77,7 @@ function read({ body }, answer, request) {
   try {
     if (body.trim()) value = JSON.parse(body)
   } catch {
-    throw new ProviderError('service', `${called(request)}: the answer is no JSON: ${cut(body.trim())}`)
+    throw new ProviderError('service', `${called(request)}: the answer is not JSON: ${cut(body.trim())}`)
   }
   if (!answer) return value
   const { success, data, error } = answer.safeParse(value)

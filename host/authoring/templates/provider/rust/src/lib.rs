@@ -3,7 +3,7 @@
 use llmhost_plugin::provider::http::{Request, encoded};
 use llmhost_plugin::provider::{Created, Error, Kind, Observed};
 
-/// What stands in the provider's `with` table. These comments become the descriptions that users see.
+/// What is in the provider's `with` table. These comments become the descriptions that users see.
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config {

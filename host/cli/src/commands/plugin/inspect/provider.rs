@@ -16,7 +16,7 @@ use crate::view::style;
 /// Says what a provider is.
 pub(super) fn show(uses: &str, found: &InspectedProvider, as_json: bool) -> Result<(), Failure> {
     let checked = check(&found.described).map_err(|reason| {
-        let help = "Every run refuses it, too. The provider's author has to correct this.";
+        let help = "Every run refuses it. The provider's author must correct this.";
         Failure::plugin(LoadError::BadDescription { uses: uses.to_owned(), reason, crash: None }, help)
     })?;
     app::print(&if as_json { in_json(uses, found, &checked) } else { in_words(uses, found, &checked) });
@@ -59,10 +59,10 @@ fn in_words(uses: &str, found: &InspectedProvider, checked: &Checked) -> String 
     let _ = writeln!(text, "{faint}sha256 {}{faint:#}\n", found.sha256);
     let _ = writeln!(text, "{name}a provider{name:#}, for [providers.NAME]");
     if found.asks {
-        let _ = writeln!(text, "  it sends HTTP requests: grant each as http:GET,POST https://HOST/PATH");
+        let _ = writeln!(text, "  it sends HTTP requests: grant them like http:GET,POST https://HOST/PATH");
     }
     if found.connects {
-        let _ = writeln!(text, "  it makes TCP connections: grant each as tcp:HOST:PORT");
+        let _ = writeln!(text, "  it makes TCP connections: grant them like tcp:HOST:PORT");
     }
     let _ = writeln!(text, "\n{name}with{name:#}");
     text += &options(checked.config.schema());

@@ -9,15 +9,18 @@ pub(super) fn interrupts(old: &Spec, new: &Spec, how: ChangeKind) -> Option<Stri
     let group = &old.node_group_name;
     match how {
         ChangeKind::Replace(ReplaceOrder::DeleteFirst) => Some(format!(
-            "the nodes of group '{group}' are gone until the new group's are ready, usually 3 to 5 minutes: nothing that \
-             needs them runs meanwhile"
+            "the nodes of group '{group}' are deleted before the new ones are ready, usually 3 to 5 minutes: pods that \
+             need them do not run until then"
         )),
         ChangeKind::Replace(ReplaceOrder::CreateFirst) => Some(match old.drain_timeout_minutes {
             0 => {
-                format!("the pods on the nodes of group '{group}' move: EKS drains these for 5 minutes, then ends them")
+                format!(
+                    "the pods on the nodes of group '{group}' move: EKS drains the nodes for 5 minutes, then \
+                        terminates them"
+                )
             }
             minutes => format!(
-                "the pods on the nodes of group '{group}' move: these are cordoned and drained, for at most {minutes} \
+                "the pods on the nodes of group '{group}' move: the nodes are cordoned and drained, for at most {minutes} \
                  minutes, before they are deleted"
             ),
         }),
@@ -45,7 +48,7 @@ fn rolls(old: &Spec, new: &Spec) -> Option<String> {
 fn shrinks(old: &Spec, new: &Spec) -> Option<String> {
     let fewer = old.desired_size.checked_sub(new.desired_size).filter(|fewer| *fewer > 0)?;
     let nodes = if fewer == 1 { "1 node".to_owned() } else { format!("{fewer} nodes") };
-    Some(format!("takes {nodes} away: their pods move to the others"))
+    Some(format!("removes {nodes}: their pods move to the others"))
 }
 
 fn evicts(old: &Spec, new: &Spec) -> Option<String> {
@@ -89,12 +92,12 @@ mod tests {
                 change(&|new| new.release_version = Some("1.35.1-20261101".into())),
                 Some(format!("{rolls}1 node at a time")),
             ),
-            (change(&|new| new.desired_size = 1), Some("takes 1 node away: their pods move to the others".into())),
+            (change(&|new| new.desired_size = 1), Some("removes 1 node: their pods move to the others".into())),
         ] {
             assert_eq!(said, expected);
         }
         let gone = interrupts(&old, &old, ChangeKind::Replace(ReplaceOrder::DeleteFirst)).unwrap();
-        assert!(gone.contains("nodes of group 'n' are gone until") && gone.contains("3 to 5 minutes"), "{gone}");
+        assert!(gone.contains("nodes of group 'n' are deleted before") && gone.contains("3 to 5 minutes"), "{gone}");
         let moved = interrupts(&old, &old, ChangeKind::Replace(ReplaceOrder::CreateFirst)).unwrap();
         assert!(moved.contains("cordoned and drained, for at most 15 minutes"), "{moved}");
     }

@@ -167,25 +167,25 @@ impl Kind for NodeGroup {
             return Err(format!("ami_type '{}' is not one of {}", spec.ami_type, AmiTypes::values().join(", ")));
         }
         if spec.spot && spec.capacity_block {
-            return Err("spot instances do not start in a capacity block; state one of the two".to_owned());
+            return Err("spot instances do not start in a capacity block; set one of the two".to_owned());
         }
         if spec.has_own_image() && (spec.version.is_some() || spec.release_version.is_some()) {
-            return Err("the launch template brings the image, so its version is the image's: leave version and \
-                        release_version out"
+            return Err("the launch template sets the image and its version: remove version and \
+                        release_version"
                 .to_owned());
         }
         let (min, max, desired) = (spec.min_size, spec.max_size, spec.desired_size);
         if !(0 <= min && min <= desired && desired <= max && max >= 1) {
             return Err(format!(
-                "min {min}, desired {desired}, max {max}: none may be below the one before it, and max must be at least 1"
+                "min {min}, desired {desired}, max {max}: they must be in ascending order, and max must be at least 1"
             ));
         }
         match spec.max_unavailable {
             Share::Count(count) if !(1..=100).contains(&count) => {
-                return Err(format!("max_unavailable is {count}; EKS takes 1 to 100 nodes"));
+                return Err(format!("max_unavailable is {count}; EKS allows 1 to 100 nodes"));
             }
             Share::Percentage(share) if !(1..=100).contains(&share) => {
-                return Err(format!("max_unavailable is {share} percent; EKS takes 1 to 100"));
+                return Err(format!("max_unavailable is {share} percent; EKS allows 1 to 100"));
             }
             _ => {}
         }
@@ -210,8 +210,8 @@ impl Kind for NodeGroup {
         let (Some(was), Some(version)) = (&old.version, &new.version) else { return Ok(()) };
         match (versions::number(was), versions::number(version)) {
             (Some(from), Some(to)) if to < from => Err(format!(
-                "the nodes run Kubernetes {was}, and EKS cannot take them back to {version}; state version = \"{was}\" or \
-                 leave it out, or make a node group of another name"
+                "the nodes run Kubernetes {was}, and EKS cannot downgrade them to {version}; set version = \"{was}\" or \
+                 remove it, or create a node group with another name"
             )),
             _ => Ok(()),
         }
@@ -391,7 +391,7 @@ impl Kind for NodeGroup {
                         Err(error)
                     }
                     Some(_) => {
-                        progress.report("waiting for the nodes to go", 0, 0);
+                        progress.report("waiting for the nodes to be deleted", 0, 0);
                         Ok(None)
                     }
                 }

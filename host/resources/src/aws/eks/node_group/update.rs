@@ -70,7 +70,7 @@ impl NodeGroup {
         {
             return Ok(());
         }
-        progress.report("rolling the nodes over", 0, 0);
+        progress.report("replacing the nodes one after the other", 0, 0);
         let mut request = self.0.eks().await.update_nodegroup_version().cluster_name(&spec.cluster_name);
         request = request.nodegroup_name(&spec.node_group_name).set_version(spec.version.clone());
         request = request.set_release_version(spec.release_version.clone());

@@ -71,7 +71,7 @@ impl FromStr for StateAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rest = text.strip_prefix("s3://").ok_or_else(|| format!("'{text}' does not begin with s3://"))?;
+        let rest = text.strip_prefix("s3://").ok_or_else(|| format!("'{text}' does not start with s3://"))?;
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         if bucket.is_empty() {

@@ -52,19 +52,22 @@ impl StateBucket {
         let code = error.code.as_deref().unwrap_or_default();
         let advice = match code {
             "NoSuchBucket" => {
-                format!("Make the bucket {bucket} first, private and encrypted, or choose another place with --state.")
+                format!(
+                    "Create the bucket {bucket} first, private and encrypted, or choose another place with --state."
+                )
             }
             "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => format!(
-                "The bucket is in another region than the pipeline; say which: {}?region=REGION",
+                "The bucket is in another region than the pipeline; add the region: {}?region=REGION",
                 self.address.without_region()
             ),
             "NotImplemented" => {
-                "What answers there cannot write on a condition; a state needs S3, or a store that can.".to_owned()
+                "This store does not support conditional writes; a state needs S3, or a store that supports them."
+                    .to_owned()
             }
             // A message that names an action has better advice, as has a call that was never sent.
             _ if is_bare_denial(error) => format!(
-                "The state needs s3:GetObject, s3:PutObject and s3:DeleteObject on {}, and s3:ListBucket on {}: without \
-                 the last, S3 says 'denied' of what is not there.",
+                "The state needs s3:GetObject, s3:PutObject and s3:DeleteObject on {}, and s3:ListBucket on {}: without the last \
+                 one, S3 reports missing objects as 'denied'.",
                 self.address.objects_arn(self.aws.partition()),
                 self.address.bucket_arn(self.aws.partition()),
             ),
@@ -78,7 +81,7 @@ impl StateBucket {
         let written = output.last_modified.and_then(|time| std::time::SystemTime::try_from(time).ok());
         let body = output.body.collect().await.map_err(|error| OpError {
             class: ErrorClass::Unreachable,
-            ..OpError::local("s3:GetObject", format!("the answer broke off: {error}"))
+            ..OpError::local("s3:GetObject", format!("the response ended early: {error}"))
         })?;
         Ok(Answer { object: Some(Object { bytes: body.to_vec(), etag, written }), now })
     }

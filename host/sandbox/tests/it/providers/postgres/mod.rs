@@ -163,10 +163,10 @@ async fn what_is_somebody_elses_is_never_taken_over() {
     postgres.does("CREATE DATABASE shop");
     for (step, part) in [
         (("r", "role", "name = \"app\""), "role \"app\" already exists"),
-        (("d", "database", "name = \"shop\""), "there is a database 'shop' already"),
+        (("d", "database", "name = \"shop\""), "the database 'shop' already exists"),
     ] {
         let words = world.refused(&world.file(&[step])).await;
-        assert!(words.contains(part) && words.contains("Something else has this name"), "{words}");
+        assert!(words.contains(part) && words.contains("Another resource has this name"), "{words}");
         assert!(scene.state().resources.values().all(|left| left.pending.is_none()), "nothing was made");
     }
     assert_eq!(postgres.does("SELECT count(*) FROM pg_database WHERE datname LIKE 'llmhost-%'"), "0");
@@ -246,9 +246,9 @@ async fn a_server_is_believed_by_its_certificate_and_a_user_by_the_password() {
             "password authentication failed for user",
         ),
         ("password = \"${secrets.key}\" }", "password = \"wrong\" }", "password authentication failed for user"),
-        (", password = \"${secrets.key}\" }", " }", "the server wants the password of 'the admin'"),
+        (", password = \"${secrets.key}\" }", " }", "the server asks for the password of 'the admin'"),
         ("allow = [\"tcp:localhost", "allow = [\"tcp:127.0.0.1", "grant does not cover a connection to localhost"),
-        ("ca    = \"ca.pem\"\n", "", "no CA that is trusted signed the certificate of localhost"),
+        ("ca    = \"ca.pem\"\n", "", "not signed by a trusted CA signed the certificate of localhost"),
     ] {
         assert!(file.contains(from), "{from}");
         let words = world.refused(&file.replacen(from, to, 1)).await;
@@ -256,15 +256,15 @@ async fn a_server_is_believed_by_its_certificate_and_a_user_by_the_password() {
     }
     ca(&other_ca());
     let words = world.refused(&file).await;
-    assert!(words.contains("no CA that is trusted signed the certificate of localhost"), "{words}");
+    assert!(words.contains("not signed by a trusted CA signed the certificate of localhost"), "{words}");
     ca(&world.postgres.ca);
     // What cannot be a CA or a grant is told where it stands.
     for (from, to, part) in [
         ("ca    = \"ca.pem\"", "ca    = \"gone.pem\"", "cannot read gone.pem, the ca of [providers.db]"),
-        ("ca    = \"ca.pem\"", "ca    = \"pipeline.toml\"", "'ca' holds no certificates that can be used"),
+        ("ca    = \"ca.pem\"", "ca    = \"pipeline.toml\"", "'ca' contains no usable certificates"),
         ("ca    = \"ca.pem\"", "ca    = 7", "ca of [providers.db] must be a string"),
         ("tcp:localhost", "tcp:*.localhost", "a connection is granted to one host"),
-        ("tcp:localhost", "tcp:169.254.169.254", "is never reached"),
+        ("tcp:localhost", "tcp:169.254.169.254", "is never allowed"),
         (
             &format!("allow = [\"tcp:localhost:{port}\"]"),
             "allow = []",
