@@ -160,7 +160,11 @@ async fn the_first_signal_ends_a_run_in_order_and_the_second_at_once() {
         assert!(proxy.mutating() < whole, "it went on to the end");
         // Everything that was begun is recorded: there is nothing to take in, and nothing is looked for.
         let went_on = scene.at(proxy.url(), &["run", FILE]).status(0);
-        assert!(!went_on.stderr.contains("did not finish") && !went_on.stderr.contains("adopted"), "{}", went_on.stderr);
+        assert!(
+            !went_on.stderr.contains("did not finish") && !went_on.stderr.contains("adopted"),
+            "{}",
+            went_on.stderr
+        );
         assert_eq!(interrupted(&scene, &proxy, "destroy", &[signal]).await, Some(130));
         scene.at(proxy.url(), &["destroy", FILE, "--yes"]).status(0);
     }

@@ -45,8 +45,8 @@ async fn nodes_that_are_gone_or_rolled_and_pods_that_are_restarted_are_said_befo
             "g5.xlarge",
             &[
                 "± nodes/eks.node-group/main",
-                "! the nodes of group 'gpu' are gone until the new group's are ready, usually 3 to 5 minutes: nothing that \
-                 needs them runs meanwhile",
+                "! the nodes of group 'gpu' are deleted before the new ones are ready, usually 3 to 5 minutes: pods \
+                    that need them do not run until then",
                 "1 change interrupts something",
             ][..],
         ),

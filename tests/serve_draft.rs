@@ -109,7 +109,7 @@ fn a_draft_model_that_cannot_guess_is_one_clear_error() {
         ("models/embed", "it is of the kind 'encoder' and generates no text; name a smaller model"),
         ("models/chat", "it is the model itself, which gains nothing; name a smaller model"),
     ] {
-        generate(&scene, &[&chat[..], &[draft]].concat()).status(1).says(&[words, "or leave it out"]);
+        generate(&scene, &[&chat[..], &[draft]].concat()).status(1).says(&[words, "or remove it"]);
     }
     generate(&scene, &[&chat[..], &["https://x/y"]].concat())
         .status(2)

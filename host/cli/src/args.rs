@@ -100,7 +100,7 @@ pub(crate) enum Command {
     Fetch(Fetch),
     /// Build an image of the model server, and push it to a registry. No container engine is needed.
     Image(Image),
-    /// Continue a prompt, on the terminal.
+    /// Answer a prompt on the terminal.
     Generate(Generate),
     /// Measure a model on this machine: tokens per second and latencies by batch size.
     Bench(Bench),
@@ -123,7 +123,7 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Write manual pages.
     Man(Man),
-    /// Look at plugins, publish them, and fetch them.
+    /// Create, inspect, test, publish and fetch plugins.
     #[command(subcommand)]
     Plugin(Plugin),
     /// Publish pipelines that other pipelines use as steps.
@@ -338,7 +338,7 @@ pub(crate) struct Run {
     pub(crate) refresh: bool,
     #[command(flatten)]
     pub(crate) prices: Prices,
-    /// Leave out the checks before the run: quotas, offerings, routes, open ports.
+    /// Skip the checks before the run: quotas, availability of types, routes, open ports.
     #[arg(long)]
     pub(crate) skip_preflight: bool,
     /// Draw the plan to this file; the extension sets the format (.svg, .html, .dot, .mmd or .json).
@@ -346,7 +346,7 @@ pub(crate) struct Run {
     pub(crate) graph: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) watching: Watching,
-    /// Write what passes between the plugins and the host into this file, for llmhost plugin replay.
+    /// Record the calls between the plugins and the host in this file, for llmhost plugin replay.
     #[arg(long, value_name = "OUT")]
     pub(crate) trace: Option<PathBuf>,
 }
@@ -429,7 +429,7 @@ pub(crate) struct Rehearse {
     pub(crate) emulate_pace: Option<Pace>,
     #[command(flatten)]
     pub(crate) serving: rehearsed::Rehearsed,
-    /// How many steps, and how many operations, run at a time.
+    /// How many steps and operations run in parallel.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) parallelism: u16,
     /// Print JSON events instead of text, one per line.

@@ -386,7 +386,7 @@ impl Emulation {
             let name = style::NAME;
             let (url, region) = (kept.url(), &settings.region);
             format!(
-                "{name}The emulator stays{name:#} at {url}; look around with any AWS client:\n  \
+                "{name}The emulator keeps running{name:#} at {url}; use any AWS client with it:\n  \
                  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} aws --endpoint-url {url} --region {region} ec2 describe-vpcs\n\
                  kubectl looks into its clusters:\n  llmhost kubeconfig FILE --emulate -o kubeconfig; kubectl --kubeconfig kubeconfig get pods -A\n\
                  Later runs with --emulate use it. Stop it: llmhost destroy FILE --emulate\n",

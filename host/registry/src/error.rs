@@ -33,7 +33,7 @@ pub enum RegistryError {
     NotChart { name: String, reason: String },
     #[error("{name} is not an image that can be used: {reason}")]
     NotImage { name: String, reason: String },
-    #[error("{name} names a chart by a tag, and somebody can move a tag{}", .pinned.as_ref().map_or(String::new(), |pinned| format!("; it is {pinned} now")))]
+    #[error("{name} has a tag, which its publisher can move to another chart{}", .pinned.as_ref().map_or(String::new(), |pinned| format!("; it is {pinned} now")))]
     Unpinned { name: String, pinned: Option<String> },
     #[error("{name} is larger than the limit of {} MiB", most >> 20)]
     TooLarge { name: String, most: u64 },
@@ -75,9 +75,9 @@ impl RegistryError {
             }
             Self::NotWasm { .. } => "publish plugins with llmhost plugin push, or with wkg",
             Self::NotPipeline { .. } => "ask its author to publish it again, with llmhost pipeline push",
-            Self::NotChart { .. } => "publish charts with helm push, and give the digest that it prints",
+            Self::NotChart { .. } => "publish charts with helm push, and use the digest that it prints",
             Self::NotImage { .. } => "name another image, or build this one again",
-            Self::Unpinned { pinned: Some(_), .. } => "write the address with its digest, as it stands here",
+            Self::Unpinned { pinned: Some(_), .. } => "write the address with its digest, as shown here",
             Self::Unpinned { pinned: None, .. } => {
                 "add the digest to the address: oci://HOST/NAME:TAG@sha256:…; helm pull prints it"
             }

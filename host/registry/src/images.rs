@@ -157,7 +157,7 @@ pub async fn push_image(
     tell: &(dyn Fn(&str) + Sync),
 ) -> Result<Digest, RegistryError> {
     if address.digest.is_some() {
-        let reason = "what is pushed gets its digest; leave the digest out".to_owned();
+        let reason = "a push creates the digest; remove the digest".to_owned();
         return Err(RegistryError::Address { text: address.text().to_owned(), reason });
     }
     let (from, to) = (base.reference(), address.reference());

@@ -211,8 +211,8 @@ impl Metrics {
         registry.register_with_unit("inter_token_latency", text, unit(), next_token);
         let text = "Tokens of prompts and answers; cached ones are among the prompts'";
         registry.register("tokens", text, tokens);
-        registry.register("model_requests", "Requests that named a model, or meant it as the default", requests);
-        registry.register("cancelled_requests", "Requests whose client went away", cancelled);
+        registry.register("model_requests", "Requests for a model, by name or as the default", requests);
+        registry.register("cancelled_requests", "Requests whose client disconnected", cancelled);
         let text = "Tokens of answers that were guessed, from the text (ngram) or by a draft model, and checked";
         registry.register("speculative_proposed_tokens", text, new.proposed.clone());
         let text = "Guessed tokens that became part of answers";

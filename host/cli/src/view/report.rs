@@ -121,7 +121,7 @@ pub(crate) fn summary(report: &Report, took: Option<Duration>) -> String {
         };
     }
     let mut text = match report.interrupted {
-        true => format!("{bad}Interrupted{bad:#}: {done}{took}; everything is recorded, run again to go on."),
+        true => format!("{bad}Interrupted{bad:#}: {done}{took}; the state is saved. Run again to continue."),
         false => format!("{bad}Failed{bad:#}: {done}, {} failed{took}.", report.failures.len()),
     };
     for Waiting { address, operation, waiting } in &report.waiting {

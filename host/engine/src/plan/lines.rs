@@ -51,10 +51,10 @@ impl Lines<'_> {
             let sign = self.sign(Action::Delete);
             let head = format!("{sign} {}/{} {}", plain(address.kind()), address.name(), plain(id));
             let head = self.style.paint(Action::Delete.style(), &head);
-            self.line(2, &format!("{head}  (a replaced one that an earlier run left)"));
+            self.line(2, &format!("{head}  (replaced by an earlier run, which did not delete it)"));
         }
         if resource.was_going {
-            self.line(indent, "its deletion was begun, and may have been done");
+            self.line(indent, "its deletion started and may have finished");
         }
         if let Some(reason) = &resource.broken {
             self.line(indent, &format!("it came up broken: {}", plain(reason)));

@@ -104,8 +104,8 @@ fn sum_up(summary: &Summary, style: TextStyle) -> String {
 /// What a resource's line says beside its name.
 pub(super) fn note(resource: &PlannedResource) -> &'static str {
     match resource.action {
-        Action::Finish => "  (was begun and not finished)",
-        Action::Update if resource.only_moves() => "  (the same one under its new name)",
+        Action::Finish => "  (started, not finished)",
+        Action::Update if resource.only_moves() => "  (renamed)",
         Action::Update if resource.unfinished => "  (an earlier run did not finish this update)",
         Action::Replace { order: ReplaceOrder::CreateFirst } => {
             "  (the new one is created first, then the old one is deleted)"

@@ -81,7 +81,8 @@ pub fn inspect(folder: &Path, weights: Option<&str>, on_cuda: bool) -> Result<In
     }
     let tokenizer = folder.join("tokenizer.json");
     if !tokenizer.is_file() {
-        let advice = "without it text cannot become tokens. Save it with the export (`tokenizer.save_pretrained`)";
+        let advice =
+            "without it, text cannot be converted to tokens. Save it with the export (`tokenizer.save_pretrained`)";
         return Err(missing("tokenizer.json", advice));
     }
     Tokenizer::read(&tokenizer, false)?;

@@ -23,7 +23,7 @@ fn not_one(name: &str, datatype: Datatype, value: &Value) -> String {
         Datatype::Bf16 | Datatype::Fp16 => {
             format!("the input '{name}' is {}, which JSON has not; send it as binary tensor data", datatype.name())
         }
-        _ => format!("the input '{name}' takes elements of {}, and {value} is none", datatype.name()),
+        _ => format!("the input '{name}' has elements of {}, and {value} is not one", datatype.name()),
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
         }
         assert_eq!(read("x", Datatype::Int8, 4, &json!([[1, 2], [3, 4]])), Ok(vec![1, 2, 3, 4]));
         let error = read("x", Datatype::Int8, 3, &json!([1, 2])).expect_err("too few");
-        assert_eq!(error, "the input 'x' has 2 elements, and its shape takes 3");
+        assert_eq!(error, "the input 'x' has 2 elements, and its shape needs 3");
         for datatype in [Datatype::Bf16, Datatype::Fp16] {
             let error = read("x", datatype, 1, &json!([1])).expect_err("JSON has none");
             assert!(error.contains(datatype.name()) && error.contains("send it as binary tensor data"), "{error}");

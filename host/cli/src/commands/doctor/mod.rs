@@ -77,7 +77,7 @@ pub(crate) async fn doctor(args: Doctor) -> Result<(), Failure> {
     if args.install {
         OWN.python(&|text| console.note(text)).map_err(|error| Failure::Other {
             message: error.to_string(),
-            help: "Or install onnxruntime yourself, and name its library with --onnxruntime.".to_owned(),
+            help: "Or install onnxruntime yourself, and set its library with --onnxruntime.".to_owned(),
             status: 1,
         })?;
     }

@@ -44,7 +44,7 @@ pub(super) fn registries() -> Vec<Finding> {
         Ok(Credentials { file: Some(file), registries }) if !registries.is_empty() => {
             Finding::ok(WHAT, format!("credentials for {} in {}", registries.join(", "), file.display()))
         }
-        Ok(_) => Finding::ok(WHAT, "no credentials of docker login; public plugins need none"),
+        Ok(_) => Finding::ok(WHAT, "no credentials from docker login; public plugins need none"),
         Err(error) => Finding::broken(WHAT, error, "Sign in again: docker login HOST."),
     }]
 }

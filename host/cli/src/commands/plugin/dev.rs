@@ -36,7 +36,7 @@ pub(crate) async fn dev(args: Dev) -> Result<(), Failure> {
             Ok(plan) => {
                 let text = last.as_ref().map_or_else(
                     || view::plan(&plan, text_style()),
-                    |last| difference(last, &plan).unwrap_or_else(|| "The plan is the same.\n".to_owned()),
+                    |last| difference(last, &plan).unwrap_or_else(|| "The plan is unchanged.\n".to_owned()),
                 );
                 app::print(&text);
                 last = Some(plan);

@@ -25,7 +25,7 @@ pub(super) async fn unlock(args: StateUnlock) -> Result<(), Failure> {
     let Some(shown) = BucketStore::shown(&*bucket).await? else { return nobody(&keep) };
     console.note(&format!("Held by {shown}."));
     if !args.yes {
-        console.note("If that run still goes on, what it makes from now on is not recorded.");
+        console.note("If that run is still active, its further changes are not recorded.");
         confirm(&format!("Break the lease of {}?", keep.address()))?;
     }
     place.break_lease(&console, bucket, &shown).await?;

@@ -132,7 +132,7 @@ fn no_memory(uploaded: &Uploaded<'_>, model: &Inspected) -> Option<Finding> {
         Severity::Error,
         "model-memory",
         format!("the model takes {} or more, and a replica may take {}", gib(needed(model)), gib(limit)),
-        format!("State memory = \"{}Gi\" or more, on nodes that have it.", needed(model).div_ceil(1 << 30) + 1),
+        format!("Set memory = \"{}Gi\" or more, on nodes that have it.", needed(model).div_ceil(1 << 30) + 1),
     ))
 }
 
