@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | matrix | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | matrix | words | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -38,6 +38,7 @@ cargo xtask languages [LLMHOST]  the same plugin in each language, from nothing:
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
 cargo xtask prices        make the table of what EC2's instances cost anew
+cargo xtask words         check the texts that users read against the glossary in CONTRIBUTING.md
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, embeddings, fetch
 cargo xtask matrix [--json FILE] [NAME]  tiny models of many architectures and exporters: answers beside others' answers
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
             Some("check") => inference::cuda::check(),
             Some(other) => Err(format!("'cargo xtask cuda' takes check, or nothing, and not '{other}'")),
         },
+        Some("words") => words::run(),
         Some("bench") => setup::run().and_then(|()| bench::run()),
         _ => Err(USAGE.to_owned()),
     };

@@ -110,7 +110,7 @@ pub(crate) enum Command {
     Schema(Schema),
     /// Explain a plugin and its options, a kind of resource, or a type of AWS.
     Explain(Explain),
-    /// Write a pipeline file to begin with, from questions or flags.
+    /// Write a pipeline file to start with, from questions or flags.
     Init(Init),
     /// Convert a ClusterConfig of eksctl, or a Terraform state, to a pipeline file.
     Convert(Convert),

@@ -45,7 +45,7 @@ async fn serve(
     cancel.cancel();
     // Not here: a terminal that takes nothing any more must not keep the second from being heard.
     tokio::task::spawn_blocking(move || {
-        let why = if is_gone { "The terminal is gone. Stopping" } else { "Stopping" };
+        let why = if is_gone { "The terminal closed. Stopping" } else { "Stopping" };
         console.footer(STOPPING);
         console.note(&format!(
             "{why}: waits end, calls in flight finish, and everything is recorded. Press Ctrl-C again to exit at once."

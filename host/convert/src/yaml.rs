@@ -75,7 +75,7 @@ impl Reader {
             }
             Event::Alias(anchor) => {
                 let found = self.anchors.get(&anchor).cloned();
-                let mut node = found.ok_or_else(|| bad(line, "this alias stands inside of what it means"))?;
+                let mut node = found.ok_or_else(|| bad(line, "this alias is inside its own anchor"))?;
                 node.line = line;
                 let weight = size(&node);
                 self.put(node, 0, weight)?;
@@ -121,11 +121,11 @@ impl Reader {
                 None => match node.value {
                     Value::Scalar(text, _) => *key = Some(text),
                     Value::Null => *key = Some(String::new()),
-                    _ => return Err(bad(line, "a key has to be a text")),
+                    _ => return Err(bad(line, "a key must be a string")),
                 },
                 Some(name) if name == "<<" => merge(entries, node)?,
                 Some(name) if entries.iter().any(|(other, _)| *other == name) => {
-                    return Err(bad(line, &format!("the key '{name}' stands here twice")));
+                    return Err(bad(line, &format!("the key '{name}' is here twice")));
                 }
                 Some(name) => entries.push((name, node)),
             },

@@ -54,7 +54,7 @@ impl PriceList {
         .await?;
         parsed(&answer).ok_or_else(|| OpError {
             class: ErrorClass::Service,
-            ..OpError::local(OPERATION, "the answer is no list of prices".to_owned())
+            ..OpError::local(OPERATION, "the response is not a list of prices".to_owned())
         })
     }
 }

@@ -18,7 +18,7 @@ pub(crate) async fn folder(
     let Some(address) = &running.draft.draft else { return Ok(None) };
     if running.speculation == Speculate::Off {
         let message = "a draft model guesses tokens, and --speculation off has none guessed";
-        return Err(Failure::usage(message, "Leave out the draft model, or --speculation off."));
+        return Err(Failure::usage(message, "Remove the draft model, or --speculation off."));
     }
     let fetched = model::folder(address, fetching, console).await.map_err(|failure| match failure {
         Failure::Other { message, help, status } => {

@@ -79,7 +79,7 @@ fn help(error: &LoadError) -> &'static str {
         LoadError::Runtime(_) => {
             "llmhost doctor shows what this machine has; llmhost doctor --install installs ONNX Runtime."
         }
-        LoadError::Draft { .. } => "Name another draft model, or leave it out: answers are the same without it.",
+        LoadError::Draft { .. } => "Name another draft model, or remove it: answers are the same without it.",
         LoadError::Model(_) => "Check the files in the model's folder.",
         LoadError::NoContext | LoadError::ContextTooLong { .. } => "Set the context length with --context.",
         LoadError::NoMemory { .. } => "Lower --context or --max-batch, or use a machine with more memory.",

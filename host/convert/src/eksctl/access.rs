@@ -147,7 +147,7 @@ fn mapping(work: &mut Work<'_>, at: &At<'_>, admins: &mut Vec<String>, entries: 
             if group.text().is_some_and(|text| text.starts_with("system:")) {
                 work.missing(
                     &group,
-                    "EKS takes no groups of system: in access entries",
+                    "EKS does not allow groups of system: in access entries",
                     "Give the entry a policy of EKS.",
                 );
             }

@@ -100,11 +100,7 @@ fn version(work: &mut Work<'_>, at: &At<'_>) -> Option<String> {
             Some(literal(text))
         }
         _ => {
-            work.missing(
-                &at,
-                "it is no whole version of an add-on",
-                "Write it like v1.19.0-eksbuild.1, or leave it out.",
-            );
+            work.missing(&at, "it is no whole version of an add-on", "Write it like v1.19.0-eksbuild.1, or remove it.");
             None
         }
     }

@@ -125,7 +125,7 @@ fn boundary(work: &mut Work<'_>, step: &mut crate::document::Step, groups: &[At<
         match step.get("permissions_boundary").and_then(Value::as_str) {
             Some(other) if other != arn => {
                 let todo = "Make the role in a further step of the plugin iam, with its own permissions_boundary.";
-                work.missing(&at, "the roles of the step share one boundary, and another one is stated before", todo);
+                work.missing(&at, "the roles of the step share one boundary, and another one is set before", todo);
             }
             _ => {
                 work.same(&at, "steps.roles.with.permissions_boundary");
@@ -244,8 +244,8 @@ fn subnets(work: &mut Work<'_>, step: &mut crate::document::Step, network: &Netw
             path: at.path.clone() + ".subnets",
             line: at.node.line,
             fate: crate::report::Fate::Missing {
-                why: "the VPC is stated, and none of its subnets".to_owned(),
-                todo: "State vpc.subnets with ids, and convert again.".to_owned(),
+                why: "the VPC is set, and none of its subnets".to_owned(),
+                todo: "Set vpc.subnets with ids, and convert again.".to_owned(),
                 needed: true,
             },
         });
@@ -294,16 +294,12 @@ fn logging(work: &mut Work<'_>, step: &mut crate::document::Step) {
         step.set_with("logging", Value::Array(Vec::new()), "eksctl's default; audit logs are worth their price");
         return;
     };
-    let Some(named) = at.texts() else { return work.wrong(&at, "a list of texts") };
+    let Some(named) = at.texts() else { return work.wrong(&at, "a list of strings") };
     let all = named.iter().any(|name| matches!(*name, "*" | "all"));
     let (known, unknown): (Vec<&str>, Vec<&str>) = named.iter().partition(|name| LOGS.contains(name) || all);
     for name in unknown {
         let item = at.items().into_iter().find(|item| item.text() == Some(name));
-        work.missing(
-            &item.expect("it was read there"),
-            format!("a control plane has no log '{name}'"),
-            "Leave it out.",
-        );
+        work.missing(&item.expect("it was read there"), format!("a control plane has no log '{name}'"), "Remove it.");
     }
     work.same(&at, "steps.cluster.with.logging");
     let logs = if all { LOGS.to_vec() } else { known };

@@ -114,7 +114,7 @@ impl<'a> Work<'a> {
         if texts.is_some() {
             self.same(&at, to)
         } else {
-            self.wrong(&at, "a list of texts")
+            self.wrong(&at, "a list of strings")
         }
         Some(texts?.into_iter().map(literal).collect())
     }

@@ -82,8 +82,8 @@ fn impossible(at: &At<'_>) -> Option<(&'static str, &'static str)> {
     let has = |key| at.get(key).is_some();
     if has("instanceSelector") && !has("instanceType") && !has("instanceTypes") {
         return Some((
-            "instance types are stated by name here, and not by what they have",
-            "State instanceTypes in the file: aws ec2 get-instance-types-from-instance-requirements lists those that match.",
+            "instance types are set by name here, not by what they have",
+            "Set instanceTypes in the file: aws ec2 get-instance-types-from-instance-requirements lists those that match.",
         ));
     }
     if has("localZones") {

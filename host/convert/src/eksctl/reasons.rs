@@ -65,7 +65,7 @@ const REASONS: [(&str, &str, &str); 38] = [
         "Karpenter comes as a Helm chart",
         "Add a step of the plugin helm, as pipelines/karpenter does; or use EKS Auto Mode: auto_mode = true.",
     ),
-    ("localZones", "subnets are in the zones of a region", "Leave it out."),
+    ("localZones", "subnets are in the zones of a region", "Remove it."),
     ("nodeGroups.additionalVolumes", "nodes have one disk", "Use a launch template of your own: launch_template."),
     (
         "nodeGroups.asgMetricsCollection",
@@ -94,7 +94,7 @@ const REASONS: [(&str, &str, &str); 38] = [
         "AWS has no managed policy for it",
         "Make a step of the plugin irsa with statements.",
     ),
-    ("nodeGroups.instanceSelector", "instance types are stated by name, and not by what they have", ""),
+    ("nodeGroups.instanceSelector", "instance types are set by name, not by what they have", ""),
     (
         "nodeGroups.instancesDistribution.maxPrice",
         "a managed group has no highest price: it pays the current one, up to that on demand",

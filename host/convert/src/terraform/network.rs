@@ -69,7 +69,7 @@ fn subnets(work: &mut Work, step: &mut Step, network: &mut Network) {
         let is_public = subnet.name.starts_with("public");
         let (Some(zone), Some(range), true) = (zone, range, is_public || subnet.name.starts_with("private")) else {
             let todo = "Keep it in Terraform; or declare it by the plugin aws: AWS::EC2::Subnet.";
-            work.missing(&subnet, "the plugin vpc makes public and private subnets alone", todo);
+            work.missing(&subnet, "the plugin vpc creates only public and private subnets", todo);
             continue;
         };
         let which = if is_public { "public" } else { "private" };

@@ -88,9 +88,7 @@ pub(crate) fn take_end(output: &DynValue, kind: FloatType, target: &mut [f32]) -
 
 fn end<T>(numbers: &[T], wanted: usize) -> ort::Result<&[T]> {
     let start = numbers.len().checked_sub(wanted);
-    start
-        .map(|start| &numbers[start..])
-        .ok_or_else(|| ort::Error::new("the model gave fewer numbers than there have to be"))
+    start.map(|start| &numbers[start..]).ok_or_else(|| ort::Error::new("the model gave fewer numbers than expected"))
 }
 
 #[cfg(test)]

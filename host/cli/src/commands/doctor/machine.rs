@@ -60,7 +60,7 @@ pub(super) fn disk() -> Vec<Finding> {
         return vec![Finding::missing(WHAT, "the free space cannot be read", "Check that this folder still exists.")];
     };
     let found = format!("{} free", cache::size(least));
-    let fix = "llmhost cache clean --older-than 30d frees space; llmhost cache list shows what is there.";
+    let fix = "llmhost cache clean --older-than 30d frees space; llmhost cache list shows what uses it.";
     vec![match least {
         0..NOTHING => Finding::broken(WHAT, found, fix).needed(),
         NOTHING..LITTLE => Finding::missing(WHAT, format!("{found}: little for models and environments"), fix),

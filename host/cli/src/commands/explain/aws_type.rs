@@ -27,8 +27,8 @@ pub(super) fn explain(name: &str) -> Result<(), Failure> {
         let path: Vec<&str> = path.split('.').collect();
         let replaces = found.immutable().any(|property| property == path[0]);
         let how = match replaces {
-            true => "A change forces replacement: the resource is made anew.",
-            false => "A change is made in place, where AWS takes it.",
+            true => "A change forces replacement: the resource is created again.",
+            false => "A change is made in place, where AWS supports it.",
         };
         let text = schema::describe(of, &found.json_schema(), &path)?;
         app::print(&format!("{text}\n{how}\n"));

@@ -72,7 +72,7 @@ fn unknown(name: &str, kinds: &[kinds::Kind]) -> Failure {
         Some((_, known)) => format!("Did you mean {known}? llmhost explain lists all of them."),
         None => "llmhost explain lists all of them.".to_owned(),
     };
-    Failure::usage(format!("there is no plugin, kind or AWS type '{name}'"), help)
+    Failure::usage(format!("no plugin, kind or AWS type has the name '{name}'"), help)
 }
 
 /// The nearest of some names to one that is not known.

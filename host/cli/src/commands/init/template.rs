@@ -60,7 +60,7 @@ fn network(text: &mut String, wanted: &Wanted) {
              [existing.vpc]\n\
              kind = \"ec2.vpc\"\n\
              id = \"{vpc}\"\n\
-             \n# Its private subnets, by the tag that load balancers look for. The cluster takes the first two: they have to be in two\n\
+             \n# Its private subnets, by the tag that load balancers look for. The cluster takes the first two: they must be in two\n\
              # zones, and need a route to the internet. A third one is ${{existing.private[2].id}}.\n\
              [existing.private]\n\
              kind = \"ec2.subnet\"\n\
@@ -108,7 +108,7 @@ fn nodes(text: &mut String, wanted: &Wanted) {
              disk_gib = 100\n\
              min = 1\n\
              max = 2\n\
-             # Cheaper, and taken away at two minutes' notice.\n\
+             # Cheaper, and interrupted at two minutes' notice.\n\
              # spot = true\n\
              labels = {{ workload = \"inference\" }}\n\
              taints = [{{ key = \"nvidia.com/gpu\", value = \"true\", effect = \"NoSchedule\" }}]\n"

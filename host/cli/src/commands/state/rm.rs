@@ -33,7 +33,7 @@ pub(super) async fn rm(args: StateRm) -> Result<(), Failure> {
         );
         let s = if gone.len() == 1 { "" } else { "s" };
         if !(args.yes || place.is_emulated()) {
-            confirm(&format!("Forget {} resource{s}?", gone.len()))?;
+            confirm(&format!("Remove {} resource{s} from the state?", gone.len()))?;
         }
         for address in &gone {
             store.record(Change::Forgotten { address: address.clone() }).await?;

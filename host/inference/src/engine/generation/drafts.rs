@@ -109,7 +109,7 @@ impl Generation {
 
     /// Requests go on without the draft model, which failed in them.
     fn lose_draft(&mut self, slots: &[(usize, usize)], error: &RequestError) {
-        tracing::warn!(%error, "the draft model failed; requests go on without it");
+        tracing::warn!(%error, "the draft model failed; requests continue without it");
         for (slot, _) in slots {
             self.end_draft(*slot);
         }

@@ -42,7 +42,7 @@ pub(crate) fn at_positions(editor: &mut Editor, depth: Depth) -> Result<(), Stri
     let vocabulary = match editor.outputs()[found].dims.as_slice() {
         [_, Some(Dim::Size(1)), _] => return Err("it gives logits of the last position alone".to_owned()),
         [_, _, Some(vocabulary)] => vocabulary.clone(),
-        dims => return Err(format!("its logits have {} dimensions, and three are meant", dims.len())),
+        dims => return Err(format!("its logits have {} dimensions, and must have three", dims.len())),
     };
     let tail = Tail::of(editor, "logits", depth)?;
     let rows = Dim::Name("llmhost.rows".to_owned());
