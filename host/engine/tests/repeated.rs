@@ -157,9 +157,9 @@ fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
     for (step, said) in [
         ("for_each = [\"a\", \"b\", \"a\"]", "3: for_each of [steps.x] has the key 'a' twice"),
         ("for_each = \"${net.id}\"", "3: for_each of [steps.x] cannot hold an output of a step"),
-        ("for_each = [\"${net.id}\"]", "3: for_each of [steps.x] is a list of texts, which are keys"),
+        ("for_each = [\"${net.id}\"]", "3: for_each of [steps.x] is a list of strings, which are keys"),
         ("for_each = [1, 2]", "3: every entry of for_each of [steps.x] must be a text, not a number"),
-        ("for_each = \"a\"", "3: for_each of [steps.x] must be a list of texts or a table, not a string"),
+        ("for_each = \"a\"", "3: for_each of [steps.x] must be a list of strings or a table, not a string"),
         ("for_each = [\"10.0.0.0/8\"]", "3: the key name '10.0.0.0/8' has the character '.'; keys are made of"),
         (
             "for_each = [\"a\", \"b\"]\nwith = { y = \"${nett.id}\" }",
