@@ -33,7 +33,7 @@ fn copy(from: &Path, to: &Path) {
 fn made(scene: &Scene, language: &str, uses: &[&str]) {
     let mut args = vec!["plugin", "new", "logs", "--lang", language, "--dir", language];
     uses.iter().for_each(|uses| args.extend(["--uses", uses]));
-    scene.llmhost(&args).status(0).says(&["Made logs", "llmhost-plugin.toml", "cases/default.toml", "README.md"]);
+    scene.llmhost(&args).status(0).says(&["Created logs", "llmhost-plugin.toml", "cases/default.toml", "README.md"]);
 }
 
 /// Builds it as it is, in a folder that is kept under a name.
@@ -264,7 +264,7 @@ fn bad_input_is_one_clear_error() {
         (&["new", "../logs", "--lang", "rust"], &["'../logs' cannot be the name"]),
         (&["new", "fn", "--lang", "rust"], &["'fn' cannot be the name"]),
         (&["new", "logs", "--lang", "cobol"], &["invalid value 'cobol'", "rust, javascript, typescript"]),
-        (&["new", "logs", "--lang", "c", "--uses", "ec2:vpcs"], &["called 'ec2:vpcs'", "Did you mean 'ec2:vpc'?"]),
+        (&["new", "logs", "--lang", "c", "--uses", "ec2:vpcs"], &["no interface 'ec2:vpcs'", "Did you mean 'ec2:vpc'?"]),
         (&["new", "logs", "--lang", "c", "--dir", "full"], &["full is not empty: it has file", "--dir"]),
         (&["build"], &[". is not a plugin project", "llmhost plugin new"]),
         (&["build", "nowhere"], &["nowhere is not a plugin project"]),

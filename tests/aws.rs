@@ -181,7 +181,7 @@ fn a_policy_has_the_actions_of_the_types_and_no_others() {
     let policy = |purpose: &str| scene.llmhost(&["policy", "pipeline.toml", "--for", purpose]).status(0);
     let run = policy("run");
     run.says(&["sqs:CreateQueue", "sqs:SetQueueAttributes", "dynamodb:UpdateTable", "ssm:PutParameter"]);
-    for action in ["sqs:*", "dynamodb:*", "sqs:SendMessage", "dynamodb:ListStreams", "is not known"] {
+    for action in ["sqs:*", "dynamodb:*", "sqs:SendMessage", "dynamodb:ListStreams", "are not known"] {
         assert!(!format!("{}{}", run.stdout, run.stderr).contains(action), "{action}: {run:?}");
     }
     let destroy = policy("destroy").stdout;
@@ -195,7 +195,7 @@ fn a_policy_has_the_actions_of_the_types_and_no_others() {
     assert_eq!(statements.iter().find(of).unwrap()["Resource"], serde_json::json!(["*"]));
     // Nobody says what a type needs that is newer.
     scene.pipeline("[steps.a]\nuses = \"aws\"\nwith = { type = \"AWS::New::Thing\", unchecked = true }\n");
-    policy("run").says(&["\"new:*\"", "a/cloud-control.entity/main", "is not known"]);
+    policy("run").says(&["\"new:*\"", "a/cloud-control.entity/main", "are not known"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,7 +84,7 @@ async fn missing_capacity_comes_with_the_zones_and_types_that_would_do() {
         "step gpu",
         "InsufficientInstanceCapacity",
         "g4dn.xlarge is also offered in us-east-1",
-        "Offered in the group's own zones, and alike: g5.xlarge",
+        "Similar types offered in the group's zones: g5.xlarge",
         "run again later: the failed group is replaced",
     ]);
 }
@@ -101,7 +101,7 @@ async fn a_quota_that_does_not_suffice_is_found_before_anything_is_made() {
         "Running On-Demand G and VT instances",
         "L-DB2E81BA",
         "allows 64 vCPUs",
-        "want 80 at once and 120 at most",
+        "need 80 at first and 120 at most",
         "request-service-quota-increase",
         "llm-on-eks.toml:",
         "nothing was changed",
@@ -201,7 +201,7 @@ async fn a_service_account_that_is_there_is_adopted_only_when_asked_and_never_de
 
     scene.write(FILE, &whole);
     let ran = scene.at(emulator.url(), &["run", FILE]).status(1);
-    ran.says(&["exists already", "adopt = true"]);
+    ran.says(&["already exists", "adopt = true"]);
     assert!(account(&look(emulator.url())).get("annotations").is_none());
 
     scene.edit(FILE, "service_account = \"model-server\"", "service_account = \"model-server\"\nadopt = true");

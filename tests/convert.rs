@@ -200,7 +200,7 @@ async fn what_terraform_made_is_imported_and_nothing_is_created_or_replaced() {
 
     let args = ["convert", "terraform.tfstate", "-o", "pipeline.toml", "--imports", "import.sh"];
     scene.llmhost(&args).status(0).says(&[
-        "module.vpc.aws_subnet.database[0] the plugin vpc makes public and private subnets alone",
+        "module.vpc.aws_subnet.database[0] the plugin vpc creates only public and private subnets",
         "module.eks.aws_security_group.cluster[0]",
         "module.vpc.aws_vpc.this[0] -> network/ec2.vpc/main, imported by its id",
         "sh import.sh",

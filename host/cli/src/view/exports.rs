@@ -302,6 +302,6 @@ mod tests {
         }
         let nul = json!("a\0b");
         let message = env(&[Output { step: Some(&one), name: "c", value: &nul }]).expect_err("NUL").to_string();
-        assert!(message.starts_with("a-b.c has a NUL character"), "{message}");
+        assert!(message.starts_with("a-b.c contains a NUL character"), "{message}");
     }
 }

@@ -93,14 +93,26 @@
   });
 
   const rows = () => operations;
+  // What a resource waited for: its own dependencies, and everything in the steps that its step comes after.
+  const inStep = new Map();
+  for (const resource of plan.resources) {
+    if (!inStep.has(resource.step)) inStep.set(resource.step, []);
+    inStep.get(resource.step).push(resource.address);
+  }
+  const after = new Map(plan.steps.map(step => [step.name, step.depends_on]));
+  const needs = address => {
+    const at = numbers.get(address);
+    if (at === undefined) return [];
+    const resource = plan.resources[at];
+    return [...resource.depends_on, ...(after.get(resource.step) || []).flatMap(step => inStep.get(step) || [])];
+  };
   // From what ended last, back along the dependency that ended last before it.
   const critical = () => {
     const path = new Set();
     let one = operations.filter(row => row.end !== null).sort((a, b) => b.end - a.end)[0];
     while (one && !path.has(one)) {
       path.add(one);
-      const at = numbers.get(one.address);
-      const before = at === undefined ? [] : plan.resources[at].depends_on.map(other => latest.get(other));
+      const before = needs(one.address).map(other => latest.get(other));
       one = before.filter(other => other && other.end !== null && other.end <= one.start + 50).sort((a, b) => b.end - a.end)[0];
     }
     return path;
