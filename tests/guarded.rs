@@ -95,7 +95,7 @@ async fn what_somebody_else_made_anew_under_its_name_is_not_deleted() {
     run(&["run", FILE]).status(0);
     look_after(emulator.url(), &["remake-role", "TheNodeRole"]);
     look_after(emulator.url(), &["remake-bucket", "kept-models", "precious"]);
-    run(&["destroy", FILE, "--dry-run"]).status(0).says(&["stays: the bucket 'kept-models' does not have"]);
+    run(&["destroy", FILE, "--dry-run"]).status(0).says(&["kept: the bucket 'kept-models' does not have"]);
     let refused = run(&["destroy", FILE, "--yes"]).status(1);
     refused.says(&[
         "the role 'TheNodeRole' does not have the tag llmhost:pipeline",

@@ -109,7 +109,7 @@ async fn a_chart_of_a_registry_is_fetched_once_by_its_digest() {
             of(&|odd| odd["layers"][0]["mediaType"] = "application/x-tar".into()),
             "no layer of type application/vnd.cncf.helm.chart.content.v1.tar+gzip, but application/x-tar",
         ),
-        ("charts/small", of(&|odd| odd["layers"][0]["size"] = (17 << 20).into()), "larger than the 16 MiB"),
+        ("charts/small", of(&|odd| odd["layers"][0]["size"] = (17 << 20).into()), "larger than the limit of 16 MiB"),
         ("charts/small", "sha256:zz".to_owned(), "64 lower-case"),
     ] {
         uses_chart(&user, &format!("oci://{host}/{name}@{digest}"), "");

@@ -54,7 +54,7 @@ async fn what_exists_is_taken_in_brought_in_line_and_destroyed_with_the_rest() {
     let import = |address: &str, id: &str| at(&["import", FILE, address, id]);
     import(subnet_at, &subnet)
         .status(1)
-        .says(&["cannot be changed", "Import what it hangs on first: network/ec2.vpc/main"]);
+        .says(&["cannot be changed", "Import what it depends on first: network/ec2.vpc/main"]);
     import(vpc_at, "vpc-00000000").status(1).says(&["there is no ec2.vpc with the id vpc-00000000", "the region"]);
     import("network/ec2.vpc/mian", &vpc)
         .status(1)

@@ -193,11 +193,11 @@ async fn definitions_that_the_cluster_lacks_are_said_before_anything_is_made() {
     let url = emulator.url();
     let more = format!("{}\nmonitor = \"pod\"\n", KEDA);
     let lacking = [
-        "the cluster 'sc' knows no ScaledObject of keda.sh/v1alpha1",
-        "the cluster 'sc' knows no InterceptorRoute of http.keda.sh/v1beta1",
-        "the cluster 'sc' knows no PodMonitor of monitoring.coreos.com/v1",
-        "it lacks the CustomResourceDefinition of the Prometheus operator, and no step declares it",
-        "Install KEDA in a step that this one comes after",
+        "the cluster 'sc' has no ScaledObject of keda.sh/v1alpha1",
+        "the cluster 'sc' has no InterceptorRoute of http.keda.sh/v1beta1",
+        "the cluster 'sc' has no PodMonitor of monitoring.coreos.com/v1",
+        "the CustomResourceDefinition of the Prometheus operator is missing, and no step declares it",
+        "Install KEDA in a step, and add that step to 'after'",
     ];
     // A cluster that the same run would make.
     scene.pipeline(&format!("{CLUSTER}{}", server("[\"nodes\"]", &more)));

@@ -78,9 +78,9 @@ async fn what_a_cluster_made_is_shown_and_goes_with_it_and_nothing_else_does() {
         "also deletes network interface eni-",
         "(20 GiB, claimed by models/cache)",
         "(20 GiB, claimed by models/plain-cache)",
-        "claimed by models/weights) stays: its reclaim policy is Retain; when nobody needs its data: aws ec2 delete-volume",
-        "stays: its reclaim policy is not known",
-        "that they made by themselves; 2 stay",
+        "claimed by models/weights): its reclaim policy is Retain; when nobody needs its data: aws ec2 delete-volume",
+        ": its reclaim policy is not known",
+        "that they created themselves; 2 stay",
     ]);
     assert!(!shown.stdout.contains("others"), "{}", shown.stdout);
     assert!(proxy.requests().iter().all(|request| !request.is_mutating() || request.action.is_empty()), "only read");
@@ -116,7 +116,7 @@ async fn a_cluster_that_became_somebody_elses_keeps_all_that_it_made() {
     look_after(emulator.url(), &["remake-service-account", "llm", "models", "model"]);
     let before = look_after(emulator.url(), &["tag-cluster", "llm", "llmhost:pipeline", "another"]);
     let shown = scene.at(emulator.url(), &["destroy", FILE, "--dry-run"]).status(0);
-    shown.says(&["stays: the cluster 'llm' does not have the tag llmhost:pipeline"]);
+    shown.says(&["kept: the cluster 'llm' does not have the tag llmhost:pipeline"]);
     assert!(!shown.stdout.contains("also deletes"), "{}", shown.stdout);
     // The network stays in use, so waiting for it to be free is in vain.
     let refused = scene.at(emulator.url(), &["destroy", FILE, "--yes", "--wait-timeout", "5"]).status(1);
@@ -209,12 +209,12 @@ async fn a_bucket_that_holds_something_is_said_before_and_left_alone() {
     look_after(emulator.url(), &["put-object", "kept-models", "a", "two"]);
     let shown = scene.at(emulator.url(), &["destroy", FILE, "--dry-run"]).status(0);
     shown.says(&[
-        "stays: the bucket kept-models contains 1 object, 1 older version, and force_destroy is off",
+        "kept: the bucket kept-models contains 1 object, 1 older version, and force_destroy is off",
         "1 stays",
     ]);
     let failed = scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(1);
     failed
-        .says(&["BucketNotEmpty: the bucket kept-models holds 1 object, 1 older version", "Nothing in it was deleted"]);
+        .says(&["BucketNotEmpty: the bucket kept-models contains 1 object, 1 older version", "Nothing in it was deleted"]);
     assert_eq!(look(emulator.url())["storage"][0]["objects"]["a"], 3);
     scene.pipeline(&bucket(true));
     scene.at(emulator.url(), &["run", FILE]).status(0);
