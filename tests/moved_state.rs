@@ -36,7 +36,7 @@ async fn the_state_of_a_pipeline_that_was_renamed_is_renamed_and_nothing_is_made
         [["run", FILE, "--dry-run"].as_slice(), &["run", FILE], &["status", FILE], &["destroy", FILE, "--yes"]]
     {
         scene.at(url, command).status(1).says(&[
-            "there is no state of 'new', and one of 'old'",
+            "there is no state of 'new', but one of 'old'",
             "llmhost state mv pipeline.toml --pipeline old",
             "--state",
         ]);
@@ -205,7 +205,7 @@ async fn what_cannot_be_moved_is_said_and_nothing_is_touched() {
         (&["--state", "one", "--to", "two"], 1, "belongs to the pipeline 'other'"),
         (&["--state", "one", "--to", "three"], 1, "already has a state, with"),
         (&["--state", "none", "--to", "four"], 1, "there is no state of 'llm'"),
-        (&["--state", "one", "--pipeline", "llm"], 2, "still called 'llm'"),
+        (&["--state", "one", "--pipeline", "llm"], 2, "still has the name 'llm'"),
         (&["--state", "one", "--pipeline", "L L"], 2, "the character 'L'"),
         (&["--state", "one", "--to", "gs://x/y"], 2, "'gs://' is not known"),
         (&["--state", "one", "--to", "four", "network", "net"], 2, "cannot be used with"),

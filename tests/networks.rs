@@ -113,7 +113,7 @@ async fn a_vpc_and_addresses_that_others_own_are_used_and_left_alone() {
         ),
         (
             format!("{with_gateway}, public_subnets = [\"10.30.0.0/24\", \"10.20.9.0/24\"]"),
-            vec!["outside-vpc", "lies outside the ranges of vpc-"],
+            vec!["outside-vpc", "is outside the ranges of vpc-"],
         ),
         (format!("{with_gateway}, nat_elastic_ips = []"), vec!["has 0 addresses, and 1 is needed", "zone b"]),
         (
@@ -194,7 +194,7 @@ async fn zones_are_stated_by_name_or_id_and_one_more_moves_none() {
     // What an id is called, the account tells.
     let ids = |zones: &str| place.net(&format!("zones = [{zones}], nat = \"none\", security_groups = {{}}"));
     ids("\"use1-az4\", \"use1-az1\"");
-    let offline = place.scene.llmhost(&["run", FILE, "--dry-run"]).status(0);
+    let offline = place.scene.llmhost(&["run", FILE, "--dry-run", "--verbose"]).status(0);
     offline.says(&["ec2.zone-name/use1-az4 (known after apply)"]);
     let world = place.apply();
     assert_eq!(zone_of(&world, "net-public-use1-az1"), "us-east-1b");
@@ -240,7 +240,7 @@ async fn pods_have_subnets_in_ranges_of_their_own() {
     assert_eq!(named(&world, "vpcs", "net")["more"], json!(["100.64.0.0/16"]));
     for (with, words) in [
         ("secondary_cidrs = [\"10.0.128.0/17\"]", "10.0.128.0/17 overlaps 10.0.0.0/16 of net/ec2.vpc/main"),
-        ("pod_subnets = [\"100.64.0.0/19\", \"100.64.32.0/19\"]", "lies outside 10.0.0.0/16"),
+        ("pod_subnets = [\"100.64.0.0/19\", \"100.64.32.0/19\"]", "is outside 10.0.0.0/16"),
         ("secondary_cidrs = [\"100.0.0.0/8\"]", "/16 to /28"),
         (
             "secondary_cidrs = [\"100.64.0.0/16\"], pod_subnets = [\"100.64.0.0/19\"]",

@@ -453,7 +453,7 @@ fn ipv6_and_an_oidc_provider_that_is_there_are_said() {
     let scene = Scene::new();
     let text = cluster("ip_family = \"ipv6\"\noidc_provider_arn = \"arn:aws:iam::123456789012:oidc-provider/x\"");
     scene.pipeline(&text);
-    let ran = scene.llmhost(&["run", FILE, "--dry-run"]);
+    let ran = scene.llmhost(&["run", FILE, "--dry-run", "--verbose"]);
     ran.says(&["ipv6: true"]).does_not_say(&["iam.oidc-provider"]);
     scene.pipeline(&cluster("ip_family = \"ipv6\"\nservice_cidr = \"10.100.0.0/16\""));
     scene.llmhost(&["validate", FILE]).status(1).says(&["with ip_family = \"ipv6\" EKS chooses the range"]);

@@ -112,16 +112,16 @@ async fn a_sensitive_output_is_printed_to_whoever_asks_for_it_alone() {
     assert!(vpc.starts_with("vpc-"), "{vpc}");
     // What holds the text of a secret variable is as sensitive as what the plugin marks: vpc_id, bucket, arn.
     let note =
-        "3 sensitive outputs are left out. To see one, ask for it: llmhost outputs pipeline.toml my-models.bucket";
+        "3 sensitive outputs are hidden. To show one, name it: llmhost outputs pipeline.toml my-models.bucket";
     for format in [&[][..], &["--json"], &["--env"], &["--tfvars"]] {
         let ran = ask(format);
         ran.does_not_say(&[&vpc, "the-bucket", "(sensitive)", "(secret)"]).says(&[note, "--show-sensitive"]);
-        assert!(!ran.stdout.contains("left out"), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("hidden"), "{}", ran.stdout);
         let shown = ask(&[format, &["--show-sensitive"]].concat());
         assert!(shown.stdout.contains(&vpc) && shown.stdout.contains("arn:aws:s3:::the-bucket"), "{}", shown.stdout);
-        assert!(!shown.stderr.contains("left out"), "{}", shown.stderr);
+        assert!(!shown.stderr.contains("hidden"), "{}", shown.stderr);
     }
-    ask(&["network"]).does_not_say(&[&vpc]).says(&["1 sensitive output is left out", "network.vpc_id"]);
+    ask(&["network"]).does_not_say(&[&vpc]).says(&["1 sensitive output is hidden", "network.vpc_id"]);
     assert_eq!(ask(&["my-models.arn"]).stdout, "arn:aws:s3:::the-bucket\n");
     // Elsewhere it is hidden as before.
     let status = scene.llmhost(&[&["status", FILE], &bucket[..]].concat()).status(0);
@@ -171,7 +171,7 @@ async fn what_the_file_gives_comes_first_and_steps_are_there_by_their_names() {
     assert_eq!(ask(&["network.vpc_id"]).status(0).stdout, format!("{vpc}\n"));
     let all = ask(&[]).status(0);
     assert_eq!(all.stdout, format!("list = [\"{vpc}\",2]\nnetwork = \"{vpc}\"\n"));
-    all.says(&["1 sensitive output is left out", "llmhost outputs pipeline.toml models"]);
+    all.says(&["1 sensitive output is hidden", "llmhost outputs pipeline.toml models"]);
     let json: Value = serde_json::from_str(&ask(&["--json", "--show-sensitive"]).status(0).stdout).unwrap();
     assert_eq!(json, json!({ "network": vpc, "list": [vpc, 2], "models": "s3://the-bucket" }));
     assert_eq!(ask(&["--tfvars"]).status(0).stdout, format!("list = [\"{vpc}\", 2]\nnetwork = \"{vpc}\"\n"));
