@@ -266,7 +266,7 @@ fn whatever_a_hostile_plugin_does_is_one_clear_error() {
              [steps.after]\nuses = \"./hostile.wasm\"\nallow = [\"ec2\", \"sts\"]\nwith = {{ do = \"${{s.done}}\" }}\n"
         ));
         let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run"]).status(1);
-        ran.says(words).says(&["step after did not run"]);
+        ran.says(words).says(&["step after skipped"]);
     }
 }
 

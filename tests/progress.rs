@@ -1,5 +1,5 @@
 //! What a person sees while something runs: on terminals of all sizes, in logs, and when the terminal goes away.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "the screens are shown with --nocapture")]
 
 mod support;
 
@@ -111,7 +111,7 @@ async fn a_terminal_that_goes_away_stops_the_run_and_the_next_one_continues() {
     assert_eq!(seen.status, 130);
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     let plan = scene.at(emulator.url(), &["run", FILE, "--dry-run"]).status(0);
-    plan.says(&["eks.cluster/main", "was begun and not finished"]);
+    plan.says(&["eks.cluster/main", "started, not finished"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -650,7 +650,7 @@ pub(crate) struct Serve {
     /// File with the API key for requests [default: $LLMHOST_API_KEY; without both, no key is needed].
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
-    /// An origin whose web pages can use the server, such as https://chat.example, or * for any. Can be repeated.
+    /// An origin whose web pages can use the server, such as https://chat.example; * allows any. Can be repeated.
     /// A server on a loopback address also accepts requests for this host; without the flag it refuses other hosts
     /// and origins.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
