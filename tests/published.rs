@@ -132,7 +132,7 @@ fn credentials_are_those_of_docker_and_are_seen_nowhere() {
     other.login(&json!({ "auths": { host.as_str(): {} }, "credsStore": "planted" }));
     other.llmhost(&pull).status(0);
     other.scene.write("bin/docker-credential-planted", format!("#!/bin/sh\nread server\necho {PASSWORD}\nexit 1\n"));
-    other.llmhost(&pull).status(1).says(&[&format!("the credentials for {host} cannot be used"), "planted failed"]);
+    other.llmhost(&pull).status(1).says(&[&format!("the credentials for {host} are not usable"), "planted failed"]);
     other.login(&json!({ "credsStore": "missing" }));
     other.llmhost(&pull).status(1).says(&["the credential helper", "does not start"]);
     other.scene.write("docker/config.json", "{ \"auths\": ");
@@ -210,7 +210,7 @@ fn what_a_registry_does_not_have_or_has_of_another_kind_is_said() {
     for (from, to, part) in [
         ("application/vnd.wasm.config.v0+json", "application/vnd.oci.image.config.v1+json", "its config is of type"),
         ("\"application/wasm\"", "\"application/vnd.oci.image.layer.v1.tar\"", "its layer is of type"),
-        (&format!("\"size\":{}", plugin().len()), "\"size\":999999999", "larger than the 256 MiB"),
+        (&format!("\"size\":{}", plugin().len()), "\"size\":999999999", "larger than the limit of 256 MiB"),
     ] {
         assert!(body.contains(from), "{body}");
         let manifest = body.replace(from, to);

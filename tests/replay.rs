@@ -34,7 +34,7 @@ async fn a_run_is_replayed_without_aws_from_one_file() {
     // Another answer of AWS than then, and another plugin than then.
     other.edit("trace.jsonl", "10.0.1.0/24", "10.9.1.0/24");
     let departed = other.llmhost(&["plugin", "replay", "trace.jsonl"]).status(1);
-    departed.says(&["something else at call", "spec.cidr_block was \"10.9.1.0/24\" and is now \"10.0.1.0/24\""]);
+    departed.says(&["different at call", "spec.cidr_block was \"10.9.1.0/24\" and is now \"10.0.1.0/24\""]);
     let swapped = other.llmhost(&["plugin", "replay", "trace.jsonl", "--plugin", "models=vpc"]).status(1);
     swapped.says(&["models plan", "something else", "another component"]);
 }

@@ -185,7 +185,7 @@ async fn an_emulator_is_kept_used_again_and_stopped() {
     scene
         .llmhost(&["run", FILE, "--emulate-keep"])
         .status(0)
-        .says(&["The emulator stays", "llmhost destroy FILE --emulate"]);
+        .says(&["The emulator keeps running", "llmhost destroy FILE --emulate"]);
     let kept =
         std::fs::read_to_string(scene.path(".llmhost/network-and-storage/emulator/emulator.json")).expect("kept");
     let kept: Value = serde_json::from_str(&kept).expect("JSON");

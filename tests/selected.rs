@@ -36,7 +36,7 @@ async fn only_what_was_selected_is_touched_and_the_rest_is_said_first() {
     let there = || counts(&look(emulator.url()));
     let net = || vec!["net".to_owned()];
 
-    run(&["--only", "models"]).status(1).says(&["models needs network", "Take 'network' in as well"]);
+    run(&["--only", "models"]).status(1).says(&["models needs network", "Include 'network' as well"]);
     run(&["--only", "netwrk"]).status(2).says(&["no step 'netwrk'", "Did you mean 'network'?"]);
     assert_eq!(there(), (vec![], 0, 0));
     run(&["--only", "network"])

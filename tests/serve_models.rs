@@ -201,7 +201,7 @@ fn what_is_wrong_with_the_models_is_said_with_its_line() {
         (format!("{chat}\n{chat}"), "models/bad.toml line 4: duplicate key"),
         (
             format!("{chat}[models.b]\nsource = \"embed\"\naliases = [\"x\", \"chat\"]\n"),
-            "line 5: the name 'chat' is taken by 'chat' already",
+            "line 5: the name 'chat' is already used by 'chat'",
         ),
         (format!("{chat}aliases = [\"x\",\n\"x\"]\n"), "line 4: the name 'x' is taken by 'chat' already"),
         ("[models.chat]\nsource = \"nowhere\"\n".into(), "line 2: there is no folder models/nowhere"),

@@ -122,7 +122,7 @@ async fn a_second_operator_is_told_and_goes_on_when_the_first_is_dead() {
         assert!(began.elapsed() < Duration::from_secs(60), "the lease never ends");
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    taken.says(&["taken over from llmhost run", "changes are added to the state"]);
+    taken.says(&["Took over the state from llmhost run", "changes are added to the state"]);
     let vpcs = look(url)["network"]["vpcs"].as_array().unwrap().iter().filter(|vpc| vpc["default"] == false).count();
     assert_eq!(vpcs, 1, "nothing is made twice");
     scene.at(url, &with(&["run", FILE], &[])).status(0).says(&["No changes"]);
@@ -183,8 +183,8 @@ fn what_is_no_place_for_a_state_is_refused() {
         ("s3:bucket/prefix", "does not start with s3://"),
         ("s3://My_Bucket/x", "'M' is not allowed"),
         ("s3://states/x?regoin=eu-west-1", "only ?region="),
-        ("gs://states/x", "'gs://' is not known"),
-        ("https://states.s3.amazonaws.com/x", "'https://' is not known"),
+        ("gs://states/x", "'gs://' is not supported"),
+        ("https://states.s3.amazonaws.com/x", "'https://' is not supported"),
     ] {
         scene.llmhost(&["status", FILE, "--state", place]).status(2).says(&[words]);
     }
@@ -192,7 +192,7 @@ fn what_is_no_place_for_a_state_is_refused() {
     scene.llmhost(&emulated).status(2).says(&["--state cannot be used with --emulate"]);
     scene.llmhost(&["run", FILE, "--lease-seconds", "0"]).status(2).says(&["--lease-seconds"]);
     scene.edit(FILE, r#"region = "us-east-1""#, "region = \"us-east-1\"\nstate = \"gs://states/x\"");
-    scene.llmhost(&["status", FILE]).status(2).says(&["'gs://' is not known", "write it like s3://bucket/prefix"]);
+    scene.llmhost(&["status", FILE]).status(2).says(&["'gs://' is not supported", "write it like s3://bucket/prefix"]);
     scene.edit(FILE, "\"gs://states/x\"", "7");
     scene.llmhost(&["status", FILE]).status(2).says(&["state"]);
     scene.edit(FILE, "state = 7", "state = \"kept here\"");

@@ -78,7 +78,7 @@ async fn what_is_renamed_in_the_file_is_renamed_in_the_state_and_not_made_anew()
     scene.edit(FILE, "[steps.network]", "[steps.net]");
     let plan = scene.llmhost(&["run", FILE, "--dry-run", "--exit-code"]).status(3);
     plan.says(&["step network -> net", "0 to create", "0 to replace, 0 to delete"]);
-    scene.llmhost(&["state", "mv", FILE, "network", "net"]).status(0).says(&["network is called net now"]);
+    scene.llmhost(&["state", "mv", FILE, "network", "net"]).status(0).says(&["Renamed network to net"]);
     scene.llmhost(&["run", FILE, "--dry-run"]).status(0).says(&["0 to create", "0 to replace", "0 to delete"]);
     scene.llmhost(&["status", FILE]).status(0).says(&["net.vpc_id", "net/ec2.vpc/main"]);
     scene.at(url, &["run", FILE]).status(0);
