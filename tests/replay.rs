@@ -36,7 +36,7 @@ async fn a_run_is_replayed_without_aws_from_one_file() {
     let departed = other.llmhost(&["plugin", "replay", "trace.jsonl"]).status(1);
     departed.says(&["different at call", "spec.cidr_block was \"10.9.1.0/24\" and is now \"10.0.1.0/24\""]);
     let swapped = other.llmhost(&["plugin", "replay", "trace.jsonl", "--plugin", "models=vpc"]).status(1);
-    swapped.says(&["models plan", "something else", "another component"]);
+    swapped.says(&["models plan", "different", "another component"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

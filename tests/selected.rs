@@ -41,9 +41,9 @@ async fn only_what_was_selected_is_touched_and_the_rest_is_said_first() {
     assert_eq!(there(), (vec![], 0, 0));
     run(&["--only", "network"])
         .status(0)
-        .says(&["Left as it is: models, roles.", "models needs network, and does not see"]);
+        .says(&["Skipped: models, roles.", "models depends on network, and does not get"]);
     assert_eq!(there(), (net(), 0, 0));
-    run(&["--only", "models"]).status(0).says(&["models uses the outputs that network had when it ran last"]);
+    run(&["--only", "models"]).status(0).says(&["models uses the outputs of the last run of network"]);
     assert_eq!(there(), (net(), 1, 0));
 
     // What is left out is neither changed, nor deleted when its step is no longer in the file.
