@@ -74,9 +74,10 @@ async fn a_project_in_each_language_is_built_and_runs_beside_the_others() {
     scene.pipeline(&steps);
     let ran = scene.at(emulator.url(), &["run", "pipeline.toml"]).status(0);
     let world = look(emulator.url());
+    let outputs = scene.llmhost(&["outputs", "pipeline.toml"]).status(0);
     for language in LANGUAGES {
-        ran.says(&[
-            &format!("{language}: logs stay 30 days"),
+        ran.says(&[&format!("{language}: logs stay 30 days")]);
+        outputs.says(&[
             &format!("{language}.name = \"logs-of-{language}\""),
             &format!("{language}.arn = \"arn:aws:s3:::logs-of-{language}\""),
         ]);
@@ -252,7 +253,7 @@ fn the_wit_is_cut_to_what_is_used_and_written_anew_for_another_list() {
     // Nothing of an interface is there that the list does not name; the advice says so.
     scene.llmhost(&["plugin", "wit", "javascript", "--uses", "sts"]).status(0);
     let refused = scene.llmhost(&["plugin", "build", "javascript"]).status(1);
-    refused.says(&["\"llmhost-plugin/s3\"", "`uses` in llmhost-plugin.toml"]);
+    refused.says(&["\"llmhost-plugin/s3\"", "in `uses` of llmhost-plugin.toml"]);
 }
 
 #[test]
@@ -264,7 +265,10 @@ fn bad_input_is_one_clear_error() {
         (&["new", "../logs", "--lang", "rust"], &["'../logs' cannot be the name"]),
         (&["new", "fn", "--lang", "rust"], &["'fn' cannot be the name"]),
         (&["new", "logs", "--lang", "cobol"], &["invalid value 'cobol'", "rust, javascript, typescript"]),
-        (&["new", "logs", "--lang", "c", "--uses", "ec2:vpcs"], &["no interface 'ec2:vpcs'", "Did you mean 'ec2:vpc'?"]),
+        (
+            &["new", "logs", "--lang", "c", "--uses", "ec2:vpcs"],
+            &["no interface 'ec2:vpcs'", "Did you mean 'ec2:vpc'?"],
+        ),
         (&["new", "logs", "--lang", "c", "--dir", "full"], &["full is not empty: it has file", "--dir"]),
         (&["build"], &[". is not a plugin project", "llmhost plugin new"]),
         (&["build", "nowhere"], &["nowhere is not a plugin project"]),
@@ -280,7 +284,7 @@ fn bad_input_is_one_clear_error() {
             "name = \"logs\"\nlanguage = \"rust\"\ntarget = 1\n",
             &["unknown field `target`", "name, language, world, uses and output"],
         ),
-        ("name = \"logs\"\nlanguage = \"rust\"\nuses = [\"s4\"]\n", &["called 's4'", "s3"]),
+        ("name = \"logs\"\nlanguage = \"rust\"\nuses = [\"s4\"]\n", &["no interface 's4'", "s3"]),
         ("name", &["llmhost-plugin.toml", "line 1"]),
     ] {
         scene.write("llmhost-plugin.toml", text);
@@ -316,7 +320,7 @@ fn a_tool_that_is_missing_or_too_old_is_named_with_where_it_is_from() {
         ("javascript", &[][..], &["Node.js 20 or newer", "there is no node on PATH", "https://nodejs.org"][..]),
         ("typescript", &[("node", "v16.20.0")], &["Node.js 20 or newer", "node is v16.20.0", "https://nodejs.org"]),
         ("javascript", &[("node", "v22.1.0")], &["there is no npm on PATH", "https://nodejs.org"]),
-        ("assemblyscript", &[], &["a plugin in AssemblyScript is built with Node.js 20", "https://nodejs.org"]),
+        ("assemblyscript", &[], &["a plugin in AssemblyScript needs Node.js 20", "https://nodejs.org"]),
         ("go", &[], &["Go 1.25 or newer", "Go was not found on PATH", "https://go.dev/dl"]),
         ("go", &[("go", "go version go1.21.5 linux/amd64")], &["go is 1.21.5", "https://go.dev/dl"]),
         ("python", &[], &["Python 3.10 or newer", "no python3 on PATH", "https://www.python.org"]),

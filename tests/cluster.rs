@@ -228,7 +228,10 @@ async fn a_tag_changed_behind_its_back_is_drift() {
     let (scene, emulator) = (Scene::with_examples(), emulator().await);
     let file = "network-and-storage.toml";
     scene.at(emulator.url(), &["run", file]).status(0);
-    scene.at(emulator.url(), &["drift", file, "--exit-code"]).status(0).says(&["No drift: all 26 resources are as declared"]);
+    scene
+        .at(emulator.url(), &["drift", file, "--exit-code"])
+        .status(0)
+        .says(&["No drift: all 26 resources are as declared"]);
     let world = look(emulator.url());
     let vpcs = world["network"]["vpcs"].as_array().unwrap();
     let vpc = vpcs.iter().find(|vpc| vpc["default"] == false).unwrap()["id"].as_str().unwrap();

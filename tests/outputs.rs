@@ -111,8 +111,7 @@ async fn a_sensitive_output_is_printed_to_whoever_asks_for_it_alone() {
     let vpc = ask(&["network.vpc_id"]).stdout.trim_end().to_owned();
     assert!(vpc.starts_with("vpc-"), "{vpc}");
     // What holds the text of a secret variable is as sensitive as what the plugin marks: vpc_id, bucket, arn.
-    let note =
-        "3 sensitive outputs are hidden. To show one, name it: llmhost outputs pipeline.toml my-models.bucket";
+    let note = "3 sensitive outputs are hidden. To show one, name it: llmhost outputs pipeline.toml my-models.bucket";
     for format in [&[][..], &["--json"], &["--env"], &["--tfvars"]] {
         let ran = ask(format);
         ran.does_not_say(&[&vpc, "the-bucket", "(sensitive)", "(secret)"]).says(&[note, "--show-sensitive"]);

@@ -53,7 +53,11 @@ async fn what_is_forgotten_stays_where_it_is() {
     let listed = scene.llmhost(&["state", "list", FILE]).stdout;
     let folder = listed.lines().find(|line| line.starts_with("models/s3.folder/")).unwrap_or(bucket);
     let folder = folder.split(' ').next().unwrap();
-    scene.llmhost(&["state", "rm", FILE, folder]).status(1).says(&["Remove 1 resource from the state?", "--yes", folder]);
+    scene.llmhost(&["state", "rm", FILE, folder]).status(1).says(&[
+        "Remove 1 resource from the state?",
+        "--yes",
+        folder,
+    ]);
     let after = std::fs::read(scene.path(".llmhost/network-and-storage/state.json")).expect("a state");
     assert_eq!(state, after, "nothing was changed");
     scene

@@ -213,8 +213,10 @@ async fn a_bucket_that_holds_something_is_said_before_and_left_alone() {
         "1 stays",
     ]);
     let failed = scene.at(emulator.url(), &["destroy", FILE, "--yes"]).status(1);
-    failed
-        .says(&["BucketNotEmpty: the bucket kept-models contains 1 object, 1 older version", "Nothing in it was deleted"]);
+    failed.says(&[
+        "BucketNotEmpty: the bucket kept-models contains 1 object, 1 older version",
+        "Nothing in it was deleted",
+    ]);
     assert_eq!(look(emulator.url())["storage"][0]["objects"]["a"], 3);
     scene.pipeline(&bucket(true));
     scene.at(emulator.url(), &["run", FILE]).status(0);

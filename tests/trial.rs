@@ -195,8 +195,8 @@ fn a_plugin_runs_without_a_pipeline_file() {
     assert!(!scene.path(".llmhost").exists(), "it leaves nothing there");
 
     for (with, words) in [
-        ("{", "--with is no JSON object"),
-        ("[]", "--with is no JSON object"),
+        ("{", "--with is not a JSON object"),
+        ("[]", "--with is not a JSON object"),
         ("@missing.json", "@missing.json cannot be read"),
         (r#"{"how": null}"#, "--with contains a null"),
         ("{}", "step peek has no 'how'"),

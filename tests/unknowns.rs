@@ -54,7 +54,7 @@ fn a_plugin_that_decides_by_an_unknown_value_is_told_by_the_plan() {
             "cut",
             &[
                 "is not a bucket name",
-                "It holds a piece of an unknown value: the output 'id' of network/ec2.vpc/main.",
+                "It contains part of an unknown value: the output 'id' of network/ec2.vpc/main.",
                 "A plugin cannot cut a value",
             ][..],
         ),

@@ -191,7 +191,7 @@ fn a_rule_that_cannot_hold_is_an_error_at_its_place() {
         ("validation = { patern = 'a' }", &["unknown key 'patern'", "did you mean 'pattern'?"]),
         ("validation = 'a'", &["validation of [vars.x] must be a table"]),
         ("secret = \"yes\"", &["secret of [vars.x] must be true or false"]),
-        ("type = \"integer\"\nsecret = true", &["secret of [vars.x] is for texts"]),
+        ("type = \"integer\"\nsecret = true", &["secret of [vars.x] is for strings"]),
     ] {
         declare(&scene, declaration);
         // Line 6 is the first of the declaration.

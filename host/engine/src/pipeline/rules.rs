@@ -216,7 +216,7 @@ fn refuse_references(what: &str, value: &Value, item: Item<'_>, problems: &mut P
 }
 
 fn pattern(found: &Table<'_>, of: &Type, problems: &mut Problems) -> Option<Rule> {
-    if !fits(found, "pattern", *of.innermost() == Type::String, "texts", of, problems) {
+    if !fits(found, "pattern", *of.innermost() == Type::String, "strings", of, problems) {
         return None;
     }
     let (text, span) =
