@@ -94,7 +94,7 @@ async fn the_first_signal_ends_the_wait_for_a_cluster_and_the_next_run_goes_on_w
 
     // The cluster is the pipeline's and unfinished; nothing is made a second time.
     let plan = scene.at(emulator.url(), &["run", FILE, "--dry-run"]).status(0);
-    plan.says(&["+ eks.cluster/main (started, not finished)"]);
+    plan.says(&["+ eks.cluster/main", "(started, not finished)"]);
     let made = look(emulator.url())["clusters"]["w"]["cluster"]["arn"].clone();
     scene.edit(FILE, "\"llmhost-test:slow\" = \"600\"", "");
     let mut again = AtWork::start(scene.command(&["run", FILE]), emulator.url());

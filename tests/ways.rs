@@ -17,8 +17,9 @@ fn with_cache(scene: &Scene, args: &[&str]) -> Command {
 #[test]
 fn init_writes_a_pipeline_that_plans_at_once_for_every_choice() {
     let scene = Scene::new();
-    std::fs::create_dir(scene.path("model")).unwrap();
-    scene.write("model/config.json", "{}");
+    for entry in std::fs::read_dir(support::repository().join("pipelines/models/demo")).unwrap().flatten() {
+        scene.write(&format!("model/{}", entry.file_name().to_string_lossy()), std::fs::read(entry.path()).unwrap());
+    }
     for (name, flags) in [
         ("bare", &[][..]),
         ("gpu", &["--gpu", "g6.xlarge", "--model", "s3://models/llm"][..]),
