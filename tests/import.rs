@@ -59,7 +59,7 @@ async fn what_exists_is_taken_in_brought_in_line_and_destroyed_with_the_rest() {
     import("network/ec2.vpc/mian", &vpc)
         .status(1)
         .says(&["declares no network/ec2.vpc/mian", "did you mean 'network/ec2.vpc/main'"]);
-    import("mian", &vpc).status(2).says(&["'mian' is no address"]);
+    import("mian", &vpc).status(2).says(&["'mian' is not an address"]);
     let by_tags = |address: &str, tags: &[&str]| {
         at(&[&["import", FILE, address], &*tags.iter().flat_map(|tag| ["--tag", tag]).collect::<Vec<_>>()].concat())
     };

@@ -237,8 +237,8 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
     let file = folder.path().join("pipeline.toml");
     for (existing, uses, message) in [
         ("id = \"x\"", "x", "[existing.net] has no 'kind'"),
-        ("kind = \"a.b\"", "x", "[existing.net] does not say which resource is meant"),
-        ("kind = \"a.b\"\nwhere = { x = 1 }", "x", "[existing.net] does not say which resource is meant"),
+        ("kind = \"a.b\"", "x", "[existing.net] does not say which resource is intended"),
+        ("kind = \"a.b\"\nwhere = { x = 1 }", "x", "[existing.net] does not say which resource is intended"),
         ("kind = \"a.b\"\nid = \"x\"\nname = \"y\"", "x", "[existing.net] has id and name"),
         ("kind = \"a.b\"\nid = 7", "x", "this is a string"),
         ("kind = \"a.b\"\ntags = { a = 1 }", "x", "tags have texts for values"),

@@ -173,14 +173,14 @@ async fn what_is_not_named_or_leads_outside_is_refused_with_what_to_do() {
     for (with, part) in [
         (read("k8s", "/../other/a.yaml"), "is not named in the step's 'with' table"),
         (read("k8s", "-more"), "name the file there, or a folder that it is in"),
-        (read("k8s", "/out"), "is a link that leads out of the folder of the pipeline file"),
+        (read("k8s", "/out"), "is a link to a place outside of the folder of the pipeline file"),
         (read("k8s", "/broken"), "is a link to something that is not there"),
         (read("k8s", "/missing"), "there is no file or folder 'k8s/missing'"),
         (read("k8s", ""), "'k8s' is a folder, not a file"),
         (read("../x", ""), "'../x' is outside of the folder of the pipeline file"),
         (read(&absolute, ""), "is outside of the folder of the pipeline file"),
         (read(".llmhost/state", ""), "is not for plugins to read"),
-        (r#"list = [{ path = "k8s/a.yaml" }]"#.to_owned(), "'k8s/a.yaml' is no folder"),
+        (r#"list = [{ path = "k8s/a.yaml" }]"#.to_owned(), "'k8s/a.yaml' is not a folder"),
         (r#"list = [{ path = "other" }]"#.to_owned(), "'other/ring' is a link to a folder"),
     ] {
         let message = refused(&world, &with).await;

@@ -74,7 +74,7 @@ async fn an_output_of_the_file_that_leads_nowhere_is_no_plan_and_one_of_a_step_t
     let wrong = STEPS.replace("id = \"${first.open}\"", "id = \"${first.open.part}\"");
     let error = world.engine(&wrong).await.plan(&Arc::new(world.state())).await.expect_err("it leads nowhere");
     let text = error.failures[0].to_string();
-    assert!(text.contains("'id' of [outputs]: ${first.open.part} leads nowhere"), "{text}");
+    assert!(text.contains("'id' of [outputs]: ${first.open.part} does not exist"), "{text}");
 
     let more = STEPS.replace("[outputs]", "[steps.later]\nuses = \"script:late\"\nwith = { declare = [{ name = \"late\" }] }\n[outputs]\nlate = \"${later.late}\"");
     let engine = world.engine(&more).await;

@@ -96,7 +96,7 @@ with = { bucket = "b" }
     };
     for (from, to, at, words) in [
         ("\"test\"", "\"${net.vpc_id}\"", "${net.vpc_id}", "name of [pipeline] cannot contain an output of a step"),
-        ("\"test\"", "\"${secrets.key}\"", "${secrets.key}", "name of [pipeline] cannot hold a secret"),
+        ("\"test\"", "\"${secrets.key}\"", "${secrets.key}", "name of [pipeline] cannot contain a secret"),
         ("\"test\"", "\"${vars.nev}\"", "${vars.nev}", "there is no variable 'nev'"),
         ("\"test\"", "\"${var.env}\"", "${var.env}", "there is no step 'var'"),
         ("\"test\"", "\"${vars.env\"", "${vars.env", "has no end"),
@@ -231,7 +231,7 @@ with = { bucket = "b" }
             "${vars.stage}",
             "${existing.x.id}",
             "${existing.x.id}",
-            "with of [providers.dns] cannot hold what is looked up",
+            "with of [providers.dns] cannot contain a look-up",
         ),
         ("${secrets.key}", "${secrets.kye}", "${secrets.kye}", "there is no secret 'kye'"),
         ("\"./dns.wasm\"", "\"./dns.toml\"", "\"./dns.toml\"", "./dns.toml is a pipeline"),

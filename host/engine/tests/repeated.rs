@@ -156,9 +156,9 @@ after = ["gpu", "prod", "pool:small"]
 fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
     for (step, said) in [
         ("for_each = [\"a\", \"b\", \"a\"]", "3: for_each of [steps.x] has the key 'a' twice"),
-        ("for_each = \"${net.id}\"", "3: for_each of [steps.x] cannot hold an output of a step"),
+        ("for_each = \"${net.id}\"", "3: for_each of [steps.x] cannot contain an output of a step"),
         ("for_each = [\"${net.id}\"]", "3: for_each of [steps.x] is a list of strings, which are keys"),
-        ("for_each = [1, 2]", "3: every entry of for_each of [steps.x] must be a text, not a number"),
+        ("for_each = [1, 2]", "3: every entry of for_each of [steps.x] must be a string, not a number"),
         ("for_each = \"a\"", "3: for_each of [steps.x] must be a list of strings or a table, not a string"),
         ("for_each = [\"10.0.0.0/8\"]", "3: the key name '10.0.0.0/8' has the character '.'; keys are made of"),
         (
@@ -187,7 +187,7 @@ fn what_is_wrong_is_said_once_with_its_place_and_what_to_do() {
         ),
         ("with = { y = \"${off.id}\" }", "3: step 'off' is disabled by its 'when'"),
         ("with = { y = \"${many[\\\"two\\\"].id}\" }", "3: step 'many[\"two\"]' is disabled by its 'when'"),
-        ("when = \"${net.id}\"", "3: when of [steps.x] cannot hold an output of a step"),
+        ("when = \"${net.id}\"", "3: when of [steps.x] cannot contain an output of a step"),
         ("when = \"yes\"", "3: when of [steps.x] must be true or false, not a string"),
         ("when = { value = 1 }", "3: a condition of when of [steps.x] needs one of is, is_not, in, not_in"),
         ("when = { value = 1, is = \"1\" }", "3: a number is compared with a string, \"1\": they are never equal"),

@@ -18,7 +18,7 @@ fn every_wrong_folder_is_told_apart() {
         (
             "no tokenizer",
             |folder| std::fs::remove_file(folder.join("tokenizer.json")).expect("removed"),
-            "has no tokenizer.json; without it text cannot become tokens",
+            "has no tokenizer.json; without it, text cannot be converted to tokens",
         ),
         ("garbage", |folder| write(folder, "model.onnx", &[0xff; 5000]), "is not an ONNX model"),
         ("a page of text", |folder| write(folder, "model.onnx", b"<html>not found</html>"), "is not an ONNX model"),

@@ -16,7 +16,7 @@ Known deviations from a real API server:
   nothing; quotas hold pods back and nothing
   else; limit ranges are only stored; load balancers get no address; endpoints are
   not made; events tell of pods that cannot be made, placed or started only.
-* Whoever may write roles and bindings may give away more than they have.
+* Anyone who may write roles and bindings may give away more than they have.
 * No schemas in the OpenAPI documents and no Table output; protobuf bodies are read for namespaces,
   config maps, secrets and service accounts only; lists are never split into pages;
   API groups are limited to the table in ``resources``; there is no scale by apply.

@@ -139,7 +139,7 @@ async fn private_addresses_are_for_those_that_name_the_host() {
     let error = world.refused(&Request::new("GET", "http://a.internal.example.com/x")).await;
     assert_eq!(
         error.to_string(),
-        "a.internal.example.com at 10.0.0.8 is not asked: it is a private address, which needs an entry with the \
+        "a.internal.example.com at 10.0.0.8 is not contacted: it is a private address, which needs an entry with the \
          exact host; to allow it, grant \"GET http://a.internal.example.com/x\""
     );
 }
@@ -162,7 +162,7 @@ async fn this_machine_is_for_those_that_name_it() {
     let error = world.refused(&Request::new("GET", "http://here.example.com/x")).await;
     assert_eq!(
         error.to_string(),
-        "here.example.com at 127.0.0.1 is not asked: it is this machine, which needs an entry for localhost or for \
+        "here.example.com at 127.0.0.1 is not contacted: it is this machine, which needs an entry for localhost or for \
          the address itself; to allow it, grant \"GET http://localhost/x\""
     );
     assert_eq!(world.play.dialled().len(), 4);

@@ -223,7 +223,7 @@ mod tests {
             (&b""[..], "holds no graph"),
             (&SMALL[..SMALL.len() - 5], "ends early"),
             (&SMALL[..8], "ends early"),
-            (b"\x7fELF\x02\x01\x01", "is no field"),
+            (b"\x7fELF\x02\x01\x01", "is not a field"),
             (b"<!DOCTYPE html><html>", "no"),
             (b"version https://git-lfs.github.com/spec/v1\n", "no"),
         ] {

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said_with_what_is() {
         for (files, wanted, part) in [
-            (&[][..], None, "has no model.onnx; it holds the graph"),
+            (&[][..], None, "has no model.onnx; it contains the graph"),
             (
                 &["onnx/model_q4.onnx", "model.onnx"],
                 Some("q5"),
