@@ -49,7 +49,7 @@ fn a_request_longer_than_the_memory_is_refused() {
     assert_eq!(answer(&engine, request(tokens(1, 100), 5)).tokens.len(), 5);
     let settings = Options { context: Some(4096), ..settings };
     let error = Engine::load(folder.path(), &settings).expect_err("no room").to_string();
-    assert!(error.contains("take 2097152 bytes, and 1048576 are to be had"), "{error}");
+    assert!(error.contains("need 2097152 bytes, and 1048576 are available"), "{error}");
 }
 
 #[test]

@@ -52,7 +52,7 @@ async fn what_is_not_understood_is_refused_by_name() {
         ("top_logprobs", json!(21), "top_logprobs", "0 to 20"),
         ("max_output_tokens", json!(0), "max_output_tokens", "1 or more"),
         ("metadata", json!({ "a": "b".repeat(600) }), "metadata", "512"),
-        ("input", json!(5), "input", "a text or a list"),
+        ("input", json!(5), "input", "a string or a list"),
         ("input", json!([]), "input", "empty"),
         ("input", json!([5]), "input[0]", "an object"),
         (

@@ -10,7 +10,7 @@ async fn connections_and_proofs_are_held_to_what_the_call_was_given() {
     let file = file.replace("allow = [\"http", "allow = [\"tcp:db.example.com:5433\", \"http");
     let words = Scene::words(&scene.run(&file).await);
     for part in [
-        "ErrorClass::NotGranted: 169.254.169.254 is not asked: it is a metadata service",
+        "ErrorClass::NotGranted: 169.254.169.254 is not contacted: it is a metadata service",
         "ErrorClass::NotGranted: the grant does not cover a connection to localhost:22: no entry covers the host \
             localhost",
         "for the host db.example.com it has only the port 5433",
