@@ -207,7 +207,7 @@ async fn what_cannot_be_moved_is_said_and_nothing_is_touched() {
         (&["--state", "none", "--to", "four"], 1, "there is no state of 'llm'"),
         (&["--state", "one", "--pipeline", "llm"], 2, "still has the name 'llm'"),
         (&["--state", "one", "--pipeline", "L L"], 2, "the character 'L'"),
-        (&["--state", "one", "--to", "gs://x/y"], 2, "'gs://' is not known"),
+        (&["--state", "one", "--to", "gs://x/y"], 2, "'gs://' is not supported"),
         (&["--state", "one", "--to", "four", "network", "net"], 2, "cannot be used with"),
         (&["--to", "four", "--emulate"], 2, "an emulator's state cannot be moved"),
         (&["--state", "one", "network"], 2, "TO"),

@@ -227,12 +227,7 @@ with = { bucket = "b" }
     assert_eq!(dns.config(), json!({"url": "https://qa.example.com/qa", "key": "Bearer <<secret:key>>"}));
     for (from, to, at, words) in [
         ("${vars.stage}", "${a.arn}", "${a.arn}", "with of [providers.dns] cannot contain an output of a step"),
-        (
-            "${vars.stage}",
-            "${existing.x.id}",
-            "${existing.x.id}",
-            "with of [providers.dns] cannot contain a look-up",
-        ),
+        ("${vars.stage}", "${existing.x.id}", "${existing.x.id}", "with of [providers.dns] cannot contain a look-up"),
         ("${secrets.key}", "${secrets.kye}", "${secrets.kye}", "there is no secret 'kye'"),
         ("\"./dns.wasm\"", "\"./dns.toml\"", "\"./dns.toml\"", "./dns.toml is a pipeline"),
         ("\"./dns.wasm\"", "\"${vars.stage}\"", "\"${vars.stage}\"", "uses of [providers.dns] cannot hold a reference"),

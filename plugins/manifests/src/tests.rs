@@ -164,7 +164,7 @@ fn what_is_wrong_is_said_with_file_line_and_column() {
             "deep/inner/kustomization.yaml is below deep, which has no kustomization itself",
         ),
         (json!({ "files": ["deep/inner/kustomization.yaml"] }), "name its folder, deep/inner"),
-        (json!({ "files": ["a.yaml"], "create_namespace": true }), "state it"),
+        (json!({ "files": ["a.yaml"], "create_namespace": true }), "set namespace"),
     ] {
         let files = [("a.yaml", WEB), ("deep/inner/kustomization.yaml", "")];
         let message = made(&files, config.clone()).expect_err(part);

@@ -122,7 +122,7 @@ mod tests {
         .into();
         assert!(error.message.ends_with("depend on it: owner of database shop privileges for schema public"));
         let advice = error.advice.expect("an advice");
-        assert!(advice.starts_with("Still there: owner of database shop; privileges for schema public. Delete it"));
+        assert!(advice.starts_with("Not deleted: owner of database shop; privileges for schema public. Delete it"));
         let hinted = ServerError { code: "22023".into(), hint: Some("Use  template0.".into()), ..Default::default() };
         assert_eq!(Error::from(hinted).advice.as_deref(), Some("Use template0."));
     }

@@ -380,7 +380,7 @@ mod tests {
             (json!({ "zones": ["us-east-1f"], "cidr": "10.0.0.0/25" }), "zones a to d, and not of zone f"),
             (json!({ "azs": 3, "public_subnets": ["10.0.1.0/24"] }), "public_subnets has 1 ranges for 3 zones"),
             (json!({ "subnets": {}, "zones": ["us-east-1a"] }), "leave zones out"),
-            (json!({ "subnets": {}, "azs": 1 }), "leave azs"),
+            (json!({ "subnets": {}, "azs": 1 }), "remove azs"),
         ] {
             let mut with = with;
             with["name"] = "n".into();
