@@ -86,7 +86,7 @@ impl SharedDecoder {
                 Box::new(TieredCache::new(&layout, Memory::Gpu(Arc::clone(gpu), *index), size.slots, tiers)?)
             }
         };
-        let widest = if layout.last_only { 1 } else { size.slots.max(size.chunk).max(2).min(WIDEST) };
+        let widest = if layout.last_only { 1 } else { size.slots.max(size.chunk).clamp(2, WIDEST) };
         let rows = (tiers * size.slots).max(if layout.last_only { 1 } else { size.chunk.max(2) });
         let steps = size.own_tensors.then(|| Steps::new(on_gpu.clone()));
         let logits = Logits::new(&layout, on_gpu, rows)?;
