@@ -71,11 +71,11 @@ async fn what_exists_is_taken_in_brought_in_line_and_destroyed_with_the_rest() {
         "Give another --tag",
     ]);
     by_tags(vpc_at, &["Name=grown-*"]).status(1).says(&["there is no ec2.vpc with the tags Name=grown-*"]);
-    by_tags("roles/iam.role/node", &["Name=x"]).status(1).says(&["iam.role is not looked for by tags", "Give its id"]);
+    by_tags("roles/iam.role/node", &["Name=x"]).status(1).says(&["iam.role is not looked for by tags", "Use its id"]);
     by_tags(vpc_at, &["Name"]).status(2).says(&["a tag is KEY=VALUE"]);
     at(&["import", FILE, vpc_at]).status(2).says(&["<ID>"]);
     by_tags(vpc_at, &["Name=grown-old", "llmhost:pipeline=test"]).status(0).says(&[
-        "is vpc-",
+        "Imported vpc-",
         "tags.Name: \"grown-old\" there, \"net\" declared",
         "updates it to match the file",
     ]);

@@ -30,7 +30,7 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
         };
         let from = args.from_pipeline.as_deref();
         let imported = run::import(&engine, &*store, &address, &existing, from).await.map_err(failure)?;
-        app::print(&format!("{} now manages {}.\n", imported.address, plain(&imported.id)));
+        app::print(&format!("Imported {} as {}.\n", plain(&imported.id), imported.address));
         app::print(&fields(&imported.differs));
         app::print(match imported.differs.is_empty() {
             true => "It is as declared; the next run adds the pipeline's tags.\n",
