@@ -461,7 +461,7 @@ fn ipv6_and_an_oidc_provider_that_is_there_are_said() {
     scene
         .llmhost(&["validate", FILE])
         .status(1)
-        .says(&["node_pools has 'gpu'", "EKS brings general-purpose and system"]);
+        .says(&["node_pools has 'gpu'", "EKS provides general-purpose and system"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

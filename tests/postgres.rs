@@ -162,7 +162,7 @@ async fn a_wrong_password_and_a_wrong_ca_make_nothing() {
     let ran = shop.with_password("not-the-password", RUN).status(1);
     ran.says(&["password authentication failed", "Check 'user' and 'password' of the provider"]);
     shop.scene.write("ca.pem", other_ca());
-    shop.llmhost(RUN).status(1).says(&["the certificate of localhost is not signed by a trusted CA"]);
+    shop.llmhost(RUN).status(1).says(&["the certificate of localhost", "is not signed by a trusted CA"]);
     shop.scene.write("ca.pem", "this is no certificate");
     shop.llmhost(DRY).status(2).says(&["pipeline.toml", "'ca' contains no usable certificates", "BEGIN CERTIFICATE"]);
     shop.edit("./ca.pem", "./gone.pem");
