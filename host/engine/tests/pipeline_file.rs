@@ -99,7 +99,7 @@ with = { bucket = "b" }
         ("\"test\"", "\"${secrets.key}\"", "${secrets.key}", "name of [pipeline] cannot contain a secret"),
         ("\"test\"", "\"${vars.nev}\"", "${vars.nev}", "there is no variable 'nev'"),
         ("\"test\"", "\"${var.env}\"", "${var.env}", "there is no step 'var'"),
-        ("\"test\"", "\"${vars.env\"", "${vars.env", "has no end"),
+        ("\"test\"", "\"${vars.env\"", "${vars.env", "is not closed"),
         ("\"test\"", "\"${vars.list}\"", "\"${vars.list}\"", "must be a string, not a list"),
         ("\"test\"", "\"Test-${vars.env}\"", "\"Test-${vars.env}\"", "the pipeline name 'Test-dev'"),
         ("\"us-east-1\"", "\"${vars.env}\"", "\"${vars.env}\"", "'dev' is not a region"),
@@ -233,7 +233,7 @@ with = { bucket = "b" }
         ("\"./dns.wasm\"", "\"${vars.stage}\"", "\"${vars.stage}\"", "uses of [providers.dns] cannot hold a reference"),
         ("providers.dns", "providers.secrets", "secrets", "a provider cannot be called 'secrets'"),
         ("limits ", "limit ", "limit", "unknown key 'limit' in [providers.dns]"),
-        ("\"20s\"", "\"soon\"", "\"soon\"", "'soon' is no time limit"),
+        ("\"20s\"", "\"soon\"", "\"soon\"", "'soon' is not a time limit"),
     ] {
         let changed = text.replacen(from, to, 1);
         let problems = load(&changed, &[]).unwrap_err().problems;

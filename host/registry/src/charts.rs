@@ -79,7 +79,7 @@ mod tests {
                 good.replace(LAYER, "application/x-tar"),
                 "but application/vnd.cncf.helm.chart.provenance.v1.prov, application/x-tar",
             ),
-            (good.replace("\"size\":5", "\"size\":1048577"), "larger than the 1 MiB"),
+            (good.replace("\"size\":5", "\"size\":1048577"), "larger than the limit of 1 MiB"),
             (good.replace(&digest.to_string(), "sha256:../../x"), "not a digest"),
         ] {
             let error = read(&text).err().expect(part).to_string();

@@ -133,7 +133,7 @@ mod tests {
             ("{\"schemaVersion\":2,\"manifests\":[]}".to_owned(), "index of images"),
             (good.replace(CONFIG, "application/vnd.oci.image.config.v1+json"), "config is of type application/vnd.oci"),
             (good.replace(LAYER, "application/x-tar"), "layer is of type application/x-tar"),
-            (good.replace("\"size\":4", "\"size\":999999999"), "larger than the 256 MiB"),
+            (good.replace("\"size\":4", "\"size\":999999999"), "larger than the limit of 256 MiB"),
             (good.replace(&digest.to_string(), "sha256:../../x"), "not a digest"),
         ] {
             let error = Manifest::read("host/x:1", text.as_bytes()).expect_err(part).to_string();

@@ -158,7 +158,7 @@ async fn the_pods_of_a_group_that_goes_move_first_and_unmanaged_ones_are_named()
     let (deleted, notes) = world.delete("eks.node-group", &old).await;
     deleted.unwrap();
     notes.has("node group 'old': 1 node is cordoned; moving their pods");
-    notes.has("pod default/alone belongs to no controller");
+    notes.has("pod default/alone has no controller");
     assert!(!world.is_there("eks.node-group", &old).await);
     assert!(world.is_available(&web).await, "both replicas run on the new nodes");
 }

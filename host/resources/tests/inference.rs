@@ -114,7 +114,7 @@ fn a_model_is_loaded_asked_and_taken_away() {
             assert!(error.message.contains(words), "{error}");
         }
         let much = run(json!([ids(json!([70_000]), json!(vec![1; 70_000]))]));
-        assert!(complete(&registry, "inference.tensors", much, "").unwrap_err().contains("up to 65536 are taken"));
+        assert!(complete(&registry, "inference.tensors", much, "").unwrap_err().contains("up to 65536 are allowed"));
 
         let gone = registry.kind("inference.model").unwrap();
         gone.delete(made["id"].as_str().unwrap(), &model, &Quiet).await.unwrap();

@@ -213,7 +213,7 @@ mod tests {
             ("llmhost:aws-ec2/ec2@0.3.0", "serves llmhost:aws-ec2 0.2.0"),
             ("llmhost:aws/ec2", "serves llmhost:aws 0.1.0"),
             ("llmhost:aws/rds@0.1.0", "it has: "),
-            ("llmhost:azure/network@0.1.0", "no such package; it has llmhost:plugin"),
+            ("llmhost:azure/network@0.1.0", "does not have that package; it has llmhost:plugin"),
             ("wasi:http/outgoing-handler@0.2.3", "no network"),
             ("wasi:cli/stdout@0.3.0", "WASI 0.2"),
             ("acme:x/y@1.0.0", "does not have"),

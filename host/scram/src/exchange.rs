@@ -207,7 +207,7 @@ mod tests {
             ("r", "fields like"),
             ("r=é", "not made of a nonce"),
             ("é=x", "fields like"),
-            ("m=ext,r=x,s=eA==,i=4096", "an extension"),
+            ("m=ext,r=x,s=eA==,i=4096", "an unknown extension"),
             ("r=other,s=eA==,i=4096", "does not continue"),
             ("r=rOprNGfwEbeRWgbNEkqO,s=eA==,i=4096", "does not continue"),
             ("r=rOprNGfwEbeRWgbNEkqOx\u{7f},s=eA==,i=4096", "does not continue"),

@@ -124,7 +124,7 @@ async fn what_is_wrong_with_a_request_is_said_with_the_field() {
         (json!({ "n": 0 }), 400, "n is 0"),
         (json!({ "n": 1000 }), 400, "n is 1000"),
         (json!({ "stop": [""] }), 400, "stop"),
-        (json!({ "logprobs": true, "top_logprobs": 99 }), 400, "at most 20"),
+        (json!({ "logprobs": true, "top_logprobs": 99 }), 400, "limited to 20"),
         (json!({ "logit_bias": { "x": 1 } }), 400, "'x' is not a token id"),
         (json!({ "messages": [] }), 400, "messages is empty"),
         (json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url" }] }] }), 400, "only text"),

@@ -121,7 +121,7 @@ async fn a_prompt_alone_costs_no_answer() {
     for (body, words) in [
         (json!({ "prompt": "a", "max_tokens": 0 }), "max_tokens is 0; it must be 1 or more"),
         (json!({ "prompt": "a", "max_tokens": -1, "echo": true }), "max_tokens is -1"),
-        (json!({ "prompt": "a", "max_tokens": 0, "echo": true, "logprobs": 21 }), "at most 20"),
+        (json!({ "prompt": "a", "max_tokens": 0, "echo": true, "logprobs": 21 }), "limited to 20"),
         (json!({ "prompt": "word ".repeat(600), "max_tokens": 0, "echo": true, "logprobs": 0 }), "the context has 512"),
         (json!({ "prompt": "a", "echo": true, "suffix": "b" }), "echo and suffix cannot be used together"),
         (

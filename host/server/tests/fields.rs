@@ -116,7 +116,7 @@ async fn a_misspelt_field_is_compared_with_the_requests_own() {
         ("/v1/chat/completions", "top-p", "did you mean 'top_p'?"),
         ("/v1/chat/completions", "topLogprobs", "did you mean 'top_logprobs'?"),
         ("/v1/completions", "max_tokns", "did you mean 'max_tokens'?"),
-        ("/v1/completions", "colour_of_the_sky", "no field 'colour_of_the_sky' in this request"),
+        ("/v1/completions", "colour_of_the_sky", "this request has no field 'colour_of_the_sky'"),
         ("/v1/embeddings", "dimension", "did you mean 'dimensions'?"),
         ("/tokenize", "add_special_token", "did you mean 'add_special_tokens'?"),
     ] {

@@ -164,7 +164,7 @@ async fn what_is_wrong_with_tensors_is_said_in_a_sentence() {
             with(0, "shape", json!([3, 2])),
             "the input 'x' has the shape [3, 2], and the model expects [-1, 3] (-1 is any)",
         ),
-        (with(0, "shape", json!([6])), "the input 'x' has the shape [6], and the model takes [-1, 3]"),
+        (with(0, "shape", json!([6])), "the input 'x' has the shape [6], and the model expects [-1, 3]"),
         (with(0, "shape", json!([-1, 3])), "invalid value: integer `-1`"),
         (with(0, "shape", json!([3, 3])), "the input 'x' has 6 elements, and its shape needs 9"),
         (with(0, "shape", json!([u64::MAX, 3])), "the shape of the input 'x' is too large"),

@@ -220,7 +220,7 @@ async fn a_request_about_tools_that_cannot_be_met_is_refused_with_the_reason() {
         (
             with(json!([tool("f", &bad)]), json!("auto")),
             "tools",
-            "tools[0].function.parameters of 'f' cannot be held to: at #/properties/n: Unsatisfiable",
+            "tools[0].function.parameters of 'f' cannot be enforced: at #/properties/n: Unsatisfiable",
         ),
         (with(json!([weather(), tool("f", &bad)]), json!("required")), "tools", "tools[1].function.parameters of 'f'"),
         (

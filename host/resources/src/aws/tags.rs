@@ -226,7 +226,7 @@ mod tests {
         {
             let error = own(foreign).expect_err("somebody else's");
             assert_eq!(error.class, ErrorClass::Conflict);
-            assert!(error.to_string().contains("the role 'node' does not carry the tag llmhost:pipeline = demo"));
+            assert!(error.to_string().contains("the role 'node' does not have the tag llmhost:pipeline = demo"));
             assert!(error.advice().contains("llmhost state rm FILE roles/iam.role/node"), "{}", error.advice());
         }
         assert!(tags(&[("Name", "imported")]).own(&tags(&[]), "iam:DeleteRole", "role 'node'").is_ok());

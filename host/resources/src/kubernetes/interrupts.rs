@@ -60,8 +60,8 @@ fn rolls(spec: &Value) -> String {
     match (at_a_time, replicas) {
         (Some(0), _) => match device(spec) {
             Some(device) => format!(
-                "rolls its pods: each new one is ready before an old one stops, and waits until a node has a free \
-                    {device}"
+                "rolls its pods: each new one is ready before an old one stops, and waits until a node has \
+                    {device} free"
             ),
             None => "rolls its pods: each new one is ready before an old one stops".to_owned(),
         },
@@ -156,7 +156,7 @@ mod tests {
             object(json!({ "template": { "spec": { "containers": containers } }, "strategy": strategy }))
         };
         let said = interrupts("Deployment", &pod("1"), &pod("2"), ChangeKind::Update);
-        assert!(said.is_some_and(|said| said.ends_with("waits until a node has 1 nvidia.com/gpu free for it")));
+        assert!(said.is_some_and(|said| said.ends_with("waits until a node has 1 nvidia.com/gpu free")));
         let gone = interrupts("Service", &Map::new(), &Map::new(), ChangeKind::Replace(ReplaceOrder::DeleteFirst));
         assert!(gone.unwrap().contains("another address"));
     }

@@ -177,13 +177,13 @@ mod tests {
             ("", "Namespace", "team.a", Some("lower-case letters, digits and hyphens")),
             ("", "Service", "a-1", None),
             ("", "Service", "1a", Some("starts with a digit")),
-            ("", "Service", &long(64), Some("takes 63")),
+            ("", "Service", &long(64), Some("allows 63")),
             ("", "ConfigMap", &format!("{0}.{0}.{0}", long(63)), None),
             ("", "ConfigMap", &vec![long(50); 5].join("."), Some("254 characters; Kubernetes allows 253")),
             ("", "ConfigMap", "a..b", Some("each part")),
             ("apps", "Deployment", "Server", Some("lower-case")),
             ("batch", "CronJob", &long(52), None),
-            ("batch", "CronJob", &long(53), Some("takes 52")),
+            ("batch", "CronJob", &long(53), Some("allows 52")),
             ("rbac.authorization.k8s.io", "ClusterRole", "system:nodes", None),
             ("rbac.authorization.k8s.io", "ClusterRole", "a/b", Some("cannot contain / or %")),
         ] {
@@ -205,10 +205,10 @@ mod tests {
             ("a".to_owned(), long(64), Some("a value of 64 characters")),
             ("a".to_owned(), "b c".to_owned(), Some("the value 'b c'")),
             ("a".to_owned(), "-b".to_owned(), Some("the value '-b'")),
-            ("a b".to_owned(), String::new(), Some("not a key")),
+            ("a b".to_owned(), String::new(), Some("not a valid key")),
             ("/a".to_owned(), String::new(), Some("domain")),
             ("A_/a".to_owned(), String::new(), Some("domain")),
-            ("example.org/".to_owned(), String::new(), Some("not a key")),
+            ("example.org/".to_owned(), String::new(), Some("not a valid key")),
         ] {
             for manifest in [
                 json!({ "metadata": { "labels": { &key: value } } }),

@@ -59,8 +59,8 @@ async fn many_functions_are_compiled_or_hit_the_limit_by_name() {
 async fn components_that_lie_deep_in_one_another_hit_the_limit_by_name() {
     for (depth, part) in [
         (100, "does not match the world llmhost:plugin/step"),
-        (101, "nesting limit: its components lie more than 100 levels deep"),
-        (20_000, "nesting limit: its components lie more than 100 levels deep"),
+        (101, "nesting limit: its components are nested more than 100 levels deep"),
+        (20_000, "nesting limit: its components are nested more than 100 levels deep"),
     ] {
         let mut deep = Component::new();
         for _ in 0..depth {

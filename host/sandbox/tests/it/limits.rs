@@ -99,7 +99,7 @@ async fn more_handles_than_a_run_may_hold_are_a_limit_by_name() {
         .expect("within it");
     let (limit, detail, _) = hit("wasi", json!({"do": "handles", "count": 60_000}), Limits::default()).await;
     assert_eq!(limit, "handles", "{detail}");
-    assert!(detail.contains("at most 50000"), "{detail}");
+    assert!(detail.contains("the fixed limit is 50000"), "{detail}");
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ mod tests {
             assert_eq!(json!(list(&tensor).expect("they are numbers")), good, "{datatype:?}");
             for value in bad.as_array().expect("a list") {
                 let error = read("x", datatype, 1, value).expect_err("it does not fit");
-                assert!(error.contains(datatype.name()) && error.contains("is none"), "{error}");
+                assert!(error.contains(datatype.name()) && error.contains("is not one"), "{error}");
             }
         }
         assert_eq!(read("x", Datatype::Int8, 4, &json!([[1, 2], [3, 4]])), Ok(vec![1, 2, 3, 4]));

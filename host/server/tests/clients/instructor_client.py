@@ -30,7 +30,7 @@ for asked in ["refuse", "busy"]:
     try:
         client.responses.create(model="assistant", input=asked, response_model=Place, max_retries=1)
     except InstructorRetryException as error:
-        assert "the context holds" in str(error) or "queue is full" in str(error), error
+        assert "the context has" in str(error) or "queue is full" in str(error), error
         continue
     raise AssertionError(asked)
 

@@ -89,7 +89,7 @@ def stop_keeps_what_was_said(page):
 def a_message_that_failed_leaves_the_history(page):
     say(page, "refuse")
     page.wait_for_selector("article.error")
-    assert "the context holds 4096 tokens" in texts(page, "error")[0]
+    assert "the context has 4096" in texts(page, "error")[0]
     assert page.evaluate("talk.messages") == [] and page.input_value("#text") == "refuse"
     say(page, "explode")
     until(page, "document.body.innerText.includes('it exploded')")

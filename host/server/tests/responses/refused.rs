@@ -17,7 +17,7 @@ async fn what_is_not_understood_is_refused_by_name() {
         ("response_format", json!({}), "response_format", "text.format"),
         ("stop", json!("a"), "stop", "/v1/chat/completions"),
         ("max_output_token", json!(5), "max_output_token", "did you mean 'max_output_tokens'?"),
-        ("colour", json!(5), "colour", "there is no field 'colour'"),
+        ("colour", json!(5), "colour", "this request has no field 'colour'"),
         ("truncation", json!("auto"), "truncation", "'auto'"),
         ("include", json!(["file_search_call.results"]), "include", "'file_search_call.results'"),
         (
@@ -39,7 +39,7 @@ async fn what_is_not_understood_is_refused_by_name() {
         ("tools", json!([weather(), weather()]), "tools[1].name", "as that of a tool before"),
         ("tools", json!({}), "tools", "a list"),
         ("tool_choice", json!("required"), "tool_choice", "there are no tools"),
-        ("tool_choice", json!({ "type": "function", "name": "a" }), "tool_choice", "is no tool"),
+        ("tool_choice", json!({ "type": "function", "name": "a" }), "tool_choice", "is not a tool"),
         ("tool_choice", json!({ "type": "file_search" }), "tool_choice.type", "file_search"),
         ("text", json!({ "format": { "type": "grammar" } }), "text.format.type", "it must be text"),
         ("text", json!({ "format": { "type": "json_schema", "schema": {} } }), "text.format.name", "is missing"),

@@ -164,7 +164,7 @@ mod tests {
     fn texts_of_groups_and_rules_have_255_characters_that_ec2_takes() {
         for (text, wrong) in [
             ("a".repeat(255), None),
-            ("a".repeat(256), Some("256 characters; EC2 takes 1 to 255")),
+            ("a".repeat(256), Some("256 characters; EC2 allows 1 to 255")),
             (String::new(), Some("0 characters")),
             ("from 10.0.0.0/8 (all) #1".to_owned(), None),
             ("a<b".to_owned(), Some("character '<'")),

@@ -99,7 +99,7 @@ mod tests {
         for (mode, words) in [
             (mode(&["general-purpose", "system"], role), None),
             (mode(&[], None), None),
-            (mode(&["gpu"], role), Some("EKS brings general-purpose and system")),
+            (mode(&["gpu"], role), Some("EKS provides general-purpose and system")),
             (mode(&["system"], None), Some("need node_role_arn")),
             (mode(&[], role), Some("without node_pools")),
         ] {

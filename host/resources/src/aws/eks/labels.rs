@@ -76,7 +76,7 @@ mod tests {
             ("kubernetes.io/role", "gpu", Some("the kubelet would not start")),
             ("x.k8s.io/role", "gpu", Some("the kubelet would not start")),
             ("eks.amazonaws.com/x", "", Some("belongs to EKS")),
-            ("gpu count", "1", Some("not a key")),
+            ("gpu count", "1", Some("not a valid key")),
             ("a", &"v".repeat(63), None),
             ("a", &"v".repeat(64), Some("64 characters")),
         ] {
@@ -101,7 +101,7 @@ mod tests {
             (many(51), Some("51 taints; EKS allows 50")),
             (vec![taint("a", "1", "NO_SCHEDULE"), taint("a", "2", "NO_EXECUTE")], None),
             (vec![taint("a", "1", "NO_SCHEDULE"), taint("a", "2", "NO_SCHEDULE")], Some("twice")),
-            (vec![taint("a b", "1", "NO_SCHEDULE")], Some("not a key")),
+            (vec![taint("a b", "1", "NO_SCHEDULE")], Some("not a valid key")),
             (vec![taint("a", "b c", "NO_SCHEDULE")], Some("the value 'b c'")),
         ] {
             let found = check_taints(&taints);

@@ -182,7 +182,7 @@ mod tests {
         let of = |resources: Vec<(String, Value)>| found(&plan(resources), check);
         says(
             &of(vec![cluster(), user()]),
-            Some(("no-definition", "'c' knows no PodMonitor of monitoring.coreos.com/v1")),
+            Some(("no-definition", "'c' has no PodMonitor of monitoring.coreos.com/v1")),
         );
         let elsewhere = definition(json!({ "eks": "d" }));
         says(&of(vec![cluster(), user(), elsewhere]), Some(("no-definition", "the Prometheus operator")));

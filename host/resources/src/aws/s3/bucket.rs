@@ -481,7 +481,7 @@ mod tests {
             (rule(255, 1024, Some(1)), None),
             (rule(256, 0, Some(1)), Some("1 to 255")),
             (rule(0, 0, Some(1)), Some("1 to 255")),
-            (rule(1, 1025, Some(1)), Some("a prefix of 1025 bytes; S3 takes 1024")),
+            (rule(1, 1025, Some(1)), Some("a prefix of 1025 bytes; S3 allows 1024")),
             (rule(1, 0, Some(0)), Some("below 1")),
             (rule(1, 0, None), Some("does nothing")),
         ] {

@@ -120,7 +120,7 @@ mod tests {
         assert!(Held { uploads: 3, ..Held::default() }.is_nothing());
         let said = refusal("models", held);
         assert!(
-            said.to_string().contains("BucketNotEmpty: the bucket models holds 1 object, 2 older versions"),
+            said.to_string().contains("BucketNotEmpty: the bucket models contains 1 object, 2 older versions"),
             "{said}"
         );
     }

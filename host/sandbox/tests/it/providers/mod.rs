@@ -153,7 +153,7 @@ async fn a_lost_answer_makes_no_second_record() {
     let report = scene.run(&scene.file(WWW)).await;
     let words = Scene::words(&report);
     assert!(
-        words.contains("dns.record:create") && words.contains("It may have been made: the next run looks for it"),
+        words.contains("dns.record:create") && words.contains("The resource may exist: the next run looks for it"),
         "{words}"
     );
     let left = scene.state().resources[&www()].clone();
@@ -333,7 +333,7 @@ async fn nonsense_is_refused_and_nothing_is_lost() {
     scene.made(&scene.file(WWW)).await;
     for (nonsense, part) in [
         ("read another id", "provider dns gave the resource 'another', and was asked for 'r1'"),
-        ("read a bad spec", "provider dns gave a spec that its own schema of dns.record refuses"),
+        ("read a bad spec", "provider dns gave a spec that does not match its own schema of dns.record"),
     ] {
         let engine = scene.engine(&scene.file_with(&format!(", nonsense = \"{nonsense}\""), WWW)).await.unwrap();
         let drift = run::drift_from(engine.pipeline(), engine.registry(), &scene.state(), 4).await.unwrap();

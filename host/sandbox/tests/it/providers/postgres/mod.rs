@@ -122,7 +122,7 @@ async fn memberships_and_grants_follow_the_file() {
     let words = world
         .refused(&world.file(&[("g", "grant", r#"role = "other", database = "shop", privileges = ["CONNECT"]"#)]))
         .await;
-    assert!(words.contains("the role 'other' has CONNECT on DATABASE \"shop\" already"), "{words}");
+    assert!(words.contains("the role 'other' already has CONNECT on DATABASE \"shop\""), "{words}");
     scene.made(&world.file(&[])).await;
     assert_eq!(postgres.does("SELECT count(*) FROM pg_roles WHERE rolname = 'app'"), "0");
     assert_eq!(postgres.does(others), "CONNECT");
@@ -214,7 +214,7 @@ async fn what_hangs_on_a_role_or_uses_a_database_is_named() {
     postgres.psql_as("app", PASSWORD, "shop", "CREATE SCHEMA mine").unwrap();
     postgres.does("CREATE DATABASE other OWNER app");
     let words = world.refused(&world.file(&[])).await;
-    assert!(words.contains("Still there: owner of database other"), "{words}");
+    assert!(words.contains("Not deleted: owner of database other"), "{words}");
     postgres.does("DROP DATABASE other");
     scene.made(&world.file(&[])).await;
 
