@@ -203,7 +203,7 @@ fn what_is_wrong_with_the_models_is_said_with_its_line() {
             format!("{chat}[models.b]\nsource = \"embed\"\naliases = [\"x\", \"chat\"]\n"),
             "line 5: the name 'chat' is already used by 'chat'",
         ),
-        (format!("{chat}aliases = [\"x\",\n\"x\"]\n"), "line 4: the name 'x' is taken by 'chat' already"),
+        (format!("{chat}aliases = [\"x\",\n\"x\"]\n"), "line 4: the name 'x' is already used by 'chat'"),
         ("[models.chat]\nsource = \"nowhere\"\n".into(), "line 2: there is no folder models/nowhere"),
         ("[models.chat]\nsource = \"https://x/y\"\n".into(), "line 2: "),
         ("[models.chat]\nload = \"start\"\n".into(), "line 1: missing field `source`"),

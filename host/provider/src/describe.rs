@@ -143,7 +143,7 @@ mod tests {
         for (kinds, part) in [
             (vec![], "it has no kinds"),
             (vec![record(), record()], "two kinds with the name 'record'"),
-            (vec![KindDoc { name: "Rec.ord".into(), ..record() }], "a kind that is called 'Rec.ord'"),
+            (vec![KindDoc { name: "Rec.ord".into(), ..record() }], "a kind with the name 'Rec.ord'"),
             (vec![KindDoc { spec_schema: "{".into(), ..record() }], "its spec-schema is not JSON"),
             (vec![KindDoc { spec_schema: "[]".into(), ..record() }], "not a JSON Schema"),
             (vec![KindDoc { spec_schema: r#"{"type": 7}"#.into(), ..record() }], "is not JSON Schema"),

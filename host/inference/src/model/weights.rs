@@ -188,7 +188,7 @@ mod tests {
                 Some("q5"),
                 "has no weights 'q5'; it has model.onnx, onnx/model_q4.onnx",
             ),
-            (&["a.onnx", "b.onnx"], None, "it has a.onnx, b.onnx. Name one"),
+            (&["a.onnx", "b.onnx"], None, "it has a.onnx, b.onnx. Set one"),
             (&["decoder_model.onnx", "decoder_with_past_model.onnx"], None, "two halves"),
         ] {
             let error = choose(folder(files).path(), wanted, false).expect_err(part).to_string();

@@ -158,6 +158,6 @@ mod tests {
         let said = interrupts("Deployment", &pod("1"), &pod("2"), ChangeKind::Update);
         assert!(said.is_some_and(|said| said.ends_with("waits until a node has 1 nvidia.com/gpu free")));
         let gone = interrupts("Service", &Map::new(), &Map::new(), ChangeKind::Replace(ReplaceOrder::DeleteFirst));
-        assert!(gone.unwrap().contains("another address"));
+        assert!(gone.unwrap().contains("its addresses change"));
     }
 }

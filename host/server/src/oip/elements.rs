@@ -21,7 +21,10 @@ pub(super) fn read(name: &str, datatype: Datatype, count: usize, data: &Value) -
 fn not_one(name: &str, datatype: Datatype, value: &Value) -> String {
     match datatype {
         Datatype::Bf16 | Datatype::Fp16 => {
-            format!("the input '{name}' is {}, which JSON has not; send it as binary tensor data", datatype.name())
+            format!(
+                "the input '{name}' is {}, which JSON does not have; send it as binary tensor data",
+                datatype.name()
+            )
         }
         _ => format!("the input '{name}' has elements of {}, and {value} is not one", datatype.name()),
     }
@@ -66,7 +69,11 @@ pub(super) fn list(of: &Tensor) -> Result<Vec<Value>, String> {
     let one = |bytes: &[u8]| {
         element(of.datatype, bytes).ok_or_else(|| match of.datatype {
             Datatype::Bf16 | Datatype::Fp16 => {
-                format!("the output '{}' is {}, which JSON has not; ask for binary_data", of.name, of.datatype.name())
+                format!(
+                    "the output '{}' is {}, which JSON does not have; request binary_data",
+                    of.name,
+                    of.datatype.name()
+                )
             }
             _ => format!(
                 "the output '{}' contains values that JSON does not have (NaN, infinity); request binary_data",
