@@ -25,7 +25,7 @@ pub(crate) fn has_eks(region: &str) -> Result<(), String> {
     let partition = partitions::of(known.name);
     let with: Vec<&str> = partition.regions.iter().filter(|other| other.eks).map(|other| other.name).collect();
     let fix = match with[..] {
-        [] => format!("it is not a region of the partition {}", partition.id),
+        [] => format!("no region of the partition {} has it", partition.id),
         _ => format!("choose one of {}", with.join(", ")),
     };
     Err(format!("EKS is not offered in {region}; {fix}"))

@@ -88,12 +88,20 @@ impl Clusters {
     }
 }
 
+/// How the message begins where a cluster has no such kind.
+const NO_KIND: &str = "the cluster has no ";
+
+/// Whether an error says that the cluster has no such kind.
+pub(super) fn is_unknown_kind(error: &OpError) -> bool {
+    error.class == ErrorClass::Invalid && error.message.starts_with(NO_KIND)
+}
+
 /// Which kind it is that the cluster has not, and what would help.
 fn unknown_kind(mut error: OpError, gvk: &GroupVersionKind) -> OpError {
     if matches!(error.class, ErrorClass::NotFound | ErrorClass::Local) || error.message.contains("Missing") {
         error.class = ErrorClass::Invalid;
         error.code = None;
-        error.message = format!("the cluster has no {} of {}", gvk.kind, gvk.api_version());
+        error.message = format!("{NO_KIND}{} of {}", gvk.kind, gvk.api_version());
         error.advice = Some(
             "Check apiVersion and kind. If it is a custom resource, declare its CustomResourceDefinition before \
              it."
@@ -160,4 +168,18 @@ fn certificates(pem: &[u8]) -> Vec<Vec<u8>> {
     let bodies = blocks.filter_map(|block| block.split("-----END CERTIFICATE-----").next());
     let bare = bodies.map(|body| body.chars().filter(|c| !c.is_whitespace()).collect::<String>());
     bare.filter_map(|body| base64::engine::general_purpose::STANDARD.decode(body).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_the_cluster_does_not_have_is_known_by_its_error() {
+        let gvk = GroupVersionKind::gvk("karpenter.sh", "v1", "NodePool");
+        let error = unknown_kind(OpError::local("kube:discover", "Missing api group"), &gvk);
+        assert!(is_unknown_kind(&error), "{error:?}");
+        assert_eq!(error.message, "the cluster has no NodePool of karpenter.sh/v1");
+        assert!(!is_unknown_kind(&OpError::local("kube:discover", "the cluster does not answer")));
+    }
 }

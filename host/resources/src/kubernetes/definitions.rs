@@ -1,9 +1,9 @@
 //! Whether a cluster knows a kind of object.
 
 use kube::core::gvk::GroupVersionKind;
-use llmhost_engine::kind::ErrorClass;
 use serde_json::Value;
 
+use super::clusters::is_unknown_kind;
 use super::object::Target;
 use crate::aws::Aws;
 
@@ -12,5 +12,5 @@ pub(crate) async fn lacks(aws: &Aws, target: &Value, group: &str, version: &str,
     let Ok(target) = serde_json::from_value::<Target>(target.clone()) else { return false };
     let Ok(Some(client)) = aws.kubernetes.client(aws, &target).await else { return false };
     let found = aws.kubernetes.kind(&client, &target, &GroupVersionKind::gvk(group, version, kind)).await;
-    found.is_err_and(|error| error.class == ErrorClass::Invalid)
+    found.is_err_and(|error| is_unknown_kind(&error))
 }

@@ -21,6 +21,7 @@ use llmhost_engine::{secret, wait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::clusters::is_unknown_kind;
 use super::errors::{Described, is_ending};
 use super::folder;
 use super::interrupts;
@@ -162,7 +163,7 @@ impl Object {
     /// with their cluster, and custom objects with their definition.
     async fn at_if_any(&self, spec: &Spec) -> Result<Option<At>, OpError> {
         match self.at(spec).await {
-            Err(error) if error.class == ErrorClass::Invalid && error.message.contains("knows no") => Ok(None),
+            Err(error) if is_unknown_kind(&error) => Ok(None),
             other => other,
         }
     }
