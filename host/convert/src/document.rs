@@ -90,6 +90,21 @@ impl Document {
         std::iter::once(base.to_owned()).chain(numbered).find(|name| !is_taken(name)).expect("there are many numbers")
     }
 
+    /// A reference to what exists already, looked up by these keys.
+    pub(crate) fn existing(&mut self, wanted: &str, prefix: &str, keys: &[(&str, &str)], attribute: &str) -> String {
+        let keys: Table = keys.iter().map(|(key, value)| ((*key).to_owned(), literal(value).into())).collect();
+        let known = self.existing.iter().find(|existing| existing.keys == keys);
+        let name = match known {
+            Some(existing) => existing.name.clone(),
+            None => {
+                let name = self.free_name(wanted, prefix);
+                self.existing.push(Existing { name: name.clone(), keys });
+                name
+            }
+        };
+        format!("${{existing.{name}.{attribute}}}")
+    }
+
     /// The file.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();

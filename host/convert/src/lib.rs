@@ -18,6 +18,14 @@ pub use report::{Fate, Field, Report};
 /// A file that is larger is none of these: eksctl's have some kilobytes, and a state of Terraform some megabytes.
 pub const LARGEST: usize = 32 << 20;
 
+/// Policies that the plugin `iam` gives to every node role.
+const NODE_POLICIES: [&str; 4] = [
+    "/AmazonEKSWorkerNodePolicy",
+    "/AmazonEKS_CNI_Policy",
+    "/AmazonEC2ContainerRegistryReadOnly",
+    "/AmazonEC2ContainerRegistryPullOnly",
+];
+
 /// What a file was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -41,15 +41,22 @@ pub(crate) struct BadYaml {
 /// What is open while a text is read.
 enum Open {
     List(usize, usize, Vec<Node>),
-    Map(usize, usize, Vec<(String, Node)>, Option<String>),
+    Map {
+        line: usize,
+        anchor: usize,
+        entries: Vec<(String, Node)>,
+        /// What `<<` brings: for the keys that the map does not have at its end.
+        merged: Vec<(String, Node)>,
+        key: Option<String>,
+    },
 }
 
 /// Reads the documents of a text; empty ones are left out.
 pub(crate) fn documents(text: &str) -> Result<Vec<Node>, BadYaml> {
     let mut reader = Reader { anchors: HashMap::new(), open: Vec::new(), documents: Vec::new(), values: 0 };
     for event in Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) {
-        let (event, span) =
-            event.map_err(|error| BadYaml { line: error.marker().line(), message: format!("{error}") })?;
+        // Without the place, which the line says already.
+        let (event, span) = event.map_err(|error| bad(error.marker().line(), &error.info()))?;
         reader.event(event, span.start.line())?;
     }
     reader.documents.retain(|document| document.value != Value::Null);
@@ -81,12 +88,16 @@ impl Reader {
                 self.put(node, 0, weight)?;
             }
             Event::SequenceStart(_, anchor, _) => self.begin(Open::List(line, anchor, Vec::new()), line)?,
-            Event::MappingStart(_, anchor, _) => self.begin(Open::Map(line, anchor, Vec::new(), None), line)?,
+            Event::MappingStart(_, anchor, _) => {
+                let map = Open::Map { line, anchor, entries: Vec::new(), merged: Vec::new(), key: None };
+                self.begin(map, line)?;
+            }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(Open::List(line, anchor, items)) => {
                     self.put(Node { line, value: Value::List(items) }, anchor, 1)?
                 }
-                Some(Open::Map(line, anchor, entries, _)) => {
+                Some(Open::Map { line, anchor, mut entries, merged, .. }) => {
+                    fill(&mut entries, merged);
                     self.put(Node { line, value: Value::Map(entries) }, anchor, 1)?;
                 }
                 None => {}
@@ -117,13 +128,13 @@ impl Reader {
         match self.open.last_mut() {
             None => self.documents.push(node),
             Some(Open::List(_, _, items)) => items.push(node),
-            Some(Open::Map(_, _, entries, key)) => match key.take() {
+            Some(Open::Map { entries, merged, key, .. }) => match key.take() {
                 None => match node.value {
                     Value::Scalar(text, _) => *key = Some(text),
                     Value::Null => *key = Some(String::new()),
                     _ => return Err(bad(line, "a key must be a string")),
                 },
-                Some(name) if name == "<<" => merge(entries, node)?,
+                Some(name) if name == "<<" => merge(merged, node)?,
                 Some(name) if entries.iter().any(|(other, _)| *other == name) => {
                     return Err(bad(line, &format!("the key '{name}' is here twice")));
                 }
@@ -143,24 +154,27 @@ fn size(node: &Node) -> usize {
     }
 }
 
-/// What `<<` brings and the map does not have.
-fn merge(entries: &mut Vec<(String, Node)>, node: Node) -> Result<(), BadYaml> {
-    let more = match node.value {
-        Value::Map(more) => more,
+/// What `<<` brings: of a list of maps, the first that has a key.
+fn merge(merged: &mut Vec<(String, Node)>, node: Node) -> Result<(), BadYaml> {
+    match node.value {
+        Value::Map(more) => fill(merged, more),
         Value::List(maps) => {
             for map in maps {
-                merge(entries, map)?;
+                merge(merged, map)?;
             }
-            return Ok(());
         }
         _ => return Err(bad(node.line, "<< takes a map, or a list of maps")),
-    };
+    }
+    Ok(())
+}
+
+/// Adds the entries whose keys are absent.
+fn fill(entries: &mut Vec<(String, Node)>, more: Vec<(String, Node)>) {
     for (name, value) in more {
         if !entries.iter().any(|(other, _)| *other == name) {
             entries.push((name, value));
         }
     }
-    Ok(())
 }
 
 fn bad(line: usize, message: &str) -> BadYaml {
@@ -193,10 +207,14 @@ mod tests {
 
     #[test]
     fn anchors_and_merges_are_followed() {
-        let node = one("base: &base {a: 1, b: 2}\nmore:\n  b: 3\n  <<: *base\n");
-        let more = entry(&node, "more");
-        assert_eq!(entry(more, "a").value, Value::Scalar("1".into(), true));
-        assert_eq!(entry(more, "b").value, Value::Scalar("3".into(), true));
+        for more in ["  b: 3\n  <<: *base\n", "  <<: *base\n  b: 3\n"] {
+            let node = one(&format!("base: &base {{a: 1, b: 2}}\nmore:\n{more}"));
+            let more = entry(&node, "more");
+            assert_eq!(entry(more, "a").value, Value::Scalar("1".into(), true));
+            assert_eq!(entry(more, "b").value, Value::Scalar("3".into(), true));
+        }
+        let twice = documents("base: &base {a: 1}\nmore:\n  <<: *base\n  a: 2\n  a: 3\n").unwrap_err();
+        assert_eq!((twice.line, twice.message.as_str()), (5, "the key 'a' is here twice"));
     }
 
     #[test]
@@ -221,6 +239,7 @@ mod tests {
         for (text, line) in [("a: 1\na: 2\n", 2), ("a: [1\nb: 2\n", 2), ("a: *nobody\n", 1), ("? [x]\n: 1\n", 1)] {
             let error = documents(text).unwrap_err();
             assert_eq!(error.line, line, "{text:?}: {error}");
+            assert!(!error.message.contains(" at char "), "{error}");
         }
         assert_eq!(documents("---\n---\n# nothing\n").unwrap(), []);
         assert_eq!(documents("a: 1\n---\nb: 2\n").unwrap().len(), 2);

@@ -76,17 +76,27 @@ fn entry(work: &mut Work<'_>, at: &At<'_>, admins: &mut Vec<String>, entries: &m
         work.missing(&user, "an access entry has no user name of its own here: it is the principal's", "");
     }
     let groups = work.texts(at.get("kubernetesGroups"), "steps.cluster.with.access").unwrap_or_default();
-    let mut is_told = false;
-    let mut add = |work: &mut Work<'_>, policy: Option<(String, Vec<String>)>, groups: Vec<String>| {
+    let policies = at.get("accessPolicies").map(|at| at.items()).unwrap_or_default();
+    let mut policy: Option<(String, Vec<String>)> = None;
+    if let Some(first) = policies.first()
+        && let Some(name) = first.get("policyARN").and_then(|at| at.text())
+    {
+        let namespaces = first.find("accessScope.namespaces").and_then(|at| at.texts()).unwrap_or_default();
+        work.same(first, "steps.cluster.with.access, or admins");
+        let short = name.rsplit('/').next().unwrap_or(name).to_owned();
+        policy = Some((short, namespaces.into_iter().map(literal).collect()));
+    }
+    // A policy without an ARN makes no entry.
+    if policies.is_empty() || policy.is_some() {
         if let Some((policy, namespaces)) = &policy
             && policy.ends_with(ADMIN)
             && namespaces.is_empty()
             && groups.is_empty()
         {
-            admins.push(arn.clone());
+            admins.push(arn);
         } else {
             let mut one = Table::new();
-            one.insert("principal_arn".into(), arn.clone().into());
+            one.insert("principal_arn".into(), arn.as_str().into());
             if let Some((policy, namespaces)) = policy {
                 one.insert("policy".into(), policy.into());
                 if !namespaces.is_empty() {
@@ -98,26 +108,14 @@ fn entry(work: &mut Work<'_>, at: &At<'_>, admins: &mut Vec<String>, entries: &m
             }
             entries.insert(name_of(&arn, entries), Value::Table(one));
         }
-        if !is_told && let Some(arn) = at.get("principalARN") {
-            is_told = true;
+        if let Some(arn) = at.get("principalARN") {
             work.same(&arn, "steps.cluster.with.access, or admins");
         }
-    };
-    let policies = at.get("accessPolicies").map(|at| at.items()).unwrap_or_default();
-    if policies.is_empty() {
-        return add(work, None, groups);
     }
-    for (number, policy) in policies.iter().enumerate() {
-        if number > 0 {
-            let todo = "EKS has one entry for each principal, and llmhost one policy for each entry: bind a role in Kubernetes.";
-            work.missing(policy, "an entry has one policy", todo);
-            continue;
-        }
-        let Some(name) = policy.get("policyARN").and_then(|at| at.text()) else { continue };
-        let short = name.rsplit('/').next().unwrap_or(name).to_owned();
-        let namespaces = policy.find("accessScope.namespaces").and_then(|at| at.texts()).unwrap_or_default();
-        work.same(policy, "steps.cluster.with.access, or admins");
-        add(work, Some((short, namespaces.into_iter().map(literal).collect())), groups.clone());
+    for more in policies.iter().skip(1) {
+        let todo =
+            "EKS has one entry for each principal, and llmhost one policy for each entry: bind a role in Kubernetes.";
+        work.missing(more, "an entry has one policy", todo);
     }
 }
 

@@ -4,22 +4,21 @@ use toml::{Table, Value};
 
 use super::network::Network;
 use super::{Work, access, addons, list, table};
+use crate::NODE_POLICIES;
 use crate::at::At;
+use crate::document::Step;
 
 /// Older versions have left EKS's extended support: Amazon EKS User Guide, as of November 2026.
 const OLDEST_VERSION: (u32, u32) = (1, 32);
 /// What a control plane can write to CloudWatch.
 const LOGS: [&str; 5] = ["api", "audit", "authenticator", "controllerManager", "scheduler"];
 
-/// The roles of the file.
-pub(crate) struct Roles {
-    /// A reference to the nodes' role.
-    pub(crate) node: String,
-}
+/// A reference to the nodes' role.
+pub(crate) const NODE_ROLE: &str = "${roles.node_role_arn}";
 
 /// The step with the roles of cluster and nodes.
-pub(crate) fn roles(work: &mut Work<'_>) -> Roles {
-    let mut step = work.step("roles", "roles", "iam");
+pub(crate) fn roles(work: &mut Work<'_>) {
+    let mut step = Step::new("roles", "iam");
     step.comments.push("The roles of the control plane and of the nodes.".to_owned());
     match work.at("iam.serviceRoleARN") {
         Some(at) if at.text().is_some() => step.set("cluster_role", false),
@@ -45,7 +44,6 @@ pub(crate) fn roles(work: &mut Work<'_>) -> Roles {
     if has_any {
         work.add(step);
     }
-    Roles { node: "${roles.node_role_arn}".to_owned() }
 }
 
 pub(crate) fn is_auto(work: &Work<'_>) -> bool {
@@ -72,7 +70,7 @@ fn node_policies(work: &mut Work<'_>, groups: &[At<'_>]) -> Vec<String> {
             if let Some(arn) = work.iam_arn(&at, "iam.policy") {
                 work.same(&at, shared);
                 // Those that every node needs are there anyway.
-                if !EVERY_NODES.iter().any(|name| arn.ends_with(name)) {
+                if !NODE_POLICIES.iter().any(|name| arn.ends_with(name)) {
                     add(arn);
                 }
             }
@@ -108,16 +106,8 @@ fn node_policies(work: &mut Work<'_>, groups: &[At<'_>]) -> Vec<String> {
     all
 }
 
-/// Policies that the plugin `iam` gives to every node role.
-const EVERY_NODES: [&str; 4] = [
-    "/AmazonEKSWorkerNodePolicy",
-    "/AmazonEKS_CNI_Policy",
-    "/AmazonEC2ContainerRegistryReadOnly",
-    "/AmazonEC2ContainerRegistryPullOnly",
-];
-
 /// The policy that bounds the roles.
-fn boundary(work: &mut Work<'_>, step: &mut crate::document::Step, groups: &[At<'_>]) {
+fn boundary(work: &mut Work<'_>, step: &mut Step, groups: &[At<'_>]) {
     let of_cluster = work.at("iam.serviceRolePermissionsBoundary");
     let of_nodes = groups.iter().filter_map(|group| group.find("iam.instanceRolePermissionsBoundary"));
     for at in of_cluster.into_iter().chain(of_nodes).collect::<Vec<_>>() {
@@ -137,7 +127,7 @@ fn boundary(work: &mut Work<'_>, step: &mut crate::document::Step, groups: &[At<
 
 /// The step with the cluster.
 pub(crate) fn cluster(work: &mut Work<'_>, network: &Network) {
-    let mut step = work.step("cluster", "cluster", "eks");
+    let mut step = Step::new("cluster", "eks");
     step.comments.push("The cluster: its control plane, its add-ons, and who gets in.".to_owned());
     step.set("name", work.cluster.clone());
     version(work, &mut step);
@@ -195,7 +185,7 @@ pub(crate) fn cluster(work: &mut Work<'_>, network: &Network) {
     work.add(step);
 }
 
-fn version(work: &mut Work<'_>, step: &mut crate::document::Step) {
+fn version(work: &mut Work<'_>, step: &mut Step) {
     let Some(at) = work.at("metadata.version") else { return };
     let number = at.text().and_then(|text| {
         let (major, minor) = text.split_once('.')?;
@@ -222,20 +212,12 @@ fn version(work: &mut Work<'_>, step: &mut crate::document::Step) {
     }
 }
 
-fn subnets(work: &mut Work<'_>, step: &mut crate::document::Step, network: &Network) {
+fn subnets(work: &mut Work<'_>, step: &mut Step, network: &Network) {
     let mut ids = network.all();
     if let Some(at) = work.at("vpc.controlPlaneSubnetIDs") {
-        let named: Vec<String> = at.texts().unwrap_or_default().into_iter().map(str::to_owned).collect();
-        let references = named.iter().map(|id| {
-            let known = network.named(id, true);
-            known.unwrap_or_else(|| work.existing(id, "subnet", &[("kind", "ec2.subnet"), ("id", id)], "id"))
-        });
-        let references: Vec<String> = references.collect();
-        if references.is_empty() {
-            work.wrong(&at, "a list of ids");
-        } else {
-            work.same(&at, "steps.cluster.with.subnet_ids, looked up");
-            ids = list(references);
+        let named = work.subnets(&at, network, true, "steps.cluster.with.subnet_ids, looked up");
+        if !named.is_empty() {
+            ids = list(named);
         }
     }
     if ids.as_array().is_some_and(Vec::is_empty) {
@@ -254,13 +236,14 @@ fn subnets(work: &mut Work<'_>, step: &mut crate::document::Step, network: &Netw
     if let Some(at) = work.at("vpc.controlPlaneSecurityGroupIDs") {
         let groups: Vec<&str> = at.texts().unwrap_or_default();
         let keys = |id| [("kind", "ec2.security-group"), ("id", id)];
-        let references = groups.into_iter().map(|id| work.existing(id, "group", &keys(id), "id")).collect::<Vec<_>>();
+        let references =
+            groups.into_iter().map(|id| work.document.existing(id, "group", &keys(id), "id")).collect::<Vec<_>>();
         work.same(&at, "steps.cluster.with.security_group_ids, looked up");
         step.set("security_group_ids", list(references));
     }
 }
 
-fn endpoint(work: &mut Work<'_>, step: &mut crate::document::Step) {
+fn endpoint(work: &mut Work<'_>, step: &mut Step) {
     let flag = |work: &mut Work<'_>, key: &str, usual| match work.at(&format!("vpc.clusterEndpoints.{key}")) {
         Some(at) => match at.flag() {
             Some(flag) => {
@@ -289,7 +272,7 @@ fn endpoint(work: &mut Work<'_>, step: &mut crate::document::Step) {
     }
 }
 
-fn logging(work: &mut Work<'_>, step: &mut crate::document::Step) {
+fn logging(work: &mut Work<'_>, step: &mut Step) {
     let Some(at) = work.at("cloudWatch.clusterLogging.enableTypes") else {
         step.set_with("logging", Value::Array(Vec::new()), "eksctl's default; audit logs are worth their price");
         return;
@@ -306,7 +289,7 @@ fn logging(work: &mut Work<'_>, step: &mut crate::document::Step) {
     step.set("logging", list(logs.into_iter().map(str::to_owned)));
 }
 
-fn auto_mode(work: &mut Work<'_>, step: &mut crate::document::Step) {
+fn auto_mode(work: &mut Work<'_>, step: &mut Step) {
     let Some(at) = work.at("autoModeConfig") else { return };
     if let Some(enabled) = at.get("enabled") {
         work.same(&enabled, "steps.cluster.with.auto_mode");

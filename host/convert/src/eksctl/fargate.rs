@@ -4,6 +4,7 @@ use toml::{Table, Value};
 
 use super::network::Network;
 use super::{Work, list, table};
+use crate::at::At;
 use crate::document::literal;
 
 /// Steps of the Fargate profiles.
@@ -19,22 +20,26 @@ pub(crate) fn fargate_profiles(work: &mut Work<'_>, network: &Network) {
             work.same(&at, here.clone());
         }
         step.set("cluster", "${cluster.name}").set("name", literal(name));
-        match at.get("subnets") {
-            Some(named) => {
-                let ids = named.texts().unwrap_or_default().into_iter().filter_map(|name| network.named(name, true));
-                let ids: Vec<String> = ids.collect();
-                work.same(&named, format!("{here}.subnet_ids"));
-                step.set("subnet_ids", list(ids));
-            }
-            None => _ = step.set("subnet_ids", network.subnets(true)),
-        }
+        let named = at.get("subnets").map(|at| work.subnets(&at, network, true, &format!("{here}.subnet_ids")));
+        match named.unwrap_or_default() {
+            named if named.is_empty() => step.set("subnet_ids", network.subnets(true)),
+            named => step.set("subnet_ids", list(named)),
+        };
         let selectors = at.get("selectors").map(|at| at.items()).unwrap_or_default();
         let selectors: Vec<Value> = selectors
             .iter()
             .filter_map(|selector| {
-                let namespace = selector.get("namespace")?.text()?;
-                work.same(selector, format!("{here}.selectors"));
-                let labels = selector.get("labels").and_then(|at| at.pairs()).unwrap_or_default();
+                let (namespace_at, labels_at) = (selector.get("namespace")?, selector.get("labels"));
+                let namespace = namespace_at.text()?;
+                let labels = labels_at.as_ref().map_or(Some(Vec::new()), At::pairs);
+                match (&labels, &labels_at) {
+                    (None, Some(at)) => {
+                        work.same(&namespace_at, format!("{here}.selectors"));
+                        work.wrong(at, "a map of texts");
+                    }
+                    _ => work.same(selector, format!("{here}.selectors")),
+                }
+                let labels = labels.unwrap_or_default();
                 let labels: Table = labels.into_iter().map(|(k, v)| (literal(k), literal(v).into())).collect();
                 Some(match labels.is_empty() {
                     true => table([("namespace", literal(namespace).into())]),

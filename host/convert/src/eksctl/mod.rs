@@ -18,7 +18,7 @@ mod user_data;
 use toml::Value;
 
 use crate::at::At;
-use crate::document::{Document, Existing, Step, literal};
+use crate::document::{Document, Step, literal};
 use crate::report::{Fate, Field, Report};
 use crate::{Converted, Source};
 
@@ -34,12 +34,12 @@ pub(crate) fn convert(root: &At<'_>) -> Converted {
         Work { root: root.clone(), document: Document::default(), fields: Vec::new(), cluster: String::new() };
     work.head();
     let network = network::network(&mut work);
-    let roles = cluster::roles(&mut work);
+    cluster::roles(&mut work);
     cluster::cluster(&mut work, &network);
     let addons = addons::addons(&mut work);
     identity::service_accounts(&mut work);
     identity::pod_identities(&mut work);
-    nodes::node_groups(&mut work, &network, &roles, &addons.before_nodes);
+    nodes::node_groups(&mut work, &network, &addons.before_nodes);
     fargate::fargate_profiles(&mut work, &network);
     addons::after_nodes(&mut work, addons);
     work.finish()
@@ -131,42 +131,46 @@ impl<'a> Work<'a> {
         Some(pairs?.into_iter().map(|(key, value)| (literal(key), literal(value).into())).collect())
     }
 
-    /// A reference to what exists already, looked up by these keys.
-    fn existing(&mut self, wanted: &str, prefix: &str, keys: &[(&str, &str)], attribute: &str) -> String {
-        let keys: toml::Table = keys.iter().map(|(key, value)| ((*key).to_owned(), literal(value).into())).collect();
-        let known = self.document.existing.iter().find(|existing| existing.keys == keys);
-        let name = match known {
-            Some(existing) => existing.name.clone(),
-            None => {
-                let name = self.document.free_name(wanted, prefix);
-                self.document.existing.push(Existing { name: name.clone(), keys });
-                name
+    /// References to the subnets or zones of a list: the network's, or looked up by their ids.
+    fn subnets(&mut self, at: &At<'_>, network: &network::Network, is_private: bool, to: &str) -> Vec<String> {
+        if !at.is_list() {
+            self.wrong(at, "a list of strings");
+        }
+        let mut found = Vec::new();
+        for item in at.items() {
+            let Some(text) = item.text() else {
+                self.wrong(&item, "a string");
+                continue;
+            };
+            let id = text
+                .starts_with("subnet-")
+                .then(|| self.document.existing(text, "subnet", &[("kind", "ec2.subnet"), ("id", text)], "id"));
+            match network.named(text, is_private).or(id) {
+                Some(reference) => {
+                    self.same(&item, to);
+                    found.push(reference);
+                }
+                None => self.missing(&item, format!("the network has no '{text}'"), "Choose subnets of the network's."),
             }
-        };
-        format!("${{existing.{name}.{attribute}}}")
+        }
+        found
     }
 
     /// The ARN of a role or policy that exists; a policy of AWS's own stands for itself. Nothing where it is no ARN.
     fn iam_arn(&mut self, at: &At<'_>, kind: &'static str) -> Option<String> {
         let arn = at.text().unwrap_or_default();
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let sort = if kind == "iam.role" { "role/" } else { "policy/" };
+        let what = if kind == "iam.role" { "role" } else { "policy" };
         let ["arn", _, "iam", "", account, rest] = parts[..] else {
-            self.missing(
-                at,
-                format!("'{arn}' is not the ARN of a {}", &sort[..sort.len() - 1]),
-                "Correct it in the file.",
-            );
+            self.missing(at, format!("'{arn}' is not the ARN of a {what}"), "Correct it in the file.");
             return None;
         };
         if account == "aws" {
             return Some(arn.to_owned());
         }
-        let name = rest.strip_prefix(sort).and_then(|rest| rest.rsplit('/').next()).filter(|name| !name.is_empty())?;
-        Some(match kind {
-            "iam.role" => self.existing(name, "role", &[("kind", kind), ("name", name)], "arn"),
-            _ => self.existing(name, "policy", &[("kind", kind), ("name", name)], "arn"),
-        })
+        let path = rest.strip_prefix(what)?.strip_prefix('/')?;
+        let name = path.rsplit('/').next().filter(|name| !name.is_empty())?;
+        Some(self.document.existing(name, what, &[("kind", kind), ("name", name)], "arn"))
     }
 
     fn step(&mut self, wanted: &str, prefix: &str, uses: &'static str) -> Step {
@@ -262,4 +266,39 @@ fn list(texts: impl IntoIterator<Item = String>) -> Value {
 
 fn table<const N: usize>(entries: [(&str, Value); N]) -> Value {
     Value::Table(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::Fate;
+
+    fn converted(more: &str) -> crate::Converted {
+        let head = "apiVersion: eksctl.io/v1alpha5\nkind: ClusterConfig\nmetadata: {name: c, region: eu-west-1}\n";
+        crate::convert(format!("{head}{more}").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn steps_have_their_names_whatever_subnets_are_called() {
+        let found = converted(
+            "vpc: {id: vpc-1, subnets: {private: {cluster: {id: subnet-1}, roles: {id: subnet-2}}}}\n\
+             managedNodeGroups: [{name: a}]\n",
+        );
+        let text = found.pipeline.unwrap();
+        for part in ["[steps.cluster]", "[steps.roles]", "[existing.cluster]", "${existing.roles.id}"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_a_fargate_profile_does_not_get_is_missing() {
+        let found = converted(
+            "availabilityZones: [eu-west-1a, eu-west-1b]\nfargateProfiles:\n\
+             - {name: f, subnets: [eu-west-1b, eu-west-1x], selectors: [{namespace: n, labels: [x]}]}\n",
+        );
+        let missing: Vec<&str> = found.report.missing().map(|field| field.path.as_str()).collect();
+        assert_eq!(missing, ["fargateProfiles[0].subnets[1]", "fargateProfiles[0].selectors[0].labels"]);
+        let subnet = found.report.fields.iter().find(|field| field.path == "fargateProfiles[0].subnets[0]").unwrap();
+        assert!(matches!(&subnet.fate, Fate::Same { to } if to == "steps.f.with.subnet_ids"), "{subnet:?}");
+        assert!(found.pipeline.unwrap().contains("subnet_ids = [\"${network.private_subnet_ids[1]}\"]"));
+    }
 }

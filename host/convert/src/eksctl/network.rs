@@ -4,7 +4,7 @@ use toml::Value;
 
 use super::{Work, list};
 use crate::at::At;
-use crate::document::literal;
+use crate::document::{Step, literal};
 
 /// Regions in which eksctl takes two zones, and not three.
 const TWO_ZONES: [&str; 2] = ["us-east-1", "us-west-1"];
@@ -81,7 +81,7 @@ fn there(work: &mut Work<'_>, at: &At<'_>) -> Network {
     let vpc = at.get("id").and_then(|id| {
         let text = id.text()?;
         work.same(&id, "[existing.vpc]");
-        Some(work.existing("vpc", "vpc", &[("kind", "ec2.vpc"), ("id", text)], "id"))
+        Some(work.document.existing("vpc", "vpc", &[("kind", "ec2.vpc"), ("id", text)], "id"))
     });
     if let Some(cidr) = at.get("cidr") {
         work.same(&cidr, "the range of the VPC, which is looked up");
@@ -99,7 +99,7 @@ fn there(work: &mut Work<'_>, at: &At<'_>) -> Network {
         && private.is_empty()
     {
         for id in of_cluster.iter().filter_map(At::text) {
-            let reference = work.existing(id, "subnet", &[("kind", "ec2.subnet"), ("id", id)], "id");
+            let reference = work.document.existing(id, "subnet", &[("kind", "ec2.subnet"), ("id", id)], "id");
             private.push((vec![id.to_owned()], reference));
         }
     }
@@ -112,7 +112,7 @@ fn one(work: &mut Work<'_>, name: &str, at: &At<'_>) -> Option<(Vec<String>, Str
     let mut names = vec![name.to_owned()];
     names.extend([text("id"), text("az")].into_iter().flatten().map(str::to_owned));
     if let Some(id) = text("id") {
-        let reference = work.existing(name, "subnet", &[("kind", "ec2.subnet"), ("id", id)], "id");
+        let reference = work.document.existing(name, "subnet", &[("kind", "ec2.subnet"), ("id", id)], "id");
         work.same(at, format!("{reference}, looked up by its id"));
         return Some((names, reference));
     }
@@ -127,7 +127,7 @@ fn one(work: &mut Work<'_>, name: &str, at: &At<'_>) -> Option<(Vec<String>, Str
 }
 
 fn made(work: &mut Work<'_>) -> Network {
-    let mut step = work.step("network", "network", "vpc");
+    let mut step = Step::new("network", "vpc");
     step.comments.push("The network: public and private subnets in each zone.".to_owned());
     step.set("name", work.cluster.clone()).set("cluster", work.cluster.clone());
     if let Some(cidr) = work.text(work.at("vpc.cidr"), "steps.network.with.cidr") {

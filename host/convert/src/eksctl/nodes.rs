@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::cluster::Roles;
+use super::cluster::NODE_ROLE;
 use super::network::Network;
 use super::{Work, list, ssh, table, user_data};
 use crate::at::At;
@@ -16,11 +16,11 @@ const DISK_GIB: i64 = 80;
 const AUTOSCALER_TAGS: &str = "k8s.io/cluster-autoscaler/";
 
 /// Steps of the node groups.
-pub(crate) fn node_groups(work: &mut Work<'_>, network: &Network, roles: &Roles, after: &[String]) {
+pub(crate) fn node_groups(work: &mut Work<'_>, network: &Network, after: &[String]) {
     for key in ["nodeGroups", "managedNodeGroups"] {
         let Some(all) = work.at(key) else { continue };
         for at in all.items() {
-            if let Some(mut step) = node_group(work, &at, network, roles, key == "managedNodeGroups") {
+            if let Some(mut step) = node_group(work, &at, network, key == "managedNodeGroups") {
                 step.after.extend(after.iter().cloned());
                 work.add(step);
             }
@@ -29,7 +29,7 @@ pub(crate) fn node_groups(work: &mut Work<'_>, network: &Network, roles: &Roles,
 }
 
 /// A node group, unless llmhost makes none like it.
-fn node_group(work: &mut Work<'_>, at: &At<'_>, network: &Network, roles: &Roles, is_managed: bool) -> Option<Step> {
+fn node_group(work: &mut Work<'_>, at: &At<'_>, network: &Network, is_managed: bool) -> Option<Step> {
     let Some(name) = at.get("name").and_then(|at| at.text()) else {
         work.wrong(at, "a node group with a name");
         return None;
@@ -54,7 +54,7 @@ fn node_group(work: &mut Work<'_>, at: &At<'_>, network: &Network, roles: &Roles
         work.same(&at, format!("{here}.role_arn, looked up"));
         Some(arn)
     });
-    step.set("role_arn", role.unwrap_or_else(|| roles.node.clone()));
+    step.set("role_arn", role.unwrap_or_else(|| NODE_ROLE.to_owned()));
     subnets(work, at, &mut step, network, &here);
     machines(work, at, &mut step, &here);
     let is_bottlerocket = image(work, at, &mut step, &here);
@@ -104,19 +104,7 @@ fn subnets(work: &mut Work<'_>, at: &At<'_>, step: &mut Step, network: &Network,
     let mut named = Vec::new();
     for key in ["subnets", "availabilityZones"] {
         let Some(all) = at.get(key) else { continue };
-        for item in all.items() {
-            let Some(text) = item.text() else { continue };
-            let id = text
-                .starts_with("subnet-")
-                .then(|| work.existing(text, "subnet", &[("kind", "ec2.subnet"), ("id", text)], "id"));
-            match network.named(text, is_private).or(id) {
-                Some(reference) => {
-                    work.same(&item, format!("{here}.subnet_ids"));
-                    named.push(reference);
-                }
-                None => work.missing(&item, format!("the network has no '{text}'"), "Choose subnets of the network's."),
-            }
-        }
+        named.extend(work.subnets(&all, network, is_private, &format!("{here}.subnet_ids")));
     }
     match named.is_empty() {
         true if !is_private && matches!(network, Network::Made { .. }) => {
@@ -373,7 +361,7 @@ fn life(work: &mut Work<'_>, at: &At<'_>, step: &mut Step, network: &Network, he
 
 fn launch_template(work: &mut Work<'_>, at: &At<'_>, step: &mut Step, here: &str) {
     let Some(id) = at.get("id").and_then(|at| at.text()) else { return };
-    let reference = work.existing(id, "template", &[("kind", "ec2.launch-template"), ("id", id)], "id");
+    let reference = work.document.existing(id, "template", &[("kind", "ec2.launch-template"), ("id", id)], "id");
     let latest = reference.replace(".id}", ".version}");
     let version = match at.get("version").and_then(|at| at.text()) {
         Some(version) => literal(version),

@@ -10,7 +10,7 @@ use crate::document::{Step, literal};
 /// The option `remote_access` of a node group.
 pub(super) fn access(work: &mut Work<'_>, at: &At<'_>, step: &mut Step, network: &Network, here: &str) {
     let Some(ssh) = at.get("ssh") else { return };
-    let sources = ["sourceSecurityGroupIds"].iter().filter_map(|key| ssh.get(key)).next();
+    let sources = ssh.get("sourceSecurityGroupIds");
     let allows = ssh.get("allow").and_then(|at| at.flag()).unwrap_or(ssh.get("publicKeyName").is_some());
     if !allows {
         for key in ["allow", "publicKeyName", "publicKey", "publicKeyPath"] {
@@ -37,17 +37,16 @@ pub(super) fn access(work: &mut Work<'_>, at: &At<'_>, step: &mut Step, network:
     match sources.and_then(|at| Some((at.clone(), at.texts()?))) {
         Some((at, groups)) => {
             let keys = |id| [("kind", "ec2.security-group"), ("id", id)];
-            let ids: Vec<String> = groups.into_iter().map(|id| work.existing(id, "group", &keys(id), "id")).collect();
+            let ids: Vec<String> =
+                groups.into_iter().map(|id| work.document.existing(id, "group", &keys(id), "id")).collect();
             work.same(&at, format!("{here}.remote_access.source_security_group_ids"));
             options.insert("source_security_group_ids".into(), list(ids));
+            step.set("remote_access", Value::Table(options));
         }
         None => {
             options.insert("sources".into(), list(["0.0.0.0/0".to_owned()]));
+            let comment = "eksctl lets the whole world in: narrow it";
+            step.set_with("remote_access", Value::Table(options), comment);
         }
     }
-    let comment = if options.contains_key("sources") { "eksctl lets the whole world in: narrow it" } else { "" };
-    match comment {
-        "" => step.set("remote_access", Value::Table(options)),
-        _ => step.set_with("remote_access", Value::Table(options), comment),
-    };
 }

@@ -4,16 +4,11 @@ use toml::{Table, Value};
 
 use super::network::Network;
 use super::{Resource, Work};
+use crate::NODE_POLICIES;
 use crate::document::{Step, literal};
 
-/// Policies that the plugin `iam` attaches by itself.
-const OWN_POLICIES: [&str; 5] = [
-    "/AmazonEKSClusterPolicy",
-    "/AmazonEKSWorkerNodePolicy",
-    "/AmazonEKS_CNI_Policy",
-    "/AmazonEC2ContainerRegistryReadOnly",
-    "/AmazonEC2ContainerRegistryPullOnly",
-];
+/// The policy that the plugin `iam` gives to the cluster's role.
+const CLUSTER_POLICY: &str = "/AmazonEKSClusterPolicy";
 
 /// Steps of the first cluster.
 pub(super) fn cluster(work: &mut Work, network: &Network) {
@@ -129,7 +124,7 @@ fn role(work: &mut Work, arn: &str, wanted: &str, is_node: bool) -> String {
             continue;
         }
         let policy = attachment.text("/policy_arn").unwrap_or_default().to_owned();
-        let is_own = OWN_POLICIES.iter().any(|own| policy.ends_with(own));
+        let is_own = policy.ends_with(CLUSTER_POLICY) || NODE_POLICIES.iter().any(|own| policy.ends_with(own));
         if is_own || is_node {
             work.same(&attachment, format!("steps.{}", step.name));
         } else {
@@ -160,7 +155,7 @@ fn addons(work: &mut Work, step: &mut Step) {
     let mut addons = Table::new();
     for addon in work.of("aws_eks_addon") {
         let name = addon.text("/addon_name").unwrap_or_default().to_owned();
-        let mut options = Table::new();
+        let (mut options, mut is_same) = (Table::new(), true);
         if let Some(version) = addon.text("/addon_version") {
             options.insert("version".into(), literal(version).into());
         }
@@ -170,10 +165,15 @@ fn addons(work: &mut Work, step: &mut Step) {
         if let Some(text) = addon.text("/configuration_values") {
             match serde_json::from_str::<Value>(text) {
                 Ok(value @ Value::Table(_)) => _ = options.insert("configuration".into(), value),
-                _ => work.differs(&addon, "its configuration is not JSON: state it in steps.cluster.with.addons"),
+                _ => {
+                    is_same = false;
+                    work.differs(&addon, "its configuration is not JSON: state it in steps.cluster.with.addons");
+                }
             }
         }
-        work.same(&addon, format!("cluster/eks.addon/{name}, found by its name"));
+        if is_same {
+            work.same(&addon, format!("cluster/eks.addon/{name}, found by its name"));
+        }
         addons.insert(name, Value::Table(options));
     }
     step.set("addons", Value::Table(addons));

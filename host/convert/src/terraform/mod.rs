@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::document::{Document, Existing, literal};
+use crate::document::Document;
 use crate::report::{Fate, Field, Report};
 use crate::{Converted, Import, Source};
 
@@ -120,20 +120,7 @@ impl Work {
 
     /// A reference to what exists and stays with others.
     fn existing(&mut self, kind: &str, id: &str, prefix: &str) -> String {
-        let keys: toml::Table = [("kind", kind), ("id", id)]
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), literal(value).into()))
-            .collect();
-        let known = self.document.existing.iter().find(|existing| existing.keys == keys);
-        let name = match known {
-            Some(existing) => existing.name.clone(),
-            None => {
-                let name = self.document.free_name(id, prefix);
-                self.document.existing.push(Existing { name: name.clone(), keys });
-                name
-            }
-        };
-        format!("${{existing.{name}.id}}")
+        self.document.existing(id, prefix, &[("kind", kind), ("id", id)], "id")
     }
 
     fn head(&mut self) {

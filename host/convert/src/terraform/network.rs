@@ -101,13 +101,13 @@ fn tables(work: &mut Work, network: &Network, gateways: &[Resource]) {
         let table = association.text("/route_table_id").unwrap_or_default().to_owned();
         let subnet = association.text("/subnet_id").and_then(|id| network.subnets.get(id));
         match subnet {
-            Some((is_private, zone)) => sorted.push((*is_private, zone.clone(), table)),
+            Some((is_private, zone)) => {
+                sorted.push((*is_private, zone.clone(), table));
+                let which = if *is_private { "private" } else { "public" };
+                let address = format!("network/ec2.route-table-association/{which}-{}", letter(zone));
+                work.same(association, format!("{address}, found by its name"));
+            }
             None => work.missing(association, "its subnet is not in the pipeline", "Keep it in Terraform."),
-        }
-        if let Some((is_private, zone)) = subnet {
-            let which = if *is_private { "private" } else { "public" };
-            let address = format!("network/ec2.route-table-association/{which}-{}", letter(zone));
-            work.same(association, format!("{address}, found by its name"));
         }
     }
     sorted.sort();
