@@ -78,6 +78,29 @@ pub(crate) struct DecoderLayout {
     pub(crate) positions: Option<usize>,
 }
 
+#[cfg(test)]
+impl DecoderLayout {
+    /// One head over one buffer that past and present share, and none of what a graph may have besides.
+    pub(crate) fn for_a_test() -> Self {
+        Self {
+            cache: vec![CacheNames { past: String::new(), present: String::new() }; 2],
+            cache_type: FloatType::F32,
+            heads: 1,
+            head_size: 8,
+            vocabulary: 8,
+            logits_type: FloatType::F32,
+            last_only: false,
+            position_ids: false,
+            logits_to_keep: None,
+            cache_branch: false,
+            shared: true,
+            likeliest: false,
+            lengths: Lengths::Any,
+            positions: None,
+        }
+    }
+}
+
 /// An encoder's inputs and outputs.
 #[derive(Debug, Clone)]
 pub(crate) struct EncoderLayout {

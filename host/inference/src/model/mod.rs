@@ -30,8 +30,6 @@ pub use files::verify;
 pub(crate) use folder::FolderError;
 pub use folder::Model;
 pub use inspect::{Inspected, Precision, inspect};
-#[cfg(test)]
-pub(crate) use layout::CacheNames;
 pub(crate) use layout::{
     DecoderLayout, EncoderLayout, FloatType, LIKELIEST, LIKELIEST_LOGITS, LIKELIEST_TOKENS, Layout,
 };

@@ -37,6 +37,23 @@ pub(crate) struct SessionSettings {
     pub(crate) likeliest: Option<bool>,
 }
 
+#[cfg(test)]
+impl SessionSettings {
+    /// One thread of the CPU, and a graph as it is.
+    pub(crate) fn for_a_test() -> Self {
+        Self {
+            device: Device::Cpu,
+            threads: 1,
+            spin: Duration::ZERO,
+            gpu: 0,
+            cuda_share: 0.9,
+            stops_spinning: false,
+            records: false,
+            likeliest: None,
+        }
+    }
+}
+
 /// An open session. With CUDA its first run is recorded.
 #[derive(Debug)]
 pub(crate) struct Opened {

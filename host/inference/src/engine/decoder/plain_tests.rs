@@ -2,13 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use llmhost_example_models::{Example, onnxruntime, python};
 
 use super::*;
 use crate::model::{Layout, Model};
-use crate::runtime::{Device, Runtime, Search, SessionSettings};
+use crate::runtime::{Runtime, Search, SessionSettings};
 
 /// The tiny model as another exporter would write it.
 fn decoder(how: Option<&str>, slots: usize) -> PlainDecoder {
@@ -25,17 +24,8 @@ fn decoder(how: Option<&str>, slots: usize) -> PlainDecoder {
     }
     let search = Search { library: Some(onnxruntime().expect("there")), ..Search::default() };
     let runtime = Runtime::load(&search).expect("it loads");
-    let settings = SessionSettings {
-        device: Device::Cpu,
-        threads: 1,
-        spin: Duration::ZERO,
-        gpu: 0,
-        cuda_share: 0.9,
-        stops_spinning: false,
-        records: false,
-        likeliest: None,
-    };
-    let (model, opened) = Model::open(folder.path(), None, &runtime, &settings, false).expect("it opens");
+    let (model, opened) =
+        Model::open(folder.path(), None, &runtime, &SessionSettings::for_a_test(), false).expect("it opens");
     let Layout::Decoder(layout) = model.layout else { panic!("a decoder") };
     PlainDecoder::new(
         opened.session,

@@ -1,30 +1,19 @@
 //! Steps with tensors of their own, as a GPU needs them to record steps.
 
-use std::time::Duration;
-
 use llmhost_example_models::{Example, onnxruntime};
 
 use super::*;
 use crate::model::{Layout, Model};
-use crate::runtime::{Device, Runtime, Search, SessionSettings};
+use crate::runtime::{Runtime, Search, SessionSettings};
 
 const CONTEXT: usize = 512;
 
 fn decoder(example: Example, own_tensors: bool) -> SharedDecoder {
     let search = Search { library: Some(onnxruntime().expect("there")), ..Search::default() };
     let runtime = Runtime::load(&search).expect("it loads");
-    let settings = SessionSettings {
-        device: Device::Cpu,
-        threads: 1,
-        spin: Duration::ZERO,
-        gpu: 0,
-        cuda_share: 0.9,
-        stops_spinning: false,
-        records: false,
-        likeliest: None,
-    };
     let folder = example.folder().expect("made");
-    let (model, opened) = Model::open(&folder, None, &runtime, &settings, false).expect("it opens");
+    let (model, opened) =
+        Model::open(&folder, None, &runtime, &SessionSettings::for_a_test(), false).expect("it opens");
     let Layout::Decoder(layout) = model.layout else { panic!("a decoder") };
     let size = CacheSize { slots: 6, context: CONTEXT, chunk: 16, tiers: Some(Tiers::new(CONTEXT)), own_tensors };
     SharedDecoder::new(opened.session, layout, Provider::Cpu, 0, size).expect("it starts")

@@ -1,26 +1,9 @@
 //! What slots hold stays theirs, however they move.
 
 use super::*;
-use crate::model::{CacheNames, Lengths};
 
 fn layout() -> DecoderLayout {
-    let names = |part: &str| CacheNames { past: format!("past.{part}"), present: format!("present.{part}") };
-    DecoderLayout {
-        cache: vec![names("key"), names("value")],
-        cache_type: FloatType::F16,
-        heads: 3,
-        head_size: 4,
-        vocabulary: 8,
-        logits_type: FloatType::F32,
-        last_only: false,
-        position_ids: false,
-        logits_to_keep: None,
-        cache_branch: false,
-        shared: true,
-        likeliest: false,
-        lengths: Lengths::Any,
-        positions: None,
-    }
+    DecoderLayout { cache_type: FloatType::F16, heads: 3, head_size: 4, ..DecoderLayout::for_a_test() }
 }
 
 const CONTEXT: usize = 5000;

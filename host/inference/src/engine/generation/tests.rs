@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
 use crate::engine::request::Event;
-use crate::model::{CacheNames, DecoderLayout, FloatType};
+use crate::model::DecoderLayout;
 use crate::sampling::{Sampler, SamplingParams};
 use crate::tokens::{Detokenizer, StopStrings, Tokenizer};
 
@@ -92,23 +92,7 @@ struct Tried {
 impl Tried {
     fn new(slots: usize) -> Self {
         const CONTEXT: usize = 8192;
-        let names = CacheNames { past: String::new(), present: String::new() };
-        let layout = DecoderLayout {
-            cache: vec![names; 2],
-            cache_type: FloatType::F32,
-            heads: 1,
-            head_size: 8,
-            vocabulary: VOCABULARY,
-            logits_type: FloatType::F32,
-            last_only: true,
-            position_ids: false,
-            logits_to_keep: None,
-            cache_branch: false,
-            shared: true,
-            likeliest: false,
-            lengths: Lengths::Any,
-            positions: None,
-        };
+        let layout = DecoderLayout { vocabulary: VOCABULARY, last_only: true, ..DecoderLayout::for_a_test() };
         let runs = Arc::new(Mutex::new(Vec::new()));
         let decoder = Written { runs: Arc::clone(&runs), firsts: vec![0; slots], logits: vec![0.0; VOCABULARY] };
         let settings = Settings {

@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use llmhost_example_models::{Example, onnxruntime, python};
 use ort::session::Session;
 
 use super::trial::logits;
 use super::*;
-use crate::runtime::{Device, Files, Runtime, Search, SessionSettings, open};
+use crate::runtime::{Files, Runtime, Search, SessionSettings, open};
 
 /// The heads that exporters put behind the last norm, in place of the plain product of the example.
 const REWRITE: &str = r#"
@@ -123,17 +122,7 @@ impl Tried {
     }
 
     fn open(&self, bytes: Option<&[u8]>) -> Result<Opened, OpenError> {
-        let settings = SessionSettings {
-            device: Device::Cpu,
-            threads: 1,
-            spin: Duration::ZERO,
-            gpu: 0,
-            cuda_share: 0.9,
-            stops_spinning: false,
-            records: false,
-            likeliest: None,
-        };
-        open(&self.runtime, (&self.path, bytes), &self.files, 1, &settings)
+        open(&self.runtime, (&self.path, bytes), &self.files, 1, &SessionSettings::for_a_test())
     }
 
     fn at(&self, depth: Depth) -> Result<(Opened, DecoderLayout), String> {
