@@ -178,7 +178,7 @@ pub(super) fn misnamed(name: &str, families: &Families) -> Option<(String, Strin
         Family::Off => Some((
             format!("step '{name}' is disabled by its 'when'"),
             format!(
-                "give this step the same 'when', or take what exists, a list of none or one: ${{{name}[*].output}}"
+                "give this step the same 'when', or use the list, which has zero or one entries: ${{{name}[*].output}}"
             ),
         )),
         Family::Each { on, .. } => {

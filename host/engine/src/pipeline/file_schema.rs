@@ -107,7 +107,7 @@ pub fn file_schema(plugins: &[(&str, &Value, &str)]) -> Value {
                     "properties": {
                         "file": { "type": "string", "description": "Its file, which says its name and where its state is." },
                         "state": { "type": "string", "description": "Where its state is: s3://bucket/prefix, or a folder." },
-                        "name": { "type": "string", "description": "Its name, without a file; by default what it is called here." },
+                        "name": { "type": "string", "description": "Its name, if there is no file; by default what it is called here." },
                         "env": { "type": "string", "description": "The environment of its file." },
                         "vars": { "type": "object", "description": "Values of variables of its file." },
                         "description": { "type": "string" },

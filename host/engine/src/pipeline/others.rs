@@ -248,9 +248,11 @@ fn missing(reference: &Reference, known: &OtherOutputs) -> Option<Diagnostic> {
         let help = match (near, &names[..]) {
             (Some(near), _) => format!("did you mean '{near}'?"),
             (None, []) => {
-                "its state has no output of that name; change its [outputs], and run that pipeline first".to_owned()
+                "its state has no output of that name; add it to its [outputs], and run that pipeline first".to_owned()
             }
-            (None, names) => format!("there are {}; run it after its [outputs] were changed", names.join(", ")),
+            (None, names) => {
+                format!("there are {}; add it to its [outputs], and run that pipeline first", names.join(", "))
+            }
         };
         let problem = reference.problem("unknown-output", message, "not an output");
         return Some(Diagnostic { help: Some(help), ..problem });

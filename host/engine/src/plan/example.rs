@@ -25,25 +25,9 @@ pub(crate) fn step(name: &str, uses: &str, depends_on: &[&str]) -> PlannedStep {
     }
 }
 
-pub(crate) fn resource(action: Action, spec: Value) -> PlannedResource {
-    PlannedResource {
-        action,
-        spec,
-        changes: Vec::new(),
-        depends_on: Vec::new(),
-        leftovers: Vec::new(),
-        unfinished: false,
-        was_going: false,
-        broken: None,
-        takes_over: None,
-        interrupts: None,
-        derived: &[],
-    }
-}
-
 pub(crate) fn add(plan: &mut Plan, at: &str, action: Action, depends_on: &[&str], spec: Value) {
     let depends_on = depends_on.iter().map(|other| address(other)).collect();
-    plan.resources.insert(address(at), PlannedResource { depends_on, ..resource(action, spec) });
+    plan.resources.insert(address(at), PlannedResource { depends_on, ..PlannedResource::new(action, spec) });
 }
 
 fn change(plan: &mut Plan, at: &str, path: &str, old: Value, new: Value, replaces: bool) {
@@ -121,7 +105,7 @@ pub(crate) fn hostile() -> Plan {
         successor: None,
     }];
     let spec = json!({"tags": tags});
-    let resource = PlannedResource { changes, ..resource(Action::Update, spec.clone()) };
+    let resource = PlannedResource { changes, ..PlannedResource::new(Action::Update, spec.clone()) };
     plan.resources.insert(at, resource);
     add(&mut plan, "one/ec2.vpc/other", Action::Create, &[], spec);
     plan

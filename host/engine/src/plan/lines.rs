@@ -207,7 +207,7 @@ mod tests {
     use crate::plan::compare;
 
     fn told(old: Value, new: Value, is_cut: bool) -> String {
-        let mut resource = crate::plan::example::resource(Action::Update, new);
+        let mut resource = PlannedResource::new(Action::Update, new);
         resource.changes = compare(&old, &resource.spec, &["policy"]).fields;
         let mut out = String::new();
         Lines { out: &mut out, style: TextStyle::default(), is_cut }.changes(6, &resource);

@@ -196,6 +196,23 @@ pub struct PlannedResource {
 }
 
 impl PlannedResource {
+    /// One with an action and a spec, and nothing else to say of it.
+    pub fn new(action: Action, spec: Value) -> Self {
+        Self {
+            action,
+            spec,
+            changes: Vec::new(),
+            depends_on: Vec::new(),
+            leftovers: Vec::new(),
+            takes_over: None,
+            unfinished: false,
+            was_going: false,
+            broken: None,
+            interrupts: None,
+            derived: &[],
+        }
+    }
+
     /// Whether nothing changes but its name, or the pipeline's, which its tags hold.
     pub fn only_moves(&self) -> bool {
         let is_in = |path: &str, holder: &str, keys: [&str; 2]| {
@@ -273,6 +290,16 @@ fn is_none(count: &usize) -> bool {
 }
 
 impl Summary {
+    /// Counts the fates of resources. Predecessors that an earlier run left are deletions.
+    pub(crate) fn of<'a>(resources: impl IntoIterator<Item = &'a PlannedResource>) -> Self {
+        let mut summary = Self::default();
+        for resource in resources {
+            summary.count(resource);
+            summary.delete += resource.leftovers.len();
+        }
+        summary
+    }
+
     /// Counts one resource.
     pub(crate) fn count(&mut self, planned: &PlannedResource) {
         *match planned.action {
@@ -327,11 +354,6 @@ impl Plan {
 
     /// Counts the fates.
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        for resource in self.resources.values() {
-            summary.count(resource);
-            summary.delete += resource.leftovers.len();
-        }
-        summary
+        Summary::of(self.resources.values())
     }
 }

@@ -16,8 +16,8 @@ pub fn show(plan: &Plan, style: TextStyle) -> String {
     for (head, resources) in steps(plan, style) {
         out.push_str(&head);
         out.push('\n');
-        for (address, resource) in resources {
-            Block { lines: Lines { out: &mut out, style, is_cut: false } }.resource(address, resource);
+        for entry in resources {
+            resource(&mut Lines { out: &mut out, style, is_cut: false }, entry);
         }
         out.push('\n');
     }
@@ -116,37 +116,31 @@ pub(super) fn note(resource: &PlannedResource) -> &'static str {
 }
 
 /// The lines of one resource.
-struct Block<'a> {
-    lines: Lines<'a>,
+fn resource(lines: &mut Lines<'_>, (address, resource): Entry<'_>) {
+    let note = note(resource);
+    let head = format!("{} {}/{}", lines.sign(resource.action), plain(address.kind()), address.name());
+    if resource.action != Action::Keep {
+        lines.line(2, &format!("{}{note}", lines.style.paint(resource.action.style(), &head)));
+    }
+    lines.beside(6, address, resource);
+    if let Some(sentence) = &resource.interrupts {
+        lines.interrupts(4, sentence);
+    }
+    match resource.action {
+        Action::Keep => {}
+        Action::Create => spec(lines, &resource.spec, resource.derived),
+        Action::Finish if resource.changes.is_empty() => spec(lines, &resource.spec, resource.derived),
+        _ => lines.changes(6, resource),
+    }
 }
 
-impl Block<'_> {
-    fn resource(&mut self, address: &ResourceAddress, resource: &PlannedResource) {
-        let (lines, note) = (&mut self.lines, note(resource));
-        let head = format!("{} {}/{}", lines.sign(resource.action), plain(address.kind()), address.name());
-        if resource.action != Action::Keep {
-            lines.line(2, &format!("{}{note}", lines.style.paint(resource.action.style(), &head)));
-        }
-        lines.beside(6, address, resource);
-        if let Some(sentence) = &resource.interrupts {
-            lines.interrupts(4, sentence);
-        }
-        match resource.action {
-            Action::Keep => {}
-            Action::Create => self.spec(&resource.spec, resource.derived),
-            Action::Finish if resource.changes.is_empty() => self.spec(&resource.spec, resource.derived),
-            _ => lines.changes(6, resource),
-        }
-    }
-
-    /// Every field that says something; tags, which say the least, at the end.
-    fn spec(&mut self, spec: &Value, derived: &[&str]) {
-        let Value::Object(fields) = spec else { return self.lines.line(6, &value(spec)) };
-        let (tags, fields): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| *key == "tags");
-        for (key, field) in fields.into_iter().chain(tags) {
-            if !is_empty(field) && !derived.contains(&key.as_str()) {
-                self.lines.field(6, &format!("{}: ", plain(key)), field);
-            }
+/// Every field that says something; tags, which say the least, at the end.
+fn spec(lines: &mut Lines<'_>, spec: &Value, derived: &[&str]) {
+    let Value::Object(fields) = spec else { return lines.line(6, &value(spec)) };
+    let (tags, fields): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| *key == "tags");
+    for (key, field) in fields.into_iter().chain(tags) {
+        if !is_empty(field) && !derived.contains(&key.as_str()) {
+            lines.field(6, &format!("{}: ", plain(key)), field);
         }
     }
 }

@@ -40,11 +40,9 @@ impl TextStyle {
     }
 
     /// The text, cut in the middle to at most `most` columns.
-    pub(super) fn shorten(self, text: &str, most: usize) -> String {
-        match self.unicode {
-            true => shorten(text, most).into_owned(),
-            false => shorten(text, most.saturating_sub(2)).replace('…', "..."),
-        }
+    pub(crate) fn shorten(self, text: &str, most: usize) -> String {
+        let text = shorten(text, most);
+        if self.unicode { text.into_owned() } else { text.replace('…', "~") }
     }
 
     /// The sign of an action.
@@ -249,5 +247,8 @@ mod tests {
         assert_eq!(shorten("private-subnet-a", 9), "priv…et-a");
         assert_eq!(shorten("short", 5), "short");
         assert_eq!(shorten("anything", 1), "…");
+        let ascii = TextStyle { unicode: false, ..TextStyle::default() };
+        assert_eq!(ascii.shorten("private-subnet-a", 9), "priv~et-a");
+        assert_eq!(ascii.shorten("short", 5), "short");
     }
 }

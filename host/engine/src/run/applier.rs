@@ -43,7 +43,6 @@ pub(super) async fn apply(
     if let Some(failed) = make_moves(&hands, &plan).await {
         return failed;
     }
-    common.events.emit(Event::RunStarted { operations: plan.summary().calls() });
     let operations = Arc::new(Operations::new(hands, Arc::clone(&plan)));
     let looked_up = existing::look_up(common, &operations.hands.store.snapshot()).await;
     let remembered = existing::remember(&plan.existing, &*operations.hands.store).await;
@@ -63,6 +62,7 @@ pub(super) async fn apply(
         // A state that cannot be written: everything that follows fails by it, and says so.
         tracing::warn!(%error, "cannot record which steps are protected");
     }
+    common.events.emit(Event::RunStarted { operations: plan.summary().calls() });
     let outcomes = graph::walk(&common.graph, engine.parallelism, |step| {
         let (operations, outputs) = (Arc::clone(&operations), &outputs);
         async move { apply_step(engine, common, operations, step, outputs).await }

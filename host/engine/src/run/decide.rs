@@ -55,17 +55,13 @@ pub(super) fn decide(declaration: &Declaration, state: &State, common: &Common) 
         outputs = old.chain(new).collect();
     }
     let planned = PlannedResource {
-        action,
-        spec: serde_json::Value::clone(spec),
         changes,
         depends_on: depends_on.clone(),
-        leftovers: Vec::new(),
         unfinished: current.is_some_and(|instance| instance.unfinished),
         broken: current.and_then(|instance| instance.broken.clone()),
         was_going: current.is_some_and(|instance| instance.going),
-        takes_over: None,
-        interrupts: None,
         derived: kind.derived(),
+        ..PlannedResource::new(action, serde_json::Value::clone(spec))
     };
     Known { planned, outputs, ignored: declaration.ignored.clone() }
 }

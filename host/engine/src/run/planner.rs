@@ -291,19 +291,9 @@ fn add_leftovers(plan: &mut Plan, state: &State) {
             (None, None, None) => continue,
         };
         let stays = plan.left_out.contains(address.step());
-        let planned = PlannedResource {
-            action: if stays { Action::Keep } else { Action::Delete },
-            spec,
-            changes: Vec::new(),
-            depends_on,
-            leftovers: if stays { Vec::new() } else { old },
-            unfinished: false,
-            was_going: false,
-            broken: None,
-            takes_over: None,
-            interrupts: None,
-            derived: &[],
-        };
+        let action = if stays { Action::Keep } else { Action::Delete };
+        let leftovers = if stays { Vec::new() } else { old };
+        let planned = PlannedResource { depends_on, leftovers, ..PlannedResource::new(action, spec) };
         plan.resources.insert(address.clone(), planned);
     }
 }

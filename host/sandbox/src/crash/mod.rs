@@ -79,7 +79,7 @@ fn limit_of(error: &wasmtime::Error, refused: Option<&Hit>) -> Option<Hit> {
 
 fn reason(error: &wasmtime::Error, seen: &frames::Frames) -> String {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return format!("it exited with exit({})", exit.0);
+        return format!("it exited with code {}", exit.0);
     }
     if error.is::<ThrownException>() {
         return "it threw an exception that nothing caught".to_owned();

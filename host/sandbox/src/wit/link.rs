@@ -180,7 +180,7 @@ async fn files(state: &mut State, export: &str, params: &[Val]) -> wasmtime::Res
 /// What a plugin looks up, and the attribute that it wants.
 fn query(interface: &str, params: &[Val]) -> wasmtime::Result<(Query, String)> {
     let [Val::String(kind), which, Val::String(attribute)] = params else {
-        bail!("a look-up is a kind, which resource is intended, and an attribute")
+        bail!("a look-up is a kind, a selector, and an attribute")
     };
     let mut which = values::json(which)?;
     let pairs = |value: Value| -> Map<String, Value> {

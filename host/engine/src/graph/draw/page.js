@@ -299,5 +299,5 @@ const page = (() => {
   if (asked && plan.resources[asked[1]]) choose(Number(asked[1]));
   fit();
   const again = resource => { if (!panel.hidden && chosen() === numbers.get(resource)) fill(chosen()); };
-  return { plan, svg, numbers, add, plain, choose, more, again };
+  return { plan, steps, numbers, add, plain, choose, more, again };
 })();

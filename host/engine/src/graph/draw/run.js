@@ -1,7 +1,7 @@
 "use strict";
 // The states of a run on the page of its plan. Events come from the page itself, or one by one from the run.
 (() => {
-  const { plan, svg, numbers, add, plain, choose, more, again } = page;
+  const { plan, steps, numbers, add, plain, choose, more, again } = page;
   const source = JSON.parse(document.getElementById("events").textContent);
   const box = document.getElementById("run"), timeline = document.getElementById("timeline");
   const doing = { create: "creating", finish: "finishing", adopt: "adopting", update: "updating", detach: "detaching", delete: "deleting" };
@@ -48,6 +48,7 @@
   const log = (operation, text) => operation.log.push([now, text]);
 
   const handlers = {
+    "run-started": event => { total = event.operations; },
     "operation-started": event => { of(event); mark(event.address, "running"); },
     "operation-progress": event => {
       const operation = of(event);
@@ -92,19 +93,14 @@
     for (const [at, text] of operation.log) add(list, "li", plain(`${time(at)}  ${text}`));
   });
 
-  const rows = () => operations;
   // What a resource waited for: its own dependencies, and everything in the steps that its step comes after.
-  const inStep = new Map();
-  for (const resource of plan.resources) {
-    if (!inStep.has(resource.step)) inStep.set(resource.step, []);
-    inStep.get(resource.step).push(resource.address);
-  }
   const after = new Map(plan.steps.map(step => [step.name, step.depends_on]));
   const needs = address => {
     const at = numbers.get(address);
     if (at === undefined) return [];
     const resource = plan.resources[at];
-    return [...resource.depends_on, ...(after.get(resource.step) || []).flatMap(step => inStep.get(step) || [])];
+    const earlier = (after.get(resource.step) || []).flatMap(step => steps.get(step) || []);
+    return [...resource.depends_on, ...earlier.map(other => other.address)];
   };
   // From what ended last, back along the dependency that ended last before it.
   const critical = () => {
@@ -125,12 +121,12 @@
   };
 
   const drawTimeline = () => {
-    const path = critical(), all = rows(), whole = Math.max(clock(), 1);
+    const path = critical(), whole = Math.max(clock(), 1);
     timeline.replaceChildren();
     const waited = [...path].reduce((sum, row) => sum + row.end - row.start, 0);
-    add(timeline, "p", all.length ? `${all.length} operations in ${time(whole)}. The critical path, in another colour: `
+    add(timeline, "p", operations.length ? `${operations.length} operations in ${time(whole)}. The critical path, in another colour: `
       + `${path.size} operations, ${time(waited)}.` : "No operation has started yet.");
-    for (const row of all) {
+    for (const row of operations) {
       const line = add(timeline, "div", undefined, `row ${row.state}${path.has(row) ? " critical" : ""}`);
       button(line, row.address);
       const lane = add(line, "div", undefined, "lane"), bar = add(lane, "i");
@@ -142,9 +138,9 @@
   };
 
   const draw = () => {
-    const all = rows(), running = all.filter(row => row.state === "running");
-    const done = all.filter(row => row.state === "done").length;
-    total = Math.max(total, all.length);
+    const running = operations.filter(row => row.state === "running");
+    const done = operations.filter(row => row.state === "done").length;
+    total = Math.max(total, operations.length);
     const state = ended === null ? (lost ? "The run does not answer any more" : source.live ? "Running" : "Recorded")
       : { done: "Done", failed: "Failed", interrupted: "Interrupted" }[ended];
     box.replaceChildren();
@@ -163,7 +159,7 @@
     }
     if (running.length > 12) add(list, "li", `and ${running.length - 12} more`, "time");
     document.title = `${state} ${done}/${total}: ${plain(plan.pipeline)}`;
-    if (!timeline.hidden && source.live && ended === null) drawTimeline();
+    if (!timeline.hidden && source.live) drawTimeline();
   };
 
   document.getElementById("show-timeline").onclick = () => {
@@ -173,18 +169,21 @@
   window.addEventListener("keydown", event => { if (event.key === "Escape") timeline.hidden = true; });
 
   if (source.live) {
+    const timer = setInterval(draw, 500);
     // The browser connects again by itself, and says which event it heard last.
     const stream = new EventSource(source.live);
     stream.onmessage = message => {
       lost = false;
       handle(JSON.parse(message.data));
-      if (ended !== null) stream.close();
+      if (ended === null) return;
+      stream.close();
+      // Nothing changes any more, and each drawing replaces the buttons under the pointer.
+      clearInterval(timer);
+      draw();
     };
     stream.onerror = () => { lost = ended === null; };
-    setInterval(draw, 500);
   } else {
     source.recorded.forEach(handle);
   }
   draw();
-  svg.classList.add("run");
 })();

@@ -177,7 +177,7 @@ proptest! {
         for (n, at) in addresses.iter().enumerate() {
             let depends_on = edges.iter().filter(|edge| edge.1 == n).filter_map(|edge| addresses.get(edge.0).cloned()).collect();
             let spec = json!({ uses.clone(): uses.clone() });
-            plan.resources.insert(at.clone(), PlannedResource { action: Action::Create, spec, changes: vec![], depends_on, leftovers: vec![], unfinished: false, was_going: false, broken: None, takes_over: None, interrupts: None, derived: &[] });
+            plan.resources.insert(at.clone(), PlannedResource { depends_on, ..PlannedResource::new(Action::Create, spec) });
         }
         let svg = draw(&plan, Format::Svg);
         let document = roxmltree::Document::parse(&svg).unwrap();

@@ -127,8 +127,7 @@ impl Line {
     }
 
     fn push(&mut self, style: Style, text: &str) {
-        let text = shorten(text, self.room);
-        let text = if self.style.unicode { text } else { text.replace('…', "~").into() };
+        let text = self.style.shorten(text, self.room);
         self.room -= text.chars().count();
         self.text.push_str(&self.style.paint(style, &text));
     }

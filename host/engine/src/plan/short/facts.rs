@@ -1,7 +1,5 @@
 //! What matters of a resource, in a few words: a CIDR, an instance type, a version, a size.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use super::super::show::is_empty;
@@ -100,14 +98,13 @@ fn filled(template: &str, spec: &Value) -> Option<String> {
         latest = Some(value);
         rest = behind;
     }
-    let all = out + rest;
-    Some(match all.strip_prefix("1 ").and_then(|words| words.strip_suffix("ies")) {
-        Some(words) => format!("1 {words}y"),
-        None => match all.strip_prefix("1 ").and_then(|words| words.strip_suffix('s')) {
-            Some(words) if template.contains('#') => format!("1 {words}"),
-            _ => all,
-        },
-    })
+    // Of one, the template's own words are said in the singular; the words of a value stay.
+    let tail = match (rest.strip_suffix("ies"), rest.strip_suffix('s')) {
+        (Some(word), _) if out == "1" => format!("{word}y"),
+        (None, Some(word)) if out == "1" => word.to_owned(),
+        _ => rest.to_owned(),
+    };
+    Some(out + &tail)
 }
 
 fn length(value: &Value) -> usize {
@@ -120,10 +117,7 @@ fn length(value: &Value) -> usize {
 
 /// The value at a dotted path; items of lists by their number.
 fn at<'a>(spec: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(spec, |value, part| match value {
-        Value::Array(items) => items.get(part.parse::<usize>().ok()?),
-        _ => value.get(part),
-    })
+    spec.pointer(&format!("/{}", path.replace('.', "/")))
 }
 
 /// A value in a few words. What another resource will give is told by that resource's name.
@@ -161,7 +155,7 @@ fn words(text: &str) -> String {
             Piece::Token(_) => out.push_str("{known after apply}"),
         }
     }
-    Cow::from(out).into_owned()
+    out
 }
 
 #[cfg(test)]
@@ -192,6 +186,14 @@ mod tests {
                 &["1-4 x g5.xlarge and 1 more", "spot"],
             ),
             ("iam.role", json!({"role_name": "r", "managed_policy_arns": ["a"]}), &["r", "1 policy"]),
+            ("s3.folder", json!({"bucket": "b", "prefix": "p", "files": ["a"]}), &["s3://b/p", "1 file"]),
+            ("ec2.security-group", json!({"description": "1 of the replies"}), &["1 of the replies"]),
+            (
+                "kube.object",
+                json!({"manifest": {"kind": "Deployment", "metadata": {"name": "web"},
+                    "spec": {"replicas": 1, "template": {"spec": {"containers": [{"image": "web:1"}]}}}}}),
+                &["Deployment web", "1 replica", "web:1"],
+            ),
             ("db.role", json!({"name": "app", "tags": {}, "limit": 3, "empty": ""}), &["name: app", "limit: 3"]),
             ("s3.bucket", json!({"bucket": format!("logs-{id}")}), &["logs-{public-a}"]),
         ] {

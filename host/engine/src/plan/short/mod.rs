@@ -9,7 +9,6 @@ use super::lines::Lines;
 use super::show::{Entry, end, existing, moves, note, steps};
 use super::words::{TextStyle, plain};
 use super::{Action, Plan, PlannedResource, Summary};
-use crate::secret::shown;
 
 /// A name that is longer than this share of the terminal's width takes what it needs.
 const NAMES: usize = 2;
@@ -19,8 +18,7 @@ pub fn show_short(plan: &Plan, style: TextStyle) -> String {
     let mut out = existing(plan, style) + &moves(plan, style) + &urgent(plan, style);
     let mut folds = false;
     for (head, entries) in steps(plan, style) {
-        let mut summary = Summary::default();
-        entries.iter().for_each(|(_, resource)| summary.count(resource));
+        let summary = Summary::of(entries.iter().map(|(_, resource)| *resource));
         let counts = style.paint(Style::new().dimmed(), &format!(": {}", counts(&summary)));
         out.push_str(&format!("{head}{counts}\n"));
         let widest =
@@ -56,7 +54,7 @@ fn counts(summary: &Summary) -> String {
     ];
     let some: Vec<String> =
         all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    if some.is_empty() { "1 to delete".to_owned() } else { some.join(", ") }
+    some.join(", ")
 }
 
 /// Whether it is told before everything else.
@@ -145,7 +143,7 @@ fn facts_in(kind: &str, resource: &PlannedResource, style: TextStyle, room: usiz
     while facts.len() > 1 && facts.join(", ").chars().count() > room {
         facts.pop();
     }
-    style.shorten(&shown(&facts.join(", ")), room)
+    style.shorten(&facts.join(", "), room)
 }
 
 #[cfg(test)]
@@ -156,6 +154,18 @@ mod tests {
     #[test]
     fn a_short_plan_has_a_line_for_each_resource_and_what_is_lost_first() {
         insta::assert_snapshot!(show_short(&example::plan(), TextStyle::default()));
+    }
+
+    #[test]
+    fn a_step_counts_what_an_earlier_run_left() {
+        let mut plan = example::plan();
+        let kept = plan.resources.get_mut(&example::address("storage/s3.bucket/models")).expect("it is in the plan");
+        kept.leftovers = vec!["old-1".to_owned(), "old-2".to_owned()];
+        let shown = show_short(&plan, TextStyle::default());
+        assert!(shown.contains("\nstorage (s3): 1 to create, 2 to delete\n"), "{shown}");
+        plan.resources.retain(|address, _| address.kind() != "s3.policy");
+        let shown = show_short(&plan, TextStyle::default());
+        assert!(shown.contains("\nstorage (s3): 2 to delete\n"), "{shown}");
     }
 
     #[test]
