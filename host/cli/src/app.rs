@@ -103,7 +103,7 @@ impl Running {
         every(heartbeats(), || self.still(), work).await
     }
 
-    /// So many bytes of so many have come.
+    /// Bytes received so far, and the total.
     pub(crate) fn transferred(&self, done: u64, total: u64) {
         if let Self::Text(task) = self {
             task.transferred(done, total);

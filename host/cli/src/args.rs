@@ -1,5 +1,7 @@
 //! The command line, documented where it is defined.
 
+#![allow(rustdoc::bare_urls, reason = "they are shown by the command line, where a URL needs no brackets")]
+
 mod convert;
 mod device;
 mod doctor;

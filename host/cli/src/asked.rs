@@ -3,8 +3,11 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use llmhost_engine::plan::Summary;
+use llmhost_engine::secret::shown;
 
 use crate::failure::Failure;
+use crate::quoted::quoted;
+use crate::view;
 
 /// Asks before something is made, lost or broken. Where nobody can be asked, that is a refusal.
 pub(crate) fn confirm(question: &str) -> Result<(), Failure> {
@@ -41,8 +44,7 @@ pub(crate) fn question(
     let s = if create + update + replace + delete == 1 { "" } else { "s" };
     let last = doing.pop().unwrap_or_default();
     let doing = if doing.is_empty() { last } else { format!("{} and {last}", doing.join(", ")) };
-    let mut first = doing.chars();
-    let doing: String = first.next().into_iter().flat_map(char::to_uppercase).chain(first).collect();
+    let doing = view::capitalized(&doing);
     let account = account.map(|account| format!(" in account {account}, region {region}")).unwrap_or_default();
     let cost = cost.map(|cost| format!(", {cost}")).unwrap_or_default();
     let interruptions = match interruptions {
@@ -63,17 +65,10 @@ pub(crate) fn next_command(saved: Option<&std::path::Path>) -> String {
 
 fn applying(args: impl Iterator<Item = String>) -> String {
     let kept = args.filter(|arg| !matches!(arg.as_str(), "--dry-run" | "--exit-code"));
-    let words: Vec<String> = std::iter::once("llmhost".to_owned()).chain(kept.map(|arg| quoted(&arg))).collect();
+    // Secrets are masked before the quotes: in quotes a value may not be found.
+    let kept = kept.map(|arg| quoted(&shown(&arg)));
+    let words: Vec<String> = std::iter::once("llmhost".to_owned()).chain(kept).collect();
     words.join(" ")
-}
-
-/// A word of a command line for a shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+%".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }
 
 #[cfg(test)]
@@ -85,6 +80,13 @@ mod tests {
         let args = ["run", "my file.toml", "--dry-run", "--var", "a=b's", "--exit-code"].map(str::to_owned);
         assert_eq!(applying(args.into_iter()), r"llmhost run 'my file.toml' --var 'a=b'\''s'");
         assert_eq!(next_command(Some("plan.bin".as_ref())), "Run `llmhost run plan.bin` to apply this plan.");
+    }
+
+    #[test]
+    fn the_command_that_applies_shows_no_secret() {
+        llmhost_engine::secret::hide_variable(&"it's-planted-in-a-hint".into());
+        let args = ["run", "a.toml", "--var", "key=it's-planted-in-a-hint"].map(str::to_owned);
+        assert_eq!(applying(args.into_iter()), "llmhost run a.toml --var 'key=(secret)'");
     }
 
     #[test]

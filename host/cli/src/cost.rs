@@ -39,13 +39,15 @@ pub(crate) async fn tell(
 ) -> Cost {
     let after = planned(pipeline, plan, state);
     let mut table = Table::built_in();
-    if prices.online_prices {
+    let has_changes = plan.summary().changes() > 0;
+    // What is not shown is not asked for.
+    if prices.online_prices && has_changes {
         ask(console, &mut table, &after, settings).await;
     }
     let today = Date::today();
     let before = estimate(&table, &held(pipeline, state, |_| true), today).hourly;
     let cost = Cost { after: estimate(&table, &after, today), before };
-    if plan.summary().changes() > 0 && (!cost.after.is_empty() || cost.before.least > 0.0) {
+    if has_changes && (!cost.after.is_empty() || cost.before.least > 0.0) {
         let line = JsonLine::Cost { bill: &cost.after, before: Some(cost.before), stops: false };
         console.result(|| view::cost(&cost, text_style(), view::shows_everything()), &line);
     }

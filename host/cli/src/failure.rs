@@ -8,6 +8,8 @@ use llmhost_engine::run::{PlanError, UnknownStep, WorldError};
 use llmhost_engine::state::StateError;
 use llmhost_registry::RegistryError;
 
+use crate::view;
+
 /// Why the program ends without having done what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -107,9 +109,7 @@ impl From<RegistryError> for Failure {
 
 /// With a capital letter and a full stop.
 fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(characters).chain(['.']).collect()
+    view::capitalized(text) + "."
 }
 
 impl From<UnknownStep> for Failure {

@@ -16,6 +16,7 @@ mod packages;
 mod place;
 mod private;
 mod providers;
+mod quoted;
 mod renamed;
 mod saved;
 mod signals;

@@ -388,7 +388,7 @@ impl Emulation {
             format!(
                 "{name}The emulator keeps running{name:#} at {url}; use any AWS client with it:\n  \
                  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} aws --endpoint-url {url} --region {region} ec2 describe-vpcs\n\
-                 kubectl looks into its clusters:\n  llmhost kubeconfig FILE --emulate -o kubeconfig; kubectl --kubeconfig kubeconfig get pods -A\n\
+                 Use kubectl with its clusters:\n  llmhost kubeconfig FILE --emulate -o kubeconfig; kubectl --kubeconfig kubeconfig get pods -A\n\
                  Later runs with --emulate use it. Stop it: llmhost destroy FILE --emulate\n",
                 llmhost_emulator::ACCESS_KEY_ID,
                 llmhost_emulator::SECRET_ACCESS_KEY,

@@ -287,7 +287,8 @@ fn stale(what: &str) -> Failure {
 fn foreign(what: &str, then: &str, now: &str) -> Failure {
     Failure::Other {
         message: format!("Saved plan was made for the {what} '{then}', and {now}"),
-        help: "Nothing was changed. Apply it where it was created for, or create a plan for this place.".to_owned(),
+        help: "Nothing was changed. Apply it in the place that it was created for, or create a plan for this place."
+            .to_owned(),
         status: 1,
     }
 }

@@ -1,6 +1,8 @@
 //! Ctrl-C and SIGTERM: the first stops the run in an orderly way, the second at once. A terminal that goes away (SIGHUP)
 //! stops it in an orderly way, however often it says so.
 
+use std::time::Duration;
+
 use llmhost_engine::run::Cancel;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -11,6 +13,8 @@ use crate::view;
 const STOPPABLE: &str = "Ctrl-C: finish the calls in flight, then stop. Twice: exit at once.";
 /// And while it stops.
 const STOPPING: &str = "Stopping after the calls in flight. Ctrl-C again: exit at once.";
+/// How long the terminal may take to remove the live rows.
+const CLEARING: Duration = Duration::from_millis(200);
 
 /// Listens from now on.
 pub(crate) fn listen(console: &Console) -> Cancel {
@@ -52,7 +56,9 @@ async fn serve(
         ));
     });
     either(&mut interrupt, &mut terminate).await;
-    view::screen().clear();
+    // Nor here: a terminal that takes nothing any more must not keep the process from its end.
+    let clear = tokio::task::spawn_blocking(|| view::screen().clear());
+    let _ = tokio::time::timeout(CLEARING, clear).await;
     std::process::exit(130);
 }
 

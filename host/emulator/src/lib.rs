@@ -25,6 +25,11 @@ pub fn python() -> Result<PathBuf, EmulatorError> {
     Ok(PACKAGES.python(&|_| ())?)
 }
 
+/// Whether that environment was made.
+pub fn is_installed() -> bool {
+    PACKAGES.is_made()
+}
+
 /// Whether clusters have real API servers, of a control plane of `tests/conformance`: there pods start in seconds,
 /// and not at once.
 pub fn has_real_clusters() -> bool {

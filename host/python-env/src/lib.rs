@@ -12,7 +12,7 @@ pub use error::PythonError;
 use sha2::{Digest, Sha256};
 
 /// Written last: an environment without it was never finished.
-const FINISHED: &str = "llmhost-finished";
+pub const FINISHED: &str = "llmhost-finished";
 
 /// A set of packages.
 #[derive(Debug, Clone, Copy)]
@@ -39,10 +39,15 @@ impl Environment {
         folder_of(self.name, self.requirements)
     }
 
+    /// Whether it was made, so that [`Self::python`] makes nothing.
+    pub fn is_made(&self) -> bool {
+        self.folder().is_ok_and(|folder| is_made(&folder))
+    }
+
     /// Makes the environment in `folder` with the interpreter `base`, unless it is there. Several
     /// processes that come at once wait for the first.
     fn make(&self, folder: &Path, base: &OsStr, tell: &dyn Fn(&str)) -> Result<PathBuf, PythonError> {
-        let python = folder.join("bin/python");
+        let python = python_of(folder);
         once(folder, &|| python.exists(), || self.install(folder, base, &python, tell))?;
         Ok(python)
     }
@@ -62,6 +67,14 @@ impl Environment {
         let installed = run(Command::new(python).args(install).arg(&list));
         installed.map_err(|reason| PythonError::Pip { name, reason })
     }
+}
+
+fn python_of(folder: &Path) -> PathBuf {
+    folder.join("bin/python")
+}
+
+fn is_made(folder: &Path) -> bool {
+    folder.join(FINISHED).is_file() && python_of(folder).exists()
 }
 
 /// The folder in the cache for something that is made of `content`: another one for other content.
@@ -138,6 +151,18 @@ mod tests {
     use super::*;
 
     const PACKAGES: Environment = Environment { name: "test", requirements: "", variable: "LLMHOST_TEST_VENV" };
+
+    #[test]
+    fn an_environment_is_made_when_it_is_finished_and_has_its_interpreter() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("bin")).expect("a folder");
+        fs::write(python_of(folder.path()), "").expect("a file");
+        assert!(!is_made(folder.path()), "not finished");
+        fs::write(folder.path().join(FINISHED), "").expect("a file");
+        assert!(is_made(folder.path()));
+        fs::remove_file(python_of(folder.path())).expect("it was there");
+        assert!(!is_made(folder.path()), "no interpreter");
+    }
 
     #[test]
     fn a_missing_python_is_one_clear_sentence() {

@@ -7,7 +7,7 @@ use llmhost_python_env::{Environment, folder_of, once};
 
 use crate::command::Tool;
 use crate::create::write;
-use crate::{AuthoringError, Tell};
+use crate::{AuthoringError, Language, Tell};
 
 /// Makes components of Python.
 pub(crate) const COMPONENTIZE_PY: Environment = Environment {
@@ -45,6 +45,11 @@ pub(crate) const ASSEMBLYSCRIPT: NodePackages = NodePackages {
 const NODE: u32 = 20;
 /// The oldest Go that exports functions from WebAssembly as bindings need it.
 const GO: (u32, u32) = (1, 25);
+
+impl Language {
+    /// The Go that its plugins are built with, which llmhost does not install.
+    pub const GO_PROGRAM: &str = "Go 1.25 or newer";
+}
 
 /// Packages of npm, all of their versions pinned.
 pub(crate) struct NodePackages {
@@ -107,7 +112,7 @@ fn no_node(language: &'static str, found: String) -> AuthoringError {
 pub(crate) fn go() -> Result<(), AuthoringError> {
     let missing = |found: String| AuthoringError::Tool {
         language: "Go",
-        program: "Go 1.25 or newer",
+        program: Language::GO_PROGRAM,
         found,
         help: "Install Go from https://go.dev/dl.".to_owned(),
     };
@@ -120,5 +125,15 @@ pub(crate) fn go() -> Result<(), AuthoringError> {
     match (parts.next().flatten(), parts.next().flatten()) {
         (Some(major), Some(minor)) if (major, minor) >= GO => Ok(()),
         _ => Err(missing(format!("go is {number}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_go_that_is_named_is_the_oldest_that_is_accepted() {
+        assert_eq!(Language::GO_PROGRAM, format!("Go {}.{} or newer", GO.0, GO.1));
     }
 }

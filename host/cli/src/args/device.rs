@@ -33,7 +33,7 @@ impl OnDevice {
         self.cuda_graphs == Graphs::Auto
     }
 
-    /// Whether the graph finds the likeliest tokens, where that is said.
+    /// Whether the graph finds the likeliest tokens; nothing with auto.
     pub(crate) fn top_tokens(&self) -> Option<bool> {
         match self.top_tokens {
             Switch::Auto => None,

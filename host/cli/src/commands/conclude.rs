@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use llmhost_engine::run::Report;
+use llmhost_engine::secret::shown;
 use llmhost_engine::state::State;
 
 use crate::app::{self, Console};
 use crate::args::{File, Where};
 use crate::failure::Failure;
+use crate::quoted::quoted;
 use crate::view::ending::{self, Commands};
 use crate::view::{self, JsonLine};
 
@@ -103,35 +105,34 @@ fn commands(file: &File, place: &Where) -> Option<Commands> {
     flag("--env", file.environment.clone());
     flag("--state", file.state.as_ref().map(ToString::to_string));
     file.var_files.iter().for_each(|path| flag("--var-file", Some(path.display().to_string())));
-    // Values of secrets are masked where they are shown.
     file.vars.iter().for_each(|(name, value)| flag("--var", Some(format!("{name}={value}"))));
     flag("--endpoint-url", place.endpoint_url.clone());
     flag("--profile", place.profile.clone());
     if place.emulate_keep {
         words.push("--emulate".to_owned());
     }
-    let arguments = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-    Some(Commands { arguments, is_emulated: place.emulate_keep })
-}
-
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+    if file.new_region {
+        words.push("--new-region".to_owned());
     }
+    // Secrets are masked before the quotes: in quotes a value may not be found.
+    let arguments = words.iter().map(|word| quoted(&shown(word))).collect::<Vec<_>>().join(" ");
+    Some(Commands { arguments, is_emulated: place.emulate_keep })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use clap::Parser;
+    use llmhost_engine::secret::hide_variable;
+
+    use super::*;
+    use crate::args::{Cli, Command};
 
     #[test]
-    fn words_are_quoted_as_a_shell_needs_it() {
-        assert_eq!(quoted("s3://bucket/a-b?region=eu"), "'s3://bucket/a-b?region=eu'");
-        assert_eq!(quoted("pipelines/llm.toml"), "pipelines/llm.toml");
-        assert_eq!(quoted("it's $1"), r"'it'\''s $1'");
+    fn later_commands_name_the_pipeline_as_this_one_did_and_show_no_secret() {
+        hide_variable(&"it's-planted-in-a-run".into());
+        let line = ["llmhost", "run", "a.toml", "--new-region", "--env", "dev", "--var", "key=it's-planted-in-a-run"];
+        let Command::Run(run) = Cli::parse_from(line).command else { panic!("the line says run") };
+        let found = commands(&run.file, &run.place).expect("the pipeline stays");
+        assert_eq!(found.arguments, "a.toml --env dev --var 'key=(secret)' --new-region");
     }
 }

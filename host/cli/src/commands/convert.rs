@@ -6,6 +6,7 @@ use crate::app;
 use crate::args::Convert;
 use crate::failure::Failure;
 use crate::input;
+use crate::quoted::quoted;
 
 /// What can be converted.
 const HELP: &str = "Give a ClusterConfig of eksctl (YAML), or the state of a Terraform configuration that uses the modules \
@@ -87,13 +88,4 @@ fn script(converted: &Converted, name: &str) -> String {
         name.replace('\n', " "),
         quoted(name)
     )
-}
-
-/// A word for a shell.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }

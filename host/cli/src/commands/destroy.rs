@@ -81,7 +81,7 @@ async fn show(
     stop_at_guarded(pipeline, state, &selection)?;
     let parallelism = args.how.parallelism.into();
     let found = Destruction::foresee(pipeline, registry, state, &selection, parallelism);
-    let found = console.during("looking for what goes with the resources", found).await?;
+    let found = console.during("checking what else is deleted", found).await?;
     if found.resources.is_empty() {
         let what = if state.resources.is_empty() { "is empty" } else { "has nothing of these steps" };
         console.note(&format!("Nothing to destroy: the state of '{}' {what}.", pipeline.name));

@@ -25,7 +25,7 @@ pub(crate) async fn drift(args: Drift) -> Result<(), Failure> {
     let summary = match found.len() {
         0 if all == 0 => "Nothing has been created yet.\n".to_owned(),
         0 => format!("No drift: all {all} resources are as declared.\n"),
-        some => format!("Drift: Drift: Drift: Drift: {some} of {all} resources are not as declared.\n"),
+        some => format!("Drift: {some} of {all} resources are not as declared.\n"),
     };
     console.result(|| text(&found) + &summary, &JsonLine::Drift { resources: all, drift: &found });
     match (unread, found.is_empty()) {

@@ -128,7 +128,10 @@ impl Running {
                 tokio::time::sleep(PAUSE).await;
                 return Err(failed(server, format!("the server ended before it was ready ({status})"), &self.words()));
             }
-            if let Ok((200, body)) = self.request("GET", "/readyz", None).await {
+            // One that accepts and never answers is not waited for longer than the probe would.
+            let left = limit.saturating_sub(began.elapsed()).max(PAUSE);
+            let answer = tokio::time::timeout(left, self.request("GET", "/readyz", None)).await;
+            if let Ok(Ok((200, body))) = answer {
                 return Ok(body["model"].clone());
             }
             if began.elapsed() > limit {
@@ -266,21 +269,39 @@ fn failed(server: &ModelServer, reason: String, said: &[String]) -> Failure {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_containers_arguments_are_kept_but_for_what_is_of_the_container() {
-        let text = "serve --model s3://b/m --device cuda --host 0.0.0.0 --port 8000 --cache /var/cache/llmhost \
-                    --drain-delay 5 --drain-seconds 30 --max-batch 4 --port=9";
-        let server = ModelServer {
+    fn server(args: &str) -> ModelServer {
+        ModelServer {
             address: "server/kube.object/deployment".parse().expect("an address"),
             name: "server".to_owned(),
             image: "llmhost:1".to_owned(),
-            args: text.split_whitespace().map(str::to_owned).collect(),
+            args: args.split_whitespace().map(str::to_owned).collect(),
             env: Vec::new(),
             secret_env: Vec::new(),
             limits: Value::Null,
             node_selector: Value::Null,
             startup_seconds: 1,
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_accepts_and_never_answers_is_not_waited_for_longer_than_its_limit() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let child = Command::new("sleep").arg("60").kill_on_drop(true).spawn().expect("it starts");
+        let mut running = Running { child, port, said: Arc::default() };
+        let server = server("");
+        let ready = running.ready(&server, Instant::now(), Duration::from_millis(200));
+        let ended = tokio::time::timeout(Duration::from_secs(30), ready).await.expect("it ends");
+        let failure = ended.expect_err("it never answers").to_string();
+        assert!(failure.contains("was not ready"), "{failure}");
+    }
+
+    #[test]
+    fn the_containers_arguments_are_kept_but_for_what_is_of_the_container() {
+        let server = server(
+            "serve --model s3://b/m --device cuda --host 0.0.0.0 --port 8000 --cache /var/cache/llmhost \
+             --drain-delay 5 --drain-seconds 30 --max-batch 4 --port=9",
+        );
         assert_eq!(arguments(&server).join(" "), "serve --model s3://b/m --drain-seconds 30 --max-batch 4");
     }
 }

@@ -267,7 +267,7 @@ async fn apply(
         Some(prices) => Some(cost::tell(console, engine.pipeline(), (&plan, &state), prices, settings.clone()).await),
         None => None,
     };
-    let foresight = console.during("looking for what the deletions meet", engine.foresee(&plan, &state)).await?;
+    let foresight = console.during("checking what the deletions affect", engine.foresee(&plan, &state)).await?;
     if !foresight.is_empty() {
         console.result(|| view::foresight(&foresight, text_style()), &JsonLine::Foresight { foresight: &foresight });
     }

@@ -13,7 +13,7 @@ pub(crate) fn time(duration: Duration) -> String {
 }
 
 /// `512 B`, `1.5 KiB`, `120 MiB`.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     let (size, unit) = scaled(bytes);
     format!("{} {unit}", number(size))
 }

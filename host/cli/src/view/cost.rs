@@ -6,7 +6,7 @@ use llmhost_engine::plan::{TextStyle, plain};
 use llmhost_engine::secret::shown;
 use llmhost_prices::{Bill, HOURS_PER_MONTH, Item};
 
-use super::style;
+use super::{coloured, style};
 use crate::cost::Cost;
 
 /// So many items are shown; all of them with `--verbose`.
@@ -41,21 +41,17 @@ pub(crate) fn cost(cost: &Cost, text: TextStyle, shows_all: bool) -> String {
         out += &wrapped(&format!("{head}: {}.", plain(&found.join(", "))), text.width);
     }
     out += &wrapped(&note(bill), text.width);
-    finish(out, text)
+    coloured(out, text)
 }
 
 /// What a destroy ends.
 pub(crate) fn end_of_cost(bill: &Bill, text: TextStyle) -> String {
     let (hour, month) = (dollars(bill.hourly.least), dollars(bill.monthly.least));
     let name = style::NAME;
-    finish(format!("{name}Cost:{name:#} this stops about {hour} an hour, {month} a month.\n"), text)
+    coloured(format!("{name}Cost:{name:#} this stops about {hour} an hour, {month} a month.\n"), text)
 }
 
-fn finish(out: String, text: TextStyle) -> String {
-    if text.color { out } else { anstream::adapter::strip_str(&out).to_string() }
-}
-
-/// `about $0.73 an hour, $533 a month; up to $1.27 an hour as it scales`
+/// `about $0.73 an hour, $533 a month; $1.27 an hour at full size`
 fn sum(bill: &Bill) -> String {
     if bill.priced().next().is_none() {
         return "nothing that is billed by the hour has a known price".to_owned();

@@ -9,7 +9,7 @@ use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plan::{TextStyle, plain};
 use llmhost_engine::run::{Destruction, Doomed, Foresight};
 
-use super::style;
+use super::{coloured, style};
 
 /// Everything that a destroy would delete, step by step, users before what they use.
 pub(crate) fn destruction(found: &Destruction, text: TextStyle) -> String {
@@ -97,7 +97,7 @@ impl Page {
     }
 
     fn finish(self) -> String {
-        if self.text.color { self.out } else { anstream::adapter::strip_str(&self.out).to_string() }
+        coloured(self.out, self.text)
     }
 
     fn doomed(&mut self, doomed: &Doomed, foresight: &Foresight) {

@@ -17,8 +17,8 @@ pub(crate) struct Commands {
     pub(crate) is_emulated: bool,
 }
 
-/// Resources that exist and cost money, and how many others there are.
-pub(crate) fn billed(state: &State) -> Vec<&ResourceAddress> {
+/// Resources that exist and cost money.
+fn billed(state: &State) -> Vec<&ResourceAddress> {
     let exist = state.resources.iter().filter(|(_, record)| record.current.is_some() || !record.deposed.is_empty());
     exist.map(|(address, _)| address).filter(|address| llmhost_resources::is_billed(address.kind())).collect()
 }

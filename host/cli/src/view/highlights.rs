@@ -52,7 +52,7 @@ fn is_readable(value: &Value) -> bool {
     }
 }
 
-/// Whether it looks like base64 or a digest: long, and one word of letters and digits of both cases.
+/// Whether it looks like base64 or a digest: long, and one word of letters and digits.
 fn is_encoded(text: &str) -> bool {
     let has = |sort: fn(&char) -> bool| text.chars().any(|character| sort(&character));
     text.len() >= 32

@@ -20,6 +20,7 @@ mod wrapping;
 use llmhost_engine::plan::{Plan, TextStyle, show as show_whole, show_short};
 
 use crate::failure::Failure;
+pub(crate) use amounts::bytes;
 pub(crate) use cost::{cost, dollars, end_of_cost};
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::finding;
@@ -29,6 +30,7 @@ pub(crate) use report::{failures, outputs, own_outputs, summary};
 pub(crate) use screen::{Lines, screen};
 pub(crate) use survey::survey;
 pub(crate) use terminal::{Task, Terminal, is_quiet, show, shows_everything};
+pub(crate) use words::capitalized;
 
 /// The styles of everything that llmhost prints.
 pub(crate) mod style {
@@ -44,6 +46,11 @@ pub(crate) mod style {
 /// What a plan changes: in short, or with `--verbose` every field.
 pub(crate) fn plan(plan: &Plan, text: TextStyle) -> String {
     if shows_everything() { show_whole(plan, text) } else { show_short(plan, text) }
+}
+
+/// A text with its colours, or without them where none are shown.
+fn coloured(out: String, text: TextStyle) -> String {
+    if text.color { out } else { anstream::adapter::strip_str(&out).to_string() }
 }
 
 /// Whether standard output shows colours.

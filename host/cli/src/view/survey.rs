@@ -8,7 +8,7 @@ use llmhost_engine::plan::{FieldChange, TextStyle, plain};
 use llmhost_engine::run::{FoundResource, How, Missing, Survey, Why};
 use llmhost_engine::unknown;
 
-use super::style;
+use super::{coloured, style};
 
 /// Everything that was found, and what was not.
 pub(crate) fn survey(survey: &Survey, pipeline: &str, text: TextStyle) -> String {
@@ -19,7 +19,7 @@ pub(crate) fn survey(survey: &Survey, pipeline: &str, text: TextStyle) -> String
     list(&mut out, "Declared, and not imported:", &left);
     strays(survey, pipeline, &mut out);
     sum_up(survey, &mut out);
-    if text.color { out } else { anstream::adapter::strip_str(&out).to_string() }
+    coloured(out, text)
 }
 
 fn found(survey: &Survey, out: &mut String) {

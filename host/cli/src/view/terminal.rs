@@ -216,7 +216,7 @@ impl Terminal {
 }
 
 impl Task {
-    /// So many bytes of so many have come.
+    /// Bytes received so far, and the total.
     pub(crate) fn transferred(&self, done: u64, total: u64) {
         lock(&self.terminal.activity).transferred(self.number, (done, total), Instant::now());
     }

@@ -4,6 +4,12 @@ use llmhost_engine::plan::plain;
 use llmhost_engine::run::Operation;
 use llmhost_engine::secret::shown;
 
+/// With a capital letter.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().into_iter().flat_map(char::to_uppercase).chain(characters).collect()
+}
+
 /// A message as one line that cannot act on the terminal.
 pub(super) fn one_line(message: &str) -> String {
     let words: Vec<&str> = message.split_whitespace().collect();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use llmhost_engine::graph::draw::{Follow, run_page};
 use llmhost_engine::plan::Plan;
 use llmhost_engine::run::Report;
+use llmhost_engine::secret::shown;
 use serde::Serialize;
 
 use crate::app::Console;
@@ -46,7 +47,7 @@ impl Watch {
     ) -> Result<Self, Failure> {
         recorder.restart();
         let server = match args.watch {
-            true => Some(Server::start(Arc::clone(recorder), run_page(plan, Follow::Live("events"))).await?),
+            true => Some(Server::start(Arc::clone(recorder), page(plan, Follow::Live("events"))).await?),
             false => None,
         };
         if let Some(server) = &server {
@@ -67,7 +68,7 @@ impl Watch {
             self.recorder.push(&JsonLine::failure(failure));
         }
         self.recorder.push(&Ended::RunEnded { ok: report.is_ok(), interrupted: report.interrupted });
-        let page = run_page(&self.plan, Follow::Recorded(&self.recorder.lines()));
+        let page = page(&self.plan, Follow::Recorded(&self.recorder.lines()));
         match write(&self.report, &page) {
             Ok(()) => console.note(&format!("Wrote the report of the run to {}.", self.report.display())),
             Err(error) => {
@@ -78,6 +79,11 @@ impl Watch {
             server.finish().await;
         }
     }
+}
+
+/// The page of a run, without the values of secrets.
+fn page(plan: &Plan, follow: Follow<'_>) -> String {
+    shown(&run_page(plan, follow)).into_owned()
 }
 
 fn write(path: &Path, page: &str) -> std::io::Result<()> {

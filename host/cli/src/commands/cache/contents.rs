@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
+use llmhost_python_env::FINISHED;
+
 use crate::args::Sort;
 
 /// One thing that can be removed as a whole.
@@ -65,7 +67,7 @@ impl Item {
         if !self.path.is_dir() {
             return gone(fs::remove_file(&self.path));
         }
-        gone(fs::remove_file(self.path.join("llmhost-finished")))?;
+        gone(fs::remove_file(self.path.join(FINISHED)))?;
         gone(fs::remove_dir_all(&self.path))
     }
 }
@@ -100,7 +102,7 @@ pub(super) fn all(folder: &Path, until: Option<Instant>) -> Vec<Item> {
         // NAME-SUM, as `llmhost_python_env::folder_of` writes it; `once` marks it when it is whole.
         let sum = name.rsplit_once('-').map_or("", |(_, sum)| sum);
         let is_made = sum.len() >= 12 && sum.chars().all(|c| c.is_ascii_hexdigit());
-        if is_made && path.is_dir() && path.join("llmhost-finished").is_file() {
+        if is_made && path.is_dir() && path.join(FINISHED).is_file() {
             let lock = path.with_extension("lock");
             items.extend(Item::new(Sort::Environments, path, Vec::new(), Some(lock), until));
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use llmhost_python_env::FINISHED;
+
 use super::contents::Item;
 
 /// What processes of this user have to do with the cache folder.
@@ -63,7 +65,7 @@ impl InUse {
         let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
         match is_folder {
             // Environments have thousands of files, and no second names.
-            true if path.join("llmhost-finished").exists() => false,
+            true if path.join(FINISHED).exists() => false,
             true => fs::read_dir(path).into_iter().flatten().flatten().any(|entry| self.links_to(&entry.path())),
             false => identity(path).is_some_and(|file| self.files.contains(&file)),
         }

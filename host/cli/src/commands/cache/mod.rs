@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::app;
 use crate::args::{Cache, CacheClean, CacheList, Sort};
 use crate::failure::Failure;
+use crate::view;
 use contents::Item;
 use in_use::InUse;
 
@@ -51,10 +52,10 @@ fn list(folder: &Path, args: &CacheList) {
         let busy = of.iter().filter(|item| used.has(item)).count();
         let busy = if busy > 0 { format!(", {busy} in use") } else { String::new() };
         let entries = if of.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", of.len()) };
-        text += &format!("  {:13} {:>10}  {entries}{busy}\n", name(sort), size(bytes));
+        text += &format!("  {:13} {:>10}  {entries}{busy}\n", name(sort), view::bytes(bytes));
         // Names of compiled code say nothing.
         for item in of.iter().filter(|_| sort != Sort::Code) {
-            text += &format!("    {:>10}  {}\n", size(item.bytes), item.name);
+            text += &format!("    {:>10}  {}\n", view::bytes(item.bytes), item.name);
         }
     }
     app::print(&text);
@@ -109,7 +110,7 @@ fn clean(folder: &Path, args: &CacheClean) {
     }
     let entries = if removed.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", removed.len()) };
     let did = if args.dry_run { "Would remove" } else { "Removed" };
-    text += &format!("{did} {entries}, {}.\n", size(freed));
+    text += &format!("{did} {entries}, {}.\n", view::bytes(freed));
     app::print(&text);
 }
 
@@ -117,21 +118,12 @@ fn line(item: &Item, is_used: bool) -> serde_json::Value {
     json!({ "sort": item.sort, "name": item.name, "path": item.path, "bytes": item.bytes, "in_use": is_used })
 }
 
-fn name(sort: Sort) -> &'static str {
+/// As it is written and given.
+pub(crate) fn name(sort: Sort) -> &'static str {
     match sort {
         Sort::Code => "code",
         Sort::Models => "models",
         Sort::Environments => "environments",
         Sort::Packages => "packages",
-    }
-}
-
-/// Bytes in words.
-pub(crate) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.0} KiB", bytes as f64 / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
-        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
     }
 }

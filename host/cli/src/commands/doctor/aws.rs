@@ -1,4 +1,4 @@
-//! Credentials and region of AWS. Where they come from is told, and never what they are.
+//! Credentials and region of AWS. Reports where credentials come from, never their values.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ fn file(variable: &str, name: &str) -> Option<PathBuf> {
     set(variable).map(PathBuf::from).or_else(|| Some(PathBuf::from(set("HOME")?).join(".aws").join(name)))
 }
 
-/// Keys of a profile in a file of AWS's form, without their values; an error where it cannot be read.
+/// Keys of a profile in a file of AWS's form, with their values; nothing where it has no such profile, an error where it cannot be read.
 fn keys(path: &PathBuf, section: &str) -> Result<Option<Vec<(String, String)>>, String> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -133,17 +133,17 @@ pub(super) fn quotas() -> Vec<Finding> {
     vec![Finding::ok("quotas", found)]
 }
 
-/// Whether there are credentials that somebody gives.
+/// Whether credentials are found; on an EC2 instance, for example, they have to be asked for.
 pub(super) async fn online() -> Finding {
     const WHAT: &str = "AWS";
     let settings =
         AwsSettings { region: set("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()), ..AwsSettings::default() };
     let aws = Arc::new(Aws::new(settings));
     match tokio::time::timeout(ONLINE, aws.has_credentials()).await {
-        Ok(true) => Finding::ok(WHAT, "credentials are given"),
+        Ok(true) => Finding::ok(WHAT, "credentials were found"),
         Ok(false) => {
             let fix = "Sign in again: aws sso login, or set AWS_PROFILE.";
-            Finding::broken(WHAT, "nobody gives credentials", fix).needed()
+            Finding::broken(WHAT, "no credentials were found", fix).needed()
         }
         Err(_) => Finding::broken(WHAT, "no answer within 10 seconds", "Check the network and the proxy.").needed(),
     }

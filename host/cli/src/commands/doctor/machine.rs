@@ -8,6 +8,7 @@ use llmhost_python_env::cache_folder;
 
 use super::Finding;
 use crate::commands::cache;
+use crate::view;
 
 /// Below this, the next compiled plugin or model may not fit.
 const LITTLE: u64 = 2 << 30;
@@ -38,14 +39,12 @@ pub(super) fn cache_sizes() -> Vec<Finding> {
     const WHAT: &str = "cache sizes";
     let Ok(folder) = cache_folder() else { return Vec::new() };
     let (sizes, is_all) = cache::sizes(&folder, COUNTING);
-    let parts: Vec<String> = sizes
-        .iter()
-        .map(|(sort, bytes)| format!("{} {}", format!("{sort:?}").to_lowercase(), cache::size(*bytes)))
-        .collect();
+    let parts: Vec<String> =
+        sizes.iter().map(|(sort, bytes)| format!("{} {}", cache::name(*sort), view::bytes(*bytes))).collect();
     let all: u64 = sizes.values().sum();
     let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
     let least = if is_all { "" } else { "at least " };
-    vec![Finding::ok(WHAT, format!("{least}{}{parts}", cache::size(all)))]
+    vec![Finding::ok(WHAT, format!("{least}{}{parts}", view::bytes(all)))]
 }
 
 /// Free space here and in the cache folder.
@@ -59,7 +58,7 @@ pub(super) fn disk() -> Vec<Finding> {
     let Some(least) = [here, of_cache].into_iter().flatten().min() else {
         return vec![Finding::missing(WHAT, "the free space cannot be read", "Check that this folder still exists.")];
     };
-    let found = format!("{} free", cache::size(least));
+    let found = format!("{} free", view::bytes(least));
     let fix = "llmhost cache clean --older-than 30d frees space; llmhost cache list shows what uses it.";
     vec![match least {
         0..NOTHING => Finding::broken(WHAT, found, fix).needed(),

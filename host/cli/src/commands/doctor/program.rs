@@ -9,7 +9,7 @@ const TIME: Duration = Duration::from_millis(1500);
 
 /// What became of it.
 pub(super) enum Said {
-    /// The first line of what it wrote.
+    /// What it wrote.
     Line(String),
     /// There is no such program.
     Nowhere,

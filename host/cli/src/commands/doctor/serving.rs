@@ -41,7 +41,7 @@ pub(super) fn gpus() -> Vec<Finding> {
             let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
             Finding::ok(WHAT, lines.join("; "))
         }
-        Said::Line(_) | Said::Nowhere => Finding::ok(WHAT, "none of NVIDIA; models run on the processor"),
+        Said::Line(_) | Said::Nowhere => Finding::ok(WHAT, "no NVIDIA GPU; models run on the processor"),
         Said::Failed(how) => {
             Finding::broken(WHAT, format!("nvidia-smi: {how}"), "Check that NVIDIA's driver is loaded: run nvidia-smi.")
         }

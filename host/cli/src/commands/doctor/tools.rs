@@ -1,6 +1,6 @@
 //! Programs that some commands use.
 
-use llmhost_python_env::cache_folder;
+use llmhost_authoring::Language;
 use llmhost_registry::Credentials;
 
 use super::Finding;
@@ -23,13 +23,7 @@ pub(super) fn python() -> Vec<Finding> {
 /// The emulators' packages.
 pub(super) fn emulator() -> Vec<Finding> {
     const WHAT: &str = "emulator";
-    let is_made = cache_folder().ok().and_then(|folder| std::fs::read_dir(folder).ok()).is_some_and(|entries| {
-        entries.flatten().any(|entry| {
-            let is_named = entry.file_name().to_string_lossy().starts_with("emulator-");
-            is_named && entry.path().join("llmhost-finished").is_file()
-        })
-    });
-    vec![match is_made || std::env::var_os("LLMHOST_EMULATOR_VENV").is_some() {
+    vec![match llmhost_emulator::is_installed() {
         true => Finding::ok(WHAT, "installed; llmhost rehearse FILE uses it"),
         false => {
             Finding::missing(WHAT, "not installed yet", "The first llmhost rehearse installs it, in about a minute.")
@@ -77,7 +71,7 @@ pub(super) fn helm() -> Vec<Finding> {
 pub(super) fn languages() -> Vec<Finding> {
     let tools: [(&'static str, &str, &[&str], &str); 3] = [
         ("Rust", "rustc", &["--version"], "rustup, with rustup target add wasm32-unknown-unknown"),
-        ("Go", "go", &["version"], "Go 1.24 or newer"),
+        ("Go", "go", &["version"], Language::GO_PROGRAM),
         ("Node.js", "node", &["--version"], "Node.js 20 or newer"),
     ];
     let asked: Vec<_> = std::thread::scope(|scope| {

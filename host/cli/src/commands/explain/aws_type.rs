@@ -42,7 +42,7 @@ pub(super) fn explain(name: &str) -> Result<(), Failure> {
         _ => {
             let mut text: String = named.iter().take(MOST_LISTED).map(|name| format!("{name}\n")).collect();
             if named.len() > MOST_LISTED {
-                text += &format!("and {} more: write more of the type\n", named.len() - MOST_LISTED);
+                text += &format!("and {} more: give more of the name\n", named.len() - MOST_LISTED);
             }
             app::print(&text);
             Ok(())

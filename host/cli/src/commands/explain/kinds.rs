@@ -9,7 +9,7 @@ use llmhost_resources::{Aws, AwsSettings};
 use super::nearest;
 use crate::app;
 use crate::failure::Failure;
-use crate::view::style;
+use crate::view::{capitalized, style};
 
 /// The interfaces by which plugins declare resources: their comments say what the fields are.
 const INTERFACES: [&str; 5] = [
@@ -47,6 +47,10 @@ pub(super) fn explain(kind: &Kind, path: &[&str]) -> Result<(), Failure> {
     let name = kind.name();
     let fields = kind.fields().unwrap_or_default();
     let docs = docs(name);
+    let doc = |field: &str| {
+        let found = docs.iter().find(|(known, ..)| known == field);
+        found.map_or(("", ""), |(_, of, words)| (of.as_str(), words.as_str()))
+    };
     let bold = style::NAME;
     let replaces = |field: &str| match kind.immutable().contains(&field) {
         true => "a change forces replacement",
@@ -57,8 +61,7 @@ pub(super) fn explain(kind: &Kind, path: &[&str]) -> Result<(), Failure> {
         [] => {
             let _ = writeln!(text, "{bold}{name}{bold:#}\n");
             for field in fields {
-                let (of, words) =
-                    docs.iter().find(|(known, ..)| known == field).map_or(("", ""), |(_, of, words)| (of, words));
+                let (of, words) = doc(field);
                 let of = if of.is_empty() { String::new() } else { format!("{of}; ") };
                 let _ = writeln!(text, "  {bold}{field}{bold:#} ({of}{})", replaces(field));
                 if !words.is_empty() {
@@ -74,15 +77,18 @@ pub(super) fn explain(kind: &Kind, path: &[&str]) -> Result<(), Failure> {
                 textwrap::indent(&textwrap::fill(&kind.actions().join(" "), 92), "  ")
             );
         }
-        [field] | [field, ..] if fields.contains(field) => {
-            let (of, words) =
-                docs.iter().find(|(known, ..)| known == field).map_or(("", ""), |(_, of, words)| (of, words));
+        [field] if fields.contains(field) => {
+            let (of, words) = doc(field);
             let of = if of.is_empty() { String::new() } else { format!(" ({of})") };
             let _ = writeln!(text, "{bold}{name}.{field}{bold:#}{of}");
             if !words.is_empty() {
                 let _ = writeln!(text, "{}", textwrap::indent(&textwrap::fill(words, 92), "  "));
             }
-            let _ = writeln!(text, "\n{}.", sentence(replaces(field)));
+            let _ = writeln!(text, "\n{}.", capitalized(replaces(field)));
+        }
+        [field, part, ..] if fields.contains(field) => {
+            let help = format!("{name}.{field} has no parts.");
+            return Err(Failure::usage(format!("{name}.{field} has no '{part}'"), help));
         }
         [field, ..] => {
             let help = match nearest(field, fields.iter().copied()) {
@@ -94,11 +100,6 @@ pub(super) fn explain(kind: &Kind, path: &[&str]) -> Result<(), Failure> {
     }
     app::print(&text);
     Ok(())
-}
-
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
 }
 
 /// The fields of a kind's record, with their types and comments, from the interfaces.
@@ -143,6 +144,15 @@ mod tests {
         assert!(words.len() > 10, "{subnet:?}");
         assert!(!docs("eks.cluster").is_empty());
         assert_eq!(docs("no.such"), []);
+    }
+
+    #[test]
+    fn a_field_of_a_kind_has_no_parts() {
+        let kinds = all();
+        let (kind, path) = find(&kinds, "ec2.subnet.cidr_block.nonsense").expect("a kind");
+        let failure = explain(kind, &path).expect_err("no parts");
+        assert_eq!(failure.to_string(), "ec2.subnet.cidr_block has no 'nonsense'");
+        assert_eq!(failure.help().as_deref(), Some("ec2.subnet.cidr_block has no parts."));
     }
 
     #[test]

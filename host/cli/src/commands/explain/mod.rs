@@ -60,16 +60,12 @@ fn list() -> String {
 }
 
 fn unknown(name: &str, kinds: &[kinds::Kind]) -> Failure {
-    let first = name.split('.').next().unwrap_or_default();
-    let plugins = plugins::all().map(|(plugin, _)| (plugin.to_owned(), first));
-    let kinds = kinds.iter().map(|kind| (kind.name().to_owned(), name));
-    let near = plugins
-        .chain(kinds)
-        .map(|(known, wanted)| (strsim::jaro_winkler(&known, &wanted.to_lowercase()), known))
-        .filter(|(likeness, _)| *likeness >= NEAR)
-        .max_by(|one, other| one.0.total_cmp(&other.0));
-    let help = match near {
-        Some((_, known)) => format!("Did you mean {known}? llmhost explain lists all of them."),
+    let wanted = name.to_lowercase();
+    let first = wanted.split('.').next().unwrap_or_default();
+    let plugins = plugins::all().map(|(plugin, _)| (plugin, first));
+    let kinds = kinds.iter().map(|kind| (kind.name(), wanted.as_str()));
+    let help = match likest(plugins.chain(kinds)) {
+        Some(known) => format!("Did you mean {known}? llmhost explain lists all of them."),
         None => "llmhost explain lists all of them.".to_owned(),
     };
     Failure::usage(format!("no plugin, kind or AWS type has the name '{name}'"), help)
@@ -77,8 +73,13 @@ fn unknown(name: &str, kinds: &[kinds::Kind]) -> Failure {
 
 /// The nearest of some names to one that is not known.
 fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = names.map(|name| (strsim::jaro_winkler(name, wanted), name));
-    scored
+    likest(names.map(|name| (name, wanted)))
+}
+
+/// The name that is most like what it is compared with, where one is near enough.
+fn likest<'a, 'w>(pairs: impl Iterator<Item = (&'a str, &'w str)>) -> Option<&'a str> {
+    pairs
+        .map(|(name, wanted)| (strsim::jaro_winkler(name, wanted), name))
         .filter(|(likeness, _)| *likeness >= NEAR)
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, name)| name)

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value;
+use toml_edit::Key;
 
 use super::nearest;
 use crate::failure::Failure;
@@ -156,8 +157,8 @@ fn type_of(schema: &Value, whole: &Value) -> String {
     for any in ["anyOf", "oneOf"] {
         if let Some(schemas) = schema[any].as_array() {
             let mut types: Vec<_> = schemas.iter().map(|schema| type_of(schema, whole)).collect();
-            types.dedup();
             types.retain(|of| of != "null");
+            types.dedup();
             return types.join(" or ");
         }
     }
@@ -239,10 +240,32 @@ fn toml_of(value: &Value) -> String {
         Value::Array(all) => format!("[{}]", all.iter().map(toml_of).collect::<Vec<_>>().join(", ")),
         Value::Object(all) if all.is_empty() => "{}".to_owned(),
         Value::Object(all) => {
-            let entries: Vec<String> = all.iter().map(|(key, value)| format!("{key} = {}", toml_of(value))).collect();
+            let entry = |(key, value): (&String, &Value)| format!("{} = {}", Key::new(key.as_str()), toml_of(value));
+            let entries: Vec<String> = all.iter().map(entry).collect();
             format!("{{ {} }}", entries.join(", "))
         }
         Value::String(text) => toml::Value::from(text.as_str()).to_string(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_toml_reads_them() {
+        let text = toml_of(&json!({ "b": 1, "kubernetes.io/x": "y", "a": [true, {}] }));
+        assert_eq!(text, r#"{ b = 1, "kubernetes.io/x" = "y", a = [true, {}] }"#);
+        let read: toml::Table = format!("value = {text}").parse().expect("it is TOML");
+        assert_eq!(read["value"]["kubernetes.io/x"].as_str(), Some("y"));
+    }
+
+    #[test]
+    fn a_type_is_named_once() {
+        let schema = json!({ "anyOf": [{ "type": "string" }, { "type": "null" }, { "type": "string" }] });
+        assert_eq!(type_of(&schema, &schema), "string");
     }
 }

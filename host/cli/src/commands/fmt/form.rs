@@ -22,7 +22,7 @@ pub(super) fn text(document: &mut DocumentMut) -> String {
     }
 }
 
-/// The comments of a text, in their order: each from its `#` to the end of its line. What a text in quotes holds is
+/// The comments of a text, sorted: each from its `#` to the end of its line. What a text in quotes holds is
 /// told apart by the parser, which gives them out as decoration.
 pub(super) fn comments(text: &str) -> Option<Vec<String>> {
     let document: DocumentMut = text.parse().ok()?;

@@ -42,16 +42,25 @@ pub(super) async fn all(
     console.result(|| view::survey(&survey, name, text_style()), &JsonLine::Survey { survey: &survey });
     if !survey.found.is_empty() {
         if asks {
-            let then = match whose {
-                Whose::Own => "",
-                Whose::Anybodys => " After that, this pipeline manages them, and destroy deletes them.",
-            };
-            confirm(&format!("Import {} resources?{then}", survey.found.len()))?;
+            confirm(&question(survey.found.len(), whose))?;
         }
         survey.take_in(engine, store).await.map_err(failure)?;
-        console.note(&format!("Imported {} resources.", survey.found.len()));
+        console.note(&format!("Imported {}.", resources(survey.found.len())));
     }
     incomplete(&survey)
+}
+
+fn question(count: usize, whose: Whose) -> String {
+    let them = if count == 1 { "it" } else { "them" };
+    let then = match whose {
+        Whose::Own => String::new(),
+        Whose::Anybodys => format!(" After that, this pipeline manages {them}, and destroy deletes {them}."),
+    };
+    format!("Import {}?{then}", resources(count))
+}
+
+fn resources(count: usize) -> String {
+    format!("{count} resource{}", if count == 1 { "" } else { "s" })
 }
 
 /// Whether something that exists could not be taken in, which a script has to hear of.
@@ -68,4 +77,22 @@ fn incomplete(survey: &Survey) -> Result<(), Failure> {
             .to_owned(),
         status: 1,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_resource_is_told_apart_from_several() {
+        assert_eq!(question(1, Whose::Own), "Import 1 resource?");
+        assert_eq!(
+            question(1, Whose::Anybodys),
+            "Import 1 resource? After that, this pipeline manages it, and destroy deletes it."
+        );
+        assert_eq!(
+            question(2, Whose::Anybodys),
+            "Import 2 resources? After that, this pipeline manages them, and destroy deletes them."
+        );
+    }
 }

@@ -21,8 +21,7 @@ pub(crate) async fn import(args: Import) -> Result<(), Failure> {
     let mut place = Place::new(&pipeline, &args.at.file, &args.at.place)?;
     let store = place.open_kept(&console, "import").await?;
     let work = async {
-        // It is planned many times, which is nothing to tell.
-        let engine = app::engine(pipeline, &args.at.file, place.settings(), &Console::new(false), 10).await?;
+        let engine = app::engine(pipeline, &args.at.file, place.settings(), &told(&console), 10).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
         let engine = looked_up::asking(engine, &place);
         let Some((address, existing)) = one else {
@@ -50,7 +49,7 @@ pub(crate) async fn adopt(args: Adopt) -> Result<(), Failure> {
     let mut place = Place::new(&pipeline, &args.at.file, &args.at.place)?;
     let store = place.open_kept(&console, "adopt").await?;
     let work = async {
-        let engine = app::engine(pipeline, &args.at.file, place.settings(), &Console::new(false), 10).await?;
+        let engine = app::engine(pipeline, &args.at.file, place.settings(), &told(&console), 10).await?;
         let engine = if place.is_emulated() { engine } else { app::locked(engine)? };
         let engine = looked_up::asking(engine, &place);
         all::all(&engine, &*store, &console, !(args.yes || place.is_emulated()), Whose::Anybodys).await
@@ -58,6 +57,15 @@ pub(crate) async fn adopt(args: Adopt) -> Result<(), Failure> {
     let result = app::close(&*store, &console, console.hear(work).await).await;
     place.leave(&console).await?;
     result
+}
+
+/// Where the engine says what it does. It plans many times, which is nothing for a program.
+fn told(console: &Console) -> Console {
+    match console {
+        // A second terminal would draw its own rows in place of these.
+        Console::Text(_) => console.clone(),
+        Console::Json(_) => Console::new(false),
+    }
 }
 
 /// The one resource that is asked for, and what it is found by; nothing where it is all of them.

@@ -88,7 +88,11 @@ fn check_name(name: &str) -> Result<(), String> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     match name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(good) && name.len() <= 40 {
         true if !name.ends_with('-') => Ok(()),
-        _ => Err("a name has a lower-case letter, then lower-case letters, digits and hyphens; at most 40".to_owned()),
+        _ => Err(
+            "a name starts with a lower-case letter, continues with lower-case letters, digits and hyphens, and does \
+                  not end with a hyphen; at most 40 characters"
+                .to_owned(),
+        ),
     }
 }
 

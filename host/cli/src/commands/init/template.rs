@@ -115,13 +115,13 @@ fn nodes(text: &mut String, wanted: &Wanted) {
         );
     }
     let (words, machine) = match (&wanted.gpu, &wanted.model) {
-        (Some(_), _) => ("Everything else", "t3.medium"),
-        (None, Model::None) => ("Pods", "t3.medium"),
-        (None, _) => ("The model, and everything else,", "m7i.2xlarge"),
+        (Some(_), _) => ("Everything else runs", "t3.medium"),
+        (None, Model::None) => ("Pods run", "t3.medium"),
+        (None, _) => ("The model, and everything else, runs", "m7i.2xlarge"),
     };
     let _ = write!(
         text,
-        "\n# {words} runs on these nodes.\n\
+        "\n# {words} on these nodes.\n\
          [steps.cpu]\n\
          uses = \"nodegroup\"\n\
          [steps.cpu.with]\n\

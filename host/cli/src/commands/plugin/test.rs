@@ -86,7 +86,7 @@ fn case_files(args: &PluginTest) -> Result<Vec<PathBuf>, Failure> {
     let folder = args.cases.as_ref().unwrap_or(&beside);
     let nothing = |message: String| {
         let help = "A case is a TOML file in the folder 'cases' beside the component; --cases names another folder. \
-                    docs/plugins/testing.md says what stands in one.";
+                    docs/plugins/testing.md describes the fields of a case.";
         Failure::usage(message, help)
     };
     let entries = std::fs::read_dir(folder);

@@ -29,7 +29,7 @@ pub(super) async fn pin(args: StatePin) -> Result<(), Failure> {
 async fn repin(console: &Console, place: &Place, store: &dyn StateStore) -> Result<(), Failure> {
     let state = store.snapshot();
     if state.resources.is_empty() {
-        app::print("The state has no resources and no endpoint: the next run sets it.\n");
+        app::print("The state has no resources and no endpoint: the next run sets the endpoint.\n");
         return Ok(());
     }
     let registry = place.registry();
