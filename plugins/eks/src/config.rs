@@ -58,7 +58,7 @@ pub struct Config {
     /// Add-ons by name. By default vpc-cni, kube-proxy, coredns and eks-pod-identity-agent; with auto_mode none, for its nodes have what these bring. One whose role needs the cluster first is a step of its own, of the plugin addon.
     #[serde(default)]
     pub(crate) addons: Option<BTreeMap<String, Addon>>,
-    /// ARNs of roles and users that administer the cluster, on top of anyone who makes it. Their order does not matter.
+    /// ARNs of roles and users that administer the cluster, in addition to the identity that creates it. Their order does not matter.
     #[serde(default)]
     pub(crate) admins: Vec<String>,
     /// Further access entries, by a name of yours. EKS has one entry for each principal.

@@ -22,7 +22,7 @@ pub struct Config {
     /// What the model is asked, where it runs on this machine.
     #[serde(default)]
     pub(crate) prompt: Option<String>,
-    /// What the model learns before it is asked.
+    /// System message: instructions for the model.
     #[serde(default)]
     pub(crate) system: Option<String>,
     /// Most tokens of the answer.
@@ -51,7 +51,7 @@ pub struct Config {
     /// Whose server the image runs: llmhost's own, which gets llmhost's arguments, or another (custom), such as vLLM, which gets command and args alone. Needed where the image's name does not say llmhost.
     #[serde(default)]
     pub(crate) server: Option<Server>,
-    /// Address of the model: s3://bucket/prefix, or on this machine a folder beside the pipeline file. A custom server learns by its args instead.
+    /// Address of the model: s3://bucket/prefix, or on this machine a folder beside the pipeline file. For a custom server, set it in args.
     #[serde(default)]
     pub(crate) model: Option<String>,
     /// Service account of the pods; its role must be able to read the model.

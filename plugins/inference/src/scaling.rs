@@ -118,7 +118,9 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     }
     if config.name.len() > LONGEST {
         let name = &config.name;
-        return Err(invalid(format!("name '{name}' is longer than {LONGEST} characters, the limit of a pod label")));
+        return Err(invalid(format!(
+            "name '{name}' is longer than {LONGEST} characters, so it would be cut in the names of its pods"
+        )));
     }
     match (check::server(config)?, &scaling.metric_name) {
         (Server::Custom, None) => Err(invalid(

@@ -62,7 +62,7 @@ pub(crate) struct Patch {
     pub(crate) patch: Value,
 }
 
-/// Which objects are intended. What is not stated fits every object; .* in a name represents any text.
+/// Which objects to change. What is not set matches every object; .* in a name matches any text.
 #[derive(Deserialize, JsonSchema, Default, Clone)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Target {

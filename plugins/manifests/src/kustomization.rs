@@ -224,9 +224,7 @@ fn change(files: &dyn Files, here: &str, objects: &mut Vec<Object>, one: &Patch,
     for (_, value) in read::documents(&from, &text)? {
         let own = Target::of(&value);
         let Some(target) = one.target.as_ref().or(own.as_ref()) else {
-            return Err(invalid(format!(
-                "{place}: target is not stated, and the patch does not say which object is intended"
-            )));
+            return Err(invalid(format!("{place}: target is not stated, and the patch does not name its object")));
         };
         // What it says of itself changes nothing where a target says what is meant.
         let value = match (value, &one.target) {

@@ -80,7 +80,7 @@ impl Target {
         let Self { group, version, kind, name, namespace, label_selector } = self;
         let all = [group, version, kind, name, namespace, label_selector];
         if all.iter().all(|part| part.is_none()) {
-            return Err(invalid(format!("{place}: target says of no object that it is intended: state kind or name")));
+            return Err(invalid(format!("{place}: target selects no object: state kind or name")));
         }
         let odd = |text: &&String| {
             text.replace(".*", "").contains(['[', ']', '(', ')', '|', '+', '?', '^', '$', '\\', '*', '{'])

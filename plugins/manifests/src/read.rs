@@ -33,7 +33,7 @@ pub(crate) fn path(files: &dyn Files, path: &str) -> Result<Vec<Object>, Failure
     })?;
     if let Some(name) = found.iter().find(|name| name.rsplit('/').next().is_some_and(|name| FILES.contains(&name))) {
         return Err(invalid(format!(
-            "{} is below {root}, which has no kustomization itself: name the folders that are intended in files",
+            "{} is below {root}, which has no kustomization itself: list the folders to use in files",
             join(&root, name)
         )));
     }

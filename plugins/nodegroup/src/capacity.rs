@@ -30,7 +30,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
         return Ok(());
     }
     if config.ami_type.as_deref() == Some("CUSTOM") {
-        return Err(invalid("ami_type is CUSTOM, and the image of it is in a launch template; set launch_template"));
+        return Err(invalid("ami_type is CUSTOM, and its image comes from a launch template; set launch_template"));
     }
     if config.capacity_block {
         if config.capacity_reservation.is_none() {

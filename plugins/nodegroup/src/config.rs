@@ -49,7 +49,7 @@ pub struct Config {
     /// Nodes to start with; by default the fewest.
     #[serde(default)]
     pub(crate) desired: Option<u32>,
-    /// Spot instances: cheap, and removed at two minutes' notice.
+    /// Spot instances: cheap, and reclaimed with two minutes' notice.
     #[serde(default)]
     pub(crate) spot: bool,
     /// Labels of the nodes.

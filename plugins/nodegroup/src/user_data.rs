@@ -240,7 +240,7 @@ fn kind(text: &str) -> Result<Kind, Failure> {
     }
     if text.starts_with("#cloud-config") {
         return Err(invalid(
-            "user_data is a cloud-config, and EKS's images import it a MIME archive alone; write one, or a script (#!)",
+            "user_data is a cloud-config, and EKS's images accept it only in a MIME archive; write one, or a script (#!)",
         ));
     }
     Err(invalid(

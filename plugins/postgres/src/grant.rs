@@ -26,7 +26,7 @@ pub struct Spec {
     /// The database.
     #[schemars(length(min = 1, max = 63))]
     pub database: String,
-    /// A schema of this database; without one, the database itself is intended.
+    /// A schema of this database; without one, the grant is on the database.
     #[schemars(length(min = 1, max = 63))]
     pub schema: Option<String>,
     /// What it may do: CONNECT, CREATE, TEMPORARY in a database; USAGE, CREATE in a schema.

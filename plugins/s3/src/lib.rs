@@ -77,7 +77,7 @@ struct Upload {
     source: String,
     /// Key prefix of its objects, without slashes at the ends; each upload has its own.
     prefix: String,
-    /// Files and folders to remove: ["*.tmp", ".git", "cache/**"]. * represents any characters of a name, ** for any folders. A pattern without a slash is held against names at any depth.
+    /// Files and folders that are not uploaded: ["*.tmp", ".git", "cache/**"]. * matches any characters of a name, ** any folders. A pattern without a slash is compared with names at any depth.
     #[serde(default)]
     exclude: Vec<String>,
 }
