@@ -51,6 +51,8 @@ fn a_plan_with_changes_becomes_a_comment_with_its_graph() {
         comment.starts_with("<!-- llmhost plan llm-on-eks.toml -->\n### llmhost: plan for `llm-on-eks.toml`"),
         "{comment}"
     );
+    let (summary, _) = comment.split_once("<details>").unwrap();
+    assert!(summary.contains("\n\nPlan: 46 to create, 0 to update, 0 to replace, 0 to delete.\n"), "{comment}");
     assert!(comment.contains("46 to create") && comment.contains("```mermaid\nflowchart LR"), "{comment}");
     assert!(comment.len() < 65_536 && !comment.contains('\u{1b}'), "{}", comment.len());
     assert!(text(&scene, "outputs").contains("changes=true\n"));

@@ -386,5 +386,5 @@ fn what_is_no_pipeline_is_not_published() {
         user.llmhost(&["pipeline", "push", file, address]).status(2).says(words);
     }
     let (status, ..) = registry.ask("GET", "/v2/acme/net/manifests/1", "", b"");
-    assert_eq!(status, 404, "none exist");
+    assert_eq!(status, 404, "nothing was published");
 }

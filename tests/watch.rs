@@ -93,7 +93,7 @@ async fn a_browser_that_connects_again_hears_only_what_it_missed() {
     let emulator = emulator().await;
     let scene = Scene::new();
     scene.pipeline(TWO);
-    // A kept answer of the first stream tells what the second one must begin with.
+    // The browser has event 1 already, so the stream starts with event 2.
     let (mut run, address) = watched(&scene, emulator.url(), &["--yes"]);
     let all = events(&asked(&address, "TOKEN/events", "Host: HOST\r\nLast-Event-ID: 1\r\n"));
     assert_eq!(all.first().unwrap().0, 2);

@@ -25,7 +25,7 @@ cut_to() { # FILE MOST
     case $status in
         0) printf '### llmhost: no changes in `%s`\n' "$PIPELINE" ;;
         3) printf '### llmhost: plan for `%s`\n\n' "$PIPELINE"
-           grep --extended-regexp --max-count 1 '^Plan:|to create' "$shown" || true ;;
+           grep --max-count 1 '^Plan:' "$shown" || true ;;
         *) printf '### llmhost: planning `%s` failed\n' "$PIPELINE" ;;
     esac
     if [ "$status" = 3 ] && [ -s "$graph" ] && [ "$(wc --bytes < "$graph")" -le "$most_graph" ]; then

@@ -167,7 +167,7 @@ def main(control_plane, page=None):
     same = sum(row[3] == "same" for row in rows)
     print(f"{len(rows)} requests: {same} answered alike, {len(used)} known gaps, {len(wrong)} differences")
     for name in closed:
-        print(f"the gap '{name}' is closed, or its request is deleted: take it off the list")
+        print(f"the gap '{name}' is closed, or its request no longer exists: take it off the list")
     if page:
         # The rest is written by those who run the tests.
         _, heading, rest = Path(page).read_text().partition(TESTS)

@@ -210,7 +210,7 @@ for kind, plural in (("StatefulSet", "statefulsets"), ("DaemonSet", "daemonsets"
     apply(f"another selector of the {kind}", f"{path}/set", {**workload(kind, "set", **more), "spec": {
         **workload(kind, "set", **more)["spec"], "selector": {"matchLabels": {"app": "x"}}}}, pick=outcome)
     ask(f"the {kind} is deleted", "DELETE", f"{path}/set", {"propagationPolicy": "Foreground"}, pick=lambda body: body["kind"], ignore=["status"])
-    ask(f"the {kind} is deleted", "GET", f"{path}/set", until=is_gone, pick=outcome)
+    ask(f"the {kind} no longer exists", "GET", f"{path}/set", until=is_gone, pick=outcome)
 
 job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"}, "spec": {"template": {"spec": {
     "restartPolicy": "Never", "containers": [container()]}}}}
@@ -259,7 +259,7 @@ for name, reason, more in [
     ask(f"what the events say: {name}", "GET", f"{NS}/events?fieldSelector=type=Warning,reason={reason}",
         until=lambda _, body: bool(body.get("items")), pick=warnings(reason))
     ask(f"it is deleted: {name}", "DELETE", f"{DEPLOYMENTS}/{name}", {"propagationPolicy": "Foreground"}, pick=lambda body: body["kind"])
-    ask(f"it is deleted: {name}", "GET", f"{DEPLOYMENTS}/{name}", until=is_gone, pick=outcome)
+    ask(f"it no longer exists: {name}", "GET", f"{DEPLOYMENTS}/{name}", until=is_gone, pick=outcome)
 
 quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}
 SMALL = "/api/v1/namespaces/small"

@@ -1,4 +1,4 @@
-//! The licences of everything that is compiled into the program.
+//! The licences of the Rust packages that are compiled into the program. The Go modules of the `helm` plugin are not read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,7 +30,7 @@ pub(super) fn all(machine: &str) -> Result<String, String> {
 }
 
 fn text(packages: &BTreeSet<Package>) -> String {
-    let mut text = "llmhost is licensed under the Apache License 2.0. It contains:\n\n".to_owned();
+    let mut text = "llmhost is licensed under the Apache License 2.0. It contains these Rust packages:\n\n".to_owned();
     let mut by_text: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for package in packages {
         let Package { name, version, licence, texts } = package;

@@ -34,6 +34,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
     match findings.len() {
         0 => Ok(()),
+        1 => Err("1 word is against the glossary in CONTRIBUTING.md".to_owned()),
         many => Err(format!("{many} words are against the glossary in CONTRIBUTING.md")),
     }
 }
@@ -89,11 +90,16 @@ fn walk(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) -> Result<(), 
             if !["target", "tests", "benches", "examples", "node_modules"].contains(&name) {
                 walk(&path, extension, found)?;
             }
-        } else if path.extension().is_some_and(|own| own == extension) && !name.contains("test") && name != "build.rs" {
+        } else if path.extension().is_some_and(|own| own == extension) && is_shipped(name) {
             found.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether a file of this name has texts for users: not one that is for tests or for the build. `test.rs` is a command's.
+fn is_shipped(name: &str) -> bool {
+    !["tests.rs", "testing.rs", "build.rs"].contains(&name) && !name.ends_with("_tests.rs")
 }
 
 /// The comments of a file whose lines of comment begin like this.
@@ -141,6 +147,16 @@ mod tests {
         "#;
         let texts: Vec<_> = rust::texts(source).unwrap().into_iter().map(|one| one.text).collect();
         assert_eq!(texts, [" Mend it.", " Make it anew.", "mend {}", "the anew"]);
+    }
+
+    #[test]
+    fn tests_are_told_from_commands_and_documents_about_tests() {
+        for name in ["test.rs", "testing.md", "latest.rs"] {
+            assert!(is_shipped(name), "{name}");
+        }
+        for name in ["tests.rs", "scaling_tests.rs", "testing.rs", "build.rs"] {
+            assert!(!is_shipped(name), "{name}");
+        }
     }
 
     #[test]
