@@ -225,22 +225,22 @@ async fn a_request_about_tools_that_cannot_be_met_is_refused_with_the_reason() {
         (with(json!([weather(), tool("f", &bad)]), json!("required")), "tools", "tools[1].function.parameters of 'f'"),
         (
             with(json!([weather(), weather()]), json!("auto")),
-            "tools",
+            "tools[1].function.name",
             "tools[1].function.name is 'weather', like that of another tool",
         ),
         (
             with(json!([tool("a b", &json!({}))]), json!("auto")),
-            "tools",
+            "tools[0].function.name",
             "tools[0].function.name is 'a b'; a name has 1 to 64 letters",
         ),
-        (with(json!([tool(&"a".repeat(65), &json!({}))]), json!("auto")), "tools", "1 to 64"),
+        (with(json!([tool(&"a".repeat(65), &json!({}))]), json!("auto")), "tools[0].function.name", "1 to 64"),
         (
             with(json!([tool("f", &json!({ "type": "array" }))]), json!("auto")),
-            "tools",
+            "tools[0].function.parameters",
             "has the type \"array\"; arguments are an object",
         ),
-        (with(json!([{ "type": "custom" }]), json!("auto")), "tools", "tools[0].type is 'custom'"),
-        (with(json!([{ "name": "f" }]), json!("auto")), "tools", "tools[0].type is missing"),
+        (with(json!([{ "type": "custom" }]), json!("auto")), "tools[0].type", "tools[0].type is 'custom'"),
+        (with(json!([{ "name": "f" }]), json!("auto")), "tools[0].type", "tools[0].type is missing"),
         (
             with(json!([weather()]), named("whether")),
             "tool_choice",

@@ -9,18 +9,19 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::fields::{Rest, near};
+use super::fields::Rest;
+use super::messages;
 use super::read::parse;
 use super::stream::{self, Answer, Shape};
 use super::tools::{self, ToolFields};
 use super::types::{self, Common};
 use crate::error::ApiError;
 use crate::serve::Shared;
-use crate::{Finish, GenerateRequest, LogProb, Message, ModelInfo, Prompt, TokenEvent, ToolCallPart};
+use crate::{Finish, GenerateRequest, LogProb, Message, Prompt, TokenEvent, ToolCallPart};
 
 #[derive(Deserialize)]
 struct Request {
-    messages: Vec<ChatMessage>,
+    messages: Vec<Value>,
     logprobs: Option<bool>,
     top_logprobs: Option<usize>,
     #[serde(flatten)]
@@ -49,46 +50,6 @@ pub(super) const FIELDS: &[&str] = &[
     "chat_template_kwargs",
     "reasoning_effort",
 ];
-/// Who may say something, as OpenAI's API has it.
-const ROLES: &[&str] = &["system", "developer", "user", "assistant", "tool", "function"];
-
-/// A message as clients send it.
-#[derive(Deserialize)]
-pub(super) struct ChatMessage {
-    role: String,
-    #[serde(default)]
-    content: Option<Content>,
-    /// What the template may read: `tool_calls`, `tool_call_id`, `name`, `reasoning_content`.
-    #[serde(flatten)]
-    more: Map<String, Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Deserialize)]
-struct Part {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    text: String,
-}
-
-/// The messages of a request to a model that takes them.
-pub(super) fn read(info: &ModelInfo, messages: &[ChatMessage]) -> Result<Vec<Message>, ApiError> {
-    if !info.chats {
-        let message = format!("'{}' has no chat template; use /v1/completions", info.name);
-        return Err(ApiError::invalid(message, Some("model")));
-    }
-    if messages.is_empty() {
-        return Err(ApiError::invalid("messages is empty", Some("messages")));
-    }
-    messages.iter().enumerate().map(|(index, message)| message.read(index)).collect()
-}
 
 impl Request {
     /// Whether the last message goes on: it is the assistant's and has text, and nothing else is said.
@@ -123,37 +84,6 @@ impl Request {
             variables.entry("reasoning_effort").or_insert_with(|| effort.as_str().into());
         }
         Ok(variables)
-    }
-}
-
-impl ChatMessage {
-    fn read(&self, index: usize) -> Result<Message, ApiError> {
-        if !ROLES.contains(&self.role.as_str()) {
-            let help = match near(&self.role, ROLES.iter().copied()) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => format!("it must be one of {}", ROLES.join(", ")),
-            };
-            let message = format!("messages[{index}] has the role '{}'; {help}", self.role);
-            return Err(ApiError::invalid(message, Some("messages")));
-        }
-        let mut more = self.more.clone();
-        // Clients send all fields of an answer back. Templates ask whether a field is there, and not what is in it.
-        more.retain(|name, value| !value.is_null() && (name != "tool_calls" || *value != json!([])));
-        let content = match &self.content {
-            None if more.contains_key("tool_calls") => {
-                return Ok(Message { role: self.role.clone(), content: None, more });
-            }
-            None => String::new(),
-            Some(Content::Text(text)) => text.clone(),
-            Some(Content::Parts(parts)) => {
-                if let Some(other) = parts.iter().find(|part| part.kind != "text") {
-                    let message = format!("a message has a part of type '{}'; only text is supported", other.kind);
-                    return Err(ApiError::invalid(message, Some("messages")));
-                }
-                parts.iter().map(|part| part.text.as_str()).collect()
-            }
-        };
-        Ok(Message { role: self.role.clone(), content: Some(content), more })
     }
 }
 
@@ -225,7 +155,7 @@ pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Resu
     let model = shared.model(request.common.model.as_deref()).await?;
     let info = model.info();
     let wanted = request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0));
-    let messages = read(info, &request.messages)?;
+    let messages = messages::read(info, &request.messages)?;
     let continues = request.continues(&messages)?;
     let prompt = Prompt::Messages { messages, variables: request.variables()?, continues };
     let generate = GenerateRequest { tools: request.tools.read()?, ..request.common.request(prompt, wanted)? };

@@ -8,8 +8,8 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::chat::{self, ChatMessage};
 use super::fields::Rest;
+use super::messages;
 use super::read::parse;
 use crate::Prompt;
 use crate::error::ApiError;
@@ -19,7 +19,7 @@ use crate::serve::Shared;
 struct Tokenize {
     model: Option<String>,
     prompt: Option<String>,
-    messages: Option<Vec<ChatMessage>>,
+    messages: Option<Vec<Value>>,
     add_special_tokens: Option<bool>,
     #[serde(flatten)]
     rest: Rest,
@@ -46,7 +46,7 @@ pub(crate) async fn tokenize(State(shared): State<Arc<Shared>>, body: Bytes) -> 
         (Some(text), None) => (Prompt::Text(text), request.add_special_tokens.unwrap_or(true)),
         // The template writes them itself.
         (None, Some(messages)) => {
-            let messages = chat::read(info, &messages)?;
+            let messages = messages::read(info, &messages)?;
             (
                 Prompt::Messages { messages, variables: Map::new(), continues: false },
                 request.add_special_tokens.unwrap_or(false),

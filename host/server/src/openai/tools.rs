@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fields::near;
+use super::object::Object;
 use crate::error::ApiError;
 use crate::{ToolCallPart, ToolChoice, Tools};
 
@@ -34,74 +35,93 @@ impl ToolFields {
         }
         let mut names: Vec<&str> = Vec::new();
         for (at, tool) in definitions.iter().enumerate() {
-            let name =
-                checked(tool).map_err(|reason| ApiError::invalid(format!("tools[{at}]{reason}"), Some("tools")))?;
+            let function = function(at, tool)?;
+            let name = checked(&function)?;
             if names.contains(&name) {
-                let message =
-                    format!("tools[{at}].function.name is '{name}', like that of another tool; use different names");
-                return Err(ApiError::invalid(message, Some("tools")));
+                let help = format_args!("is '{name}', like that of another tool; use different names");
+                return Err(function.wrong("name", help));
             }
             names.push(name);
         }
         let choice = match &self.tool_choice {
             None => ToolChoice::Auto,
-            Some(choice) => {
-                chosen(choice, &names).map_err(|message| ApiError::invalid(message, Some("tool_choice")))?
-            }
+            Some(choice) => chosen(choice, &names)?,
         };
         let parallel = self.parallel_tool_calls.unwrap_or(true);
         Ok((!names.is_empty()).then(|| Tools { definitions: definitions.to_vec(), choice, parallel }))
     }
 }
 
-/// A tool's name; else what is wrong with the tool, to be read behind its place.
-fn checked(tool: &Value) -> Result<&str, String> {
-    match tool["type"].as_str() {
+/// Templates of some models write what a function returns.
+const FUNCTION: &[&str] = &["name", "description", "parameters", "strict", "return"];
+
+/// The function of a tool.
+fn function(at: usize, tool: &Value) -> Result<Object<'_>, ApiError> {
+    let tool = Object::new(format!("tools[{at}]"), tool)?;
+    match tool.text("type")? {
         Some("function") => {}
-        Some(other) => return Err(format!(".type is '{other}'; only 'function' is supported")),
-        None => return Err(".type is missing; it must be 'function'".to_owned()),
+        Some(other) => return Err(tool.wrong("type", format_args!("is '{other}'; only 'function' is supported"))),
+        None => return Err(tool.wrong("type", "is missing; it must be 'function'")),
     }
-    let function = &tool["function"];
-    let Some(name) = function["name"].as_str() else { return Err(".function.name is missing".to_owned()) };
+    if let Some(name) = FUNCTION.iter().find(|name| tool.get(name).is_some()) {
+        return Err(
+            tool.wrong(name, format_args!("is a field of the function; send it as {}.{name}", tool.place("function")))
+        );
+    }
+    tool.only(&["type", "function"])?;
+    let function = tool.object("function")?;
+    function.only(FUNCTION)?;
+    Ok(function)
+}
+
+/// A function's name, where nothing is wrong with the function.
+fn checked<'a>(function: &Object<'a>) -> Result<&'a str, ApiError> {
+    let name = function.needs("name")?;
     if !is_name(name) {
-        return Err(format!(
-            ".function.name is '{name}'; a name has 1 to {LONGEST_NAME} letters, digits, '_', '-' and '.'"
-        ));
+        let help = format_args!("is '{name}'; a name has 1 to {LONGEST_NAME} letters, digits, '_', '-' and '.'");
+        return Err(function.wrong("name", help));
     }
-    if !matches!(function["strict"], Value::Null | Value::Bool(_)) {
-        return Err(format!(".function.strict of '{name}' must be true or false"));
-    }
-    let parameters = &function["parameters"];
-    if !parameters.is_null() && !parameters.is_object() {
-        return Err(format!(".function.parameters of '{name}' must be a JSON Schema, an object"));
-    }
-    match &parameters["type"] {
-        Value::Null => Ok(name),
-        Value::String(kind) if kind == "object" => Ok(name),
-        other => Err(format!(".function.parameters of '{name}' has the type {other}; arguments are an object")),
+    function.text("description")?;
+    function.flag("strict")?;
+    match function.get("parameters") {
+        None => Ok(name),
+        Some(Value::Object(parameters)) => match parameters.get("type") {
+            None | Some(Value::Null) => Ok(name),
+            Some(Value::String(kind)) if kind == "object" => Ok(name),
+            Some(other) => {
+                let help = format_args!("of '{name}' has the type {other}; arguments are an object");
+                Err(function.wrong("parameters", help))
+            }
+        },
+        Some(_) => Err(function.wrong("parameters", format_args!("of '{name}' must be a JSON Schema, an object"))),
     }
 }
 
-fn chosen(choice: &Value, names: &[&str]) -> Result<ToolChoice, String> {
-    let known = |name: &str| match names.contains(&name) {
-        true => Ok(ToolChoice::Named(name.to_owned())),
-        false => Err(match near(name, names.iter().copied()) {
-            Some(near) => format!("tool_choice names '{name}', which is not in tools; did you mean '{near}'?"),
-            None => format!("tool_choice names '{name}', which is not in tools"),
-        }),
-    };
+fn chosen(choice: &Value, names: &[&str]) -> Result<ToolChoice, ApiError> {
+    let wrong = |message: String| Err(ApiError::invalid(message, Some("tool_choice")));
     let wanted = "it must be 'auto', 'none', 'required' or { \"type\": \"function\", \"function\": { \"name\": ... } }";
     match (choice, choice["function"]["name"].as_str()) {
         (Value::Null, _) => Ok(ToolChoice::Auto),
         (Value::String(word), _) => match word.as_str() {
             "auto" => Ok(ToolChoice::Auto),
             "none" => Ok(ToolChoice::None),
-            "required" if names.is_empty() => Err("tool_choice is 'required' and there are no tools".to_owned()),
+            "required" if names.is_empty() => wrong("tool_choice is 'required' and there are no tools".to_owned()),
             "required" => Ok(ToolChoice::Required),
-            other => Err(format!("tool_choice is '{other}'; {wanted}")),
+            other => wrong(format!("tool_choice is '{other}'; {wanted}")),
         },
-        (_, Some(name)) if choice["type"] == "function" => known(name),
-        (other, _) => Err(format!("tool_choice is {other}; {wanted}")),
+        (_, Some(name)) if choice["type"] == "function" => {
+            let choice = Object::new("tool_choice", choice)?;
+            choice.only(&["type", "function"])?;
+            choice.object("function")?.only(&["name"])?;
+            match (names.contains(&name), near(name, names.iter().copied())) {
+                (true, _) => Ok(ToolChoice::Named(name.to_owned())),
+                (false, Some(near)) => {
+                    wrong(format!("tool_choice names '{name}', which is not in tools; did you mean '{near}'?"))
+                }
+                (false, None) => wrong(format!("tool_choice names '{name}', which is not in tools")),
+            }
+        }
+        (other, _) => wrong(format!("tool_choice is {other}; {wanted}")),
     }
 }
 

@@ -60,9 +60,20 @@ fn chat() -> Value {
         &[text("The text."), list(part, "Parts, one after another."), json!({ "type": "null" })],
         "The content; null if the message only calls tools.",
     );
+    let function = properties([("name", text("Its name.")), ("arguments", text("JSON."))]);
+    let call = properties([
+        ("id", text("Of the call.")),
+        ("type", constant("function")),
+        ("function", object(function, &["name", "arguments"])),
+    ]);
+    let call = object(call, &["id", "type", "function"]);
     let message = properties([
         ("role", text("`system`, `developer`, `user`, `assistant`, `tool`, `function`.")),
         ("content", content),
+        ("name", text("Who says it, for chat templates that write it.")),
+        ("tool_calls", list(call, "The calls of an answer.")),
+        ("tool_call_id", text("Which call the message answers.")),
+        ("reasoning_content", text("What the assistant thought before it answered.")),
     ]);
     let mut all = common();
     all.extend(properties([

@@ -52,6 +52,9 @@ assert len(forced.choices[0].message.tool_calls) == 1, forced
 where = [{"role": "user", "content": "where?"}]
 parsed = client.chat.completions.parse(model="assistant", messages=where, response_format=Place)
 assert parsed.choices[0].message.parsed == Place(city="Paris", degrees=21), parsed
+# What was parsed goes back with the message.
+again = create(messages=[*where, parsed.choices[0].message, {"role": "user", "content": "and now?"}])
+assert again.choices[0].message.content == "You said: and now?", again
 
 thinks = [{"role": "user", "content": "think about it"}]
 message = create(messages=thinks).choices[0].message

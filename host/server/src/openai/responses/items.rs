@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::object::Object;
 use crate::Message;
 use crate::error::ApiError;
 use crate::openai::fields::near;
+use crate::openai::object::Object;
 
 const ROLES: &[&str] = &["user", "assistant", "system", "developer"];
 /// Bytes that an item takes beside its texts.

@@ -1,7 +1,6 @@
 //! `/v1/responses`: answers as items, and conversations that the server keeps.
 
 mod items;
-mod object;
 mod request;
 mod store;
 mod stream;

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::items::{self, Item, Kind, Status};
-use super::object::Object;
 use super::tools;
 use crate::error::ApiError;
 use crate::openai::fields::{Neutral, Other, Rest};
+use crate::openai::object::Object;
 use crate::openai::read::within;
 use crate::{Constraint, GenerateRequest, ModelInfo, Prompt, Sampling, Stop};
 

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::object::Object;
 use crate::error::ApiError;
 use crate::openai::fields::near;
+use crate::openai::object::Object;
 use crate::openai::tools::{LONGEST_NAME, MOST_TOOLS, is_name};
 use crate::{ToolChoice, Tools};
 

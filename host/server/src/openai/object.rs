@@ -53,6 +53,12 @@ impl<'a> Object<'a> {
         self.get(name).map(flag).transpose()
     }
 
+    /// An object within, which must be there.
+    pub(super) fn object(&self, name: &str) -> Result<Object<'a>, ApiError> {
+        let value = self.get(name).ok_or_else(|| self.wrong(name, "is missing"))?;
+        Object::new(self.place(name), value)
+    }
+
     /// The objects of a list; none where the field is missing.
     pub(super) fn objects(&self, name: &str) -> Result<Vec<Object<'a>>, ApiError> {
         let Some(value) = self.get(name) else { return Ok(Vec::new()) };
