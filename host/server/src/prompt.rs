@@ -9,6 +9,7 @@ use llmhost_inference::tokens::Tokenizer;
 use llmhost_inference::{Engine, engine};
 use serde_json::{Map, Value, json};
 
+use crate::openai::near;
 use crate::tools::{Begins, Formats, Guarantee, Known, Reader, special};
 use crate::{Constraint, Failure, Message, Prompt, ToolChoice, Tools};
 
@@ -132,6 +133,7 @@ pub(crate) fn render(
 ) -> Result<String, Failure> {
     let template =
         model.chat.as_ref().ok_or_else(|| Failure::invalid("the model has no chat template", Some("model")))?;
+    check_variables(template, variables)?;
     let mut messages: Vec<_> = messages.into_iter().map(|message| turn(message, model.tokenizer.as_deref())).collect();
     let mut variables = variables.clone();
     // Behind the last message, where templates put what ends it, a text that is nowhere else.
@@ -149,6 +151,22 @@ pub(crate) fn render(
         Failure::invalid(message, Some("messages"))
     })?;
     Ok(text[..end].to_owned())
+}
+
+/// Variables that clients send to every model, whatever its template reads.
+const EVERYWHERE: &[&str] = &["enable_thinking", "reasoning_effort", "add_generation_prompt"];
+
+/// Fails by the first variable that the template would ignore.
+fn check_variables(template: &model::ChatTemplate, variables: &Map<String, Value>) -> Result<(), Failure> {
+    let is_read = |name: &str| EVERYWHERE.contains(&name) || template.may_read(name);
+    let Some(name) = variables.keys().find(|name| !is_read(name)) else { return Ok(()) };
+    let known = template.looks_up();
+    let help = match near(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => "remove it".to_owned(),
+    };
+    let message = format!("chat_template_kwargs has '{name}', which the model's chat template does not read; {help}");
+    Err(Failure::invalid(message, Some("chat_template_kwargs")))
 }
 
 /// A message as templates expect it. Texts of users and results of tools are text whatever is in them: the name of

@@ -327,6 +327,38 @@ async fn a_last_message_of_the_assistant_goes_on() {
 }
 
 #[tokio::test]
+async fn a_variable_that_the_template_does_not_read_is_refused() {
+    let template = format!("{{% set mode = mode | default('fast') %}}{{{{ mode if show_mode }}}}{HERMES}");
+    let engine = engine(Some(&template), false);
+    let with = |variables: Value| json!({ "messages": user("a"), "max_tokens": 1, "chat_template_kwargs": variables });
+    for (variables, words) in [
+        (
+            json!({ "show_mod": true }),
+            "has 'show_mod', which the model's chat template does not read; did you mean 'show_mode'?",
+        ),
+        (
+            json!({ "mode": "slow", "colour": 1 }),
+            "has 'colour', which the model's chat template does not read; remove it",
+        ),
+        (json!({ "enable_thinkin": true }), "has 'enable_thinkin'"),
+    ] {
+        let (status, answer) = told(&engine, &with(variables)).await;
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!((status, &answer["error"]["param"]), (400, &json!("chat_template_kwargs")), "{answer}");
+        assert!(message.contains(words), "{message}");
+    }
+    for variables in [
+        json!({}),
+        json!({ "mode": "slow", "show_mode": true }),
+        // Clients send these to every model.
+        json!({ "enable_thinking": false, "reasoning_effort": "low", "add_generation_prompt": true }),
+    ] {
+        let (status, answer) = told(&engine, &with(variables)).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_model_thinks_is_no_content() {
     let template = format!("{HERMES}{{% if add_generation_prompt %}}<think>\n{{% endif %}}");
     let engine = engine(Some(&template), false);

@@ -14,7 +14,7 @@ mod methods;
 mod python;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 pub use history::parse_arguments;
@@ -131,6 +131,19 @@ impl ChatTemplate {
     /// The text of the templates, one after another.
     pub fn text(&self) -> String {
         self.environment.templates().map(|(_, template)| template.source().to_owned()).collect()
+    }
+
+    /// Whether a template may read a variable: whether it has its name anywhere. A template can set a variable from what
+    /// it was given under the same name, so the variables that it looks up and does not set would be too few.
+    pub fn may_read(&self, variable: &str) -> bool {
+        let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let has = |source: &str| source.split(|letter| !is_part(letter)).any(|word| word == variable);
+        !variable.is_empty() && self.environment.templates().any(|(_, template)| has(template.source()))
+    }
+
+    /// The names of what the templates look up and do not set: variables and functions.
+    pub fn looks_up(&self) -> BTreeSet<String> {
+        self.environment.templates().flat_map(|(_, template)| template.undeclared_variables(false)).collect()
     }
 
     fn variables(&self, chat: &Chat<'_>) -> Value {

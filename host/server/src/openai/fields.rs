@@ -146,7 +146,7 @@ fn field(name: &str, value: &Value, own: &[&[&str]], others: &[Other]) -> Result
 }
 
 /// The word that is most like another one, where any is like it.
-pub(super) fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let all = known.map(|known| (strsim::damerau_levenshtein(&lower.replace('-', "_"), known), known));
     all.filter(|(distance, known)| *distance <= known.len().div_ceil(3))

@@ -19,6 +19,7 @@ mod types;
 pub(crate) use chat::chat;
 pub(crate) use completions::completions;
 pub(crate) use embeddings::embeddings;
+pub(crate) use fields::near;
 pub(crate) use models::{model, models};
 pub(crate) use read::parse;
 pub(crate) use rerank::{rerank, score};

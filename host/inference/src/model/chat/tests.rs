@@ -196,6 +196,15 @@ fn variables_reach_the_template() {
 }
 
 #[test]
+fn a_variable_that_a_template_may_read_is_known() {
+    let source = "{% set mode = mode | default('fast') %}{% if thinks is defined %}{{ mode }}{% endif %} plain";
+    let template = template(source);
+    assert!(template.may_read("mode") && template.may_read("thinks"));
+    assert!(!template.may_read("mod") && !template.may_read("think") && !template.may_read(""));
+    assert!(template.looks_up().contains("thinks"));
+}
+
+#[test]
 fn the_template_for_tools_is_taken_where_there_are_tools() {
     let named = |names: &[&'static str]| {
         ChatTemplate::named(names.iter().map(|name| (*name, *name)), BTreeMap::new()).expect("compiles")
