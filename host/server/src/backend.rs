@@ -29,8 +29,9 @@ pub trait Backend: Send + Sync + 'static {
     /// score fails with the reason.
     async fn score(&self, pairs: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure>;
 
-    /// The tokens of a prompt; `special` says whether those that the model wants around a text are added.
-    async fn tokenize(&self, prompt: Prompt, special: bool) -> Result<Vec<u32>, Failure>;
+    /// The tokens of a prompt, with what the model is told of tools; `special` says whether those that the model wants
+    /// around a text are added.
+    async fn tokenize(&self, prompt: Prompt, tools: Option<Tools>, special: bool) -> Result<Vec<u32>, Failure>;
 
     /// The text of tokens, special ones included.
     async fn detokenize(&self, tokens: Vec<u32>) -> Result<String, Failure>;
@@ -119,11 +120,20 @@ pub enum Prompt {
     Messages {
         /// The turns.
         messages: Vec<Message>,
-        /// Variables of the template, such as `enable_thinking`.
-        variables: serde_json::Map<String, serde_json::Value>,
-        /// Whether the last message, the assistant's, is the beginning of the answer and goes on.
-        continues: bool,
+        /// How the template writes them.
+        rendering: Rendering,
     },
+}
+
+/// How a chat template writes messages.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rendering {
+    /// Variables of the template, such as `enable_thinking`.
+    pub variables: serde_json::Map<String, serde_json::Value>,
+    /// Whether the last message, the assistant's, is the beginning of the answer and goes on.
+    pub continues: bool,
+    /// Whether the names of special tokens in messages of users and results of tools are these tokens, and not text.
+    pub parse_special: bool,
 }
 
 /// Functions that a model may call.

@@ -11,13 +11,12 @@ use llmhost_inference::model::Model;
 use llmhost_inference::sampling::{SamplingParams, TokenLogprobs};
 use llmhost_inference::tokens::Tokenizer;
 use llmhost_inference::{Engine, Event as Step, Request, RequestError, engine};
-use serde_json::Value;
 
 use crate::prompt::{self, Prepared};
 use crate::tools::{Formats, Part, Reader};
 use crate::{
     Backend, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, ModelInfo, Pair,
-    Prompt, PromptToken, Sampling, Signature, Stats, Tensor, TokenEvent, Usage,
+    Prompt, PromptToken, Sampling, Signature, Stats, Tensor, TokenEvent, Tools, Usage,
 };
 
 /// A model that the engine runs.
@@ -145,13 +144,13 @@ impl Backend for EngineBackend {
         Ok((found.scores, found.tokens))
     }
 
-    async fn tokenize(&self, prompt: Prompt, special: bool) -> Result<Vec<u32>, Failure> {
-        let engine = self.engine.clone();
+    async fn tokenize(&self, prompt: Prompt, tools: Option<Tools>, special: bool) -> Result<Vec<u32>, Failure> {
+        let (engine, formats) = (self.engine.clone(), self.formats);
         aside(move || {
             let tokens = match prompt {
                 Prompt::Text(text) => tokenizer(engine.model())?.encode(&text, special),
-                Prompt::Messages { messages, variables, continues } => {
-                    let text = prompt::render(engine.model(), messages, &variables, continues, &Value::Null)?;
+                Prompt::Messages { messages, rendering } => {
+                    let text = prompt::text(engine.model(), formats, messages, &rendering, tools.as_ref())?;
                     tokenizer(engine.model())?.encode_rendered(&text, special)
                 }
                 Prompt::Tokens(tokens) => return Ok(tokens),

@@ -25,7 +25,8 @@ mod tools;
 
 pub use backend::{
     Backend, Constraint, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, Message,
-    ModelInfo, Pair, Prompt, PromptToken, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice, Tools, Usage,
+    ModelInfo, Pair, Prompt, PromptToken, Rendering, Sampling, Stats, Stop, TokenEvent, ToolCallPart, ToolChoice,
+    Tools, Usage,
 };
 pub use engine::EngineBackend;
 pub use models::{

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::openai::near;
 use crate::tools::{Begins, Formats, Guarantee, Known, Reader, special};
-use crate::{Constraint, Failure, Message, Prompt, ToolChoice, Tools};
+use crate::{Constraint, Failure, Message, Prompt, Rendering, ToolChoice, Tools};
 
 /// A request's prompt and what belongs to its answer.
 pub(crate) struct Prepared {
@@ -38,16 +38,13 @@ pub(crate) fn prepare(
         keep: Vec::new(),
         reader: None,
     };
-    let (messages, variables, continues) = match prompt {
+    let (messages, rendering) = match prompt {
         Prompt::Text(text) => return Ok(plain(engine::Prompt::Text(text), constraint)),
         Prompt::Tokens(tokens) => return Ok(plain(engine::Prompt::Tokens(tokens), constraint)),
-        Prompt::Messages { messages, variables, continues } => (messages, variables, continues),
+        Prompt::Messages { messages, rendering } => (messages, rendering),
     };
-    let tools = tools.filter(|tools| tools.choice != ToolChoice::None && !tools.definitions.is_empty());
-    let text = match tools {
-        None => render(model, messages, &variables, continues, &Value::Null)?,
-        Some(tools) => with_tools(model, formats, messages, &variables, continues, tools)?,
-    };
+    let tools = offered(tools);
+    let text = text(model, formats, messages, &rendering, tools)?;
     let begins = match formats.reasoning.is_some_and(|reasoning| Reader::prompt_thinks(reasoning, &text)) {
         true => Begins::Reasoning,
         false => Begins::Answer,
@@ -75,6 +72,25 @@ pub(crate) fn prepare(
     let keep = formats.special(model, known.is_some());
     let reader = Reader::new(formats, &text, known);
     Ok(Prepared { prompt: engine::Prompt::Rendered(text), grammar, keep, reader })
+}
+
+/// The tools that the model is told of.
+fn offered(tools: Option<&Tools>) -> Option<&Tools> {
+    tools.filter(|tools| tools.choice != ToolChoice::None && !tools.definitions.is_empty())
+}
+
+/// The text of a conversation, and of the tools where there are some.
+pub(crate) fn text(
+    model: &Model,
+    formats: Formats,
+    messages: Vec<Message>,
+    rendering: &Rendering,
+    tools: Option<&Tools>,
+) -> Result<String, Failure> {
+    match offered(tools) {
+        None => render(model, messages, rendering, &Value::Null),
+        Some(tools) => with_tools(model, formats, messages, rendering, tools),
+    }
 }
 
 fn schema(tool: &Value) -> (String, Value) {
@@ -107,13 +123,12 @@ fn with_tools(
     model: &Model,
     formats: Formats,
     messages: Vec<Message>,
-    variables: &Map<String, Value>,
-    continues: bool,
+    rendering: &Rendering,
     tools: &Tools,
 ) -> Result<String, Failure> {
     let refused = |why: &str| Failure::invalid(format!("this model does not support tools: {why}"), Some("tools"));
-    let text = render(model, messages.clone(), variables, continues, &Value::Array(tools.definitions.clone()))?;
-    let without = render(model, messages, variables, continues, &Value::Null);
+    let text = render(model, messages.clone(), rendering, &Value::Array(tools.definitions.clone()))?;
+    let without = render(model, messages, rendering, &Value::Null);
     if without.is_ok_and(|without| without == text) {
         return Err(refused("its chat template does not write them; remove tools, or use another model"));
     }
@@ -127,17 +142,18 @@ fn with_tools(
 pub(crate) fn render(
     model: &Model,
     messages: Vec<Message>,
-    variables: &Map<String, Value>,
-    continues: bool,
+    rendering: &Rendering,
     tools: &Value,
 ) -> Result<String, Failure> {
     let template =
         model.chat.as_ref().ok_or_else(|| Failure::invalid("the model has no chat template", Some("model")))?;
-    check_variables(template, variables)?;
-    let mut messages: Vec<_> = messages.into_iter().map(|message| turn(message, model.tokenizer.as_deref())).collect();
-    let mut variables = variables.clone();
+    check_variables(template, &rendering.variables)?;
+    // The names of special tokens are looked for where they are to be text.
+    let tokenizer = model.tokenizer.as_deref().filter(|_| !rendering.parse_special);
+    let mut messages: Vec<_> = messages.into_iter().map(|message| turn(message, tokenizer)).collect();
+    let mut variables = rendering.variables.clone();
     // Behind the last message, where templates put what ends it, a text that is nowhere else.
-    let mark = continues.then(|| format!("[{}]", uuid::Uuid::new_v4().simple()));
+    let mark = rendering.continues.then(|| format!("[{}]", uuid::Uuid::new_v4().simple()));
     if let (Some(mark), Some(last)) = (&mark, messages.last_mut()) {
         last.content = format!("{}{mark}", last.content.as_str().unwrap_or_default()).into();
         variables.insert("add_generation_prompt".to_owned(), false.into());

@@ -89,8 +89,8 @@ async fn a_history_and_the_templates_variables_reach_the_model() {
     });
     let (status, text) = ask(script, Settings::default(), "/v1/chat/completions", body.to_string()).await;
     assert_eq!(status, StatusCode::OK, "{text}");
-    let Some(Prompt::Messages { messages, variables, .. }) = asked.lock().unwrap().take() else { panic!("messages") };
-    assert_eq!(Value::from(variables), json!({ "enable_thinking": false, "reasoning_effort": "low" }));
+    let Some(Prompt::Messages { messages, rendering }) = asked.lock().unwrap().take() else { panic!("messages") };
+    assert_eq!(Value::from(rendering.variables), json!({ "enable_thinking": false, "reasoning_effort": "low" }));
     assert_eq!(
         serde_json::to_value(messages).unwrap(),
         json!([
@@ -108,8 +108,8 @@ async fn a_history_and_the_templates_variables_reach_the_model() {
         "reasoning_effort": "low",
     });
     ask(script, Settings::default(), "/v1/chat/completions", body.to_string()).await;
-    let Some(Prompt::Messages { variables, .. }) = asked.lock().unwrap().take() else { panic!("messages") };
-    assert_eq!(variables["reasoning_effort"], "high");
+    let Some(Prompt::Messages { rendering, .. }) = asked.lock().unwrap().take() else { panic!("messages") };
+    assert_eq!(rendering.variables["reasoning_effort"], "high");
 }
 
 #[tokio::test]

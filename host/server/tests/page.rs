@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
 use llmhost_python_env::Environment;
 use llmhost_server::{
-    Backend, EmbedRequest, Ending, Event, Failure, GenerateRequest, ModelInfo, Pair, Prompt, Settings, Stats, serve,
+    Backend, EmbedRequest, Ending, Event, Failure, GenerateRequest, ModelInfo, Pair, Prompt, Settings, Stats, Tools,
+    serve,
 };
 use tokio::process::Command;
 
@@ -60,7 +61,7 @@ impl Backend for Slow {
         self.0.score(pairs).await
     }
 
-    async fn tokenize(&self, prompt: Prompt, special: bool) -> Result<Vec<u32>, Failure> {
+    async fn tokenize(&self, prompt: Prompt, _: Option<Tools>, special: bool) -> Result<Vec<u32>, Failure> {
         self.0.tokenize(prompt, special).await
     }
 

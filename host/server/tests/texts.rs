@@ -9,7 +9,7 @@ use axum::http::{Request, StatusCode};
 use futures::stream::BoxStream;
 use llmhost_server::{
     Backend, EmbedInput, EmbedRequest, Event, Failure, GenerateRequest, ModelInfo, Pair, Prompt, Settings, Stats,
-    router,
+    Tools, router,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -40,7 +40,7 @@ impl Backend for Counts {
         Ok((vectors, tokens.iter().sum()))
     }
 
-    async fn tokenize(&self, _: Prompt, _: bool) -> Result<Vec<u32>, Failure> {
+    async fn tokenize(&self, _: Prompt, _: Option<Tools>, _: bool) -> Result<Vec<u32>, Failure> {
         Err(Failure::Internal("nobody asks it".into()))
     }
 

@@ -359,6 +359,59 @@ async fn a_variable_that_the_template_does_not_read_is_refused() {
 }
 
 #[tokio::test]
+async fn tokens_are_counted_as_a_chat_counts_them() {
+    let template = format!("{{{{ note if note }}}}{{{{ reasoning_effort if reasoning_effort }}}}{HERMES}");
+    let engine = engine(Some(&template), false);
+    let ends = |role: &str| json!([{ "role": "user", "content": "a" }, { "role": role, "content": "The city is " }]);
+    let mut counts = Vec::new();
+    for (messages, more) in [
+        (user("a"), json!({})),
+        (user("a"), json!({ "tools": [weather()] })),
+        (user("a"), json!({ "tools": [weather()], "tool_choice": "none" })),
+        (user("a"), json!({ "chat_template_kwargs": { "note": "some words" } })),
+        (user("a"), json!({ "reasoning_effort": "low" })),
+        (user("a"), json!({ "add_generation_prompt": false })),
+        (ends("assistant"), json!({})),
+        (ends("assistant"), json!({ "continue_final_message": true })),
+        (ends("assistant"), json!({ "add_generation_prompt": true })),
+        (ends("assistant"), json!({ "continue_final_message": false, "add_generation_prompt": false })),
+    ] {
+        let mut body = json!({ "messages": messages });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, tokens) = text(EngineBackend::new(engine.clone(), "tiny"), "/tokenize", &body).await;
+        assert_eq!(status, 200, "{tokens}");
+        let tokens: Value = serde_json::from_str(&tokens).unwrap();
+        body["max_tokens"] = 1.into();
+        let (_, chat) = told(&engine, &body).await;
+        assert_eq!(tokens["count"], chat["usage"]["prompt_tokens"], "{body}");
+        counts.push(tokens["count"].as_u64().unwrap());
+    }
+    let [plain, tools, none, note, effort, unasked, begun, continued, after, whole] = counts[..] else { panic!() };
+    assert!(tools > plain && none == plain && note > plain && effort > plain && unasked < plain, "{counts:?}");
+    assert!(begun == continued && begun < whole && whole < after, "{counts:?}");
+    for (body, param, words) in [
+        (
+            json!({ "messages": user("a"), "chat_template_kwargs": { "not": 1 } }),
+            "chat_template_kwargs",
+            "mean 'note'?",
+        ),
+        (
+            json!({ "messages": user("a"), "continue_final_message": true }),
+            "continue_final_message",
+            "continues a last",
+        ),
+        (json!({ "messages": user("a"), "tools": [{}] }), "tools[0].type", "is missing"),
+        (json!({ "prompt": "a", "tools": [weather()] }), "tools", "is for messages, and the request has a prompt"),
+        (json!({ "prompt": "a", "add_generation_prompt": false }), "add_generation_prompt", "is for messages"),
+    ] {
+        let (status, answer) = text(EngineBackend::new(engine.clone(), "tiny"), "/tokenize", &body).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!((status, &answer["error"]["param"]), (400, &json!(param)), "{body}: {answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(words), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_model_thinks_is_no_content() {
     let template = format!("{HERMES}{{% if add_generation_prompt %}}<think>\n{{% endif %}}");
     let engine = engine(Some(&template), false);

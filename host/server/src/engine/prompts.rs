@@ -11,8 +11,8 @@ pub(super) async fn logprobs(engine: &Engine, prompt: Prompt, top: usize) -> Res
     let prompt = match prompt {
         Prompt::Text(text) => engine::Prompt::Text(text),
         Prompt::Tokens(tokens) => engine::Prompt::Tokens(tokens),
-        Prompt::Messages { messages, variables, continues } => {
-            engine::Prompt::Rendered(render(engine.model(), messages, &variables, continues, &Value::Null)?)
+        Prompt::Messages { messages, rendering } => {
+            engine::Prompt::Rendered(render(engine.model(), messages, &rendering, &Value::Null)?)
         }
     };
     let top = u32::try_from(top).unwrap_or(u32::MAX);

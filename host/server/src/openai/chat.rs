@@ -7,17 +7,18 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::fields::Rest;
 use super::messages;
 use super::read::parse;
 use super::stream::{self, Answer, Shape};
+use super::template::{self, TemplateFields};
 use super::tools::{self, ToolFields};
 use super::types::{self, Common};
 use crate::error::ApiError;
 use crate::serve::Shared;
-use crate::{Finish, GenerateRequest, LogProb, Message, Prompt, TokenEvent, ToolCallPart};
+use crate::{Finish, GenerateRequest, LogProb, Prompt, TokenEvent, ToolCallPart};
 
 #[derive(Deserialize)]
 struct Request {
@@ -26,11 +27,8 @@ struct Request {
     top_logprobs: Option<usize>,
     #[serde(flatten)]
     tools: ToolFields,
-    continue_final_message: Option<bool>,
-    add_generation_prompt: Option<bool>,
-    /// Variables of the chat template.
-    chat_template_kwargs: Option<Map<String, Value>>,
-    reasoning_effort: Option<String>,
+    #[serde(flatten)]
+    template: TemplateFields,
     #[serde(flatten)]
     common: Common,
     /// Last: it gets what the others leave.
@@ -38,54 +36,7 @@ struct Request {
     rest: Rest,
 }
 
-pub(super) const FIELDS: &[&str] = &[
-    "messages",
-    "logprobs",
-    "top_logprobs",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "continue_final_message",
-    "add_generation_prompt",
-    "chat_template_kwargs",
-    "reasoning_effort",
-];
-
-impl Request {
-    /// Whether the last message goes on: it is the assistant's and has text, and nothing else is said.
-    fn continues(&self, messages: &[Message]) -> Result<bool, ApiError> {
-        let last = messages.last();
-        let begun = last.is_some_and(|last| {
-            last.role == "assistant"
-                && !last.more.contains_key("tool_calls")
-                && last.content.as_ref().is_some_and(|text| !text.is_empty())
-        });
-        let refused = |message: &str| Err(ApiError::invalid(message, Some("continue_final_message")));
-        match (self.continue_final_message, self.add_generation_prompt) {
-            (Some(true), _) if !begun => {
-                refused("continue_final_message continues a last message of the assistant that has text; add one")
-            }
-            (Some(true), Some(true)) => {
-                refused("continue_final_message and add_generation_prompt are both true; send one of them")
-            }
-            (None, Some(true)) | (Some(false), _) => Ok(false),
-            _ => Ok(begun),
-        }
-    }
-
-    /// Variables of the chat template.
-    fn variables(&self) -> Result<Map<String, Value>, ApiError> {
-        let mut variables = self.chat_template_kwargs.clone().unwrap_or_default();
-        if let Some(name) = ["messages", "tools"].into_iter().find(|name| variables.contains_key(*name)) {
-            let message = format!("chat_template_kwargs has '{name}'; send it as a field of the request");
-            return Err(ApiError::invalid(message, Some("chat_template_kwargs")));
-        }
-        if let Some(effort) = &self.reasoning_effort {
-            variables.entry("reasoning_effort").or_insert_with(|| effort.as_str().into());
-        }
-        Ok(variables)
-    }
-}
+pub(super) const FIELDS: &[&str] = &["messages", "logprobs", "top_logprobs"];
 
 struct Pieces {
     id: String,
@@ -151,13 +102,13 @@ fn message(answer: &Answer) -> Value {
 
 pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
     let request: Request = parse(&body)?;
-    request.rest.check(&[FIELDS, types::FIELDS])?;
+    request.rest.check(&[FIELDS, tools::FIELDS, template::FIELDS, types::FIELDS])?;
     let model = shared.model(request.common.model.as_deref()).await?;
     let info = model.info();
     let wanted = request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0));
     let messages = messages::read(info, &request.messages)?;
-    let continues = request.continues(&messages)?;
-    let prompt = Prompt::Messages { messages, variables: request.variables()?, continues };
+    let rendering = request.template.read(&messages)?;
+    let prompt = Prompt::Messages { messages, rendering };
     let generate = GenerateRequest { tools: request.tools.read()?, ..request.common.request(prompt, wanted)? };
     let choices = stream::start(&shared, &model, generate, request.common.choices()?).await?;
     let pieces = Pieces {

@@ -127,7 +127,7 @@ pub(crate) async fn completions(State(shared): State<Arc<Shared>>, body: Bytes) 
         written.extend((0..each).map(|_| Written::new(echo.clone())));
         match only_prompt {
             true => {
-                let tokens = model.backend().tokenize(generate.prompt, true).await?.len();
+                let tokens = model.backend().tokenize(generate.prompt, None, true).await?.len();
                 choices.extend((0..each).map(|_| nothing(tokens)));
             }
             false => choices.extend(stream::start(&shared, &model, generate, each).await?),

@@ -12,6 +12,7 @@ mod read;
 mod rerank;
 pub(crate) mod responses;
 mod stream;
+mod template;
 mod tokens;
 mod tools;
 mod types;
@@ -29,12 +30,12 @@ pub(crate) use tokens::{detokenize, tokenize};
 #[cfg(test)]
 pub(crate) fn fields_by_path() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
-        ("/v1/chat/completions", [chat::FIELDS, types::FIELDS].concat()),
+        ("/v1/chat/completions", [chat::FIELDS, tools::FIELDS, template::FIELDS, types::FIELDS].concat()),
         ("/v1/completions", [completions::FIELDS, types::FIELDS].concat()),
         ("/v1/responses", responses::FIELDS.to_vec()),
         ("/v1/embeddings", embeddings::FIELDS.to_vec()),
         ("/v1/responses", responses::FIELDS.to_vec()),
-        ("/tokenize", tokens::TOKENIZE.to_vec()),
+        ("/tokenize", [tokens::TOKENIZE, tools::FIELDS, template::FIELDS].concat()),
         ("/detokenize", tokens::DETOKENIZE.to_vec()),
     ]
 }

@@ -25,7 +25,15 @@ pub(super) struct ToolFields {
     parallel_tool_calls: Option<bool>,
 }
 
+pub(super) const FIELDS: &[&str] = &["tools", "tool_choice", "parallel_tool_calls"];
+
 impl ToolFields {
+    /// The first of the fields that is there.
+    pub(super) fn any(&self) -> Option<&'static str> {
+        let there = [self.tools.is_some(), self.tool_choice.is_some(), self.parallel_tool_calls.is_some()];
+        FIELDS.iter().zip(there).find_map(|(name, is_there)| is_there.then_some(*name))
+    }
+
     /// The tools, checked; none where there are none.
     pub(super) fn read(&self) -> Result<Option<Tools>, ApiError> {
         let definitions = self.tools.as_deref().unwrap_or_default();

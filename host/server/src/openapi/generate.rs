@@ -55,6 +55,17 @@ fn common() -> Properties {
 }
 
 fn chat() -> Value {
+    let mut all = common();
+    all.extend(conversation());
+    all.extend(properties([
+        ("logprobs", flag("Whether to return log-probabilities of the answer's tokens.")),
+        ("top_logprobs", whole("With `logprobs`: the number of most likely tokens to return, up to 20.")),
+    ]));
+    object(all, &["messages"])
+}
+
+/// Messages, tools, and how the chat template writes them.
+pub(super) fn conversation() -> Properties {
     let part = object(properties([("type", constant("text")), ("text", text("The text."))]), &["type", "text"]);
     let content = any(
         &[text("The text."), list(part, "Parts, one after another."), json!({ "type": "null" })],
@@ -75,11 +86,8 @@ fn chat() -> Value {
         ("tool_call_id", text("Which call the message answers.")),
         ("reasoning_content", text("What the assistant thought before it answered.")),
     ]);
-    let mut all = common();
-    all.extend(properties([
+    properties([
         ("messages", list(object(message, &["role"]), "The conversation.")),
-        ("logprobs", flag("Whether to return log-probabilities of the answer's tokens.")),
-        ("top_logprobs", whole("With `logprobs`: the number of most likely tokens to return, up to 20.")),
         (
             "tools",
             list(map("A tool."), "Functions that the model can call. With `strict`, arguments match the schema."),
@@ -96,11 +104,20 @@ fn chat() -> Value {
         ),
         ("parallel_tool_calls", flag("Whether an answer can call more than one.")),
         ("continue_final_message", flag("Whether to continue the assistant's last message; true by default.")),
-        ("add_generation_prompt", flag("`true` starts a new message after the assistant's last one.")),
+        (
+            "add_generation_prompt",
+            flag("`true` starts a new message after the assistant's last one; `false` starts none after any other."),
+        ),
+        (
+            "parse_special",
+            flag(
+                "`true` reads the names of special tokens in messages of users and results of tools as these tokens; \
+                  by default they are text.",
+            ),
+        ),
         ("chat_template_kwargs", map("Variables of the chat template, such as `enable_thinking`.")),
         ("reasoning_effort", text("A variable of some chat templates: `low`, `medium`, `high`.")),
-    ]));
-    object(all, &["messages"])
+    ])
 }
 
 fn completion() -> Value {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::generate::conversation;
 use super::schema::{Properties, any, constant, flag, list, map, number, object, post, properties, text, whole};
 
 const TAG: &str = "Texts";
@@ -118,12 +119,12 @@ fn score_answer() -> Value {
 }
 
 fn tokenize() -> Value {
-    let all = properties([
+    let mut all = conversation();
+    all.extend(properties([
         ("model", model()),
-        ("prompt", text("A text; either this or `messages`.")),
-        ("messages", list(map("A message."), "Messages, formatted by the model's chat template.")),
+        ("prompt", text("A text; either this or `messages`, which fields about tools and templates need.")),
         ("add_special_tokens", flag("Whether to add the model's special tokens around the text.")),
-    ]);
+    ]));
     object(all, &[])
 }
 

@@ -176,7 +176,7 @@ impl Backend for Assistant {
         Err(Failure::invalid("it only chats", None))
     }
 
-    async fn tokenize(&self, _: Prompt, _: bool) -> Result<Vec<u32>, Failure> {
+    async fn tokenize(&self, _: Prompt, _: Option<Tools>, _: bool) -> Result<Vec<u32>, Failure> {
         Err(Failure::invalid("it only chats", None))
     }
 

@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use futures::stream::{BoxStream, StreamExt};
 use llmhost_server::{
     Backend, EmbedRequest, Ending, Event, Failure, Finish, GenerateRequest, LogProb, ModelInfo, Pair, Prompt, Settings,
-    Stats, TokenEvent, Usage, router, serve,
+    Stats, TokenEvent, Tools, Usage, router, serve,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -112,7 +112,7 @@ impl Backend for Script {
     }
 
     /// A token a word, which is its length; a 0 in front where special tokens are wanted.
-    async fn tokenize(&self, prompt: Prompt, special: bool) -> Result<Vec<u32>, Failure> {
+    async fn tokenize(&self, prompt: Prompt, _: Option<Tools>, special: bool) -> Result<Vec<u32>, Failure> {
         let text = match prompt {
             Prompt::Text(text) => text,
             Prompt::Messages { messages, .. } => {

@@ -110,8 +110,8 @@ async fn tools_are_called_and_their_outputs_sent_back() {
     let mut function = weather();
     function.as_object_mut().unwrap().remove("type");
     assert_eq!(tools.definitions, [json!({ "type": "function", "function": function })]);
-    let Prompt::Messages { variables, .. } = server.asked().prompt else { panic!("messages") };
-    assert_eq!(variables["reasoning_effort"], "low");
+    let Prompt::Messages { rendering, .. } = server.asked().prompt else { panic!("messages") };
+    assert_eq!(rendering.variables["reasoning_effort"], "low");
 
     let outputs = json!([
         { "type": "function_call_output", "call_id": paris["call_id"], "output": "sun" },

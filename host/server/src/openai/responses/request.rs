@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::openai::fields::{Neutral, Other, Rest};
 use crate::openai::object::Object;
 use crate::openai::read::within;
-use crate::{Constraint, GenerateRequest, ModelInfo, Prompt, Sampling, Stop};
+use crate::{Constraint, GenerateRequest, ModelInfo, Prompt, Rendering, Sampling, Stop};
 
 const MOST_LOGPROBS: usize = 20;
 const MOST_METADATA: usize = 16;
@@ -183,7 +183,7 @@ impl Request {
         within("temperature", self.temperature, 0.0, 2.0)?;
         within("top_p", self.top_p, 0.0, 1.0)?;
         Ok(GenerateRequest {
-            prompt: Prompt::Messages { messages, variables: self.variables()?, continues: false },
+            prompt: Prompt::Messages { messages, rendering: self.rendering()? },
             max_tokens,
             sampling: Sampling { temperature: self.temperature, top_p: self.top_p, ..Sampling::default() },
             stop: Stop::default(),
@@ -203,10 +203,10 @@ impl Request {
         Ok((is_included || top > 0).then_some(top))
     }
 
-    /// Variables of the chat template.
-    fn variables(&self) -> Result<Map<String, Value>, ApiError> {
+    /// How the chat template writes the messages.
+    fn rendering(&self) -> Result<Rendering, ApiError> {
         let mut variables = Map::new();
-        let Some(reasoning) = &self.reasoning else { return Ok(variables) };
+        let Some(reasoning) = &self.reasoning else { return Ok(Rendering::default()) };
         let reasoning = Object::new("reasoning", reasoning)?;
         reasoning.only(&["effort", "summary"])?;
         if let Some(summary) = reasoning.text("summary")?.filter(|summary| *summary != "auto") {
@@ -216,7 +216,7 @@ impl Request {
         if let Some(effort) = reasoning.text("effort")? {
             variables.insert("reasoning_effort".to_owned(), effort.into());
         }
-        Ok(variables)
+        Ok(Rendering { variables, ..Rendering::default() })
     }
 
     /// The form of the answer's text: as the response repeats it, and for the model.
