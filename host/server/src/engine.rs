@@ -206,7 +206,9 @@ fn failure(error: RequestError) -> Failure {
         RequestError::Busy { .. } => Failure::Busy,
         RequestError::ShuttingDown => Failure::Draining,
         RequestError::Failed(_) | RequestError::Sample(_) => Failure::Internal(message),
-        _ => Failure::Invalid { message, param: None },
+        RequestError::Schema(_) => Failure::invalid(message, Some("response_format")),
+        RequestError::Bias { .. } => Failure::invalid(message, Some("logit_bias")),
+        _ => Failure::invalid(message, None),
     }
 }
 

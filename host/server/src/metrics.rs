@@ -19,7 +19,7 @@ use crate::models::Served;
 /// Seconds, from a quick machine's next token to a long prompt's first.
 const SECONDS: [f64; 14] = [0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 60.0];
 /// What is counted by its path; anything else is one.
-const PATHS: [&str; 15] = [
+const PATHS: [&str; 17] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/responses",
@@ -34,6 +34,8 @@ const PATHS: [&str; 15] = [
     "/health",
     "/version",
     "/metrics",
+    "/openapi.json",
+    "/v2",
     "/",
 ];
 
@@ -233,6 +235,8 @@ impl Metrics {
         if path.starts_with(ADMIN) {
             return ADMIN;
         }
+        // The models' names are not counted apart: there may be many.
+        let path = if path.starts_with("/v2/") { "/v2" } else { path };
         PATHS.into_iter().find(|known| *known == path).unwrap_or("other")
     }
 

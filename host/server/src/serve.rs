@@ -152,6 +152,9 @@ fn build(shared: Arc<Shared>) -> Router {
         .route("/v2/models/{name}", get(oip::model))
         .route("/v2/models/{name}/ready", get(oip::model_ready))
         .route("/v2/models/{name}/infer", post(oip::infer))
+        .route("/v2/models/{name}/versions/{version}", get(oip::model))
+        .route("/v2/models/{name}/versions/{version}/ready", get(oip::model_ready))
+        .route("/v2/models/{name}/versions/{version}/infer", post(oip::infer))
         .layer(from_fn_with_state(Arc::clone(&shared), limits::admit))
         .layer(from_fn(oip::errors));
     let open = Router::new()

@@ -102,7 +102,7 @@ async fn a_model_says_what_it_takes_and_gives() {
     assert_eq!(
         described,
         json!({
-            "name": "org/all", "platform": "onnxruntime_onnx",
+            "name": "org/all", "versions": ["1"], "platform": "onnxruntime_onnx",
             "inputs": [of("x", "FP32", json!([-1, 3])), of("y", "FP32", json!([3])), of("i", "INT64", json!([])), of("b", "BOOL", json!([2])), of("h", "FP16", json!([1]))],
             "outputs": [of("sum", "FP32", json!([-1, 3])), of("double", "INT64", json!([])), of("not", "BOOL", json!([2])), of("half", "FP16", json!([1]))],
         })
@@ -114,6 +114,39 @@ async fn a_model_says_what_it_takes_and_gives() {
             "{answer}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_model_has_one_version() {
+    let app = model();
+    for (plain, versioned) in [
+        ("/v2/models/org%2Fall", "/v2/models/org%2Fall/versions/1"),
+        ("/v2/models/org%2Fall/ready", "/v2/models/org%2Fall/versions/1/ready"),
+    ] {
+        let (status, answer) = get(&app, versioned).await;
+        assert_eq!((status, &answer), (200, &get(&app, plain).await.1));
+    }
+    let infer = |version: &str| {
+        let json = json!({ "inputs": inputs(), "outputs": [{ "name": "sum" }] }).to_string().into_bytes();
+        let request = Request::post(format!("/v2/models/org%2Fall/versions/{version}/infer"));
+        let request = request.header("inference-header-content-length", json.len().to_string());
+        (request, [json, HALF.to_vec()].concat())
+    };
+    let (request, body) = infer("1");
+    let (status, _, answer) = send(&app, request, body).await;
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    let (request, body) = infer("2");
+    let (status, _, answer) = send(&app, request, body).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(
+        status == 404 && answer.contains("the model 'org/all' has no version '2'; its only version is 1"),
+        "{answer}"
+    );
+    assert_eq!(get(&app, "/v2/models/org%2Fall/versions/2/ready").await.0, 404);
+    let (_, _, metrics) = send(&app, Request::get("/metrics"), Vec::new()).await;
+    let metrics = String::from_utf8(metrics).unwrap();
+    assert!(metrics.contains("llmhost_requests_total{path=\"/v2\",status=\"404\"} 2"), "{metrics}");
+    assert!(metrics.contains("llmhost_requests_total{path=\"/v2\",status=\"200\"} 5"), "{metrics}");
 }
 
 #[tokio::test]

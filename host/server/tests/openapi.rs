@@ -56,7 +56,7 @@ async fn every_path_that_is_served_is_in_the_document_and_the_other_way_round() 
     let app = app();
     let mut served = BTreeSet::new();
     for path in paths(&app) {
-        let uri = path.replace("{name}", "script").replace("{id}", "resp_1");
+        let uri = path.replace("{name}", "script").replace("{id}", "resp_1").replace("{version}", "1");
         assert!(!uri.contains('{'), "give the variable of {path} a value here");
         for method in METHODS {
             if ask(&app, method, &uri, "{}").await.0 != 405 {
@@ -79,7 +79,7 @@ async fn a_field_of_the_document_is_one_that_the_handler_knows() {
         let schema = &document["paths"][&path]["post"]["requestBody"]["content"]["application/json"]["schema"];
         // Administrators send no body.
         let Some(properties) = schema["properties"].as_object() else { continue };
-        let uri = path.replace("{name}", "script").replace("{id}", "resp_1");
+        let uri = path.replace("{name}", "script").replace("{id}", "resp_1").replace("{version}", "1");
         for name in properties.keys() {
             // No field takes this: a known one has the wrong type, and an unknown one no name.
             let (_, answer) = ask(&app, &method, &uri, &json!({ name: { "no": "such" } }).to_string()).await;

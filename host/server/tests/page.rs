@@ -61,8 +61,8 @@ impl Backend for Slow {
         self.0.score(pairs).await
     }
 
-    async fn tokenize(&self, prompt: Prompt, _: Option<Tools>, special: bool) -> Result<Vec<u32>, Failure> {
-        self.0.tokenize(prompt, special).await
+    async fn tokenize(&self, prompt: Prompt, tools: Option<Tools>, special: bool) -> Result<Vec<u32>, Failure> {
+        self.0.tokenize(prompt, tools, special).await
     }
 
     async fn detokenize(&self, tokens: Vec<u32>) -> Result<String, Failure> {

@@ -73,6 +73,7 @@ async fn a_schema_that_nothing_fits_is_refused_with_the_place() {
         let message = answer["error"]["message"].as_str().unwrap_or_default();
         assert!(status == 400 && message.contains(words), "{schema}: {status} {answer}");
         assert_eq!(answer["error"]["code"], Value::Null, "{answer}");
+        assert_eq!(answer["error"]["param"], "response_format", "{answer}");
     }
 }
 
@@ -97,6 +98,7 @@ async fn a_bias_of_what_is_no_token_is_refused() {
     let (status, answer) = told("/v1/completions", &ask("9999999")).await;
     let message = answer["error"]["message"].as_str().unwrap();
     assert!(status == 400 && message.contains("logit_bias: the token 9999999 is not one of the model's"), "{message}");
+    assert_eq!(answer["error"]["param"], "logit_bias");
     assert_eq!(told("/v1/completions", &ask("5")).await.0, 200);
 }
 

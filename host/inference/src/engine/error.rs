@@ -86,6 +86,17 @@ pub enum RequestError {
     /// A field of the request is wrong.
     #[error("{0}")]
     Invalid(String),
+    /// No answer can follow the schema.
+    #[error("{0}")]
+    Schema(String),
+    /// A bias is of what is no token of the model.
+    #[error("logit_bias: the token {token} is not one of the model's {vocabulary}")]
+    Bias {
+        /// The token that was given.
+        token: u32,
+        /// How many the model has.
+        vocabulary: usize,
+    },
     /// The model is of another kind.
     #[error("this model cannot {wanted}: it is a {kind} model")]
     NotSupported {
@@ -116,7 +127,10 @@ impl From<ParamsError> for RequestError {
 
 impl From<GrammarError> for RequestError {
     fn from(error: GrammarError) -> Self {
-        Self::Invalid(error.to_string())
+        match error {
+            GrammarError::Schema { .. } | GrammarError::Endless(_) => Self::Schema(error.to_string()),
+            error => Self::Invalid(error.to_string()),
+        }
     }
 }
 

@@ -196,10 +196,7 @@ impl Engine {
         let Layout::Decoder(layout) = &self.inner.model.layout else { return Ok(()) };
         match bias.iter().find(|(token, _)| *token as usize >= layout.vocabulary) {
             None => Ok(()),
-            Some((token, _)) => {
-                let size = layout.vocabulary;
-                Err(RequestError::Invalid(format!("logit_bias: the token {token} is not one of the model's {size}")))
-            }
+            Some((token, _)) => Err(RequestError::Bias { token: *token, vocabulary: layout.vocabulary }),
         }
     }
 

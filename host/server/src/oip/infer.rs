@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{JSON_LENGTH, dimensions, elements};
+use super::{JSON_LENGTH, Named, dimensions, elements};
 use crate::error::ApiError;
 use crate::openai::parse;
 use crate::serve::Shared;
@@ -160,7 +160,7 @@ fn wanted(request: &Request, signature: &Signature) -> Result<Vec<(String, bool)
 
 pub(crate) async fn infer(
     State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
+    Named(name): Named,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {

@@ -8,10 +8,12 @@
 mod elements;
 mod infer;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -28,6 +30,29 @@ const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-conten
 /// Whether a body is said to have tensors as they are. Web pages cannot send this header without asking first.
 pub(crate) fn is_binary(path: &str, headers: &HeaderMap) -> bool {
     path.starts_with("/v2/") && headers.contains_key(JSON_LENGTH)
+}
+
+/// The version of every model: the server has one of each.
+const VERSION: &str = "1";
+
+/// The model that a path names, maybe with its version.
+pub(crate) struct Named(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let variables = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let Path(mut variables) = variables.map_err(|error| ApiError::invalid(error.body_text(), None))?;
+        let name = variables.remove("name").unwrap_or_default();
+        match variables.get("version").filter(|version| *version != VERSION) {
+            None => Ok(Self(name)),
+            Some(other) => {
+                let message = format!("the model '{name}' has no version '{other}'; its only version is {VERSION}");
+                Err(ApiError::not_found(message, "model_not_found"))
+            }
+        }
+    }
 }
 
 /// Errors of these paths are a word and a sentence.
@@ -59,7 +84,7 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// Whether requests for a model are taken. The question itself loads nothing.
-pub(crate) async fn model_ready(state: State<Arc<Shared>>, Path(name): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn model_ready(state: State<Arc<Shared>>, Named(name): Named) -> Result<Response, ApiError> {
     let place = state.models.find(Some(&name))?;
     let is_ready = !state.is_leaving() && state.models.takes_requests(place);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -67,15 +92,12 @@ pub(crate) async fn model_ready(state: State<Arc<Shared>>, Path(name): Path<Stri
 }
 
 /// What a model takes and gives.
-pub(crate) async fn model(
-    State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn model(State(shared): State<Arc<Shared>>, Named(name): Named) -> Result<Json<Value>, ApiError> {
     let model = shared.model(Some(&name)).await?;
     let signature = model.backend().signature()?;
     let tensors = |all: &[TensorInfo]| all.iter().map(described).collect::<Vec<_>>();
     Ok(Json(json!({
-        "name": model.info().name, "platform": "onnxruntime_onnx",
+        "name": model.info().name, "versions": [VERSION], "platform": "onnxruntime_onnx",
         "inputs": tensors(&signature.inputs), "outputs": tensors(&signature.outputs),
     })))
 }

@@ -23,6 +23,7 @@ pub(super) fn paths() -> Properties {
     ]);
     let model = properties([
         ("name", text("The model.")),
+        ("versions", list(constant("1"), "The only version.")),
         ("platform", constant("onnxruntime_onnx")),
         ("inputs", list(described(), "Its inputs.")),
         ("outputs", list(described(), "Its outputs.")),
@@ -34,6 +35,25 @@ pub(super) fn paths() -> Properties {
     ) });
     infer["post"]["requestBody"]["content"]["application/octet-stream"] = binary.clone();
     infer["post"]["responses"]["200"]["content"]["application/octet-stream"] = binary;
+    let model = named(with_error(
+        get_with_key(
+            "tensorsModel",
+            TAG,
+            "The inputs and outputs of a model.",
+            &object(model, &["name", "inputs", "outputs"]),
+        ),
+        "get",
+    ));
+    let model_ready = named(with_error(
+        get_with_key(
+            "tensorsModelReady",
+            TAG,
+            "Whether a model accepts requests.",
+            &object(model_ready, &["name", "ready"]),
+        ),
+        "get",
+    ));
+    let infer = named(infer);
     properties([
         (
             "/v2",
@@ -41,32 +61,25 @@ pub(super) fn paths() -> Properties {
         ),
         ("/v2/health/live", get("tensorsLive", TAG, "Whether the process responds.", "application/json", &live)),
         ("/v2/health/ready", readiness),
-        (
-            "/v2/models/{name}",
-            named(with_error(
-                get_with_key(
-                    "tensorsModel",
-                    TAG,
-                    "The inputs and outputs of a model.",
-                    &object(model, &["name", "inputs", "outputs"]),
-                ),
-                "get",
-            )),
-        ),
-        (
-            "/v2/models/{name}/ready",
-            named(with_error(
-                get_with_key(
-                    "tensorsModelReady",
-                    TAG,
-                    "Whether a model accepts requests.",
-                    &object(model_ready, &["name", "ready"]),
-                ),
-                "get",
-            )),
-        ),
-        ("/v2/models/{name}/infer", named(infer)),
+        ("/v2/models/{name}/versions/{version}", versioned(&model, "get")),
+        ("/v2/models/{name}/versions/{version}/ready", versioned(&model_ready, "get")),
+        ("/v2/models/{name}/versions/{version}/infer", versioned(&infer, "post")),
+        ("/v2/models/{name}", model),
+        ("/v2/models/{name}/ready", model_ready),
+        ("/v2/models/{name}/infer", infer),
     ])
+}
+
+/// The same operation for a version of the model.
+fn versioned(operation: &Value, method: &str) -> Value {
+    let mut versioned = operation.clone();
+    let id = operation[method]["operationId"].as_str().unwrap_or_default();
+    versioned[method]["operationId"] = format!("{id}Version").into();
+    let version = json!({ "name": "version", "in": "path", "required": true, "schema": constant("1") });
+    if let Some(variables) = versioned["parameters"].as_array_mut() {
+        variables.push(version);
+    }
+    versioned
 }
 
 /// Errors of these paths are a sentence alone.

@@ -38,3 +38,7 @@ where = [{"role": "user", "content": "where?"}]
 for mode in [instructor.Mode.TOOLS, instructor.Mode.JSON_SCHEMA, instructor.Mode.TOOLS_STRICT]:
     place = make(mode).chat.completions.create(model="assistant", messages=where, response_model=Place, max_retries=1)
     assert (place.city, place.degrees) == ("Paris", 21), (mode, place)
+
+pieces = list(make(instructor.Mode.TOOLS).chat.completions.create_partial(model="assistant", messages=where, response_model=Place, max_retries=1))
+assert len(pieces) > 1 and (pieces[-1].city, pieces[-1].degrees) == ("Paris", 21), pieces
+assert pieces[0].degrees is None, pieces
