@@ -12,9 +12,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use llmhost_example_models::Example;
+use llmhost_example_models::{Example, onnxruntime};
 use serde_json::{Value, json};
-use support::served::{Served, again, cross_encoder, serve};
+use support::served::{Served, again, cross_encoder, serve, serve_and_hear};
 use support::{Scene, copy};
 
 /// A folder with three models and the file that names them.
@@ -118,6 +118,51 @@ fn models_can_be_named_by_flags() {
     assert_eq!(told(&served, "/v1/completions", &json!({ "prompt": "a", "max_tokens": 1 }))["model"], "chat");
     assert_eq!(told(&served, "/v1/embeddings", &json!({ "model": "vectors", "input": "a" }))["model"], "vectors");
     assert_eq!(served.ask("GET", "/admin/models", "").0, 404);
+}
+
+/// What a server says that does not start.
+fn refused(scene: &Scene, args: &[&str]) -> String {
+    let mut command = scene.command(&["serve", "--port", "0", "--device", "cpu", "--onnxruntime"]);
+    let output = command.arg(onnxruntime().unwrap()).args(args).output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn the_model_that_stops_a_server_of_several_is_named() {
+    let scene = three();
+    scene.write("models/embed/config.json", "{");
+    let two = ["--model", "models/chat", "--model", "vectors=models/embed"];
+    let said = refused(&scene, &two);
+    assert!(said.contains("'vectors': "), "{said}");
+    let said = refused(&scene, &["--model", "vectors=models/embed"]);
+    assert!(!said.contains("'vectors'"), "{said}");
+}
+
+#[test]
+fn a_context_for_several_models_is_at_most_that_of_each() {
+    let scene = three();
+    let long = ["--context", "1000000"];
+    let limit = Example::Tiny.folder().unwrap().join("config.json");
+    let limit: Value = serde_json::from_str(&std::fs::read_to_string(limit).unwrap()).unwrap();
+    let limit = &limit["max_position_embeddings"];
+    let said = refused(&scene, &[&["--model", "models/chat"][..], &long].concat());
+    assert!(
+        said.contains(&format!("a context of 1000000 tokens was requested, and the model supports {limit}")),
+        "{said}"
+    );
+    let mut two = vec!["--admin-key-file", "admin", "--model", "models/chat", "--model", "models/embed"];
+    two.extend(long);
+    let (served, said) = serve_and_hear(&scene, &two);
+    let note = format!("The model 'chat' has a context of {limit} tokens, its limit; --context is 1000000.");
+    assert!(said.contains(&note), "{said}");
+    assert_eq!(&detail(&served, "chat")["model"]["context"], limit);
+    // What a model's own table says is meant.
+    let mut file = std::fs::read_to_string(scene.path("models/models.toml")).unwrap();
+    file = file.replace("context = 512", "context = 999999");
+    scene.write("models/models.toml", &file);
+    let said = refused(&scene, &MODELS);
+    assert!(said.contains("'chat': a context of 999999 tokens was requested"), "{said}");
 }
 
 #[test]

@@ -26,6 +26,11 @@ impl Drop for Served {
 
 /// Starts a server on a free port and waits until it listens.
 pub fn serve(scene: &Scene, args: &[&str]) -> Served {
+    serve_and_hear(scene, args).0
+}
+
+/// The same, with what it says before it listens.
+pub fn serve_and_hear(scene: &Scene, args: &[&str]) -> (Served, String) {
     let library = onnxruntime().expect("the library is there");
     let mut command = scene.command(&["serve", "--port", "0", "--device", "cpu", "--onnxruntime"]);
     command.arg(library).args(args).stderr(Stdio::piped());
@@ -42,7 +47,7 @@ pub fn serve(scene: &Scene, args: &[&str]) -> Served {
     };
     // Nobody reads on, and nobody is to wait for that.
     std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    Served { child, address }
+    (Served { child, address }, said)
 }
 
 /// A connection that is kept open: status and body of a request.

@@ -96,6 +96,9 @@ fn settings_that_do_not_fit_are_said() {
         let error = Engine::load(&folder("tiny"), &options).expect_err(part).to_string();
         assert!(error.contains(part), "{error}");
     }
+    let shorter = Options { context: Some(1 << 20), shorten: true, ..options() };
+    let own = Engine::load(&folder("tiny"), &options()).expect("fits").stats().context;
+    assert_eq!(Engine::load(&folder("tiny"), &shorter).expect("takes its own").stats().context, own);
     let small = Engine::load(&folder("tiny"), &Options { cache_bytes: Some(200_000), ..options() }).expect("fits");
     let stats = small.stats();
     assert!(stats.cache_bytes <= 200_000 && stats.context < 512, "{stats:?}");

@@ -187,7 +187,9 @@ fn cache_size(
 ) -> Result<(CacheSize, Budget), LoadError> {
     const SMALLEST: usize = 64;
     let limit = model.config.context_length;
-    let wanted = options.context.or(limit).ok_or(LoadError::NoContext)?.max(2);
+    let longest = limit.filter(|_| options.shorten).unwrap_or(usize::MAX);
+    let asked = options.context.map(|context| context.min(longest));
+    let wanted = asked.or(limit).ok_or(LoadError::NoContext)?.max(2);
     if let Some(limit) = limit.filter(|limit| wanted > *limit) {
         return Err(LoadError::ContextTooLong { asked: wanted, limit });
     }
@@ -204,7 +206,7 @@ fn cache_size(
         budget = budget.in_tiers(wanted);
     }
     let fitting = budget.longest();
-    let context = match options.context {
+    let context = match asked {
         Some(context) if context > fitting => {
             return Err(LoadError::NoMemory { needed: budget.cost(context), free });
         }

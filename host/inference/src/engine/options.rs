@@ -29,6 +29,8 @@ pub struct Options {
     /// Tokens of a prompt and its answer; `None` takes the model's own limit, or less where the
     /// memory does not hold it.
     pub context: Option<usize>,
+    /// Whether a context longer than the model's own limit becomes that limit, and is no error.
+    pub shorten: bool,
     /// Bytes for keys and values of all requests together; `None` takes half of what is free once the weights are loaded
     /// (nine tenths on a GPU).
     pub cache_bytes: Option<usize>,
@@ -73,6 +75,7 @@ impl Default for Options {
             spin: Duration::from_millis(1),
             max_batch: 32,
             context: None,
+            shorten: false,
             cache_bytes: None,
             cuda_graphs: false,
             likeliest: None,

@@ -80,7 +80,7 @@ impl Models {
         Some(usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
-    fn describe(&self, name: &str, engine: &Engine) {
+    fn describe(&self, name: &str, wanted: &Wanted, engine: &Engine) {
         let (report, stats) = (engine.report(), engine.stats());
         let mut text = format!(
             "{} by ONNX Runtime {}, {} tokens of context",
@@ -93,6 +93,12 @@ impl Models {
             text += &format!(", {} requests at a time, a cache of {} tokens", stats.slots, stats.cache_tokens);
         }
         self.described.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), text);
+        let is_shorter = |asked: &u32| wanted.shorten && stats.context < *asked as usize;
+        if let Some(asked) = wanted.running.context.filter(is_shorter) {
+            let own = stats.context;
+            self.console
+                .note(&format!("The model '{name}' has a context of {own} tokens, its limit; --context is {asked}."));
+        }
         if let Some(reason) = model::unused_gpu(engine) {
             let which = if self.wanted.len() == 1 { "The model".to_owned() } else { format!("The model '{name}'") };
             self.console.note(&format!("{which} runs on the processor, not on a GPU: {reason}"));
@@ -125,12 +131,13 @@ impl Loader for Models {
     async fn load(&self, name: &str, prepared: &Prepared, room: Room) -> Result<Loaded, LoadFailure> {
         let wanted = self.wanted(name)?;
         let mut options = model::options(&wanted.running, wanted.spec.queue as u32, wanted.fetching.verify);
+        options.shorten = wanted.shorten;
         options.cache_bytes = self.cache(wanted, prepared, room);
         options.draft = self.drafts.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let engine = model::start(prepared.folder.clone(), options, &self.console)
             .await
             .map_err(|failure| self.keep(name, failure))?;
-        self.describe(name, &engine);
+        self.describe(name, wanted, &engine);
         let place = if engine.report().provider == Provider::Cuda { Place::Gpu } else { Place::System };
         let weights = prepared.bytes.saturating_sub(wanted.cache.unwrap_or(0));
         let bytes = weights + engine.stats().cache_bytes as u64;

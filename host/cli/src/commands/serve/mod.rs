@@ -71,10 +71,13 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     tokio::spawn(refresh(Arc::clone(&models), console.clone()));
     tokio::select! {
         ended = &mut serving => return ended.map_err(failed).and(Err(Failure::Interrupted)),
-        started = models.start() => started.map_err(|(name, failure)| loader.failure(&name).unwrap_or_else(|| {
-            let help = "Raise --memory, reduce context or cache of the models, or load some at first use.".to_owned();
-            Failure::Other { message: failure.to_string(), help, status: 1 }
-        }))?,
+        started = models.start() => started.map_err(|(name, failure)| {
+            let known = loader.failure(&name).map(|failure| if specs.len() > 1 { about(&name, failure) } else { failure });
+            known.unwrap_or_else(|| {
+                let help = "Raise --memory, reduce context or cache of the models, or load some at first use.".to_owned();
+                Failure::Other { message: failure.to_string(), help, status: 1 }
+            })
+        })?,
     }
     console.note(&served(&specs, &loader, &address));
     loader.serves();
@@ -82,6 +85,16 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
         console.note("Requests that did not finish in time were aborted.");
     }
     Ok(())
+}
+
+/// A failure of one of several models, with its name.
+fn about(name: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Other { message, help, status } => {
+            Failure::Other { message: format!("'{name}': {message}"), help, status }
+        }
+        other => other,
+    }
 }
 
 fn failed(error: std::io::Error) -> Failure {

@@ -20,6 +20,8 @@ pub(super) struct Wanted {
     pub(super) source: String,
     pub(super) fetching: Fetching,
     pub(super) running: Running,
+    /// Whether the context is that of several models, and one with a lower limit takes its own.
+    pub(super) shorten: bool,
     /// Bytes for keys and values.
     pub(super) cache: Option<u64>,
     /// How it writes calls of tools and reasoning, where its chat template does not say.
@@ -107,6 +109,8 @@ pub(super) fn read(args: &Serve) -> Result<Vec<Wanted>, Failure> {
     if all.len() > 1 {
         // Threads that wait in a loop take the cores from the other models'.
         all.iter_mut().for_each(|wanted| wanted.running.spin = wanted.running.spin.or(Some(0)));
+    } else {
+        all.iter_mut().for_each(|wanted| wanted.shorten = false);
     }
     Ok(all)
 }
@@ -124,7 +128,8 @@ fn of_flags(args: &Serve) -> Result<Vec<Wanted>, Failure> {
         let spec = ModelSpec { name, queue: args.queue as usize, ..ModelSpec::default() };
         let (fetching, running) = (args.fetching.clone(), args.running.clone());
         let (tool_format, reasoning_format) = (args.tool_format.clone(), args.reasoning_format.clone());
-        Ok(Wanted { spec, source: source.to_owned(), fetching, running, cache: None, tool_format, reasoning_format })
+        let (source, shorten, cache) = (source.to_owned(), true, None);
+        Ok(Wanted { spec, source, fetching, running, shorten, cache, tool_format, reasoning_format })
     };
     if args.models.len() > 1 && args.name.is_some() {
         let help = "Write --model NAME=ADDRESS for each instead.";
@@ -223,10 +228,11 @@ fn wanted(args: &Serve, name: String, source: String, table: Table) -> Wanted {
     running.device = table.device.unwrap_or(running.device);
     running.threads = table.threads.map(Into::into).or(running.threads);
     running.spin = table.spin.or(running.spin);
+    let shorten = table.context.is_none();
     running.context = table.context.or(running.context);
     running.max_batch = table.max_batch.map_or(running.max_batch, Into::into);
     let spec = ModelSpec { name, aliases, load, queue, is_default: table.default };
     let tool_format = table.tool_format.or_else(|| args.tool_format.clone());
     let reasoning_format = table.reasoning_format.or_else(|| args.reasoning_format.clone());
-    Wanted { spec, source, fetching, running, cache: table.cache, tool_format, reasoning_format }
+    Wanted { spec, source, fetching, running, shorten, cache: table.cache, tool_format, reasoning_format }
 }
