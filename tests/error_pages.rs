@@ -112,10 +112,26 @@ fn the_example_of_a_page_gives_its_code() {
         let command = page.split('`').find(|text| text.starts_with("llmhost ")).unwrap();
         let args: Vec<&str> = command.split(' ').skip(1).collect();
         let ran = scene.llmhost(&args);
-        let said = format!("{}{}", ran.stdout, ran.stderr);
+        let said = ran.said(&scene).replace("[folder]/", "");
         assert!(said.lines().any(|line| line == code), "{code} is not in:\n{said}");
+        let shown = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+        assert!(flat(&said).contains(&flat(shown)), "{code}: the page shows another message than\n{said}");
         assert!(said.contains("To read more: llmhost explain "), "{said}");
     }
+}
+
+#[test]
+fn json_has_the_code() {
+    let scene = Scene::new();
+    scene.write("pipeline.toml", "[pipeline]\nname = \"shop\"\nregion = \"us-east-1\"\nregoin = \"us-east-1\"\n");
+    let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--json"]).status(2);
+    let line: serde_json::Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((&line["event"], &line["code"]), (&"error".into(), &"unknown-key".into()), "{line}");
+}
+
+/// In one line: where lines break depends on the length of the folder's name.
+fn flat(text: &str) -> String {
+    text.replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The codes that have a page.
