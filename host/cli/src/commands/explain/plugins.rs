@@ -28,7 +28,7 @@ const PURPOSES: [(&str, &str); 16] = [
     ("resources", "resources of the kinds that a provider brings"),
     ("noop", "nothing: returns what it is given"),
     ("postgres", "a provider: databases, roles and grants of PostgreSQL"),
-    ("alertmanager", "a provider: silences and settings of Alertmanager"),
+    ("alertmanager", "a provider: silences of Alertmanager"),
 ];
 
 /// The built-in plugins, with what each is for.
