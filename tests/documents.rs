@@ -297,21 +297,21 @@ fn the_book_has_every_document_once() {
 /// Whether a command needs nothing but a pipeline file: no account, no emulator, no project, and nobody's answer.
 fn runs_alone(words: &[String]) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let options = words.iter().filter(|word| word.starts_with('-'));
+    let mut options = words.iter().filter(|word| word.starts_with('-'));
     let known = ["--dry-run", "--verbose", "--json", "--graph", "--check", "--events", "--output", "--out", "-o"];
     let is_there = |word: &&str| {
         let is_file = word.contains('/') || word.ends_with(".toml");
         !is_file || *word == "pipeline.toml" || repository().join(word).exists()
     };
     let is_placeholder = |word: &&str| word.contains('…') || (word.len() > 1 && **word == word.to_uppercase());
-    if !options.clone().all(|option| known.contains(option)) || words.iter().any(|word| is_placeholder(word)) {
+    if !options.all(|option| known.contains(option)) || words.iter().any(is_placeholder) {
         return false;
     }
     let is_dry = words.contains(&"--dry-run");
     // A file that a plan or a drawing is written to does not exist before.
-    let given = words.split(|word| ["--graph", "--output", "--out", "-o"].contains(word)).enumerate();
-    let given = given.flat_map(|(at, words)| words.iter().skip(usize::from(at > 0)));
-    given.clone().all(|word| is_there(&word))
+    let parts = words.split(|word| ["--graph", "--output", "--out", "-o"].contains(word)).enumerate();
+    let mut read = parts.flat_map(|(at, words)| words.iter().skip(usize::from(at > 0)));
+    read.all(is_there)
         && match words[..] {
             ["explain" | "schema" | "completions" | "validate" | "graph" | "policy" | "fmt", ..] => true,
             ["plugin", "inspect", name] => llmhost_builtin::ALL.iter().any(|builtin| builtin.name == name),
@@ -332,8 +332,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// All others are parsed only: `args/documents.rs`.
+/// All others are parsed only: `args/documents.rs`. `--nocapture` lists them.
 #[test]
+#[allow(clippy::print_stdout, reason = "the list is for a person")]
 fn commands_of_the_documents_that_need_no_account_run() {
     let scene = Scene::new();
     copy(&repository().join("pipelines"), &scene.path("pipelines"));
