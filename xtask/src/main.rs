@@ -42,6 +42,7 @@ cargo xtask words         check the texts that users read against the glossary i
 cargo xtask book [--out DIR]  build the documents as a book, into target/book or DIR
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, embeddings, fetch
+cargo xtask soak [MINUTES]  three models in one server, a thousand clients: memory stays, and nothing fails
 cargo xtask matrix [--json FILE] [NAME]  tiny models of many architectures and exporters: answers beside others' answers
 cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them; with
                           check, go the same way on a processor";
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Some("prices") => prices::make(),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("soak") => inference::soak::run(std::env::args().nth(2).as_deref()),
         Some("matrix") => matrix::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("cuda") => match std::env::args().nth(2).as_deref() {
             None => inference::cuda::run(),

@@ -1,6 +1,8 @@
-//! `llmhost explain`: plugins with their options, kinds of resources with their fields, types of AWS's resources.
+//! `llmhost explain`: plugins with their options, kinds of resources with their fields, types of AWS's resources,
+//! and the codes of errors.
 
 mod aws_type;
+mod codes;
 mod kinds;
 mod pages;
 mod plugins;
@@ -38,6 +40,10 @@ pub(crate) async fn explain(args: &Explain) -> Result<(), Failure> {
     if plugins::is_one(plugin) {
         return plugins::explain(plugin, &path).await;
     }
+    if let Some(page) = codes::page(name) {
+        app::print(page);
+        return Ok(());
+    }
     if path.is_empty() && aws_type::has_part(name) {
         return aws_type::explain(name);
     }
@@ -59,7 +65,8 @@ fn list() -> String {
          llmhost explain nodegroup            a plugin and its options\n\
          llmhost explain nodegroup.taints     an option; parts of it follow after another dot\n\
          llmhost explain ec2.subnet           a kind, and which changes replace it\n\
-         llmhost explain AWS::SQS::Queue      a type of AWS\n",
+         llmhost explain AWS::SQS::Queue      a type of AWS\n\
+         llmhost explain no-route-out         the code of an error, as messages show it\n",
         aws_types::names().count()
     );
     text
@@ -70,11 +77,12 @@ fn unknown(name: &str, kinds: &[kinds::Kind]) -> Failure {
     let first = wanted.split('.').next().unwrap_or_default();
     let plugins = plugins::all().map(|(plugin, _)| (plugin, first));
     let kinds = kinds.iter().map(|kind| (kind.name(), wanted.as_str()));
-    let help = match likest(plugins.chain(kinds)) {
+    let codes = codes::all().map(|code| (code, wanted.as_str()));
+    let help = match likest(plugins.chain(kinds).chain(codes)) {
         Some(known) => format!("Did you mean {known}? llmhost explain lists all of them."),
         None => "llmhost explain lists all of them.".to_owned(),
     };
-    Failure::usage(format!("no plugin, kind or AWS type has the name '{name}'"), help)
+    Failure::usage(format!("no plugin, kind, AWS type or error code has the name '{name}'"), help)
 }
 
 /// The nearest of some names to one that is not known.
