@@ -5,6 +5,8 @@
 mod convert;
 mod device;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod draft;
 mod examples;
 mod explain;

@@ -1,5 +1,7 @@
 //! `llmhost explain`
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -8,4 +10,7 @@ pub(crate) struct Explain {
     /// name (AWS::DynamoDB::Table), or the code of an error (no-route-out) [default: list all].
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Instead: write a page of Markdown for each built-in plugin and each kind into this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    pub(crate) markdown: Option<PathBuf>,
 }

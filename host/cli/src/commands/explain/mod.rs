@@ -4,8 +4,10 @@
 mod aws_type;
 mod codes;
 mod kinds;
+mod pages;
 mod plugins;
 mod schema;
+mod wit;
 
 use llmhost_aws_types as aws_types;
 
@@ -18,6 +20,9 @@ const NEAR: f64 = 0.75;
 
 /// Explains what is named, or lists what can be.
 pub(crate) async fn explain(args: &Explain) -> Result<(), Failure> {
+    if let Some(folder) = &args.markdown {
+        return pages::write(folder).await;
+    }
     let Some(name) = &args.name else {
         app::print(&list());
         return Ok(());
@@ -52,8 +57,9 @@ fn list() -> String {
         text += &format!("  {name:14} {what}\n");
     }
     text += "\nKinds of resources that plugins declare:\n";
+    let whole_words = textwrap::Options::new(96).word_splitter(textwrap::WordSplitter::NoHyphenation);
     let names: Vec<String> = kinds::all().iter().map(|kind| kind.name().to_owned()).collect();
-    text += &textwrap::indent(&textwrap::fill(&names.join("  "), 96), "  ");
+    text += &textwrap::indent(&textwrap::fill(&names.join("  "), &whole_words), "  ");
     text += &format!(
         "\n\nTypes of AWS for the plugin aws: {} of them; llmhost explain AWS::DynamoDB lists those of a service.\n\n\
          llmhost explain nodegroup            a plugin and its options\n\
