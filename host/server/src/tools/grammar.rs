@@ -1,5 +1,6 @@
 //! The grammar of an answer that calls tools: names that there are, and arguments that fit their schemas.
 
+use llmhost_inference::sampling::with_bounded_whitespace;
 use serde_json::{Map, Value, json};
 
 use super::formats::{Format, Kind, Reasoning};
@@ -221,8 +222,13 @@ impl Rules<'_> {
 
 fn constrained(constraint: &Constraint) -> String {
     match constraint {
-        Constraint::Json => "answer: %json {\"type\": \"object\"}\n".to_owned(),
-        Constraint::JsonSchema(schema) => format!("answer: %json {schema}\n"),
+        Constraint::Json => json_answer(json!({ "type": "object" })),
+        Constraint::JsonSchema(schema) => json_answer(schema.clone()),
         Constraint::Regex(pattern) => format!("answer: /{}/\n", pattern.replace('/', "\\/")),
     }
+}
+
+/// An answer by a schema, with as few line ends as one without tools has.
+fn json_answer(schema: Value) -> String {
+    format!("answer: %json {}\n", with_bounded_whitespace(schema))
 }

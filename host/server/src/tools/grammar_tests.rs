@@ -220,3 +220,33 @@ fn an_answer_by_a_schema_may_call_tools_instead() {
     let model = Model::new(&[]);
     assert!(model.takes(&grammar, "Hm.</think>\n7") && !model.takes(&grammar, "7"), "{grammar}");
 }
+
+#[test]
+fn an_answer_by_a_schema_cannot_go_on_with_line_ends_in_any_combination() {
+    let (marked, plain) = (Model::new(&all_marks()), Model::new(&[]));
+    let named = |name: &str| formats::tools_by_name(name).expect("a name").expect("a format");
+    let (hermes, harmony) = (of(named("hermes"), "none"), of(named("harmony"), "none"));
+    let think = of(named("hermes"), "think");
+    let tools = tools(ToolChoice::Auto, true);
+    let schema = json!({ "type": "object", "properties": { "a": { "type": "integer" } }, "required": ["a"] });
+    for constraint in [Constraint::Json, Constraint::JsonSchema(schema)] {
+        for (model, formats, tools, begins, before) in [
+            (&plain, hermes, Some(&tools), Begins::Answer, ""),
+            (&marked, hermes, Some(&tools), Begins::Answer, ""),
+            (&plain, think, None, Begins::Reasoning, "Hm.</think>\n\n"),
+            (&marked, think, Some(&tools), Begins::Reasoning, "Hm.</think>\n\n"),
+            (&marked, harmony, None, Begins::Answer, "<|channel|>final<|message|>"),
+            (&marked, harmony, Some(&tools), Begins::Answer, "<|channel|>final<|message|>"),
+        ] {
+            let special = |mark: &str| model.tokenizer.id(mark).filter(|id| model.tokenizer.is_special(*id));
+            let guarantee = Guarantee::of(formats, tools, Some(&constraint), begins, &special).expect("a guarantee");
+            let grammar = guarantee.grammar;
+            for good in [r#"{"a": 1}"#, r#"{"a":1}"#, "{\n  \"a\": 1\n}"] {
+                assert!(model.takes(&grammar, &format!("{before}{good}")), "{before}{good}\n{grammar}");
+            }
+            for bad in ["{\"a\":\n\n\n\n1}", "{\n\n\n\"a\": 1}", "{\"a\": 1}\n\n\n\n"] {
+                assert!(!model.takes(&grammar, &format!("{before}{bad}")), "{before}{bad}\n{grammar}");
+            }
+        }
+    }
+}
