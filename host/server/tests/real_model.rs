@@ -77,6 +77,20 @@ async fn a_schema_that_nothing_fits_is_refused_with_the_place() {
 }
 
 #[tokio::test]
+async fn a_pattern_that_outgrows_its_limits_is_the_requests_fault() {
+    let places: Vec<String> = (0..400).map(|n| format!("(.{{0,{}}}x{n}.{{0,{}}})", n % 90, n % 70)).collect();
+    let schema = json!({ "type": "string", "pattern": places.join("|") });
+    let format = json!({ "type": "json_schema", "json_schema": { "name": "a", "schema": schema } });
+    let (messages, tokens) = (json!([{ "role": "user", "content": "a" }]), json!(40));
+    let mut body = json!({ "messages": messages, "max_tokens": tokens, "response_format": format, "seed": 1 });
+    let (status, answer) = told("/v1/chat/completions", &body).await;
+    assert_eq!((status, &answer["error"]["param"]), (400, &json!("response_format")), "{answer}");
+    // The server is as it was.
+    body["response_format"] = json!({ "type": "json_object" });
+    assert_eq!(told("/v1/chat/completions", &body).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_recursive_schema_that_may_stop_is_followed() {
     let next = json!({ "anyOf": [{ "$ref": "#/$defs/n" }, { "type": "null" }] });
     let node = json!({ "type": "object", "properties": { "next": next }, "required": ["next"], "additionalProperties": false });
