@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | matrix | words | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | matrix | words | book | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -39,6 +39,7 @@ cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
 cargo xtask prices        make the table of what EC2's instances cost anew
 cargo xtask words         check the texts that users read against the glossary in CONTRIBUTING.md
+cargo xtask book [--out DIR]  build the documents as a book, into target/book or DIR
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, embeddings, fetch
 cargo xtask soak [MINUTES]  three models in one server, a thousand clients: memory stays, and nothing fails
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
             Some(other) => Err(format!("'cargo xtask cuda' takes check, or nothing, and not '{other}'")),
         },
         Some("words") => words::run(),
+        Some("book") => book(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench") => setup::run().and_then(|()| bench::run()),
         _ => Err(USAGE.to_owned()),
     };
@@ -84,6 +86,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Builds the book of the documents. Its program is a package of its own: this one need not compile mdBook.
+fn book(args: &[String]) -> Result<(), String> {
+    let begin = ["run", "--quiet", "--package", "llmhost-book", "--"];
+    run("cargo", &begin.into_iter().chain(args.iter().map(String::as_str)).collect::<Vec<_>>())
 }
 
 /// The repository: the one that cargo was called in. Clones that share a target folder share this program.

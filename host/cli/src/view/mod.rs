@@ -23,7 +23,7 @@ use crate::failure::Failure;
 pub(crate) use amounts::bytes;
 pub(crate) use cost::{cost, dollars, end_of_cost};
 pub(crate) use destruction::{destruction, foresight, kept};
-pub(crate) use diagnostics::finding;
+pub(crate) use diagnostics::{finding, more_about};
 pub(crate) use highlights::highlights;
 pub(crate) use json::{Json, JsonLine, failure_lines};
 pub(crate) use report::{failures, outputs, own_outputs, summary};

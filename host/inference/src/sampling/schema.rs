@@ -81,7 +81,7 @@ pub(super) fn endless(schema: &Value) -> Option<&str> {
 }
 
 /// What a reference within the schema means.
-fn target<'a>(schema: &'a Value, reference: &str) -> Option<&'a Value> {
+pub(super) fn target<'a>(schema: &'a Value, reference: &str) -> Option<&'a Value> {
     schema.pointer(reference.strip_prefix('#')?)
 }
 
