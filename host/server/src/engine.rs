@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::compiles::Compiles;
 use crate::prompt::{self, Prepared};
-use crate::tools::{Formats, Part, Reader};
+use crate::tools::{Formats, Part, Reader, held_by};
 use crate::{
     Backend, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, ModelInfo, Pair,
     Prompt, PromptToken, Sampling, Signature, Stats, Tensor, TokenEvent, Usage,
@@ -99,7 +99,7 @@ impl Backend for EngineBackend {
     async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
         let engine = self.engine.clone();
         let formats = self.formats;
-        let grammar = prompt::grammar_field(request.tools.as_ref(), request.constraint.as_ref());
+        let grammar = held_by(request.tools.as_ref(), request.constraint.as_ref());
         let begin = move || {
             let wants_logprobs = request.top_logprobs.is_some();
             let (request, reader) = engine_request(&engine, formats, request)?;

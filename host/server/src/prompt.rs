@@ -82,16 +82,6 @@ pub(crate) fn prepare(
     Ok(Prepared { prompt: engine::Prompt::Rendered(text), grammar, keep, reader })
 }
 
-/// The field that holds the answer to a grammar, where one does.
-pub(crate) fn grammar_field(tools: Option<&Tools>, constraint: Option<&Constraint>) -> Option<&'static str> {
-    let held = |tools: &&Tools| match tools.choice {
-        ToolChoice::None => false,
-        ToolChoice::Auto => tools.definitions.iter().any(|tool| tool["function"]["strict"] == true),
-        ToolChoice::Required | ToolChoice::Named(_) => true,
-    };
-    constraint.map(|_| "response_format").or_else(|| tools.filter(held).map(|_| "tools"))
-}
-
 fn schema(tool: &Value) -> (String, Value) {
     let function = &tool["function"];
     (function["name"].as_str().unwrap_or_default().to_owned(), function["parameters"].clone())

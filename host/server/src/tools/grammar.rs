@@ -25,6 +25,20 @@ pub(crate) enum Begins {
     Reasoning,
 }
 
+/// The field of a request that holds its answer to a grammar, where one does.
+pub(crate) fn held_by(tools: Option<&Tools>, constraint: Option<&Constraint>) -> Option<&'static str> {
+    let hold = |tools: &&Tools| match tools.choice {
+        ToolChoice::None => false,
+        ToolChoice::Auto => tools.definitions.iter().any(is_strict),
+        ToolChoice::Required | ToolChoice::Named(_) => true,
+    };
+    constraint.map(|_| "response_format").or_else(|| tools.filter(hold).map(|_| "tools"))
+}
+
+fn is_strict(tool: &Value) -> bool {
+    tool["function"]["strict"] == true
+}
+
 impl Guarantee {
     /// What an answer needs for its tools and constraint together; `None` where nothing more than the constraint itself
     /// is needed. `special` gives the number of a special token.
@@ -42,10 +56,7 @@ impl Guarantee {
         };
         let tools = tools.filter(|tools| tools.choice != ToolChoice::None);
         let definitions = tools.map_or(&[][..], |tools| &tools.definitions);
-        let is_strict = |tool: &Value| tool["function"]["strict"] == true;
-        if !forced && constraint.is_none() && !definitions.iter().any(is_strict) {
-            return None;
-        }
+        held_by(tools, constraint)?;
         let harmony = formats.tools.is_some_and(|format| format.kind == Kind::Harmony);
         if definitions.is_empty() && !harmony && begins == Begins::Answer {
             return None;
