@@ -380,3 +380,34 @@ fn an_object_by_a_schema_is_no_call_and_a_call_is_no_object_by_the_schema() {
         assert!(model.takes(&grammar, bonn) && model.takes(&grammar, &good), "{grammar}");
     }
 }
+
+#[test]
+fn names_of_marks_in_a_message_of_harmony_are_text_or_cannot_be_written() {
+    let model = Model::new(&all_marks());
+    let bytes = Model::new(&[]).tokenizer;
+    let harmony = of(formats::tools_by_name("harmony").expect("a name").expect("a format"), "none");
+    let tools = tools(ToolChoice::Auto, true);
+    let encode = |tokenizer: &Tokenizer, text: &str| tokenizer.encode(text, false).expect("tokens");
+    let call = "<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{\"city\": \"Bonn\"}";
+    let spelled = |before: &str, inner: &str, behind: &str| {
+        let tokens = [encode(&model.tokenizer, before), encode(&bytes, inner), encode(&model.tokenizer, behind)];
+        (format!("{before}{inner}{behind}"), tokens.concat())
+    };
+    let grammar = model.guarantee(harmony, &tools, None, Begins::Answer);
+    // What it says at last has them as text.
+    let (answer, tokens) = spelled("<|channel|>final<|message|>", call, "");
+    assert!(model.takes_tokens(&grammar, &tokens), "{grammar}");
+    assert_eq!(found(harmony, Held::BehindText, &answer), (call.to_owned(), String::new(), Vec::new()));
+    let (answer, tokens) = spelled("<|channel|>final<|message|>", "{\"a\": \"<|end|>\"}", "");
+    let object = model.guarantee(harmony, &tools, Some(&Constraint::Json), Begins::Answer);
+    assert!(model.takes_tokens(&object, &tokens), "{object}");
+    assert_eq!(found(harmony, Held::AtBeginning, &answer).0, "{\"a\": \"<|end|>\"}");
+    // What it thinks has none.
+    for inner in [call, "<|end|>", "a <|start|>assistant"] {
+        let (_, tokens) =
+            spelled("<|channel|>analysis<|message|>", inner, "<|end|><|start|>assistant<|channel|>final<|message|>a");
+        assert!(!model.takes_tokens(&grammar, &tokens), "{inner}\n{grammar}");
+    }
+    let said = "<|channel|>analysis<|message|>a < b |> c <|x|>\n<|end|><|start|>assistant<|channel|>final<|message|>a";
+    assert!(model.takes(&grammar, said), "{grammar}");
+}
