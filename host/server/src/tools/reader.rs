@@ -3,10 +3,13 @@
 //! Whatever way the text is cut into pieces, the parts are the same put together. Text that may be the beginning of a
 //! mark is held back. What looks like a call and is none is text.
 
+mod begins;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use self::begins::{Bare, Mark};
 use super::Formats;
 use super::formats::{Format, Kind, Reasoning, Tags};
 use super::harmony::Harmony;
@@ -341,60 +344,6 @@ impl Marked {
         true
     }
 
-    /// Whether a call without a mark stands here.
-    fn bare(&mut self, at_end: bool) -> Bare {
-        let Some(format) = self.tools.filter(|format| format.kind == Kind::Bare && !self.said && !self.plain) else {
-            return Bare::Text;
-        };
-        let held = self.known.held != Held::Nowhere;
-        let rest = match held {
-            // To the grammar, what follows other blanks is text.
-            true => self.text.trim_start_matches([' ', '\n']),
-            false => self.text.trim_start(),
-        };
-        if rest.is_empty() {
-            return Bare::Unknown;
-        }
-        if !held && rest.starts_with('{') {
-            return Bare::Object;
-        }
-        // The grammar writes calls in one form, and an object in another is an answer.
-        if held && rest.starts_with('{') {
-            let written = format.wire.without_blanks(rest);
-            let heads = || self.known.schemas.keys().map(|name| format.wire.head(name));
-            if heads().any(|head| written.starts_with(&head)) {
-                return Bare::Object;
-            }
-            if !at_end && heads().any(|head| head.starts_with(&written)) {
-                return Bare::Unknown;
-            }
-        }
-        self.plain = held;
-        Bare::Text
-    }
-
-    /// What may begin something else than text.
-    fn marks(&self) -> Vec<(&'static str, Mark)> {
-        let held = self.known.held;
-        let thinks = !self.said && (held == Held::Nowhere || !self.thought);
-        let opens = self.reasoning.filter(|_| thinks).map(|format| (format.open, Mark::Reasoning));
-        let around = self.reasoning.map_or(&[][..], |format| format.around).iter().map(|mark| (*mark, Mark::Around));
-        let calls = self.tools.map_or(Vec::new(), |format| match held {
-            Held::Nowhere => {
-                let begins = format.begin.iter().map(|mark| (*mark, Mark::Begin));
-                let open = Some((format.open, Mark::Open)).filter(|(mark, _)| !mark.is_empty());
-                begins.chain(open).collect()
-            }
-            Held::AtBeginning if self.said => Vec::new(),
-            Held::BehindText | Held::AtBeginning => {
-                let first = format.first_mark();
-                let kind = if format.begin.contains(&first) { Mark::Begin } else { Mark::Open };
-                Some((first, kind)).filter(|(mark, _)| !mark.is_empty()).into_iter().collect()
-            }
-        });
-        opens.into_iter().chain(around).chain(calls).collect()
-    }
-
     fn reasoning(&mut self) -> bool {
         let close = self.reasoning.map_or("", |format| format.close);
         match self.text.find(close) {
@@ -695,22 +644,6 @@ impl Marked {
         self.state = State::Key;
         true
     }
-}
-
-enum Bare {
-    /// An object, which is one or turns out to be none.
-    Object,
-    /// More text will tell.
-    Unknown,
-    Text,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    Reasoning,
-    Around,
-    Begin,
-    Open,
 }
 
 /// A function's name out of what families write around it.
