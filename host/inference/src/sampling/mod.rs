@@ -21,3 +21,4 @@ pub use grammar::{Grammar, GrammarError, Grammars};
 pub use logprobs::TokenLogprobs;
 pub use params::{ParamsError, SamplingParams};
 pub use sampler::{Sampled, Sampler, TokenMask};
+pub use schema::with_bounded_whitespace;
