@@ -40,7 +40,7 @@ pub(crate) fn cost(cost: &Cost, text: TextStyle, shows_all: bool) -> String {
     for (head, found) in lines.into_iter().filter(|(_, found)| !found.is_empty()) {
         out += &wrapped(&format!("{head}: {}.", plain(&found.join(", "))), text.width);
     }
-    out += &wrapped(&note(bill), text.width);
+    out += &wrapped(&about_prices(bill), text.width);
     coloured(out, text)
 }
 
@@ -75,7 +75,8 @@ fn change(cost: &Cost) -> String {
     }
 }
 
-fn note(bill: &Bill) -> String {
+/// The date of the prices, and what they leave out.
+pub(crate) fn about_prices(bill: &Bill) -> String {
     let Some(date) = bill.as_of else { return "Without tax, discounts and data transfer.".to_owned() };
     let age = if bill.is_old { ", more than 180 days ago; --online-prices asks AWS" } else { "" };
     format!("List prices of {date}{age}. Without tax, discounts and data transfer.")

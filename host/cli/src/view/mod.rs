@@ -21,7 +21,7 @@ use llmhost_engine::plan::{Plan, TextStyle, show as show_whole, show_short};
 
 use crate::failure::Failure;
 pub(crate) use amounts::bytes;
-pub(crate) use cost::{cost, dollars, end_of_cost};
+pub(crate) use cost::{about_prices, cost, dollars, end_of_cost};
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::finding;
 pub(crate) use highlights::highlights;
