@@ -1,10 +1,15 @@
 //! The plugins that the documents show are plugins: each chapter's files and commands, as a reader would copy them.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/commands.rs"]
+mod commands;
 mod support;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use support::{Scene, repository};
 
@@ -206,38 +211,155 @@ fn the_chapters_on_testing_grants_and_limits_show_what_works() {
     scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--accept-plugins"]).status(2).says(&["s3:bucket"]);
 }
 
-#[test]
-fn every_link_between_the_documents_leads_somewhere() {
-    let mut pages = vec![repository().join("README.md"), repository().join("ARCHITECTURE.md")];
-    for folder in ["docs", "docs/plugins"] {
-        let entries = std::fs::read_dir(repository().join(folder)).unwrap().flatten().map(|entry| entry.path());
-        pages.extend(entries.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
-    }
-    assert!(pages.len() > 10, "{pages:?}");
-    let link = regex::Regex::new(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)").unwrap();
-    for page in pages {
-        let text = std::fs::read_to_string(&page).unwrap();
-        for found in link.captures_iter(&text).filter(|found| !found[1].starts_with("http")) {
-            let to = if found[1].is_empty() { page.clone() } else { page.parent().unwrap().join(&found[1]) };
-            assert!(to.exists(), "{}: there is no {}", page.display(), &found[1]);
-            if let Some(section) = found.get(2) {
-                let there = std::fs::read_to_string(&to).unwrap();
-                let sections = there.lines().filter(|line| line.starts_with('#')).map(anchor);
-                assert!(
-                    sections.into_iter().any(|known| known == section.as_str()),
-                    "{}: no section {} in {}",
-                    page.display(),
-                    section.as_str(),
-                    to.display()
-                );
+/// The addresses of a document's links and pictures, and the names of its sections.
+fn links_and_sections(text: &str) -> (Vec<String>, BTreeSet<String>) {
+    let (mut links, mut sections, mut heading) = (Vec::new(), BTreeSet::new(), None::<String>);
+    for event in Parser::new_ext(text, commands::options()) {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => links.push(dest_url.to_string()),
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::Text(text) | Event::Code(text) => _ = heading.as_mut().map(|heading| heading.push_str(&text)),
+            Event::End(TagEnd::Heading(_)) => {
+                let name = anchor(&heading.take().unwrap_or_default());
+                let again = (1..).map(|number| format!("{name}-{number}"));
+                let free = [name.clone()].into_iter().chain(again).find(|name| !sections.contains(name));
+                sections.extend(free);
             }
+            _ => {}
         }
     }
+    (links, sections)
 }
 
 /// What a section is called in links.
 fn anchor(heading: &str) -> String {
-    let words = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = words.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    let kept = heading.trim().to_lowercase();
+    let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_link_between_the_documents_leads_somewhere() {
+    let mut pages = commands::documents(&repository());
+    pages.extend(["ARCHITECTURE.md", "CONTRIBUTING.md", "wit/README.md"].map(|page| repository().join(page)));
+    assert!(pages.len() > 20, "{pages:?}");
+    let mut wrong = Vec::new();
+    for page in pages {
+        let shown = page.strip_prefix(repository()).unwrap().display().to_string();
+        let (links, sections) = links_and_sections(&std::fs::read_to_string(&page).unwrap());
+        for link in links.iter().filter(|link| !link.contains("://") && !link.starts_with("mailto:")) {
+            let (file, section) = link.split_once('#').map_or((&link[..], None), |(file, name)| (file, Some(name)));
+            let to = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            if !to.exists() {
+                wrong.push(format!("{shown}: there is no {file}"));
+            } else if let Some(section) = section.filter(|_| to.extension().is_some_and(|of| of == "md")) {
+                let there = match file.is_empty() {
+                    true => sections.contains(section),
+                    false => links_and_sections(&std::fs::read_to_string(&to).unwrap()).1.contains(section),
+                };
+                if !there {
+                    wrong.push(format!(
+                        "{shown}: no section {section} in {}",
+                        if file.is_empty() { &shown } else { file }
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_book_has_every_document_once() {
+    let docs = repository().join("docs");
+    let (entries, _) = links_and_sections(&std::fs::read_to_string(docs.join("SUMMARY.md")).unwrap());
+    let mut wrong = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        if !docs.join(entry).exists() {
+            wrong.push(format!("docs/SUMMARY.md: there is no {entry}"));
+        }
+        if entries[..at].contains(entry) {
+            wrong.push(format!("docs/SUMMARY.md has {entry} twice"));
+        }
+    }
+    let of_book = |page: &Path| page.strip_prefix(&docs).ok().map(|page| page.to_string_lossy().into_owned());
+    for page in commands::documents(&repository()) {
+        let Some(name) = of_book(&page).filter(|name| name != "SUMMARY.md" && !entries.contains(name)) else {
+            continue;
+        };
+        let text = std::fs::read_to_string(&page).unwrap();
+        let title = text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or("its title");
+        wrong.push(format!("docs/SUMMARY.md lacks a line: - [{title}]({name})"));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a command needs nothing but a pipeline file: no account, no emulator, no project, and nobody's answer.
+fn runs_alone(words: &[String]) -> bool {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut options = words.iter().filter(|word| word.starts_with('-'));
+    let known = ["--dry-run", "--verbose", "--json", "--graph", "--check", "--events", "--output", "--out", "-o"];
+    let is_there = |word: &&str| {
+        let is_file = word.contains('/') || word.ends_with(".toml");
+        !is_file || *word == "pipeline.toml" || repository().join(word).exists()
+    };
+    let is_placeholder = |word: &&str| word.contains('…') || (word.len() > 1 && **word == word.to_uppercase());
+    if !options.all(|option| known.contains(option)) || words.iter().any(is_placeholder) {
+        return false;
+    }
+    let is_dry = words.contains(&"--dry-run");
+    // A file that a plan or a drawing is written to does not exist before.
+    let parts = words.split(|word| ["--graph", "--output", "--out", "-o"].contains(word)).enumerate();
+    let mut read = parts.flat_map(|(at, words)| words.iter().skip(usize::from(at > 0)));
+    read.all(is_there)
+        && match words[..] {
+            ["explain" | "schema" | "completions" | "validate" | "graph" | "policy" | "fmt", ..] => true,
+            ["plugin", "inspect", name] => llmhost_builtin::ALL.iter().any(|builtin| builtin.name == name),
+            ["run", ..] => is_dry,
+            _ => false,
+        }
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => _ = std::fs::copy(entry.path(), to).unwrap(),
+        }
+    }
+}
+
+/// All others are parsed only: `args/documents.rs`. `--nocapture` lists them.
+#[test]
+#[allow(clippy::print_stdout, reason = "the list is for a person")]
+fn commands_of_the_documents_that_need_no_account_run() {
+    let scene = Scene::new();
+    copy(&repository().join("pipelines"), &scene.path("pipelines"));
+    scene.llmhost(&["init", "--yes"]).status(0);
+    let mut shown: Vec<commands::Shown> = commands::shown(&repository());
+    shown.retain(|shown| !shown.is_inline);
+    for shown in &mut shown {
+        for word in shown.words.iter_mut().filter(|word| *word == "FILE") {
+            "pipeline.toml".clone_into(word);
+        }
+    }
+    let (alone, others): (Vec<_>, Vec<_>) = shown.iter().partition(|shown| runs_alone(&shown.words));
+    let (mut ran, mut wrong) = (BTreeSet::new(), Vec::new());
+    for shown in alone {
+        if !ran.insert(&shown.words) {
+            continue;
+        }
+        let output = scene.command(&shown.words.iter().map(String::as_str).collect::<Vec<_>>()).output().unwrap();
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            wrong.push(format!("{}: llmhost {}\n{said}", shown.page.display(), shown.words.join(" ")));
+        }
+    }
+    let parsed: BTreeSet<String> = others.iter().map(|shown| shown.words.join(" ")).collect();
+    println!("{} commands ran; parsed only:\n{}", ran.len(), parsed.into_iter().collect::<Vec<_>>().join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(ran.len() >= 10, "{ran:?}");
 }

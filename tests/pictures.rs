@@ -11,7 +11,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use support::browser::browse;
 use support::screenshot::screenshot;
-use support::terminal::on_terminal;
+use support::terminal::{Seen, on_terminal};
 use support::{ACCESS_KEY, SECRET_KEY, Scene, emulator, repository};
 
 const FILE: &str = "pipeline.toml";
@@ -26,6 +26,10 @@ const PAGES: [(&str, [u32; 2]); 6] = [
 ];
 /// Screens of terminals, each at both widths.
 const TERMINALS: [&str; 5] = ["plan", "replacement", "quota", "wait", "finished"];
+/// The lines of a terminal that shows all that a command writes, and of one that scrolls as those of people do.
+const ALL: u16 = 250;
+/// As above.
+const WINDOW: u16 = 40;
 /// The columns of a terminal and the width of its picture.
 const WIDTHS: [(u16, u32); 2] = [(80, 720), (160, 1400)];
 const MOST_BYTES: usize = 200_000;
@@ -74,11 +78,11 @@ impl Album {
     }
 
     /// A picture of the screen of a command, when this text was last on it.
-    fn terminal(&mut self, name: &str, columns: u16, seen: &support::terminal::Seen, text: &str, args: &[&str]) {
-        let name = format!("terminal-{name}-{columns}");
-        let page = screenshot(seen, columns, text, &format!("llmhost {}", args.join(" ")));
+    fn terminal(&mut self, name: &str, size: (u16, u16), seen: &Seen, text: &str, args: &[&str]) {
+        let name = format!("terminal-{name}-{}", size.0);
+        let page = screenshot(seen, size, text, &format!("llmhost {}", args.join(" ")));
         let page = self.scene.write(&format!("{name}.html"), page);
-        self.jobs.push(json!({ "page": page, "size": [1440, 800], "of": "pre", "picture": self.picture(&name) }));
+        self.jobs.push(json!({ "page": page, "size": [1440, 800], "of": "main", "picture": self.picture(&name) }));
     }
 
     /// Makes the pictures, and looks at them.
@@ -138,34 +142,38 @@ fn plans_are_pictured() {
     album.page("thousand-resources", &thousand, json!({}));
     for (columns, _) in WIDTHS {
         let args = ["run", file, "--dry-run"];
-        let seen = on_terminal(&album.scene, &format!("{columns}x250"), &[], &[], &args);
-        album.terminal("plan", columns, &seen, "to apply", &args);
+        let seen = on_terminal(&album.scene, &format!("{columns}x{ALL}"), &[], &[], &args);
+        album.terminal("plan", (columns, ALL), &seen, "to apply", &args);
     }
     album.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_and_replacements_are_pictured_on_terminals() {
-    let mut album = Album::new(Scene::new());
     for (columns, _) in WIDTHS {
-        let emulator = emulator().await;
-        let (size, at) = (format!("{columns}x250"), [("AWS_ENDPOINT_URL", emulator.url())]);
-        album.scene.pipeline(CLUSTER);
-        let run = ["run", FILE, "--yes", "--state", &format!("st-{columns}")];
-        let shown = &run[..3];
-        let seen = on_terminal(&album.scene, &size, &[], &at, &run);
+        let (mut album, emulator) = (Album::new(Scene::new()), emulator().await);
+        let at = [("AWS_ENDPOINT_URL", emulator.url())];
+        album.scene.write(FILE, format!("[pipeline]\nname = \"demo\"\nregion = \"us-east-1\"\n{CLUSTER}"));
+        let run = ["run", FILE, "--yes"];
+        let seen = on_terminal(&album.scene, &format!("{columns}x{WINDOW}"), &[], &at, &run);
         assert_eq!(seen.status, 0, "{}", seen.last());
-        album.terminal("wait", columns, &seen, "usually 8 to 12 min", shown);
+        album.terminal("wait", (columns, WINDOW), &seen, "usually 8 to 12 min", &run);
         let last = seen.last();
-        album.terminal("finished", columns, &seen, last.lines().last().unwrap(), shown);
+        album.terminal("finished", (columns, WINDOW), &seen, last.lines().last().unwrap(), &run);
         album.scene.edit(FILE, "g4dn.xlarge", "g5.xlarge");
-        let dry = ["run", FILE, "--dry-run", "--state", run[4], "--graph", "replaced.html"];
-        let seen = on_terminal(&album.scene, &size, &[], &at, &dry);
-        album.terminal("replacement", columns, &seen, "to apply", &dry[..3]);
+        let plan = ["run", FILE, "--dry-run"];
+        let seen = on_terminal(&album.scene, &format!("{columns}x{ALL}"), &[], &at, &plan);
+        album.terminal("replacement", (columns, ALL), &seen, "to apply", &plan);
+        let more = ["--graph", "replaced.html"];
+        album.scene.at(emulator.url(), &[&plan[..], &more].concat()).status(0);
+        let page = album.scene.path("replaced.html").display().to_string();
+        album.page(
+            "replacement",
+            &page,
+            json!({ "click": ["[aria-label='± replace eks.node-group main, step gpu']"] }),
+        );
+        album.finish();
     }
-    let page = album.scene.path("replaced.html").display().to_string();
-    album.page("replacement", &page, json!({ "click": ["[aria-label='± replace eks.node-group main, step gpu']"] }));
-    album.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,9 +184,9 @@ async fn a_quota_is_pictured_on_terminals() {
     for (columns, _) in WIDTHS {
         let args = ["run", file, "--yes", "--quiet"];
         let at = [("AWS_ENDPOINT_URL", emulator.url())];
-        let seen = on_terminal(&album.scene, &format!("{columns}x250"), &[], &at, &args);
+        let seen = on_terminal(&album.scene, &format!("{columns}x{ALL}"), &[], &at, &args);
         assert_eq!(seen.status, 1, "{}", seen.last());
-        album.terminal("quota", columns, &seen, "quota", &args);
+        album.terminal("quota", (columns, ALL), &seen, "quota", &args);
     }
     album.finish();
 }
@@ -186,7 +194,7 @@ async fn a_quota_is_pictured_on_terminals() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_pictured_on_its_page_and_in_its_report() {
     let (mut album, emulator) = (Album::new(Scene::new()), emulator().await);
-    album.scene.pipeline(CLUSTER);
+    album.scene.write(FILE, format!("[pipeline]\nname = \"demo\"\nregion = \"us-east-1\"\n{CLUSTER}"));
     let mut command = album.scene.command(&["run", FILE, "--yes", "--watch", "--endpoint-url", emulator.url()]);
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     let mut run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

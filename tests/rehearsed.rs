@@ -31,6 +31,13 @@ fn the_server_of_the_pipeline_loads_the_uploaded_model_and_answers() {
 }
 
 #[test]
+fn what_init_writes_for_a_folder_with_a_model_rehearses() {
+    let scene = Scene::with_examples();
+    scene.llmhost(&["init", "mine.toml", "--yes", "--cpu", "--model", "models/demo"]).status(0);
+    scene.llmhost(&["rehearse", "mine.toml", "--no-serve"]).status(0).says(&["left behind: nothing"]);
+}
+
+#[test]
 fn a_machine_without_onnx_runtime_rehearses_all_but_the_server() {
     let scene = Scene::with_examples();
     let mut command = scene.command(&["rehearse", FILE]);

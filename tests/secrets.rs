@@ -232,6 +232,13 @@ async fn secrets_of_aws_are_read_when_they_are_needed() {
     scene.edit(FILE, "parameter = ", "version = 3, parameter = ");
     let gone = run(&scene, url, None, &["run", FILE]).status(1);
     gone.says(&["Parameter /llm/gone not found", "Nothing was changed."]);
+
+    // The environment says where AWS is just as well, also for services that no SDK is used for: a destroy asks
+    // Elastic Load Balancing.
+    let mut destroy = scene.command(&["destroy", FILE, "--yes"]);
+    destroy.env("AWS_ENDPOINT_URL", url).env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    let output = destroy.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]

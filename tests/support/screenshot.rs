@@ -7,8 +7,6 @@ use vt100::{Cell, Color};
 
 use super::terminal::{Seen, bytes};
 
-/// More lines than any picture has.
-const LINES: u16 = 250;
 /// As terminals have them: normal, then bright.
 const PALETTE: [&str; 16] = [
     "#3b4252", "#ff7b72", "#56d364", "#e3b341", "#6cb6ff", "#d2a8ff", "#56d4dd", "#c9d1d9", "#6e7681", "#ffa198",
@@ -17,22 +15,22 @@ const PALETTE: [&str; 16] = [
 
 /// A page with the last screen that has a text on it, below the command that it answers.
 #[track_caller]
-pub fn screenshot(seen: &Seen, columns: u16, text: &str, command: &str) -> String {
+pub fn screenshot(seen: &Seen, (columns, lines): (u16, u16), text: &str, command: &str) -> String {
     let at = seen.screens.iter().rposition(|lines| lines.iter().any(|line| line.contains(text)));
     let Some(at) = at else { panic!("'{text}' was never seen; last:\n{}", seen.last()) };
     let size = |number: u16| NonZeroU16::new(number).expect("a screen has a size");
     let mut terminal = vt100::Parser::default();
-    terminal.screen_mut().set_size(size(LINES), size(columns));
+    terminal.screen_mut().set_size(size(lines), size(columns));
     terminal.process(&bytes(&seen.written[..seen.until[at]]));
-    let mut lines = vec![format!("<b class=\"prompt\">$</b> {}", escaped(command))];
-    lines.extend((0..LINES).map(|row| line(&terminal, row, columns)));
+    let lines: Vec<String> = (0..lines).map(|row| line(&terminal, row, columns)).collect();
     let used = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |last| last + 1);
     // Lines of 80 and of 160 columns fit these.
     let width = if columns <= 80 { 720 } else { 1400 };
     format!(
-        "<!doctype html><meta charset=\"utf-8\"><style>body {{ margin: 0 }} pre {{ box-sizing: border-box; width: {width}px; \
-         margin: 0; padding: 14px 16px; background: #0d1117; color: #c9d1d9; font: 14px/1.3 'DejaVu Sans Mono', monospace }} \
-         .prompt {{ color: #7ee787 }}</style><pre>{}</pre>",
+        "<!doctype html><meta charset=\"utf-8\"><style>body {{ margin: 0; font: 14px/1.3 'DejaVu Sans Mono', monospace }} \
+         main {{ width: {width}px; background: #0d1117; color: #c9d1d9 }} pre {{ margin: 0; padding: 12px 16px; font: inherit }} \
+         header {{ padding: 7px 16px; background: #21262d }}</style><main><header>{}</header><pre>{}</pre></main>",
+        escaped(command),
         lines[..used].join("\n")
     )
 }

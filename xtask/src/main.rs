@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | pictures | matrix | words | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | pictures | matrix | words | book | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -41,8 +41,10 @@ cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whet
 cargo xtask prices        make the table of what EC2's instances cost anew
 cargo xtask pictures      make the pictures of the documents anew, with the tests that look at pages and terminals
 cargo xtask words         check the texts that users read against the glossary in CONTRIBUTING.md
+cargo xtask book [--out DIR]  build the documents as a book, into target/book or DIR
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
 cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, embeddings, fetch
+cargo xtask soak [MINUTES]  three models in one server, a thousand clients: memory stays, and nothing fails
 cargo xtask matrix [--json FILE] [NAME]  tiny models of many architectures and exporters: answers beside others' answers
 cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them; with
                           check, go the same way on a processor";
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Some("prices") => prices::make(),
         Some("models") => inference::make(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench-models") => inference::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("soak") => inference::soak::run(std::env::args().nth(2).as_deref()),
         Some("matrix") => matrix::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("cuda") => match std::env::args().nth(2).as_deref() {
             None => inference::cuda::run(),
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         },
         Some("pictures") => setup::run().and_then(|()| pictures::make()),
         Some("words") => words::run(),
+        Some("book") => book(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench") => setup::run().and_then(|()| bench::run()),
         _ => Err(USAGE.to_owned()),
     };
@@ -85,6 +89,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Builds the book of the documents. Its program is a package of its own: this one need not compile mdBook.
+fn book(args: &[String]) -> Result<(), String> {
+    let begin = ["run", "--quiet", "--package", "llmhost-book", "--"];
+    run("cargo", &begin.into_iter().chain(args.iter().map(String::as_str)).collect::<Vec<_>>())
 }
 
 /// The repository: the one that cargo was called in. Clones that share a target folder share this program.

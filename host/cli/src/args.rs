@@ -5,6 +5,8 @@
 mod convert;
 mod device;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod draft;
 mod examples;
 mod explain;
@@ -110,7 +112,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema(Schema),
-    /// Explain a plugin and its options, a kind of resource, or a type of AWS.
+    /// Explain a plugin and its options, a kind of resource, a type of AWS, or the code of an error.
     Explain(Explain),
     /// Write a pipeline file to start with, from questions or flags.
     Init(Init),

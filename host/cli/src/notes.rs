@@ -51,7 +51,7 @@ fn actions(
 
 fn costs(bill: &Bill) -> Costs {
     let of = bill.items.iter().filter_map(|item| Some((item.resource.parse().ok()?, cost(item)))).collect();
-    Costs { about: view::about_prices(bill), of }
+    Costs { about: view::about_prices(bill, ""), of }
 }
 
 fn cost(item: &Item) -> llmhost_engine::graph::draw::Cost {

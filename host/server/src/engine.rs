@@ -1,30 +1,37 @@
 //! The engine as the server's model.
 
+mod compiles;
 mod prompts;
 mod tensors;
 
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
 use llmhost_inference::model::Model;
-use llmhost_inference::sampling::{SamplingParams, TokenLogprobs};
+use llmhost_inference::sampling::{SampleError, SamplingParams, TokenLogprobs};
 use llmhost_inference::tokens::Tokenizer;
 use llmhost_inference::{Engine, Event as Step, Request, RequestError, engine};
 use serde_json::Value;
 
+use self::compiles::Compiles;
 use crate::prompt::{self, Prepared};
-use crate::tools::{Formats, Part, Reader};
+use crate::tools::{Formats, Part, Reader, held_by};
 use crate::{
     Backend, EmbedInput, EmbedRequest, Event, Failure, Finish, GenerateRequest, Infill, LogProb, ModelInfo, Pair,
     Prompt, PromptToken, Sampling, Signature, Stats, Tensor, TokenEvent, Usage,
 };
+
+/// One for all models: they share the cores.
+static COMPILES: LazyLock<Compiles> = LazyLock::new(Compiles::of_machine);
 
 /// A model that the engine runs.
 pub struct EngineBackend {
     engine: Engine,
     info: ModelInfo,
     formats: Formats,
+    compiles: &'static Compiles,
 }
 
 impl EngineBackend {
@@ -52,7 +59,7 @@ impl EngineBackend {
             reranks: model.kind() == "reranker",
         };
         let formats = engine.model().chat.as_ref().map(|chat| Formats::of(&chat.text())).unwrap_or_default();
-        Self { engine, info, formats }
+        Self { engine, info, formats, compiles: &COMPILES }
     }
 
     /// Reads calls of tools and reasoning in these formats instead of those that the chat template seems to have;
@@ -92,12 +99,16 @@ impl Backend for EngineBackend {
     async fn generate(&self, request: GenerateRequest) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
         let engine = self.engine.clone();
         let formats = self.formats;
-        let begun = aside(move || {
+        let grammar = held_by(request.tools.as_ref(), request.constraint.as_ref());
+        let begin = move || {
             let wants_logprobs = request.top_logprobs.is_some();
             let (request, reader) = engine_request(&engine, formats, request)?;
             engine.generate(request).map(|stream| (stream, engine, wants_logprobs, reader)).map_err(failure)
-        });
-        let (stream, engine, wants_logprobs, mut reader) = begun.await?;
+        };
+        let (stream, engine, wants_logprobs, mut reader) = match grammar {
+            Some(field) => self.compiles.run(field, begin).await?,
+            None => aside(begin).await?,
+        };
         let events = stream.flat_map(move |step| {
             let spell = |token: u32| spelled(engine.model(), token);
             futures::stream::iter(match step {
@@ -123,6 +134,10 @@ impl Backend for EngineBackend {
                         completion_tokens: usage.completion,
                     };
                     rest.into_iter().map(Ok).chain([Ok(Event::Done { finish, usage })]).collect()
+                }
+                // A grammar that is too much for its limits as the answer goes on is the request's own.
+                Step::Failed(RequestError::Sample(error @ SampleError::Grammar(_))) => {
+                    vec![Err(Failure::invalid(error.to_string(), grammar))]
                 }
                 Step::Failed(error) => vec![Err(failure(error))],
             })

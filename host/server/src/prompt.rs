@@ -9,7 +9,7 @@ use llmhost_inference::tokens::Tokenizer;
 use llmhost_inference::{Engine, engine};
 use serde_json::{Map, Value, json};
 
-use crate::tools::{Begins, Formats, Guarantee, Known, Reader, special};
+use crate::tools::{Begins, Formats, Guarantee, Held, Known, Reader, special};
 use crate::{Constraint, Failure, Message, Prompt, ToolChoice, Tools};
 
 /// A request's prompt and what belongs to its answer.
@@ -52,6 +52,11 @@ pub(crate) fn prepare(
         false => Begins::Answer,
     };
     let guarantee = Guarantee::of(formats, tools, constraint.as_ref(), begins, &|mark| special(model, mark));
+    let held = match (&guarantee, &constraint) {
+        (None, _) => Held::Nowhere,
+        (Some(_), None) => Held::BehindText,
+        (Some(_), Some(_)) => Held::AtBeginning,
+    };
     let grammar = match guarantee {
         None => constraint.map(grammar),
         Some(guarantee) => {
@@ -70,6 +75,7 @@ pub(crate) fn prepare(
     let known = tools.map(|tools| Known {
         schemas: tools.definitions.iter().map(schema).collect::<BTreeMap<_, _>>(),
         most: (!tools.parallel).then_some(1),
+        held,
     });
     let keep = formats.special(model, known.is_some());
     let reader = Reader::new(formats, &text, known);

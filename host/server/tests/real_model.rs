@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -74,6 +74,31 @@ async fn a_schema_that_nothing_fits_is_refused_with_the_place() {
         assert!(status == 400 && message.contains(words), "{schema}: {status} {answer}");
         assert_eq!(answer["error"]["code"], Value::Null, "{answer}");
     }
+}
+
+#[tokio::test]
+async fn patterns_that_multiply_are_refused_at_once() {
+    let patterns: Vec<Value> = (0..30).map(|n| json!({ "type": "string", "pattern": format!("(.*x{n}.*)") })).collect();
+    LazyLock::force(&ENGINE);
+    let began = Instant::now();
+    let (status, answer) = by_schema(&json!({ "allOf": patterns })).await;
+    assert_eq!((status, &answer["error"]["type"]), (400, &json!("invalid_request_error")), "{answer}");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("at most 6 are supported"), "{answer}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_pattern_that_outgrows_its_limits_is_the_requests_fault() {
+    let places: Vec<String> = (0..400).map(|n| format!("(.{{0,{}}}x{n}.{{0,{}}})", n % 90, n % 70)).collect();
+    let schema = json!({ "type": "string", "pattern": places.join("|") });
+    let format = json!({ "type": "json_schema", "json_schema": { "name": "a", "schema": schema } });
+    let (messages, tokens) = (json!([{ "role": "user", "content": "a" }]), json!(40));
+    let mut body = json!({ "messages": messages, "max_tokens": tokens, "response_format": format, "seed": 1 });
+    let (status, answer) = told("/v1/chat/completions", &body).await;
+    assert_eq!((status, &answer["error"]["param"]), (400, &json!("response_format")), "{answer}");
+    // The server is as it was.
+    body["response_format"] = json!({ "type": "json_object" });
+    assert_eq!(told("/v1/chat/completions", &body).await.0, 200);
 }
 
 #[tokio::test]

@@ -76,7 +76,13 @@ async fn text(backend: EngineBackend, path: &str, body: &Value) -> (u16, String)
 }
 
 async fn told(engine: &Engine, body: &Value) -> (u16, Value) {
-    let (status, text) = text(EngineBackend::new(engine.clone(), "tiny"), "/v1/chat/completions", body).await;
+    told_in(engine, None, body).await
+}
+
+/// With calls in the format of this name.
+async fn told_in(engine: &Engine, format: Option<&str>, body: &Value) -> (u16, Value) {
+    let backend = EngineBackend::new(engine.clone(), "tiny").with_formats(format, None).unwrap();
+    let (status, text) = text(backend, "/v1/chat/completions", body).await;
     (status, serde_json::from_str(&text).unwrap())
 }
 
@@ -185,17 +191,23 @@ async fn arguments_fit_their_schemas_whatever_the_model() {
         assert!(tried <= 260, "{called} calls in {tried} answers");
         let schema = draw.object(0);
         // By the choice, and by the model's own choice: that it begins one is seen to, what it writes then is its own.
-        let (engine, choice, bias) = match tried % 4 {
-            0 => (&*TOOLS, json!("required"), json!({})),
-            1 => (&*TOOLS, json!({ "type": "function", "function": { "name": "f" } }), json!({})),
-            2 => (&*SPECIAL, json!("required"), json!({})),
-            _ => (&*SPECIAL, json!("auto"), json!({ "383": 100 })),
+        let (required, named) = (json!("required"), json!({ "type": "function", "function": { "name": "f" } }));
+        let (auto, begin) = (json!("auto"), json!({ "383": 100 }));
+        let (engine, format, choice, bias) = match tried % 8 {
+            0 => (&*TOOLS, "hermes", required, json!({})),
+            1 => (&*TOOLS, "hermes", named, json!({})),
+            2 => (&*SPECIAL, "hermes", required, json!({})),
+            3 => (&*SPECIAL, "hermes", auto, begin),
+            4 => (&*TOOLS, "json", required, json!({})),
+            5 => (&*SPECIAL, "json", named, json!({})),
+            6 => (&*TOOLS, "qwen3-coder", named, json!({})),
+            _ => (&*SPECIAL, "qwen3-coder", auto, begin),
         };
         let body = json!({
             "messages": user("a"), "tools": [tool("f", &schema)], "tool_choice": choice, "parallel_tool_calls": false,
             "logit_bias": bias, "max_tokens": 440, "seed": tried, "temperature": 1.0,
         });
-        let (status, answer) = told(engine, &body).await;
+        let (status, answer) = told_in(engine, Some(format), &body).await;
         assert_eq!(status, 200, "{schema}: {answer}");
         let choice = &answer["choices"][0];
         if choice["finish_reason"] == "length" {
@@ -208,6 +220,30 @@ async fn arguments_fit_their_schemas_whatever_the_model() {
         let arguments: Value = serde_json::from_str(calls[0]["function"]["arguments"].as_str().unwrap()).unwrap();
         let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
         assert!(validator.is_valid(&arguments), "{schema}: {arguments}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_by_a_schema_keeps_what_looks_like_a_call() {
+    let quote = json!({ "prompt": "\"", "add_special_tokens": false });
+    let (_, quote) = text(EngineBackend::new(TOOLS.clone(), "tiny"), "/tokenize", &quote).await;
+    let quote: Value = serde_json::from_str(&quote).unwrap();
+    for (format, call) in [
+        ("qwen3-coder", "<function=weather><parameter=city>too long a name</parameter></function>"),
+        ("qwen3-coder", "<tool_call><function=weather><parameter=city>too long a name</parameter></function>"),
+        ("seed", "<function=weather><parameter=city>too long a name</parameter></function>"),
+    ] {
+        let format_of_answer =
+            json!({ "type": "json_schema", "json_schema": { "name": "a", "schema": { "const": call } } });
+        let body = json!({
+            "messages": user("a"), "tools": [weather()], "tool_choice": "auto", "response_format": format_of_answer,
+            "logit_bias": { quote["tokens"][0].to_string(): 100 }, "max_tokens": 200, "seed": 1,
+        });
+        let (status, answer) = told_in(&TOOLS, Some(format), &body).await;
+        assert_eq!(status, 200, "{answer}");
+        let message = &answer["choices"][0]["message"];
+        assert_eq!(message["content"], json!(call).to_string(), "{format}: {answer}");
+        assert_eq!(message["tool_calls"], Value::Null, "{format}: {answer}");
     }
 }
 

@@ -20,17 +20,28 @@ impl Client {
 
     /// Sends a request; gives the body of the answer.
     pub(super) fn post(&mut self, path: &str, body: &str) -> Result<Vec<u8>, String> {
+        match self.exchange(path, body)? {
+            (200, answer) => Ok(answer),
+            (status, _) => Err(format!("the server answered {status}")),
+        }
+    }
+
+    /// Sends a request; gives status and body of the answer.
+    pub(super) fn exchange(&mut self, path: &str, body: &str) -> Result<(u16, Vec<u8>), String> {
         self.send(path, body)?;
-        let length = self.head()?.ok_or("the answer has no length")?;
-        let mut answer = vec![0; length];
+        let (status, length) = self.head()?;
+        let mut answer = vec![0; length.ok_or("the answer has no length")?];
         self.stream.read_exact(&mut answer).map_err(|error| format!("the response ended early: {error}"))?;
-        Ok(answer)
+        Ok((status, answer))
     }
 
     /// Sends a request that is answered by events; gives when each of them came.
     pub(super) fn events(&mut self, path: &str, body: &str) -> Result<Vec<Instant>, String> {
         self.send(path, body)?;
-        self.head()?;
+        let (status, _) = self.head()?;
+        if status != 200 {
+            return Err(format!("the server answered {status}"));
+        }
         let (mut at, mut line) = (Vec::new(), String::new());
         loop {
             line.clear();
@@ -61,19 +72,20 @@ impl Client {
         self.stream.get_mut().write_all(request.as_bytes()).map_err(|error| format!("cannot ask: {error}"))
     }
 
-    /// Reads up to the body; gives its length, where it is said.
-    fn head(&mut self) -> Result<Option<usize>, String> {
-        let (mut line, mut length, mut first) = (String::new(), None, true);
+    /// Reads up to the body; gives the status, and the body's length where it is said.
+    fn head(&mut self) -> Result<(u16, Option<usize>), String> {
+        let (mut line, mut status, mut length) = (String::new(), None, None);
         loop {
             line.clear();
             self.stream.read_line(&mut line).map_err(|error| format!("no answer: {error}"))?;
             let text = line.trim_end();
-            if first && text.split(' ').nth(1) != Some("200") {
-                return Err(format!("the server said '{text}'"));
-            }
-            first = false;
+            let Some(status) = status else {
+                let number = text.split(' ').nth(1).and_then(|number| number.parse().ok());
+                status = Some(number.ok_or_else(|| format!("the server said '{text}'"))?);
+                continue;
+            };
             match text.split_once(':') {
-                _ if text.is_empty() => return Ok(length),
+                _ if text.is_empty() => return Ok((status, length)),
                 Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
                     length = value.trim().parse().ok()
                 }

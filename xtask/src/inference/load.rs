@@ -194,7 +194,7 @@ fn load(address: &str, clients: usize, requests: usize, round: usize) -> Result<
     })
 }
 
-fn percentile(all: &[f64], share: f64) -> f64 {
+pub(super) fn percentile(all: &[f64], share: f64) -> f64 {
     let mut sorted = all.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));

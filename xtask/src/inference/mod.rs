@@ -11,6 +11,7 @@ mod llama;
 mod load;
 mod peer;
 mod server;
+pub(crate) mod soak;
 
 use std::process::Command;
 

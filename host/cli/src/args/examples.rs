@@ -38,7 +38,15 @@ const EXAMPLES: [(&str, &[&str]); 50] = [
     ("bench", &["llmhost bench --model ./smollm2 --batch 1,4,8", "llmhost bench --model ./smollm2 --clients 8"]),
     ("doctor", &["llmhost doctor", "llmhost doctor --install"]),
     ("schema", &["llmhost schema", "llmhost schema pipeline.toml"]),
-    ("explain", &["llmhost explain", "llmhost explain nodegroup.taints", "llmhost explain AWS::SQS::Queue"]),
+    (
+        "explain",
+        &[
+            "llmhost explain",
+            "llmhost explain nodegroup.taints",
+            "llmhost explain AWS::SQS::Queue",
+            "llmhost explain --markdown reference",
+        ],
+    ),
     (
         "init",
         &["llmhost init", "llmhost init --yes --name llm --region us-east-1 --gpu g6.xlarge --model s3://bucket/model"],

@@ -105,4 +105,7 @@ fn show(console: &Console, pipeline: &Pipeline, findings: &[Finding]) {
             false => console.note(text.trim_end()),
         }
     }
+    if !findings.is_empty() {
+        console.note(&view::more_about(findings.iter().map(|finding| finding.code)));
+    }
 }

@@ -25,7 +25,18 @@ pub(crate) fn diagnostics(found: &Diagnostics, colour: bool, width: usize) -> St
         if count == 1 { "" } else { "s" },
         found.files.first().path.display()
     ));
+    text.push_str(&more_about(found.problems.iter().map(|problem| problem.code)));
+    text.push('\n');
     text
+}
+
+/// How to read more about problems with these codes; said once, at the end.
+pub(crate) fn more_about(mut codes: impl Iterator<Item = &'static str>) -> String {
+    let first = codes.next().unwrap_or("CODE");
+    match codes.all(|code| code == first) {
+        true => format!("To read more: llmhost explain {first}"),
+        false => format!("To read more: llmhost explain CODE, such as llmhost explain {first}"),
+    }
 }
 
 /// A finding about a file that is good as such.

@@ -64,6 +64,9 @@ pub(crate) enum JsonLine<'a> {
     Skipped { step: &'a StepName, because: &'a StepName },
     /// What ends the program before there is a report.
     Error {
+        /// Of a problem of a pipeline file; `llmhost explain` tells more about it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<&'static str>,
         message: String,
         help: Option<String>,
         /// Where it is in a pipeline file.
@@ -163,11 +166,11 @@ pub(crate) fn failure_lines(failure: &Failure) {
         Failure::File(found) => found.problems.iter().for_each(|problem| {
             let (message, help) = (problem.message.clone(), problem.help.clone());
             let place = problem.span.as_ref().map(|span| Place::of(&found.files, span));
-            json.line(&JsonLine::Error { message, help, place, crash: None });
+            json.line(&JsonLine::Error { code: Some(problem.code), message, help, place, crash: None });
         }),
         other => {
             let (message, help, crash) = (other.to_string(), other.help(), other.crash());
-            json.line(&JsonLine::Error { message, help, place: None, crash });
+            json.line(&JsonLine::Error { code: None, message, help, place: None, crash });
         }
     }
 }

@@ -32,7 +32,7 @@ pub enum LoadError {
              reduce the context length or increase the cache memory"
     )]
     NoMemory {
-        /// Bytes of one request at the full context.
+        /// Bytes of one request: at the context that was asked for, or else at the shortest that is served.
         needed: usize,
         /// Bytes that the cache may take.
         free: usize,

@@ -209,7 +209,7 @@ fn cache_size(
             return Err(LoadError::NoMemory { needed: budget.cost(context), free });
         }
         None if fitting < SMALLEST.min(wanted) => {
-            return Err(LoadError::NoMemory { needed: budget.cost(wanted), free });
+            return Err(LoadError::NoMemory { needed: budget.cost(SMALLEST.min(wanted)), free });
         }
         _ => wanted.min(fitting),
     };

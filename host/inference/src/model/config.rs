@@ -2,11 +2,12 @@
 //! an export has only that, genai_config.json.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::error::ModelError;
+use super::generation_config::GenerationDefaults;
 use super::rope::Rope;
 
 /// What the JSON files say.
@@ -32,21 +33,6 @@ pub struct ModelConfig {
     pub defaults: GenerationDefaults,
 }
 
-/// The part of generation_config.json that requests fall back to.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct GenerationDefaults {
-    /// Sampling temperature; `Some(0.0)` where the makers say greedy.
-    pub temperature: Option<f32>,
-    /// Nucleus.
-    pub top_p: Option<f32>,
-    /// Most likely tokens.
-    pub top_k: Option<u32>,
-    /// Minimum probability relative to the likeliest.
-    pub min_p: Option<f32>,
-    /// Repetition penalty.
-    pub repetition_penalty: Option<f32>,
-}
-
 /// Models of RoBERTa's kind: a text's first token has the position after the padding token's number,
 /// so that many rows of the table of positions hold no token.
 const COUNT_FROM_PAD: [&str; 13] = [
@@ -68,23 +54,34 @@ const COUNT_FROM_PAD: [&str; 13] = [
 impl ModelConfig {
     /// Reads the files of a folder; each may be missing.
     pub(super) fn read(folder: &Path) -> Result<Self, ModelError> {
-        let config = json(&folder.join("config.json"))?;
-        let generation = json(&folder.join("generation_config.json"))?;
+        let read = |name: &'static str| Ok(File { path: folder.join(name), value: json(&folder.join(name))? });
+        let mut config = read("config.json")?;
+        let generation = read("generation_config.json")?;
         let tokenizer = json(&folder.join("tokenizer_config.json"))?;
-        let genai = json(&folder.join("genai_config.json"))?["model"].clone();
-        let text = if config["text_config"].is_object() { &config["text_config"] } else { &config };
-        let mut eos = BTreeSet::new();
-        for value in [&generation["eos_token_id"], &text["eos_token_id"], &genai["eos_token_id"]] {
-            eos.extend(numbers(value));
+        let mut genai = read("genai_config.json")?;
+        genai.value = genai.value["model"].take();
+        if config.value["text_config"].is_object() {
+            config.value = config.value["text_config"].take();
         }
-        let first = |values: [&Value; 3]| values.into_iter().find_map(Value::as_u64);
-        let token = |values| first(values).and_then(|value| u32::try_from(value).ok());
+        let text = &config.value;
+        let mut eos = BTreeSet::new();
+        for file in [&generation, &config, &genai] {
+            eos.extend(file.tokens("eos_token_id")?);
+        }
+        let first = |values: [(&File, &str); 3]| {
+            values.into_iter().find_map(|(file, key)| file.whole(key).transpose()).transpose()
+        };
+        let token = |key| {
+            let found = first([(&generation, key), (&config, key), (&genai, key)])?;
+            Ok(found.and_then(|value| u32::try_from(value).ok()))
+        };
         // tokenizer_config.json says 1e30 where it means "no limit".
         let tokenizer_limit = tokenizer["model_max_length"].as_u64().filter(|limit| *limit < 10_000_000);
         let tokenizer_limit = tokenizer_limit.and_then(|limit| usize::try_from(limit).ok());
-        let context = first([&text["max_position_embeddings"], &text["n_positions"], &genai["context_length"]]);
+        let context =
+            first([(&config, "max_position_embeddings"), (&config, "n_positions"), (&genai, "context_length")])?;
         let context = context.and_then(|value| usize::try_from(value).ok());
-        let pad = token([&generation["pad_token_id"], &text["pad_token_id"], &genai["pad_token_id"]]);
+        let pad = token("pad_token_id")?;
         let counts_from_pad = text["model_type"].as_str().is_some_and(|kind| COUNT_FROM_PAD.contains(&kind));
         // Their own default.
         let pad = if counts_from_pad { pad.or(Some(1)) } else { pad };
@@ -94,26 +91,12 @@ impl ModelConfig {
             tokenizer_limit,
             first_position: reserved,
             eos: eos.into_iter().collect(),
-            bos: token([&generation["bos_token_id"], &text["bos_token_id"], &genai["bos_token_id"]]),
+            bos: token("bos_token_id")?,
             pad,
-            heads: heads(text).or_else(|| heads(&genai["decoder"])),
+            heads: heads(text).or_else(|| heads(&genai.value["decoder"])),
             rope: Rope::read(text),
-            defaults: GenerationDefaults::read(&generation),
+            defaults: GenerationDefaults::read(&generation)?,
         })
-    }
-}
-
-impl GenerationDefaults {
-    fn read(generation: &Value) -> Self {
-        let number = |key: &str| generation[key].as_f64().map(|value| value as f32);
-        let greedy = generation["do_sample"].as_bool() == Some(false);
-        Self {
-            temperature: if greedy { Some(0.0) } else { number("temperature") },
-            top_p: number("top_p"),
-            top_k: generation["top_k"].as_u64().and_then(|value| u32::try_from(value).ok()),
-            min_p: number("min_p"),
-            repetition_penalty: number("repetition_penalty"),
-        }
     }
 }
 
@@ -124,12 +107,59 @@ fn heads(config: &Value) -> Option<(usize, usize)> {
     Some((number("num_key_value_heads").unwrap_or(heads), size?))
 }
 
-/// One token or a list of them.
-fn numbers(value: &Value) -> Vec<u32> {
-    let one = |value: &Value| value.as_u64().and_then(|value| u32::try_from(value).ok());
-    match value {
-        Value::Array(list) => list.iter().filter_map(one).collect(),
-        other => one(other).into_iter().collect(),
+/// A JSON file of the folder, or the part of it that counts.
+pub(super) struct File {
+    path: PathBuf,
+    value: Value,
+}
+
+impl File {
+    /// What a key has, but for null.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.value.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A number; an error where something else stands there.
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, ModelError> {
+        let number = |value: &Value| value.as_f64().ok_or_else(|| self.wrong(key, value, "a number"));
+        self.get(key).map(number).transpose()
+    }
+
+    /// A number without a fraction. Below zero is none: files have -1 for a token that there is not.
+    pub(super) fn whole(&self, key: &str) -> Result<Option<u64>, ModelError> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let number = self.number(key)?.filter(|number| number.fract() == 0.0);
+        let number = number.ok_or_else(|| self.wrong(key, value, "a whole number"))?;
+        Ok((number >= 0.0).then_some(number as u64))
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, ModelError> {
+        let flag = |value: &Value| value.as_bool().ok_or_else(|| self.wrong(key, value, "true or false"));
+        self.get(key).map(flag).transpose()
+    }
+
+    /// One token or a list of them.
+    fn tokens(&self, key: &str) -> Result<Vec<u32>, ModelError> {
+        let one = |value: &Value| match value.as_i64() {
+            Some(token) => Ok(u32::try_from(token).ok()),
+            None => Err(self.wrong(key, value, "a token's number or a list of them")),
+        };
+        match self.get(key) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(list)) => {
+                Ok(list.iter().map(one).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+            }
+            Some(other) => Ok(one(other)?.into_iter().collect()),
+        }
+    }
+
+    fn wrong(&self, key: &str, value: &Value, expected: &str) -> ModelError {
+        self.invalid(format!("{key} is {value}, and must be {expected}"))
+    }
+
+    pub(super) fn invalid(&self, reason: String) -> ModelError {
+        ModelError::Invalid { path: self.path.clone(), reason }
     }
 }
 
@@ -164,6 +194,30 @@ mod tests {
         let config = read().expect("read");
         assert_eq!((config.context_length, config.eos, config.heads), (Some(2048), vec![0, 2], Some((3, 64))));
         assert_eq!((config.defaults.temperature, config.defaults.top_k), (Some(0.0), Some(50)));
+        for (name, text, said) in [
+            (
+                "config.json",
+                r#"{"max_position_embeddings":"lots"}"#,
+                "max_position_embeddings is \"lots\", and must be a number",
+            ),
+            ("config.json", r#"{"n_positions":0.5}"#, "n_positions is 0.5, and must be a whole number"),
+            (
+                "config.json",
+                r#"{"eos_token_id":"</s>"}"#,
+                "eos_token_id is \"</s>\", and must be a token's number or a list of them",
+            ),
+            ("config.json", r#"{"eos_token_id":[1,"</s>"]}"#, "eos_token_id is \"</s>\""),
+            ("config.json", r#"{"pad_token_id":-1,"bos_token_id":null,"eos_token_id":-1}"#, ""),
+        ] {
+            write(name, text);
+            match (read(), said) {
+                (found, "") => assert_eq!(found.expect("read").pad, None),
+                (found, said) => {
+                    let error = found.expect_err(text).to_string();
+                    assert!(error.contains("config.json is not valid") && error.contains(said), "{error}");
+                }
+            }
+        }
         write("config.json", "{");
         assert!(read().expect_err("broken").to_string().contains("config.json is not valid"));
     }

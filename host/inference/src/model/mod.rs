@@ -10,6 +10,7 @@ mod edit;
 mod error;
 mod files;
 mod folder;
+mod generation_config;
 mod graph;
 mod inspect;
 mod layout;
@@ -23,12 +24,13 @@ mod weights;
 mod wire;
 
 pub use chat::{Chat, ChatError, ChatTemplate, Message, parse_arguments};
-pub use config::{GenerationDefaults, ModelConfig};
+pub use config::ModelConfig;
 pub(crate) use edit::{POSITIONS, asked};
 pub use error::ModelError;
 pub use files::verify;
 pub(crate) use folder::FolderError;
 pub use folder::Model;
+pub use generation_config::GenerationDefaults;
 pub use inspect::{Inspected, Precision, inspect};
 pub(crate) use layout::{
     DecoderLayout, EncoderLayout, FloatType, LIKELIEST, LIKELIEST_LOGITS, LIKELIEST_TOKENS, Layout,

@@ -10,6 +10,7 @@ use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
 use serde::{Deserialize, Serialize};
 
+use super::crowded::{self, Crowded};
 use super::sampler::TokenMask;
 use super::schema;
 use crate::tokens::Tokenizer;
@@ -52,6 +53,9 @@ pub enum GrammarError {
     Tokenizer,
 }
 
+/// States of a request's lexer, at most: some 50 to 100 MB.
+const LEXER_STATES: usize = 50_000;
+
 /// Compiles grammars for one model.
 pub struct Grammars {
     tokenizer: Arc<Tokenizer>,
@@ -81,6 +85,7 @@ impl Grammars {
                 if let Some(definition) = schema::endless(value) {
                     return Err(GrammarError::Endless(definition.to_owned()));
                 }
+                crowded::check(value).map_err(|Crowded { place, reason }| GrammarError::Schema { place, reason })?;
                 compile(json(value.clone())).map_err(|reason| {
                     let fails = |part| compile(json(part)).err();
                     let (place, reason) = schema::place(value, reason, fails);
@@ -106,6 +111,11 @@ impl Grammars {
         let mut factory =
             ParserFactory::new_simple(&environment).map_err(|error| GrammarError::Invalid(format!("{error:#}")))?;
         factory.quiet();
+        let limits = factory.limits_mut();
+        // A state takes one or two kilobytes, and each request has its own.
+        limits.max_lexer_states = LEXER_STATES;
+        // The parser's tables are of no use to who sent the request.
+        limits.verbose_errors = false;
         Ok(factory)
     }
 

@@ -5,6 +5,7 @@
 //! repetition penalty, frequency and presence penalties, temperature, min-p, top-k, top-p, draw.
 //! Every request has its own random numbers, so its answer does not depend on its neighbours.
 
+mod crowded;
 mod error;
 mod few;
 mod grammar;
@@ -20,3 +21,4 @@ pub use grammar::{Grammar, GrammarError, Grammars};
 pub use logprobs::TokenLogprobs;
 pub use params::{ParamsError, SamplingParams};
 pub use sampler::{Sampled, Sampler, TokenMask};
+pub use schema::with_bounded_whitespace;

@@ -22,7 +22,7 @@ const NO_SCHEMAS: [&str; 6] = ["$defs", "definitions", "const", "enum", "default
 const WHITESPACE: &str = r"\x20|\r?\n\n?[\x20\t]{0,40}";
 
 /// The schema with a bound on whitespace, unless it sets options of its own for that.
-pub(super) fn with_bounded_whitespace(schema: Value) -> Value {
+pub fn with_bounded_whitespace(schema: Value) -> Value {
     let mut map = match schema {
         Value::Object(map) => map,
         // The schema that everything fits.
@@ -81,7 +81,7 @@ pub(super) fn endless(schema: &Value) -> Option<&str> {
 }
 
 /// What a reference within the schema means.
-fn target<'a>(schema: &'a Value, reference: &str) -> Option<&'a Value> {
+pub(super) fn target<'a>(schema: &'a Value, reference: &str) -> Option<&'a Value> {
     schema.pointer(reference.strip_prefix('#')?)
 }
 

@@ -194,7 +194,7 @@ impl Aws {
         let timeouts = self.timeouts(attempt);
         let mut config = builder!(aws_sdk_s3, self.shared().await).timeout_config(timeouts);
         // Only AWS itself has a host name for each bucket.
-        config.set_force_path_style(self.settings.endpoint_url.as_ref().map(|_| true));
+        config.set_force_path_style(self.endpoint().await.map(|_| true));
         config
     }
 

@@ -80,7 +80,7 @@ async fn once(aws: &Aws, signed: &Signed<'_>) -> Result<String, OpError> {
     let unreachable =
         |reason: String| OpError { class: ErrorClass::Unreachable, ..OpError::local(signed.operation, reason) };
     let region = &aws.settings.region;
-    let base = match &aws.settings.endpoint_url {
+    let base = match aws.endpoint().await {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("https://{}", llmhost_partitions::of(region).host(signed.prefix, region)),
     };

@@ -38,7 +38,7 @@ async function state() {
     infos = [model, ...infos.filter(info => info.name !== model.name)];
     const info = chosen();
     $("model").textContent = info.provider ? `${info.name} on ${info.provider}, ${info.context} tokens of context` : info.name;
-    $("temperature").placeholder = info.temperature ?? COOL;
+    $("temperature").placeholder = info.context ? info.temperature ?? COOL : "";
     $("state").textContent = now.running || now.waiting ? `${now.running} running, ${now.waiting} waiting` : "";
   } catch { $("state").textContent = "the server does not answer" }
 }
@@ -75,7 +75,8 @@ function body(messages, prompt) {
   if ($("models").options.length > 1) asked.model = $("models").value;
   const temperature = $("temperature").value;
   if (temperature !== "") asked.temperature = +temperature;
-  else if (info?.temperature === undefined) asked.temperature = COOL;
+  // Of other models than the default one the page knows the name alone: the server has what their makers recommend.
+  else if (info?.context && info.temperature === undefined) asked.temperature = COOL;
   if (info && !info.chats) return ["/v1/completions", { ...asked, prompt }];
   if ($("tools").value.trim()) {
     try { asked.tools = JSON.parse($("tools").value) } catch (error) { throw new Error("The tools are not JSON: " + error.message) }

@@ -54,7 +54,7 @@ const markdown = (() => {
   const isTable = (row, below) => row.includes("|") && /^\s*\|?(\s*:?-+:?\s*\|)+\s*:?-*:?\s*\|?\s*$/.test(below ?? "");
   const begins = line => FENCE.test(line) || HEADING.test(line) || RULE.test(line) || ITEM.test(line) || /^\s*>/.test(line);
 
-  function list(rows) {
+  function list(rows, depth) {
     const [, indent, mark] = ITEM.exec(rows[0]);
     const isOrdered = /\d/.test(mark);
     const made = element(isOrdered ? "ol" : "ul");
@@ -67,7 +67,7 @@ const markdown = (() => {
       const simple = below.findIndex(begins);
       const text = simple < 0 ? below : below.slice(0, simple);
       const item = element("li", ...lines([first, ...text.filter(line => line.trim())]));
-      if (simple >= 0) item.append(...blocks(below.slice(simple)));
+      if (simple >= 0) item.append(...blocks(below.slice(simple), depth + 1));
       made.append(item);
       own = [];
     };
@@ -100,7 +100,7 @@ const markdown = (() => {
         all.push(element("blockquote", ...blocks(inside, depth + 1)));
       } else if (ITEM.test(row) && depth < 8) {
         const isMore = (line, count) => !count || ITEM.test(line) || /^\s+\S/.test(line) || (!line.trim() && /^(\s+\S|\s*([-*+]|\d+[.)])\s)/.test(rows[at + 1] ?? ""));
-        all.push(list(take(isMore)));
+        all.push(list(take(isMore), depth));
       } else if (isTable(row, rows[at + 1])) {
         const [head, , ...body] = take(line => line.includes("|"));
         const one = (name, row) => element("tr", ...cells(row).map(cell => element(name, ...inline(cell))));

@@ -62,6 +62,35 @@ pub(super) struct Wire {
     pub(super) after: &'static str,
 }
 
+impl Format {
+    /// The mark with which the calls that a grammar writes begin; empty where nothing marks them.
+    pub(super) fn first_mark(&self) -> &'static str {
+        let head = if self.wire.before.is_empty() { self.wire.call } else { self.wire.before };
+        let marks = self.begin.iter().chain([&self.open]);
+        marks.copied().find(|mark| !mark.is_empty() && head.starts_with(mark)).unwrap_or_default()
+    }
+}
+
+impl Wire {
+    /// What a grammar writes of the first call before its arguments.
+    pub(super) fn head(&self, name: &str) -> String {
+        let (head, _) = self.call.split_once("{arguments}").unwrap_or((self.call, ""));
+        format!("{}{}", self.before, head.replace("{name}", name))
+    }
+
+    /// A text without the blanks before and behind an object's first key, where that is a call's: a grammar may write
+    /// them there where an answer by a schema is as good.
+    pub(super) fn without_blanks(&self, text: &str) -> String {
+        const BLANKS: [char; 4] = [' ', '\n', '\r', '\t'];
+        let key = self.call.split(':').next().unwrap_or_default().trim_start_matches('{');
+        let inner = text.strip_prefix('{').unwrap_or(text).trim_start_matches(BLANKS);
+        match inner.strip_prefix(key) {
+            Some(rest) => format!("{{{key}{}", rest.trim_start_matches(BLANKS)),
+            None => format!("{{{inner}"),
+        }
+    }
+}
+
 const NONE: Format = Format {
     name: "",
     signs: &[],

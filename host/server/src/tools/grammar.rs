@@ -1,5 +1,6 @@
 //! The grammar of an answer that calls tools: names that there are, and arguments that fit their schemas.
 
+use llmhost_inference::sampling::with_bounded_whitespace;
 use serde_json::{Map, Value, json};
 
 use super::formats::{Format, Kind, Reasoning};
@@ -24,6 +25,20 @@ pub(crate) enum Begins {
     Reasoning,
 }
 
+/// The field of a request that holds its answer to a grammar, where one does.
+pub(crate) fn held_by(tools: Option<&Tools>, constraint: Option<&Constraint>) -> Option<&'static str> {
+    let hold = |tools: &&Tools| match tools.choice {
+        ToolChoice::None => false,
+        ToolChoice::Auto => tools.definitions.iter().any(is_strict),
+        ToolChoice::Required | ToolChoice::Named(_) => true,
+    };
+    constraint.map(|_| "response_format").or_else(|| tools.filter(hold).map(|_| "tools"))
+}
+
+fn is_strict(tool: &Value) -> bool {
+    tool["function"]["strict"] == true
+}
+
 impl Guarantee {
     /// What an answer needs for its tools and constraint together; `None` where nothing more than the constraint itself
     /// is needed. `special` gives the number of a special token.
@@ -41,10 +56,7 @@ impl Guarantee {
         };
         let tools = tools.filter(|tools| tools.choice != ToolChoice::None);
         let definitions = tools.map_or(&[][..], |tools| &tools.definitions);
-        let is_strict = |tool: &Value| tool["function"]["strict"] == true;
-        if !forced && constraint.is_none() && !definitions.iter().any(is_strict) {
-            return None;
-        }
+        held_by(tools, constraint)?;
         let harmony = formats.tools.is_some_and(|format| format.kind == Kind::Harmony);
         if definitions.is_empty() && !harmony && begins == Begins::Answer {
             return None;
@@ -140,11 +152,20 @@ impl Rules<'_> {
             None => format!("{} {more}", self.atoms(&head)),
             Some(Some(constraint)) => {
                 rules += &constrained(constraint);
-                format!("(answer | {} {more})", self.atoms(&head))
+                format!("(answer | {} {more})", self.beside_objects(format, &head))
             }
             Some(None) => self.free(format, &head, &more, &mut rules),
         };
         format!("start: {} {answer}\n{rules}", think.0)
+    }
+
+    /// What begins a call where an object may stand instead. Without a mark, both begin with a brace and perhaps with
+    /// the same key, which are texts of their own, because the lexer takes the longest text and does not go back. The
+    /// rest is one text for the same reason: an object that goes on with `: "` is a call, and never one of the answer.
+    fn beside_objects(&self, format: &Format, head: &str) -> String {
+        let end = head.find(':').filter(|_| format.kind == Kind::Bare).unwrap_or(0);
+        let (brace, key) = head[..end].split_at(end.min(1));
+        [brace, key, &head[end..]].map(|text| self.atoms(text)).join(" ")
     }
 
     /// Text that goes on until the mark of a call.
@@ -153,43 +174,45 @@ impl Rules<'_> {
             *rules += "said: /([ \\n]*[^{ \\n](.|\\n)*)?/\n";
             return format!("(said | {} {more})", self.atoms(head));
         }
-        let (mark, rest) = self.first_mark(format, head);
-        let rest = self.atoms(rest);
-        match (self.special)(mark) {
-            Some(token) => {
-                *rules += "said: FREE\n";
-                format!("said (<[{token}]> {rest} {more})?")
-            }
-            None => {
-                *rules += &format!("said: FREE\nlead[lazy]: FREE {}\n", Value::from(mark));
-                format!("(said | lead {rest} {more})")
-            }
+        let mark = format.first_mark();
+        *rules += &format!("said: FREE\nlead[lazy]: FREE {}\n", Value::from(mark));
+        // Where the mark is a special token, other tokens may still spell its text, which is a call to the reader.
+        let spelled = format!("lead {} {more}", self.atoms(&head[mark.len()..]));
+        match self.first_special(format, head) {
+            Some((token, rest)) => format!("(said (<[{token}]> {} {more})? | {spelled})", self.atoms(rest)),
+            None => format!("(said | {spelled})"),
         }
     }
 
-    /// The mark that tells calls from text, and what follows it: the first special token, or else the first mark.
-    fn first_mark<'t>(&self, format: &Format, head: &'t str) -> (&'t str, &'t str) {
-        let special = format.marks.iter().filter(|mark| (self.special)(mark).is_some());
-        let first = special.filter_map(|mark| Some((head.find(*mark)?, mark.len()))).min();
-        if let Some((at, length)) = first {
-            return (&head[at..at + length], &head[at + length..]);
-        }
-        let mark = format.marks.iter().find(|mark| head.starts_with(**mark));
-        head.split_at(mark.map_or(head.len(), |mark| mark.len()))
+    /// The first special token of a call, and what follows it.
+    fn first_special<'t>(&self, format: &Format, head: &'t str) -> Option<(u32, &'t str)> {
+        let special = format.marks.iter().filter_map(|mark| Some((mark, (self.special)(mark)?)));
+        let (at, length, token) =
+            special.filter_map(|(mark, token)| Some((head.find(*mark)?, mark.len(), token))).min()?;
+        Some((token, &head[at + length..]))
     }
 
     /// What the model may think first, and the rules of that.
     fn think(&self) -> (String, String) {
         let mut rules = "FREE: /(.|\\n)*/\n".to_owned();
         let Some((reasoning, begins)) = self.reasoning else { return (String::new(), rules) };
+        // As with the marks of calls: other tokens may spell the text of a special one, and lazy rules come before
+        // free text, which would take the mark as well.
+        rules += &format!("spelled[lazy]: FREE {}\n", Value::from(reasoning.close));
         rules += &match (self.special)(reasoning.close) {
-            Some(token) => format!("thought: FREE <[{token}]>\n"),
-            None => format!("thought[lazy]: FREE {}\n", Value::from(reasoning.close)),
+            Some(token) => format!("free: FREE\nthought: spelled | free <[{token}]>\n"),
+            None => "thought: spelled\n".to_owned(),
         };
         rules += "LINES: /\\n{0,2}/\n";
         let think = match begins {
             Begins::Reasoning => "thought LINES".to_owned(),
-            Begins::Answer => format!("({} thought LINES)?", self.pieces(reasoning.open, reasoning.marks)),
+            Begins::Answer => {
+                rules += &format!("think[lazy]: /\\s*/ {}\n", Value::from(reasoning.open));
+                match reasoning.marks.iter().any(|mark| (self.special)(mark).is_some()) {
+                    true => format!("((think | {}) thought LINES)?", self.pieces(reasoning.open, reasoning.marks)),
+                    false => "(think thought LINES)?".to_owned(),
+                }
+            }
         };
         (think, rules)
     }
@@ -221,8 +244,13 @@ impl Rules<'_> {
 
 fn constrained(constraint: &Constraint) -> String {
     match constraint {
-        Constraint::Json => "answer: %json {\"type\": \"object\"}\n".to_owned(),
-        Constraint::JsonSchema(schema) => format!("answer: %json {schema}\n"),
+        Constraint::Json => json_answer(json!({ "type": "object" })),
+        Constraint::JsonSchema(schema) => json_answer(schema.clone()),
         Constraint::Regex(pattern) => format!("answer: /{}/\n", pattern.replace('/', "\\/")),
     }
+}
+
+/// An answer by a schema, with as few line ends as one without tools has.
+fn json_answer(schema: Value) -> String {
+    format!("answer: %json {}\n", with_bounded_whitespace(schema))
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::formats::{FORMATS, Format, Kind, REASONING};
 use super::grammar::{Begins, Guarantee};
-use super::reader::{Known, Part, Reader};
+use super::reader::{Held, Known, Part, Reader};
 use super::{Formats, formats};
 use crate::{Constraint, ToolChoice, Tools};
 
@@ -68,6 +68,10 @@ impl Model {
 
     /// Whether an answer may be this text and end there.
     fn takes(&self, grammar: &str, text: &str) -> bool {
+        self.takes_tokens(grammar, &self.tokenizer.encode(text, false).expect("tokens"))
+    }
+
+    fn takes_tokens(&self, grammar: &str, tokens: &[u32]) -> bool {
         let mask = self.grammars.mask(&Grammar::Lark(grammar.to_owned()));
         let mut mask = mask.unwrap_or_else(|error| panic!("{error}\n{grammar}"));
         let mut may = |token: u32| {
@@ -75,7 +79,6 @@ impl Model {
             mask.apply(&mut logits).expect("a mask");
             logits[token as usize].is_finite().then(|| mask.accept(token).expect("it is allowed"))
         };
-        let tokens = self.tokenizer.encode(text, false).expect("tokens");
         for (at, token) in tokens.iter().enumerate() {
             match may(*token) {
                 None => return false,
@@ -164,7 +167,7 @@ fn only_calls_that_fit_can_be_written_in_any_familys_form() {
             }
             // What the grammar has written is what the reader finds.
             let schemas = [("weather".to_owned(), Value::Null), ("time".to_owned(), Value::Null)];
-            let known = Known { schemas: schemas.into(), most: None };
+            let known = Known { schemas: schemas.into(), most: None, held: Held::Nowhere };
             let mut reader = Reader::new(formats, "", Some(known)).expect("a reader");
             let parts: Vec<Part> = reader.push(&one).into_iter().chain(reader.finish()).collect();
             let arguments: String = parts
@@ -219,4 +222,192 @@ fn an_answer_by_a_schema_may_call_tools_instead() {
         Guarantee::of(think, None, Some(&constraint), Begins::Reasoning, &|_| None).expect("a grammar").grammar;
     let model = Model::new(&[]);
     assert!(model.takes(&grammar, "Hm.</think>\n7") && !model.takes(&grammar, "7"), "{grammar}");
+}
+
+#[test]
+fn an_answer_by_a_schema_cannot_go_on_with_line_ends_in_any_combination() {
+    let (marked, plain) = (Model::new(&all_marks()), Model::new(&[]));
+    let named = |name: &str| formats::tools_by_name(name).expect("a name").expect("a format");
+    let (hermes, harmony) = (of(named("hermes"), "none"), of(named("harmony"), "none"));
+    let think = of(named("hermes"), "think");
+    let tools = tools(ToolChoice::Auto, true);
+    let schema = json!({ "type": "object", "properties": { "a": { "type": "integer" } }, "required": ["a"] });
+    for constraint in [Constraint::Json, Constraint::JsonSchema(schema)] {
+        for (model, formats, tools, begins, before) in [
+            (&plain, hermes, Some(&tools), Begins::Answer, ""),
+            (&marked, hermes, Some(&tools), Begins::Answer, ""),
+            (&plain, think, None, Begins::Reasoning, "Hm.</think>\n\n"),
+            (&marked, think, Some(&tools), Begins::Reasoning, "Hm.</think>\n\n"),
+            (&marked, harmony, None, Begins::Answer, "<|channel|>final<|message|>"),
+            (&marked, harmony, Some(&tools), Begins::Answer, "<|channel|>final<|message|>"),
+        ] {
+            let special = |mark: &str| model.tokenizer.id(mark).filter(|id| model.tokenizer.is_special(*id));
+            let guarantee = Guarantee::of(formats, tools, Some(&constraint), begins, &special).expect("a guarantee");
+            let grammar = guarantee.grammar;
+            for good in [r#"{"a": 1}"#, r#"{"a":1}"#, "{\n  \"a\": 1\n}"] {
+                assert!(model.takes(&grammar, &format!("{before}{good}")), "{before}{good}\n{grammar}");
+            }
+            for bad in ["{\"a\":\n\n\n\n1}", "{\n\n\n\"a\": 1}", "{\"a\": 1}\n\n\n\n"] {
+                assert!(!model.takes(&grammar, &format!("{before}{bad}")), "{before}{bad}\n{grammar}");
+            }
+        }
+    }
+}
+
+/// What the reader finds in an answer: text, thoughts and calls.
+fn found(formats: Formats, held: Held, answer: &str) -> (String, String, Vec<String>) {
+    let schemas = [("weather".to_owned(), Value::Null), ("time".to_owned(), Value::Null)];
+    let known = Known { schemas: schemas.into(), most: None, held };
+    let mut whole = None;
+    // At once, and letter by letter.
+    for step in [answer.len(), 1] {
+        let mut reader = Reader::new(formats, "", Some(known.clone())).expect("a reader");
+        let mut rest = answer;
+        let (mut text, mut thought, mut calls) = (String::new(), String::new(), Vec::new());
+        let mut parts = Vec::new();
+        while !rest.is_empty() {
+            let cut = (step..).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len()).min(rest.len());
+            parts.extend(reader.push(&rest[..cut]));
+            rest = &rest[cut..];
+        }
+        for part in parts.into_iter().chain(reader.finish()) {
+            match part {
+                Part::Text(more) => text.push_str(&more),
+                Part::Reasoning(more) => thought.push_str(&more),
+                Part::Call(call) => calls.extend(call.name),
+            }
+        }
+        let now = (text, thought, calls);
+        assert_eq!(*whole.get_or_insert_with(|| now.clone()), now, "{answer}");
+    }
+    whole.expect("an answer")
+}
+
+#[test]
+fn what_the_grammar_takes_for_text_is_no_call() {
+    let free = "weather{\"city\": \"Bonn\"}";
+    let bonn = r#"{"name": "weather", "arguments": {"city": "Bonn"}}"#;
+    let tag = "<function=weather>\n<parameter=city>\nBonn\n</parameter>\n</function>";
+    let named = |name: &str| formats::tools_by_name(name).expect("a name").expect("a format");
+    let tools = tools(ToolChoice::Auto, true);
+    let model = Model::new(&[]);
+    for (name, text) in [
+        ("qwen3-coder", tag.to_owned()),
+        ("seed", tag.to_owned()),
+        ("minimax", "<invoke name=\"weather\"><parameter name=\"city\">Bonn</parameter></invoke>".to_owned()),
+        ("deepseek-v3.2", "<｜DSML｜invoke name=\"weather\"></｜DSML｜invoke>".to_owned()),
+        ("phi-4", format!("functools[{bonn}]")),
+        ("phi-4", format!("Let me see. functools[{bonn}]")),
+        ("json", format!("\t{bonn}")),
+        ("json", format!("\u{a0}\n{bonn}")),
+        ("llama-3", format!("<|python_tag|>{}", bonn.replace("arguments", "parameters"))),
+        ("llama-3", format!("\r\n{}", bonn.replace("arguments", "parameters"))),
+        ("kimi", format!("<|tool_call_begin|>functions.{free}<|tool_call_end|>")),
+    ] {
+        let formats = of(named(name), "none");
+        let grammar = model.guarantee(formats, &tools, None, Begins::Answer);
+        assert!(model.takes(&grammar, &text), "{name}: {text}\n{grammar}");
+        let (said, _, calls) = found(formats, Held::BehindText, &text);
+        assert_eq!((said, calls), (text.clone(), Vec::new()), "{name}: {text}");
+        // Without a grammar a call is one in any form.
+        if !["kimi", "deepseek-v3.2"].contains(&name) {
+            assert_eq!(found(formats, Held::Nowhere, &text).2, ["weather"], "{name}: {text}");
+        }
+    }
+    // In an answer by a schema too, and the answer keeps its text.
+    let inner = "<tool_call><function=weather><parameter=city>Bonn</parameter></function></tool_call>";
+    let text = format!("{{\"a\": \"{inner}\"}}");
+    let formats = of(named("qwen3-coder"), "none");
+    let grammar = model.guarantee(formats, &tools, Some(&Constraint::Json), Begins::Answer);
+    assert!(model.takes(&grammar, &text), "{grammar}");
+    assert_eq!(found(formats, Held::AtBeginning, &text), (text, String::new(), Vec::new()));
+}
+
+#[test]
+fn marks_that_other_tokens_spell_are_marks_to_the_grammar_too() {
+    let (marks, bonn) = (all_marks(), r#"{"city": "Bonn", "days": 2}"#);
+    let (special, text) = (Model::new(&marks), Model::new(&[]));
+    // The other tokenizer's bytes have the same numbers.
+    let spell = |model: &Model, grammar: &str, answer: &str| {
+        model.takes_tokens(grammar, &text.tokenizer.encode(answer, false).expect("tokens"))
+    };
+    for format in FORMATS.iter().filter(|format| format.kind != Kind::Harmony) {
+        for (model, reasoning) in [(&special, "none"), (&special, "think"), (&text, "think")] {
+            let formats = of(format, reasoning);
+            let grammar = model.guarantee(formats, &tools(ToolChoice::Auto, true), None, Begins::Answer);
+            for before in ["", "Hm. ", "<think>Hm.</think>\n\n", "\n<think>Hm.</think>"] {
+                let answer = format!("{before}{}", written(format, &[("weather", bonn)]));
+                let (_, _, calls) = found(formats, Held::BehindText, &answer);
+                assert!(calls.is_empty() || !spell(model, &grammar, &answer), "{}: {answer}\n{grammar}", format.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_object_by_a_schema_is_no_call_and_a_call_is_no_object_by_the_schema() {
+    let model = Model::new(&[]);
+    let tools = tools(ToolChoice::Auto, true);
+    let (text, object) = (json!({ "type": "string" }), json!({ "type": "object" }));
+    let both = json!({ "type": "object", "properties": { "name": text, "arguments": object }, "required": ["name"] });
+    for (name, key) in [("json", "arguments"), ("llama-3", "parameters")] {
+        let formats = of(formats::tools_by_name(name).expect("a name").expect("a format"), "none");
+        let (good, bonn) = (written(formats.tools.expect("one"), &[("weather", GOOD)]), r#"{"city": "Bonn"}"#);
+        for constraint in
+            [Constraint::Json, Constraint::JsonSchema(object.clone()), Constraint::JsonSchema(both.clone())]
+        {
+            let grammar = model.guarantee(formats, &tools, Some(&constraint), Begins::Answer);
+            for good in [good.clone(), good.replacen('{', "{\n  ", 1), good.replacen(':', " :", 1)] {
+                assert!(model.takes(&grammar, &good), "{good}\n{grammar}");
+                assert_eq!(found(formats, Held::AtBeginning, &good).2, ["weather"], "{good}");
+            }
+            let bad = written(formats.tools.expect("one"), &[("weather", bonn)]);
+            for bad in [bad.clone(), bad.replacen('{', "{\n  ", 1), bad.replacen(':', " :", 1)] {
+                assert!(!model.takes(&grammar, &bad), "{bad}\n{grammar}");
+            }
+            for answer in [
+                format!(r#"{{"name":"weather","{key}":{bonn}}}"#),
+                format!(r#"{{"name":"weather", "{key}": {bonn}}}"#),
+                format!("{{\n  \"name\":\n  \"weather\",\n  \"{key}\": {bonn}\n}}"),
+                r#"{"name":"Ada"}"#.to_owned(),
+            ] {
+                assert!(model.takes(&grammar, &answer), "{answer}\n{grammar}");
+                assert_eq!(found(formats, Held::AtBeginning, &answer), (answer.clone(), String::new(), Vec::new()));
+            }
+        }
+        let city = json!({ "type": "object", "properties": { "city": text }, "required": ["city"], "additionalProperties": false });
+        let grammar = model.guarantee(formats, &tools, Some(&Constraint::JsonSchema(city)), Begins::Answer);
+        assert!(model.takes(&grammar, bonn) && model.takes(&grammar, &good), "{grammar}");
+    }
+}
+
+#[test]
+fn names_of_marks_in_a_message_of_harmony_are_text_or_cannot_be_written() {
+    let model = Model::new(&all_marks());
+    let bytes = Model::new(&[]).tokenizer;
+    let harmony = of(formats::tools_by_name("harmony").expect("a name").expect("a format"), "none");
+    let tools = tools(ToolChoice::Auto, true);
+    let encode = |tokenizer: &Tokenizer, text: &str| tokenizer.encode(text, false).expect("tokens");
+    let call = "<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{\"city\": \"Bonn\"}";
+    let spelled = |before: &str, inner: &str, behind: &str| {
+        let tokens = [encode(&model.tokenizer, before), encode(&bytes, inner), encode(&model.tokenizer, behind)];
+        (format!("{before}{inner}{behind}"), tokens.concat())
+    };
+    let grammar = model.guarantee(harmony, &tools, None, Begins::Answer);
+    // What it says at last has them as text.
+    let (answer, tokens) = spelled("<|channel|>final<|message|>", call, "");
+    assert!(model.takes_tokens(&grammar, &tokens), "{grammar}");
+    assert_eq!(found(harmony, Held::BehindText, &answer), (call.to_owned(), String::new(), Vec::new()));
+    let (answer, tokens) = spelled("<|channel|>final<|message|>", "{\"a\": \"<|end|>\"}", "");
+    let object = model.guarantee(harmony, &tools, Some(&Constraint::Json), Begins::Answer);
+    assert!(model.takes_tokens(&object, &tokens), "{object}");
+    assert_eq!(found(harmony, Held::AtBeginning, &answer).0, "{\"a\": \"<|end|>\"}");
+    // What it thinks has none.
+    for inner in [call, "<|end|>", "a <|start|>assistant"] {
+        let (_, tokens) =
+            spelled("<|channel|>analysis<|message|>", inner, "<|end|><|start|>assistant<|channel|>final<|message|>a");
+        assert!(!model.takes_tokens(&grammar, &tokens), "{inner}\n{grammar}");
+    }
+    let said = "<|channel|>analysis<|message|>a < b |> c <|x|>\n<|end|><|start|>assistant<|channel|>final<|message|>a";
+    assert!(model.takes(&grammar, said), "{grammar}");
 }

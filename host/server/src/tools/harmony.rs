@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::reader::{Calls, Known, Part, overlap};
+use super::reader::{Calls, Held, Known, Part, overlap};
 
 const MESSAGE: &str = "<|message|>";
 /// What ends a message's text; the next message begins with one of the latter two.
@@ -23,14 +23,19 @@ pub(crate) struct Harmony {
     /// The message's channel; none while its head is read.
     channel: Option<Channel>,
     takes_calls: bool,
+    /// Whether a grammar writes the answer.
+    held: bool,
+    /// Whether the grammar ends with this message, so that names of marks in it are text.
+    is_last: bool,
     pub(super) calls: Calls,
 }
 
 impl Harmony {
     pub(super) fn new(known: Option<Known>) -> Self {
         let takes_calls = known.is_some();
-        let most = known.and_then(|known| known.most);
-        Self { text: String::new(), channel: None, takes_calls, calls: Calls::new(most, false) }
+        let known = known.unwrap_or_default();
+        let (held, calls) = (known.held != Held::Nowhere, Calls::new(known.most, false));
+        Self { text: String::new(), channel: None, takes_calls, held, is_last: false, calls }
     }
 
     pub(super) fn thinks(&self) -> bool {
@@ -50,6 +55,11 @@ impl Harmony {
                     let Some(at) = self.text.find(MESSAGE) else { return out };
                     let head: String = self.text.drain(..at + MESSAGE.len()).collect();
                     self.channel = Some(self.begin(&head, &mut out));
+                }
+                Some(channel) if self.is_last => {
+                    let shown = std::mem::take(&mut self.text);
+                    out.extend(self.part(channel, shown));
+                    return out;
                 }
                 Some(channel) => {
                     let found = ENDS.iter().filter_map(|mark| Some((self.text.find(mark)?, *mark))).min();
@@ -72,6 +82,7 @@ impl Harmony {
         let function = head.split_once("to=functions.").map(|(_, name)| {
             name.split(|letter: char| letter.is_whitespace() || letter == '<').next().unwrap_or_default()
         });
+        self.is_last = self.held && (function.is_some() || head.contains("<|channel|>final"));
         match function.filter(|name| self.takes_calls && !name.is_empty()) {
             Some(name) => {
                 out.extend(self.calls.begin(name));
@@ -109,9 +120,11 @@ impl Harmony {
 pub(super) fn rules(calls: &[(String, Value)], answer: Option<&str>, mark: impl Fn(&str) -> String) -> String {
     let (message, channel) = (mark(MESSAGE), mark("<|channel|>"));
     let (end, start, kind) = (mark("<|end|>"), mark("<|start|>"), mark("<|constrain|>"));
+    // Without the names of marks, which other tokens may spell: to the reader, each ends the message.
+    let names = ENDS.map(|mark| mark.replace('|', "\\|")).join("|");
     let mut rules = format!(
-        "FREE: /(.|\\n)*/\nfree: FREE\n\
-         note: {channel} (\"analysis\" | \"commentary\") {message} free {end} {start} \"assistant\"\n"
+        "FREE: /(.|\\n)*/\nfree: FREE\nUNMARKED: FREE & ~/(.|\\n)*({names})(.|\\n)*/\nunmarked: UNMARKED\n\
+         note: {channel} (\"analysis\" | \"commentary\") {message} unmarked {end} {start} \"assistant\"\n"
     );
     let mut last: Vec<String> = answer.iter().map(|answer| format!("{channel} \"final\" {message} {answer}")).collect();
     for (at, (name, schema)) in calls.iter().enumerate() {

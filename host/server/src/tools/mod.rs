@@ -19,8 +19,8 @@ mod reader_tests;
 
 use llmhost_inference::model::Model;
 
-pub(crate) use grammar::{Begins, Guarantee};
-pub(crate) use reader::{Known, Part, Reader};
+pub(crate) use grammar::{Begins, Guarantee, held_by};
+pub(crate) use reader::{Held, Known, Part, Reader};
 
 use formats::{Format, Kind, Reasoning};
 

@@ -3,10 +3,13 @@
 //! Whatever way the text is cut into pieces, the parts are the same put together. Text that may be the beginning of a
 //! mark is held back. What looks like a call and is none is text.
 
+mod begins;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use self::begins::{Bare, Mark};
 use super::Formats;
 use super::formats::{Format, Kind, Reasoning, Tags};
 use super::harmony::Harmony;
@@ -32,6 +35,20 @@ pub(crate) struct Known {
     pub(crate) schemas: BTreeMap<String, Value>,
     /// Most calls.
     pub(crate) most: Option<usize>,
+    pub(crate) held: Held,
+}
+
+/// Where a grammar writes the calls of an answer. What else looks like one is text to the grammar, with arguments that
+/// nothing holds to their schema, and has to be text to the reader.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// There is no grammar: calls may stand anywhere, in any form that the family writes.
+    #[default]
+    Nowhere,
+    /// Behind text, up to the end.
+    BehindText,
+    /// At the beginning, instead of an answer by a constraint.
+    AtBeginning,
 }
 
 /// Reads one answer.
@@ -168,6 +185,10 @@ pub(crate) struct Marked {
     keeps_blanks: bool,
     /// Whether text was said; only before it there is reasoning, and a call without a mark.
     said: bool,
+    /// Whether the model has thought; where a grammar holds the answer, it does so once.
+    thought: bool,
+    /// Whether this part began with what begins no call without a mark.
+    plain: bool,
     /// The keys of the call that is read, counted.
     keys: usize,
     key: String,
@@ -196,6 +217,8 @@ impl Marked {
             begun: false,
             keeps_blanks: !thinks,
             said: false,
+            thought: thinks,
+            plain: false,
             keys: 0,
             key: String::new(),
             name: String::new(),
@@ -260,28 +283,25 @@ impl Marked {
 
     fn enter(&mut self, state: State) {
         if matches!(state, State::Text | State::Reasoning) {
-            (self.begun, self.keeps_blanks) = (false, false);
+            (self.begun, self.keeps_blanks, self.plain) = (false, false, false);
         }
+        self.thought |= matches!(state, State::Reasoning);
         self.blanks.clear();
         self.state = state;
     }
 
     fn text(&mut self, at_end: bool) -> bool {
-        let bare = self.tools.is_some_and(|format| format.kind == Kind::Bare) && !self.said;
-        if bare && self.text.trim_start().starts_with('{') {
-            self.raw.clear();
-            self.name.clear();
-            self.state = State::Object(Box::default());
-            return true;
+        match self.bare(at_end) {
+            Bare::Object => {
+                self.raw.clear();
+                self.name.clear();
+                self.state = State::Object(Box::default());
+                return true;
+            }
+            Bare::Unknown => return false,
+            Bare::Text => {}
         }
-        if bare && self.text.trim_start().is_empty() {
-            return false;
-        }
-        let opens = self.reasoning.filter(|_| !self.said).map(|format| (format.open, Mark::Reasoning));
-        let around = self.reasoning.map_or(&[][..], |format| format.around).iter().map(|mark| (*mark, Mark::Around));
-        let begins = self.tools.map_or(&[][..], |format| format.begin).iter().map(|mark| (*mark, Mark::Begin));
-        let call = self.tools.map(|format| (format.open, Mark::Open)).filter(|(mark, _)| !mark.is_empty());
-        let marks: Vec<(&str, Mark)> = opens.into_iter().chain(around).chain(begins).chain(call).collect();
+        let marks = self.marks();
         let found = marks.iter().filter_map(|(mark, kind)| Some((self.text.find(mark)?, *mark, *kind)));
         let Some((at, mark, kind)) = found.min_by_key(|(at, mark, _)| (*at, usize::MAX - mark.len())) else {
             let keep =
@@ -294,7 +314,12 @@ impl Marked {
         };
         let before: String = self.text.drain(..at).collect();
         self.say(&before, false);
-        if kind == Mark::Reasoning && self.said {
+        let begins_only = match kind {
+            Mark::Reasoning => true,
+            Mark::Around => false,
+            Mark::Begin | Mark::Open => self.known.held == Held::AtBeginning,
+        };
+        if begins_only && self.said {
             // Said just now: the mark is a part of the text.
             let mark: String = self.text.drain(..mark.len()).collect();
             self.say(&mark, false);
@@ -619,14 +644,6 @@ impl Marked {
         self.state = State::Key;
         true
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    Reasoning,
-    Around,
-    Begin,
-    Open,
 }
 
 /// A function's name out of what families write around it.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Formats;
-use super::reader::{Known, Part, Reader};
+use super::reader::{Held, Known, Part, Reader};
 
 /// An answer put together: text, reasoning, and calls with their arguments.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ fn known() -> Known {
         "tags": { "type": "array", "items": { "type": "string" } },
     } });
     let schemas = ["weather", "time"].map(|name| (name.to_owned(), schema.clone()));
-    Known { schemas: schemas.into(), most: None }
+    Known { schemas: schemas.into(), most: None, held: Held::Nowhere }
 }
 
 fn formats(tools: &str, reasoning: &str) -> Formats {

@@ -170,6 +170,12 @@ def markdown_is_shown_and_no_markup_gets_in(page):
         return performance.now() - began;
     }""")
     assert took < 20_000, took
+    deepest = page.evaluate("""() => {
+        const items = Array.from({ length: 100 }, (_, at) => " ".repeat(2 * at) + "- item").join("\\n");
+        const depth = node => 1 + Math.max(0, ...[...node.children ?? []].map(depth));
+        return Math.max(...markdown(items).map(depth));
+    }""")
+    assert deepest < 20, f"lists are nested without a limit: {deepest}"
     picture(page, "markdown")
 
 

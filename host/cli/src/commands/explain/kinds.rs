@@ -6,19 +6,10 @@ use std::sync::Arc;
 use llmhost_engine::registry::DynKind;
 use llmhost_resources::{Aws, AwsSettings};
 
-use super::nearest;
+use super::{nearest, wit};
 use crate::app;
 use crate::failure::Failure;
 use crate::view::{capitalized, style};
-
-/// The interfaces by which plugins declare resources: their comments say what the fields are.
-const INTERFACES: [&str; 5] = [
-    include_str!("../../../../../wit/aws-ec2/0.2.0/ec2.wit"),
-    include_str!("../../../../../wit/aws-eks/0.2.0/eks.wit"),
-    include_str!("../../../../../wit/aws-iam/0.2.0/iam.wit"),
-    include_str!("../../../../../wit/aws-s3/0.2.0/s3.wit"),
-    include_str!("../../../../../wit/kubernetes/0.2.0/kube.wit"),
-];
 
 /// A kind.
 pub(super) type Kind = Arc<dyn DynKind>;
@@ -46,10 +37,10 @@ pub(super) fn find<'a, 'n>(kinds: &'a [Kind], name: &'n str) -> Option<(&'a Kind
 pub(super) fn explain(kind: &Kind, path: &[&str]) -> Result<(), Failure> {
     let name = kind.name();
     let fields = kind.fields().unwrap_or_default();
-    let docs = docs(name);
+    let parts = wit::fields(name);
     let doc = |field: &str| {
-        let found = docs.iter().find(|(known, ..)| known == field);
-        found.map_or(("", ""), |(_, of, words)| (of.as_str(), words.as_str()))
+        let found = parts.iter().find(|part| part.key() == field);
+        found.map_or(("", ""), |part| (part.of.as_str(), part.words.as_str()))
     };
     let bold = style::NAME;
     let replaces = |field: &str| match kind.immutable().contains(&field) {
@@ -102,49 +93,9 @@ pub(super) fn explain(kind: &Kind, path: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The fields of a kind's record, with their types and comments, from the interfaces.
-fn docs(kind: &str) -> Vec<(String, String, String)> {
-    let Some((_, resource)) = kind.split_once('.') else { return Vec::new() };
-    let head = format!("record {resource}-spec {{");
-    let interface = format!("interface {} {{", kind.split('.').next().unwrap_or_default());
-    let record = INTERFACES.iter().find_map(|text| {
-        let text = &text[text.find(&interface)?..];
-        let begin = text.find(&head)? + head.len();
-        Some(&text[begin..begin + text[begin..].find("\n    }")?])
-    });
-    let (mut all, mut words) = (Vec::new(), Vec::new());
-    for line in record.unwrap_or_default().lines().map(str::trim) {
-        match line.strip_prefix("///") {
-            Some(comment) => words.push(comment.trim()),
-            None => {
-                if let Some((field, of)) = line.split_once(':') {
-                    let of = of
-                        .trim()
-                        .trim_end_matches(',')
-                        .replace("option<", "optional ")
-                        .replace('>', "")
-                        .replace('<', " of ");
-                    all.push((field.trim().replace('-', "_"), of, words.join(" ")));
-                }
-                words.clear();
-            }
-        }
-    }
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_of_kinds_have_the_comments_of_the_interface() {
-        let subnet = docs("ec2.subnet");
-        let (_, _, words) = subnet.iter().find(|(name, ..)| name == "cidr_block").expect("a subnet has a range");
-        assert!(words.len() > 10, "{subnet:?}");
-        assert!(!docs("eks.cluster").is_empty());
-        assert_eq!(docs("no.such"), []);
-    }
 
     #[test]
     fn a_field_of_a_kind_has_no_parts() {

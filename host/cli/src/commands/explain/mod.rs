@@ -1,9 +1,13 @@
-//! `llmhost explain`: plugins with their options, kinds of resources with their fields, types of AWS's resources.
+//! `llmhost explain`: plugins with their options, kinds of resources with their fields, types of AWS's resources,
+//! and the codes of errors.
 
 mod aws_type;
+mod codes;
 mod kinds;
+mod pages;
 mod plugins;
 mod schema;
+mod wit;
 
 use llmhost_aws_types as aws_types;
 
@@ -16,6 +20,9 @@ const NEAR: f64 = 0.75;
 
 /// Explains what is named, or lists what can be.
 pub(crate) async fn explain(args: &Explain) -> Result<(), Failure> {
+    if let Some(folder) = &args.markdown {
+        return pages::write(folder).await;
+    }
     let Some(name) = &args.name else {
         app::print(&list());
         return Ok(());
@@ -33,6 +40,10 @@ pub(crate) async fn explain(args: &Explain) -> Result<(), Failure> {
     if plugins::is_one(plugin) {
         return plugins::explain(plugin, &path).await;
     }
+    if let Some(page) = codes::page(name) {
+        app::print(page);
+        return Ok(());
+    }
     if path.is_empty() && aws_type::has_part(name) {
         return aws_type::explain(name);
     }
@@ -46,14 +57,16 @@ fn list() -> String {
         text += &format!("  {name:14} {what}\n");
     }
     text += "\nKinds of resources that plugins declare:\n";
+    let whole_words = textwrap::Options::new(96).word_splitter(textwrap::WordSplitter::NoHyphenation);
     let names: Vec<String> = kinds::all().iter().map(|kind| kind.name().to_owned()).collect();
-    text += &textwrap::indent(&textwrap::fill(&names.join("  "), 96), "  ");
+    text += &textwrap::indent(&textwrap::fill(&names.join("  "), &whole_words), "  ");
     text += &format!(
         "\n\nTypes of AWS for the plugin aws: {} of them; llmhost explain AWS::DynamoDB lists those of a service.\n\n\
          llmhost explain nodegroup            a plugin and its options\n\
          llmhost explain nodegroup.taints     an option; parts of it follow after another dot\n\
          llmhost explain ec2.subnet           a kind, and which changes replace it\n\
-         llmhost explain AWS::SQS::Queue      a type of AWS\n",
+         llmhost explain AWS::SQS::Queue      a type of AWS\n\
+         llmhost explain no-route-out         the code of an error, as messages show it\n",
         aws_types::names().count()
     );
     text
@@ -64,11 +77,12 @@ fn unknown(name: &str, kinds: &[kinds::Kind]) -> Failure {
     let first = wanted.split('.').next().unwrap_or_default();
     let plugins = plugins::all().map(|(plugin, _)| (plugin, first));
     let kinds = kinds.iter().map(|kind| (kind.name(), wanted.as_str()));
-    let help = match likest(plugins.chain(kinds)) {
+    let codes = codes::all().map(|code| (code, wanted.as_str()));
+    let help = match likest(plugins.chain(kinds).chain(codes)) {
         Some(known) => format!("Did you mean {known}? llmhost explain lists all of them."),
         None => "llmhost explain lists all of them.".to_owned(),
     };
-    Failure::usage(format!("no plugin, kind or AWS type has the name '{name}'"), help)
+    Failure::usage(format!("no plugin, kind, AWS type or error code has the name '{name}'"), help)
 }
 
 /// The nearest of some names to one that is not known.

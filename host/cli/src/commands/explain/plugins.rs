@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::view::style;
 
 /// What the built-in plugins are for, in a few words: their own summaries need their code.
-const PURPOSES: [(&str, &str); 16] = [
+const PURPOSES: [(&str, &str); 15] = [
     ("vpc", "VPC, subnets, gateways, routes, security groups"),
     ("iam", "roles of cluster and nodes, further roles and policies"),
     ("eks", "the cluster: control plane, access, OIDC provider, add-ons"),
@@ -26,17 +26,22 @@ const PURPOSES: [(&str, &str); 16] = [
     ("manifests", "Kubernetes objects of YAML files and kustomizations"),
     ("helm", "the objects of a Helm chart"),
     ("resources", "resources of the kinds that a provider brings"),
-    ("noop", "nothing: returns what it is given"),
     ("postgres", "a provider: databases, roles and grants of PostgreSQL"),
-    ("alertmanager", "a provider: silences and settings of Alertmanager"),
+    ("alertmanager", "a provider: silences of Alertmanager"),
 ];
 
 /// The built-in plugins, with what each is for.
 pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    llmhost_builtin::ALL.iter().map(|builtin| {
-        let purpose = PURPOSES.iter().find(|(name, _)| *name == builtin.name);
-        (builtin.name, purpose.map_or("", |(_, purpose)| *purpose))
-    })
+    llmhost_builtin::ALL.iter().map(|builtin| (builtin.name, purpose(builtin.name)))
+}
+
+/// The built-in plugins that this build has not.
+pub(super) fn absent() -> impl Iterator<Item = (&'static str, &'static str)> {
+    llmhost_builtin::ABSENT.iter().map(|(name, _)| (*name, purpose(name)))
+}
+
+fn purpose(plugin: &str) -> &'static str {
+    PURPOSES.iter().find(|(name, _)| *name == plugin).map_or("", |(_, purpose)| *purpose)
 }
 
 pub(super) fn is_one(name: &str) -> bool {
@@ -71,7 +76,8 @@ pub(super) async fn explain(name: &str, path: &[&str]) -> Result<(), Failure> {
     for output in &described.outputs {
         let _ = writeln!(text, "  {:24} {}", output.name, output.description);
     }
-    let _ = write!(text, "\n{bold}Example{bold:#}\n{}", schema::step(name, &described.config_schema));
+    let example = textwrap::indent(&schema::step(name, &described.config_schema), "  ");
+    let _ = write!(text, "\n{bold}Example{bold:#}\n{example}");
     let _ = writeln!(text, "\nllmhost explain {name}.OPTION explains one option.");
     app::print(&text);
     Ok(())

@@ -12,6 +12,10 @@ use crate::view::style;
 /// How deep an example goes into an option.
 const DEEPEST: usize = 3;
 
+/// Limits of a value, in words.
+pub(super) const LIMITS: [(&str, &str); 3] =
+    [("minimum", "At least"), ("maximum", "At most"), ("minItems", "Entries, at least")];
+
 /// One option: a path of names into the schema.
 pub(super) fn describe(of: &str, whole: &Value, path: &[&str]) -> Result<String, Failure> {
     let mut at = whole;
@@ -49,7 +53,7 @@ pub(super) fn describe(of: &str, whole: &Value, path: &[&str]) -> Result<String,
         Value::Null => text += "Optional.\n",
         default => _ = writeln!(text, "Default: {}", toml_of(default)),
     }
-    for (key, words) in [("minimum", "At least"), ("maximum", "At most"), ("minItems", "Entries, at least")] {
+    for (key, words) in LIMITS {
         if let Some(limit) = resolved.get(key) {
             let _ = writeln!(text, "{words}: {limit}");
         }
@@ -103,19 +107,19 @@ pub(super) fn list(object: &Value, whole: &Value) -> String {
 
 /// A step with what the plugin needs.
 pub(super) fn step(plugin: &str, whole: &Value) -> String {
+    format!("[steps.my-{plugin}]\nuses = \"{plugin}\"\n{}", with(&format!("steps.my-{plugin}"), whole))
+}
+
+/// The `with` table of a step or provider: what has to be there.
+pub(super) fn with(of: &str, whole: &Value) -> String {
     let required: Vec<&str> = whole["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let mut text = format!("  [steps.my-{plugin}]\n  uses = \"{plugin}\"\n");
-    if !required.is_empty() {
-        let _ = writeln!(text, "  [steps.my-{plugin}.with]");
-    }
-    for key in required {
-        let _ = writeln!(text, "  {key} = {}", example(&whole["properties"][key], whole, 0));
-    }
-    text
+    let lines = required.iter().map(|key| format!("{key} = {}\n", example(&whole["properties"][*key], whole, 0)));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\n[{of}.with]\n{lines}") }
 }
 
 /// What a reference stands for.
-fn resolve<'a>(schema: &'a Value, whole: &'a Value) -> &'a Value {
+pub(super) fn resolve<'a>(schema: &'a Value, whole: &'a Value) -> &'a Value {
     match schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
         Some(pointer) => whole.pointer(pointer).unwrap_or(schema),
         None => schema,
@@ -123,7 +127,7 @@ fn resolve<'a>(schema: &'a Value, whole: &'a Value) -> &'a Value {
 }
 
 /// The objects that a value can be, or consist of.
-fn inner<'a>(whole: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+pub(super) fn inner<'a>(whole: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     let mut found = Vec::new();
     collect(whole, schema, &mut found, 0);
     found
@@ -148,7 +152,7 @@ fn collect<'a>(whole: &'a Value, schema: &'a Value, found: &mut Vec<&'a Value>, 
 }
 
 /// A type in a word or two.
-fn type_of(schema: &Value, whole: &Value) -> String {
+pub(super) fn type_of(schema: &Value, whole: &Value) -> String {
     let schema = resolve(schema, whole);
     if let Some(values) = schema["enum"].as_array() {
         let values: Vec<_> = values.iter().take(12).map(Value::to_string).collect();
@@ -182,7 +186,7 @@ fn type_of(schema: &Value, whole: &Value) -> String {
 }
 
 /// A value that the option takes, as TOML.
-fn example(schema: &Value, whole: &Value, deep: usize) -> String {
+pub(super) fn example(schema: &Value, whole: &Value, deep: usize) -> String {
     let resolved = resolve(schema, whole);
     if let Some(named) = named(schema["description"].as_str().unwrap_or_default()) {
         match type_of(schema, whole).as_str() {
@@ -234,7 +238,7 @@ fn named(description: &str) -> Option<String> {
 }
 
 /// A value of JSON as TOML.
-fn toml_of(value: &Value) -> String {
+pub(super) fn toml_of(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Array(all) => format!("[{}]", all.iter().map(toml_of).collect::<Vec<_>>().join(", ")),

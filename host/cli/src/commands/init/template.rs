@@ -146,7 +146,9 @@ fn server(text: &mut String, wanted: &Wanted) {
                  uses = \"s3\"\n\
                  [steps.models.with]\n\
                  bucket = \"{name}-models-change-me\"\n\
-                 upload = [{{ source = {source}, prefix = \"model\" }}]\n"
+                 upload = [{{ source = {source}, prefix = \"model\" }}]\n\
+                 # A destroy deletes the bucket with the models in it. Without this line it keeps a bucket that holds something.\n\
+                 force_destroy = true\n"
             );
             ("${models.bucket}".to_owned(), "model".to_owned())
         }

@@ -202,8 +202,14 @@ const page = (() => {
 
   const bringIntoView = box => {
     const room = view.clientWidth - (view.clientWidth < 900 ? 0 : panel.offsetWidth);
-    if (box.left < 0 || box.right > room) x += room / 2 - (box.left + box.right) / 2;
-    if (box.top < 0 || box.bottom > view.clientHeight) y += view.clientHeight / 2 - (box.top + box.bottom) / 2;
+    // What is far away comes to the middle; what is beside the edge, or below the panel, moves as little as it can.
+    const into = (start, end, size, whole) => {
+      if (end < 0 || start > whole) return size / 2 - (start + end) / 2;
+      const back = Math.min(0, size - 40 - end);
+      return back + Math.max(0, 40 - start - back);
+    };
+    if (box.left < 0 || box.right > room) x += into(box.left, box.right, room, view.clientWidth);
+    if (box.top < 0 || box.bottom > view.clientHeight) y += into(box.top, box.bottom, view.clientHeight, view.clientHeight);
     show();
   };
   const clear = () => {

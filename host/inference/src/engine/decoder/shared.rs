@@ -118,6 +118,12 @@ impl SharedDecoder {
         if let Err(error) = proven {
             tracing::warn!(%error, "steps are not recorded: each of their operators is launched by itself");
             self.steps = None;
+            // The trial broke off before it could do so.
+            for slot in 0..self.slots.min(2) {
+                if let Err(error) = self.release(slot, 0) {
+                    tracing::warn!(%error, slot, "cannot release the memory of the trial");
+                }
+            }
         }
     }
 

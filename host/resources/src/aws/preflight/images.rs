@@ -82,7 +82,7 @@ async fn look(settings: &AwsSettings, address: &OciAddress) -> Option<Result<Ima
     let region = ecr_region(address.host());
     let login = match region {
         // ECR is where AWS is, and there is no registry at this endpoint.
-        Some(_) if settings.endpoint_url.is_some() => return None,
+        Some(_) if Aws::new(settings.clone()).endpoint().await.is_some() => return None,
         Some(region) => match ecr_login(settings, region).await {
             Ok(login) => Some(login),
             Err(error) => return Some(Err(Trouble::Unknown(error.to_string()))),
