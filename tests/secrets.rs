@@ -134,6 +134,9 @@ async fn a_secret_reaches_its_place_and_is_seen_nowhere_else() {
         let out = format!("plan.{format}");
         said.push(run(&scene, url, Some(PLANTED), &["run", FILE, "--dry-run", "--graph", &out]).status(0));
     }
+    // The page has what is known besides the plan, and is looked through with the rest below.
+    let page = std::fs::read_to_string(scene.path("plan.html")).unwrap();
+    assert!(page.contains("\"actions\":[") && page.contains("\"costs\":") && page.contains("\"grants\":"), "{page}");
     said.push(run(&scene, url, Some(PLANTED), &["run", FILE, "--dry-run", "--json"]).status(0));
 
     // Nothing is begun without it.
@@ -143,7 +146,13 @@ async fn a_secret_reaches_its_place_and_is_seen_nowhere_else() {
     said.push(missing);
     assert_eq!(look(url), before);
 
-    let made = run(&scene, url, Some(PLANTED), &["run", "plan.bin", "--json", "--trace", "trace.jsonl"]).status(0);
+    let made = run(
+        &scene,
+        url,
+        Some(PLANTED),
+        &["run", "plan.bin", "--json", "--trace", "trace.jsonl", "--report", "ran.html"],
+    )
+    .status(0);
     assert!(made.stderr.contains("TRACE"), "the log was looked at, too");
     said.push(made);
     // What passed between plugins and host is on file, and is looked through with the rest below.

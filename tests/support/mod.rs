@@ -3,10 +3,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
 pub mod alertmanager;
+pub mod browser;
 pub mod helm;
 pub mod kept;
 pub mod postgres;
 pub mod registry;
+pub mod screenshot;
 pub mod served;
 pub mod terminal;
 pub mod torture;

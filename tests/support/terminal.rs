@@ -13,6 +13,8 @@ pub struct Seen {
     pub screens: Vec<Vec<String>>,
     /// Every byte that was written.
     pub written: String,
+    /// How much was written when each screen stood.
+    pub until: Vec<usize>,
 }
 
 impl Seen {
@@ -44,17 +46,23 @@ pub fn on_terminal(scene: &Scene, size: &str, happens: &[&str], env: &[(&str, &s
     let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(seen["left"], serde_json::json!([]), "not everything happened: {seen}");
     let (mut terminal, mut screens, mut written) = (vt100::Parser::default(), Vec::new(), String::new());
+    let mut until = Vec::new();
     for part in seen["parts"].as_array().unwrap() {
         if let Some(text) = part["text"].as_str() {
-            let bytes: Vec<u8> = text.chars().map(|byte| u8::try_from(u32::from(byte)).unwrap()).collect();
-            terminal.process(&bytes);
+            terminal.process(&bytes(text));
             written += text;
         } else {
             let of = |name: &str| u16::try_from(part[name].as_u64().unwrap()).unwrap().try_into().unwrap();
             terminal.screen_mut().set_size(of("lines"), of("columns"));
         }
         let (_, columns) = terminal.screen().size();
+        until.push(written.len());
         screens.push(terminal.screen().rows(0, columns.get()).map(|line| line.trim_end().to_owned()).collect());
     }
-    Seen { status: i32::try_from(seen["status"].as_i64().unwrap()).unwrap(), screens, written }
+    Seen { status: i32::try_from(seen["status"].as_i64().unwrap()).unwrap(), screens, written, until }
+}
+
+/// What was written, which stands in texts as Latin-1.
+pub fn bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|byte| u8::try_from(u32::from(byte)).unwrap()).collect()
 }

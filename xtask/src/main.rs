@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | matrix | words | book | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | pictures | matrix | words | book | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -12,6 +12,7 @@ mod inference;
 mod karpenter;
 mod languages;
 mod matrix;
+mod pictures;
 mod prices;
 mod sdks;
 mod setup;
@@ -38,6 +39,7 @@ cargo xtask languages [LLMHOST]  the same plugin in each language, from nothing:
 cargo xtask models [NAME] make the example models, and print their folders
 cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whether it is what the sources give
 cargo xtask prices        make the table of what EC2's instances cost anew
+cargo xtask pictures      make the pictures of the documents anew, with the tests that look at pages and terminals
 cargo xtask words         check the texts that users read against the glossary in CONTRIBUTING.md
 cargo xtask book [--out DIR]  build the documents as a book, into target/book or DIR
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
             Some("check") => inference::cuda::check(),
             Some(other) => Err(format!("'cargo xtask cuda' takes check, or nothing, and not '{other}'")),
         },
+        Some("pictures") => setup::run().and_then(|()| pictures::make()),
         Some("words") => words::run(),
         Some("book") => book(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("bench") => setup::run().and_then(|()| bench::run()),

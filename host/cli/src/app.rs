@@ -68,10 +68,10 @@ impl Console {
         }
     }
 
-    /// A word to a person; programs get events.
+    /// A word to a person, in lines that fit a terminal; programs get events.
     pub(crate) fn note(&self, text: &str) {
         if let Self::Text(terminal) = self {
-            terminal.line(text);
+            terminal.line(&view::fitting(text));
         }
     }
 

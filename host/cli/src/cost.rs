@@ -29,29 +29,35 @@ impl Cost {
     }
 }
 
-/// Estimates what a plan costs, and shows it.
-pub(crate) async fn tell(
+/// Estimates what a plan costs.
+pub(crate) async fn estimated(
     console: &Console,
     pipeline: &Pipeline,
     (plan, state): (&Plan, &State),
     prices: Prices,
     settings: AwsSettings,
 ) -> Cost {
-    let after = planned(pipeline, plan, state);
     let mut table = Table::built_in();
-    let has_changes = plan.summary().changes() > 0;
-    // What is not shown is not asked for.
-    if prices.online_prices && has_changes {
-        ask(console, &mut table, &after, settings).await;
+    // A plan without changes says nothing of costs on the terminal, and its page does without AWS.
+    if prices.online_prices && plan.summary().changes() > 0 {
+        ask(console, &mut table, &planned(pipeline, plan, state), settings).await;
     }
+    of_table(&table, pipeline, (plan, state))
+}
+
+/// Estimates what a plan costs with the prices of a table.
+pub(crate) fn of_table(table: &Table, pipeline: &Pipeline, (plan, state): (&Plan, &State)) -> Cost {
     let today = Date::today();
-    let before = estimate(&table, &held(pipeline, state, |_| true), today).hourly;
-    let cost = Cost { after: estimate(&table, &after, today), before };
-    if has_changes && (!cost.after.is_empty() || cost.before.least > 0.0) {
+    let before = estimate(table, &held(pipeline, state, |_| true), today).hourly;
+    Cost { after: estimate(table, &planned(pipeline, plan, state), today), before }
+}
+
+/// Shows what a plan costs, where it changes something.
+pub(crate) fn tell(console: &Console, plan: &Plan, cost: &Cost) {
+    if plan.summary().changes() > 0 && (!cost.after.is_empty() || cost.before.least > 0.0) {
         let line = JsonLine::Cost { bill: &cost.after, before: Some(cost.before), stops: false };
-        console.result(|| view::cost(&cost, text_style(), view::shows_everything()), &line);
+        console.result(|| view::cost(cost, text_style(), view::shows_everything()), &line);
     }
-    cost
 }
 
 /// Shows what a destroy of these steps ends.
@@ -109,7 +115,7 @@ fn held<'a>(pipeline: &'a Pipeline, state: &'a State, counts: impl Fn(&ResourceA
 }
 
 /// Where the resources of a step are.
-fn region<'a>(pipeline: &'a Pipeline, state: &'a State, step: &StepName) -> &'a str {
+pub(crate) fn region<'a>(pipeline: &'a Pipeline, state: &'a State, step: &StepName) -> &'a str {
     let of_file = pipeline.placements().find(|(name, _)| *name == step).map(|(_, placement)| placement);
     let placement = of_file.or_else(|| state.placements.get(step).map(|placed| &placed.placement));
     placement.map_or(pipeline.region.as_str(), |placement| placement.region_in(&pipeline.region))

@@ -11,6 +11,7 @@ mod input;
 mod keep;
 mod looked_up;
 mod masked;
+mod notes;
 mod others;
 mod packages;
 mod place;

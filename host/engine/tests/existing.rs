@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use llmhost_engine::graph::draw::{Format, draw};
+use llmhost_engine::graph::draw::{Format, Notes, draw};
 use llmhost_engine::kind::OpError;
 use llmhost_engine::look_up::{Query, StandIns};
 use llmhost_engine::pipeline::Pipeline;
@@ -198,11 +198,11 @@ async fn one_look_up_can_start_from_another_and_what_is_found_is_drawn() {
     let names: Vec<&str> = planned.existing.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["existing.first", "existing.second"]);
     assert_eq!(planned.existing[1].ids.as_deref(), Some(&["p-4".to_owned()][..]));
-    let json: serde_json::Value = serde_json::from_str(&draw(&planned, Format::Json)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&draw(&planned, &Notes::default(), Format::Json)).unwrap();
     assert_eq!(json["existing"][1]["found"][0]["id"], "p-4");
     assert_eq!(json["steps"][0]["depends_on"], json!(["existing.second"]));
     for format in [Format::Dot, Format::Svg, Format::Mermaid, Format::Html] {
-        let drawn = draw(&planned, format);
+        let drawn = draw(&planned, &Notes::default(), format);
         assert!(drawn.contains("existing.second") && drawn.contains("p-4"), "{format:?}: {drawn}");
     }
 }

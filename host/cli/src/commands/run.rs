@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use llmhost_engine::graph::draw::{self, Format};
+use llmhost_engine::graph::draw::{self, Format, Notes};
 use llmhost_engine::pipeline::Pipeline;
 use llmhost_engine::plan::{Plan, TextStyle};
 use llmhost_engine::run::{self, Engine, Refresh, Selection};
@@ -21,6 +21,7 @@ use crate::asked::{self, confirm};
 use crate::cost;
 use crate::failure::Failure;
 use crate::looked_up;
+use crate::notes::notes;
 use crate::place::Place;
 use crate::saved::Saved;
 use crate::signals;
@@ -94,9 +95,16 @@ impl Job<'_> {
         let state = Arc::new(state);
         tell_consequences(&engine, console, &state)?;
         let plan = console.during("planning", engine.plan(&state)).await?;
-        show_plan(console, &plan, self.graph())?;
-        if !place.is_emulated() {
-            cost::tell(console, pipeline, (&plan, &state), args.prices, place.settings()).await;
+        console.result(|| view::plan(&plan, text_style()), &JsonLine::Plan { plan: &plan });
+        let cost = match place.is_emulated() {
+            true => None,
+            false => Some(cost::estimated(console, pipeline, (&plan, &state), args.prices, place.settings()).await),
+        };
+        if let Some((path, format)) = self.graph() {
+            write_graph(&plan, &notes(pipeline, engine.registry(), (&plan, &state), cost.as_ref()), path, format)?;
+        }
+        if let Some(cost) = &cost {
+            cost::tell(console, &plan, cost);
         }
         looked_up::tell(console, &plan);
         if let Some(out) = &args.out {
@@ -259,14 +267,23 @@ async fn apply(
     // Who has agreed, and wants to see results alone, is not shown it.
     let is_shown = asks || !view::is_quiet() || matches!(console, Console::Json(_));
     if is_shown {
-        show_plan(console, &plan, graph)?;
-    } else if let Some((path, format)) = graph {
-        write_graph(&plan, path, format)?;
+        console.result(|| view::plan(&plan, text_style()), &JsonLine::Plan { plan: &plan });
     }
-    let cost = match prices.filter(|_| is_shown) {
-        Some(prices) => Some(cost::tell(console, engine.pipeline(), (&plan, &state), prices, settings.clone()).await),
+    // What nobody sees is not asked for.
+    let cost = match prices.filter(|_| is_shown || graph.is_some() || watching.is_some()) {
+        Some(prices) => {
+            let estimated = cost::estimated(console, engine.pipeline(), (&plan, &state), prices, settings.clone());
+            Some(estimated.await)
+        }
         None => None,
     };
+    let notes = notes(engine.pipeline(), engine.registry(), (&plan, &state), cost.as_ref());
+    if let Some((path, format)) = graph {
+        write_graph(&plan, &notes, path, format)?;
+    }
+    if let Some(cost) = cost.as_ref().filter(|_| is_shown) {
+        cost::tell(console, &plan, cost);
+    }
     let foresight = console.during("checking what the deletions affect", engine.foresee(&plan, &state)).await?;
     if !foresight.is_empty() {
         console.result(|| view::foresight(&foresight, text_style()), &JsonLine::Foresight { foresight: &foresight });
@@ -298,7 +315,7 @@ async fn apply(
     }
     let cancel = signals::listen(console);
     let watch = match watching {
-        Some((args, recorder)) => Some(Watch::start(args, recorder, &plan, console).await?),
+        Some((args, recorder)) => Some(Watch::start(args, recorder, (&plan, notes), console).await?),
         None => None,
     };
     let report = engine.apply(plan, Arc::clone(store), cancel).await?;
@@ -307,14 +324,6 @@ async fn apply(
         watch.end(&report, console).await;
     }
     ended
-}
-
-fn show_plan(console: &Console, plan: &Plan, graph: Option<(&Path, Format)>) -> Result<(), Failure> {
-    console.result(|| view::plan(plan, text_style()), &JsonLine::Plan { plan });
-    match graph {
-        Some((path, format)) => write_graph(plan, path, format),
-        None => Ok(()),
-    }
 }
 
 /// How plans and graphs are written for this terminal.
@@ -326,8 +335,8 @@ pub(crate) fn text_style() -> TextStyle {
 }
 
 /// Draws a plan into a file.
-pub(crate) fn write_graph(plan: &Plan, path: &Path, format: Format) -> Result<(), Failure> {
-    std::fs::write(path, &*shown(&draw::draw(plan, format))).map_err(|error| {
+pub(crate) fn write_graph(plan: &Plan, notes: &Notes, path: &Path, format: Format) -> Result<(), Failure> {
+    std::fs::write(path, &*shown(&draw::draw(plan, notes, format))).map_err(|error| {
         let message = format!("cannot write the graph to {}: {error}", path.display());
         Failure::Other { message, help: "Choose another file with --graph.".to_owned(), status: 1 }
     })

@@ -18,7 +18,9 @@ const NOTHING: f64 = 0.000_5;
 pub(crate) fn cost(cost: &Cost, text: TextStyle, shows_all: bool) -> String {
     let (name, faint) = (style::NAME, style::FAINT);
     let bill = &cost.after;
-    let mut out = format!("\n{name}Cost:{name:#} {}{}\n", sum(bill), change(cost));
+    let head =
+        textwrap::fill(&format!("Cost: {}{}", sum(bill), change(cost)), options(text.width).subsequent_indent("  "));
+    let mut out = format!("\n{}\n", head.replacen("Cost:", &format!("{name}Cost:{name:#}"), 1));
     let priced: Vec<&Item> = bill.priced().collect();
     let most = if shows_all { priced.len() } else { LARGEST };
     let names = priced.iter().take(most).map(|item| item.resource.chars().count()).max().unwrap_or(0);
@@ -40,7 +42,7 @@ pub(crate) fn cost(cost: &Cost, text: TextStyle, shows_all: bool) -> String {
     for (head, found) in lines.into_iter().filter(|(_, found)| !found.is_empty()) {
         out += &wrapped(&format!("{head}: {}.", plain(&found.join(", "))), text.width);
     }
-    out += &wrapped(&note(bill), text.width);
+    out += &wrapped(&about_prices(bill, "; --online-prices asks AWS"), text.width);
     coloured(out, text)
 }
 
@@ -75,9 +77,10 @@ fn change(cost: &Cost) -> String {
     }
 }
 
-fn note(bill: &Bill) -> String {
+/// The date of the prices, and what they leave out; where they are old, with a hint.
+pub(crate) fn about_prices(bill: &Bill, hint: &str) -> String {
     let Some(date) = bill.as_of else { return "Without tax, discounts and data transfer.".to_owned() };
-    let age = if bill.is_old { ", more than 180 days ago; --online-prices asks AWS" } else { "" };
+    let age = if bill.is_old { format!(", more than 180 days ago{hint}") } else { String::new() };
     format!("List prices of {date}{age}. Without tax, discounts and data transfer.")
 }
 
@@ -91,9 +94,13 @@ fn cut(what: &str, room: usize) -> String {
     }
 }
 
+fn options(width: usize) -> textwrap::Options<'static> {
+    textwrap::Options::new(width.max(40)).word_splitter(textwrap::WordSplitter::NoHyphenation)
+}
+
 /// Lines that fit, in faint letters.
 fn wrapped(line: &str, width: usize) -> String {
-    let options = textwrap::Options::new(width.max(40)).initial_indent("  ").subsequent_indent("    ");
+    let options = options(width).initial_indent("  ").subsequent_indent("    ");
     let faint = style::FAINT;
     textwrap::wrap(line, options).iter().map(|line| format!("{faint}{line}{faint:#}\n")).collect()
 }

@@ -21,7 +21,7 @@ use llmhost_engine::plan::{Plan, TextStyle, show as show_whole, show_short};
 
 use crate::failure::Failure;
 pub(crate) use amounts::bytes;
-pub(crate) use cost::{cost, dollars, end_of_cost};
+pub(crate) use cost::{about_prices, cost, dollars, end_of_cost};
 pub(crate) use destruction::{destruction, foresight, kept};
 pub(crate) use diagnostics::{finding, more_about};
 pub(crate) use highlights::highlights;
@@ -31,6 +31,7 @@ pub(crate) use screen::{Lines, screen};
 pub(crate) use survey::survey;
 pub(crate) use terminal::{Task, Terminal, is_quiet, show, shows_everything};
 pub(crate) use words::capitalized;
+pub(crate) use wrapping::fitting;
 
 /// The styles of everything that llmhost prints.
 pub(crate) mod style {

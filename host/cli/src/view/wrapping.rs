@@ -2,10 +2,14 @@
 //!
 //! A command that is broken, or hyphenated, cannot be copied; nor can a path or an address.
 
+use std::borrow::Cow;
+use std::io::IsTerminal;
 use std::sync::LazyLock;
 
 use clap::CommandFactory;
+use llmhost_engine::secret::shown;
 use textwrap::core::Word;
+use textwrap::{Options, WordSeparator, WordSplitter};
 
 use crate::args::Cli;
 
@@ -17,6 +21,16 @@ static OWN: LazyLock<Vec<String>> = LazyLock::new(|| {
     let all = Cli::command();
     all.get_subcommands().map(|command| command.get_name().to_owned()).collect()
 });
+
+/// A text for standard error, in lines that fit where that is a terminal. Masked before it is broken: half a secret would
+/// not be recognised.
+pub(crate) fn fitting(text: &str) -> Cow<'_, str> {
+    if !std::io::stderr().is_terminal() {
+        return Cow::Borrowed(text);
+    }
+    let options = Options::new(super::width()).break_words(false).word_splitter(WordSplitter::NoHyphenation);
+    Cow::Owned(textwrap::fill(&shown(text), options.word_separator(WordSeparator::Custom(words))))
+}
 
 /// Splits a line at its spaces; a command is one word.
 pub(super) fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {

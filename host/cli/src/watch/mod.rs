@@ -6,7 +6,7 @@ mod server;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use llmhost_engine::graph::draw::{Follow, run_page};
+use llmhost_engine::graph::draw::{Follow, Notes, run_page};
 use llmhost_engine::plan::Plan;
 use llmhost_engine::run::Report;
 use llmhost_engine::secret::shown;
@@ -33,6 +33,8 @@ enum Ended {
 pub(crate) struct Watch {
     recorder: Arc<Recorder>,
     plan: Arc<Plan>,
+    /// What its page shows besides.
+    notes: Notes,
     server: Option<Server>,
     report: PathBuf,
 }
@@ -42,12 +44,12 @@ impl Watch {
     pub(crate) async fn start(
         args: &Watching,
         recorder: &Arc<Recorder>,
-        plan: &Arc<Plan>,
+        (plan, notes): (&Arc<Plan>, Notes),
         console: &Console,
     ) -> Result<Self, Failure> {
         recorder.restart();
         let server = match args.watch {
-            true => Some(Server::start(Arc::clone(recorder), page(plan, Follow::Live("events"))).await?),
+            true => Some(Server::start(Arc::clone(recorder), page(plan, &notes, Follow::Live("events"))).await?),
             false => None,
         };
         if let Some(server) = &server {
@@ -58,7 +60,7 @@ impl Watch {
             }
         }
         let report = args.report.clone().unwrap_or_else(|| PathBuf::from(REPORT));
-        Ok(Self { recorder: Arc::clone(recorder), plan: Arc::clone(plan), server, report })
+        Ok(Self { recorder: Arc::clone(recorder), plan: Arc::clone(plan), notes, server, report })
     }
 
     /// Tells the page how the run ended, and writes the report. A report that cannot be written does not undo the run: it is
@@ -68,7 +70,7 @@ impl Watch {
             self.recorder.push(&JsonLine::failure(failure));
         }
         self.recorder.push(&Ended::RunEnded { ok: report.is_ok(), interrupted: report.interrupted });
-        let page = page(&self.plan, Follow::Recorded(&self.recorder.lines()));
+        let page = page(&self.plan, &self.notes, Follow::Recorded(&self.recorder.lines()));
         match write(&self.report, &page) {
             Ok(()) => console.note(&format!("Wrote the report of the run to {}.", self.report.display())),
             Err(error) => {
@@ -82,8 +84,8 @@ impl Watch {
 }
 
 /// The page of a run, without the values of secrets.
-fn page(plan: &Plan, follow: Follow<'_>) -> String {
-    shown(&run_page(plan, follow)).into_owned()
+fn page(plan: &Plan, notes: &Notes, follow: Follow<'_>) -> String {
+    shown(&run_page(plan, notes, follow)).into_owned()
 }
 
 fn write(path: &Path, page: &str) -> std::io::Result<()> {

@@ -1,10 +1,11 @@
-//! The picture on a page of its own, with each resource's spec and changes beside it; and the same page with a run on it.
+//! The picture on a page of its own, with what is known of each resource and step beside it; and the same page with a run on it.
 //!
 //! The plan and the run go into the page as data. The script puts them on show as text only, and the page may load nothing
 //! but the events of a run that goes on, from where the page itself came from.
 
 use super::json::graph;
 use super::model::Drawing;
+use super::notes::Notes;
 use super::svg;
 use crate::plan::words::plain;
 use crate::secret::shown;
@@ -18,8 +19,9 @@ pub enum Follow<'a> {
     Recorded(&'a [String]),
 }
 
-pub(super) fn draw(drawing: &Drawing<'_>, follow: Option<Follow<'_>>) -> String {
-    let data = serde_json::to_string(&graph(drawing.plan, true)).expect("strings for keys, and nothing that can fail");
+pub(super) fn draw(drawing: &Drawing<'_>, notes: &Notes, follow: Option<Follow<'_>>) -> String {
+    let data =
+        serde_json::to_string(&graph(drawing.plan, Some(notes))).expect("strings for keys, and nothing that can fail");
     let title = plain(&drawing.plan.pipeline);
     // The picture by itself is an image; on the page, each resource in it is a button.
     let picture = svg::draw(drawing).replacen("role=\"img\"", "role=\"group\"", 1);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::notes::{Cost, Notes};
 use crate::names::{ResourceAddress, StepName};
 use crate::placement::Placement;
 use crate::plan::words::told;
@@ -16,6 +17,9 @@ pub(super) struct Graph<'a> {
     existing: &'a [PlannedExisting],
     steps: Vec<Step<'a>>,
     resources: Vec<Resource<'a>>,
+    /// What holds for all costs. Only on the page, as everything from the notes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    costs: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -26,6 +30,8 @@ struct Step<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<&'a Placement>,
     depends_on: &'a [StepName],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grants: Option<&'a Option<Vec<String>>>,
 }
 
 #[derive(Serialize)]
@@ -43,26 +49,33 @@ struct Resource<'a> {
     /// Only on the page, which shows it beside the picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     spec: Option<Value>,
+    /// The IAM actions that it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actions: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<&'a Cost>,
 }
 
 pub(super) fn draw(plan: &Plan) -> String {
-    let graph = graph(plan, false);
+    let graph = graph(plan, None);
     serde_json::to_string_pretty(&graph).expect("strings for keys, and nothing that can fail") + "\n"
 }
 
-/// The graph, with each resource's spec where `specs` asks for it.
-pub(super) fn graph(plan: &Plan, specs: bool) -> Graph<'_> {
+/// The graph; with notes, for a page, which shows each resource's spec as well.
+pub(super) fn graph<'a>(plan: &'a Plan, notes: Option<&'a Notes>) -> Graph<'a> {
+    let bill = notes.and_then(|notes| notes.bill.as_ref());
     let in_file = plan.steps.iter().map(|step| Step {
         name: &step.name,
         uses: Some(&step.uses),
         placement: (!step.placement.is_own()).then_some(&step.placement),
         depends_on: &step.depends_on,
+        grants: notes.and_then(|notes| notes.grants.get(&step.name)),
     });
     let mut steps: Vec<Step<'_>> = in_file.collect();
     let mut known: std::collections::HashSet<&StepName> = plan.steps.iter().map(|step| &step.name).collect();
     for address in plan.resources.keys() {
         if known.insert(address.step()) {
-            steps.push(Step { name: address.step(), uses: None, placement: None, depends_on: &[] });
+            steps.push(Step { name: address.step(), uses: None, placement: None, depends_on: &[], grants: None });
         }
     }
     let resources = plan.resources.iter().map(|(address, resource)| Resource {
@@ -77,9 +90,12 @@ pub(super) fn graph(plan: &Plan, specs: bool) -> Graph<'_> {
         changes: resource.changes.iter().map(told_change).collect(),
         interrupts: resource.interrupts.as_deref(),
         depends_on: &resource.depends_on,
-        spec: specs.then(|| told(&resource.spec)),
+        spec: notes.map(|_| told(&resource.spec)),
+        actions: notes.and_then(|notes| notes.actions.get(address)).map(Vec::as_slice),
+        cost: bill.and_then(|bill| bill.of.get(address)),
     });
-    Graph { pipeline: &plan.pipeline, existing: &plan.existing, steps, resources: resources.collect() }
+    let costs = bill.map(|bill| bill.about.as_str());
+    Graph { pipeline: &plan.pipeline, existing: &plan.existing, steps, resources: resources.collect(), costs }
 }
 
 fn told_change(change: &FieldChange) -> FieldChange {

@@ -10,6 +10,7 @@ mod json;
 mod layered;
 mod mermaid;
 mod model;
+mod notes;
 mod order;
 mod place;
 mod svg;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use crate::plan::Plan;
 pub use crate::plan::TextStyle;
 pub use html::Follow;
+pub use notes::{Amount, Cost, Costs, Notes};
 pub use text::text;
 
 /// What a drawing is written as.
@@ -71,12 +73,12 @@ pub enum DrawError {
 }
 
 /// Draws a plan on a page that shows a run of it: states, logs, failures and a timeline.
-pub fn run_page(plan: &Plan, follow: Follow<'_>) -> String {
-    html::draw(&model::Drawing::new(plan), Some(follow))
+pub fn run_page(plan: &Plan, notes: &Notes, follow: Follow<'_>) -> String {
+    html::draw(&model::Drawing::new(plan), notes, Some(follow))
 }
 
-/// Draws a plan.
-pub fn draw(plan: &Plan, format: Format) -> String {
+/// Draws a plan. The notes are for a page alone.
+pub fn draw(plan: &Plan, notes: &Notes, format: Format) -> String {
     if format == Format::Json {
         return json::draw(plan);
     }
@@ -85,7 +87,7 @@ pub fn draw(plan: &Plan, format: Format) -> String {
         Format::Dot => dot::draw(&drawing),
         Format::Mermaid => mermaid::draw(&drawing),
         Format::Svg => svg::draw(&drawing),
-        Format::Html => html::draw(&drawing, None),
+        Format::Html => html::draw(&drawing, notes, None),
         Format::Json => unreachable!("drawn above, from the plan itself"),
     }
 }

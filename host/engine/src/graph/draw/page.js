@@ -16,9 +16,12 @@ const page = (() => {
   };
   const fit = () => {
     const room = view.clientWidth - (panel.hidden || view.clientWidth < 900 ? 0 : panel.offsetWidth);
-    scale = Math.min(room / size.width, view.clientHeight / size.height, 1.5);
+    // Between the search above and the buttons below.
+    const top = document.getElementById("find").getBoundingClientRect().bottom + 8;
+    const height = Math.max(120, (document.getElementById("run") || document.getElementById("tools")).getBoundingClientRect().top - 8 - top);
+    scale = Math.min(room / size.width, height / size.height, 1.5);
     x = Math.max(0, (room - size.width * scale) / 2);
-    y = Math.max(0, (view.clientHeight - size.height * scale) / 2);
+    y = top + Math.max(0, (height - size.height * scale) / 2);
     show();
   };
   const zoom = (factor, cx = view.clientWidth / 2, cy = view.clientHeight / 2) => {
@@ -115,17 +118,56 @@ const page = (() => {
   };
   const words = { create: "+ create", finish: "+ finish", update: "~ update", replace: "± replace", delete: "− delete", keep: "= unchanged" };
 
-  // What else is known of a resource: the page of a run adds to it.
-  const more = [];
-  const fill = at => {
-    const resource = plan.resources[at];
+  // What whoever drew the page knew besides the plan: costs, grants and IAM actions.
+  const dollars = amount => {
+    const digits = amount < 0.001 ? 4 : amount < 0.1 ? 3 : amount < 100 ? 2 : 0;
+    return "$" + amount.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  };
+  const range = ({ least, most }) => dollars(least) + (most - least > 1e-9 ? ` to ${dollars(most)}` : "");
+  const each = lists => [...new Set(lists.flat())].sort();
+  const names = (title, list) => {
+    if (list === undefined) return;
+    add(panel, "h2", title);
+    if (list === null) return add(panel, "p", "All: the plugin is part of llmhost.", "where");
+    const box = add(panel, "p", list.length ? undefined : "none", list.length ? "names" : "where");
+    for (const name of list) add(box, "code", plain(name));
+  };
+  const bill = resources => {
+    if (plan.costs === undefined) return;
+    add(panel, "h2", "Cost");
+    const stay = resources.filter(resource => resource.action !== "delete");
+    const billed = stay.map(resource => resource.cost).filter(Boolean), priced = billed.filter(cost => cost.hourly);
+    const sum = of => priced.reduce((all, cost) => ({ least: all.least + cost[of].least, most: all.most + cost[of].most }), { least: 0, most: 0 });
+    if (priced.length) {
+      const most = priced.some(cost => cost.spot) ? "at most " : "";
+      add(panel, "p", `${most}${range(sum("hourly"))} an hour, ${range(sum("monthly"))} a month`, "sum");
+    }
+    if (resources.length === 1 && billed.length) add(panel, "p", plain(billed[0].what), "where");
+    const use = each(billed.map(cost => cost.by_use)), unknown = each(billed.map(cost => cost.unknown));
+    if (use.length) add(panel, "p", plain(`Billed by use, not counted: ${use.join(", ")}.`), "where");
+    if (unknown.length) add(panel, "p", plain(`Price unknown, not counted: ${unknown.join(", ")}.`), "where");
+    if (!stay.length) add(panel, "p", "Nothing after the deletion.", "where");
+    else if (!billed.length) add(panel, "p", "Not in the estimate: AWS bills nothing for this by itself, or its price is unknown.", "where");
+    else add(panel, "p", plain(plan.costs), "where");
+  };
+  const open = (name, where) => {
     panel.replaceChildren();
     const close = add(panel, "button", "×");
     close.id = "close";
     close.setAttribute("aria-label", "Close");
     close.onclick = leave;
-    add(panel, "h1", plain(resource.name));
-    add(panel, "p", plain(`${resource.kind} in step ${resource.step}`), "where");
+    add(panel, "h1", plain(name));
+    add(panel, "p", plain(where), "where");
+    panel.hidden = false;
+    panel.scrollTop = 0;
+  };
+  const grants = new Map(plan.steps.map(step => [step.name, step.grants]));
+
+  // What else is known of a resource: the page of a run adds to it.
+  const more = [];
+  const fill = at => {
+    const resource = plan.resources[at];
+    open(resource.name, `${resource.kind} in step ${resource.step}`);
     add(panel, "span", words[resource.action], `action is-${resource.action}`);
     if (resource.interrupts) add(panel, "p", plain(`! ${resource.interrupts}`), "interrupts");
     for (const section of more) section(resource, panel);
@@ -140,18 +182,34 @@ const page = (() => {
         if (change.may_replace) add(box, "em", "may force replacement");
       }
     }
+    bill([resource]);
+    names(`Grants of step ${plain(resource.step)}`, grants.get(resource.step));
+    names("IAM actions that llmhost needs", resource.actions);
     add(panel, "h2", resource.action === "delete" ? "Spec in the state" : "Declared spec");
     add(panel, "pre", value(resource.spec));
     links("Comes after", resource.depends_on.filter(other => numbers.has(other)).map(other => numbers.get(other)));
     links("Comes before", needed[at]);
-    panel.hidden = false;
-    panel.scrollTop = 0;
+  };
+  const fillStep = box => {
+    const name = box.querySelector(".name").textContent, inside = steps.get(name) || [];
+    open(name, box.querySelector("title").textContent);
+    for (const [action, count] of Object.entries(counted(inside))) add(panel, "span", `${words[action]} ${count}`, `action is-${action}`);
+    if (inside.length) bill(inside);
+    names("Grants", grants.get(name));
+    if (inside.some(resource => resource.actions)) names("IAM actions that llmhost needs", each(inside.map(resource => resource.actions || [])));
+    links("Resources", inside.map(resource => numbers.get(resource.address)));
   };
 
   const bringIntoView = box => {
     const room = view.clientWidth - (view.clientWidth < 900 ? 0 : panel.offsetWidth);
-    if (box.left < 0 || box.right > room) x += room / 2 - (box.left + box.right) / 2;
-    if (box.top < 0 || box.bottom > view.clientHeight) y += view.clientHeight / 2 - (box.top + box.bottom) / 2;
+    // What is far away comes to the middle; what is beside the edge, or below the panel, moves as little as it can.
+    const into = (start, end, size, whole) => {
+      if (end < 0 || start > whole) return size / 2 - (start + end) / 2;
+      const back = Math.min(0, size - 40 - end);
+      return back + Math.max(0, 40 - start - back);
+    };
+    if (box.left < 0 || box.right > room) x += into(box.left, box.right, room, view.clientWidth);
+    if (box.top < 0 || box.bottom > view.clientHeight) y += into(box.top, box.bottom, view.clientHeight, view.clientHeight);
     show();
   };
   const clear = () => {
@@ -175,22 +233,32 @@ const page = (() => {
     bringIntoView(document.getElementById(`r${at}`).getBoundingClientRect());
     if (location.hash !== `#r${at}`) history.replaceState(null, "", `#r${at}`);
   };
+  const chooseStep = box => {
+    clear();
+    box.classList.add("chosen");
+    fillStep(box);
+    bringIntoView(box.getBoundingClientRect());
+    history.replaceState(null, "", `#${box.id}`);
+  };
   const leave = () => {
     clear();
     panel.hidden = true;
     history.replaceState(null, "", location.pathname + location.search);
   };
 
-  plan.resources.forEach((resource, at) => {
-    const box = document.getElementById(`r${at}`);
+  const button = (box, label, chosen) => {
     box.setAttribute("tabindex", "0");
     box.setAttribute("role", "button");
-    box.setAttribute("aria-label", plain(`${words[resource.action]} ${resource.kind} ${resource.name}, step ${resource.step}`));
+    box.setAttribute("aria-label", label);
     box.addEventListener("keydown", event => {
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
-      choose(at);
+      chosen();
     });
+  };
+  plan.resources.forEach((resource, at) => {
+    const label = plain(`${words[resource.action]} ${resource.kind} ${resource.name}, step ${resource.step}`);
+    button(document.getElementById(`r${at}`), label, () => choose(at));
   });
   // A step as one card, for looking from afar.
   const steps = new Map();
@@ -200,10 +268,11 @@ const page = (() => {
   }
   const SVG = "http://www.w3.org/2000/svg";
   for (const box of svg.querySelectorAll(".step")) {
+    button(box, box.querySelector("title").textContent, () => chooseStep(box));
     const frame = box.querySelector(".frame"), name = box.querySelector(".name").textContent;
     const inside = steps.get(name) || [];
-    const counts = Object.entries(counted(inside)).map(([action, count]) => `${words[action]} ${count}`).join("  ");
-    const lines = [name, `${inside.length} resource${inside.length === 1 ? "" : "s"}`, counts];
+    const counts = Object.entries(counted(inside)).map(([action, count]) => [action, `${words[action]} ${count}  `]);
+    const lines = [name, `${inside.length} resource${inside.length === 1 ? "" : "s"}`, counts.map(([, text]) => text).join("").trimEnd()];
     const [left, top, width, height] = ["x", "y", "width", "height"].map(of => frame[of].baseVal.value);
     const longest = Math.max(...lines.map(line => line.length), 1);
     const size = Math.min(height / 5, width * 0.9 / (longest * 0.6), 400);
@@ -214,7 +283,12 @@ const page = (() => {
       text.setAttribute("x", left + width / 2);
       text.setAttribute("y", top + height / 2 + (at - 0.7) * size * 1.3);
       text.style.fontSize = `${at ? size * 0.8 : size}px`;
-      text.textContent = line;
+      if (at < 2) { text.textContent = line; return; }
+      for (const [action, count] of counts) {
+        const part = text.appendChild(document.createElementNS(SVG, "tspan"));
+        part.setAttribute("class", `is-${action}`);
+        part.textContent = count;
+      }
     });
   }
   const near = box => {
@@ -229,8 +303,10 @@ const page = (() => {
     if (moved > 4) return;
     const box = event.target.closest(".resource"), step = event.target.closest(".step");
     if (box) choose(Number(box.id.slice(1)));
-    else if (step && svg.classList.contains("far")) near(step);
-    else leave();
+    else if (step) {
+      if (svg.classList.contains("far")) near(step);
+      chooseStep(step);
+    } else leave();
   });
 
   // Search and filter.
@@ -271,7 +347,7 @@ const page = (() => {
 
   // Keys: from a chosen resource along its dependencies, and for the whole picture.
   const chosen = () => {
-    const box = svg.querySelector(".chosen");
+    const box = svg.querySelector(".resource.chosen");
     return box ? Number(box.id.slice(1)) : -1;
   };
   const keys = {
@@ -295,9 +371,9 @@ const page = (() => {
     document.getElementById(`r${next}`).focus({ preventScroll: true });
   });
 
-  const asked = /^#r(\d+)$/.exec(location.hash);
-  if (asked && plan.resources[asked[1]]) choose(Number(asked[1]));
+  const asked = /^#([rs])(\d+)$/.exec(location.hash), at = asked && document.getElementById(asked[0].slice(1));
+  if (at) asked[1] === "r" ? choose(Number(asked[2])) : chooseStep(at);
   fit();
   const again = resource => { if (!panel.hidden && chosen() === numbers.get(resource)) fill(chosen()); };
-  return { plan, steps, numbers, add, plain, choose, more, again };
+  return { plan, steps, numbers, add, plain, choose, fit, more, again };
 })();

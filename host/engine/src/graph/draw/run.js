@@ -1,7 +1,7 @@
 "use strict";
 // The states of a run on the page of its plan. Events come from the page itself, or one by one from the run.
 (() => {
-  const { plan, steps, numbers, add, plain, choose, more, again } = page;
+  const { plan, steps, numbers, add, plain, choose, fit, more, again } = page;
   const source = JSON.parse(document.getElementById("events").textContent);
   const box = document.getElementById("run"), timeline = document.getElementById("timeline");
   const doing = { create: "creating", finish: "finishing", adopt: "adopting", update: "updating", detach: "detaching", delete: "deleting" };
@@ -116,7 +116,7 @@
   const button = (parent, address) => {
     const link = add(parent, "button", plain(address));
     link.title = plain(address);
-    link.onclick = () => { timeline.hidden = true; if (numbers.has(address)) choose(numbers.get(address)); };
+    link.onclick = () => { show(false); if (numbers.has(address)) choose(numbers.get(address)); };
     return link;
   };
 
@@ -124,8 +124,11 @@
     const path = critical(), whole = Math.max(clock(), 1);
     timeline.replaceChildren();
     const waited = [...path].reduce((sum, row) => sum + row.end - row.start, 0);
-    add(timeline, "p", operations.length ? `${operations.length} operations in ${time(whole)}. The critical path, in another colour: `
-      + `${path.size} operations, ${time(waited)}.` : "No operation has started yet.");
+    const head = add(timeline, "p", operations.length ? `${operations.length} operations in ${time(whole)}. ` : "No operation has started yet.");
+    if (path.size) {
+      add(head, "i", undefined, "key");
+      head.append(`critical path: ${path.size} operations, ${time(waited)}`);
+    }
     for (const row of operations) {
       const line = add(timeline, "div", undefined, `row ${row.state}${path.has(row) ? " critical" : ""}`);
       button(line, row.address);
@@ -162,11 +165,14 @@
     if (!timeline.hidden && source.live) drawTimeline();
   };
 
-  document.getElementById("show-timeline").onclick = () => {
-    timeline.hidden = !timeline.hidden;
-    if (!timeline.hidden) drawTimeline();
+  const toggle = document.getElementById("show-timeline");
+  const show = is => {
+    timeline.hidden = !is;
+    toggle.textContent = is ? "Graph" : "Timeline";
+    if (is) drawTimeline();
   };
-  window.addEventListener("keydown", event => { if (event.key === "Escape") timeline.hidden = true; });
+  toggle.onclick = () => show(timeline.hidden);
+  window.addEventListener("keydown", event => { if (event.key === "Escape") show(false); });
 
   if (source.live) {
     const timer = setInterval(draw, 500);
@@ -186,4 +192,5 @@
     source.recorded.forEach(handle);
   }
   draw();
+  fit();
 })();

@@ -15,23 +15,64 @@ const ALL: [Format; 5] = [Format::Dot, Format::Mermaid, Format::Svg, Format::Jso
 
 #[test]
 fn each_format_draws_the_same_plan() {
-    insta::assert_snapshot!("dot", draw(&plan(), Format::Dot));
-    insta::assert_snapshot!("mermaid", draw(&plan(), Format::Mermaid));
-    insta::assert_snapshot!("json", draw(&plan(), Format::Json));
+    insta::assert_snapshot!("dot", draw(&plan(), &Notes::default(), Format::Dot));
+    insta::assert_snapshot!("mermaid", draw(&plan(), &Notes::default(), Format::Mermaid));
+    insta::assert_snapshot!("json", draw(&plan(), &Notes::default(), Format::Json));
     insta::assert_snapshot!("text", text(&plan(), TextStyle::default()));
-    let svg = draw(&plan(), Format::Svg);
+    let svg = draw(&plan(), &Notes::default(), Format::Svg);
     let (style, end) = (svg.find("<style>").unwrap(), svg.find("</style>").unwrap());
     insta::assert_snapshot!("svg", format!("{}{}", &svg[..style], &svg[end + 9..]));
 }
 
 #[test]
 fn the_page_holds_the_picture_and_the_plan_and_loads_nothing() {
-    let page = draw(&plan(), Format::Html);
+    let page = draw(&plan(), &Notes::default(), Format::Html);
     // An image by itself, and on the page a group of buttons.
-    assert!(page.contains(&draw(&plan(), Format::Svg).replacen("role=\"img\"", "role=\"group\"", 1)));
+    assert!(page.contains(&draw(&plan(), &Notes::default(), Format::Svg).replacen(
+        "role=\"img\"",
+        "role=\"group\"",
+        1
+    )));
     assert_eq!(embedded(&page)["resources"][1]["changes"][0]["path"], "tags.team");
     assert_eq!(embedded(&page)["resources"][1]["spec"]["vpc_id"], "network/ec2.vpc/main.id (known after apply)");
     assert!(!page.contains("src=") && !page.contains("href=") && !page.contains("url(http"));
+}
+
+#[test]
+fn the_page_shows_what_is_noted_and_the_graph_does_not() {
+    let mut notes = Notes::default();
+    let address: ResourceAddress = plan().resources.keys().nth(1).unwrap().clone();
+    notes.grants.insert(address.step().clone(), Some(vec!["ec2:subnet".to_owned()]));
+    notes.actions.insert(address.clone(), vec!["ec2:CreateSubnet".to_owned()]);
+    let cost = Cost {
+        what: "</script>".to_owned(),
+        hourly: Some(Amount { least: 0.5, most: 1.0 }),
+        monthly: Some(Amount { least: 365.0, most: 730.0 }),
+        by_use: Vec::new(),
+        unknown: Vec::new(),
+        spot: false,
+    };
+    notes.bill = Some(Costs { about: "List prices.".to_owned(), of: [(address.clone(), cost)].into() });
+    let pages = [
+        draw(&plan(), &notes, Format::Html),
+        run_page(&plan(), &notes, Follow::Live("events")),
+        run_page(&plan(), &notes, Follow::Recorded(&[])),
+    ];
+    for page in pages {
+        let graph = embedded(&page);
+        let resource = &graph["resources"][1];
+        assert_eq!(resource["actions"], json!(["ec2:CreateSubnet"]));
+        assert_eq!(resource["cost"]["hourly"], json!({"least": 0.5, "most": 1.0}));
+        assert_eq!(graph["costs"], "List prices.");
+        let step = graph["steps"].as_array().unwrap().iter().find(|step| step["name"] == address.step().as_str());
+        assert_eq!(step.unwrap()["grants"], json!(["ec2:subnet"]));
+    }
+    // What a note repeats of a spec may be secret.
+    crate::secret::hide("noted-secret-value");
+    notes.actions.insert(address, vec!["of noted-secret-value".to_owned()]);
+    assert!(!draw(&plan(), &notes, Format::Html).contains("noted-secret-value"));
+    let json = draw(&plan(), &notes, Format::Json);
+    assert!(!json.contains("ec2:CreateSubnet") && !json.contains("List prices") && !json.contains("grants"), "{json}");
 }
 
 fn embedded(page: &str) -> serde_json::Value {
@@ -60,17 +101,17 @@ fn the_format_follows_from_the_ending() {
 fn no_text_of_a_plan_can_act_on_what_shows_it() {
     let plan = hostile();
     for format in ALL {
-        let drawn = draw(&plan, format);
+        let drawn = draw(&plan, &Notes::default(), format);
         assert!(!drawn.replace('\n', "").contains(|c: char| c.is_control()), "{format:?}: {drawn:?}");
         assert!(format == Format::Json || !drawn.contains("<script>alert"), "{format:?}: {drawn}");
     }
-    let page = draw(&plan, Format::Html);
+    let page = draw(&plan, &Notes::default(), Format::Html);
     assert_eq!(page.matches("</script>").count(), 2, "the plan and the script, each ended once");
     assert_eq!(embedded(&page)["pipeline"], plan.pipeline.as_str());
-    roxmltree::Document::parse(&draw(&plan, Format::Svg)).unwrap();
+    roxmltree::Document::parse(&draw(&plan, &Notes::default(), Format::Svg)).unwrap();
     let shown = text(&plan, TextStyle::default());
     assert!(!shown.replace('\n', "").contains(|c: char| c.is_control()), "{shown:?}");
-    for line in draw(&plan, Format::Mermaid).lines().filter(|line| line.contains('[')) {
+    for line in draw(&plan, &Notes::default(), Format::Mermaid).lines().filter(|line| line.contains('[')) {
         assert_eq!(line.matches('"').count(), 2, "{line}");
     }
 }
@@ -112,7 +153,7 @@ fn edges_that_close_a_cycle_are_drawn_all_the_same() {
     add(&mut plan, "a/k.k/one", Action::Keep, &["b/k.k/two", "a/k.k/own"], json!({}));
     add(&mut plan, "a/k.k/own", Action::Keep, &["a/k.k/one"], json!({}));
     add(&mut plan, "b/k.k/two", Action::Keep, &["a/k.k/one", "b/k.k/absent"], json!({}));
-    let svg = draw(&plan, Format::Svg);
+    let svg = draw(&plan, &Notes::default(), Format::Svg);
     let document = roxmltree::Document::parse(&svg).unwrap();
     for pair in [("r1", "r0"), ("r0", "r1"), ("s2", "s3"), ("s3", "s2")] {
         let found = document
@@ -126,7 +167,11 @@ fn edges_that_close_a_cycle_are_drawn_all_the_same() {
 #[test]
 fn the_same_plan_is_drawn_the_same_each_time() {
     for format in ALL {
-        assert_eq!(draw(&network(), format), draw(&network(), format), "{format:?}");
+        assert_eq!(
+            draw(&network(), &Notes::default(), format),
+            draw(&network(), &Notes::default(), format),
+            "{format:?}"
+        );
     }
 }
 
@@ -150,7 +195,7 @@ fn thousands_of_steps_are_drawn_in_a_moment() {
         }
         for format in ALL {
             let start = Instant::now();
-            assert!(draw(&plan, format).len() > 100_000);
+            assert!(draw(&plan, &Notes::default(), format).len() > 100_000);
             // Some ten times what it takes, for machines that are busy with other things.
             assert!(start.elapsed() < Duration::from_secs(10), "{format:?}: {:?}", start.elapsed());
         }
@@ -179,18 +224,18 @@ proptest! {
             let spec = json!({ uses.clone(): uses.clone() });
             plan.resources.insert(at.clone(), PlannedResource { depends_on, ..PlannedResource::new(Action::Create, spec) });
         }
-        let svg = draw(&plan, Format::Svg);
+        let svg = draw(&plan, &Notes::default(), Format::Svg);
         let document = roxmltree::Document::parse(&svg).unwrap();
         let ids: Vec<_> = document.descendants().filter_map(|node| node.attribute("id")).collect();
         prop_assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
         prop_assert!(!svg.contains("NaN") && !svg.contains("inf "));
         for (format, mark) in [(Format::Dot, " [label="), (Format::Mermaid, "[\"")] {
-            let drawn = draw(&plan, format);
+            let drawn = draw(&plan, &Notes::default(), format);
             let ids: Vec<_> = drawn.lines().filter(|line| !line.contains("graph")).filter_map(|line| line.split_once(mark)).map(|(id, _)| id.trim()).collect();
             prop_assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
             prop_assert!(ids.len() >= plan.resources.len());
         }
-        let page = draw(&plan, Format::Html);
+        let page = draw(&plan, &Notes::default(), Format::Html);
         prop_assert_eq!(&embedded(&page)["pipeline"], &json!(uses));
         let escapes = text(&plan, TextStyle::default()).contains('\u{1b}');
         prop_assert!(!escapes);
@@ -213,7 +258,7 @@ fn a_step_of_thousands_and_a_dense_one_are_drawn_in_a_moment() {
     for plan in [wide, dense] {
         for format in ALL {
             let start = Instant::now();
-            draw(&plan, format);
+            draw(&plan, &Notes::default(), format);
             assert!(start.elapsed() < Duration::from_secs(10), "{format:?}: {:?}", start.elapsed());
         }
     }
