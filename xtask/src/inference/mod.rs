@@ -1,6 +1,8 @@
 //! `cargo xtask models`: example models, made from Python packages; and `cargo xtask bench-models`:
 //! how fast they run beside others' programs, in one run on one machine.
 
+mod bucket;
+mod cold;
 pub(crate) mod cuda;
 mod devices;
 mod embeddings;
@@ -45,11 +47,12 @@ pub(crate) fn make(names: &[String]) -> Result<(), String> {
 /// One of the tables, and what makes it.
 type Table = (&'static str, fn() -> Result<(), String>);
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 7] = [
     ("batches", engine::batches),
     ("clients", engine::clients),
     ("server", server::overhead),
     ("llama", load::table),
+    ("cold", cold::starts),
     ("embeddings", embeddings::throughput),
     ("fetch", fetch::throughput),
 ];
