@@ -174,7 +174,7 @@ fn measure(command: &mut Command) -> Result<Figure, String> {
 }
 
 /// Waits for a child; gives its wait status, its peak resident set in KiB, and bytes written.
-fn wait(pid: u32) -> Result<(i32, u64, u64), String> {
+pub(crate) fn wait(pid: u32) -> Result<(i32, u64, u64), String> {
     let pid = libc::pid_t::try_from(pid).map_err(|_| "an impossible process id".to_owned())?;
     let mut status = 0;
     // SAFETY: `rusage` is plain data, and both pointers are to locals that outlive the call.

@@ -3,14 +3,14 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Error, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::bucket::{Bucket, Object};
 use super::{figures, median};
 
 /// As many as llmhost opens.
@@ -21,84 +21,6 @@ const ROUNDS: usize = 5;
 /// A name, and megabits a second; 0 is as fast as this machine sends to itself.
 const LINES: [(&str, u64); 3] = [("a line of 2.5 Gbit/s", 2_500), ("a line of 5 Gbit/s", 5_000), ("no limit", 0)];
 const KEY: &str = "model/model.onnx.data";
-
-/// A bucket with one object.
-struct Bucket {
-    content: Vec<u8>,
-    /// Changes with each round, as if the object were written again.
-    version: AtomicU64,
-    /// Bytes a second of all connections together; 0 for as many as go.
-    rate: AtomicU64,
-    /// Up to when the line is taken.
-    taken: Mutex<Instant>,
-}
-
-impl Bucket {
-    fn serve(self: &Arc<Self>) -> Result<String, Error> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?.to_string();
-        let bucket = Arc::clone(self);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let bucket = Arc::clone(&bucket);
-                // A client that has gone ends its thread.
-                std::thread::spawn(move || bucket.connection(stream));
-            }
-        });
-        Ok(address)
-    }
-
-    /// Waits until so many bytes have gone through the line.
-    fn pace(&self, bytes: usize) {
-        let rate = self.rate.load(Relaxed);
-        if rate > 0 {
-            let mut taken = self.taken.lock().expect("no panic under this lock");
-            let free = (*taken).max(Instant::now()) + Duration::from_secs_f64(bytes as f64 / rate as f64);
-            *taken = free;
-            drop(taken);
-            std::thread::sleep(free.saturating_duration_since(Instant::now()));
-        }
-    }
-
-    fn connection(&self, stream: TcpStream) -> Result<(), Error> {
-        stream.set_nodelay(true)?;
-        let mut stream = BufReader::new(stream);
-        loop {
-            let (mut line, mut path, mut range) = (String::new(), String::new(), None);
-            while line != "\r\n" {
-                line.clear();
-                if stream.read_line(&mut line)? == 0 {
-                    return Ok(());
-                }
-                if let Some(bytes) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
-                    range = bytes.trim().split_once('-').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-                } else if path.is_empty() {
-                    path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-                }
-            }
-            let etag = self.version.load(Relaxed);
-            if path.contains("list-type=2") {
-                let body = format!(
-                    "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>{KEY}</Key><Size>{SIZE}</Size>\
-                     <ETag>\"{etag}\"</ETag></Contents></ListBucketResult>"
-                );
-                let length = body.len();
-                write!(stream.get_mut(), "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")?;
-                continue;
-            }
-            let (from, to): (u64, u64) = range.unwrap_or((0, SIZE - 1));
-            let mut left = (to + 1 - from) as usize;
-            let head = format!("HTTP/1.1 206 Partial Content\r\nETag: \"{etag}\"\r\nContent-Length: {left}\r\n\r\n");
-            stream.get_mut().write_all(head.as_bytes())?;
-            while left > 0 {
-                let piece = left.min(self.content.len());
-                self.pace(piece);
-                stream.get_mut().write_all(&self.content[..piece])?;
-                left -= piece;
-            }
-        }
-    }
-}
 
 /// Reads all of the object by ranges into a file; gives the seconds.
 fn raw(address: &str, to: &Path) -> Result<f64, Error> {
@@ -144,16 +66,15 @@ fn ranges(address: &str, file: &File, next: &AtomicU64) -> Result<(), Error> {
 /// Both, in turn, over lines of different speed.
 pub(super) fn throughput() -> Result<(), String> {
     let content = (0..1_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let (version, rate, taken) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new(Instant::now()));
-    let bucket = Arc::new(Bucket { content, version, rate, taken });
+    let bucket = Bucket::new(vec![Object { key: KEY.to_owned(), content, size: SIZE }]);
     let address = bucket.serve().map_err(|error| error.to_string())?;
     println!("| 1 GiB by {CONNECTIONS} connections | llmhost fetch, MiB/s | ranges read and written | ratio |");
     println!("|---|---:|---:|---:|");
     for (name, megabits) in LINES {
-        bucket.rate.store(megabits * 1_000_000 / 8, Relaxed);
+        bucket.limit(megabits);
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            bucket.version.fetch_add(1, Relaxed);
+            bucket.change();
             let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
             ours.push(fetch(&address, folder.path())?);
             theirs.push(raw(&address, &folder.path().join("raw")).map_err(|error| error.to_string())?);

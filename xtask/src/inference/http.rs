@@ -28,7 +28,17 @@ impl Client {
 
     /// Sends a request; gives status and body of the answer.
     pub(super) fn exchange(&mut self, path: &str, body: &str) -> Result<(u16, Vec<u8>), String> {
-        self.send(path, body)?;
+        self.send("POST", path, body)?;
+        self.answer()
+    }
+
+    /// Asks for a path; gives status and body of the answer.
+    pub(super) fn get(&mut self, path: &str) -> Result<(u16, Vec<u8>), String> {
+        self.send("GET", path, "")?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<(u16, Vec<u8>), String> {
         let (status, length) = self.head()?;
         let mut answer = vec![0; length.ok_or("the answer has no length")?];
         self.stream.read_exact(&mut answer).map_err(|error| format!("the response ended early: {error}"))?;
@@ -37,7 +47,7 @@ impl Client {
 
     /// Sends a request that is answered by events; gives when each of them came.
     pub(super) fn events(&mut self, path: &str, body: &str) -> Result<Vec<Instant>, String> {
-        self.send(path, body)?;
+        self.send("POST", path, body)?;
         let (status, _) = self.head()?;
         if status != 200 {
             return Err(format!("the server answered {status}"));
@@ -65,9 +75,9 @@ impl Client {
         Ok(at)
     }
 
-    fn send(&mut self, path: &str, body: &str) -> Result<(), String> {
+    fn send(&mut self, method: &str, path: &str, body: &str) -> Result<(), String> {
         let length = body.len();
-        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
         let request = format!("{head}Content-Length: {length}\r\n\r\n{body}");
         self.stream.get_mut().write_all(request.as_bytes()).map_err(|error| format!("cannot ask: {error}"))
     }

@@ -1,5 +1,6 @@
 //! Our server beside llama.cpp's, both asked by the same client in turn.
 
+use std::ffi::OsStr;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread::{scope, sleep};
@@ -10,8 +11,8 @@ use serde_json::json;
 
 use super::http::Client;
 use super::llama::{Llama, llama};
-use super::peer::Target;
-use super::server::Server;
+use super::peer::{Target, folder};
+use super::server::{Server, free_port};
 use super::{median, threads};
 
 const ROUNDS: usize = 3;
@@ -49,13 +50,14 @@ struct Load {
 pub(super) fn table() -> Result<(), String> {
     let target = Target::processor()?;
     let peer = llama(&target)?;
+    let model = folder(Example::SmolLm2Int4)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         // Which goes first changes: the second finds the machine as the first left it.
         for turn in 0..2 {
             match (round + turn) % 2 {
-                0 => ours.push(measure(Server::start(&mut llmhost(&target)?)?, round)?),
-                _ => theirs.push(measure(Server::start(&mut llama_server(&peer)?)?, round)?),
+                0 => ours.push(measure(Server::start(&mut llmhost(&target, model.as_os_str(), "0"))?, round)?),
+                _ => theirs.push(measure(Server::start(&mut llama_server(&peer, &free_port()?))?, round)?),
             }
         }
     }
@@ -87,20 +89,19 @@ fn row(name: &str, ours: &[Round], theirs: &[Round], less_is_better: bool, of: i
     println!("| {name} | {one:.digits$} | {other:.digits$} | {ratio:.2}x |");
 }
 
-fn llmhost(target: &Target) -> Result<Command, String> {
-    let mut command = target.llmhost("serve", Example::SmolLm2Int4)?;
-    command.args(["--port", "0", "--context", &CONTEXT.to_string(), "--max-batch", &PLACES.to_string()]);
-    Ok(command)
+/// With room for as many requests as the peer's has.
+pub(super) fn llmhost(target: &Target, model: &OsStr, port: &str) -> Command {
+    let mut command = target.llmhost_at("serve", model, &threads());
+    command.args(["--port", port, "--context", &CONTEXT.to_string(), "--max-batch", &PLACES.to_string()]);
+    command
 }
 
-fn llama_server(llama: &Llama) -> Result<Command, String> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr());
-    let port = port.map_err(|error| format!("no port is free: {error}"))?.port().to_string();
+pub(super) fn llama_server(llama: &Llama, port: &str) -> Command {
     let mut command = Command::new(&llama.server);
-    command.arg("--model").arg(&llama.model).args(["--host", "127.0.0.1", "--port", &port]);
+    command.arg("--model").arg(&llama.model).args(["--host", "127.0.0.1", "--port", port]);
     command.args(["--threads", &threads(), "--threads-batch", &threads(), "--parallel", &PLACES.to_string()]);
     command.args(["--ctx-size", &(PLACES * CONTEXT).to_string(), "--no-webui"]);
-    Ok(command)
+    command
 }
 
 fn measure(server: Server, round: usize) -> Result<Round, String> {

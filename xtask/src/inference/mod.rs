@@ -1,6 +1,8 @@
 //! `cargo xtask models`: example models, made from Python packages; and `cargo xtask bench-models`:
 //! how fast they run beside others' programs, in one run on one machine.
 
+mod bucket;
+mod cold;
 pub(crate) mod cuda;
 mod devices;
 mod embeddings;
@@ -13,7 +15,8 @@ mod peer;
 mod server;
 pub(crate) mod soak;
 
-use std::process::Command;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 use llmhost_example_models::Example;
 use serde_json::Value;
@@ -44,11 +47,12 @@ pub(crate) fn make(names: &[String]) -> Result<(), String> {
 /// One of the tables, and what makes it.
 type Table = (&'static str, fn() -> Result<(), String>);
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 7] = [
     ("batches", engine::batches),
     ("clients", engine::clients),
     ("server", server::overhead),
     ("llama", load::table),
+    ("cold", cold::starts),
     ("embeddings", embeddings::throughput),
     ("fetch", fetch::throughput),
 ];
@@ -74,13 +78,35 @@ fn threads() -> String {
 
 /// Runs a program that prints its figures as one line of JSON.
 fn figures(command: &mut Command) -> Result<Value, String> {
-    let output = command.output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)));
+    Ok(measured(command)?.figures)
+}
+
+/// What a program printed, and what it took.
+struct Measured {
+    figures: Value,
+    /// Most of its memory that was resident at one time, in MiB: mapped weights included.
+    peak: f64,
+}
+
+/// The same, with the memory that it took.
+fn measured(command: &mut Command) -> Result<Measured, String> {
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = spawned.map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    let (mut said, mut errors) = (Vec::new(), Vec::new());
+    // At the same time: a program waits where nobody reads.
+    std::thread::scope(|scope| {
+        scope.spawn(|| stderr.as_mut().map(|from| from.read_to_end(&mut errors)));
+        stdout.as_mut().map(|from| from.read_to_end(&mut said))
+    });
+    let (status, peak, _) = crate::bench::wait(child.id())?;
+    if status != 0 {
+        return Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&errors)));
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let last = text.lines().rfind(|line| line.starts_with('{')).unwrap_or_default();
-    serde_json::from_str(last).map_err(|error| format!("{command:?} said no figures: {error}"))
+    let said = String::from_utf8_lossy(&said);
+    let last = said.lines().rfind(|line| line.starts_with('{')).unwrap_or_default();
+    let figures = serde_json::from_str(last).map_err(|error| format!("{command:?} said no figures: {error}"))?;
+    Ok(Measured { figures, peak: peak as f64 / 1024.0 })
 }
 
 /// The middle of some figures; 0 of none.

@@ -1,6 +1,6 @@
 //! The programs that llmhost is measured beside, and the models and libraries that all of them use.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,10 +41,15 @@ impl Target {
 
     /// `llmhost COMMAND` on a model.
     pub(super) fn llmhost_with(&self, command: &str, model: Example, threads: &str) -> Result<Command, String> {
+        Ok(self.llmhost_at(command, folder(model)?.as_os_str(), threads))
+    }
+
+    /// `llmhost COMMAND` on the model at an address.
+    pub(super) fn llmhost_at(&self, command: &str, model: &OsStr, threads: &str) -> Command {
         let mut built = Command::new(crate::target().join(self.profile).join("llmhost"));
-        built.arg(command).arg("--model").arg(folder(model)?).arg("--onnxruntime").arg(&self.library);
+        built.arg(command).arg("--model").arg(model).arg("--onnxruntime").arg(&self.library);
         built.args(["--device", self.device, "--threads", threads]).env("LD_LIBRARY_PATH", &self.libraries);
-        Ok(built)
+        built
     }
 
     /// One of the Python programs beside this crate, about to be run on a model.

@@ -55,6 +55,32 @@ impl Server {
         Ok(Self { child, address })
     }
 
+    /// A program that was told where to listen; what it prints is not read.
+    pub(super) fn launch(command: &mut Command, port: &str) -> Result<Self, String> {
+        let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = started.map_err(|error| format!("cannot start {command:?}: {error}"))?;
+        Ok(Self { child, address: format!("127.0.0.1:{port}") })
+    }
+
+    /// Waits until a path is answered with 200.
+    pub(super) fn wait_for(&mut self, path: &str) -> Result<(), String> {
+        const PATIENCE: Duration = Duration::from_secs(120);
+        const POLL: Duration = Duration::from_millis(2);
+        let began = Instant::now();
+        loop {
+            let answer = Client::connect(&self.address).and_then(|mut client| client.get(path));
+            match answer {
+                Ok((200, _)) => return Ok(()),
+                other if began.elapsed() > PATIENCE => return Err(format!("{path}: {other:?}")),
+                _ => {}
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("the server ended with {status} before {path} was answered"));
+            }
+            sleep(POLL);
+        }
+    }
+
     /// Memory of it that is in use now.
     pub(super) fn resident_mib(&self) -> Result<f64, String> {
         let path = format!("/proc/{}/status", self.child.id());
@@ -63,6 +89,12 @@ impl Server {
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
         kib.map(|kib| kib / 1024.0).ok_or_else(|| format!("{path} has no VmRSS"))
     }
+}
+
+/// A port that nobody listens at.
+pub(super) fn free_port() -> Result<String, String> {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr());
+    Ok(port.map_err(|error| format!("no port is free: {error}"))?.port().to_string())
 }
 
 /// A plain loop over the model that runs once for each line it is sent.
