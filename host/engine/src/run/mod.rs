@@ -281,7 +281,14 @@ impl Engine {
     /// Plans against a state. Mutates nothing, and asks for nothing but what the file says exists ([`asking`](Self::asking)).
     pub async fn plan(&self, state: &Arc<State>) -> Result<Plan, PlanError> {
         let state = world::as_seen_from(&self.registry, state).await;
-        planner::plan(self, &state).await
+        planner::plan(self, &state, planner::Guards::Held).await
+    }
+
+    /// Plans to see what is declared, against a state that is incomplete: protected steps may seem to be replaced. For
+    /// imports, which delete nothing.
+    async fn plan_to_import(&self, state: &Arc<State>) -> Result<Plan, PlanError> {
+        let state = world::as_seen_from(&self.registry, state).await;
+        planner::plan(self, &state, planner::Guards::Ignored).await
     }
 
     /// Applies a plan that was shown. A declaration that differs from it is refused.

@@ -57,9 +57,16 @@ struct StepPlan {
 /// More passes than any chain of moves needs that makes sense.
 const MOST_PASSES: usize = 10;
 
+/// Whether a plan that would delete something protected is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guards {
+    Held,
+    Ignored,
+}
+
 /// Plans a pipeline against a state. What only moved is planned where it is now: a plan that shows
 /// moves is made again as if they had been made.
-pub(super) async fn plan(engine: &Engine, state: &Arc<State>) -> Result<Plan, PlanError> {
+pub(super) async fn plan(engine: &Engine, state: &Arc<State>, guards: Guards) -> Result<Plan, PlanError> {
     let mut moves = moves::declared(&engine.pipeline, state);
     let mut failures = moves::elsewhere(&moves, &engine.registry, state);
     failures.extend(moves::taken(&engine.pipeline, state));
@@ -71,13 +78,13 @@ pub(super) async fn plan(engine: &Engine, state: &Arc<State>) -> Result<Plan, Pl
         let (common, plan, doubts) = draft(engine, &state, pass == 0).await?;
         let found = moves::recognised(&plan, &state, &common.registry);
         if found.is_empty() {
-            return finish(plan, doubts, moves, &common, &state);
+            return finish(plan, doubts, moves, &common, &state, guards);
         }
         state = moves::made(&state, &found);
         moves.extend(found);
     }
     let (common, plan, doubts) = draft(engine, &state, false).await?;
-    finish(plan, doubts, moves, &common, &state)
+    finish(plan, doubts, moves, &common, &state, guards)
 }
 
 /// Runs every plugin, and puts what they declare beside the state. What they log is passed on where `heard`. Steps
@@ -117,13 +124,16 @@ fn finish(
     moves: Vec<Move>,
     common: &Common,
     state: &State,
+    guards: Guards,
 ) -> Result<Plan, PlanError> {
     plan.moves = moves;
     takeover::resolve(&mut plan, state, &common.registry);
     interrupts::note(&mut plan, state, &common.registry);
     let mut failures = doubts;
     failures.extend(takeover::held(&plan, state, &common.registry));
-    failures.extend(protect::violations(&plan, &common.pipeline, state));
+    if guards == Guards::Held {
+        failures.extend(protect::violations(&plan, &common.pipeline, state));
+    }
     failures.extend(impossible::violations(&plan, &common.registry, state));
     if !failures.is_empty() {
         return Err(PlanError { failures, skipped: Vec::new() });

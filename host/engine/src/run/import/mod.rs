@@ -258,7 +258,7 @@ pub async fn import(
 }
 
 async fn plan(engine: &Engine, state: &State) -> Result<Plan, PlanError> {
-    engine.plan(&std::sync::Arc::new(state.clone())).await
+    engine.plan_to_import(&std::sync::Arc::new(state.clone())).await
 }
 
 /// What a plan says of an address that is declared.

@@ -37,7 +37,7 @@ async fn search(engine: &Engine, store: &dyn StateStore, adopts: bool) -> Result
     let mut state = store.snapshot();
     same_world(engine.registry(), &state).await?;
     state.facts.insert(ACCOUNT.to_owned(), account(engine.registry()).await?);
-    let plan = engine.plan(&Arc::new(state.clone())).await?;
+    let plan = engine.plan_to_import(&Arc::new(state.clone())).await?;
     let tagged = tagged(engine, &plan, &state).await?;
     let known = state.facts.clone();
     let (taken, missing) = (IndexMap::new(), BTreeMap::new());
@@ -104,13 +104,13 @@ impl Search<'_> {
     /// One step of the search; false when there is nothing more to find.
     async fn round(&mut self) -> Result<bool, ImportError> {
         if self.each_address(false).await? || self.by_content() || self.ask_facts().await? {
-            self.plan = self.engine.plan(&Arc::new(self.state.clone())).await?;
+            self.plan = self.engine.plan_to_import(&Arc::new(self.state.clone())).await?;
             return Ok(true);
         }
         // What is left depends on something that does not exist. It may exist all the same.
         let more = self.each_address(true).await?;
         if more {
-            self.plan = self.engine.plan(&Arc::new(self.state.clone())).await?;
+            self.plan = self.engine.plan_to_import(&Arc::new(self.state.clone())).await?;
         }
         Ok(more)
     }
@@ -402,7 +402,7 @@ impl Search<'_> {
             let (address, instance) = (one.address.clone(), instance.clone());
             self.state.apply(Change::Current { address, instance });
         }
-        let plan = self.engine.plan(&Arc::new(self.state.clone())).await?;
+        let plan = self.engine.plan_to_import(&Arc::new(self.state.clone())).await?;
         // What the lock file says is a fact of the state as well, as a run records it.
         for key in &plan.facts {
             if let Some(value) = self.engine.lock.as_ref().and_then(|lock| lock.fact(key)) {
