@@ -40,7 +40,8 @@ cargo xtask aws-types [--check]  make the table of AWS's types anew, or say whet
 cargo xtask prices        make the table of what EC2's instances cost anew
 cargo xtask words         check the texts that users read against the glossary in CONTRIBUTING.md
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
-cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, cold, embeddings, fetch
+cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, guidellm, cold,
+                          embeddings, fetch
 cargo xtask soak [MINUTES]  three models in one server, a thousand clients: memory stays, and nothing fails
 cargo xtask matrix [--json FILE] [NAME]  tiny models of many architectures and exporters: answers beside others' answers
 cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them; with
