@@ -43,7 +43,8 @@ cargo xtask pictures      make the pictures of the documents anew, with the test
 cargo xtask words         check the texts that users read against the glossary in CONTRIBUTING.md
 cargo xtask book [--out DIR]  build the documents as a book, into target/book or DIR
 cargo xtask bench         time plans of growing size, beside Terraform where it is installed
-cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, cold, embeddings, fetch
+cargo xtask bench-models [TABLE]  measure models beside others' programs: batches, clients, server, llama, guidellm, cold,
+                          embeddings, fetch
 cargo xtask soak [MINUTES]  three models in one server, a thousand clients: memory stays, and nothing fails
 cargo xtask matrix [--json FILE] [NAME]  tiny models of many architectures and exporters: answers beside others' answers
 cargo xtask cuda          show on a machine with an NVIDIA GPU that models run there, test and measure them; with

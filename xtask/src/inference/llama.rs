@@ -45,7 +45,7 @@ pub(super) fn llama(target: &Target) -> Result<Llama, String> {
 }
 
 /// `once` wants an error that its own can become.
-struct Failed(String);
+pub(super) struct Failed(pub(super) String);
 
 impl From<PythonError> for Failed {
     fn from(error: PythonError) -> Self {
@@ -53,7 +53,7 @@ impl From<PythonError> for Failed {
     }
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+pub(super) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
@@ -65,7 +65,7 @@ fn flags() -> Result<Vec<String>, String> {
 }
 
 fn build(target: &Target, folder: &Path, flags: &[String], model: &Path) -> Result<(), String> {
-    println!("Building llama.cpp, once for this machine; this takes some ten minutes.");
+    println!("Building llama.cpp by cmake and a C++ compiler, once for this machine; this takes some ten minutes.");
     std::fs::create_dir_all(folder).map_err(text)?;
     let pip = |what: &[&str]| {
         let mut command = Command::new(&target.python);
@@ -98,10 +98,9 @@ fn found(folder: &Path, ending: &str) -> Result<PathBuf, String> {
 }
 
 /// The last lines of what a command wrote are the error.
-fn quietly(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| {
-        format!("cannot start {}: {error}; it needs cmake and a C++ compiler", command.get_program().display())
-    })?;
+pub(super) fn quietly(command: &mut Command) -> Result<(), String> {
+    let output =
+        command.output().map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
     if output.status.success() {
         return Ok(());
     }

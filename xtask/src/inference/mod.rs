@@ -8,6 +8,7 @@ mod devices;
 mod embeddings;
 mod engine;
 mod fetch;
+mod guidellm;
 mod http;
 mod llama;
 mod load;
@@ -47,11 +48,12 @@ pub(crate) fn make(names: &[String]) -> Result<(), String> {
 /// One of the tables, and what makes it.
 type Table = (&'static str, fn() -> Result<(), String>);
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 8] = [
     ("batches", engine::batches),
     ("clients", engine::clients),
     ("server", server::overhead),
     ("llama", load::table),
+    ("guidellm", guidellm::table),
     ("cold", cold::starts),
     ("embeddings", embeddings::throughput),
     ("fetch", fetch::throughput),
