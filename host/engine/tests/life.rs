@@ -115,7 +115,7 @@ async fn an_update_that_stopped_half_way_is_finished_from_what_is_there() {
     let changes: Vec<_> = plan.resources.values().flat_map(|planned| &planned.changes).collect();
     let paths: Vec<_> = changes.iter().map(|change| (change.path.as_str(), change.old.is_some())).collect();
     assert_eq!(paths, [("tags.new", false), ("tags.old", true)]);
-    assert!(show(&plan, TextStyle::default()).contains("did not finish this update"));
+    assert!(show(&plan, TextStyle::default()).contains("earlier run that did not finish"));
     let found = drift(&world.registry(), &world.state(), 4).await.unwrap();
     assert!(found.is_empty(), "what the update did, and did not do, is nobody else's: {found:?}");
     // To the end, or to somewhere else: what was there before and what was done of the update both go.
@@ -136,7 +136,7 @@ async fn an_update_that_the_service_refuses_is_an_update_in_the_next_plan_and_co
     let plan = world.plan(&tagged).await;
     let shown = show(&plan, TextStyle::default());
     assert_eq!(fates(&plan), [("b".to_owned(), "update")], "{shown}");
-    assert!(shown.contains("~ test.slot/b  (an earlier run did not finish this update)"), "{shown}");
+    assert!(shown.contains("~ test.slot/b  (left by an import, or by an earlier run that did not finish)"), "{shown}");
     assert!(shown.contains("+ tags.team: \"ml\"") && shown.contains("0 to create, 1 to update"), "{shown}");
     assert!(shown.contains("! restarts b: Update") && shown.contains("1 change interrupts something"), "{shown}");
     assert!(drift(&world.registry(), &world.state(), 4).await.unwrap().is_empty());

@@ -50,7 +50,9 @@ pub(crate) fn after_success(state: &State, commands: &Commands) -> String {
             let namespace = workload.and_then(|manifest| manifest["metadata"]["namespace"].as_str());
             let of = namespace.map_or("--all-namespaces".to_owned(), |namespace| format!("--namespace {namespace}"));
             look.push(format!("kubectl --kubeconfig kubeconfig get pods {of}"));
-            if let Some((namespace, service, port)) = manifests.iter().find_map(|manifest| server(manifest)) {
+            // No container runs in an emulated cluster, so nothing would answer.
+            let server = manifests.iter().find_map(|manifest| server(manifest)).filter(|_| !commands.is_emulated);
+            if let Some((namespace, service, port)) = server {
                 look.push(format!(
                     "kubectl --kubeconfig kubeconfig port-forward --namespace {namespace} service/{service} 8000:{port}"
                 ));

@@ -106,7 +106,7 @@ pub(super) fn note(resource: &PlannedResource) -> &'static str {
     match resource.action {
         Action::Finish => "  (started, not finished)",
         Action::Update if resource.only_moves() => "  (renamed)",
-        Action::Update if resource.unfinished => "  (an earlier run did not finish this update)",
+        Action::Update if resource.unfinished => "  (left by an import, or by an earlier run that did not finish)",
         Action::Replace { order: ReplaceOrder::CreateFirst } => {
             "  (the new one is created first, then the old one is deleted)"
         }
