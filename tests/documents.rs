@@ -11,7 +11,7 @@ use std::process::Command;
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-use support::{Scene, repository};
+use support::{Scene, copy, repository};
 
 /// A chapter of the documents.
 struct Chapter {
@@ -318,18 +318,6 @@ fn runs_alone(words: &[String]) -> bool {
             ["run", ..] => is_dry,
             _ => false,
         }
-}
-
-/// Copies a folder.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let to = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &to),
-            false => _ = std::fs::copy(entry.path(), to).unwrap(),
-        }
-    }
 }
 
 /// All others are parsed only: `args/documents.rs`. `--nocapture` lists them.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use regex::Regex;
-use support::{Scene, repository};
+use support::{Scene, flat, repository};
 
 /// Where codes are: the pipeline file, the checks before a run, and what the binary itself says of a file.
 const SOURCES: [&str; 3] = ["host/engine/src/pipeline", "host/resources/src/aws/preflight", "host/cli/src"];
@@ -127,11 +127,6 @@ fn json_has_the_code() {
     let ran = scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--json"]).status(2);
     let line: serde_json::Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
     assert_eq!((&line["event"], &line["code"]), (&"error".into(), &"unknown-key".into()), "{line}");
-}
-
-/// In one line: where lines break depends on the length of the folder's name.
-fn flat(text: &str) -> String {
-    text.replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The codes that have a page.

@@ -4,15 +4,13 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 use support::browser::browse;
 use support::screenshot::screenshot;
 use support::terminal::{Seen, on_terminal};
-use support::{ACCESS_KEY, SECRET_KEY, Scene, emulator, repository};
+use support::{Scene, emulator, repository, thousand, watched};
 
 const FILE: &str = "pipeline.toml";
 /// Pages, with the width and height of their pictures.
@@ -131,12 +129,7 @@ fn plans_are_pictured() {
     album.page("plan-page-light", &page, json!({}));
     let gpu = "[aria-label='+ create eks.node-group main, step gpu']";
     album.page("plan-page-dark", &page, json!({ "dark": true, "click": [gpu] }));
-    let network = |n: u32| {
-        format!(
-            "[steps.network-{n}]\nuses = \"vpc\"\nwith = {{ name = \"n-{n}\", cidr = \"10.{n}.0.0/16\", azs = 3, nat = \"per-az\" }}\n"
-        )
-    };
-    album.scene.pipeline(&(0..30).map(network).collect::<String>());
+    album.scene.pipeline(&thousand());
     album.scene.llmhost(&["run", FILE, "--dry-run", "--skip-preflight", "--graph", "thousand.html"]).status(0);
     let thousand = album.scene.path("thousand.html").display().to_string();
     album.page("thousand-resources", &thousand, json!({}));
@@ -195,17 +188,8 @@ async fn a_quota_is_pictured_on_terminals() {
 async fn a_run_is_pictured_on_its_page_and_in_its_report() {
     let (mut album, emulator) = (Album::new(Scene::new()), emulator().await);
     album.scene.write(FILE, format!("[pipeline]\nname = \"demo\"\nregion = \"us-east-1\"\n{CLUSTER}"));
-    let mut command = album.scene.command(&["run", FILE, "--yes", "--watch", "--endpoint-url", emulator.url()]);
-    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
-    let mut run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
-    let address = lines
-        .by_ref()
-        .map(|line| line.unwrap())
-        .find_map(|line| Some(line.split_once("Watch the run at ")?.1.trim().to_owned()))
-        .expect("the address is printed");
-    // What follows is read away, so that the run never waits for it.
-    std::thread::spawn(move || lines.for_each(drop));
+    let (mut run, address) = watched(&album.scene, emulator.url(), &["--yes"]);
+    let address = format!("http://{}", address.trim());
     let click = "#run button[title='cluster/eks.cluster/main']";
     album.page("live-page", &address, json!({ "until": "waiting for the cluster", "click": [click] }));
     browse(&std::mem::take(&mut album.jobs));

@@ -11,7 +11,7 @@ mod support;
 use serde_json::{Value, json};
 use support::browser::browse;
 use support::user::plugin;
-use support::{Scene, emulator};
+use support::{Scene, emulator, thousand};
 
 const WINDOW: [u32; 2] = [1280, 800];
 
@@ -90,14 +90,9 @@ async fn a_report_shows_the_same_and_no_costs_where_nobody_is_billed() {
     says(&step, &["net/ec2.nat-gateway/nat-a", "an hour", "all: the plugin is part of llmhost."]);
 }
 
-/// Thirty networks of 36 resources each.
-fn thousand(scene: &Scene) -> String {
-    let network = |n: u32| {
-        format!(
-            "[steps.network-{n}]\nuses = \"vpc\"\nwith = {{ name = \"n-{n}\", cidr = \"10.{n}.0.0/16\", azs = 3, nat = \"per-az\" }}\n"
-        )
-    };
-    scene.pipeline(&(0..30).map(network).collect::<String>());
+/// The page of a plan with more than a thousand resources.
+fn large(scene: &Scene) -> String {
+    scene.pipeline(&thousand());
     scene.llmhost(&["run", "pipeline.toml", "--dry-run", "--skip-preflight", "--graph", "plan.html"]).status(0);
     let page = std::fs::read_to_string(scene.path("plan.html")).unwrap();
     assert!(page.matches("<g class=\"resource ").count() >= 1_000);
@@ -107,7 +102,7 @@ fn thousand(scene: &Scene) -> String {
 #[test]
 fn a_thousand_resources_move_at_thirty_frames_a_second() {
     let scene = Scene::new();
-    let page = thousand(&scene);
+    let page = large(&scene);
     let near = "for (let n = 0; n < 8; n++) document.getElementById('in').click()";
     // From afar, steps are cards; from near, each resource is drawn.
     for script in ["undefined", near] {

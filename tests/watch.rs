@@ -3,32 +3,16 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{ACCESS_KEY, SECRET_KEY, Scene, emulator};
+use support::{Scene, emulator, watched};
 
 const TWO: &str = "[steps.one]\nuses = \"s3\"\nwith = { bucket = \"first-of-two\" }\n\n\
                    [steps.two]\nuses = \"s3\"\nafter = [\"one\"]\nwith = { bucket = \"second-of-two\" }\n";
-
-/// A run with `--watch`, and its address without the scheme: `127.0.0.1:PORT/TOKEN/`.
-fn watched(scene: &Scene, url: &str, more: &[&str]) -> (Child, String) {
-    let mut command = scene.command(&["run", "pipeline.toml", "--watch", "--endpoint-url", url]);
-    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
-    let mut run = command.args(more).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
-    let address = lines
-        .by_ref()
-        .map(|line| line.unwrap())
-        .find_map(|line| Some(line.split_once("Watch the run at http://")?.1.to_owned()))
-        .expect("the address is printed");
-    // What follows is read away, so that the run never waits for it.
-    std::thread::spawn(move || lines.for_each(drop));
-    (run, address)
-}
 
 /// What a request to the page's server is answered with.
 fn asked(address: &str, path: &str, headers: &str) -> String {

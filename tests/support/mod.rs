@@ -14,8 +14,9 @@ pub mod terminal;
 pub mod torture;
 pub mod user;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use llmhost_emulator::Emulator;
 use serde_json::Value;
@@ -129,8 +130,7 @@ impl Ran {
 
     pub fn says(&self, words: &[&str]) -> &Self {
         let all = format!("{}{}", self.stdout, self.stderr);
-        // Long lines are wrapped for the terminal; words matter, not breaks.
-        let flat = all.replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        let flat = flat(&all);
         for word in words {
             assert!(flat.contains(word), "'{word}' is not in:\n{all}");
         }
@@ -139,6 +139,37 @@ impl Ran {
         assert_eq!(panic, None, "{all}");
         self
     }
+}
+
+/// A text in one line. Long lines are wrapped for the terminal; words matter, not breaks.
+pub fn flat(text: &str) -> String {
+    text.replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The steps of thirty networks, with 36 resources each.
+pub fn thousand() -> String {
+    let network = |n: u32| {
+        format!(
+            "[steps.network-{n}]\nuses = \"vpc\"\nwith = {{ name = \"n-{n}\", cidr = \"10.{n}.0.0/16\", azs = 3, nat = \"per-az\" }}\n"
+        )
+    };
+    (0..30).map(network).collect()
+}
+
+/// A run with `--watch`, and its address without the scheme: `127.0.0.1:PORT/TOKEN/`.
+pub fn watched(scene: &Scene, url: &str, more: &[&str]) -> (Child, String) {
+    let mut command = scene.command(&["run", "pipeline.toml", "--watch", "--endpoint-url", url]);
+    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    let mut run = command.args(more).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    let address = lines
+        .by_ref()
+        .map(|line| line.unwrap())
+        .find_map(|line| Some(line.split_once("Watch the run at http://")?.1.to_owned()))
+        .expect("the address is printed");
+    // What follows is read away, so that the run never waits for it.
+    std::thread::spawn(move || lines.for_each(drop));
+    (run, address)
 }
 
 /// What a command of llmhost did.

@@ -55,11 +55,11 @@ fn costs(bill: &Bill) -> Costs {
 }
 
 fn cost(item: &Item) -> llmhost_engine::graph::draw::Cost {
-    let times = |range: Range, factor: f64| Amount { least: range.least * factor, most: range.most * factor };
+    let amount = |range: Range| Amount { least: range.least, most: range.most };
     llmhost_engine::graph::draw::Cost {
         what: item.what.clone(),
-        hourly: item.hourly.map(|hourly| times(hourly, 1.0)),
-        monthly: item.hourly.map(|hourly| times(hourly, HOURS_PER_MONTH)),
+        hourly: item.hourly.map(amount),
+        monthly: item.hourly.map(|hourly| amount(hourly.times(HOURS_PER_MONTH))),
         by_use: item.by_use.clone(),
         unknown: item.unknown.clone(),
         spot: item.spot,

@@ -24,7 +24,8 @@ impl Range {
     }
 
     /// So many of a price.
-    pub(crate) fn times(self, factor: f64) -> Self {
+    /// The same of this many.
+    pub fn times(self, factor: f64) -> Self {
         Self { least: self.least * factor, most: self.most * factor }
     }
 

@@ -8,10 +8,10 @@ use llmhost_python_env::{Environment, folder_of, once};
 use serde_json::Value;
 
 use super::llama::{Failed, llama, quietly, text};
-use super::load::{llama_server, llmhost};
+use super::load::{llama_server, llmhost, row};
 use super::peer::{Target, folder};
 use super::server::{Server, free_port};
-use super::{median, threads};
+use super::threads;
 
 /// What guidellm needs, without torch: see `guidellm_run.py`.
 const PACKAGES: Environment = Environment {
@@ -65,11 +65,7 @@ pub(super) fn table() -> Result<(), String> {
     println!("| {STREAMS} streams, {REQUESTS} requests | llmhost | llama.cpp's server, Q4_0 | ratio |");
     println!("|---|---:|---:|---:|");
     for (at, (name, _, _, less_is_better)) in FIGURES.into_iter().enumerate() {
-        let middle = |all: &[Vec<f64>]| median(all.iter().map(|figures| figures[at]).collect());
-        let (one, other) = (middle(&ours), middle(&theirs));
-        let ratio = if less_is_better { other / one } else { one / other };
-        let digits = if one < 10.0 { 3 } else { 0 };
-        println!("| {name} | {one:.digits$} | {other:.digits$} | {ratio:.2}x |");
+        row(name, &ours, &theirs, less_is_better, |figures: &Vec<f64>| figures[at]);
     }
     println!(
         "({} threads each; {PACKAGE} as the client, on the same machine; {}; prompts of {PROMPT} tokens and answers of \

@@ -81,8 +81,9 @@ pub(super) fn table() -> Result<(), String> {
     Ok(())
 }
 
-fn row(name: &str, ours: &[Round], theirs: &[Round], less_is_better: bool, of: impl Fn(&Round) -> f64) {
-    let middle = |all: &[Round]| median(all.iter().map(&of).collect());
+/// A row: the medians of what `of` gives of both sides' rounds, and their ratio.
+pub(super) fn row<T>(name: &str, ours: &[T], theirs: &[T], less_is_better: bool, of: impl Fn(&T) -> f64) {
+    let middle = |all: &[T]| median(all.iter().map(&of).collect());
     let (one, other) = (middle(ours), middle(theirs));
     let ratio = if less_is_better { other / one } else { one / other };
     let digits = if one < 10.0 { 3 } else { 0 };

@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: three models in one server and a thousand clients for some minutes. Memory must stay as it is, and
 //! nothing but 200 and 429 may be answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -153,21 +153,9 @@ fn start(rank: &Path) -> Result<Server, String> {
     for (name, folder) in models {
         command.arg("--model").arg(format!("{name}={}", folder.display()));
     }
-    let server = Server::start(&mut command)?;
-    // The models load once the server listens.
-    let began = Instant::now();
-    for path in [0, 1, 2] {
-        let (path, body) = request(path, 0);
-        loop {
-            let answer =
-                Client::connect(&server.address).and_then(|mut client| client.exchange(path, &body.to_string()));
-            match answer {
-                Ok((200, _)) => break,
-                other if began.elapsed() > Duration::from_secs(120) => return Err(format!("{path}: {other:?}")),
-                _ => sleep(Duration::from_millis(200)),
-            }
-        }
-    }
+    let mut server = Server::start(&mut command)?;
+    // The models load once the server listens, and it is ready when all have.
+    server.wait_for("/readyz")?;
     Ok(server)
 }
 
@@ -195,17 +183,15 @@ fn reranker(to: &Path) -> Result<(), String> {
 
 fn report(answers: &Answers, memory: &[f64], took: Duration) -> Result<(), String> {
     println!("| request | 200 | 429 | others | p50, s | p99, s |\n|---|---:|---:|---:|---:|---:|");
-    for (path, seconds) in &answers.seconds {
+    let asked: BTreeSet<_> = answers.statuses.keys().map(|(path, _)| *path).collect();
+    for path in &asked {
         let count = |wanted: fn(u16) -> bool| -> usize {
-            answers
-                .statuses
-                .iter()
-                .filter(|((of, status), _)| of == path && wanted(*status))
-                .map(|(_, count)| count)
-                .sum()
+            let counts = answers.statuses.iter().filter(|((of, status), _)| of == path && wanted(*status));
+            counts.map(|(_, count)| count).sum()
         };
         let (good, busy) = (count(|status| status == 200), count(|status| status == 429));
         let others = count(|status| ![200, 429].contains(&status));
+        let seconds = answers.seconds.get(path).map_or(&[][..], Vec::as_slice);
         let of = |share| super::load::percentile(seconds, share);
         println!("| {path} | {good} | {busy} | {others} | {:.2} | {:.2} |", of(0.5), of(0.99));
     }
@@ -219,11 +205,13 @@ fn report(answers: &Answers, memory: &[f64], took: Duration) -> Result<(), Strin
         warm as f64 * SAMPLE.as_secs_f64(),
         took.as_secs_f64()
     );
+    let never = |path: &&str| format!("{path} was never answered with 200");
     let wrong: Vec<String> = answers
         .statuses
         .iter()
         .filter(|((_, status), _)| ![200, 429].contains(status))
         .map(|((path, status), count)| format!("{path} answered {status} {count} times"))
+        .chain(asked.iter().filter(|path| !answers.statuses.contains_key(&(**path, 200))).map(never))
         .chain(answers.errors.iter().take(5).cloned())
         .collect();
     if !wrong.is_empty() {
@@ -252,6 +240,10 @@ mod tests {
         assert!(report(&answers, &memory, SAMPLE).is_err_and(|error| error.contains("answered 500 1 times")));
         let answers = Answers { errors: vec!["no answer".to_owned()], ..good() };
         assert!(report(&answers, &memory, SAMPLE).is_err_and(|error| error.ends_with("1 requests had no answer")));
+        let busy = Answers { statuses: BTreeMap::from([(("/v1/rerank", 429), 7)]), ..Answers::default() };
+        assert!(
+            report(&busy, &memory, SAMPLE).is_err_and(|error| error.contains("/v1/rerank was never answered with 200"))
+        );
         let grown = report(&good(), &[100.0, 120.0, 121.0, 122.0, 140.0], SAMPLE);
         assert_eq!(grown, Err("memory grew from 120 to 140 MiB".to_owned()));
     }

@@ -269,15 +269,20 @@ async fn apply(
     if is_shown {
         console.result(|| view::plan(&plan, text_style()), &JsonLine::Plan { plan: &plan });
     }
+    // Pictures of other formats show neither costs nor notes.
+    let has_page = watching.is_some() || graph.is_some_and(|(_, format)| format == Format::Html);
     // What nobody sees is not asked for.
-    let cost = match prices.filter(|_| is_shown || graph.is_some() || watching.is_some()) {
+    let cost = match prices.filter(|_| is_shown || has_page) {
         Some(prices) => {
             let estimated = cost::estimated(console, engine.pipeline(), (&plan, &state), prices, settings.clone());
             Some(estimated.await)
         }
         None => None,
     };
-    let notes = notes(engine.pipeline(), engine.registry(), (&plan, &state), cost.as_ref());
+    let notes = match has_page {
+        true => notes(engine.pipeline(), engine.registry(), (&plan, &state), cost.as_ref()),
+        false => Notes::default(),
+    };
     if let Some((path, format)) = graph {
         write_graph(&plan, &notes, path, format)?;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use llmhost_engine::registry::DynKind;
 use llmhost_resources::{Aws, AwsSettings};
 
-use super::{nearest, wit};
+use super::{nearest, schema, wit};
 use crate::app;
 use crate::failure::Failure;
 use crate::view::{capitalized, style};
@@ -78,8 +78,7 @@ pub(super) fn explain(kind: &Kind, path: &[&str]) -> Result<(), Failure> {
             let _ = writeln!(text, "\n{}.", capitalized(replaces(field)));
         }
         [field, part, ..] if fields.contains(field) => {
-            let help = format!("{name}.{field} has no parts.");
-            return Err(Failure::usage(format!("{name}.{field} has no '{part}'"), help));
+            return Err(schema::no_such(&format!("{name}.{field}"), part, &[]));
         }
         [field, ..] => {
             let help = match nearest(field, fields.iter().copied()) {

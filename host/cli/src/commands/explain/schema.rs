@@ -34,14 +34,14 @@ pub(super) fn describe(of: &str, whole: &Value, path: &[&str]) -> Result<String,
             }
             return Err(no_such(&name, part, &inside));
         };
-        required = object["required"].as_array().is_some_and(|all| all.iter().any(|one| one == part));
+        required = is_required(object, part);
         at = next;
         let _ = write!(name, ".{part}");
     }
     let bold = style::NAME;
     let mut text = format!("{bold}{name}{bold:#} ({})\n", type_of(at, whole));
     let resolved = resolve(at, whole);
-    let words = at["description"].as_str().or_else(|| resolved["description"].as_str()).unwrap_or_default();
+    let words = words(at, whole);
     if !words.is_empty() {
         for line in textwrap::wrap(&words.replace('\n', " "), 96) {
             let _ = writeln!(text, "  {line}");
@@ -68,7 +68,7 @@ pub(super) fn describe(of: &str, whole: &Value, path: &[&str]) -> Result<String,
     Ok(text)
 }
 
-fn no_such(name: &str, part: &str, inside: &[&Value]) -> Failure {
+pub(super) fn no_such(name: &str, part: &str, inside: &[&Value]) -> Failure {
     let names: Vec<&str> = inside
         .iter()
         .filter_map(|object| object["properties"].as_object())
@@ -80,6 +80,17 @@ fn no_such(name: &str, part: &str, inside: &[&Value]) -> Failure {
         (None, false) => format!("It has {}.", names.join(", ")),
     };
     Failure::usage(format!("{name} has no '{part}'"), help)
+}
+
+/// Whether an object must have this key.
+pub(super) fn is_required(object: &Value, key: &str) -> bool {
+    object["required"].as_array().is_some_and(|all| all.iter().any(|one| one == key))
+}
+
+/// What an option is for: its own words, or those of the type that it refers to.
+pub(super) fn words<'a>(option: &'a Value, whole: &'a Value) -> &'a str {
+    let own = option["description"].as_str();
+    own.or_else(|| resolve(option, whole)["description"].as_str()).unwrap_or_default()
 }
 
 /// The options of an object, a line each.

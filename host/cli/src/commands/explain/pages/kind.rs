@@ -1,5 +1,6 @@
 //! The page of a kind of resource.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::super::kinds::Kind;
@@ -11,7 +12,7 @@ pub(super) fn markdown(kind: &Kind, plugins: &[&str]) -> String {
     let name = kind.name();
     let types = wit::types(name);
     let (interface, resource) = name.split_once('.').unwrap_or((name, ""));
-    let mut text = paragraphs(&summary(name));
+    let mut text = paragraphs(&summary(&types, resource));
     let links: Vec<String> = plugins.iter().map(|plugin| format!("[{plugin}](../plugins/{plugin}.md)")).collect();
     let _ = match links.is_empty() {
         true => writeln!(text, "No built-in plugin declares it: a plugin of your own can."),
@@ -60,8 +61,7 @@ pub(super) fn markdown(kind: &Kind, plugins: &[&str]) -> String {
         text += &table(&[head, "Type", "Description"], rows);
     }
 
-    let outputs = types.iter().find(|known| known.name == resource && known.shape == Shape::Resource);
-    let rows = outputs.into_iter().flat_map(|of| &of.parts).map(|part| {
+    let rows = itself(&types, resource).into_iter().flat_map(|of| &of.parts).map(|part| {
         let sensitive = if kind.sensitive().contains(&part.key().as_str()) { ", sensitive" } else { "" };
         vec![code(&part.key()), part.of.clone() + sensitive, cell(&part.words)]
     });
@@ -77,13 +77,15 @@ pub(super) fn markdown(kind: &Kind, plugins: &[&str]) -> String {
 }
 
 /// What a kind is, without the actions that the comment names: the kind itself knows them.
-pub(super) fn summary(kind: &str) -> String {
-    let (_, resource) = kind.split_once('.').unwrap_or_default();
-    let types = wit::types(kind);
-    let found = types.iter().find(|known| known.name == resource && known.shape == Shape::Resource);
-    let words = found.map_or("", |of| of.words.as_str());
+pub(super) fn summary(types: &[Type], resource: &str) -> String {
+    let words = itself(types, resource).map_or("", |of| of.words.as_str());
     let kept: Vec<&str> = words.split("\n\n").filter(|paragraph| !paragraph.starts_with("IAM:")).collect();
     kept.join("\n\n")
+}
+
+/// The resource of a kind among the types of its interface.
+fn itself<'a>(types: &'a [Type], resource: &str) -> Option<&'a Type> {
+    types.iter().find(|known| known.name == resource && known.shape == Shape::Resource)
 }
 
 /// What `allow` says.
@@ -110,14 +112,11 @@ fn reachable<'a>(fields: &[Part], types: &'a [Type]) -> Vec<&'a Type> {
         let last = part.of.rsplit(' ').next().unwrap_or_default().to_owned();
         types.iter().position(|known| known.name == last && known.shape != Shape::Resource)
     };
-    let mut found: Vec<usize> = fields.iter().filter_map(named).collect();
-    let mut next = 0;
-    while next < found.len() {
-        let inner: Vec<usize> = types[found[next]].parts.iter().filter_map(named).collect();
-        found.extend(inner.into_iter().filter(|at| !found.contains(at)).collect::<Vec<_>>());
-        next += 1;
+    let (mut found, mut open) = (BTreeSet::new(), fields.iter().filter_map(named).collect::<Vec<usize>>());
+    while let Some(at) = open.pop() {
+        if found.insert(at) {
+            open.extend(types[at].parts.iter().filter_map(named));
+        }
     }
-    found.sort_unstable();
-    found.dedup();
     found.into_iter().map(|at| &types[at]).collect()
 }

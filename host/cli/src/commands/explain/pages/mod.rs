@@ -12,7 +12,7 @@ use llmhost_engine::pipeline::Trust;
 use llmhost_engine::plugin::LoadError;
 use llmhost_sandbox::Inspected;
 
-use super::{kinds, plugins};
+use super::{kinds, plugins, wit};
 use crate::app::{self, Console};
 use crate::failure::Failure;
 use text::{cell, page, table};
@@ -85,7 +85,8 @@ fn plugin_list() -> String {
 fn kind_list(kinds: &[kinds::Kind]) -> String {
     let rows = kinds.iter().map(|kind| {
         let name = kind.name();
-        let summary = kind::summary(name);
+        let (_, resource) = name.split_once('.').unwrap_or_default();
+        let summary = kind::summary(&wit::types(name), resource);
         let first = summary.split("\n\n").next().unwrap_or_default();
         let first = first.split_inclusive(". ").next().unwrap_or_default();
         vec![format!("[{name}]({name}.md)"), cell(first)]

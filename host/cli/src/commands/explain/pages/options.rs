@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::schema;
 use super::text::{cell, code, paragraphs, table};
+use crate::view::capitalized;
 
 /// How deep the parts of an option are listed.
 const DEEPEST: usize = 4;
@@ -16,7 +17,7 @@ pub(super) fn sections(whole: &Value) -> String {
     for (key, option) in whole["properties"].as_object().into_iter().flatten() {
         let _ = writeln!(text, "### {}\n", code(key));
         let _ = writeln!(text, "{}. {}{}\n", of(option, whole), default(whole, key, option), limits(option, whole));
-        text += &paragraphs(words(option, whole));
+        text += &paragraphs(schema::words(option, whole));
         let _ = writeln!(text, "```toml\n{key} = {}\n```\n", schema::example(option, whole, 0));
         let mut rows = Vec::new();
         parts(whole, option, key, 0, &mut rows);
@@ -33,7 +34,7 @@ pub(super) fn rows(whole: &Value) -> Vec<(&str, Vec<String>)> {
 
 fn row(object: &Value, path: &str, key: &str, option: &Value, whole: &Value) -> Vec<String> {
     let default = default(object, key, option);
-    vec![code(path), of(option, whole), default.trim_end_matches('.').to_owned(), cell(words(option, whole))]
+    vec![code(path), of(option, whole), default.trim_end_matches('.').to_owned(), cell(schema::words(option, whole))]
 }
 
 /// The parts of an option, named as `llmhost explain` takes them.
@@ -53,22 +54,14 @@ fn parts(whole: &Value, option: &Value, path: &str, deep: usize, rows: &mut Vec<
     }
 }
 
-fn words<'a>(option: &'a Value, whole: &'a Value) -> &'a str {
-    let own = option["description"].as_str();
-    own.or_else(|| schema::resolve(option, whole)["description"].as_str()).unwrap_or_default()
-}
-
 fn of(option: &Value, whole: &Value) -> String {
-    let of = cell(&schema::type_of(option, whole));
-    let mut letters = of.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    capitalized(&cell(&schema::type_of(option, whole)))
 }
 
 /// Whether an option has to be there, and what it is where it is not.
 fn default(object: &Value, key: &str, option: &Value) -> String {
-    let is_required = object["required"].as_array().is_some_and(|all| all.iter().any(|one| one == key));
     match &option["default"] {
-        _ if is_required => "Required.".to_owned(),
+        _ if schema::is_required(object, key) => "Required.".to_owned(),
         Value::Null => "Optional.".to_owned(),
         default => format!("Default: {}.", code(&schema::toml_of(default))),
     }
