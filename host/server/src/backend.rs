@@ -29,7 +29,7 @@ pub trait Backend: Send + Sync + 'static {
     /// score fails with the reason.
     async fn score(&self, pairs: Vec<Pair>) -> Result<(Vec<f32>, usize), Failure>;
 
-    /// The tokens of a prompt, with what the model is told of tools; `special` says whether those that the model wants
+    /// The tokens of a prompt, with the tools that it offers; `special` says whether those that the model wants
     /// around a text are added.
     async fn tokenize(&self, prompt: Prompt, tools: Option<Tools>, special: bool) -> Result<Vec<u32>, Failure>;
 

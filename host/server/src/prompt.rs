@@ -80,7 +80,7 @@ pub(crate) fn prepare(
     Ok(Prepared { prompt: engine::Prompt::Rendered(text), grammar, keep, reader })
 }
 
-/// The tools that the model is told of.
+/// The tools that the prompt offers to the model.
 fn offered(tools: Option<&Tools>) -> Option<&Tools> {
     tools.filter(|tools| tools.choice != ToolChoice::None && !tools.definitions.is_empty())
 }

@@ -71,7 +71,7 @@ impl Bucket {
         Ok(address)
     }
 
-    /// Waits until so many bytes have gone through the line.
+    /// Waits for the time that this number of bytes takes on the line.
     fn pace(&self, bytes: usize) {
         let rate = self.rate.load(Relaxed);
         if rate > 0 {

@@ -7,7 +7,7 @@
 //! * A request waits for [`PATIENCE`], from the moment on that it has a place, and is refused then. Its compile goes
 //!   on, but leaves its place to the next one: a schema that takes for ever must not hold up those that take a moment.
 //! * Of compiles that were left behind there are no more than cores. While there are as many, no compile begins, and
-//!   requests with a grammar are told to come again: else a client could start more and more of them, by asking and
+//!   requests with a grammar get status 429: otherwise a client could start more and more of them, by asking and
 //!   leaving.
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(20);
 const FIELD: &str = "response_format";
 
-/// Work that ends when it is told to, or when the sender is dropped.
+/// Work that ends on a signal, or when the sender is dropped.
 fn stuck() -> (Sender<()>, impl FnOnce() -> Result<(), Failure> + Send + 'static) {
     let (end, ended) = channel();
     (end, move || {

@@ -42,7 +42,7 @@ impl TemplateFields {
         FIELDS.iter().zip(there).find_map(|(name, is_there)| is_there.then_some(*name))
     }
 
-    /// Whether the last message goes on: it is the assistant's and has text, and nothing else is said.
+    /// Whether the last message continues. By default it does if it is the assistant's and has text.
     fn continues(&self, messages: &[Message]) -> Result<bool, ApiError> {
         let last = messages.last();
         let begun = last.is_some_and(|last| {

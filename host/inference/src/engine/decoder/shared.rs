@@ -118,17 +118,18 @@ impl SharedDecoder {
         if let Err(error) = proven {
             tracing::warn!(%error, "steps are not recorded: each of their operators is launched by itself");
             self.steps = None;
-            // The trial broke off before it could do so.
-            for slot in 0..self.slots.min(2) {
-                if let Err(error) = self.release(slot, 0) {
-                    tracing::warn!(%error, slot, "cannot release the memory of the trial");
-                }
-            }
         }
     }
 
-    /// The logits of some steps, one and two rows at a time. Compares them with those that are expected.
+    /// The logits of some steps, compared with those that are expected. Leaves no memory held, also where it fails.
     fn try_steps(&mut self, with: Option<(Steps, Vec<Vec<f32>>)>) -> Result<Vec<Vec<f32>>, RequestError> {
+        let tried = self.some_steps(with);
+        let released = (0..self.slots.min(2)).try_for_each(|slot| self.release(slot, 0));
+        tried.and_then(|found| released.map(|()| found))
+    }
+
+    /// The logits of some steps, one and two rows at a time.
+    fn some_steps(&mut self, with: Option<(Steps, Vec<Vec<f32>>)>) -> Result<Vec<Vec<f32>>, RequestError> {
         /// The first is run, the second recorded, and those behind it are played.
         const STEPS: usize = 5;
         const LENGTHS: [usize; 2] = [3, 6];
@@ -160,7 +161,6 @@ impl SharedDecoder {
                 }
             }
         }
-        (0..rows).try_for_each(|slot| self.release(slot, 0))?;
         Ok(found)
     }
 
