@@ -169,7 +169,8 @@ async fn without_colours_and_on_a_terminal_that_knows_no_control_characters_ther
     let (scene, emulator) = (Scene::new(), emulator().await);
     scene.pipeline("[steps.m]\nuses = \"s3\"\nwith = { bucket = \"models-1\" }\n");
     let run = ["run", FILE, "--yes", "--endpoint-url", emulator.url()];
-    let dumb = on_terminal(&scene, "80x24", &[], &[("TERM", "dumb")], &run);
+    // On a machine of a CI service too.
+    let dumb = on_terminal(&scene, "80x24", &[], &[("TERM", "dumb"), ("CI", "true")], &run);
     assert_eq!(dumb.status, 0);
     assert!(!dumb.written.contains('\u{1b}') && dumb.written.contains("created m/s3.bucket"), "{}", dumb.written);
     let destroy = ["destroy", FILE, "--yes", "--endpoint-url", emulator.url()];

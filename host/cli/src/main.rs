@@ -33,6 +33,7 @@ use args::{Command, NotParsed, PipelineCommand, Plugin};
 use failure::Failure;
 
 fn main() -> ExitCode {
+    view::choose_colour();
     let args::Parsed { cli, json } = match args::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(NotParsed::Clap(error)) => error.exit(),

@@ -54,6 +54,15 @@ fn coloured(out: String, text: TextStyle) -> String {
     if text.color { out } else { anstream::adapter::strip_str(&out).to_string() }
 }
 
+/// Decides once for the process whether a terminal that says that it knows no control characters gets colours:
+/// only where the user asks for them. The library's own rule gives them to every terminal where `CI` is set.
+pub(crate) fn choose_colour() {
+    let asked_for = anstyle_query::clicolor_force() || anstyle_query::clicolor() == Some(true);
+    if !asked_for && !anstyle_query::term_supports_color() {
+        anstream::ColorChoice::Never.write_global();
+    }
+}
+
 /// Whether standard output shows colours.
 pub(crate) fn stdout_has_colour() -> bool {
     use anstream::ColorChoice;
