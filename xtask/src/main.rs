@@ -1,4 +1,4 @@
-//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | pictures | matrix | words | book | bench`.
+//! What a developer of llmhost does: `cargo xtask setup | demo | test | release | dist | sdks | examples | helm | karpenter | languages | models | aws-types | prices | pictures | matrix | fuzz | words | book | bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 
 mod aws_types;
@@ -7,6 +7,7 @@ mod conformance;
 mod demo;
 mod dist;
 mod examples;
+mod fuzz;
 mod helm;
 mod inference;
 mod karpenter;
@@ -30,6 +31,7 @@ cargo xtask test          formatting, lints, every test, documentation
 cargo xtask release       build llmhost as it is released: optimised, and with the helm plugin, which Go builds
 cargo xtask dist          build the release, and pack it with its licences: an archive, a Debian package, their digests
 cargo xtask torture       kill, spoil and repeat: every call, hundreds of instants, a thousand faulty lines
+cargo xtask fuzz [--seconds SECONDS] [TARGET ...]  inputs that libFuzzer finds, for everything that reads what comes from outside
 cargo xtask conformance   the emulated API server beside a real one: a table of requests, and the tests of clusters on both
 cargo xtask sdks          pack what plugins are written with: a crate, an npm package, a wheel, a Go module
 cargo xtask examples      build the example plugins in JavaScript, Python and Go
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Some("dist") => setup::run().and_then(|()| dist::run()),
         Some("karpenter") => karpenter::run(),
         Some("torture") => setup::run().and_then(|()| torture::run(&std::env::args().skip(2).collect::<Vec<_>>())),
+        Some("fuzz") => fuzz::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("conformance") => {
             setup::run().and_then(|()| conformance::run(&std::env::args().skip(2).collect::<Vec<_>>()))
         }

@@ -128,7 +128,11 @@ fn request(number: usize, turn: usize) -> (&'static str, Value) {
         format!("Client {number} asks for the {turn}th time: {}", "what does the sea look like? ".repeat(turn % 5));
     match (number + turn) % 5 {
         0 => ("/v1/embeddings", json!({ "model": "embed", "input": [text, "a second text"] })),
-        1 => ("/v1/rerank", json!({ "model": "rank", "query": text, "documents": ["the sea", "a mountain", "rain"] })),
+        // The tiny reranker reads few tokens.
+        1 => {
+            let query = format!("{turn}th question of client {number}");
+            ("/v1/rerank", json!({ "model": "rank", "query": query, "documents": ["the sea", "a mountain", "rain"] }))
+        }
         kind => {
             let messages = json!([
                 { "role": "system", "content": "You answer in a few words." },

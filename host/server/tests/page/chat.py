@@ -49,9 +49,12 @@ def texts(page, role="assistant"):
     return page.locator(f"article.{role}").all_inner_texts()
 
 
-def picture(page, name):
+def pictures(page, name):
+    """As docs/pictures has them, if there is a folder for them."""
     if PICTURES:
-        page.screenshot(path=PICTURES / f"{name}.png")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=PICTURES / f"{name}-{scheme}.png")
 
 
 def new_while_an_answer_comes_begins_an_empty_conversation(page):
@@ -102,7 +105,6 @@ def an_answer_that_the_limit_cut_says_so_and_goes_on(page):
     say(page, "one two three four five six seven eight")
     idle(page)
     assert "cut at the limit of 4 tokens" in texts(page)[0], texts(page)
-    picture(page, "cut")
     with page.expect_request("**/v1/chat/completions") as request:
         page.click("article button")
     messages = request.value.post_data_json["messages"]
@@ -123,7 +125,6 @@ def the_last_line_is_seen(page):
         return [inner.bottom, document.getElementById('talk').getBoundingClientRect().bottom];
     }""")
     assert bottom <= edge, (bottom, edge)
-    picture(page, "long")
 
 
 MARKDOWN = """# A title
@@ -176,7 +177,6 @@ def markdown_is_shown_and_no_markup_gets_in(page):
         return Math.max(...markdown(items).map(depth));
     }""")
     assert deepest < 20, f"lists are nested without a limit: {deepest}"
-    picture(page, "markdown")
 
 
 def reasoning_and_tool_calls_are_shown(page):
@@ -189,11 +189,12 @@ def reasoning_and_tool_calls_are_shown(page):
     idle(page)
     call = page.locator(".call")
     assert "Calls get_weather" in call.inner_text() and '"city": "Oslo"' in call.inner_text(), call.inner_text()
-    picture(page, "tools")
     assert "Result of get_weather" in page.get_attribute("#text", "placeholder")
     say(page, "12 degrees")
     idle(page)
     assert "The tools say: 12 degrees" in texts(page)[-1]
+    page.click("footer summary")
+    pictures(page, "chat-page")
     roles = [message["role"] for message in page.evaluate("talk.messages")]
     assert roles == ["user", "assistant", "user", "assistant", "tool", "assistant"], roles
 
