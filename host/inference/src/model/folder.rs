@@ -76,8 +76,11 @@ impl Model {
         let head = Head::read(folder)?;
         let open =
             |changed: Option<&[u8]>| open(runtime, (&path, changed), &before, graph.operators.values().sum(), settings);
-        let likeliest = settings.likeliest.unwrap_or_else(|| may_use_cuda(runtime, settings)) && graph.shares_cache();
-        let changed = edit::open_at_positions(&path, (&graph, &config), likeliest, &|bytes| open(Some(bytes)));
+        let on_cuda = may_use_cuda(runtime, settings);
+        let likeliest = settings.likeliest.unwrap_or(on_cuda) && graph.shares_cache();
+        // On a GPU starting a product costs little, and nobody has measured it there.
+        let wanted = edit::Wanted { likeliest, joins: !on_cuda };
+        let changed = edit::open_at_positions(&path, (&graph, &config), wanted, &|bytes| open(Some(bytes)));
         let (opened, layout) = match changed {
             Some((opened, layout)) => (opened, Layout::Decoder(layout)),
             None => {

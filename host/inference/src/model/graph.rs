@@ -182,7 +182,8 @@ impl Graph {
     }
 }
 
-fn entry(wire: &mut Wire, end: u64) -> Result<(String, String), String> {
+/// Key and value of a StringStringEntryProto.
+pub(super) fn entry(wire: &mut Wire, end: u64) -> Result<(String, String), String> {
     let (mut key, mut text) = (String::new(), String::new());
     while let Some((number, value)) = wire.field(end)? {
         match (number, value) {

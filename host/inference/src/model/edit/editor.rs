@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::message::{Dim, INT64, Message, head};
-use super::outline::{Node, Outer, Outline, Part, Span};
+use super::outline::{Node, Outer, Outline, Part, Place, Span, Tensor};
 use crate::model::wire::Wire;
 
 /// Fields of a GraphProto.
@@ -20,15 +20,22 @@ const LARGEST: u64 = i32::MAX as u64;
 /// A graph, and what is to be changed of it.
 pub(crate) struct Editor {
     file: File,
+    /// The folder that files of weights are in.
+    folder: PathBuf,
     outline: Outline,
     /// Names that a node takes in place of others.
     renamed: HashMap<usize, HashMap<String, String>>,
+    /// All the names that a node takes, in place of its own.
+    inputs: HashMap<usize, Vec<String>>,
     /// New nodes, by the node that they stand in front of.
     inserted: BTreeMap<usize, Vec<Message>>,
     /// Outputs that are described anew.
     described: HashMap<usize, Message>,
     /// Values whose shapes are not what they were.
     reshaped: HashSet<String>,
+    /// Nodes and weights that are left out.
+    removed: HashSet<usize>,
+    unused: HashSet<String>,
     /// Inputs and constants that are new, with their fields.
     added: Vec<(u64, Message)>,
 }
@@ -47,11 +54,15 @@ impl Editor {
         let mut wire = file.try_clone().and_then(Wire::new).map_err(words)?;
         Ok(Self {
             file,
+            folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
             outline: Outline::read(&mut wire)?,
             renamed: HashMap::new(),
+            inputs: HashMap::new(),
             inserted: BTreeMap::new(),
             described: HashMap::new(),
             reshaped: HashSet::new(),
+            removed: HashSet::new(),
+            unused: HashSet::new(),
             added: Vec::new(),
         })
     }
@@ -108,6 +119,81 @@ impl Editor {
         self.inserted.entry(self.outline.nodes.len()).or_default().push(node);
     }
 
+    /// A weight, where it is stored whole.
+    pub(super) fn weight(&self, name: &str) -> Option<&Tensor> {
+        self.outline.tensors.get(name).filter(|tensor| !matches!(tensor.bytes, Place::Elsewhere))
+    }
+
+    /// The bytes of a weight, behind what is there already.
+    pub(super) fn append_bytes(&self, tensor: &Tensor, bytes: &mut Vec<u8>) -> Result<(), String> {
+        let words = |error: std::io::Error| error.to_string();
+        let mut read = |file: &File, span: Span| {
+            let (start, length) = (bytes.len(), usize::try_from(span.end - span.start).unwrap_or(usize::MAX));
+            bytes.resize(start + length, 0);
+            file.read_exact_at(&mut bytes[start..], span.start).map_err(words)
+        };
+        match &tensor.bytes {
+            Place::Inside(span) => read(&self.file, span.clone()),
+            Place::Beside { file, offset, length } => {
+                let file = File::open(self.folder.join(file)).map_err(words)?;
+                let size = file.metadata().map_err(words)?.len();
+                let end = length.map_or(size, |length| offset.saturating_add(length));
+                if *offset > end || end > size {
+                    return Err("a weight reaches beyond its file".to_owned());
+                }
+                read(&file, *offset..end)
+            }
+            Place::Elsewhere => Err("a weight is not stored whole".to_owned()),
+        }
+    }
+
+    /// A new weight.
+    pub(super) fn add_weight(&mut self, name: &str, element: i64, dims: &[i64], bytes: &[u8]) {
+        self.added.push((INITIALIZER, Message::tensor(name, element, dims, bytes)));
+    }
+
+    /// Leaves out a node.
+    pub(super) fn remove(&mut self, node: usize) {
+        self.removed.insert(node);
+    }
+
+    /// Leaves out a weight that no node takes any more.
+    pub(super) fn remove_weight(&mut self, name: &str) {
+        self.unused.insert(name.to_owned());
+    }
+
+    /// Whether a node takes other values than those of the file.
+    pub(super) fn is_renamed(&self, node: usize) -> bool {
+        self.renamed.contains_key(&node)
+    }
+
+    /// A node as the file has it, with other inputs, output and one number in place of its own, in front of another.
+    pub(super) fn insert_like(
+        &mut self,
+        before: usize,
+        node: usize,
+        inputs: &[&str],
+        output: &str,
+        (name, number): (&str, i64),
+    ) {
+        let old = &self.outline.nodes[node];
+        let new = Message::node(&old.operator, inputs, &[output]).text(7, &old.domain);
+        let numbers = old.numbers.iter().map(|(key, old)| (key, if key == name { number } else { *old }));
+        let new = numbers.fold(new, |new, (key, number)| new.attribute(key, number));
+        self.inserted.entry(before).or_default().push(new);
+    }
+
+    /// A node that splits its input along the last dimension, in front of another.
+    pub(super) fn insert_split(&mut self, before: usize, inputs: &[&str], outputs: &[&str]) {
+        let node = Message::node("Split", inputs, outputs).attribute("axis", -1);
+        self.inserted.entry(before).or_default().push(node);
+    }
+
+    /// Has a node take these values.
+    pub(super) fn set_inputs(&mut self, node: usize, inputs: &[&str]) {
+        self.inputs.insert(node, inputs.iter().map(|name| (*name).to_owned()).collect());
+    }
+
     /// An output.
     pub(super) fn add_output(&mut self, name: &str, element: i64, dims: &[Dim]) {
         self.added.push((OUTPUT, Message::value(name, element, dims)));
@@ -136,14 +222,17 @@ impl Editor {
             match part {
                 Part::Node(at) => {
                     self.insert_new(*at, &mut graph);
-                    self.node(*at, span, &mut graph);
+                    if !self.removed.contains(at) {
+                        self.node(*at, span, &mut graph);
+                    }
                 }
                 Part::Output(at) => match self.described.get(at) {
                     Some(message) => graph.push(new(OUTPUT, message)),
                     None => graph.push(Piece::File(span.clone())),
                 },
                 Part::Shape(name) if self.reshaped.contains(name) => {}
-                Part::Shape(_) | Part::Other => graph.push(Piece::File(span.clone())),
+                Part::Weight(name) if self.unused.contains(name) => {}
+                Part::Shape(_) | Part::Weight(_) | Part::Other => graph.push(Piece::File(span.clone())),
             }
         }
         self.insert_new(self.outline.nodes.len(), &mut graph);
@@ -168,10 +257,14 @@ impl Editor {
     }
 
     fn node(&self, at: usize, span: &Span, graph: &mut Vec<Piece>) {
-        let Some(names) = self.renamed.get(&at) else { return graph.push(Piece::File(span.clone())) };
+        let (names, all) = (self.renamed.get(&at), self.inputs.get(&at));
+        if names.is_none() && all.is_none() {
+            return graph.push(Piece::File(span.clone()));
+        }
         let node = &self.outline.nodes[at];
-        let name = |old: &String| names.get(old).unwrap_or(old).clone();
-        let inputs = node.inputs.iter().fold(Message::default(), |all, old| all.text(1, &name(old))).into_bytes();
+        let name = |old: &String| names.and_then(|names| names.get(old)).unwrap_or(old).clone();
+        let inputs = all.unwrap_or(&node.inputs).iter();
+        let inputs = inputs.fold(Message::default(), |all, old| all.text(1, &name(old))).into_bytes();
         let rest: u64 = node.rest.iter().map(|span| span.end - span.start).sum();
         graph.push(Piece::New([head(NODE, inputs.len() as u64 + rest), inputs].concat()));
         graph.extend(node.rest.iter().cloned().map(Piece::File));

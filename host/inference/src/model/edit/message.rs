@@ -65,7 +65,13 @@ impl Message {
     /// A TensorProto of whole numbers in one dimension.
     pub(super) fn numbers(name: &str, numbers: &[i64]) -> Self {
         let raw: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        Self::default().number(1, numbers.len() as i64).number(2, INT64).text(8, name).bytes(9, &raw)
+        Self::tensor(name, INT64, &[numbers.len() as i64], &raw)
+    }
+
+    /// A TensorProto of these elements, lowest byte first.
+    pub(super) fn tensor(name: &str, element: i64, dims: &[i64], raw: &[u8]) -> Self {
+        let shape = dims.iter().fold(Self::default(), |tensor, size| tensor.number(1, *size));
+        shape.number(2, element).text(8, name).bytes(9, raw)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What an editor knows of a graph: its nodes, what goes in and out, and where in the file each of them stands.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::message::Dim;
+use crate::model::graph::entry;
 use crate::model::wire::{Value, Wire};
 
 /// Bytes of the file.
@@ -16,10 +17,39 @@ pub(crate) struct Node {
     pub(super) domain: String,
     pub(super) inputs: Vec<String>,
     pub(super) outputs: Vec<String>,
+    /// Attributes that are whole numbers.
+    pub(super) numbers: HashMap<String, i64>,
     /// Names that the graphs inside of it use.
     pub(super) inner: Vec<String>,
     /// Its fields, but for the names of its inputs.
     pub(super) rest: Vec<Span>,
+}
+
+impl Node {
+    /// Whether it takes a value, or a graph inside of it does.
+    pub(super) fn takes(&self, name: &str) -> bool {
+        self.inputs.iter().chain(&self.inner).any(|taken| taken == name)
+    }
+}
+
+/// A weight: its element type, dimensions, and where its bytes are, in the order of its elements.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Tensor {
+    pub(super) element: i64,
+    pub(super) dims: Vec<i64>,
+    pub(super) bytes: Place,
+}
+
+/// Where the bytes of a weight are.
+#[derive(Debug, Default, Clone)]
+pub(super) enum Place {
+    /// In the file.
+    Inside(Span),
+    /// In a file beside it. Nothing of a length means up to its end.
+    Beside { file: String, offset: u64, length: Option<u64> },
+    /// Spelled out number by number, or nowhere.
+    #[default]
+    Elsewhere,
 }
 
 /// An input or output of the graph.
@@ -37,6 +67,7 @@ pub(super) enum Part {
     Output(usize),
     /// What is known of a value's shape.
     Shape(String),
+    Weight(String),
     Other,
 }
 
@@ -52,6 +83,8 @@ pub(super) struct Outline {
     pub(super) outputs: Vec<Outer>,
     /// Weights, and what is computed of nothing else.
     pub(super) constants: HashSet<String>,
+    /// Weights, by name.
+    pub(super) tensors: HashMap<String, Tensor>,
     /// Every name of a value.
     pub(super) names: HashSet<String>,
     /// The standard operators' set.
@@ -108,10 +141,11 @@ impl Outline {
                     Part::Node(self.nodes.len() - 1)
                 }
                 Some((5, Value::Bytes { end })) => {
-                    let name = name(wire, end, 8)?;
+                    let (name, weight) = weight(wire, end)?;
                     self.names.insert(name.clone());
-                    self.constants.insert(name);
-                    Part::Other
+                    self.constants.insert(name.clone());
+                    self.tensors.insert(name.clone(), weight);
+                    Part::Weight(name)
                 }
                 Some((11, Value::Bytes { end })) => {
                     let input = outer(wire, end)?;
@@ -164,7 +198,10 @@ fn node(wire: &mut Wire, end: u64) -> Result<Node, String> {
             Some((2, Value::Bytes { end })) => node.outputs.push(wire.text(end)?),
             Some((4, Value::Bytes { end })) => node.operator = wire.text(end)?,
             Some((7, Value::Bytes { end })) => node.domain = wire.text(end)?,
-            Some((5, Value::Bytes { end })) => inner_of_attribute(wire, end, &mut node.inner, 0)?,
+            Some((5, Value::Bytes { end })) => {
+                let number = attribute(wire, end, &mut node.inner, 0)?;
+                node.numbers.extend(number);
+            }
             Some((_, Value::Bytes { end })) => wire.leave(end)?,
             Some(_) => {}
         }
@@ -172,20 +209,57 @@ fn node(wire: &mut Wire, end: u64) -> Result<Node, String> {
     }
 }
 
-/// The names that the graphs of an attribute use.
-fn inner_of_attribute(wire: &mut Wire, end: u64, names: &mut Vec<String>, depth: usize) -> Result<(), String> {
+/// The name and number of an attribute that is a whole number; of another one, the names that its graphs use are added.
+fn attribute(
+    wire: &mut Wire,
+    end: u64,
+    names: &mut Vec<String>,
+    depth: usize,
+) -> Result<Option<(String, i64)>, String> {
+    let (mut name, mut found) = (String::new(), None);
     const DEEPEST: usize = 16;
     if depth > DEEPEST {
         return Err(format!("its graphs lie in each other more than {DEEPEST} deep"));
     }
     while let Some((number, value)) = wire.field(end)? {
         match (number, value) {
+            (1, Value::Bytes { end }) => name = wire.text(end)?,
+            (3, Value::Number(number)) => found = Some(number.cast_signed()),
             (6 | 11, Value::Bytes { end }) => inner_of_graph(wire, end, names, depth)?,
             (_, Value::Bytes { end }) => wire.leave(end)?,
             _ => {}
         }
     }
-    Ok(())
+    Ok(found.map(|number| (name, number)))
+}
+
+/// A weight, with its name.
+fn weight(wire: &mut Wire, end: u64) -> Result<(String, Tensor), String> {
+    let (mut name, mut tensor, mut beside) = (String::new(), Tensor::default(), HashMap::new());
+    while let Some((number, value)) = wire.field(end)? {
+        match (number, value) {
+            (1, Value::Number(size)) => tensor.dims.push(size.cast_signed()),
+            (1, Value::Bytes { end }) => {
+                while let Some(size) = wire.packed(end)? {
+                    tensor.dims.push(size.cast_signed());
+                }
+            }
+            (2, Value::Number(kind)) => tensor.element = kind.cast_signed(),
+            (8, Value::Bytes { end }) => name = wire.text(end)?,
+            (9, Value::Bytes { end }) => {
+                tensor.bytes = Place::Inside(wire.position()..end);
+                wire.leave(end)?;
+            }
+            (13, Value::Bytes { end }) => beside.extend([entry(wire, end)?]),
+            (_, Value::Bytes { end }) => wire.leave(end)?,
+            _ => {}
+        }
+    }
+    if let Some(file) = beside.remove("location") {
+        let number = |key: &str| beside.get(key).and_then(|text| text.parse().ok());
+        tensor.bytes = Place::Beside { file, offset: number("offset").unwrap_or(0), length: number("length") };
+    }
+    Ok((name, tensor))
 }
 
 fn inner_of_graph(wire: &mut Wire, end: u64, names: &mut Vec<String>, depth: usize) -> Result<(), String> {
@@ -195,7 +269,7 @@ fn inner_of_graph(wire: &mut Wire, end: u64, names: &mut Vec<String>, depth: usi
                 while let Some((number, value)) = wire.field(end)? {
                     match (number, value) {
                         (1, Value::Bytes { end }) => names.push(wire.text(end)?),
-                        (5, Value::Bytes { end }) => inner_of_attribute(wire, end, names, depth + 1)?,
+                        (5, Value::Bytes { end }) => drop(attribute(wire, end, names, depth + 1)?),
                         (_, Value::Bytes { end }) => wire.leave(end)?,
                         _ => {}
                     }

@@ -51,6 +51,26 @@ elif how == "int4":
     constant("scales", scale.astype(np.float32).reshape(rows, blocks))
     tail(node("MatMulNBits", [hidden, "packed", "scales"], ["logits"], domain="com.microsoft", K=columns, N=rows,
               bits=4, block_size=block, accuracy_level=4))
+elif how.startswith("int4-layers"):
+    for old in [each for each in graph.node if each.op_type == "MatMul" and each is not head]:
+        weight = numpy_helper.to_array(weights[old.input[1]]).T
+        (rows, columns), block = weight.shape, 16
+        parts = weight.reshape(rows, columns // block, block)
+        low, high = parts.min(axis=2), parts.max(axis=2)
+        scale = np.maximum(high - low, 1e-6) / 15
+        zero = np.clip(np.round(-low / scale), 0, 15).astype(np.uint8)
+        whole = np.clip(np.round(parts / scale[:, :, None]) + zero[:, :, None], 0, 15).astype(np.uint8)
+        if zero.shape[1] % 2:
+            zero = np.concatenate([zero, np.zeros((rows, 1), np.uint8)], axis=1)
+        of = old.output[0]
+        constant(of + ".packed", whole[:, :, 0::2] | whole[:, :, 1::2] << 4)
+        constant(of + ".scales", scale.astype(weight.dtype))
+        constant(of + ".zeros", zero[:, 0::2] | zero[:, 1::2] << 4)
+        new = node("MatMulNBits", [old.input[0], of + ".packed", of + ".scales", of + ".zeros"], [of],
+                   domain="com.microsoft", K=columns, N=rows, bits=4, block_size=block, accuracy_level=4)
+        place = list(graph.node).index(old)
+        graph.node.remove(old)
+        graph.node.insert(place, new)
 elif how == "external":
     pass
 elif how == "flat":
@@ -77,7 +97,7 @@ elif how == "named-shapes":
         graph.value_info.append(helper.make_tensor_value_info(each, TensorProto.FLOAT, ["batch_size", "sequence_length", None]))
 else:
     raise SystemExit(how)
-if how == "external":
+if how.endswith("external"):
     onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=256)
 else:
     onnx.save(model, path)
@@ -126,7 +146,11 @@ impl Tried {
     }
 
     fn at(&self, depth: Depth) -> Result<(Opened, DecoderLayout), String> {
-        attempt(&self.path, (&self.graph, &self.config), (depth, true), &|bytes| self.open(Some(bytes)))
+        self.changed(depth, Wanted { likeliest: true, joins: false })
+    }
+
+    fn changed(&self, depth: Depth, wanted: Wanted) -> Result<(Opened, DecoderLayout), String> {
+        attempt(&self.path, (&self.graph, &self.config), (depth, wanted), &|bytes| self.open(Some(bytes)))
     }
 
     /// The graph as it is.
@@ -193,6 +217,38 @@ fn logits_at_positions_are_those_of_the_whole_graph() {
 }
 
 #[test]
+fn joined_projections_give_the_same_logits() {
+    for how in ["int4-layers", "int4-layers-external"] {
+        let folder = rewritten(Example::Tiny, Some(how));
+        let tried = Tried::new(folder.path());
+        let mut editor = Editor::read(&tried.path).expect("read");
+        let products = |editor: &Editor| editor.nodes().iter().filter(|node| node.operator == "MatMulNBits").count();
+        let before = products(&editor);
+        let fewer = join_projections(&mut editor).expect("joined");
+        // Of the seven of a layer: queries, keys and values become one, and a gate and what it opens.
+        assert!(before > 0 && (before % 7, fewer) == (0, before / 7 * 3), "{how}: {before} products, {fewer} less");
+        let again = folder.path().join("again.onnx");
+        std::fs::write(&again, editor.write().expect("written")).expect("written");
+        assert_eq!(products(&Editor::read(&again).expect("read")), before - fewer, "{how}");
+        let wanted = Wanted { likeliest: false, joins: true };
+        let (mut joined, layout) = tried.changed(Depth::Head, wanted).expect("it opens");
+        let (mut apart, same) = tried.changed(Depth::Head, Wanted { joins: false, ..wanted }).expect("it opens");
+        let row: Vec<i64> = (0..9).map(|place| (place * 37 + 11) % layout.vocabulary as i64).collect();
+        let every: Vec<(usize, usize)> = (0..9).map(|place| (0, place)).collect();
+        let of = |opened: &mut Opened, layout| logits(&mut opened.session, layout, &[&row], &every).expect("it runs");
+        assert_eq!(of(&mut joined, &layout), of(&mut apart, &same), "{how}");
+    }
+}
+
+#[test]
+fn projections_that_differ_stay_apart() {
+    for example in [Example::Tiny, Example::TinyPlain] {
+        let mut editor = Editor::read(&rewritten(example, None).path().join("model.onnx")).expect("read");
+        assert_eq!(join_projections(&mut editor), Ok(0), "{example:?} has no products by blocks");
+    }
+}
+
+#[test]
 fn graphs_that_cannot_take_positions_are_left_with_the_reason() {
     for (how, part) in [
         ("flat", "which come of Reshape"),
@@ -217,7 +273,9 @@ fn graphs_that_cannot_take_positions_are_left_with_the_reason() {
     // What fails for a layer may do for the head.
     let folder = rewritten(Example::Tiny, Some("mixed"));
     let tried = Tried::new(folder.path());
-    let opened = open_at_positions(&tried.path, (&tried.graph, &tried.config), false, &|bytes| tried.open(Some(bytes)));
+    let wanted = Wanted { likeliest: false, joins: true };
+    let opened =
+        open_at_positions(&tried.path, (&tried.graph, &tried.config), wanted, &|bytes| tried.open(Some(bytes)));
     assert!(opened.is_some_and(|(_, layout)| layout.positions.is_some()));
 }
 
