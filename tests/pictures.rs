@@ -24,6 +24,8 @@ const PAGES: [(&str, [u32; 2]); 6] = [
 ];
 /// Screens of terminals, each at both widths.
 const TERMINALS: [&str; 5] = ["plan", "replacement", "quota", "wait", "finished"];
+/// Pictures of the chat page, which the test of that page makes.
+const CHAT_PAGE: [(&str, [u32; 2]); 2] = [("chat-page-light", [900, 640]), ("chat-page-dark", [900, 640])];
 /// The lines of a terminal that shows all that a command writes, and of one that scrolls as those of people do.
 const ALL: u16 = 250;
 /// As above.
@@ -93,7 +95,8 @@ impl Album {
 
 /// The width that a picture must have, and its height where that is stated as well.
 fn stated(name: &str) -> (u32, Option<u32>) {
-    let page = PAGES.iter().find(|(known, _)| *known == name).map(|(_, [width, height])| (*width, Some(*height)));
+    let page = PAGES.iter().chain(&CHAT_PAGE).find(|(known, _)| *known == name);
+    let page = page.map(|(_, [width, height])| (*width, Some(*height)));
     let columns = name.rsplit_once('-').and_then(|(_, columns)| columns.parse::<u16>().ok());
     let terminal = WIDTHS.iter().find(|(known, _)| Some(*known) == columns).map(|(_, width)| (*width, None));
     page.or(terminal).unwrap()
@@ -203,10 +206,10 @@ async fn a_run_is_pictured_on_its_page_and_in_its_report() {
 #[test]
 fn the_pictures_of_the_documents_are_there() {
     let folder = repository().join("docs/pictures");
-    let pages = PAGES.map(|(name, _)| name.to_owned());
+    let pages = PAGES.into_iter().chain(CHAT_PAGE).map(|(name, _)| name.to_owned());
     let terminals =
         TERMINALS.into_iter().flat_map(|name| WIDTHS.map(|(columns, _)| format!("terminal-{name}-{columns}")));
-    let all: Vec<PathBuf> = pages.into_iter().chain(terminals).map(|name| folder.join(name + ".png")).collect();
+    let all: Vec<PathBuf> = pages.chain(terminals).map(|name| folder.join(name + ".png")).collect();
     check(&all);
     let found = std::fs::read_dir(folder)
         .unwrap()
