@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::{repository, run_quietly, target};
 
-const USAGE: &str = "cargo xtask fuzz [--seconds SECONDS] [TARGET ...]   (5 minutes each, if nothing else is said)";
+const USAGE: &str = "cargo xtask fuzz [--seconds SECONDS] [TARGET ...]   (by default 300 seconds each)";
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 /// Coverage counters and compared values, as libFuzzer reads them. They need no nightly compiler.
 const FLAGS: [&str; 8] = [
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     println!("\n| target | inputs | inputs a second | slowest, s | peak memory, MiB | findings |");
     println!("|---|---:|---:|---:|---:|---:|");
     for one in &done {
-        let (a_second, findings) = (one.runs / u64::from(asked.seconds.max(1)), usize::from(one.finding.is_some()));
+        let (a_second, findings) = (one.runs / u64::from(asked.seconds), usize::from(one.finding.is_some()));
         println!("| {} | {} | {a_second} | {} | {} | {findings} |", one.target, one.runs, one.slowest, one.peak_mib);
     }
     let findings: Vec<String> =

@@ -67,7 +67,8 @@ impl Model {
         }
         let before = Files::of(folder);
         files::verify(folder, hashes)?;
-        let path = weights::choose(folder, weights.or(named.as_deref()), may_use_cuda(runtime, settings))?;
+        let on_cuda = may_use_cuda(runtime, settings);
+        let path = weights::choose(folder, weights.or(named.as_deref()), on_cuda)?;
         let graph = Graph::read(&path)?;
         // Runs of other shapes each time cannot be played again.
         let settings = &SessionSettings { records: settings.records && graph.shares_cache(), ..settings.clone() };
@@ -76,7 +77,6 @@ impl Model {
         let head = Head::read(folder)?;
         let open =
             |changed: Option<&[u8]>| open(runtime, (&path, changed), &before, graph.operators.values().sum(), settings);
-        let on_cuda = may_use_cuda(runtime, settings);
         let likeliest = settings.likeliest.unwrap_or(on_cuda) && graph.shares_cache();
         // On a GPU starting a product costs little, and nobody has measured it there.
         let wanted = edit::Wanted { likeliest, joins: !on_cuda };

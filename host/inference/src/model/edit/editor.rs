@@ -25,8 +25,6 @@ pub(crate) struct Editor {
     outline: Outline,
     /// Names that a node takes in place of others.
     renamed: HashMap<usize, HashMap<String, String>>,
-    /// All the names that a node takes, in place of its own.
-    inputs: HashMap<usize, Vec<String>>,
     /// New nodes, by the node that they stand in front of.
     inserted: BTreeMap<usize, Vec<Message>>,
     /// Outputs that are described anew.
@@ -57,7 +55,6 @@ impl Editor {
             folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
             outline: Outline::read(&mut wire)?,
             renamed: HashMap::new(),
-            inputs: HashMap::new(),
             inserted: BTreeMap::new(),
             described: HashMap::new(),
             reshaped: HashSet::new(),
@@ -85,6 +82,22 @@ impl Editor {
         self.outline.opset
     }
 
+    /// The nodes that take each value, those with graphs inside that take it as well.
+    pub(super) fn takers(&self) -> HashMap<&str, Vec<usize>> {
+        let mut takers: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, node) in self.nodes().iter().enumerate() {
+            for name in node.inputs.iter().chain(&node.inner).filter(|name| !name.is_empty()) {
+                takers.entry(name).or_default().push(at);
+            }
+        }
+        takers
+    }
+
+    /// Whether a value is an output of the graph.
+    pub(super) fn is_output(&self, name: &str) -> bool {
+        self.outputs().iter().any(|output| output.name == name)
+    }
+
     /// Whether a value is a weight, or computed of weights alone.
     pub(super) fn is_constant(&self, name: &str) -> bool {
         self.outline.constants.contains(name)
@@ -107,16 +120,26 @@ impl Editor {
 
     /// A node of the standard operators in front of another; behind all of them where there is none of that number.
     pub(super) fn insert(&mut self, before: usize, operator: &str, inputs: &[&str], output: &str) {
-        let node = Message::node(operator, inputs, &[output]);
+        self.insert_with(before, operator, (inputs, &[output]), &[]);
+    }
+
+    /// As `insert`, with several outputs, and whole numbers as attributes.
+    pub(super) fn insert_with(
+        &mut self,
+        before: usize,
+        operator: &str,
+        (inputs, outputs): (&[&str], &[&str]),
+        attributes: &[(&str, i64)],
+    ) {
+        let node = attributes
+            .iter()
+            .fold(Message::node(operator, inputs, outputs), |node, (name, number)| node.attribute(name, *number));
         self.inserted.entry(before).or_default().push(node);
     }
 
     /// A node of the standard operators behind all others, with whole numbers as attributes.
     pub(super) fn append(&mut self, operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, i64)]) {
-        let node = attributes
-            .iter()
-            .fold(Message::node(operator, inputs, outputs), |node, (name, number)| node.attribute(name, *number));
-        self.inserted.entry(self.outline.nodes.len()).or_default().push(node);
+        self.insert_with(self.outline.nodes.len(), operator, (inputs, outputs), attributes);
     }
 
     /// A weight, where it is stored whole.
@@ -183,17 +206,6 @@ impl Editor {
         self.inserted.entry(before).or_default().push(new);
     }
 
-    /// A node that splits its input along the last dimension, in front of another.
-    pub(super) fn insert_split(&mut self, before: usize, inputs: &[&str], outputs: &[&str]) {
-        let node = Message::node("Split", inputs, outputs).attribute("axis", -1);
-        self.inserted.entry(before).or_default().push(node);
-    }
-
-    /// Has a node take these values.
-    pub(super) fn set_inputs(&mut self, node: usize, inputs: &[&str]) {
-        self.inputs.insert(node, inputs.iter().map(|name| (*name).to_owned()).collect());
-    }
-
     /// An output.
     pub(super) fn add_output(&mut self, name: &str, element: i64, dims: &[Dim]) {
         self.added.push((OUTPUT, Message::value(name, element, dims)));
@@ -257,14 +269,10 @@ impl Editor {
     }
 
     fn node(&self, at: usize, span: &Span, graph: &mut Vec<Piece>) {
-        let (names, all) = (self.renamed.get(&at), self.inputs.get(&at));
-        if names.is_none() && all.is_none() {
-            return graph.push(Piece::File(span.clone()));
-        }
+        let Some(names) = self.renamed.get(&at) else { return graph.push(Piece::File(span.clone())) };
         let node = &self.outline.nodes[at];
-        let name = |old: &String| names.and_then(|names| names.get(old)).unwrap_or(old).clone();
-        let inputs = all.unwrap_or(&node.inputs).iter();
-        let inputs = inputs.fold(Message::default(), |all, old| all.text(1, &name(old))).into_bytes();
+        let name = |old: &String| names.get(old).unwrap_or(old).clone();
+        let inputs = node.inputs.iter().fold(Message::default(), |all, old| all.text(1, &name(old))).into_bytes();
         let rest: u64 = node.rest.iter().map(|span| span.end - span.start).sum();
         graph.push(Piece::New([head(NODE, inputs.len() as u64 + rest), inputs].concat()));
         graph.extend(node.rest.iter().cloned().map(Piece::File));

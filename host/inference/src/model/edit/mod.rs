@@ -84,6 +84,10 @@ fn attempt(
     }
     if wanted.joins {
         let joined = join_projections(&mut editor)?;
+        if joined == 0 {
+            // The attempt without this change is the same one: the model is not opened for both.
+            return Err("it has no products to join".to_owned());
+        }
         tracing::debug!(joined, "products of the same value are one");
     }
     let mut opened = open(&editor.write()?).map_err(|error| format!("changed, it does not open: {error:?}"))?;

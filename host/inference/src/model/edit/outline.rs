@@ -25,13 +25,6 @@ pub(crate) struct Node {
     pub(super) rest: Vec<Span>,
 }
 
-impl Node {
-    /// Whether it takes a value, or a graph inside of it does.
-    pub(super) fn takes(&self, name: &str) -> bool {
-        self.inputs.iter().chain(&self.inner).any(|taken| taken == name)
-    }
-}
-
 /// A weight: its element type, dimensions, and where its bytes are, in the order of its elements.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Tensor {

@@ -41,21 +41,28 @@ pub(super) fn join_projections(editor: &mut Editor) -> Result<usize, String> {
         tracing::debug!(bytes, "the projections are large, and stay apart");
         return Ok(0);
     }
+    let unused = weights_of(editor, &groups);
     groups.iter().enumerate().try_for_each(|(number, group)| join(editor, number, group))?;
+    unused.iter().for_each(|name| editor.remove_weight(name));
     Ok(groups.iter().map(|group| group.products.len() - 1).sum())
+}
+
+/// The weights that nothing but these products takes.
+fn weights_of(editor: &Editor, groups: &[Group]) -> Vec<String> {
+    let takers = editor.takers();
+    let products = groups.iter().flat_map(|group| &group.products);
+    let names = products.flat_map(|product| &editor.nodes()[*product].inputs[VALUE + 1..]);
+    names.filter(|name| takers.get(name.as_str()).is_some_and(|taken| taken.len() == 1)).cloned().collect()
 }
 
 /// Every group, and no product in two of them.
 fn groups(editor: &Editor) -> Vec<Group> {
     let nodes = editor.nodes();
-    let (mut takers, mut makers) = (HashMap::<&str, Vec<usize>>::new(), HashMap::new());
+    let takers = editor.takers();
+    let mut makers = HashMap::new();
     for (at, node) in nodes.iter().enumerate() {
-        for name in node.inputs.iter().chain(&node.inner).filter(|name| !name.is_empty()) {
-            takers.entry(name).or_default().push(at);
-        }
         makers.extend(node.outputs.iter().map(|name| (name.as_str(), at)));
     }
-    let is_output = |name: &str| editor.outputs().iter().any(|output| output.name == name);
     let mut groups = Vec::new();
     for (at, node) in nodes.iter().enumerate() {
         // Packed queries, keys and values are one input; what else attention takes stays where it is.
@@ -66,7 +73,7 @@ fn groups(editor: &Editor) -> Vec<Group> {
             node.inputs[..3].iter().map(|name| makers.get(name.as_str()).copied()).collect();
         let Some(products) = products else { continue };
         let only_here =
-            |name: &String| takers.get(name.as_str()).is_some_and(|taken| *taken == [at]) && !is_output(name);
+            |name: &String| takers.get(name.as_str()).is_some_and(|taken| *taken == [at]) && !editor.is_output(name);
         if node.inputs[..3].iter().all(only_here) && are_alike(editor, &products) {
             groups.push(Group { products, attention: Some(at) });
         }
@@ -154,27 +161,23 @@ fn join(editor: &mut Editor, number: usize, group: &Group) -> Result<(), String>
         }
         let name = format!("{joined}.{index}");
         editor.add_weight(&name, element, &dims, &raw);
-        let takers = |name: &String| editor.nodes().iter().filter(|node| node.takes(name)).count();
-        let unused: Vec<&String> = names.iter().filter(|name| takers(name) == 1).collect();
-        unused.into_iter().for_each(|name| editor.remove_weight(name));
         inputs.push(name);
     }
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
     editor.insert_like(place, first, &inputs, &joined, ("N", columns.iter().sum()));
     match group.attention {
         Some(attention) => {
-            let rest = editor.nodes()[attention].inputs[3..].to_vec();
-            let inputs = [joined.as_str(), "", ""].into_iter().chain(rest.iter().map(String::as_str));
-            editor.set_inputs(attention, &inputs.collect::<Vec<_>>());
+            for (old, new) in outputs.iter().zip([joined.as_str(), "", ""]) {
+                editor.replace_input(attention, old, new);
+                editor.forget_shape(old);
+            }
         }
         None => {
             let sizes = format!("{joined}.sizes");
             editor.add_constant(&sizes, &columns);
-            editor.insert_split(place, &[&joined, &sizes], &outputs.iter().map(String::as_str).collect::<Vec<_>>());
+            let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
+            editor.insert_with(place, "Split", (&[&joined, &sizes], &outputs), &[("axis", -1)]);
         }
-    }
-    if group.attention.is_some() {
-        outputs.iter().for_each(|name| editor.forget_shape(name));
     }
     group.products.iter().for_each(|product| editor.remove(*product));
     Ok(())

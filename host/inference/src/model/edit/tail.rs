@@ -1,6 +1,6 @@
 //! The last nodes of a language model: those that compute each position by itself.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::editor::Editor;
 use super::outline::is_standard;
@@ -66,13 +66,7 @@ impl Tail {
     /// Goes back from the logits: through the projection, or on to where positions meet.
     pub(super) fn of(editor: &Editor, logits: &str, depth: Depth) -> Result<Self, String> {
         let nodes = editor.nodes();
-        let mut takers: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (at, node) in nodes.iter().enumerate() {
-            for name in node.inputs.iter().chain(&node.inner).filter(|name| !name.is_empty()) {
-                takers.entry(name).or_default().push(at);
-            }
-        }
-        let is_output = |name: &str| editor.outputs().iter().any(|output| output.name == name);
+        let takers = editor.takers();
         let (mut found, mut projected) = (HashSet::new(), false);
         for (at, node) in nodes.iter().enumerate().rev() {
             let known = is_standard(&node.domain) || node.domain == "com.microsoft";
@@ -80,7 +74,7 @@ impl Tail {
                 let taken = takers.get(name.as_str()).map_or(&[][..], Vec::as_slice);
                 match name.as_str() {
                     name if name == logits => taken.is_empty(),
-                    name => !is_output(name) && taken.iter().all(|taker| found.contains(taker)),
+                    name => !editor.is_output(name) && taken.iter().all(|taker| found.contains(taker)),
                 }
             };
             let outputs = || node.outputs.iter().filter(|name| !name.is_empty());
