@@ -6,6 +6,7 @@ use std::future::Future;
 use async_trait::async_trait;
 use llmhost_engine::names::{ResourceAddress, StepName};
 use llmhost_engine::plugin::{Capabilities, Failure, LogLevel};
+use llmhost_sandbox::{Loader, LoaderOptions};
 use serde_json::Value;
 
 /// Takes every declaration, and gives the same answer to every question.
@@ -42,6 +43,16 @@ impl Capabilities for Host {
     }
 
     fn log(&self, _: LogLevel, _: &str) {}
+}
+
+/// A loader of one plugin at a time.
+///
+/// # Panics
+///
+/// There is no sandbox on this machine.
+#[must_use]
+pub fn loader() -> Loader {
+    Loader::new(LoaderOptions { parallelism: 1, ..LoaderOptions::default() }).expect("a sandbox")
 }
 
 thread_local! {

@@ -19,7 +19,8 @@ const TOOLS: &str = r#"[{"type": "function", "function": {"name": "weather", "pa
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let [source, messages] = parts(data);
     let Ok(source) = std::str::from_utf8(source) else { return };
-    let tokens = BTreeMap::from([("bos_token".to_owned(), "<s>".to_owned()), ("eos_token".to_owned(), "</s>".to_owned())]);
+    let tokens =
+        BTreeMap::from([("bos_token".to_owned(), "<s>".to_owned()), ("eos_token".to_owned(), "</s>".to_owned())]);
     let Ok(template) = ChatTemplate::new(source, tokens) else { return };
     let usual: Vec<Message> = serde_json::from_str(CONVERSATION).expect("the conversation is JSON");
     let messages: Vec<Message> = serde_json::from_slice(messages).unwrap_or(usual);

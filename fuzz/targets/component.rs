@@ -6,13 +6,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use llmhost_engine::plugin::{Limits, LoadRequest, PluginLoader};
-use llmhost_fuzz::guest::{Host, wall_clock};
 use llmhost_fuzz::file;
-use llmhost_sandbox::{Loader, LoaderOptions};
+use llmhost_fuzz::guest::{Host, loader, wall_clock};
+use llmhost_sandbox::Loader;
 use serde_json::json;
 
-static LOADER: LazyLock<Loader> =
-    LazyLock::new(|| Loader::new(LoaderOptions { parallelism: 1, ..LoaderOptions::default() }).expect("a sandbox"));
+static LOADER: LazyLock<Loader> = LazyLock::new(loader);
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let path = file("plugin.wasm", data);

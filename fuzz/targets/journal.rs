@@ -6,24 +6,14 @@ use llmhost_fuzz::{file, folder, parts};
 
 /// Each line with its checksum in front, as a journal has it.
 fn with_checksums(lines: &[u8]) -> Vec<u8> {
-    let line = |line: &[u8]| [format!("{:08x} ", checksum(line)).as_bytes(), line, b"\n"].concat();
+    let line = |line: &[u8]| [format!("{:08x} ", crc32fast::hash(line)).as_bytes(), line, b"\n"].concat();
     lines.split(|byte| *byte == b'\n').flat_map(line).collect()
-}
-
-/// CRC-32, bit by bit.
-fn checksum(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
-    })
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let [kind, snapshot, journal] = parts(data);
     let _ = file("state.json", snapshot);
-    let _ = if kind.is_empty() {
-        file("journal.jsonl", &with_checksums(journal))
-    } else {
-        file("journal.jsonl", journal)
-    };
+    let _ =
+        if kind.is_empty() { file("journal.jsonl", &with_checksums(journal)) } else { file("journal.jsonl", journal) };
     let _ = LocalStore::read(&folder(), "p");
 });

@@ -6,18 +6,16 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use llmhost_engine::plugin::{Limits, LoadRequest, Plugin, PluginLoader};
-use llmhost_fuzz::guest::{Host, wall_clock};
+use llmhost_fuzz::guest::{Host, loader, wall_clock};
 use llmhost_fuzz::parts;
-use llmhost_sandbox::{Loader, LoaderOptions};
 
 static PLUGIN: LazyLock<Arc<dyn Plugin>> = LazyLock::new(|| {
-    let loader = Loader::new(LoaderOptions { parallelism: 1, ..LoaderOptions::default() }).expect("a sandbox");
     let uses = std::env::var("LLMHOST_FUZZ_PLUGIN").expect("LLMHOST_FUZZ_PLUGIN names a plugin");
     let (step, limits) = ("custom".parse().expect("a good name"), Limits::default());
     let allow = std::env::var("LLMHOST_FUZZ_GRANTS").unwrap_or_default();
     let allow: Vec<String> = allow.split(',').map(str::to_owned).collect();
     let request = LoadRequest { step: &step, uses: &uses, base: Path::new("/"), allow: &allow, limits: &limits };
-    wall_clock(loader.load(&request)).expect("the plugin is good")
+    wall_clock(loader().load(&request)).expect("the plugin is good")
 });
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
